@@ -1,0 +1,1 @@
+"""The write path: published files become releases of the warehouse."""

@@ -1,0 +1,89 @@
+"""Matrix Market triplets: a 10x folder, and a folder as scPerturb and R's ``writeMM`` leave it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+import scipy.sparse
+
+from ingest.reader import INDEX
+
+if TYPE_CHECKING:
+    from ingest.layouts.h5ad import Matrix
+
+Order: TypeAlias = Literal["cell", "gene", "shuffled"]
+
+
+def write_10x(
+    folder: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.DataFrame, *, compressed: bool = True
+) -> Path:
+    """Write a folder as Cell Ranger does, and return the path of the matrix.
+
+    ``matrix`` has shape (cells, genes) and is written genes by cells. ``genes`` is keyed by Ensembl id; its next
+    column is the symbol, its third the feature type. Compressed (version 3), the table is called features; otherwise
+    (version 2) genes, with no feature type.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = ".gz" if compressed else ""
+    features = genes.with_columns(feature_type=pl.lit("Gene Expression")) if compressed else genes
+    _write_lines(folder / f"barcodes.tsv{suffix}", rows.select(INDEX))
+    _write_lines(folder / f"{'features' if compressed else 'genes'}.tsv{suffix}", features)
+    return write_mtx(folder / f"matrix.mtx{suffix}", matrix)
+
+
+def write_scperturb(folder: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.DataFrame) -> Path:
+    """Write a folder as R does, and return the path of the matrix.
+
+    Barcodes and genes are tables of row numbers and names, and what is known of the cells is in a table of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, keys in (("barcodes", rows[INDEX]), ("genes", genes[INDEX])):
+        table = pl.DataFrame({"": [str(at + 1) for at in range(len(keys))], "x": keys})
+        table.write_csv(folder / f"{name}.csv", quote_style="non_numeric")
+    truth = pl.col(pl.Boolean).cast(pl.String).str.to_uppercase()
+    metadata = rows.with_columns(truth).rename({INDEX: ""})
+    metadata.write_csv(folder / "seurat_metadata.csv", null_value="NA", quote_style="non_numeric")
+    return write_mtx(folder / "matrix.mtx", matrix)
+
+
+def write_mtx(path: Path, matrix: Matrix, *, genes_first: bool = True, order: Order = "cell", seed: int = 0) -> Path:
+    """Write the matrix alone, gzip-compressed where the name ends in ``.gz``.
+
+    Parameters
+    ----------
+    matrix
+        Shape (cells, genes); integers are written as such, anything else as real numbers.
+    genes_first
+        Whether the file is genes by cells, as by Cell Ranger, or cells by genes.
+    order
+        Of the entries: sorted by cell, by gene, or shuffled.
+    seed
+        Of the shuffle.
+    """
+    entries = scipy.sparse.coo_array(
+        scipy.sparse.csc_array(matrix) if order == "gene" else scipy.sparse.csr_array(matrix)
+    )
+    cells, genes = (axis + 1 for axis in entries.coords)
+    table = pl.DataFrame({"gene": genes, "cell": cells, "value": entries.data})
+    if order == "shuffled":
+        table = table.sample(fraction=1.0, shuffle=True, seed=seed)
+    if not genes_first:
+        table = table.select("cell", "gene", "value")
+    n_cells, n_genes = entries.shape
+    size = (n_genes, n_cells) if genes_first else (n_cells, n_genes)
+    field = "integer" if np.issubdtype(entries.dtype, np.integer) else "real"
+    head = f"%%MatrixMarket matrix coordinate {field} general\n%\n{size[0]} {size[1]} {entries.nnz}\n"
+    _write(path, head.encode() + table.write_csv(include_header=False, separator=" ").encode())
+    return path
+
+
+def _write_lines(path: Path, table: pl.DataFrame) -> None:
+    _write(path, table.write_csv(include_header=False, separator="\t", quote_style="never").encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

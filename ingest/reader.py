@@ -1,0 +1,118 @@
+"""What a file reader gives: rows, genes, and the matrix in blocks, everything named as published.
+
+A reader knows one file format and no biology. It opens a file, lists its row and gene tables, and streams the matrix
+once in blocks of bounded size, so memory does not grow with the number of cells. Rows are cells, wells, or signatures.
+
+A format is a class with three members, registered under the entry point ``featurestore.readers``; a third party's
+package can register its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Integers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
+Numbers: TypeAlias = npt.NDArray[np.number[Any]]
+
+INDEX = "index"
+"""The name under which every reader gives a table's own key: barcodes of rows, identifiers of genes."""
+
+BLOCK_BYTES = 16 * 2**20
+"""How much of a matrix a block holds at most, decompressed. Unit: bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsrBlock:
+    """Consecutive rows, compressed by row: row ``start + i`` holds ``data[indptr[i]:indptr[i + 1]]``.
+
+    ``indptr`` has shape (rows + 1,) and begins at 0; ``indices`` are gene positions in the file.
+    """
+
+    start: int
+    indptr: Integers
+    indices: Integers
+    data: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class CscBlock:
+    """Consecutive genes over all rows: gene ``start + j`` holds ``data[indptr[j]:indptr[j + 1]]``.
+
+    ``indptr`` has shape (genes + 1,) and begins at 0; ``indices`` are row positions in the file.
+    """
+
+    start: int
+    indptr: Integers
+    indices: Integers
+    data: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class DenseBlock:
+    """Consecutive rows in full: ``values`` has shape (rows, genes), the first row being ``start``. Missing is NaN."""
+
+    start: int
+    values: Numbers
+
+
+Block: TypeAlias = CsrBlock | CscBlock | DenseBlock
+
+
+class Reader(Protocol):
+    """One open file.
+
+    ``blocks`` may be called more than once and starts afresh each time. All blocks of a file are of one class. Row
+    blocks come in row order and cover every row once; gene blocks likewise. Damage found on the way is raised as
+    :class:`featurestore.errors.SourceFormatError`, naming the file and the place in it.
+    """
+
+    path: Path
+    format: str
+    """The format's name, with its variant: ``h5ad (csr, gzip)``."""
+    n_rows: int
+    n_genes: int
+    files: tuple[Path, ...]
+    """Every file that was opened, the sidecars of the matrix among them: what a release records and checks."""
+
+    def row_columns(self) -> list[str]:
+        """Names of the row table's columns, ``index`` first."""
+        ...
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the row table, or some of its columns: labels as String, numbers as numbers, missing as null."""
+        ...
+
+    def genes(self) -> pl.DataFrame:
+        """Read the gene table, one row per matrix column, ``index`` first."""
+        ...
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the matrix."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Format(Protocol):
+    """A file format: how to tell it, and how to open it."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Say whether the file's content, never its suffix, is of this format."""
+        ...
+
+    @classmethod
+    def open(cls, path: Path, *, matrix: str | None = None) -> Reader:
+        """Open a file; ``matrix`` names the matrix where a file holds several (``layers/counts``, ``raw/X``)."""
+        ...

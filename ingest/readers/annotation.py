@@ -1,0 +1,184 @@
+"""AnnData's tables of cells and genes (``obs``, ``var``), in every encoding they have had.
+
+- since 0.8: a group per categorical or nullable column, the attribute ``encoding-type`` saying which;
+- 0.7: integer codes in the column, its categories under ``__categories``, found by an object reference or by name;
+- before: one compound dataset, the categories of column ``x`` in ``uns/x_categories``.
+
+The key is the column that the attribute ``_index`` names. Categories are given as what they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import SourceFormatError
+from ingest.reader import INDEX
+from ingest.readers.columns import as_column, titles, unknown_column
+from ingest.readers.damage import telling_damage
+from ingest.readers.hdf5 import (
+    member,
+    missing,
+    path_of,
+    read_column,
+    require_dataset,
+    text_attribute,
+    where,
+    whole,
+)
+
+Node: TypeAlias = h5py.Group | h5py.Dataset
+ReadColumn: TypeAlias = Callable[[], pl.Series]
+
+LEGACY_CATEGORIES = "__categories"
+
+
+class AnnotationTable:
+    """One of AnnData's tables: its columns are listed on opening, and read when asked for."""
+
+    def __init__(self, root: h5py.Group, name: str) -> None:
+        node = member(root, name)
+        if node is None:
+            raise missing(root, name, node, "a table")
+        self._path, self._name = path_of(node), name
+        with telling_damage(self._path, name):
+            self.key, self._readers = _grouped(node) if isinstance(node, h5py.Group) else _compound(root, whole(node))
+            self.n_rows = len(node) if isinstance(node, h5py.Dataset) else _length(node, self.key)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, the key first."""
+        return list(self._readers)
+
+    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the table, or some of its columns."""
+        return pl.DataFrame([self._column(name) for name in (self.columns if columns is None else columns)])
+
+    def _column(self, name: str) -> pl.Series:
+        if name not in self._readers:
+            raise unknown_column(name, self.columns, f"{self._name} of {self._path}", self.key)
+        with telling_damage(self._path, f"column '{name}' of {self._name}"):
+            column = self._readers[name]()
+        if len(column) != self.n_rows:
+            raise SourceFormatError(
+                f"column '{name}' is not as long as the table",
+                where=f"{self._name} of {self._path}",
+                expected=f"{self.n_rows:,} values, as in the key '{self.key}'",
+                got=f"{len(column):,}",
+                do="fetch the file again, or write it again",
+            )
+        return (column.cast(pl.String) if name == INDEX else column).alias(name)
+
+
+def _grouped(group: h5py.Group) -> tuple[str, dict[str, ReadColumn]]:
+    """List the columns of a table stored as a group: the published name of its key, and a reader for each."""
+    key = text_attribute(group, "_index") or "_index"
+    order = group.attrs.get("column-order")
+    if order is None or isinstance(order, h5py.Empty):
+        published = [] if order is not None else [name for name in group if name not in {key, LEGACY_CATEGORIES}]
+    else:
+        published = [name.decode() if isinstance(name, bytes) else str(name) for name in np.asarray(order).reshape(-1)]
+    index, *readers = [_reader(group, name) for name in [key, *published]]
+    return key, {INDEX: index} | dict(zip(titles(published), readers, strict=True))
+
+
+def _length(group: h5py.Group, key: str) -> int:
+    node = member(group, key)
+    return len(node) if isinstance(node, h5py.Dataset) else len(_encoded(node))
+
+
+def _reader(group: h5py.Group, name: str) -> ReadColumn:
+    """Choose how a column of a group is read."""
+    node = member(group, name)
+    if node is None:
+        raise missing(group, name, node, "a column")
+    if isinstance(node, h5py.Group):
+        return lambda: _encoded(node)
+    categories = _legacy_categories(group, name, node)
+    return lambda: read_column(node) if categories is None else _categorical(node, read_column(categories))
+
+
+def _legacy_categories(group: h5py.Group, name: str, codes: h5py.Dataset) -> h5py.Dataset | None:
+    """Find the categories of a 0.7 column: by the reference in its attribute, else by its name."""
+    if codes.dtype.kind not in "iu":
+        return None
+    reference = codes.attrs.get("categories")
+    node = member(group, f"{LEGACY_CATEGORIES}/{name}")
+    if isinstance(reference, h5py.Reference) and reference:
+        node = group.file[reference]
+    if isinstance(node, h5py.Group):
+        raise missing(group, f"{LEGACY_CATEGORIES}/{name}", node, "a dataset")
+    return node
+
+
+def _compound(root: h5py.Group, table: h5py.Dataset) -> tuple[str, dict[str, ReadColumn]]:
+    """List the columns of a table stored as one compound dataset."""
+    fields = list(table.dtype.names or ())
+    key = next((name for name in ("index", "_index") if name in fields), None)
+    if key is None or table.ndim != 1:
+        raise SourceFormatError(
+            "a table is neither a group of columns nor a compound dataset with a field 'index'",
+            where=where(table),
+            got=f"{table.dtype} of shape {table.shape}",
+        )
+    published = [name for name in fields if name != key]
+
+    def reader(name: str) -> ReadColumn:
+        categories = member(root, f"uns/{name}_categories") if table.dtype[name].kind in "iu" else None
+        if not isinstance(categories, h5py.Dataset):
+            return lambda: as_column(table.fields(name)[...])
+        return lambda: _by_code(table.fields(name)[...], read_column(categories), where(table, name))
+
+    return key, {INDEX: reader(key)} | dict(zip(titles(published), map(reader, published), strict=True))
+
+
+def _encoded(group: h5py.Group) -> pl.Series:
+    """Read a column that is a group: categorical, or nullable."""
+    encoding = text_attribute(group, "encoding-type") or ""
+    if encoding == "categorical":
+        return _categorical(require_dataset(group, "codes"), _column(group, "categories"))
+    if encoding.startswith("nullable-"):
+        values, mask = _column(group, "values"), read_column(require_dataset(group, "mask"))
+        if mask.dtype != pl.Boolean or len(mask) != len(values):
+            raise TypeError(f"expected a mask of {len(values):,} truth values, got {len(mask):,} of {mask.dtype}")
+        return pl.DataFrame({"value": values, "is_missing": mask}).select(
+            pl.when(~pl.col("is_missing")).then(pl.col("value"))
+        )["value"]
+    raise SourceFormatError(
+        "a column is stored in a way that is not known",
+        where=where(group),
+        expected="categorical, nullable-integer, nullable-boolean, nullable-string-array, or a plain array",
+        got=repr(encoding) if encoding else "a group without encoding-type",
+        do="leave the column out, or write it as text or numbers",
+    )
+
+
+def _column(group: h5py.Group, name: str) -> pl.Series:
+    node = member(group, name)
+    return _encoded(node) if isinstance(node, h5py.Group) else read_column(require_dataset(group, name))
+
+
+def _categorical(codes: h5py.Dataset, categories: pl.Series) -> pl.Series:
+    return _by_code(whole(codes)[...], categories, where(codes))
+
+
+def _by_code(codes: npt.NDArray[Any], categories: pl.Series, place: str) -> pl.Series:
+    """Give each code's category; -1 is missing."""
+    if codes.dtype.kind not in "iu" or codes.ndim != 1:
+        raise TypeError(f"expected a whole number a row as codes, got {codes.dtype} of shape {codes.shape}")
+    if codes.size and (int(codes.min()) < -1 or int(codes.max()) >= len(categories)):
+        wrong = codes[(codes < -1) | (codes >= len(categories))]
+        raise SourceFormatError(
+            "a code has no category",
+            where=place,
+            expected=f"codes from -1 to {len(categories) - 1:,}",
+            got=f"{wrong[0]:,} and {len(wrong) - 1:,} more" if len(wrong) > 1 else f"{wrong[0]:,}",
+            do="fetch the file again, or write it again",
+        )
+    positions = pl.Series(codes.astype(np.int64))
+    return categories.gather(positions.set(positions < 0, None))

@@ -1,0 +1,119 @@
+"""Columns of row and gene tables: text as it was published, missing values as null, the key called ``index``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import SourceFormatError, did_you_mean
+from ingest.reader import INDEX
+
+WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
+NUMBER = r"^(?i)[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"
+
+MISSING = -666
+MISSING_TEXT = r"^(-666(\.0*)?)?$"
+
+
+def decode(raw: bytes) -> str:
+    """Read text that is UTF-8 or, where it cannot be, Latin-1 (the micro sign in LINCS).
+
+    Examples
+    --------
+    >>> decode("10 µM".encode("utf-8")) == decode("10 µM".encode("latin-1"))
+    True
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def as_text(raw: Sequence[bytes]) -> pl.Series:
+    """Decode a column value by value, as :func:`decode` does."""
+    column = pl.Series(raw, dtype=pl.Binary)
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return pl.Series([None if value is None else decode(value) for value in raw], dtype=pl.String)
+
+
+def as_column(values: npt.NDArray[Any]) -> pl.Series:
+    """Make a column of text, truth values, integers or floats; NaN is missing.
+
+    Raises
+    ------
+    TypeError
+        The values are of another kind, or not one a row.
+    """
+    if values.ndim != 1 or values.dtype.kind not in "biufSO":
+        message = f"expected a number, a truth value or text a row, got {values.dtype} of shape {values.shape}"
+        raise TypeError(message)
+    if values.dtype.kind in "SO":
+        return as_text(values.tolist())
+    if values.dtype.kind == "f":
+        wide = np.float32 if values.dtype.itemsize <= np.dtype(np.float32).itemsize else np.float64
+        return pl.Series(values.astype(wide)).fill_nan(None)
+    return pl.Series(values.astype(values.dtype.newbyteorder("=")))
+
+
+def stripped(column: pl.Series) -> pl.Series:
+    """Cut the padding of fixed-width text, NUL or space, off its end."""
+    return column.str.strip_chars_end(" \0") if column.dtype == pl.String else column
+
+
+def without_missing(column: pl.Series) -> pl.Series:
+    """Make null of what LINCS writes for missing: -666, as a number or as text, and empty text."""
+    is_missing = column.str.contains(MISSING_TEXT) if column.dtype == pl.String else column == MISSING
+    return column.set(is_missing.fill_null(value=False), None)
+
+
+def typed(text: pl.Series) -> pl.Series:
+    """Read a column of text as whole numbers, numbers or truth values, if all of it is; leave it text otherwise.
+
+    Whole numbers do not begin with 0, so that an identifier such as ``007`` is kept as it is.
+
+    Examples
+    --------
+    >>> typed(pl.Series(["1", None, "-20"])).to_list(), typed(pl.Series(["1", "1+1"])).to_list()
+    ([1, None, -20], ['1', '1+1'])
+    """
+    present = text.drop_nulls()
+    if present.is_empty():
+        return text
+    if present.str.contains(WHOLE_NUMBER).all():
+        return text.cast(pl.Int64)
+    if present.str.to_lowercase().is_in(["true", "false"]).all():
+        return text.str.to_lowercase() == "true"
+    if present.str.contains(NUMBER).all():
+        return text.cast(pl.Float64).fill_nan(None)
+    return text
+
+
+def titles(published: Iterable[str]) -> list[str]:
+    """Name a table's columns as published; one that would pass for the key, ``index``, gets a trailing underscore.
+
+    Examples
+    --------
+    >>> titles(["gene", "index"])
+    ['gene', 'index_']
+    """
+    taken = {INDEX}
+    names = []
+    for title in published:
+        name = title
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def unknown_column(name: str, known: Iterable[str], place: str, key: str = "") -> SourceFormatError:
+    """Say that a table has no such column; ``key`` is the key's published name."""
+    hint = f"'{key}' is the table's key: call it '{INDEX}'" if name and name == key else did_you_mean(name, known)
+    return SourceFormatError(f"there is no column '{name}'", where=place, do=hint)

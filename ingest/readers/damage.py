@@ -1,0 +1,36 @@
+"""Damage told in a sentence: what a library raises on wrong bytes becomes one error that names the place."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from featurestore.errors import SourceFormatError
+
+DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
+    *(zlib.error, pa.ArrowException, pl.exceptions.PolarsError),
+)
+"""What h5py, gzip, pyarrow and polars raise when the bytes under them are wrong."""
+
+
+@contextmanager
+def telling_damage(path: Path, place: str, *, expected: str = "") -> Iterator[None]:
+    """Raise whatever damage causes in this block as a SourceFormatError; ``place`` is within the file."""
+    try:
+        yield
+    except SourceFormatError:
+        raise
+    except DAMAGE as error:
+        raise SourceFormatError(
+            "the file is damaged",
+            where=f"{place} of {path}",
+            expected=expected,
+            got=" ".join(str(error).split()) or type(error).__name__,
+            do="fetch the file again and compare its size and checksum with the publisher's",
+        ) from error

@@ -1,0 +1,263 @@
+"""A matrix in an HDF5 file, streamed in blocks: dense, compressed by row (CSR), or compressed by column (CSC).
+
+A compressed matrix is three vectors: the values, the position of each along the minor axis, and where each row (or
+column) begins, as in `scipy.sparse`. What is contiguous and uncompressed is memory-mapped block by block, so that a
+file of any size takes one block of memory; what is in chunks is read in whole chunks.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from featurestore.errors import SourceFormatError
+from ingest.reader import CscBlock, CsrBlock, DenseBlock, Integers
+from ingest.readers.compressed import first_repeat, ranges
+from ingest.readers.damage import telling_damage
+from ingest.readers.hdf5 import (
+    compression,
+    member,
+    missing,
+    path_of,
+    require_dataset,
+    text_attribute,
+    where,
+    whole,
+)
+
+Values: TypeAlias = npt.NDArray[Any]
+
+AXES = 2
+MAX_CHUNK_ROW = 4
+"""How many blocks a row of chunks may take before it is read in parts, each chunk more than once."""
+
+
+class Stretch:
+    """Values of a dataset from one position of its first axis to another."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self.path = path_of(dataset)
+        self.place = where(dataset)
+        self.dtype = dataset.dtype.newbyteorder("=")
+        self.shape = tuple(int(side) for side in dataset.shape)
+        self.chunk_length = int(dataset.chunks[0]) if dataset.chunks else 1
+        self._dataset = _with_room_for_a_chunk(dataset)
+        self._offset = _mappable_from(dataset)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, start: int, stop: int) -> Values:
+        """Return the values from ``start`` to ``stop``, in the machine's byte order."""
+        with telling_damage(self.path, self.place):
+            if self._offset is not None:
+                return self._map(start, stop, self._offset)
+            values = np.empty((stop - start, *self.shape[1:]), self.dtype)
+            if values.size:
+                self._dataset.read_direct(values, np.s_[start:stop])
+            return values
+
+    def _map(self, start: int, stop: int, offset: int) -> Values:
+        """Map the stretch, copy on write: the pages are the file's until someone writes to the array."""
+        shape = (stop - start, *self.shape[1:])
+        row_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        if not (stop - start) * row_bytes:
+            return np.empty(shape, self.dtype)
+        begin = offset + start * row_bytes
+        page = begin - begin % mmap.ALLOCATIONGRANULARITY
+        length = offset + stop * row_bytes - page
+        with self.path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY, offset=page)
+        if hasattr(mmap, "MADV_WILLNEED"):
+            mapped.madvise(mmap.MADV_WILLNEED)
+        return np.frombuffer(
+            mapped, self.dtype, (stop - start) * row_bytes // self.dtype.itemsize, begin - page
+        ).reshape(shape)
+
+
+def _mappable_from(dataset: h5py.Dataset) -> int | None:
+    """Return where in the file the values begin, if they lie there just as they would in memory."""
+    if dataset.chunks or not dataset.dtype.isnative:
+        return None
+    offset = dataset.id.get_offset()
+    return int(offset) if offset is not None and offset % dataset.dtype.itemsize == 0 else None
+
+
+def _with_room_for_a_chunk(dataset: h5py.Dataset) -> h5py.Dataset:
+    """Open the dataset again with a cache that holds one chunk, so that two neighbouring reads inflate it once."""
+    if not dataset.chunks:
+        return dataset
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    chunk_bytes = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
+    access.set_chunk_cache(521, max(2**20, chunk_bytes), 0.75)
+    return h5py.Dataset(h5py.h5d.open(dataset.file.id, dataset.name.encode(), access))
+
+
+class DenseMatrix:
+    """A matrix stored in full, shape (rows, genes)."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        if dataset.shape is None or len(dataset.shape) != AXES:
+            raise SourceFormatError(
+                "the matrix is not two-dimensional", where=where(dataset), got=f"shape {dataset.shape}"
+            )
+        _require_numbers(dataset)
+        self._values = Stretch(whole(dataset))
+        self.shape = (self._values.shape[0], self._values.shape[1])
+        self.variant = _variant("dense", dataset)
+
+    def blocks(self, block_bytes: int) -> Iterator[DenseBlock]:
+        """Stream the rows, in whole chunks where a row of chunks takes a few blocks at most."""
+        row_bytes = max(1, self.shape[1] * self._values.dtype.itemsize)
+        per_block = max(1, block_bytes // row_bytes)
+        per_read = per_block - per_block % self._values.chunk_length or self._values.chunk_length
+        if per_read > per_block * MAX_CHUNK_ROW:
+            per_read = per_block
+        for begin in range(0, self.shape[0], per_read):
+            values = self._values.read(begin, min(begin + per_read, self.shape[0]))
+            for start in range(0, len(values), per_block):
+                yield DenseBlock(begin + start, values[start : start + per_block])
+
+
+class SparseMatrix:
+    """A compressed matrix: the major axis is the rows (CSR) or the columns (CSC)."""
+
+    def __init__(self, group: h5py.Group, *, by_row: bool) -> None:
+        self._place = where(group)
+        self._by_row = by_row
+        self.shape = _claimed_shape(group)
+        self._minor = self.shape[1] if by_row else self.shape[0]
+        data, indices = require_dataset(group, "data"), require_dataset(group, "indices")
+        self._indptr = self._starts(require_dataset(group, "indptr"), len(data))
+        if data.ndim != 1 or data.shape != indices.shape:
+            raise self._fault(
+                "the vectors of a sparse matrix differ in length",
+                "as many indices as values",
+                f"{indices.shape} and {data.shape}",
+            )
+        if indices.dtype.kind not in "iu":
+            raise self._fault("the indices of a sparse matrix are not whole numbers", "integers", str(indices.dtype))
+        _require_numbers(data)
+        self._data, self._indices = Stretch(data), Stretch(indices)
+        self._value_bytes = self._data.dtype.itemsize + self._indices.dtype.itemsize
+        self.variant = _variant("csr" if by_row else "csc", data)
+
+    def blocks(self, block_bytes: int) -> Iterator[CsrBlock | CscBlock]:
+        """Stream consecutive rows (CSR) or columns (CSC) whose stored values fit a block, one at least."""
+        for start, stop in ranges(self._indptr, self._value_bytes, block_bytes):
+            first, last = int(self._indptr[start]), int(self._indptr[stop])
+            indptr = self._indptr[start : stop + 1] - first
+            data, indices = self._data.read(first, last), self._indices.read(first, last)
+            indices = self._positions(indices, indptr, start)
+            yield CsrBlock(start, indptr, indices, data) if self._by_row else CscBlock(start, indptr, indices, data)
+
+    def _starts(self, dataset: h5py.Dataset, n_values: int) -> npt.NDArray[np.int64]:
+        """Read and check where each row or column begins."""
+        n_major = self.shape[0] if self._by_row else self.shape[1]
+        if dataset.shape != (n_major + 1,) or dataset.dtype.kind not in "iu":
+            raise self._fault(
+                "indptr does not fit the matrix's shape",
+                f"{n_major + 1:,} integers for shape {self.shape}",
+                f"{dataset.dtype} of shape {dataset.shape}",
+            )
+        with telling_damage(path_of(dataset), where(dataset)):
+            indptr: npt.NDArray[np.int64] = dataset[...].astype(np.int64)
+        falls = np.flatnonzero(np.diff(indptr) < 0)
+        if indptr[0] != 0 or falls.size:
+            at = int(falls[0]) + 1 if falls.size else 0
+            raise self._fault(
+                "indptr does not rise from 0", "0, then never less than before", f"{indptr[at]:,} at position {at:,}"
+            )
+        if indptr[-1] != n_values:
+            raise self._fault(
+                "indptr does not match the stored values", f"{indptr[-1]:,} values, by indptr", f"{n_values:,} values"
+            )
+        return indptr
+
+    def _positions(self, indices: Values, indptr: Integers, start: int) -> Integers:
+        """Check that the positions of a block are on the matrix and that none is given twice."""
+        if indices.size and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
+            at = int(np.flatnonzero((indices < 0) | (indices >= self._minor))[0])
+            raise self._fault(
+                "a value lies outside the matrix",
+                f"{'gene' if self._by_row else 'row'} positions 0 to {self._minor - 1:,}",
+                f"{indices[at]:,} in {self._major(indptr, at, start)}",
+            )
+        positions: Integers = indices.astype(
+            np.int32 if self._minor <= np.iinfo(np.int32).max else np.int64, copy=False
+        )
+        repeat = first_repeat(indptr, positions)
+        if repeat is not None:
+            raise self._fault(
+                "a value is given twice",
+                f"each {'gene once a row' if self._by_row else 'row once a gene'}",
+                f"position {positions[repeat]:,} again in {self._major(indptr, repeat, start)}",
+            )
+        return positions
+
+    def _major(self, indptr: Integers, at: int, start: int) -> str:
+        number = start + int(np.searchsorted(indptr, at, side="right")) - 1
+        return f"{'row' if self._by_row else 'gene'} {number:,}"
+
+    def _fault(self, what: str, expected: str, got: str) -> SourceFormatError:
+        return SourceFormatError(
+            what, where=self._place, expected=expected, got=got, do="fetch the file again, or write it again"
+        )
+
+
+def open_matrix(root: h5py.Group, name: str) -> DenseMatrix | SparseMatrix:
+    """Open a matrix by its name in the file, whichever way it is stored.
+
+    Raises
+    ------
+    SourceFormatError
+        There is none of this name, or it is none that is known, or its parts contradict each other.
+    """
+    node = member(root, name)
+    if isinstance(node, h5py.Dataset):
+        return DenseMatrix(node)
+    if node is None:
+        raise missing(root, name, node, "a matrix")
+    encoding = (text_attribute(node, "encoding-type", "h5sparse_format") or "").removesuffix("_matrix")
+    if encoding not in {"csr", "csc"}:
+        raise SourceFormatError(
+            "the matrix is stored in a way that is not known",
+            where=where(node),
+            expected="a dense array, csr_matrix or csc_matrix",
+            got=repr(encoding) if encoding else f"a group of {', '.join(map(repr, list(node)[:8])) or 'nothing'}",
+        )
+    return SparseMatrix(node, by_row=encoding == "csr")
+
+
+def _claimed_shape(group: h5py.Group) -> tuple[int, int]:
+    claimed = next((group.attrs[name] for name in ("shape", "h5sparse_shape") if name in group.attrs), None)
+    shape = np.asarray(claimed).reshape(-1)
+    if claimed is None or shape.size != AXES or shape.dtype.kind not in "iu" or int(shape.min()) < 0:
+        raise SourceFormatError(
+            "a sparse matrix does not say its shape",
+            where=where(group),
+            expected="an attribute 'shape' of two whole numbers",
+            got="none" if claimed is None else str(claimed),
+            do="fetch the file again, or write it again",
+        )
+    return int(shape[0]), int(shape[1])
+
+
+def _require_numbers(dataset: h5py.Dataset) -> None:
+    if dataset.dtype.kind not in "iuf":
+        raise SourceFormatError(
+            "the values of the matrix are not numbers",
+            where=where(dataset),
+            expected="integers or floats",
+            got=str(dataset.dtype),
+        )
+
+
+def _variant(layout: str, dataset: h5py.Dataset) -> str:
+    method = compression(dataset)
+    return f"{layout}, {method}" if method else layout

@@ -1,0 +1,168 @@
+"""The tables beside a Matrix Market file: barcodes, genes, and what else is known of the cells.
+
+They are found by their names and told by their lengths:
+
+- 10x: ``barcodes.tsv`` and ``features.tsv`` (or ``genes.tsv``), no header, a gene being id, symbol, type;
+- R: ``barcodes.csv`` and ``genes.csv``, a header, the first column numbering the rows;
+- any table of cells named ``*metadata*`` or ``obs``, a header, the first column being the barcode.
+
+A prefix that the tables share with the matrix, as in ``GSM1_matrix.mtx``, sets them apart from others in the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from featurestore.errors import SourceFormatError
+from ingest.reader import INDEX
+from ingest.readers.columns import decode, titles, typed
+from ingest.readers.damage import telling_damage
+from ingest.readers.mtx_entries import Header
+from ingest.readers.plain_text import open_text
+
+BARCODES = r"(?P<prefix>.*?)(barcodes|cells)"
+GENES = r"(?P<prefix>.*?)(features|genes)"
+METADATA = r"(?!.*(gene|feature|var))(?P<prefix>.*?)(metadata|obs)"
+ENDING = r"(?!.*metadata)[^.]*\.(csv|tsv|txt)(\.gz)?"
+GENE_COLUMNS = ["gene_name", "feature_type", "chromosome", "start", "end"]
+MISSING = ["", "NA"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of both axes, and which axis of the file is which."""
+
+    rows: pl.DataFrame
+    genes: pl.DataFrame
+    genes_first: bool
+    files: tuple[Path, ...]
+
+
+def read_tables(path: Path, header: Header) -> Tables:
+    """Find and read the tables beside a matrix, and tell from their lengths which way round it is written.
+
+    Where both ways would fit, it is genes by cells, as by Cell Ranger.
+
+    Raises
+    ------
+    SourceFormatError
+        A table is missing, or there are several, or they do not fit the matrix.
+    """
+    files = [_require(path, BARCODES, "barcodes"), _require(path, GENES, "genes")]
+    barcodes, genes = (_read(file) for file in files)
+    sides = (header.n_rows, header.n_columns)
+    fitting = [turn for turn in (sides, sides[::-1]) if _fits(genes, turn[0]) and _fits(barcodes, turn[1])]
+    if not fitting:
+        raise SourceFormatError(
+            "the tables beside the matrix do not fit it",
+            where=", ".join(str(file) for file in files),
+            expected=f"{sides[0]:,} genes and {sides[1]:,} barcodes, or the other way round, by {path.name}",
+            got=f"{genes.height:,} lines of genes and {barcodes.height:,} of barcodes",
+            do="fetch all three files again, from the same folder",
+        )
+    n_genes, n_cells = fitting[0]
+    rows = _keyed(barcodes, n_cells, [], files[0])
+    metadata = _find(path, METADATA)
+    if metadata is not None:
+        files.append(metadata)
+        rows = _joined(rows, _read(metadata), metadata)
+    return Tables(rows, _keyed(genes, n_genes, GENE_COLUMNS, files[1]), fitting[0] == sides, tuple(files))
+
+
+def _require(path: Path, pattern: str, what: str) -> Path:
+    found = _find(path, pattern)
+    if found is None:
+        beside = sorted(entry.name for entry in path.parent.iterdir() if entry != path)
+        raise SourceFormatError(
+            f"there is no table of {what} beside the matrix",
+            where=str(path.parent),
+            expected="barcodes.tsv or .csv" if what == "barcodes" else "features.tsv, genes.tsv or genes.csv",
+            got=", ".join(beside[:12]) or "nothing else in the folder",
+            do="put it beside the matrix; with a prefix, use the same for both",
+        )
+    return found
+
+
+def _find(path: Path, pattern: str) -> Path | None:
+    """Find the table whose name shares the longest prefix with the matrix, or the only one."""
+    ending = ENDING if pattern != METADATA else ENDING.replace("(?!.*metadata)", "")
+    named = [(re.fullmatch(pattern + ending, entry.name.lower()), entry) for entry in sorted(path.parent.iterdir())]
+    found = [(match["prefix"], entry) for match, entry in named if match and entry.is_file()]
+    near = [prefix for prefix, _ in found if path.name.lower().startswith(prefix)]
+    if near:
+        found = [(prefix, entry) for prefix, entry in found if prefix == max(near, key=len)]
+    if len({entry.name.removesuffix(".gz") for _, entry in found}) > 1:
+        raise SourceFormatError(
+            "several tables could belong to the matrix",
+            where=str(path.parent),
+            expected="one",
+            got=", ".join(entry.name for _, entry in found),
+            do="keep one of them beside the matrix, or give it and the matrix a common prefix",
+        )
+    return found[0][1] if found else None
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Read all lines of a table as text, its header, if any, being the first row."""
+    with telling_damage(path, "the table"):
+        with open_text(path) as file:
+            content = decode(file.read()).encode().removeprefix(b"\xef\xbb\xbf")
+        first = content.split(b"\n", 1)[0]
+        separator = "\t" if b"\t" in first or ".csv" not in path.name.lower() else ","
+        quote = '"' if separator == "," or b'"' in first else None
+        if not content.strip():
+            return pl.DataFrame({INDEX: []}, schema={INDEX: pl.String})
+        return pl.read_csv(content, has_header=False, separator=separator, infer_schema=False, quote_char=quote)
+
+
+def _is_headed(table: pl.DataFrame) -> bool:
+    """Say whether the first row is a header for certain: its first field is empty, as R leaves it."""
+    return table.height > 0 and not table[0, 0]
+
+
+def _fits(table: pl.DataFrame, n: int) -> bool:
+    return table.height == n + 1 or (table.height == n and not _is_headed(table))
+
+
+def _keyed(table: pl.DataFrame, n: int, names: list[str], path: Path) -> pl.DataFrame:
+    """Give a table of ``n`` names its key and its column names, from its header or from ``names``."""
+    names = [*names, *(f"column_{at}" for at in range(len(names) + 2, table.width + 1))][: table.width - 1]
+    if table.height > n:
+        names = [name or "" for name in table.row(0)][1:]
+        table = table.slice(1)
+        if names and (table.to_series(0) == pl.int_range(1, n + 1, eager=True).cast(pl.String)).all():
+            table, names = table.drop(table.columns[0]), names[1:]
+    key = table.to_series(0)
+    nameless = (key.is_null() | (key == "")).arg_true()
+    if len(nameless):
+        raise SourceFormatError(
+            "a name is empty",
+            where=f"row {nameless[0] + 1:,} of {path}",
+            expected="a name on each line",
+            do="fetch the file again",
+        )
+    return table.rename(dict(zip(table.columns, [INDEX, *titles(names)], strict=True)))
+
+
+def _joined(rows: pl.DataFrame, table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Add to the barcodes what a table says of them; a cell that is not in the table has nulls."""
+    names = titles([*rows.columns[1:], *(name or "" for name in table.row(0)[1:])])[rows.width - 1 :]
+    table = table.slice(1)
+    table = table.rename(dict(zip(table.columns, [INDEX, *names], strict=True)))
+    is_known = rows[INDEX].is_in(table[INDEX].implode())
+    repeated = table.filter(pl.col(INDEX).is_duplicated())[INDEX].head(1).to_list()
+    if repeated or not is_known.any():
+        raise SourceFormatError(
+            "a table of cells does not fit the barcodes",
+            where=str(path),
+            expected=f"the barcodes, such as {rows[INDEX].head(1).to_list()}, in its first column, each once",
+            got=f"{repeated[0]!r} twice" if repeated else f"{table[INDEX].head(1).to_list()}",
+            do="mend the table, or take it out of the folder",
+        )
+    without_missing = table.with_columns(pl.exclude(INDEX).replace(dict.fromkeys(MISSING)))
+    columns = [typed(column) for column in without_missing]
+    return rows.join(pl.DataFrame([table[INDEX], *columns[1:]]), on=INDEX, how="left", maintain_order="left")

@@ -1,0 +1,41 @@
+"""Text files, plain or compressed with gzip, whichever their content is."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from ingest.readers.damage import DAMAGE
+
+GZIP = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_MARK = 256
+"""How much of the first line is looked at to tell a format. Unit: bytes."""
+
+
+def is_gzip(path: Path) -> bool:
+    """Say whether the content is compressed with gzip."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open a file for reading its text as bytes, line by line."""
+    return cast("BinaryIO", gzip.open(path)) if is_gzip(path) else path.open("rb")
+
+
+def open_for_arrow(path: Path) -> pa.NativeFile:
+    """Open a file for reading its text with pyarrow, which decompresses in a thread of its own."""
+    return pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None)
+
+
+def first_line(path: Path) -> bytes:
+    """Return the beginning of the first line, nothing where it cannot be read."""
+    try:
+        with open_text(path) as file:
+            return file.readline(LONGEST_MARK).removeprefix(BYTE_ORDER_MARK).strip()
+    except DAMAGE:
+        return b""
