@@ -1,0 +1,251 @@
+"""Doses in micromolar and times in hours, from the many ways in which sources write them.
+
+Numbers are multiplied exactly and rounded once, so ``70 nM`` and ``0.07 uM`` are the same double and the same
+condition. What cannot be converted has no value but a note that says why; the published text is kept beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import polars as pl
+
+from ingest.harmonise.published import MISSING
+
+Number = str | int | float | None
+
+LINCS_MISSING = -666
+MOLAR = {
+    **dict.fromkeys(("fM", "fmol/l", "femtomolar"), Fraction(1, 10**9)),
+    **dict.fromkeys(("pM", "pmol/l", "picomolar"), Fraction(1, 10**6)),
+    **dict.fromkeys(("nM", "nm", "nmol/l", "nanomolar"), Fraction(1, 1000)),
+    **dict.fromkeys(("uM", "um", "UM", "umol/l", "micromolar"), Fraction(1)),
+    **dict.fromkeys(("mM", "mmol/l", "millimolar"), Fraction(1000)),
+    **dict.fromkeys(("M", "mol/l", "molar"), Fraction(10**6)),
+}
+"""Micromolar in one of each unit; case counts: mM is not MM."""
+
+NOT_MOLAR = re.compile(
+    r"([fpnumk]|micro|milli|nano)?(g|l|mol|u|iu)(/([nuμmd]?l|[nuμmk]?g))?|%|x|gy|moi|cells?|ratio|[vw]/v", re.IGNORECASE
+)
+"""Masses, volumes, amounts, activities and shares: known units from which no concentration follows."""
+
+HOURS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), Fraction(1, 3600)),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), Fraction(1, 60)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), Fraction(1)),
+    **dict.fromkeys(("d", "day", "days"), Fraction(24)),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), Fraction(168)),
+}
+"""Hours in one of each unit, casefolded; 'm' is no unit, being minutes, months or metres."""
+
+NOMINAL_DIGITS = ("1", "1.11", "1.25", "1.5", "2", "2.5", "3", "3.16", "3.33", "3.7", "4", "5", "6.25", "7.5", "8")
+"""Leading digits of the doses that plates are laid out in: tenfold, half-log, threefold and twofold series, and
+doses chosen by hand."""
+
+_QUANTITY = re.compile(
+    r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)(?:\s*([^\W\d_][\w/%]*|%)(?:\s+(.*))?)?", re.DOTALL
+)
+_AGREE = Fraction(1, 10**6)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A value in the harmonised unit, or None and a note that says why."""
+
+    value: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What is being read, the factor of a unit (None if it has none), and what to say of such a unit."""
+
+    name: str
+    factor: Callable[[str], Fraction | None]
+    refusal: Callable[[str], str]
+
+
+class _UnreadableError(Exception):
+    """A text holds no value; says why."""
+
+
+def dose_um(text: Number, unit: str | None = None) -> Quantity:
+    """Read one dose.
+
+    Parameters
+    ----------
+    text
+        As published: a number, a number with a unit, Tahoe's ``[('drug', 0.05, 'uM')]``, or several of these joined
+        by ``|``, which have to agree.
+    unit
+        The unit that the source gives elsewhere; a unit in the text itself is believed before it.
+
+    Returns
+    -------
+    Quantity
+        In micromolar. Words after the unit (``0.2 uM panobinostat``) are noted and left out.
+
+    Examples
+    --------
+    >>> dose_um("70 nM").value
+    0.07
+    >>> dose_um("300 ng")
+    Quantity(value=None, note="unit 'ng' is not molar")
+    """
+    return _read(text, unit, _DOSE)
+
+
+def time_h(text: Number, unit: str | None = None) -> Quantity:
+    """Read one time, as `dose_um` reads a dose; in hours.
+
+    Examples
+    --------
+    >>> time_h("6 d").value
+    144.0
+    """
+    return _read(text, unit, _TIME)
+
+
+def map_doses(values: pl.Series, unit: str | None = None) -> pl.DataFrame:
+    """Read a column of doses.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``original`` (text), ``value`` (micromolar) and ``note``, one row per value, in order.
+    """
+    return _map(values, unit, dose_um)
+
+
+def map_times(values: pl.Series, unit: str | None = None) -> pl.DataFrame:
+    """Read a column of times; ``value`` is in hours."""
+    return _map(values, unit, time_h)
+
+
+def nominal_dose(values: pl.Series, *, series: Sequence[float] | None = None, tolerance: float = 0.02) -> pl.DataFrame:
+    """Give measured doses the nominal dose of their well: 0.01004 was meant as 0.01.
+
+    A dose becomes the nearest member of the series, by ratio, if that is within the tolerance, else it stays what it
+    is. Each dose is decided alone, so the answer depends neither on order nor on which other doses are present.
+
+    Parameters
+    ----------
+    values
+        Measured doses, in any one unit.
+    series
+        The nominal doses, in that unit, where the source states them; otherwise `NOMINAL_DIGITS` in every decade.
+    tolerance
+        Largest accepted distance, as a share of the nominal dose.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``measured`` and ``nominal``, one row per value, in order.
+    """
+    measured = values.cast(pl.Float64).fill_nan(None)
+    found = {dose: _nominal(dose, series, tolerance) for dose in measured.drop_nulls().unique().to_list()}
+    nominal = measured.replace_strict(found, default=None, return_dtype=pl.Float64)
+    return pl.DataFrame({"measured": measured, "nominal": nominal})
+
+
+def _nominal(dose: float, series: Sequence[float] | None, tolerance: float) -> float:
+    if dose <= 0 or math.isinf(dose):
+        return dose
+    if series is None:
+        decade = math.floor(math.log10(dose))
+        series = [float(f"{digits}e{power}") for power in (decade, decade + 1) for digits in NOMINAL_DIGITS]
+    positive = [step for step in series if step > 0]
+    nearest = min(positive, key=lambda step: abs(math.log(dose / step)), default=dose)
+    return nearest if abs(dose - nearest) <= tolerance * nearest else dose
+
+
+def _map(values: pl.Series, unit: str | None, read: Callable[[str | None, str | None], Quantity]) -> pl.DataFrame:
+    original = values.cast(pl.String).alias("original")
+    distinct = original.unique(maintain_order=True)
+    quantities = [read(text, unit) for text in distinct]
+    table = pl.DataFrame(
+        {
+            "original": distinct,
+            "value": pl.Series([quantity.value for quantity in quantities], dtype=pl.Float64),
+            "note": pl.Series([quantity.note or None for quantity in quantities], dtype=pl.String),
+        }
+    )
+    return original.to_frame().join(table, on="original", how="left", nulls_equal=True, maintain_order="left")
+
+
+def _read(text: Number, unit: str | None, scale: _Scale) -> Quantity:
+    plain, given = _plain("" if text is None else str(text)), _plain(unit or "")
+    if plain.startswith("[(") and plain.endswith(")]"):
+        return _read_tuple(plain, given, scale)
+    values: list[Fraction] = []
+    notes: list[str] = []
+    failures: list[str] = []
+    for part in plain.split("|"):
+        try:
+            value, note = _read_one(part.strip(), given, scale)
+        except _UnreadableError as failure:
+            failures.append(str(failure))
+        else:
+            values.append(value)
+            notes.append(note)
+    if not values:
+        return Quantity(None, failures[0])
+    if failures or max(values) - min(values) > _AGREE * max(values):
+        return Quantity(None, f"several values that differ: '{plain}'")
+    return Quantity(float(values[0]), notes[0])
+
+
+def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
+    """Read one number with or without a unit; also what the reader of the value should know."""
+    if text.casefold() in MISSING:
+        raise _UnreadableError("missing")
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise _UnreadableError(f"not a {scale.name}: '{text}'")
+    number, own_unit = Fraction(match[1]), match[2] or ""
+    if number < 0:
+        raise _UnreadableError("missing" if number == LINCS_MISSING else f"below zero: '{text}'")
+    if not (own_unit or unit):
+        raise _UnreadableError("no unit")
+    factor = scale.factor(own_unit or unit)
+    if factor is None:
+        raise _UnreadableError(scale.refusal(own_unit or unit))
+    notes = [f"unit in the text, not '{unit}'"] if own_unit and unit and scale.factor(unit) != factor else []
+    notes += [f"read from the start of '{text}'"] if match[3] else []
+    return number * factor, "; ".join(notes)
+
+
+def _read_tuple(text: str, unit: str, scale: _Scale) -> Quantity:
+    """Read Tahoe's ``drugname_drugconc``: a Python list of one (drug, number, unit)."""
+    try:
+        ((_, number, own_unit),) = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return Quantity(None, f"not one (compound, {scale.name}, unit): '{text}'")
+    return _read(f"{number} {own_unit}", unit, scale)
+
+
+@cache
+def _plain(text: str) -> str:
+    """Trim, and bring both code points of the micro sign (U+00B5, U+03BC) to 'u'."""
+    return unicodedata.normalize("NFKC", text).replace("\u03bc", "u").strip()
+
+
+def _molar(unit: str) -> Fraction | None:
+    """Look a unit up as it is written, since M and m differ; a word, whatever its case."""
+    return MOLAR.get(unit) or (MOLAR.get(unit.casefold()) if "mol" in unit.casefold() else None)
+
+
+def _molar_refusal(unit: str) -> str:
+    return f"unit '{unit}' is not {'molar' if NOT_MOLAR.fullmatch(unit) else 'known'}"
+
+
+_DOSE = _Scale("dose", _molar, _molar_refusal)
+_TIME = _Scale("time", lambda unit: HOURS.get(unit.casefold()), lambda unit: f"unit '{unit}' is not a unit of time")

@@ -1,0 +1,110 @@
+"""The notations in which genes are written: Ensembl, Entrez, HGNC, symbols, pairs of them, and things that are no gene.
+
+Only the shape of a text is judged here; whether the identifier exists is for ``gene_lookup``.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+NO_VALUE = ("", "nan", "NaN", "None", "none", "NA", "N/A", "<NA>", "null", "NULL", "*", "-", "-666", "---")
+"""Texts that stand for a missing identifier."""
+
+CONTROL_LABELS = (
+    "non-targeting", "Non-Targeting", "non_targeting", "nontargeting", "NonTargeting", "NON-TARGETING",
+    "negative_control", "control", "Control", "ctrl", "NT", "NTC", "DMSO", "DMSO_TF", "Vehicle", "vehicle",
+    "PBS", "safe-targeting", "scramble", "scrambled", "mock", "untreated",
+)  # fmt: skip
+"""Labels of reference cells that the published datasets use, to the letter."""
+
+_ENSEMBL = r"ENSG(?:R\d{10}|\d{11})(?:\.\d+)?(?:_PAR_Y)?"
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
+
+NOTATIONS = {
+    "ensembl": rf"^(?i:{_ENSEMBL})$",
+    "entrez": r"^(?:(?i:entrez|geneid|ncbigene):)?\d+(?:\.0+)?$",
+    "hgnc": r"^(?i:HGNC):\d+$",
+    "mouse_ensembl": r"^ENSMUSG\d{11}(?:\.\d+)?$",
+    "replogle_control": r"^\d+_non-targeting_",
+    "replogle": rf"^\d+_[^_]+_.+_{_ENSEMBL}$",
+    "symbol_ensembl": rf"^.+(?: ?\(|[_|:; ]){_ENSEMBL}\)?$",
+    "ensembl_symbol": rf"^{_ENSEMBL}[_|:; ].+$",
+    "symbol_entrez": r"^[^/]+(?: \(\d+\)|\|\d+|\.\.\d+\.)$",
+    "several": r"^[^/]+(?: ?//+ ?[^/]+)+$",
+    "excel_date": (
+        rf"^(?:\d{{1,2}}-{_MONTH}|{_MONTH}-\d\d|\d{{1,2}}-{_MONTH}-\d{{2,4}}"
+        r"|\d{1,2}/\d{1,2}/\d{2,4}|\d{4}-\d\d-\d\d.*)$"
+    ),
+    "non_gene": (
+        r"^(?:ERCC[-_]\d{5}|AFFX[-_].*|__?(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+        r"|N_(?:unmapped|multimapping|noFeature|ambiguous)|(?:ADT|HTO)[-_].+|.+[-_](?:ADT|HTO|TotalSeq[A-D]?)"
+        r"|(?i:hashtag).*|.+_TotalSeq.*|sg[A-Z].*|.*(?i:sgRNA|gRNA|guide)[-_ ]?\d*|.+_[+-]_\d+\.\d+.*"
+        r"|E?[GBY]FP|mCherry|tdTomato|d?Cas9.*)$"
+    ),
+    "probe": r"^(?:\d+(?:_[a-z])?_at|.+_[asx]_at|.+_at|ILMN_\d+|A_\d+_P\d+)$",
+    "transcript": r"^ENS[A-Z]{0,4}[TPE]\d{11}(?:\.\d+)?$",
+    "other_species": r"^ENS[A-Z]{3,4}G\d{11}(?:\.\d+)?$",
+}  # fmt: skip
+"""Patterns in the order in which they are tried; what matches none is a symbol."""
+
+_PAIRED = {
+    "replogle": rf"^\d+_(?<symbol>[^_]+)_.+_(?<id>{_ENSEMBL})$",
+    "symbol_ensembl": rf"^(?<symbol>.+?)(?: ?\(|[_|:; ])(?<id>{_ENSEMBL})\)?$",
+    "ensembl_symbol": rf"^(?<id>{_ENSEMBL})[_|:; ](?<symbol>.+)$",
+    "symbol_entrez": r"^(?<symbol>[^/]+?)(?: \(|\||\.\.)(?<id>\d+)[).]?$",
+}
+_RENAMED = {"replogle": "symbol_ensembl", "ensembl_symbol": "symbol_ensembl", "replogle_control": "control"}
+_IDS = ("ensembl", "entrez", "hgnc", "mouse_ensembl", "symbol_ensembl", "symbol_entrez")
+
+
+def parse_notation(originals: pl.Series) -> pl.DataFrame:
+    """Read each text as an identifier, a symbol, or both.
+
+    Returns
+    -------
+    One row per text: ``id_kind``; ``id`` without version, ``_PAR_Y`` and decorations (null for symbols); ``symbol``
+    (null for bare ids); ``normalised``, which of the two the text stands for.
+    """
+    text = pl.col("text")
+    shapes = {"missing": text.is_null() | text.is_in(NO_VALUE), "control": text.is_in(CONTROL_LABELS)}
+    shapes |= {name: text.str.contains(pattern) for name, pattern in NOTATIONS.items()}
+    notation = pl.coalesce(*(pl.when(shape).then(pl.lit(name)) for name, shape in shapes.items()), pl.lit("symbol"))
+    rows = pl.DataFrame({"text": originals.cast(pl.String).str.strip_chars()}).with_columns(notation=notation)
+    rows = _split_pairs(rows.with_row_index("row"))
+    id_kind = pl.col("notation").replace(_RENAMED)
+    return rows.select(
+        id_kind=id_kind,
+        id=pl.when(id_kind.is_in(_IDS)).then(_plain_id(pl.col("id"))),
+        symbol=pl.when(id_kind == "symbol").then(text).otherwise(pl.col("symbol")),
+        text=text,
+    ).select("id_kind", "id", "symbol", pl.coalesce("id", "text").alias("normalised"))
+
+
+def _split_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    paired = [
+        rows.filter(pl.col("notation") == notation)
+        .select("row", pl.col("text").str.extract_groups(pattern))
+        .unnest("text")
+        for notation, pattern in _PAIRED.items()
+    ]
+    split = pl.concat([frame.select("row", "symbol", "id") for frame in paired])
+    return rows.join(split, on="row", how="left", maintain_order="left").with_columns(
+        pl.coalesce("id", "text").alias("id")
+    )
+
+
+def _plain_id(identifier: pl.Expr) -> pl.Expr:
+    """Upper case, without version, ``_PAR_Y`` or prefix; ``ENSGR`` of the Y copies becomes ``ENSG0``."""
+    return (
+        identifier.str.to_uppercase()
+        .str.replace(r"_PAR_Y$", "")
+        .str.replace(r"^(?:ENTREZ|GENEID|NCBIGENE):", "")
+        .str.replace(r"\.\d+$", "")
+        .str.replace(r"^ENSGR", "ENSG0")
+    )
+
+
+def is_mouse_cased(symbol: pl.Expr) -> pl.Expr:
+    """Whether a symbol is written as mouse symbols are: ``Trp53``, ``mt-Nd1``, ``0610005C13Rik``; not ``C1orf43``."""
+    written = symbol.str.contains(r"^(?:[A-Z][a-z0-9]*[a-z][a-z0-9.-]*|mt-[A-Z][a-z0-9]*|[0-9A-Z]+Rik)$")
+    return written & ~symbol.str.contains(r"^C(?:\d+|X|Y)orf\d")

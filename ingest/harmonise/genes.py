@@ -1,0 +1,148 @@
+"""Map published gene identifiers of any notation to current genes, and say how.
+
+An identifier beats the symbol beside it; where they disagree the row is a ``conflict`` that keeps the identifier's
+gene. Nothing is guessed: what could mean several genes has none, and dates made by spreadsheets stay dates.
+
+>>> map_genes(["TP53", "ENSG00000141510.18", "QARS"]).table.select("original", "status", "gene_symbol").rows()
+[('TP53', 'approved', 'TP53'), ('ENSG00000141510.18', 'current', 'TP53'), ('QARS', 'ambiguous', None)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from featurestore.errors import HarmonisationError, did_you_mean
+from ingest.harmonise.gene_axis import GeneAxis, collapse
+from ingest.harmonise.gene_context import decide_by_context
+from ingest.harmonise.gene_decision import decide
+from ingest.harmonise.gene_mapping import STATUSES, GeneMapping
+from ingest.harmonise.gene_notation import parse_notation
+from ingest.harmonise.gene_release import KINDS, DetectedKind, best_release, detect_kind, kind_of
+
+__all__ = [
+    "KINDS",
+    "STATUSES",
+    "DetectedKind",
+    "GeneAxis",
+    "GeneMapping",
+    "best_release",
+    "collapse",
+    "decide_by_context",
+    "detect_kind",
+    "map_genes",
+    "map_targets",
+]
+
+Labels = Sequence[str | None] | pl.Series
+
+_PROBE_COLUMNS = ("probe", "id", "symbol")
+
+
+def map_genes(
+    ids: Labels,
+    *,
+    symbols: Labels | None = None,
+    kind: str | None = None,
+    probe_table: pl.DataFrame | None = None,
+    translate_mouse: bool = False,
+) -> GeneMapping:
+    """Map identifiers to genes, one row per identifier.
+
+    Parameters
+    ----------
+    ids
+        Identifiers in any mixture of notations; None where missing.
+    symbols
+        Symbols published beside them, of the same length.
+    kind
+        One of ``KINDS`` where it is known, else detected. It settles what single texts cannot: whether bare numbers
+        are Entrez ids, and whether symbols are of the mouse.
+    probe_table
+        The platform's own table, for lists of probes: columns probe, id, symbol (either may be null).
+    translate_mouse
+        Map mouse genes that have exactly one human ortholog, and are its only one, to it; else they are unmapped.
+
+    Raises
+    ------
+    HarmonisationError
+        ``symbols`` is of another length, ``kind`` is unknown, or ``probe_table`` lacks a column.
+    """
+    originals = pl.Series("original", ids).cast(pl.String)
+    beside = pl.Series("symbol", [None] * len(originals) if symbols is None else symbols).cast(pl.String)
+    _check(originals, beside, kind, probe_table)
+    rows = parse_notation(originals)
+    if probe_table is not None:
+        rows = _through_probes(rows, probe_table)
+    rows = _with_symbols(rows, beside)
+    list_kind = kind or kind_of(rows).kind
+    verdicts = decide(
+        _settle_numbers(rows, list_kind), is_mouse=list_kind == "mouse_symbol", translate_mouse=translate_mouse
+    )
+    paired = pl.when(rows["id"].is_not_null() | beside.is_not_null()).then(pl.coalesce(beside, rows["symbol"]))
+    table = verdicts.with_columns(originals, paired.alias("original_symbol"))
+    return GeneMapping(table, list_kind).with_table(table)
+
+
+def map_targets(labels: Sequence[str]) -> GeneMapping:
+    """Map perturbation labels, one gene each, to genes; split combinations before.
+
+    Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
+    """
+    return map_genes(labels)
+
+
+def _check(originals: pl.Series, beside: pl.Series, kind: str | None, probes: pl.DataFrame | None) -> None:
+    if len(beside) != len(originals):
+        raise HarmonisationError(
+            "Symbols and identifiers are not of one length.",
+            expected=f"{len(originals):,} symbols",
+            got=f"{len(beside):,}",
+        )
+    if kind is not None and kind not in KINDS:
+        raise HarmonisationError(
+            "The kind of gene identifier is unknown.", got=repr(kind), do=did_you_mean(kind, KINDS)
+        )
+    if probes is not None and (missing := set(_PROBE_COLUMNS) - set(probes.columns)):
+        raise HarmonisationError(
+            "The probe table lacks columns.",
+            expected=", ".join(_PROBE_COLUMNS),
+            got=f"missing: {', '.join(sorted(missing))}",
+        )
+
+
+def _through_probes(rows: pl.DataFrame, probes: pl.DataFrame) -> pl.DataFrame:
+    """Replace probes by what the platform's table says of them; a probe that it lists twice stays a probe."""
+    table = probes.select(pl.col(name).cast(pl.String) for name in _PROBE_COLUMNS).unique("probe", keep="none")
+    listed = rows.select("normalised").join(
+        table.select("probe", "id", pl.col("symbol").alias("beside")),
+        left_on="normalised",
+        right_on="probe",
+        how="left",
+        maintain_order="left",
+    )
+    named = _with_symbols(parse_notation(listed["id"]), listed["beside"])
+    is_listed = (named["id_kind"] != "missing").alias("is_listed")
+    columns = [pl.when(is_listed).then(named[name]).otherwise(rows[name]).alias(name) for name in rows.columns]
+    return rows.select(columns)
+
+
+def _with_symbols(rows: pl.DataFrame, beside: pl.Series) -> pl.DataFrame:
+    """Add the symbols published beside identifiers; one that stands alone is the identifier."""
+    parsed = parse_notation(beside)
+    given = pl.when(parsed["id_kind"] == "symbol").then(parsed["symbol"])
+    alone = (pl.col("id_kind") == "missing") & given.is_not_null()
+    return rows.with_columns(
+        id_kind=pl.when(alone).then(pl.lit("symbol")).otherwise("id_kind"),
+        symbol=pl.coalesce("symbol", given),
+        normalised=pl.when(alone).then(given).otherwise("normalised"),
+    )
+
+
+def _settle_numbers(rows: pl.DataFrame, list_kind: str) -> pl.DataFrame:
+    """Take bare numbers for what the list as a whole says they are."""
+    reading = {"row_number": "row_number", "symbol": "lone_number", "mouse_symbol": "lone_number"}.get(list_kind)
+    if reading is None:
+        return rows
+    return rows.with_columns(pl.col("id_kind").replace({"entrez": reading}))
