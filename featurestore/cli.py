@@ -1,0 +1,85 @@
+"""The command line: one command for each step from files to an evaluated model.
+
+Commands are found through the entry points ``featurestore.commands``, so the read path needs no import of the write
+path. A failure is one message on standard error and exit code 1; a misuse is 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+
+from featurestore.errors import FeatureStoreError, did_you_mean
+
+
+class Commands(click.Group):
+    """The commands of every installed package, loaded when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Name the commands in the order of the work."""
+        order = ["demo", "ingest", "datasets", "history", "sql", "build", "evaluate"]
+        names = {point.name for point in entry_points(group="featurestore.commands")}
+        return [name for name in order if name in names] + sorted(names.difference(order))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load one command."""
+        for point in entry_points(group="featurestore.commands", name=cmd_name):
+            command = point.load()
+            if isinstance(command, click.Command):
+                return command
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest name for one that is not known."""
+        if args and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No command '{args[0]}'; {did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--warehouse",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FEATURESTORE_WAREHOUSE",
+    default=Path("warehouse"),
+    show_default=True,
+    help="Folder of the warehouse; also FEATURESTORE_WAREHOUSE.",
+)
+@click.version_option(package_name="perturbation-featurestore")
+@click.pass_context
+def featurestore(context: click.Context, warehouse: Path) -> None:
+    """Perturbation transcriptomics in one warehouse: files in, SQL and leak-proof model features out.
+
+    \b
+    A first session:
+      featurestore demo                                a small world, the whole job, two minutes
+      featurestore ingest SPEC.toml                    a published file becomes a release
+      featurestore sql "select * from dataset"         ask anything
+      featurestore build FEATURES.toml -o matrix/      features from other experiments
+      featurestore evaluate FEATURES.toml -o report/   what they add to a regression
+    """
+    context.obj = warehouse
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        code = featurestore.main(prog_name="featurestore", standalone_mode=False)
+    except FeatureStoreError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

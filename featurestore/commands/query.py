@@ -1,0 +1,141 @@
+"""``featurestore sql``, ``datasets`` and ``history``: look into a warehouse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+
+from featurestore.errors import QueryError
+from featurestore.snapshot import read_snapshot, snapshot_numbers
+from featurestore.warehouse import Warehouse
+
+snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to standard output."
+)
+LONGEST_TABLE = 1000
+SINGLE_DIGITS = 7
+"""Decimal digits that a single-precision number holds."""
+DATASETS = (
+    "select dataset_id, assay, value_kind, n_cells, n_conditions, n_controls, n_genes, licence, release_id "
+    "from dataset order by dataset_id"
+)
+
+
+@click.command()
+@click.argument("query")
+@format_option
+@output_option
+@snapshot_option
+@click.pass_obj
+def sql(warehouse: Path, query: str, form: str, output: Path | None, snapshot: int | None) -> None:
+    """Ask the warehouse one SELECT statement, or run a file of one (QUERY may be a path that ends in .sql).
+
+    Views: dataset, gene, condition, compound, context, statistics, signature, phenotype, quality, mapping, rejected.
+    "describe signature" lists a view's columns. Nothing can be written, and no other file read.
+
+    \b
+    Example:
+      featurestore sql "select dataset_id, count(*) from condition group by all"
+    """
+    text = _query_text(query)
+    with Warehouse(warehouse, snapshot) as store:
+        show(store.frame(text), form, output)
+
+
+@click.command()
+@format_option
+@output_option
+@snapshot_option
+@click.pass_obj
+def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | None) -> None:
+    """List the datasets of the warehouse, with their effective data points: conditions."""
+    with Warehouse(warehouse, snapshot) as store:
+        show(store.frame(DATASETS), form, output)
+
+
+@click.command()
+@format_option
+@output_option
+@click.pass_obj
+def history(warehouse: Path, form: str, output: Path | None) -> None:
+    """List the snapshots of the warehouse, newest first."""
+    snapshots = [read_snapshot(warehouse, number) for number in reversed(snapshot_numbers(warehouse))]
+    table = pl.DataFrame(
+        [(s.number, s.created_at, s.note, len(s.datasets)) for s in snapshots],
+        schema={"snapshot": pl.Int64, "created_at": pl.String, "note": pl.String, "n_datasets": pl.Int64},
+        orient="row",
+    )
+    show(table, form, output)
+
+
+def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
+    """Print a result, or write it to a file.
+
+    Raises
+    ------
+    click.UsageError
+        Parquet is asked for without a file to hold it.
+    """
+    if form == "parquet":
+        if output is None:
+            raise click.UsageError("--format parquet needs --output FILE")
+        frame.write_parquet(output)
+        return
+    digits = frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
+    text = {"table": _table, "csv": _csv, "json": _json}[form](digits)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")
+
+
+def _query_text(query: str) -> str:
+    if not query.endswith(".sql"):
+        return query
+    try:
+        return Path(query).read_text(encoding="utf-8")
+    except OSError as error:
+        raise QueryError("The SQL file cannot be read.", where=query, got=error.strerror or str(error)) from None
+
+
+def _table(frame: pl.DataFrame) -> str:
+    with pl.Config(
+        tbl_rows=LONGEST_TABLE,
+        tbl_cols=-1,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_formatting="UTF8_BORDERS_ONLY",
+        tbl_width_chars=200,
+        fmt_str_lengths=60,
+    ):
+        shown = str(frame)
+    rest = (
+        f"\n{frame.height:,} rows, the first and last {LONGEST_TABLE // 2} shown"
+        if frame.height > LONGEST_TABLE
+        else ""
+    )
+    return shown + rest
+
+
+def _csv(frame: pl.DataFrame) -> str:
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    return frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|")).write_csv().rstrip("\n")
+
+
+def _json(frame: pl.DataFrame) -> str:
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    known = frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats)
+    rows = [json.dumps(row, default=_plain, ensure_ascii=False, allow_nan=False) for row in known.iter_rows(named=True)]
+    return "[" + ",\n ".join(rows) + "]"
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,271 @@
+"""The border between writing and reading: every table of a release and every view of a snapshot, column by column.
+
+Each column is defined once: its type, unit and one sentence. That definition is checked when a release is written,
+shown by ``COMMENT ON``, and printed in ``sql/README.md``. Changing a name or meaning here is a new contract version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from featurestore.errors import WarehouseError
+
+CONTRACT_VERSION = 1
+
+TEXT = pl.String()
+TEXTS = pl.List(pl.String())
+INTEGER = pl.Int64()
+INDEX = pl.Int32()
+SINGLE = pl.Float32()
+DOUBLE = pl.Float64()
+TRUTH = pl.Boolean()
+MOMENT = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's name, type, unit and meaning, the same wherever the name occurs."""
+
+    name: str
+    dtype: pl.DataType
+    sentence: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's name, what one row is, its columns, and the columns that identify a row."""
+
+    name: str
+    grain: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Column names and polars types, in order."""
+        return pl.Schema({name: COLUMNS[name].dtype for name in self.columns})
+
+
+def _columns(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+COLUMNS = _columns(
+    # identity
+    Column("dataset_id", TEXT, "Slug of one published matrix."),
+    Column("release_id", TEXT, "Content hash of inputs, spec, reference and code: the dataset's version."),
+    Column("experiment_id", TEXT, "The cells that were measured; re-releases of the same cells share it."),
+    Column("condition_id", TEXT, "The condition within its dataset: perturbation, context, dose, time and cluster."),
+    Column("perturbation_id", TEXT, "Harmonised perturbation: sorted target gene ids, a compound, or 'control'."),
+    Column("gene_id", TEXT, "Ensembl gene id without version; 'HGNC:n' where Ensembl has none."),
+    Column("compound_id", TEXT, "InChIKey; else 'CID:n'; else 'name:...'."),
+    Column("context_id", TEXT, "Cellosaurus accession of the cell line, else a slug."),
+    Column("condition_index", INDEX, "Position of the condition in its release: the key inside the files."),
+    Column("gene_index", INDEX, "Position of the gene in its release: the key inside the files."),
+    # dataset
+    Column("title", TEXT, "Title in one line."),
+    Column("source", TEXT, "Publication or consortium behind the dataset."),
+    Column("assay", TEXT, "perturb_seq, drug_seq, l1000, bulk_rna_seq, crispr_screen or de_table."),
+    Column("organism", TEXT, "Species of the cells."),
+    Column("value_kind", TEXT, "What the published matrix holds: counts, log1p, moderated_z, ..."),
+    Column("licence", TEXT, "Terms under which the source may be used."),
+    Column("citation", TEXT, "How the authors ask to be cited."),
+    Column("url", TEXT, "Where the source is published."),
+    Column("n_conditions", INTEGER, "Conditions, controls not counted: the effective data points.", "conditions"),
+    Column("n_controls", INTEGER, "Control conditions.", "conditions"),
+    Column("n_genes", INTEGER, "Measured genes that have a gene_id.", "genes"),
+    Column("gene_reference", TEXT, "Identifier of the gene tables that the names were mapped with."),
+    Column("ingested_at", MOMENT, "When the release was written.", "UTC"),
+    # gene
+    Column("gene_symbol", TEXT, "Approved symbol."),
+    Column("entrez_id", TEXT, "NCBI Gene id."),
+    Column("hgnc_id", TEXT, "HGNC accession, 'HGNC:n'."),
+    Column("biotype", TEXT, "Ensembl gene biotype."),
+    Column("chromosome", TEXT, "Chromosome name without 'chr'."),
+    # condition
+    Column("perturbation_label", TEXT, "As published; several labels of one perturbation are joined by ' | '."),
+    Column(
+        "perturbation_kind",
+        TEXT,
+        "crispri, crispra, crispr_knockout, shrna, overexpression, compound, ligand or control.",
+    ),
+    Column("target_gene_ids", TEXTS, "Genes acted on, sorted; empty for controls and unmapped targets."),
+    Column("target_symbols", TEXTS, "Approved symbols of target_gene_ids, in the same order."),
+    Column("context_label", TEXT, "Cell line or type as published; several spellings are joined by ' | '."),
+    Column("dose_um", DOUBLE, "Dose of the compound.", "micromolar"),
+    Column("time_h", DOUBLE, "Time from perturbation to measurement.", "hours"),
+    Column("cluster", TEXT, "Cell state within the condition, where the dataset is split by one."),
+    Column("is_control", TRUTH, "Whether the condition is a reference."),
+    Column("n_cells", INTEGER, "Cells (or wells, or replicates) behind the row.", "cells"),
+    Column("n_batches", INTEGER, "Batches that the cells come from.", "batches"),
+    Column("batch", TEXT, "Batch as published."),
+    Column("n_cells_half", INTEGER, "Cells of the first of two disjoint halves, split by barcode hash.", "cells"),
+    # compound and context
+    Column("name", TEXT, "Preferred name."),
+    Column("smiles", TEXT, "Structure as published."),
+    Column("pubchem_cid", TEXT, "PubChem compound id."),
+    Column("chembl_id", TEXT, "ChEMBL id."),
+    Column("broad_id", TEXT, "Broad Institute compound id, 'BRD-...'."),
+    Column("moa", TEXT, "Mechanism of action as published."),
+    Column("targets", TEXTS, "Target symbols as published."),
+    Column("depmap_id", TEXT, "DepMap model id, 'ACH-...'."),
+    Column("tissue", TEXT, "Tissue of origin."),
+    Column("disease", TEXT, "Disease of the donor."),
+    # statistics
+    Column("count", INTEGER, "Sum of counts over the cells; NULL where the source has no counts.", "UMI or reads"),
+    Column("sum_log1p", DOUBLE, "Sum over the cells of log1p(counts per 10,000), natural log.", "log1p(CP10k)"),
+    Column("sum_log1p_square", DOUBLE, "Sum over the cells of the square of log1p(CP10k).", "log1p(CP10k) squared"),
+    Column("n_expressing", INTEGER, "Cells with a value above zero.", "cells"),
+    Column("count_half", INTEGER, "count over the first half of the cells.", "UMI or reads"),
+    Column("sum_log1p_half", DOUBLE, "sum_log1p over the first half of the cells.", "log1p(CP10k)"),
+    Column("sum_log1p_square_half", DOUBLE, "sum_log1p_square over the first half.", "log1p(CP10k) squared"),
+    Column("n_expressing_half", INTEGER, "n_expressing over the first half of the cells.", "cells"),
+    # signature, phenotype, quality
+    Column("effect", SINGLE, "Difference from control; effect_kind says on which scale."),
+    Column(
+        "effect_kind",
+        TEXT,
+        "delta_log1p, log2_fold_change, moderated_z, signed_log10_p, de_call or gene_effect.",
+    ),
+    Column("standard_error", SINGLE, "Standard error of effect (Welch).", "as effect"),
+    Column("z", SINGLE, "effect / standard_error: the Welch statistic.", "standard errors"),
+    Column("p_value", DOUBLE, "Two-sided p of z, Welch-Satterthwaite degrees of freedom."),
+    Column("q_value", DOUBLE, "Benjamini-Hochberg q over the genes of the condition."),
+    Column("phenotype", TEXT, "Name of a scalar readout."),
+    Column("value", DOUBLE, "The readout's value."),
+    Column(
+        "knockdown_ratio",
+        DOUBLE,
+        "Expression of the target over control, expm1 of mean log1p; the least silenced of several targets.",
+        "ratio",
+    ),
+    Column("n_significant", INTEGER, "Genes with q < 0.05, targets not counted.", "genes"),
+    Column("effect_norm", DOUBLE, "Euclidean norm of effect, targets not counted.", "as effect"),
+    Column("energy_distance", DOUBLE, "Unbiased squared-Euclidean energy distance to control; may be below 0."),
+    Column("replicate_correlation", DOUBLE, "Pearson r of the effects of two disjoint halves of the cells."),
+    Column("tas", DOUBLE, "L1000 transcriptional activity score, where published or computable."),
+    Column("is_responder", TRUTH, "Whether the effect is larger than noise; NULL where that cannot be told."),
+    Column("reason", TEXT, "Why, in words with numbers."),
+    # ledger
+    Column("entity", TEXT, "gene, perturbation, compound, context or dose."),
+    Column("original", TEXT, "The identifier as published."),
+    Column("target_id", TEXT, "What it became; NULL where it did not map."),
+    Column("status", TEXT, "How well it mapped: approved, previous, alias, ambiguous, unmapped, control, ..."),
+    Column("method", TEXT, "The table or rule that decided."),
+    Column("candidates", TEXTS, "Everything it could have meant."),
+    Column("note", TEXT, "Anything else a reader should know."),
+    Column("label", TEXT, "Label of the rejected rows, as published."),
+)
+
+_SUMS = ("count", "sum_log1p", "sum_log1p_square", "n_expressing")
+_HALF_SUMS = ("count_half", "sum_log1p_half", "sum_log1p_square_half", "n_expressing_half")
+_DATASET = (
+    "dataset_id release_id experiment_id title source assay organism value_kind licence citation url "
+    "n_cells n_conditions n_controls n_genes gene_reference ingested_at"
+)
+_CONDITION = (
+    "condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols compound_id "
+    "context_id context_label dose_um time_h cluster is_control n_cells n_batches experiment_id"
+)
+_COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
+_CONTEXT = "context_id name depmap_id tissue disease"
+_EFFECT = "effect effect_kind standard_error z p_value q_value"
+_QUALITY = (
+    "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas is_responder reason"
+)
+_MAPPING = "entity original target_id status method candidates note"
+_GENE = "gene_id gene_symbol entrez_id hgnc_id biotype chromosome"
+
+
+def _tables(*tables: tuple[str, str, str, str]) -> dict[str, Table]:
+    return {
+        name: Table(name, grain, tuple(columns.split()), tuple(key.split())) for name, grain, columns, key in tables
+    }
+
+
+VIEWS = _tables(
+    ("dataset", "one dataset", _DATASET, "dataset_id"),
+    ("gene", "one gene of the reference", _GENE, "gene_id"),
+    ("condition", "one condition: the data point", f"dataset_id {_CONDITION}", "dataset_id condition_id"),
+    ("compound", "one active structure", _COMPOUND, "compound_id"),
+    ("context", "one cell line or type", _CONTEXT, "context_id"),
+    (
+        "statistics",
+        "one condition and measured gene, as additive sums over cells",
+        f"dataset_id condition_id gene_id {' '.join(_SUMS)}",
+        "dataset_id condition_id gene_id",
+    ),
+    (
+        "signature",
+        "one condition and measured gene, as difference from control",
+        f"dataset_id condition_id gene_id gene_symbol {_EFFECT}",
+        "dataset_id condition_id gene_id effect_kind",
+    ),
+    (
+        "phenotype",
+        "one condition and scalar readout",
+        "dataset_id condition_id phenotype value",
+        "dataset_id condition_id phenotype",
+    ),
+    ("quality", "one condition", f"dataset_id condition_id {_QUALITY}", "dataset_id condition_id"),
+    ("mapping", "one published identifier", f"dataset_id {_MAPPING}", ""),
+    ("rejected", "one group of input rows that was left out", "dataset_id label reason n_cells", ""),
+)
+"""What SQL users see: the views of one snapshot."""
+
+RELEASE = _tables(
+    ("dataset", "the dataset", _DATASET, "dataset_id"),
+    ("condition", "one condition", f"condition_index {_CONDITION}", "condition_index"),
+    ("gene", "one measured gene", "gene_index gene_id gene_symbol", "gene_index"),
+    ("compound", "one compound", _COMPOUND, "compound_id"),
+    ("context", "one context", _CONTEXT, "context_id"),
+    (
+        "statistics",
+        "one condition and gene",
+        " ".join(("condition_index gene_index", *_SUMS, *_HALF_SUMS)),
+        "condition_index gene_index",
+    ),
+    (
+        "control_statistics",
+        "one control condition, batch and gene: what batch-matched signatures subtract",
+        " ".join(("condition_index batch gene_index", *_SUMS, *_HALF_SUMS)),
+        "condition_index batch gene_index",
+    ),
+    (
+        "condition_batch",
+        "one condition and batch",
+        "condition_index batch n_cells n_cells_half",
+        "condition_index batch",
+    ),
+    ("signature", "one condition and gene", f"condition_index gene_index {_EFFECT}", "condition_index gene_index"),
+    ("phenotype", "one condition and readout", "condition_index phenotype value", "condition_index phenotype"),
+    ("quality", "one condition", f"condition_index {_QUALITY}", "condition_index"),
+    ("mapping", "one published identifier", _MAPPING, ""),
+    ("rejected", "one group of input rows", "label reason n_cells", ""),
+)
+"""The Parquet tables of one release; ``dataset_id`` and ``release_id`` of the others are in the folder names."""
+
+EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "signed_log10_p", "de_call", "gene_effect")
+
+
+def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Bring a frame to a table's columns and types, in order.
+
+    Raises
+    ------
+    WarehouseError
+        Columns are missing, unknown or of a type that cannot be cast; every fault is listed.
+    """
+    schema = table.schema
+    missing = [name for name in schema if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in schema]
+    if missing or unknown:
+        raise WarehouseError(
+            f"Table '{table.name}' does not keep the contract.",
+            expected=", ".join(schema),
+            got=f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}",
+        )
+    return frame.select(pl.col(name).cast(dtype, strict=True) for name, dtype in schema.items())

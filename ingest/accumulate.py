@@ -1,0 +1,230 @@
+"""Additive sufficient statistics of every group of cells, gathered in one pass over a file.
+
+A group is half a condition; for controls, half a condition within one batch. Every cell belongs to one of two halves
+by a hash of its barcode, so that the agreement of the halves measures noise, and their sum is the whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import ValuesError
+from ingest.kernel import (
+    UNIT,
+    Groups,
+    Slots,
+    add_csr_counts,
+    add_csr_logs,
+    add_dense_counts,
+    add_dense_logs,
+    add_gene_counts,
+    add_gene_logs,
+)
+from ingest.reader import CscBlock, CsrBlock, DenseBlock, Reader
+from ingest.values import ValueCheck, block_values
+
+CELLS_BETWEEN_CHECKS = 150_000
+"""Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
+OVERFLOW = 2**62
+
+
+def half_of(barcodes: pl.Series) -> npt.NDArray[np.int32]:
+    """Split cells in two halves by their barcode: 0 or 1, the same on every machine. Shape (cells,)."""
+    crc = np.fromiter(
+        (zlib.crc32(b.encode()) for b in barcodes.cast(pl.String).fill_null("")), np.uint64, barcodes.len()
+    )
+    return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63)).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSums:
+    """Sums per group and gene; adding two of them is exact.
+
+    ``count``, ``log_sum``, ``square_sum`` and ``expressing`` have shape (groups, genes); the two log sums are in
+    units of 2**-36. ``count`` has no rows where the source has no counts.
+    """
+
+    count: npt.NDArray[np.int64]
+    log_sum: npt.NDArray[np.int64]
+    square_sum: npt.NDArray[np.int64]
+    expressing: npt.NDArray[np.int32]
+
+    @classmethod
+    def zeros(cls, n_groups: int, n_genes: int, *, has_counts: bool) -> GroupSums:
+        """Return empty sums."""
+        shape = (n_groups, n_genes)
+        return cls(
+            np.zeros(shape if has_counts else (0, n_genes), np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int32),
+        )
+
+    def __add__(self, other: GroupSums) -> GroupSums:
+        return GroupSums(
+            self.count + other.count,
+            self.log_sum + other.log_sum,
+            self.square_sum + other.square_sum,
+            self.expressing + other.expressing,
+        )
+
+    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
+        """Add groups up and leave fixed point; ``groups`` are row numbers."""
+        return FloatSums(
+            self.count[groups].sum(axis=0) if self.count.size else None,
+            self.log_sum[groups].sum(axis=0) / UNIT,
+            self.square_sum[groups].sum(axis=0) / UNIT,
+            self.expressing[groups].sum(axis=0, dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FloatSums:
+    """Sums of one condition, each of shape (genes,), in the units of the contract."""
+
+    count: npt.NDArray[np.int64] | None
+    log_sum: npt.NDArray[np.float64]
+    square_sum: npt.NDArray[np.float64]
+    expressing: npt.NDArray[np.int64]
+
+
+def accumulate(
+    reader: Reader,
+    groups: Groups,
+    slots: Slots,
+    sums: GroupSums,
+    check: ValueCheck,
+    advance: Callable[[int], None],
+) -> None:
+    """Stream a matrix of cells and add it to the sums.
+
+    Parameters
+    ----------
+    reader
+        The open file.
+    groups
+        Group of every cell, -1 for none. Shape (cells,).
+    slots
+        Gene of every matrix column, -1 for none. Shape (columns,).
+    sums
+        What is added to, in place.
+    check
+        Looks at every value first.
+    advance
+        Called with the number of cells (or genes, for matrices stored by gene) done since the last call.
+
+    Raises
+    ------
+    ValuesError
+        The values are not of the declared kind, or a group holds too many cells to sum exactly.
+    """
+    is_shared = np.bincount(slots[slots >= 0], minlength=sums.log_sum.shape[1]) > 1
+    has_counts = bool(sums.count.size)
+    by_gene: _ByGene | None = None
+    n_unchecked = 0
+    for block in reader.blocks():
+        check.add(block)
+        if isinstance(block, CscBlock):
+            by_gene = by_gene or _ByGene(reader, groups, slots, is_shared, sums, has_counts=has_counts)
+            by_gene.add(block)
+            advance(block.indptr.size - 1)
+            continue
+        n_cells = block.values.shape[0] if isinstance(block, DenseBlock) else block.indptr.size - 1
+        _add_rows(block, groups[block.start : block.start + n_cells], slots, is_shared, sums, has_counts=has_counts)
+        advance(n_cells)
+        n_unchecked += n_cells
+        if n_unchecked > CELLS_BETWEEN_CHECKS:
+            _refuse_overflow(sums, reader)
+            n_unchecked = 0
+    if by_gene:
+        by_gene.finish()
+    _refuse_overflow(sums, reader)
+    check.finish()
+
+
+def _add_rows(
+    block: CsrBlock | DenseBlock,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    sums: GroupSums,
+    *,
+    has_counts: bool,
+) -> None:
+    logs = (sums.log_sum, sums.square_sum, sums.expressing)
+    if isinstance(block, DenseBlock):
+        if has_counts:
+            add_dense_counts(block.values, groups, slots, is_shared, sums.count, *logs)
+        else:
+            add_dense_logs(block.values, groups, slots, *logs)
+    elif has_counts:
+        add_csr_counts(block.indptr, block.indices, block.data, groups, slots, is_shared, sums.count, *logs)
+    else:
+        add_csr_logs(block.indptr, block.indices, block.data, groups, slots, *logs)
+
+
+def _refuse_overflow(sums: GroupSums, reader: Reader) -> None:
+    if sums.square_sum.size and sums.square_sum.max() > OVERFLOW:
+        raise ValuesError(
+            "A group of cells is too large to be summed exactly.",
+            where=str(reader.path),
+            do="name a batch column under [condition], or split the dataset",
+        )
+
+
+class _ByGene:
+    """A matrix stored by gene: cell totals come from a first pass, genes of several columns are joined per cell."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        groups: Groups,
+        slots: Slots,
+        is_shared: npt.NDArray[np.bool_],
+        sums: GroupSums,
+        *,
+        has_counts: bool,
+    ) -> None:
+        self.groups, self.slots, self.is_shared, self.sums = groups, slots, is_shared, sums
+        self.totals = _cell_totals(reader) if has_counts else None
+        self.waiting: dict[int, npt.NDArray[np.float64]] = {}
+
+    def add(self, block: CscBlock) -> None:
+        for column in range(block.indptr.size - 1):
+            slot = int(self.slots[block.start + column])
+            if slot < 0:
+                continue
+            part = slice(block.indptr[column], block.indptr[column + 1])
+            cells, data = block.indices[part], block.data[part]
+            if self.is_shared[slot] and self.totals is not None:
+                joined = self.waiting.setdefault(slot, np.zeros(self.groups.size))
+                joined[cells] += data.astype(np.float64)
+            else:
+                self._add_gene(slot, cells, data)
+
+    def finish(self) -> None:
+        for slot, joined in self.waiting.items():
+            cells = np.flatnonzero(joined)
+            self._add_gene(slot, cells, joined[cells])
+
+    def _add_gene(self, slot: int, cells: npt.NDArray[np.signedinteger], data: npt.NDArray[np.number]) -> None:
+        logs = (self.sums.log_sum, self.sums.square_sum, self.sums.expressing)
+        if self.totals is None:
+            add_gene_logs(cells, data, self.groups, slot, *logs)
+        else:
+            add_gene_counts(cells, data, self.totals, self.groups, slot, self.sums.count, *logs)
+
+
+def _cell_totals(reader: Reader) -> npt.NDArray[np.float64]:
+    totals = np.zeros(reader.n_rows)
+    for block in reader.blocks():
+        if isinstance(block, CscBlock):
+            weights = block_values(block).astype(np.float64)
+            totals = np.add(totals, np.bincount(block.indices, weights=weights, minlength=reader.n_rows))
+    return totals

@@ -1,0 +1,65 @@
+"""``featurestore ingest``: bring datasets into the warehouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from featurestore.errors import SpecError, did_you_mean
+from ingest.pipeline import Outcome, ingest_dataset
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the data files, where that is not the spec's own.",
+)
+@click.pass_obj
+def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None) -> None:
+    """Ingest the datasets that SPEC files describe; SPEC may also be the name of a spec that comes with featurestore.
+
+    Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
+    leaves the warehouse as it was.
+
+    \b
+    Examples:
+      featurestore ingest replogle_2022_k562_essential.toml
+      featurestore ingest papalexi_2021_thp1 --data downloads/
+    """
+    for spec in specs:
+        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data)))
+
+
+def shipped_specs() -> dict[str, Path]:
+    """Name the specs that come with featurestore."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "specs").glob("*.toml"))}
+
+
+def find_spec(spec: Path) -> Path:
+    """Resolve a spec given as a file or as the name of one that comes with featurestore.
+
+    Raises
+    ------
+    SpecError
+        There is neither.
+    """
+    shipped = shipped_specs()
+    if not spec.exists() and spec.name == str(spec) and spec.suffix != ".toml":
+        if spec.name not in shipped:
+            raise SpecError(f"There is no spec '{spec}'.", do=did_you_mean(spec.name, shipped))
+        return shipped[spec.name]
+    return spec
+
+
+def _summary(outcome: Outcome) -> str:
+    if not outcome.is_new:
+        return f"{outcome.dataset_id}: nothing to do, release {outcome.release_id} is in snapshot {outcome.snapshot}"
+    rows = {file["table"]: file["rows"] for file in outcome.manifest["files"]}
+    return (
+        f"{outcome.dataset_id}: {rows['condition']:,} conditions x {rows['gene']:,} genes, "
+        f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "
+        f"({outcome.manifest['seconds']:.1f} s)"
+    )

@@ -1,0 +1,229 @@
+"""The inner loops: one sweep over a block adds every cell to the sums of its group.
+
+Sums of log values are kept as int64 in units of 2**-36. Integer addition has no rounding, so the order of cells, the
+size of blocks, and the number of workers cannot change a digit of a release; one value is off by at most 7e-12.
+
+Groups are rows of the sums, ``-1`` for cells that no condition takes. Slots are genes of the release, ``-1`` for matrix
+columns without a gene. Where several columns are one gene, their values in a cell are added before the logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ingest.reader import Integers, Numbers
+
+UNIT = float(2**36)
+"""One in fixed point."""
+TARGET = 10_000.0
+"""Every cell's counts are scaled to this total before the logarithm."""
+TABLE = 256
+"""Counts below this have their logarithm looked up."""
+
+Sums = npt.NDArray[np.int64]
+Groups = npt.NDArray[np.int32]
+Slots = npt.NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True)
+def _add(value: float, group: int, slot: int, log_sum: Sums, square_sum: Sums, expressing: Any) -> None:
+    log_sum[group, slot] += np.int64(value * UNIT + 0.5)
+    square_sum[group, slot] += np.int64(value * value * UNIT + 0.5)
+    expressing[group, slot] += 1
+
+
+@njit(cache=True, nogil=True)
+def _add_cell(
+    columns: Integers,
+    values: Numbers,
+    group: int,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    logs: npt.NDArray[np.float64],
+    pooled: Sums,
+    count: Sums,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
+) -> None:
+    total = 0.0
+    for value in values:
+        total += value
+    if total <= 0.0:
+        return
+    scale = TARGET / total
+    n_logs = 0
+    has_pooled = False
+    for k in range(columns.size):
+        slot = slots[columns[k]]
+        value = np.int64(values[k])
+        if slot < 0 or value == 0:
+            continue
+        if is_shared[slot]:
+            pooled[slot] += value
+            has_pooled = True
+            continue
+        if value < TABLE:
+            while n_logs < value:
+                n_logs += 1
+                logs[n_logs] = math.log1p(n_logs * scale)
+            log = logs[value]
+        else:
+            log = math.log1p(value * scale)
+        count[group, slot] += value
+        _add(log, group, slot, log_sum, square_sum, expressing)
+    if has_pooled:
+        for k in range(columns.size):
+            slot = slots[columns[k]]
+            if slot >= 0 and pooled[slot] > 0:
+                count[group, slot] += pooled[slot]
+                _add(math.log1p(pooled[slot] * scale), group, slot, log_sum, square_sum, expressing)
+                pooled[slot] = 0
+
+
+@njit(cache=True, nogil=True)
+def add_csr_counts(
+    indptr: Integers,
+    indices: Integers,
+    data: Numbers,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    count: Sums,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
+) -> None:
+    """Add the cells of a CSR block of counts.
+
+    ``groups`` has shape (cells,), ``slots`` (columns of the file,), ``is_shared`` (slots,), the sums (groups, slots).
+    A cell's total is taken over all its stored values, genes without a slot among them.
+    """
+    logs = np.zeros(TABLE)
+    pooled = np.zeros(count.shape[1], dtype=np.int64)
+    sums = (count, log_sum, square_sum, expressing)
+    for cell in range(indptr.size - 1):
+        if groups[cell] >= 0:
+            part = slice(indptr[cell], indptr[cell + 1])
+            _add_cell(indices[part], data[part], groups[cell], slots, is_shared, logs, pooled, *sums)
+
+
+@njit(cache=True, nogil=True)
+def add_dense_counts(
+    values: Numbers,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    count: Sums,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
+) -> None:
+    """Add the cells of a dense block of counts; shapes as in :func:`add_csr_counts`."""
+    logs = np.zeros(TABLE)
+    pooled = np.zeros(count.shape[1], dtype=np.int64)
+    columns = np.empty(values.shape[1], dtype=np.int32)
+    stored = np.empty(values.shape[1], dtype=values.dtype)
+    sums = (count, log_sum, square_sum, expressing)
+    for cell in range(values.shape[0]):
+        if groups[cell] >= 0:
+            n_stored = 0
+            for column in range(values.shape[1]):
+                value = values[cell, column]
+                columns[n_stored] = column
+                stored[n_stored] = value
+                n_stored += value != 0
+            _add_cell(columns[:n_stored], stored[:n_stored], groups[cell], slots, is_shared, logs, pooled, *sums)
+
+
+@njit(cache=True, nogil=True)
+def add_gene_counts(
+    cells: Integers,
+    data: Numbers,
+    totals: npt.NDArray[np.float64],
+    groups: Groups,
+    slot: int,
+    count: Sums,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
+) -> None:
+    """Add one gene of a matrix stored by gene; ``cells`` are the cells that ``data`` belongs to, each once."""
+    for k in range(cells.size):
+        cell = cells[k]
+        group = groups[cell]
+        value = np.int64(data[k])
+        if group < 0 or value == 0:
+            continue
+        count[group, slot] += value
+        _add(math.log1p(value * (TARGET / totals[cell])), group, slot, log_sum, square_sum, expressing)
+
+
+@njit(cache=True, nogil=True)
+def add_csr_logs(
+    indptr: Integers,
+    indices: Integers,
+    data: Numbers,
+    groups: Groups,
+    slots: Slots,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
+) -> None:
+    """Add the cells of a CSR block of log-normalised values, taken as they are."""
+    for cell in range(indptr.size - 1):
+        group = groups[cell]
+        if group < 0:
+            continue
+        for k in range(indptr[cell], indptr[cell + 1]):
+            slot = slots[indices[k]]
+            if slot >= 0 and data[k] != 0.0:
+                _add(data[k], group, slot, log_sum, square_sum, expressing)
+
+
+@njit(cache=True, nogil=True)
+def add_dense_logs(
+    values: Numbers, groups: Groups, slots: Slots, log_sum: Sums, square_sum: Sums, expressing: Any
+) -> None:
+    """Add the cells of a dense block of log-normalised values, taken as they are."""
+    for cell in range(values.shape[0]):
+        group = groups[cell]
+        if group < 0:
+            continue
+        for column in range(values.shape[1]):
+            slot = slots[column]
+            if slot >= 0 and values[cell, column] != 0.0:
+                _add(values[cell, column], group, slot, log_sum, square_sum, expressing)
+
+
+@njit(cache=True, nogil=True)
+def add_gene_logs(
+    cells: Integers, data: Numbers, groups: Groups, slot: int, log_sum: Sums, square_sum: Sums, expressing: Any
+) -> None:
+    """Add one gene of a log-normalised matrix stored by gene."""
+    for k in range(cells.size):
+        group = groups[cells[k]]
+        if group >= 0 and data[k] != 0.0:
+            _add(data[k], group, slot, log_sum, square_sum, expressing)
+
+
+@njit(cache=True, nogil=True)
+def survey(data: Numbers) -> tuple[float, float, int, int]:
+    """Return the smallest and largest value, how many are not whole, and how many are not finite."""
+    smallest, largest = math.inf, -math.inf
+    n_fractional, n_undefined = 0, 0
+    for k in range(data.size):
+        value = data[k]
+        if not math.isfinite(value):
+            n_undefined += 1
+            continue
+        smallest = min(smallest, value)
+        largest = max(largest, value)
+        if value != math.floor(value):
+            n_fractional += 1
+    return smallest, largest, n_fractional, n_undefined

@@ -1,0 +1,284 @@
+"""From the published row table to conditions: which condition every cell, well or signature belongs to.
+
+Everything is decided on the distinct combinations of labels, of which there are few. Of the rows, of which there may
+be a hundred million, only the number of their combination, of their batch and of their condition is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.contract import RELEASE
+from featurestore.errors import MissingControlError, SourceFormatError, SpecError, did_you_mean
+from ingest.harmonise.contexts import map_contexts
+from ingest.harmonise.doses import map_doses, map_times
+from ingest.harmonise.perturbations import COMPOUND_COLUMNS, LEDGER, PerturbationMapping, map_perturbations
+from ingest.reader import INDEX
+from ingest.spec import DatasetSpec, FromColumn, Quantity
+
+LABELS = ("label", "kind", "context", "dose", "time", "cluster", *COMPOUND_COLUMNS)
+CONDITION_KEY = ("perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "cluster")
+USUAL_CONTROLS = {"non-targeting", "control", "ctrl", "nt", "ntc", "dmso", "dmso_tf", "vehicle", "pbs"}
+MOST_SHOWN = 5
+
+Integers = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Conditions of a dataset and the condition of every row.
+
+    ``condition_of_row`` and ``batch_of_row`` have shape (rows,); condition -1 is a rejected row. The frames have the
+    columns of the release's tables of those names.
+    """
+
+    condition_of_row: Integers
+    batch_of_row: Integers
+    batches: list[str | None]
+    condition: pl.DataFrame
+    compound: pl.DataFrame
+    context: pl.DataFrame
+    mapping: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is kept of the rows: their combination of labels, batch, and whether the spec's ``where`` takes them."""
+
+    combo: Integers
+    batch: Integers
+    is_kept: npt.NDArray[np.bool_]
+    combos: pl.DataFrame
+    batches: list[str | None]
+
+
+def label_rows(rows: pl.DataFrame, spec: DatasetSpec, *, where: str) -> Labels:
+    """Give every row its condition.
+
+    Parameters
+    ----------
+    rows
+        The row tables of all files, one after another: ``index`` and the columns that the spec names.
+    spec
+        The dataset's spec.
+    where
+        The files, for messages.
+
+    Raises
+    ------
+    SpecError
+        The spec's ``where`` cannot be evaluated, or a published kind is not known.
+    MissingControlError
+        Values are not relative, and no row carries a control label.
+    SourceFormatError
+        Signatures that are rows of their own do not have distinct ids.
+    """
+    given = _read(rows, spec)
+    mapped, perturbations = _map_combos(given.combos, spec)
+    n_rows = np.bincount(given.combo[given.is_kept], minlength=mapped.height)
+    n_left_out = np.bincount(given.combo[~given.is_kept], minlength=mapped.height)
+    mapped = mapped.with_columns(n_rows=n_rows, n_left_out=n_left_out)
+    if spec.is_relative:
+        condition, condition_of_row = _one_a_row(rows[INDEX], given, mapped)
+    else:
+        _require_control(mapped, spec, where)
+        condition, condition_of_row = _one_a_key(given, mapped)
+    contexts = mapped.select(RELEASE["context"].columns).filter(pl.col("context_id").is_not_null())
+    experiment = pl.lit(f"{spec.experiment}:") + pl.col("context_id")
+    return Labels(
+        condition_of_row=condition_of_row,
+        batch_of_row=given.batch,
+        batches=given.batches,
+        condition=condition.with_columns(experiment_id=experiment).select(RELEASE["condition"].columns),
+        compound=perturbations.compounds,
+        context=contexts.unique("context_id").sort("context_id"),
+        mapping=_ledger(mapped, perturbations),
+        rejected=_rejected(mapped, spec),
+    )
+
+
+def _read(rows: pl.DataFrame, spec: DatasetSpec) -> _Rows:
+    condition = spec.condition
+    columns = {"label": condition.perturbation, "kind": condition.kind_column, "cluster": condition.cluster}
+    for name in ("context", "dose", "time"):
+        quantity = getattr(condition, name)
+        columns[name] = quantity.column if isinstance(quantity, FromColumn) else None
+    columns |= spec.compound.model_dump()
+    used = {name: pl.col(c).cast(pl.String).str.strip_chars() for name, c in columns.items() if c is not None}
+    raw = rows.select(**used)
+    combos = raw.unique(maintain_order=True).with_row_index("combo")
+    combo = raw.join(combos, on=list(used), how="left", nulls_equal=True, maintain_order="left")["combo"]
+    for name in LABELS:
+        if name not in used:
+            quantity = getattr(condition, name) if name in {"context", "dose", "time"} else None
+            fixed = None if quantity is None else str(quantity.value)
+            combos = combos.with_columns(pl.lit(fixed, pl.String).alias(name))
+    batch = rows[condition.batch].cast(pl.String) if condition.batch else pl.Series([None], dtype=pl.String)
+    batches = batch.unique().sort(nulls_last=True)
+    if condition.batch:
+        batch_of_row = batch.replace_strict(batches, np.arange(batches.len()), return_dtype=pl.Int32).to_numpy()
+    else:
+        batch_of_row = np.zeros(rows.height, np.int32)
+    return _Rows(combo.cast(pl.Int32).to_numpy(), batch_of_row, _is_kept(rows, spec), combos, batches.to_list())
+
+
+def _is_kept(rows: pl.DataFrame, spec: DatasetSpec) -> npt.NDArray[np.bool_]:
+    if spec.condition.where is None:
+        return np.ones(rows.height, bool)
+    try:
+        return rows.select(pl.sql_expr(spec.condition.where).fill_null(value=False)).to_series().to_numpy()
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        where = f"condition.where: {spec.condition.where}"
+        raise SpecError("'where' cannot be evaluated.", where=where, got=str(error)) from None
+
+
+def _map_combos(combos: pl.DataFrame, spec: DatasetSpec) -> tuple[pl.DataFrame, PerturbationMapping]:
+    """Harmonise every distinct combination of labels; one row per combo."""
+    condition = spec.condition
+    has_compound = any(spec.compound.model_dump().values())
+    given = combos.group_by("label", "kind", maintain_order=True).agg(
+        pl.col(name).drop_nulls().first() for name in (COMPOUND_COLUMNS if has_compound else ())
+    )
+    perturbations = map_perturbations(given, condition)
+    ledger_columns = ("original", "status", "method", "candidates", "note")
+    contexts = map_contexts(combos["context"].to_list()).rename({name: f"context_{name}" for name in ledger_columns})
+    doses = map_doses(combos["dose"], _unit(condition.dose)).select(
+        dose_original="original",
+        dose_um="value",
+        dose_note="note",
+        dose_status=pl.when(pl.col("value").is_null()).then(pl.lit("unmapped")).otherwise(pl.lit("converted")),
+        dose_method=pl.lit("units"),
+    )
+    times = map_times(combos["time"], _unit(condition.time)).select(time_h="value")
+    table = pl.concat([combos.drop(COMPOUND_COLUMNS), contexts, doses, times], how="horizontal").join(
+        perturbations.table.drop(*COMPOUND_COLUMNS, strict=False),
+        on=["label", "kind"],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    is_control = pl.col("is_control")
+    table = table.with_columns(
+        dose_um=pl.when(~is_control).then("dose_um"),
+        dose_text=pl.when(~is_control & pl.col("dose_um").is_null()).then("dose"),
+        reason=pl.coalesce("reason", pl.when(pl.col("context_id").is_null()).then(pl.lit("no context"))),
+    )
+    return table, perturbations
+
+
+def _unit(quantity: Quantity | None) -> str | None:
+    return quantity.unit if quantity is not None else None
+
+
+def _one_a_key(given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+    """Pool the rows of each perturbation, context, dose, time and cluster."""
+    key = list(CONDITION_KEY)
+    kept = mapped.filter(pl.col("reason").is_null() & (pl.col("n_rows") > 0))
+    table = kept.group_by(key, maintain_order=True).agg(
+        pl.col("target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
+        perturbation_label=pl.col("label").unique().sort().str.join(" | "),
+        context_label=pl.col("context").unique().sort().str.join(" | "),
+        context_name=pl.col("name").first(),
+        n_cells=pl.col("n_rows").sum(),
+    )
+    table = _with_condition_ids(table).sort("context_id", pl.col("is_control").not_(), "condition_id")
+    table = table.with_row_index("condition_index")
+    found = kept.join(table.select(*key, "condition_index"), on=key, how="left", nulls_equal=True)
+    of_combo = np.full(mapped.height, -1, np.int32)
+    of_combo[found["combo"].to_numpy()] = found["condition_index"].to_numpy()
+    of_row = np.where(given.is_kept, of_combo[given.combo], np.int32(-1))
+    n_batches = len(given.batches)
+    pairs = np.unique(of_row[of_row >= 0].astype(np.int64) * n_batches + given.batch[of_row >= 0])
+    return table.with_columns(n_batches=np.bincount(pairs // n_batches, minlength=table.height)), of_row
+
+
+def _one_a_row(index: pl.Series, given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+    """Take every row for a condition of its own, under its published id."""
+    is_taken = given.is_kept & mapped["reason"].is_null().to_numpy()[given.combo]
+    ids = index.cast(pl.String).filter(pl.Series(is_taken))
+    if ids.n_unique() < ids.len():
+        twin = ids.filter(ids.is_duplicated())[0]
+        raise SourceFormatError("Two signatures have the same id.", where="the row index", got=repr(twin))
+    table = mapped[given.combo[is_taken].tolist()].with_columns(
+        condition_id=ids,
+        perturbation_label="label",
+        context_label="context",
+        n_cells=pl.lit(None, pl.Int64),
+        n_batches=pl.lit(None, pl.Int64),
+    )
+    of_row = np.full(is_taken.size, -1, np.int32)
+    of_row[is_taken] = np.arange(table.height)
+    return table.with_row_index("condition_index"), of_row
+
+
+def _with_condition_ids(table: pl.DataFrame) -> pl.DataFrame:
+    """Readable and distinct: ``JAK2/THP-1/144h``; what is not known is left out."""
+
+    def number(name: str, unit: str) -> pl.Expr:
+        text = pl.col(name).cast(pl.String).str.strip_suffix(".0")
+        return pl.when(pl.col(name).is_not_null()).then(text + unit)
+
+    symbols = pl.col("target_symbols").list.join("+")
+    what = (
+        pl.when("is_control")
+        .then(pl.lit("control"))
+        .when(symbols.str.len_chars() > 0)
+        .then(symbols)
+        .otherwise("perturbation_label")
+    )
+    parts = [what, "context_name", pl.coalesce(number("dose_um", "uM"), "dose_text"), number("time_h", "h"), "cluster"]
+    table = table.with_columns(condition_id=pl.concat_str(parts, separator="/", ignore_nulls=True))
+    twin = pl.col("condition_id").is_duplicated()
+    distinct = pl.concat_str(["condition_id", "perturbation_kind", "perturbation_id"], separator="/")
+    return table.with_columns(condition_id=pl.when(twin).then(distinct).otherwise("condition_id"))
+
+
+def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> None:
+    taken = mapped.filter(pl.col("n_rows") > 0)
+    if taken.select((pl.col("is_control") & pl.col("reason").is_null()).any()).item():
+        return
+    controls = spec.condition.controls
+    labels = taken.group_by("label").agg(pl.col("n_rows").sum())
+    labels = labels.sort("n_rows", "label", descending=[True, False], nulls_last=True)
+    first = ", ".join(f"{label!r} ({n:,} cells)" for label, n in labels.head(MOST_SHOWN).rows())
+    names = [str(label) for label in labels["label"].drop_nulls()]
+    near = [did_you_mean(name, names) for name in controls]
+    hints = list(dict.fromkeys(hint for hint in near if hint.startswith("did you mean")))
+    hints += [f'set controls = ["{name}"] under [condition]' for name in names if name.lower() in USUAL_CONTROLS]
+    raise MissingControlError(
+        "No control cells were found.",
+        where=f"column '{spec.condition.perturbation}' of {where}",
+        expected=" or ".join(map(repr, controls)) or "a kind_column value 'ctl_...'",
+        got=first + (f", ... ({labels.height:,} labels)" if labels.height > MOST_SHOWN else ""),
+        do="; ".join(hints) or "name the control labels in controls under [condition], exactly as they are written",
+    )
+
+
+def _rejected(mapped: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    frames = [
+        mapped.select("label", "reason", n_cells="n_rows").filter(pl.col("reason").is_not_null()),
+        mapped.select("label", pl.lit(f"where: {spec.condition.where}").alias("reason"), n_cells="n_left_out"),
+    ]
+    table = pl.concat(frames).group_by("label", "reason").agg(pl.col("n_cells").sum())
+    return table.filter(pl.col("n_cells") > 0).sort("n_cells", "label", descending=[True, False], nulls_last=True)
+
+
+def _ledger(mapped: pl.DataFrame, perturbations: PerturbationMapping) -> pl.DataFrame:
+    entities = (("context", "context_id"), ("dose", "dose_um"))
+    frames = [perturbations.ledger, *(_entity_ledger(mapped, entity, target) for entity, target in entities)]
+    return pl.concat(frames).unique(maintain_order=True)
+
+
+def _entity_ledger(mapped: pl.DataFrame, entity: str, target: str) -> pl.DataFrame:
+    columns = {name: f"{entity}_{name}" for name in ("original", "status", "method", "candidates", "note")}
+    present = {name: pl.col(column) for name, column in columns.items() if column in mapped.columns}
+    table = mapped.filter(pl.col(columns["original"]).is_not_null()).select(
+        **present, entity=pl.lit(entity), target_id=pl.col(target).cast(pl.String)
+    )
+    absent = {name: pl.lit(None, dtype) for name, dtype in LEDGER.items() if name not in table.columns}
+    return table.with_columns(**absent).select(pl.col(name).cast(dtype) for name, dtype in LEDGER.items())

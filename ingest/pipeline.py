@@ -1,0 +1,283 @@
+"""The one loop: a spec and its files become a release of the warehouse, or one error and nothing else.
+
+Memory is the sums (28 bytes for each group and gene) and one block of the file; it does not grow with the number of
+cells beyond a few numbers for each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import as_file
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from featurestore.contract import CONTRACT_VERSION, RELEASE
+from featurestore.errors import SourceError, SpecError, did_you_mean
+from featurestore.snapshot import read_manifest, read_snapshot, release_path
+from ingest import reference
+from ingest.accumulate import GroupSums, accumulate, half_of
+from ingest.axis import GeneAxis, read_axis, same_genes
+from ingest.groups import group_cells
+from ingest.label import Labels, label_rows
+from ingest.open import open_source
+from ingest.progress import step
+from ingest.publish import content_hash, file_sha256, name_release, publish, staging
+from ingest.reader import INDEX, Reader
+from ingest.reported import write_reported, write_reported_quality
+from ingest.signatures import CellTables
+from ingest.spec import DatasetSpec, TableSection, read_spec
+from ingest.tables import write_table
+from ingest.values import ValueCheck
+
+DISTRIBUTION = "perturbation-featurestore"
+BYTES_PER_SUM = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an ingest did: the release, the snapshot that names it, and whether anything was new."""
+
+    dataset_id: str
+    release_id: str
+    snapshot: int
+    is_new: bool
+    manifest: dict[str, Any]
+
+
+def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Outcome:
+    """Ingest one dataset.
+
+    Parameters
+    ----------
+    spec_path
+        The dataset's spec.
+    root
+        The warehouse, made if need be.
+    data
+        The folder that file names in the spec are relative to; the spec's own by default.
+
+    Raises
+    ------
+    FeatureStoreError
+        Spec or files are at fault; the warehouse is as it was.
+    """
+    spec = read_spec(spec_path)
+    folder = data or spec_path.parent
+    paths = find_files(spec, folder)
+    with ExitStack() as stack:
+        readers: list[Reader] = []
+        for path in paths:
+            readers.append(open_source(path, format=spec.dataset.format, matrix=spec.dataset.matrix))
+            stack.callback(readers[-1].close)
+        tables = {name: _side_table(section, folder) for name, section in (("rows", spec.rows), ("genes", spec.genes))}
+        files = [file for reader in readers for file in reader.files]
+        inputs = _inputs([*files, *(path for path, _ in tables.values() if path is not None)])
+        identity = {
+            "inputs": inputs,
+            "spec": spec.model_dump(mode="json"),
+            "gene_reference": reference.reference_id(),
+            "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
+        }
+        release_id = content_hash(identity)
+        known = _known(root, spec.dataset.id, release_id)
+        if known is not None:
+            return known
+        job = _Job(spec, readers, tables["rows"][1], tables["genes"][1])
+        with staging(root) as workspace:
+            manifest = job.write(workspace / "release", identity, release_id)
+            tables_of_reference = stack.enter_context(as_file(reference.data_dir()))
+            snapshot = publish(root, workspace / "release", manifest, tables_of_reference)
+    manifest = read_manifest(root, spec.dataset.id, release_id)
+    return Outcome(spec.dataset.id, release_id, snapshot.number, is_new=True, manifest=manifest)
+
+
+def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
+    """Resolve the files of a spec: relative to the spec, globs in sorted order.
+
+    Raises
+    ------
+    SpecError
+        A name matches nothing.
+    """
+    found: list[Path] = []
+    for pattern in spec.dataset.files:
+        is_glob = any(sign in pattern for sign in "*?[")
+        matches = sorted(folder.glob(pattern)) if is_glob else [folder / pattern]
+        if not matches or not matches[0].exists():
+            near = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+            raise SpecError(
+                f"There is no file '{pattern}'.", where=str(folder), do=did_you_mean(Path(pattern).name, near)
+            )
+        found += matches
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One dataset on its way into a staged release."""
+
+    spec: DatasetSpec
+    readers: Sequence[Reader]
+    row_table: pl.DataFrame | None
+    gene_table: pl.DataFrame | None
+
+    def write(self, folder: Path, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
+        started = time.monotonic()
+        spec = self.spec
+        axes = [read_axis(reader, self.gene_table, spec) for reader in self.readers]
+        axes = [axes[0], *(same_genes(axes[0], axis, r) for axis, r in zip(axes[1:], self.readers[1:], strict=True))]
+        rows = pl.concat([self._rows(reader) for reader in self.readers], how="vertical_relaxed")
+        labels = label_rows(rows, spec, where=", ".join(reader.path.name for reader in self.readers))
+        folder.mkdir()
+        if spec.is_relative:
+            self._write_reported(folder, axes, labels, rows)
+        else:
+            self._write_cells(folder, axes, labels, rows)
+        self._write_small(folder, axes[0], labels, release_id)
+        return {
+            "dataset_id": spec.dataset.id,
+            "release_id": release_id,
+            "gene_reference": identity["gene_reference"],
+            **identity,
+            "formats": [reader.format for reader in self.readers],
+            "environment": {"python": platform.python_version()},
+            "seconds": round(time.monotonic() - started, 3),
+        }
+
+    def _rows(self, reader: Reader) -> pl.DataFrame:
+        wanted = self.spec.row_columns()
+        needs_all = self.row_table is not None or self.spec.condition.where is not None
+        own = reader.row_columns()
+        rows = reader.rows(None if needs_all else [INDEX, *(name for name in wanted if name in own and name != INDEX)])
+        if self.row_table is not None and self.spec.rows.key is not None:
+            keyed = self.row_table.with_columns(pl.col(self.spec.rows.key).cast(pl.String).alias(INDEX))
+            rows = rows.select(
+                pl.col(INDEX).cast(pl.String), *(c for c in own if c != INDEX and c not in keyed.columns)
+            )
+            rows = rows.join(keyed.unique(INDEX, keep="first"), on=INDEX, how="left", maintain_order="left")
+        missing = [name for name in wanted if name not in rows.columns]
+        if missing:
+            names = ", ".join(map(repr, missing))
+            raise SpecError(
+                f"The row table has no column {names}.",
+                where=f"{reader.path}, named by the spec",
+                expected="one of: " + ", ".join(own if self.row_table is None else rows.columns),
+                do="; ".join(did_you_mean(name, own if self.row_table is None else rows.columns) for name in missing),
+            )
+        return rows
+
+    def _write_cells(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
+        grouping = group_cells(labels, half_of(rows[INDEX]))
+        n_genes = axes[0].genes.height
+        _refuse_too_large(grouping.n_groups * n_genes * BYTES_PER_SUM)
+        sums = GroupSums.zeros(grouping.n_groups, n_genes, has_counts=self.spec.dataset.values == "counts")
+        start = 0
+        for reader, axis in zip(self.readers, axes, strict=True):
+            with step(
+                f"{reader.path.name}: {reader.n_rows:,} cells x {reader.n_genes:,} genes", reader.n_rows
+            ) as advance:
+                groups = grouping.of_row[start : start + reader.n_rows]
+                accumulate(reader, groups, axis.slots, sums, ValueCheck(self.spec.dataset.values, reader.path), advance)
+            start += reader.n_rows
+        with step(f"signatures of {labels.condition.height:,} conditions", 1):
+            CellTables(folder, labels.condition, axes[0].genes, grouping, sums).write()
+
+    def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
+        sources = list(zip(self.readers, axes, strict=True))
+        with step(f"{rows.height:,} signatures x {axes[0].genes.height:,} genes", rows.height) as advance:
+            write_reported(folder, sources, labels, self.spec.dataset.values, advance)
+        write_reported_quality(folder, rows, labels, self.spec)
+
+    def _write_small(self, folder: Path, axis: GeneAxis, labels: Labels, release_id: str) -> None:
+        write_table(folder, "condition", labels.condition)
+        write_table(folder, "gene", axis.genes)
+        write_table(folder, "compound", labels.compound)
+        write_table(folder, "context", labels.context)
+        write_table(folder, "mapping", pl.concat([axis.mapping, labels.mapping]))
+        write_table(folder, "rejected", labels.rejected)
+        write_table(folder, "dataset", self._dataset_row(axis, labels, release_id))
+
+    def _dataset_row(self, axis: GeneAxis, labels: Labels, release_id: str) -> pl.DataFrame:
+        dataset = self.spec.dataset
+        n_controls = int(labels.condition["is_control"].sum())
+        return pl.DataFrame(
+            {
+                "dataset_id": dataset.id,
+                "release_id": release_id,
+                "experiment_id": self.spec.experiment,
+                "title": dataset.title,
+                "source": dataset.source,
+                "assay": dataset.assay,
+                "organism": dataset.organism,
+                "value_kind": dataset.values,
+                "licence": dataset.licence,
+                "citation": dataset.citation,
+                "url": dataset.url,
+                "n_cells": None if self.spec.is_relative else labels.condition["n_cells"].sum(),
+                "n_conditions": labels.condition.height - n_controls,
+                "n_controls": n_controls,
+                "n_genes": axis.genes.height,
+                "gene_reference": reference.reference_id(),
+                "ingested_at": datetime.now(UTC),
+            },
+            schema=RELEASE["dataset"].schema,
+        )
+
+
+def _known(root: Path, dataset_id: str, release_id: str) -> Outcome | None:
+    """Find the same release in the warehouse: in the latest snapshot, or in an older one, to which this returns."""
+    if not (release_path(root, dataset_id, release_id) / "manifest.json").is_file():
+        return None
+    latest = read_snapshot(root)
+    is_new = latest.datasets.get(dataset_id) != release_id
+    snapshot = name_release(root, dataset_id, release_id) if is_new else latest
+    manifest = read_manifest(root, dataset_id, release_id)
+    return Outcome(dataset_id, release_id, snapshot.number, is_new=is_new, manifest=manifest)
+
+
+def _inputs(files: Sequence[Path]) -> list[dict[str, Any]]:
+    total = sum(path.stat().st_size for path in files)
+    inputs = []
+    with step("checksums", total) as advance:
+        for path in dict.fromkeys(files):
+            inputs.append({"name": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
+            advance(path.stat().st_size)
+    return inputs
+
+
+def _side_table(section: TableSection, folder: Path) -> tuple[Path | None, pl.DataFrame | None]:
+    if section.table is None:
+        return None, None
+    path = folder / section.table
+    separator = "," if ".csv" in path.name else "\t"
+    try:
+        table = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy", quote_char='"')
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise SourceError("A table of the spec cannot be read.", where=str(path), got=str(error)) from None
+    if section.key not in table.columns:
+        raise SpecError(
+            f"The table has no key column '{section.key}'.",
+            where=str(path),
+            do=did_you_mean(str(section.key), table.columns),
+        )
+    return path, table
+
+
+def _refuse_too_large(needed: int) -> None:
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise SourceError(
+            "The sums of the dataset do not fit in memory.",
+            expected=f"at most {available / 1e9:.0f} GB",
+            got=f"{needed / 1e9:.0f} GB for conditions x genes",
+            do="filter cells with where under [condition], or split the dataset by context",
+        )

@@ -1,0 +1,89 @@
+"""The responder filter: is a condition's effect larger than noise, and why."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from featurestore.contract import RELEASE
+
+LEAST_CELLS = 10
+LEAST_GENES = 10
+LEAST_SHARE = 0.01
+LEAST_AGREEMENT = 0.5
+LEAST_TAS = 0.2
+"""Transcriptional activity above which an L1000 signature counts as active."""
+
+
+def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> pl.DataFrame:
+    """Decide for every condition of a dataset of cells.
+
+    A responder has at least 10 cells and at least 10 genes at q < 0.05 besides its targets; where fewer than 1,000
+    genes are measured, one gene in a hundred is enough. One such gene is enough where the effects of two disjoint
+    halves of the cells, each against its own half of the control, correlate at 0.5 or more.
+
+    Parameters
+    ----------
+    treated
+        The conditions that are no controls.
+    measured
+        Quality measures of those that have a control, with ``is_matched``: whether every batch has control cells.
+    n_genes
+        Measured genes.
+
+    Returns
+    -------
+    The release's quality table.
+    """
+    least_genes = max(1, min(LEAST_GENES, round(LEAST_SHARE * n_genes)))
+    schema = {"condition_index": pl.Int32, "is_matched": pl.Boolean, "n_significant": pl.Int64}
+    empty = pl.DataFrame(schema=schema | {"replicate_correlation": pl.Float64})
+    table = treated.select("condition_index", cells="n_cells").join(
+        pl.concat([*measured, empty], how="diagonal_relaxed").rename({"n_cells": "summed"}, strict=False),
+        on="condition_index",
+        how="left",
+        maintain_order="left",
+    )
+    has_control = pl.col("is_matched").is_not_null()
+    enough_cells = pl.col("cells") >= LEAST_CELLS
+    halves_agree = (pl.col("n_significant") > 0) & (pl.col("replicate_correlation").fill_null(0) >= LEAST_AGREEMENT)
+    agreement = pl.format(" but halves agree at r = {}", pl.col("replicate_correlation").round(2))
+    few_genes = pl.col("n_significant") < least_genes
+    genes = pl.format(f"{{}} genes at q < 0.05 (needs {least_genes})", "n_significant")
+    genes += pl.when(few_genes & halves_agree).then(agreement).otherwise(pl.lit(""))
+    cells = pl.format(f"{{}} cells (needs {LEAST_CELLS})", "cells")
+    pooled = pl.when(~pl.col("is_matched")).then(pl.lit("; set against the pooled control: a batch has no control"))
+    reason = pl.when(enough_cells).then(genes).otherwise(cells) + pooled.otherwise(pl.lit(""))
+    table = table.with_columns(
+        n_cells="cells",
+        is_responder=pl.when(has_control).then(enough_cells & (~few_genes | halves_agree)),
+        reason=pl.when(has_control).then(reason).otherwise(pl.lit("no control in this context")),
+    )
+    return _complete(table)
+
+
+def judge_reported(quality: pl.DataFrame) -> pl.DataFrame:
+    """Decide for every reported signature: active where its transcriptional activity score is at least 0.2.
+
+    Parameters
+    ----------
+    quality
+        ``condition_index`` and what the source reports: ``n_cells``, ``replicate_correlation``, ``tas``.
+
+    Returns
+    -------
+    The release's quality table; ``is_responder`` is NULL where the source reports no score.
+    """
+    known = pl.col("tas").is_not_null()
+    reason = pl.when(known).then(pl.format(f"TAS {{}} (needs {LEAST_TAS})", pl.col("tas").round(3)))
+    return _complete(
+        quality.with_columns(
+            is_responder=pl.when(known).then(pl.col("tas") >= LEAST_TAS),
+            reason=reason.otherwise(pl.lit("the source reports no activity score")),
+        )
+    )
+
+
+def _complete(table: pl.DataFrame) -> pl.DataFrame:
+    schema = RELEASE["quality"].schema
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in table.columns]
+    return table.with_columns(absent).select(schema.names()).sort("condition_index")

@@ -1,0 +1,194 @@
+"""From the sums of a dataset of cells to its tables: statistics, signatures and quality, by blocks of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.accumulate import GroupSums
+from ingest.contrast import (
+    Contrast,
+    Control,
+    Moments,
+    Reference,
+    energy_distance,
+    match,
+    row_correlation,
+    welch,
+)
+from ingest.groups import Grouping
+from ingest.kernel import UNIT
+from ingest.responder import judge
+from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
+
+Doubles = npt.NDArray[np.float64]
+HALVES = (0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CellTables:
+    """Writes the tables of one dataset of cells.
+
+    Parameters
+    ----------
+    folder
+        The staged release.
+    condition
+        The release's condition table.
+    genes
+        The release's gene table.
+    grouping
+        Which group of the sums belongs to which condition, batch and half.
+    sums
+        The dataset's sums.
+    """
+
+    folder: Path
+    condition: pl.DataFrame
+    genes: pl.DataFrame
+    grouping: Grouping
+    sums: GroupSums
+
+    def write(self) -> None:
+        """Write statistics, control_statistics, condition_batch, signature and quality."""
+        n_genes = self.genes.height
+        with TileWriter(self.folder, "statistics", n_genes) as writer:
+            for block in _blocks(self.condition["condition_index"].to_numpy()):
+                writer.write(block, self._sums_of([self.grouping.of_condition(i) for i in block.tolist()]), {})
+        with TileWriter(self.folder, "control_statistics", n_genes) as writer:
+            keys = list(self.grouping.controls)
+            for first in range(0, len(keys), TILE_CONDITIONS):
+                part = keys[first : first + TILE_CONDITIONS]
+                fixed = {"batch": pl.Series([self.grouping.batches[b] for _, b in part], dtype=pl.String)}
+                indices = np.array([index for index, _ in part], np.int32)
+                writer.write(indices, self._sums_of([self.grouping.controls[key] for key in part]), fixed)
+        write_table(self.folder, "condition_batch", self.grouping.condition_batch())
+        self._write_signatures(n_genes)
+
+    def _sums_of(self, groups: list[npt.NDArray[np.intp]]) -> dict[str, Any]:
+        """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
+        whole = [self.sums.pooled(pool.ravel()) for pool in groups]
+        half = [self.sums.pooled(pool[0]) for pool in groups]
+        columns: dict[str, Any] = {}
+        for suffix, pools in (("", whole), ("_half", half)):
+            counts = [pool.count for pool in pools if pool.count is not None]
+            columns[f"count{suffix}"] = np.stack(counts) if counts else None
+            columns[f"sum_log1p{suffix}"] = np.stack([pool.log_sum for pool in pools])
+            columns[f"sum_log1p_square{suffix}"] = np.stack([pool.square_sum for pool in pools])
+            columns[f"n_expressing{suffix}"] = np.stack([pool.expressing for pool in pools])
+        return columns
+
+    def _write_signatures(self, n_genes: int) -> None:
+        treated = self.condition.filter(~pl.col("is_control"))
+        quality = []
+        with TileWriter(self.folder, "signature", n_genes) as writer:
+            for controls, members in self.grouping.comparisons(self.condition):
+                comparison = _Comparison(self, controls)
+                for block in _blocks(members):
+                    contrast, reference = comparison.contrast(block)
+                    columns: dict[str, Any] = {
+                        name: getattr(contrast, name)
+                        for name in ("effect", "standard_error", "z", "p_value", "q_value")
+                    }
+                    writer.write(block, columns, {"effect_kind": "delta_log1p"})
+                    quality.append(comparison.quality(block, contrast, reference))
+        write_table(self.folder, "quality", judge(treated, quality, n_genes))
+
+
+class _Comparison:
+    """Conditions that share a control."""
+
+    def __init__(self, tables: CellTables, controls: list[int]) -> None:
+        self.tables = tables
+        self.controls = controls
+        self.whole = self._control(HALVES)
+        self.halves = [self._control((half,)) for half in HALVES]
+        self.gene_position = {gene: i for i, gene in enumerate(tables.genes["gene_id"])}
+
+    def contrast(self, block: npt.NDArray[np.int32]) -> tuple[Contrast, Reference]:
+        reference = match(self.whole, self._cells(block, HALVES))
+        return welch(self._moments(block, HALVES), reference), reference
+
+    def quality(self, block: npt.NDArray[np.int32], contrast: Contrast, reference: Reference) -> pl.DataFrame:
+        targets = self._targets(block)
+        treated = self._moments(block, HALVES)
+        others = np.ones_like(contrast.effect, dtype=bool)
+        for row, positions in enumerate(targets):
+            others[row, positions] = False
+        effects = []
+        for half, control in zip(HALVES, self.halves, strict=True):
+            matched = match(control, self._cells(block, (half,)))
+            effects.append(np.where(others, self._moments(block, (half,)).mean - matched.mean, 0.0))
+        return pl.DataFrame(
+            {
+                "condition_index": block,
+                "n_cells": treated.n.astype(np.int64),
+                "knockdown_ratio": _knockdown(treated.mean, reference.mean, targets),
+                "n_significant": ((contrast.q_value < 0.05) & others).sum(axis=1),  # noqa: PLR2004
+                "effect_norm": np.sqrt(np.where(others, contrast.effect**2, 0.0).sum(axis=1)),
+                "energy_distance": energy_distance(treated, self.whole.pooled),
+                "replicate_correlation": row_correlation(*effects),
+                "is_matched": reference.is_matched,
+            },
+            nan_to_null=True,
+        )
+
+    def _targets(self, block: npt.NDArray[np.int32]) -> list[list[int]]:
+        listed = self.tables.condition["target_gene_ids"].gather(block.tolist())
+        return [[self.gene_position[g] for g in genes if g in self.gene_position] for genes in listed.to_list()]
+
+    def _cells(self, block: npt.NDArray[np.int32], halves: tuple[int, ...]) -> Doubles:
+        """Cells per batch of the control, then of all other batches. Shape (conditions, batches + 1)."""
+        batches = self.tables.grouping.control_batches(self.controls)
+        cells = self.tables.grouping.cells[block][:, :, list(halves)].sum(axis=2)
+        inside = cells[:, batches]
+        return np.column_stack([inside, cells.sum(axis=1) - inside.sum(axis=1)]).astype(np.float64)
+
+    def _moments(self, block: npt.NDArray[np.int32], halves: tuple[int, ...]) -> Moments:
+        grouping = self.tables.grouping
+        pools = [grouping.of_condition(index)[list(halves)].ravel() for index in block.tolist()]
+        n = grouping.cells[block][:, :, list(halves)].sum(axis=(1, 2)).astype(np.float64)
+        return _moments(self.tables.sums, pools, n)
+
+    def _control(self, halves: tuple[int, ...]) -> Control:
+        grouping = self.tables.grouping
+        batches = grouping.control_batches(self.controls)
+        pools = [
+            np.concatenate(
+                [grouping.controls[c, b][list(halves)].ravel() for c in self.controls if (c, b) in grouping.controls]
+            )
+            for b in batches
+        ]
+        cells = grouping.cells[self.controls][:, :, list(halves)].sum(axis=(0, 2))
+        n = cells[batches].astype(np.float64)
+        everything = np.concatenate(pools)
+        return Control(
+            _moments(self.tables.sums, pools, n), _moments(self.tables.sums, [everything], n.sum(keepdims=True))
+        )
+
+
+def _moments(sums: GroupSums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
+    total = np.stack([sums.log_sum[pool].sum(axis=0) for pool in pools]) / UNIT
+    square = np.stack([sums.square_sum[pool].sum(axis=0) for pool in pools]) / UNIT
+    return Moments.from_sums(n, total, square)
+
+
+def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
+    """Expression of the least silenced target over control; NaN where no target is measured or expressed."""
+    ratios = np.full(len(targets), np.nan)
+    for row, positions in enumerate(targets):
+        base = np.expm1(control[row, positions])
+        if positions and (base > 0).all():
+            ratios[row] = (np.expm1(treated[row, positions]) / base).max()
+    return ratios
+
+
+def _blocks(indices: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+    for first in range(0, indices.size, TILE_CONDITIONS):
+        yield indices[first : first + TILE_CONDITIONS].astype(np.int32)

@@ -1,0 +1,238 @@
+"""The dataset spec: one TOML file that says what a published file holds and how to read it.
+
+Unknown keys, wrong values and contradictions are all found before any data is read, and reported together.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from featurestore.errors import SpecError, did_you_mean
+
+Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand"]
+CellValues = Literal["counts", "log1p"]
+RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
+
+GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
+RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
+
+
+class Section(BaseModel):
+    """A table of the spec; it takes no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Fixed(Section):
+    """A value that holds for every row: ``{ value = "K562" }``; doses and times give a ``unit``."""
+
+    value: str | float
+    unit: str | None = None
+
+
+class FromColumn(Section):
+    """A value that a column of the row table holds: ``{ column = "dose", unit = "nM" }``."""
+
+    column: str
+    unit: str | None = None
+
+
+Quantity = Fixed | FromColumn
+
+
+class DatasetSection(Section):
+    """``[dataset]``: what is published, by whom, under which terms."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
+    files: Annotated[list[str], Field(min_length=1)]
+    values: CellValues | RelativeValues
+    assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "de_table"]
+    format: str | None = None
+    matrix: str | None = None
+    organism: Literal["human", "mouse"] = "human"
+    experiment: str | None = None
+    source: str = ""
+    title: str = ""
+    citation: str = ""
+    licence: str = ""
+    url: str = ""
+
+
+class ConditionSection(Section):
+    """``[condition]``: which columns of the row table make a condition."""
+
+    perturbation: str
+    context: Quantity
+    kind: Kind | None = None
+    kind_column: str | None = None
+    controls: list[str] = []
+    unassigned: list[str] = []
+    separator: str | None = None
+    strip: str | None = None
+    batch: str | None = None
+    dose: Quantity | None = None
+    time: Quantity | None = None
+    cluster: str | None = None
+    where: str | None = None
+
+    @field_validator("strip")
+    @classmethod
+    def _is_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> Self:
+        if (self.kind is None) == (self.kind_column is None):
+            raise ValueError("give either 'kind' or 'kind_column'")
+        return self
+
+
+class TableSection(Section):
+    """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column."""
+
+    table: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if (self.table is None) != (self.key is None):
+            raise ValueError("'table' and 'key' go together")
+        return self
+
+
+class GenesSection(TableSection):
+    """``[genes]``: which column identifies the measured genes."""
+
+    id: str = "index"
+    symbol: str | None = None
+    kind: str | None = None
+    duplicates: Literal["refuse", "collapse"] = "refuse"
+    max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class CompoundSection(Section):
+    """``[compound]``: columns of the row table that identify compounds beyond their name."""
+
+    inchi_key: str | None = None
+    smiles: str | None = None
+    pubchem_cid: str | None = None
+    broad_id: str | None = None
+    moa: str | None = None
+
+
+class QualitySection(Section):
+    """``[quality]``: columns of the row table in which a source reports how good its signatures are."""
+
+    n_cells: str | None = None
+    replicate_correlation: str | None = None
+    signature_strength: str | None = None
+    tas: str | None = None
+
+
+class DatasetSpec(Section):
+    """A dataset spec, whole."""
+
+    dataset: DatasetSection
+    condition: ConditionSection
+    rows: TableSection = TableSection()
+    genes: GenesSection = GenesSection()
+    compound: CompoundSection = CompoundSection()
+    quality: QualitySection = QualitySection()
+
+    @model_validator(mode="after")
+    def _has_controls(self) -> Self:
+        if not self.is_relative and not self.condition.controls and self.condition.kind_column is None:
+            raise ValueError(
+                "condition.controls: name the control labels; only values that are already relative need none"
+            )
+        return self
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the values are differences from control already, one row per signature."""
+        return self.dataset.values in RELATIVE_VALUES
+
+    @property
+    def experiment(self) -> str:
+        """The identity of the cells; the dataset's own id where the spec gives none."""
+        return self.dataset.experiment or self.dataset.id
+
+    def row_columns(self) -> list[str]:
+        """Return the columns of the row table that the spec names."""
+        condition = self.condition
+        quantities = (condition.context, condition.dose, condition.time)
+        names = [
+            condition.perturbation,
+            condition.kind_column,
+            condition.batch,
+            condition.cluster,
+            *(quantity.column for quantity in quantities if isinstance(quantity, FromColumn)),
+            *self.compound.model_dump().values(),
+            *self.quality.model_dump().values(),
+        ]
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def read_spec(path: Path) -> DatasetSpec:
+    """Read and check a dataset spec.
+
+    Raises
+    ------
+    SpecError
+        The file is missing, not TOML, or wrong; every fault is listed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError("The spec cannot be read.", where=str(path), got=error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError("The spec is not TOML.", where=str(path), got=str(error)) from None
+    return parse_spec(content, where=str(path))
+
+
+def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
+    """Check the content of a dataset spec.
+
+    Raises
+    ------
+    SpecError
+        Something is wrong; every fault is listed.
+    """
+    try:
+        return DatasetSpec.model_validate(content)
+    except ValidationError as error:
+        faults = dict.fromkeys(_fault(fault) for fault in error.errors())
+        many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        raise SpecError(f"The dataset spec has {many}.", where=where, got="\n            ".join(faults)) from None
+
+
+_VARIANTS = {"Fixed", "FromColumn"}
+
+
+def _fault(fault: Any) -> str:
+    path = [str(part) for part in fault["loc"] if part not in _VARIANTS]
+    place = ".".join(path) or "spec"
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: unknown key; {did_you_mean(path[-1], _known_keys(path[:-1]))}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]}" if place != "spec" else message
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: type[BaseModel] = DatasetSpec
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        else:
+            return ["value", "column", "unit"]
+    return list(model.model_fields)

@@ -1,0 +1,116 @@
+"""Write a release's tables: large ones in tiles, so that one condition, one gene or a matrix each read little.
+
+One row group is a tile of 250 conditions x 500 genes: a question about one gene reads one tile in every 250
+conditions, a question about one condition one tile in every 500 genes, and both skip the rest by the row groups'
+minima and maxima.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore.contract import RELEASE, Table, conform
+
+TILE_CONDITIONS = 250
+TILE_GENES = 500
+_ARROW: dict[pl.DataType, pa.DataType] = {
+    pl.Int64(): pa.int64(),
+    pl.Int32(): pa.int32(),
+    pl.Float32(): pa.float32(),
+    pl.Float64(): pa.float64(),
+    pl.String(): pa.string(),
+}
+
+
+def write_table(folder: Path, name: str, frame: pl.DataFrame) -> None:
+    """Write a small table of a release as one file."""
+    conform(RELEASE[name], frame).write_parquet(folder / f"{name}.parquet", compression="zstd", statistics=True)
+
+
+class TileWriter:
+    """Write a condition x gene table, one block of conditions after another.
+
+    Parameters
+    ----------
+    folder
+        The staged release.
+    name
+        The table's name in the contract.
+    n_genes
+        Genes of the release.
+    """
+
+    def __init__(self, folder: Path, name: str, n_genes: int) -> None:
+        self.table: Table = RELEASE[name]
+        self.n_genes = n_genes
+        schema = pa.schema([(column, _ARROW[dtype]) for column, dtype in self.table.schema.items()])
+        texts = [column for column, dtype in self.table.schema.items() if dtype == pl.String()]
+        path = folder / name / "part-0.parquet"
+        path.parent.mkdir()
+        self.writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=texts,
+            column_encoding={field.name: _encoding(field.type) for field in schema if field.name not in texts},
+        )
+
+    def write(self, conditions: npt.NDArray[np.int32], columns: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+        """Write all genes of some conditions.
+
+        Parameters
+        ----------
+        conditions
+            ``condition_index`` of each row of the columns, ascending; at most 250 for tiles as intended.
+        columns
+            Column name to an array of shape (conditions, genes); NaN is written as NULL. None is NULL throughout.
+        fixed
+            Column name to a value that all rows share, or a series of one value a condition.
+        """
+        for first in range(0, self.n_genes, TILE_GENES):
+            genes = np.arange(first, min(first + TILE_GENES, self.n_genes), dtype=np.int32)
+            shape = (conditions.size, genes.size)
+            tile: dict[str, Any] = {
+                "condition_index": np.repeat(conditions, genes.size),
+                "gene_index": np.tile(genes, conditions.size),
+            }
+            for name, value in fixed.items():
+                tile[name] = _repeat(value, shape)
+            for name, array in columns.items():
+                tile[name] = None if array is None else array[:, first : first + TILE_GENES].ravel()
+            self._write_tile(tile, conditions.size * genes.size)
+
+    def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:
+        arrays = []
+        for field in self.writer.schema:
+            values = tile[field.name]
+            if values is None:
+                arrays.append(pa.nulls(n_rows, field.type))
+            else:
+                arrays.append(pa.array(values, from_pandas=True).cast(field.type))
+        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.writer.close()
+
+
+def _repeat(value: Any, shape: tuple[int, int]) -> pa.Array:
+    """One value for all rows of a tile, or one for each of its conditions."""
+    each = value.to_arrow().cast(pa.string()) if isinstance(value, pl.Series) else pa.array([value] * shape[0])
+    return each.take(pa.array(np.repeat(np.arange(shape[0]), shape[1])))
+
+
+def _encoding(dtype: pa.DataType) -> str:
+    return "BYTE_STREAM_SPLIT" if pa.types.is_floating(dtype) else "DELTA_BINARY_PACKED"

@@ -1,0 +1,10 @@
+-- The conditions that change most, with the noise beside the effect.
+select
+    c.dataset_id, c.perturbation_label, c.context_label, q.n_cells, q.n_significant,
+    round(q.effect_norm, 2) as effect_norm,
+    round(q.replicate_correlation, 2) as replicate_correlation
+from quality as q
+join condition as c using (dataset_id, condition_id)
+where q.is_responder
+order by q.effect_norm desc
+limit 10

@@ -1,0 +1,8 @@
+-- Each condition's difference from its control, computed from the sums or as the source reported it.
+-- example: select gene_symbol, effect, z from signature where condition_id = 'JAK2/THP-1' order by z limit 10
+select
+    s.dataset_id, c.condition_id, g.gene_id, g.gene_symbol,
+    s.effect, s.effect_kind, s.standard_error, s.z, s.p_value, s.q_value
+from release.signature as s
+join release.condition as c using (dataset_id, condition_index)
+join release.gene as g using (dataset_id, gene_index)

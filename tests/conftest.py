@@ -1,0 +1,47 @@
+"""What every test can have: a small ingested world, and the real files where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ingest.demo import FEATURES, LINCS_SPEC, SPEC
+from ingest.pipeline import ingest_dataset
+from ingest.synthetic import make_world, write_cells, write_signatures
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def world_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two Replogle-like screens, LINCS-like signatures, their specs, and a feature spec."""
+    folder = tmp_path_factory.mktemp("world")
+    world = make_world({"K562": 0.9, "RPE1": 0.9, "A549": 0.7, "HT29": 0.5}, n_targets=40, n_genes=120, seed=20)
+    for seed, line in enumerate(("K562", "RPE1")):
+        name = line.lower()
+        write_cells(world, line, folder / f"{name}_raw_singlecell.h5ad", cells=25, controls=200, seed=seed)
+        (folder / f"replogle_demo_{name}.toml").write_text(SPEC.format(name=name, line=line))
+    write_signatures(world, {"A549": "A549", "HT29": "HT29"}, folder / "level5_xpr.gctx", n_genes=60)
+    (folder / "lincs_demo.toml").write_text(LINCS_SPEC)
+    (folder / "features.toml").write_text(FEATURES.replace("components = 15", "components = 8"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(world_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that holds the small world; tests only read it."""
+    root = tmp_path_factory.mktemp("warehouse")
+    for name in ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo"):
+        ingest_dataset(world_files / f"{name}.toml", root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("FEATURESTORE_REAL_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real files are not here")
+    return folder

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+
+def run(*arguments: str, warehouse=None, stdin=None):
+    environment = {**os.environ, "COLUMNS": "120"}
+    environment.pop("FEATURESTORE_WAREHOUSE", None)
+    where = ["--warehouse", str(warehouse)] if warehouse else []
+    command = [sys.executable, "-m", "featurestore", *where, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, input=stdin)
+
+
+def test_help__names_every_command_in_order():
+    answer = run("--help")
+    assert answer.returncode == 0
+    places = [answer.stdout.index(f"\n  {name} ") for name in ("demo", "ingest", "datasets", "history", "sql", "build")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("command", ["demo", "ingest", "datasets", "history", "sql", "build", "evaluate"])
+def test_help__every_command_teaches(command):
+    answer = run(command, "--help")
+    assert answer.returncode == 0
+    assert len(answer.stdout) > 200
+
+
+def test_misuse__is_exit_code_2_and_suggests_the_nearest_name(world):
+    unknown = run("dataset", warehouse=world)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "did you mean 'datasets'" in unknown.stderr
+    assert run("sql", warehouse=world).returncode == 2
+    assert run("sql", "select 1", "--format", "parquet", warehouse=world).returncode == 2
+
+
+def test_failure__is_one_message_and_exit_code_1(tmp_path, world):
+    for arguments, root in ((["datasets"], tmp_path / "no"), (["sql", "select nonsense"], world)):
+        answer = run(*arguments, warehouse=root)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert "Error: " in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_sql__json_is_a_list_of_objects(world):
+    answer = run("sql", "select dataset_id, n_conditions from dataset order by 1", "--format", "json", warehouse=world)
+    rows = json.loads(answer.stdout)
+    assert [row["dataset_id"] for row in rows] == ["lincs_demo", "replogle_demo_k562", "replogle_demo_rpe1"]
+    assert rows[1] == {"dataset_id": "replogle_demo_k562", "n_conditions": 40}
+
+
+def test_sql__json_of_no_rows_lists_and_missing_values(world):
+    assert json.loads(run("sql", "select 1 where false", "--format", "json", warehouse=world).stdout) == []
+    answer = run(
+        "sql", "select ['a'] as l, null as m, 'nan'::double as d, now() as t", "--format", "json", warehouse=world
+    )
+    (row,) = json.loads(answer.stdout)
+    assert row["l"] == ["a"]
+    assert row["m"] is None
+    assert row["d"] is None
+
+
+def test_sql__csv_and_parquet_hold_the_same_rows(world, tmp_path):
+    query = "select condition_id, target_symbols, n_cells from condition where is_control is false order by all"
+    for form in ("csv", "parquet"):
+        answer = run("sql", query, "--format", form, "-o", str(tmp_path / f"x.{form}"), warehouse=world)
+        assert (answer.returncode, answer.stdout) == (0, "")
+    csv = pl.read_csv(tmp_path / "x.csv")
+    parquet = pl.read_parquet(tmp_path / "x.parquet")
+    assert parquet.height == 160
+    assert csv["condition_id"].to_list() == parquet["condition_id"].to_list()
+    assert csv["target_symbols"].to_list() == parquet["target_symbols"].list.join("|").to_list()
+
+
+def test_sql__takes_a_file_and_an_older_snapshot(world, tmp_path):
+    file = tmp_path / "question.sql"
+    file.write_text("-- how many\nselect count(*) as n from dataset")
+    for snapshot, n in ((1, 1), (3, 3)):
+        answer = run("sql", str(file), "--format", "json", "--snapshot", str(snapshot), warehouse=world)
+        assert json.loads(answer.stdout) == [{"n": n}]
+    assert run("sql", str(tmp_path / "absent.sql"), warehouse=world).returncode == 1
+
+
+def test_history__lists_snapshots_newest_first(world):
+    rows = json.loads(run("history", "--format", "json", warehouse=world).stdout)
+    assert [row["snapshot"] for row in rows] == [3, 2, 1]
+    assert rows[0]["note"] == "ingest lincs_demo"
+
+
+def test_import__loads_no_heavy_library():
+    heavy = ("sklearn", "anndata", "mygene", "matplotlib", "h5py", "numba", "scipy")
+    code = f"import sys, featurestore; print([m for m in {heavy} if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import featurestore as fs
+from featurestore.contract import COLUMNS, VIEWS
+from featurestore.contract_page import page
+from featurestore.errors import QueryError, UnknownDatasetError, WarehouseError
+from featurestore.sqlfiles import sql_files, sql_root
+from featurestore.warehouse import Warehouse
+
+
+@pytest.fixture(scope="module")
+def store(world):
+    with fs.open(world) as store:
+        yield store
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_view__has_the_contracts_columns_types_and_key(store, view):
+    frame = store.frame(f"select * from {view.name} limit 1000")
+    assert frame.schema == view.schema
+    if view.key:
+        keys = ", ".join(view.key)
+        repeated = store.frame(f"select {keys}, count(*) as n from {view.name} group by all having n > 1")
+        assert repeated.height == 0
+        nulls = " or ".join(f"{name} is null" for name in view.key)
+        assert store.frame(f"select {keys} from {view.name} where {nulls}").height == 0
+
+
+def test_view__every_column_is_commented(store):
+    comments = store.frame(
+        "select table_name, column_name, comment from duckdb_columns() "
+        "where schema_name = 'main' and database_name = 'memory' and not internal"
+    )
+    assert set(VIEWS) == set(comments["table_name"])
+    for view, column, comment in comments.rows():
+        assert comment.startswith(COLUMNS[column].sentence), (view, column)
+
+
+def test_contract_page__is_up_to_date():
+    assert (sql_root() / "README.md").read_text() == page(), "run: python -m featurestore.contract_page > sql/README.md"
+
+
+@pytest.mark.parametrize(("name", "text"), sql_files("examples").items(), ids=sql_files("examples"))
+def test_example__answers_on_the_small_world(store, name, text):
+    assert text.startswith("-- ")
+    assert store.frame(text).height > 0
+
+
+ESCAPES = [
+    "copy (select 1) to '{root}/x.csv'",
+    "copy dataset to '{root}/releases/x.parquet' (format parquet)",
+    "explain analyze copy (select 1) to '{root}/releases/x.csv'",
+    "attach '{root}/releases/new.duckdb' as x",
+    "attach '/tmp/new.duckdb'",
+    "create table t as select 1",
+    "create or replace view dataset as select 1",
+    "drop view dataset",
+    "insert into dataset select * from dataset",
+    "set enable_external_access = true",
+    "reset lock_configuration",
+    "pragma database_list",
+    "install httpfs",
+    "load httpfs",
+    "export database '{root}/x'",
+    "call pragma_version()",
+    "select 1; drop view dataset",
+    "select 1; copy (select 1) to '{root}/x.csv'",
+    "prepare p as select 1",
+    "checkpoint",
+    "select * from '/etc/passwd'",
+    "select * from read_csv('/etc/passwd')",
+    "select * from read_text('/etc/hostname')",
+    "select * from read_blob('{root}/snapshots/00000001.json')",
+    "select * from read_text('{root}/releases/../../../etc/passwd')",
+    "select * from glob('/etc/*')",
+    "select * from read_parquet('https://example.com/x.parquet')",
+    "select * from query('copy (select 1) to ''{root}/x.csv''')",
+    "",
+    "  ;",
+]
+
+
+@pytest.mark.parametrize("query", ESCAPES)
+def test_sql__is_read_only_and_confined(world, store, query):
+    before = {path: path.stat().st_mtime_ns for path in world.rglob("*")}
+    with pytest.raises(QueryError):
+        store.frame(query.format(root=world))
+    assert {path: path.stat().st_mtime_ns for path in world.rglob("*")} == before
+
+
+def test_sql__no_python_variable_can_be_read(store):
+    secret = store.frame("select 1 as a")
+    assert secret.height == 1
+    with pytest.raises(QueryError):
+        store.frame("select * from secret")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "with a as (select 1 as x) select * from a",
+        "from dataset select dataset_id",
+        "describe signature",
+        "summarize dataset",
+        "show tables",
+        "explain select 1",
+        "values (1), (2)",
+    ],
+)
+def test_sql__takes_every_form_of_select(store, query):
+    assert store.frame(query).height > 0
+
+
+def test_sql__binds_parameters(store):
+    found = store.sql("select dataset_id from dataset where assay = $assay", {"assay": "l1000"}).pl()
+    assert found["dataset_id"].to_list() == ["lincs_demo"]
+
+
+def test_warehouse__can_be_moved(world, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(world, moved)
+    with Warehouse(moved) as store:
+        assert store.frame("select count(*) as n from signature")["n"].item() > 0
+
+
+def test_warehouse__says_what_is_missing(world, tmp_path):
+    with pytest.raises(WarehouseError, match="There is no warehouse"):
+        Warehouse(tmp_path / "nowhere")
+    with pytest.raises(WarehouseError, match="no snapshot 99"):
+        Warehouse(world, snapshot=99)
+    with Warehouse(world) as store, pytest.raises(UnknownDatasetError, match="did you mean 'lincs_demo'"):
+        store.manifest("lincs_dem")
+
+
+def test_snapshot__older_ones_stay_queryable(world):
+    with Warehouse(world, snapshot=1) as store:
+        assert store.frame("select dataset_id from dataset")["dataset_id"].to_list() == ["replogle_demo_k562"]

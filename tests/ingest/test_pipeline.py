@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from featurestore.errors import SourceFormatError
+from featurestore.snapshot import read_snapshot, snapshot_numbers
+from featurestore.warehouse import Warehouse
+from ingest.layouts import write_gct, write_gctx, write_h5ad
+from ingest.pipeline import ingest_dataset
+from ingest.reader import INDEX
+
+GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
+LABELS = ["ctrl", "TP53", "TP53+ctrl", "ctrl+TP53", "MYC+TP53", "TP53+MYC", "nan", "KNTC1", "NOSUCHGENE9"]
+SPEC = """
+[dataset]
+id = "small"
+files = {files}
+values = "counts"
+assay = "perturb_seq"
+[condition]
+perturbation = "condition"
+kind = "crispri"
+controls = ["ctrl"]
+separator = "+"
+context = {{ column = "line" }}
+batch = "batch"
+{more}
+"""
+
+
+def cells(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = pl.DataFrame(
+        {
+            INDEX: [f"{seed}_{i}" for i in range(n)],
+            "condition": rng.choice(LABELS, n),
+            "line": rng.choice(["K562", "k-562", "RPE1"], n),
+            "batch": rng.choice(["a", "b"], n),
+            "depth": rng.uniform(0, 1, n),
+        }
+    )
+    return rng.poisson(3.0, (n, len(GENES))).astype(np.float32), rows
+
+
+def put(folder: Path, name: str, counts, rows, genes=GENES):
+    write_h5ad(folder / name, sparse.csr_array(counts), rows, pl.DataFrame({INDEX: genes}))
+
+
+def spec(folder: Path, files=("x.h5ad",), more="") -> Path:
+    path = folder / "small.toml"
+    path.write_text(SPEC.format(files=list(files), more=more))
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    counts, rows = cells()
+    put(folder, "x.h5ad", counts, rows)
+    ingest_dataset(spec(folder), folder / "warehouse")
+    with Warehouse(folder / "warehouse") as store:
+        yield store, counts, rows
+
+
+def test_labels__combinations_are_one_condition_whatever_their_order(small):
+    store, _, rows = small
+    found = store.frame(
+        "select perturbation_label, target_symbols, sum(n_cells)::int as n from condition "
+        "where not is_control group by all"
+    )
+    table = {row[0]: row[1:] for row in found.rows()}
+    assert set(table) == {"TP53 | TP53+ctrl | ctrl+TP53", "MYC+TP53 | TP53+MYC", "KNTC1", "NOSUCHGENE9"}
+    expected = rows.filter(pl.col("condition").is_in(["TP53", "TP53+ctrl", "ctrl+TP53"])).height
+    assert table["TP53 | TP53+ctrl | ctrl+TP53"] == (["TP53"], expected)
+    assert table["MYC+TP53 | TP53+MYC"][0] == ["MYC", "TP53"]
+    assert table["NOSUCHGENE9"][0] == []
+
+
+def test_labels__spellings_of_one_line_are_one_context(small):
+    store, _, _ = small
+    assert sorted(store.frame("select distinct context_id from condition")["context_id"]) == ["CVCL_0004", "CVCL_4388"]
+
+
+def test_cells__none_is_lost(small):
+    store, _, rows = small
+    kept = store.frame("select sum(n_cells) as n from condition")["n"].item()
+    rejected = store.frame("select label, reason, n_cells from rejected")
+    assert rejected.rows() == [("nan", "no perturbation assigned", rows.filter(pl.col("condition") == "nan").height)]
+    assert kept + rejected["n_cells"].sum() == rows.height
+
+
+def test_counts__sum_to_the_file(small):
+    store, counts, rows = small
+    total = store.frame("select sum(count)::int as n from statistics")["n"].item()
+    assert total == counts[(rows["condition"] != "nan").to_numpy()].sum()
+
+
+def test_signature__is_batch_matched(small):
+    store, counts, rows = small
+    logs = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    line = rows["line"] == "RPE1"
+    treated = (rows["condition"] == "KNTC1") & line
+    n_treated = treated.sum()
+    effect = logs[treated.to_numpy()].mean(axis=0)
+    for batch in ("a", "b"):
+        here = rows["batch"] == batch
+        share = (treated & here).sum() / n_treated
+        effect -= share * logs[((rows["condition"] == "ctrl") & line & here).to_numpy()].mean(axis=0)
+    ours = store.frame(
+        "select gene_id, effect from signature join condition using (dataset_id, condition_id) "
+        "where perturbation_label = 'KNTC1' and context_label = 'RPE1'"
+    )
+    table = dict(ours.rows())
+    np.testing.assert_allclose([table[gene] for gene in GENES], effect, rtol=1e-5, atol=1e-6)
+
+
+def test_where__leaves_out_and_counts(tmp_path):
+    counts, rows = cells()
+    put(tmp_path, "x.h5ad", counts, rows)
+    ingest_dataset(spec(tmp_path, more='where = "depth > 0.25"'), tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        kept = store.frame("select sum(n_cells) as n from condition")["n"].item()
+        out = store.frame("select sum(n_cells) as n from rejected where reason = 'where: depth > 0.25'")["n"].item()
+        unassigned = store.frame("select n_cells from rejected where label = 'nan' and reason like 'no %'")[
+            "n_cells"
+        ].item()
+    assert out == (rows["depth"] <= 0.25).sum()
+    assert kept + out + unassigned == rows.height
+
+
+def test_files__split_in_any_way_give_the_same_tables(tmp_path):
+    counts, rows = cells()
+    tables = []
+    for name, cuts in (("one", [400]), ("three", [10, 250, 400]), ("reordered", [400])):
+        folder = tmp_path / name
+        folder.mkdir()
+        order = np.random.default_rng(1).permutation(400) if name == "reordered" else np.arange(400)
+        start = 0
+        for part, stop in enumerate(cuts):
+            index = order[start:stop]
+            put(folder, f"part{part}.h5ad", counts[index], rows[index.tolist()])
+            start = stop
+        ingest_dataset(spec(folder, files=["part*.h5ad"]), folder / "warehouse")
+        with Warehouse(folder / "warehouse") as store:
+            tables.append(
+                [
+                    store.frame(f"select * from {view} order by all")
+                    for view in ("condition", "statistics", "signature", "quality", "rejected")
+                ]
+            )
+    for other in tables[1:]:
+        for left, right in zip(tables[0], other, strict=True):
+            assert left.equals(right)
+
+
+def test_files__that_measure_other_genes_are_refused(tmp_path):
+    counts, rows = cells()
+    put(tmp_path, "a.h5ad", counts, rows)
+    put(tmp_path, "b.h5ad", counts[:, :4], rows, genes=GENES[:4])
+    with pytest.raises(SourceFormatError, match="do not measure the same genes"):
+        ingest_dataset(spec(tmp_path, files=["a.h5ad", "b.h5ad"]), tmp_path / "warehouse")
+
+
+def test_ingest__twice_is_nothing_and_a_change_is_a_new_release(tmp_path):
+    counts, rows = cells()
+    put(tmp_path, "x.h5ad", counts, rows)
+    root = tmp_path / "warehouse"
+    first = ingest_dataset(spec(tmp_path), root)
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+    again = ingest_dataset(spec(tmp_path), root)
+    assert (again.is_new, again.release_id, again.snapshot) == (False, first.release_id, 1)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")} == before
+    changed_spec = ingest_dataset(spec(tmp_path, more='time = { value = 6, unit = "d" }'), root)
+    put(tmp_path, "x.h5ad", counts + 1, rows)
+    changed_input = ingest_dataset(spec(tmp_path), root)
+    assert len({first.release_id, changed_spec.release_id, changed_input.release_id}) == 3
+    put(tmp_path, "x.h5ad", counts, rows)
+    back = ingest_dataset(spec(tmp_path), root)
+    assert (back.is_new, back.release_id, back.snapshot) == (True, first.release_id, 4)
+    assert snapshot_numbers(root) == [1, 2, 3, 4]
+    assert read_snapshot(root).datasets == {"small": first.release_id}
+    with Warehouse(root, snapshot=2) as store:
+        assert store.frame("select distinct time_h from condition")["time_h"].to_list() == [144.0]
+
+
+def test_ingest__the_release_does_not_depend_on_the_folder(tmp_path):
+    counts, rows = cells()
+    ids = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        put(tmp_path / name, "x.h5ad", counts, rows)
+        ids.append(ingest_dataset(spec(tmp_path / name), tmp_path / name / "warehouse").release_id)
+    assert ids[0] == ids[1]
+
+
+def test_gctx_and_gct__of_one_matrix_give_the_same_rows(tmp_path):
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(6, 4)).round(4).astype(np.float32)
+    matrix[2, 1] = np.nan
+    rows = pl.DataFrame(
+        {
+            INDEX: [f"S{i}" for i in range(6)],
+            "pert": ["vemurafenib", "TP53", "DMSO", "MYC", "vemurafenib", "x"],
+            "type": ["trt_cp", "trt_xpr", "ctl_vehicle", "trt_sh", "trt_cp", "trt_cp"],
+            "cell": ["A549"] * 6,
+            "dose": ["10 µM", "-666", "-666", "-666", "500 nM", "3 ng"],
+        }
+    )
+    genes = pl.DataFrame({INDEX: ["7157", "1956", "4609", "3845"]})
+    write_gctx(tmp_path / "x.gctx", matrix, rows, genes)
+    write_gct(tmp_path / "x.gct", matrix, rows, genes)
+    tables = []
+    for suffix in ("gctx", "gct"):
+        path = tmp_path / f"{suffix}.toml"
+        path.write_text(
+            f'[dataset]\nid = "l"\nfiles = ["x.{suffix}"]\nvalues = "moderated_z"\nassay = "l1000"\n'
+            '[condition]\nperturbation = "pert"\nkind_column = "type"\ncontext = { column = "cell" }\n'
+            'dose = { column = "dose" }\n[genes]\nkind = "entrez"\n'
+        )
+        ingest_dataset(path, tmp_path / suffix)
+        with Warehouse(tmp_path / suffix) as store:
+            tables.append(
+                [store.frame(f"select * from {v} order by all") for v in ("condition", "signature", "mapping")]
+            )
+    for left, right in zip(*tables, strict=True):
+        assert left.equals(right)
+    condition, signature, _ = tables[0]
+    assert condition["dose_um"].to_list() == [10.0, None, None, None, 0.5, None]
+    assert condition["is_control"].to_list() == [False, False, True, False, False, False]
+    assert signature["effect"].null_count() == 1
+    assert condition["n_cells"].null_count() == 6
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from ingest.pipeline import ingest_dataset
+ingest_dataset(Path(sys.argv[1]), Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory__does_not_grow_with_the_number_of_cells(tmp_path):
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    from screen import write_screen
+
+    peaks = []
+    for n_cells in (20_000, 80_000):
+        path = tmp_path / f"s{n_cells}.h5ad"
+        write_screen(path, n_cells=n_cells, n_genes=2000, n_perturbations=50, depth=1500)
+        command = [sys.executable, "-c", PEAK, str(path.with_suffix(".toml")), str(tmp_path / f"w{n_cells}")]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(answer.stdout))
+        shutil.rmtree(tmp_path / f"w{n_cells}")
+    assert peaks[1] < 1.10 * peaks[0], peaks
