@@ -1,0 +1,6 @@
+"""Evaluation: hold every perturbation out once, score models against honest baselines, and say what is not better."""
+
+from featurestore.evaluate.cross_validation import cell_weights, evaluate
+from featurestore.evaluate.evaluation import Evaluation
+
+__all__ = ["Evaluation", "cell_weights", "evaluate"]

@@ -1,0 +1,119 @@
+"""Build a feature matrix: select, prove that nothing leaks, match, reduce, and record where every column is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import FeatureError
+from featurestore.features.block import Block, Elsewhere, signature_block
+from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.guard import check_sources, check_split
+from featurestore.features.manifest import matrix_manifest
+from featurestore.features.matrix import signature_matrix
+from featurestore.features.perturbations import assign_folds, shared_target_groups
+from featurestore.features.selection import select
+from featurestore.features.spec import FeatureSpec, Split, Target, read_spec
+from featurestore.warehouse import Warehouse
+
+Report = Callable[[str], None]
+"""Told in words what is being done."""
+
+
+def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None) -> FeatureMatrix:
+    """Build the feature matrix that a spec describes.
+
+    Parameters
+    ----------
+    warehouse
+        An open warehouse. A spec that pins a snapshot is built from that one.
+    spec
+        The spec, or the path of its TOML file.
+    report
+        Told in words what is being done.
+
+    Raises
+    ------
+    SpecError
+        The spec is wrong; every fault is listed.
+    LeakageError
+        A feature looks in the target's own experiment, or the split shares a perturbation.
+    FeatureError
+        There is nothing to predict, or nothing to predict it from.
+    """
+    spec = read_spec(spec)
+    if spec.snapshot in (None, warehouse.snapshot.number):
+        return _build(warehouse, spec, report)
+    with Warehouse(warehouse.path, spec.snapshot) as pinned:
+        return _build(pinned, spec, report)
+
+
+def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
+    report("selecting conditions")
+    selection = select(warehouse, spec)
+    experiments = check_sources(selection.target, selection.sources)
+    report(f"reading {selection.target.height} target conditions")
+    rows, genes, measured = _target(warehouse, selection.target, spec.target)
+    rows = _split(rows, spec.split)
+    guard = {"experiments": experiments, "split": check_split(rows, spec.split.by)}
+    elsewhere = Elsewhere(rows.height, genes, spec.target.effect_kind)
+    blocks = []
+    for source in selection.sources:
+        report(f"reading {source.conditions.height} conditions of {source.name}")
+        blocks.append(signature_block(warehouse, source, rows, elsewhere))
+    if not any(block.columns.height for block in blocks):
+        raise _nothing_in_common(blocks)
+    features = np.concatenate([block.values for block in blocks], axis=1)
+    return FeatureMatrix(
+        X=features,
+        mask=np.isfinite(features),
+        Y=measured,
+        elsewhere=elsewhere.mean(),
+        rows=pl.concat(
+            [rows.drop("dataset_id", "release_id", "licence"), *(b.per_row for b in blocks)], how="horizontal"
+        ),
+        columns=pl.concat(block.columns for block in blocks),
+        genes=genes,
+        manifest=matrix_manifest(spec, warehouse.snapshot, rows, blocks, genes.height, guard)
+        | {"n_conditions_without_effect": selection.target.height - rows.height},
+    )
+
+
+def _target(
+    warehouse: Warehouse, conditions: pl.DataFrame, target: Target
+) -> tuple[pl.DataFrame, pl.DataFrame, npt.NDArray[np.float32]]:
+    """Read what is to be predicted; conditions and genes without a single effect are left out."""
+    matrix = signature_matrix(warehouse, target.dataset, conditions["condition_id"], target.effect_kind)
+    present = np.isfinite(matrix.values)
+    rows, genes = np.asarray(present.any(axis=1)), np.asarray(present.any(axis=0))
+    return conditions.filter(rows), matrix.genes.filter(genes), matrix.values[np.ix_(rows, genes)]
+
+
+def _split(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
+    """Give every row its group and its fold."""
+    if split.by == "perturbation_id":
+        groups = shared_target_groups(rows)
+    else:
+        groups = rows[split.by].cast(pl.String()).fill_null("none").alias("group")
+    n_groups = groups.n_unique()
+    if n_groups < split.folds:
+        raise FeatureError(
+            f"{n_groups} groups cannot be dealt to {split.folds} folds.",
+            where=f"split, by = '{split.by}'",
+            got=f"{rows.height} rows",
+            do=f"set folds to {n_groups} or fewer, or predict more conditions",
+        )
+    return rows.with_columns(groups, fold=pl.Series(assign_folds(groups, split.folds, split.seed)))
+
+
+def _nothing_in_common(blocks: list[Block]) -> FeatureError:
+    reasons = [f"{block.facts['source']}: {block.facts['skipped']}" for block in blocks]
+    return FeatureError(
+        "No source says anything about the rows.",
+        got="\n            ".join(reasons),
+        do="choose sources with the same target genes or compounds: see perturbation_id in the condition view",
+    )

@@ -1,0 +1,160 @@
+"""The feature matrix: rows to predict, features from other experiments, the measured answer, and the lineage of all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import FeatureError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Matrix = npt.NDArray[np.float32]
+
+_FRAMES = ("rows", "columns", "genes")
+_MANIFEST = "manifest.json"
+_KEY = "condition_id"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMatrix:
+    """Features of other experiments beside the measured effect of each condition.
+
+    Parameters
+    ----------
+    X
+        Features, float32, shape (rows, features); NaN where no source covers the row. Imputing is the model's business.
+    mask
+        Whether a feature is observed, shape (rows, features).
+    Y
+        Measured effects, float32, shape (rows, genes); NaN where a gene was not measured.
+    elsewhere
+        Mean effect of the same perturbation over the external sources, float32, shape (rows, genes). It holds no value
+        of the target's experiment, so a model may use it. Sources that act in the opposite direction, or whose effect
+        is of another kind, are left out.
+    rows
+        One line per row: the condition, its ``group`` and ``fold``, and for each source how many of its conditions
+        were averaged (``n_conditions/<source>``) and by which rule (``rule/<source>``).
+    columns
+        One line per feature: name, block, kind, dataset_id, release_id, context_id, effect_kind, gene_id or component,
+        explained_variance, licence.
+    genes
+        gene_id and gene_symbol of the columns of Y and elsewhere.
+    manifest
+        Spec, snapshot, releases, recipe hash, verdict of the guard, licences, versions, counts.
+    """
+
+    X: Matrix
+    mask: npt.NDArray[np.bool_]
+    Y: Matrix
+    elsewhere: Matrix
+    rows: pl.DataFrame
+    columns: pl.DataFrame
+    genes: pl.DataFrame
+    manifest: dict[str, Any]
+
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Whether any source covers the row, shape (rows,)."""
+        return np.asarray(self.mask.any(axis=1))
+
+    def to_numpy(self) -> tuple[Matrix, Matrix]:
+        """Return X and Y."""
+        return self.X, self.Y
+
+    def to_anndata(self) -> AnnData:
+        """Return an AnnData of rows and features, with Y, elsewhere and their genes in ``obsm`` and ``uns``."""
+        from anndata import AnnData  # noqa: PLC0415
+
+        obs, var, genes = (_indexed(frame) for frame in (self.rows, self.columns, self.genes))
+        answers = {name: pl.from_numpy(getattr(self, name), schema=list(genes.index)) for name in ("Y", "elsewhere")}
+        return AnnData(
+            X=self.X,
+            obs=obs,
+            var=var,
+            layers={"mask": self.mask},
+            obsm={name: frame.to_pandas().set_index(obs.index) for name, frame in answers.items()},
+            uns={"genes": genes, "manifest": json.dumps(self.manifest)},
+        )
+
+    def write(self, folder: str | Path) -> None:
+        """Write X, mask, Y, elsewhere, rows, columns and genes as Parquet, and the manifest as JSON, into a folder.
+
+        The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix.
+
+        Raises
+        ------
+        FeatureError
+            The folder cannot be written to.
+        """
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / _MANIFEST).unlink(missing_ok=True)
+            for name, columns in self._parts().items():
+                self._wide(getattr(self, name), columns).write_parquet(path / f"{name}.parquet")
+            for name in _FRAMES:
+                getattr(self, name).write_parquet(path / f"{name}.parquet")
+            text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
+            (path / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise FeatureError("The matrix cannot be written.", where=str(path), got=str(error)) from None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read a matrix that :meth:`write` wrote.
+
+        Raises
+        ------
+        FeatureError
+            The folder does not hold one, or holds a part of one.
+        """
+        path = Path(folder)
+        try:
+            manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+            rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet") for name in _FRAMES)
+            matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise FeatureError(
+                "There is no complete feature matrix.",
+                where=str(path),
+                got=str(error),
+                do="build it: featurestore build SPEC.toml -o DIR",
+            ) from None
+        return cls(**matrices, rows=rows, columns=columns, genes=genes, manifest=manifest)
+
+    def _parts(self) -> dict[str, list[str]]:
+        features, genes = self.columns["name"].to_list(), self.genes["gene_id"].to_list()
+        return {"X": features, "mask": features, "Y": genes, "elsewhere": genes}
+
+    def _wide(self, values: npt.NDArray[Any], names: list[str]) -> pl.DataFrame:
+        """Name the columns of a matrix, put the condition before them, and turn NaN into NULL."""
+        frame = pl.from_numpy(np.ascontiguousarray(values), schema=names, orient="row")
+        if values.dtype != np.bool_:
+            frame = frame.fill_nan(None)
+        return frame.insert_column(0, self.rows[_KEY])
+
+
+def _narrow(path: Path) -> npt.NDArray[Any]:
+    frame = pl.read_parquet(path).drop(_KEY)
+    values = frame.to_numpy(order="c") if frame.width else np.empty((frame.height, 0), dtype=np.float32)
+    return np.ascontiguousarray(values)
+
+
+def _indexed(frame: pl.DataFrame) -> Any:
+    """Turn a frame into a pandas frame that an h5ad file can hold, with its first column as index too.
+
+    Lists become text, text becomes categories where it may be missing, and no column name has a slash.
+    """
+    lists = [name for name, dtype in frame.schema.items() if dtype == pl.List(pl.String())]
+    plain = frame.with_columns(pl.col(lists).list.join("+"))
+    gaps = [series.name for series in plain if series.dtype == pl.String() and series.null_count()]
+    plain = plain.with_columns(pl.col(gaps).cast(pl.Categorical)).rename(lambda name: name.replace("/", "."))
+    return plain.to_pandas().set_index(frame.columns[0], drop=False).rename_axis(None)

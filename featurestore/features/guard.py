@@ -1,0 +1,119 @@
+"""The guard: refuses features that contain the answer, and splits that put one perturbation on both sides.
+
+What is checked, on the conditions themselves rather than on names in the spec:
+
+1. no source condition shares an ``experiment_id`` with any row, whatever its dataset is called;
+2. no target gene or compound is in two groups of the split, combinations taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.errors import LeakageError
+from featurestore.features.perturbations import target_atoms
+
+if TYPE_CHECKING:
+    from featurestore.features.selection import Source
+
+_SHOWN = 5
+
+
+def check_sources(target: pl.DataFrame, sources: Sequence[Source]) -> dict[str, Any]:
+    """Prove that no source measured the target's own cells.
+
+    Returns
+    -------
+    The verdict for the manifest: the target's experiments, and each source's with its number of conditions.
+
+    Raises
+    ------
+    LeakageError
+        Source conditions share an experiment with a row, or conditions do not say which experiment they are from.
+    """
+    experiments = _experiments(target, "the target")
+    own = {source.block: _experiments(source.conditions, f"feature {source.block}") for source in sources}
+    leaks = [source for source in sources if not set(own[source.block]).isdisjoint(experiments)]
+    if leaks:
+        raise _own_experiment(leaks, target, experiments)
+    checked = [
+        {"source": source.block, "experiments": own[source.block], "n_conditions": source.conditions.height}
+        for source in sources
+    ]
+    return {"target_experiments": experiments, "sources": checked, "n_shared_experiments": 0}
+
+
+def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
+    """Prove that no two groups of the split share a target gene or compound.
+
+    Parameters
+    ----------
+    rows
+        The rows, with their ``group``.
+    by
+        The column that the groups were made by.
+
+    Returns
+    -------
+    The verdict for the manifest: numbers of groups and of targets.
+
+    Raises
+    ------
+    LeakageError
+        A target is in several groups.
+    """
+    atoms = target_atoms(rows).join(rows.with_row_index("row").select("row", "group", "condition_id"), on="row")
+    straddling = (
+        atoms.group_by("atom")
+        .agg(pl.col("group").unique().sort(), pl.col("condition_id").sort())
+        .filter(pl.col("group").list.len() > 1)
+        .sort("atom")
+    )
+    if not straddling.is_empty():
+        lines = [
+            f"{atom} in groups {', '.join(map(repr, groups[:_SHOWN]))} (conditions {', '.join(conditions[:_SHOWN])})"
+            for atom, groups, conditions in straddling.head(_SHOWN).iter_rows()
+        ]
+        raise LeakageError(
+            f"Groups of the split share {straddling.height} perturbations.",
+            where=f"split, by = '{by}'",
+            got="; ".join(lines),
+            do="set by = 'perturbation_id' under [split]",
+        )
+    return {"group_by": by, "n_groups": rows["group"].n_unique(), "n_targets": atoms["atom"].n_unique(), "n_shared": 0}
+
+
+def _experiments(conditions: pl.DataFrame, place: str) -> list[str]:
+    nameless = conditions.filter(pl.col("experiment_id").is_null())["condition_id"]
+    if len(nameless):
+        raise LeakageError(
+            "Conditions do not say which experiment they are from, so a leak cannot be ruled out.",
+            where=place,
+            got=f"{len(nameless)} conditions, such as {nameless[0]!r}",
+            do="ingest the dataset with an experiment",
+        )
+    return conditions["experiment_id"].unique().sort().to_list()
+
+
+def _own_experiment(leaks: Sequence[Source], target: pl.DataFrame, experiments: Sequence[str]) -> LeakageError:
+    own = pl.col("experiment_id").is_in(experiments)
+    lines = []
+    shared: set[str] = set()
+    for source in leaks:
+        rows = source.conditions.filter(own)
+        shared.update(rows["experiment_id"])
+        first = ", ".join(map(repr, rows["condition_id"][:_SHOWN]))
+        more = ", ..." if rows.height > _SHOWN else ""
+        lines.append(f"{source.block}: {rows.height} of {source.conditions.height} conditions ({first}{more})")
+    names = ", ".join(f"'{name}'" for name in sorted(shared))
+    predicted = target.filter(pl.col("experiment_id").is_in(sorted(shared))).height
+    return LeakageError(
+        "A feature looks in the experiment that it is to predict.",
+        where=f"experiment {names}, which has {predicted} of the {target.height} rows",
+        expected="features from other experiments only",
+        got="\n            ".join(lines),
+        do=f'narrow the feature: where = "experiment_id not in ({names})"',
+    )

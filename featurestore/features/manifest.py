@@ -1,0 +1,77 @@
+"""The manifest of a feature matrix: enough to build it again, and to trust it without building it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.contract import CONTRACT_VERSION
+
+if TYPE_CHECKING:
+    from featurestore.features.block import Block
+    from featurestore.features.spec import FeatureSpec
+    from featurestore.snapshot import Snapshot
+
+RECIPE_VERSION = 1
+"""Raised whenever the same spec and releases would give another matrix."""
+
+_PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
+
+
+def matrix_manifest(
+    spec: FeatureSpec, snapshot: Snapshot, rows: pl.DataFrame, blocks: list[Block], n_genes: int, guard: dict[str, Any]
+) -> dict[str, Any]:
+    """Record spec, snapshot, releases, sources, guard, licences, versions and counts; nothing that changes by the hour.
+
+    Parameters
+    ----------
+    spec, snapshot
+        What was asked, and of what.
+    rows
+        The rows of the matrix.
+    blocks
+        Every source's block, skipped ones too.
+    n_genes
+        Genes of Y.
+    guard
+        The guard's verdict.
+    """
+    facts = [block.facts for block in blocks]
+    target = rows.select("dataset_id", "release_id", "licence").unique()
+    named = {row["dataset_id"]: row for row in [*target.iter_rows(named=True), *facts]}
+    releases = {dataset_id: named[dataset_id]["release_id"] for dataset_id in sorted(named)}
+    return {
+        "name": spec.name,
+        "recipe": recipe_hash(spec, releases),
+        "snapshot": snapshot.number,
+        "releases": releases,
+        "n_rows": rows.height,
+        "n_features": sum(block.columns.height for block in blocks),
+        "n_genes": n_genes,
+        "n_groups": rows["group"].n_unique(),
+        "spec": _content(spec),
+        "guard": guard,
+        "sources": facts,
+        "licences": {dataset_id: named[dataset_id]["licence"] for dataset_id in sorted(named)},
+        "versions": {"contract": CONTRACT_VERSION, "recipe": RECIPE_VERSION}
+        | {name: version(name) for name in _PACKAGES},
+    }
+
+
+def recipe_hash(spec: FeatureSpec, releases: dict[str, str]) -> str:
+    """Hash what decides a matrix: the spec but for its name and snapshot, the releases it reads, and the recipe.
+
+    Two snapshots that agree on those releases give the same hash, and the same matrix.
+    """
+    content = _content(spec)
+    decisive = {key: content[key] for key in ("target", "feature", "split")}
+    text = json.dumps([RECIPE_VERSION, CONTRACT_VERSION, decisive, releases], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _content(spec: FeatureSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", exclude_none=True)

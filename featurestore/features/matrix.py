@@ -1,0 +1,107 @@
+"""Effects of one dataset as a matrix of conditions and genes, filled by the release's integer keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import FeatureError
+from featurestore.sqlfiles import sql_files
+
+if TYPE_CHECKING:
+    from featurestore.warehouse import Warehouse
+
+_BATCH = 1_000_000
+"""Rows that are in flight between DuckDB and the matrix."""
+
+_CONDITIONS = "select condition_index, condition_id from release.condition where dataset_id = ?"
+_GENES = "select gene_index, gene_id, gene_symbol from release.gene where dataset_id = ? order by gene_index"
+_KINDS = "select distinct effect_kind from release.signature where dataset_id = ? order by all"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureMatrix:
+    """Effects of conditions on genes.
+
+    Parameters
+    ----------
+    values
+        float32, shape (conditions, genes), in units of ``effect_kind``; NaN where a pair has no effect.
+    conditions
+        condition_id of each row.
+    genes
+        gene_id and gene_symbol of each column.
+    effect_kind
+        Scale of the values.
+    """
+
+    values: npt.NDArray[np.float32]
+    conditions: pl.DataFrame
+    genes: pl.DataFrame
+    effect_kind: str
+
+
+def signature_matrix(
+    warehouse: Warehouse, dataset_id: str, condition_ids: Sequence[str] | pl.Series, effect_kind: str
+) -> SignatureMatrix:
+    """Read the effects of some conditions of one dataset, rows in the order asked for, genes in the release's order.
+
+    Raises
+    ------
+    UnknownDatasetError
+        The snapshot has no such dataset.
+    FeatureError
+        The dataset has none of the conditions, or no effect of that kind.
+    """
+    warehouse.snapshot.release_of(dataset_id)
+    conditions = pl.DataFrame({"condition_id": condition_ids}, schema={"condition_id": pl.String()})
+    genes = _frame(warehouse, _GENES, dataset_id).with_row_index("column")
+    known = _frame(warehouse, _CONDITIONS, dataset_id)
+    rows = conditions.with_row_index("row").join(known, on="condition_id", how="inner")
+    if rows.height < conditions.height:
+        unknown = conditions.join(known, on="condition_id", how="anti")["condition_id"]
+        raise FeatureError(f"'{dataset_id}' has no condition '{unknown[0]}'.", got=f"{len(unknown)} unknown conditions")
+    values = np.full((conditions.height, genes.height), np.nan, dtype=np.float32)
+    row_of = _positions(rows["condition_index"], rows["row"])
+    column_of = _positions(genes["gene_index"], genes["column"])
+    query = sql_files("features")["effects"]
+    parameters = {
+        "dataset_id": dataset_id,
+        "effect_kind": effect_kind,
+        "condition_indices": rows["condition_index"].to_list(),
+    }
+    with warehouse.connection.cursor() as cursor:
+        for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
+            condition_index, gene_index, effect = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            values[row_of[condition_index], column_of[gene_index]] = effect
+    if rows.height and np.isnan(values).all():
+        raise _no_such_effect(warehouse, dataset_id, effect_kind)
+    return SignatureMatrix(values, conditions, genes.drop("column", "gene_index"), effect_kind)
+
+
+def _frame(warehouse: Warehouse, query: str, dataset_id: str) -> pl.DataFrame:
+    with warehouse.connection.cursor() as cursor:
+        frame: pl.DataFrame = cursor.sql(query, params=[dataset_id]).pl()
+    return frame
+
+
+def _positions(keys: pl.Series, positions: pl.Series) -> npt.NDArray[np.intp]:
+    """Map keys to positions by a table, since the keys of a release are small integers."""
+    index = keys.to_numpy()
+    table = np.full(index.max(initial=-1) + 1, -1, dtype=np.intp)
+    table[index] = positions.to_numpy()
+    return table
+
+
+def _no_such_effect(warehouse: Warehouse, dataset_id: str, effect_kind: str) -> FeatureError:
+    kinds = _frame(warehouse, _KINDS, dataset_id)["effect_kind"]
+    return FeatureError(
+        f"The selected conditions of '{dataset_id}' have no {effect_kind}.",
+        got=f"effect kinds of the dataset: {', '.join(kinds) or 'none'}",
+        do="set effect_kind in the section of the feature spec that names it",
+    )

@@ -1,0 +1,90 @@
+"""Baselines that any model has to beat: no change, the mean training effect, the same perturbation elsewhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+Array = npt.NDArray[np.floating]
+Doubles = npt.NDArray[np.float64]
+Truths = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.str_]
+Inputs = Literal["X", "elsewhere"]
+
+
+def mean_effect(Y: Array) -> Doubles:  # noqa: N803
+    """Average effects over rows, gene by gene over the rows that have it; 0 for a gene that none has."""
+    present = np.isfinite(Y)
+    total, count = np.where(present, Y, 0.0).sum(axis=0, dtype=np.float64), present.sum(axis=0)
+    return np.asarray(total / np.maximum(count, 1))
+
+
+class NoChange(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predict that nothing changes: effect 0 everywhere."""
+
+    inputs: ClassVar[Inputs] = "X"
+
+    def fit(self, X: Array, Y: Array, *, groups: Labels | None = None, sample_weight: Doubles | None = None) -> Self:  # noqa: ARG002, N803
+        """Learn the number of genes."""
+        self.n_genes_ = Y.shape[1]
+        return self
+
+    def predict(self, X: Array) -> Doubles:  # noqa: N803
+        """Return zeros, shape (rows, genes)."""
+        check_is_fitted(self)
+        return np.zeros((len(X), self.n_genes_))
+
+    def covered(self, X: Array) -> Truths:  # noqa: N803
+        """Say that every row is covered."""
+        return np.ones(len(X), dtype=bool)
+
+
+class TrainMean(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predict the mean effect of the training rows for every perturbation.
+
+    Hard to beat by Pearson delta, because perturbations of one screen share a response.
+    """
+
+    inputs: ClassVar[Inputs] = "X"
+
+    def fit(self, X: Array, Y: Array, *, groups: Labels | None = None, sample_weight: Doubles | None = None) -> Self:  # noqa: ARG002, N803
+        """Learn the mean."""
+        self.mean_ = mean_effect(Y)
+        return self
+
+    def predict(self, X: Array) -> Doubles:  # noqa: N803
+        """Return the mean for each row, shape (rows, genes)."""
+        check_is_fitted(self)
+        return np.tile(self.mean_, (len(X), 1))
+
+    def covered(self, X: Array) -> Truths:  # noqa: N803
+        """Say that every row is covered."""
+        return np.ones(len(X), dtype=bool)
+
+
+class SamePerturbationElsewhere(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predict what the same perturbation did in the external sources, unchanged.
+
+    X is the mean effect over the sources on the target's genes, shape (rows, genes). A gene that no source measured,
+    and a row that no source covers, get the mean of the training rows.
+    """
+
+    inputs: ClassVar[Inputs] = "elsewhere"
+
+    def fit(self, X: Array, Y: Array, *, groups: Labels | None = None, sample_weight: Doubles | None = None) -> Self:  # noqa: ARG002, N803
+        """Learn the mean to fall back on."""
+        self.mean_ = mean_effect(Y)
+        return self
+
+    def predict(self, X: Array) -> Doubles:  # noqa: N803
+        """Return the effects elsewhere, shape (rows, genes)."""
+        check_is_fitted(self)
+        return np.where(np.isfinite(X), X, self.mean_)
+
+    def covered(self, X: Array) -> Truths:  # noqa: N803
+        """Say which rows have an effect elsewhere."""
+        return np.asarray(np.isfinite(X).any(axis=1))

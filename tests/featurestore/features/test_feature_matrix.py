@@ -1,0 +1,90 @@
+"""The feature matrix on disk and as an AnnData."""
+
+import json
+
+import anndata
+import numpy as np
+import polars as pl
+import pytest
+
+from featurestore.errors import FeatureError
+from featurestore.features.builder import build
+from featurestore.features.feature_matrix import FeatureMatrix
+
+PARTS = ("X", "mask", "Y", "elsewhere")
+
+
+@pytest.fixture
+def matrix(two_datasets, make_spec):
+    return build(two_datasets, make_spec("components = 3"))
+
+
+def test_write_and_read__give_the_same_matrix(matrix, tmp_path):
+    matrix.write(tmp_path / "out")
+    again = FeatureMatrix.read(tmp_path / "out")
+    for name in PARTS:
+        np.testing.assert_array_equal(getattr(again, name), getattr(matrix, name))
+        assert getattr(again, name).dtype == getattr(matrix, name).dtype
+    for name in ("rows", "columns", "genes"):
+        assert getattr(again, name).equals(getattr(matrix, name))
+    assert again.manifest == matrix.manifest
+
+
+def test_write__the_same_spec_and_snapshot_give_the_same_bytes(two_datasets, make_spec, tmp_path):
+    for name in ("one", "two"):
+        build(two_datasets, make_spec("components = 3")).write(tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == sorted([*(f"{n}.parquet" for n in (*PARTS, "rows", "columns", "genes")), "manifest.json"])
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_write__names_columns_and_has_null_where_nothing_is_known(matrix, tmp_path):
+    matrix.write(tmp_path)
+    features = pl.read_parquet(tmp_path / "X.parquet")
+    assert features.columns == ["condition_id", *matrix.columns["name"]]
+    assert features["condition_id"].equals(matrix.rows["condition_id"])
+    uncovered = features.filter(~pl.Series(matrix.covered)).drop("condition_id")
+    assert uncovered.null_count().sum_horizontal()[0] == uncovered.height * uncovered.width
+    assert pl.read_parquet(tmp_path / "Y.parquet").columns == ["condition_id", *matrix.genes["gene_id"]]
+    assert json.loads((tmp_path / "manifest.json").read_text())["recipe"] == matrix.manifest["recipe"]
+
+
+def test_write__replaces_an_earlier_matrix(matrix, tmp_path):
+    matrix.write(tmp_path)
+    matrix.write(tmp_path)
+    assert FeatureMatrix.read(tmp_path).X.shape == matrix.X.shape
+
+
+def test_read__refuses_a_folder_without_a_whole_matrix(matrix, tmp_path):
+    with pytest.raises(FeatureError, match="no complete feature matrix"):
+        FeatureMatrix.read(tmp_path)
+    matrix.write(tmp_path)
+    (tmp_path / "Y.parquet").write_bytes(b"PAR1")
+    with pytest.raises(FeatureError, match="no complete feature matrix"):
+        FeatureMatrix.read(tmp_path)
+
+
+def test_write__says_where_it_cannot_write(matrix, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FeatureError, match="cannot be written"):
+        matrix.write(tmp_path / "file")
+
+
+def test_to_numpy__gives_features_and_effects(matrix):
+    features, effects = matrix.to_numpy()
+    assert features is matrix.X
+    assert effects is matrix.Y
+
+
+def test_to_anndata__survives_an_h5ad_file(matrix, tmp_path):
+    matrix.to_anndata().write_h5ad(tmp_path / "matrix.h5ad")
+    table = anndata.read_h5ad(tmp_path / "matrix.h5ad")
+    np.testing.assert_array_equal(table.X, matrix.X)
+    np.testing.assert_array_equal(table.layers["mask"], matrix.mask)
+    np.testing.assert_array_equal(table.obsm["Y"].to_numpy(), matrix.Y)
+    assert table.obsm["elsewhere"].columns.tolist() == matrix.genes["gene_id"].to_list()
+    assert table.obs_names.tolist() == matrix.rows["condition_id"].to_list()
+    assert table.var_names.tolist() == matrix.columns["name"].to_list()
+    assert table.obs["target_gene_ids"].iloc[0] == matrix.rows["target_gene_ids"][0][0]
+    assert json.loads(table.uns["manifest"]) == matrix.manifest

@@ -1,0 +1,73 @@
+"""The guard: what it refuses, by which rows, and what it certifies."""
+
+import polars as pl
+import pytest
+
+from featurestore.errors import LeakageError
+from featurestore.features.guard import check_sources, check_split
+from featurestore.features.selection import Source
+from featurestore.features.spec import SignatureFeature
+
+
+def conditions(*experiments):
+    ids = [f"c{i}" for i in range(len(experiments))]
+    return pl.DataFrame(
+        {"condition_id": ids, "experiment_id": list(experiments)}, schema_overrides={"experiment_id": pl.String}
+    )
+
+
+def source(dataset, *experiments):
+    feature = SignatureFeature(kind="signature", datasets=[dataset])
+    return Source(feature, dataset, "CVCL_1", "delta_log1p", conditions(*experiments))
+
+
+def test_check_sources__certifies_what_it_checked():
+    verdict = check_sources(conditions("mine", "mine"), [source("a", "other"), source("b", "third", "fourth")])
+    assert verdict["target_experiments"] == ["mine"]
+    assert verdict["sources"] == [
+        {"source": "signature/a/CVCL_1", "experiments": ["other"], "n_conditions": 1},
+        {"source": "signature/b/CVCL_1", "experiments": ["fourth", "third"], "n_conditions": 2},
+    ]
+
+
+def test_check_sources__refuses_the_same_cells_under_another_dataset_name():
+    leaky = source("rerelease", "other", "mine", "mine")
+    with pytest.raises(LeakageError) as caught:
+        check_sources(conditions("mine"), [source("a", "other"), leaky, source("b", "mine")])
+    assert "signature/rerelease/CVCL_1: 2 of 3 conditions ('c1', 'c2')" in caught.value.got
+    assert "signature/b/CVCL_1: 1 of 1 conditions ('c0')" in caught.value.got
+    assert "signature/a" not in caught.value.got
+    assert caught.value.do == "narrow the feature: where = \"experiment_id not in ('mine')\""
+
+
+def test_check_sources__refuses_conditions_without_an_experiment():
+    with pytest.raises(LeakageError, match="1 conditions, such as 'c1'"):
+        check_sources(conditions("mine"), [source("a", "other", None)])
+    with pytest.raises(LeakageError, match="the target"):
+        check_sources(conditions(None), [source("a", "other")])
+
+
+def rows(*given):
+    """Rows as (targets, group)."""
+    return pl.DataFrame(
+        {
+            "condition_id": [f"c{i}" for i in range(len(given))],
+            "perturbation_id": ["+".join(targets) for targets, _ in given],
+            "target_gene_ids": [targets for targets, _ in given],
+            "compound_id": [None] * len(given),
+            "group": [group for _, group in given],
+        },
+        schema_overrides={"compound_id": pl.String},
+    )
+
+
+def test_check_split__certifies_groups_that_share_nothing():
+    verdict = check_split(rows((["A"], "x"), (["A", "B"], "x"), (["C"], "y")), "perturbation_id")
+    assert verdict == {"group_by": "perturbation_id", "n_groups": 2, "n_targets": 3, "n_shared": 0}
+
+
+def test_check_split__refuses_a_combination_apart_from_its_part():
+    with pytest.raises(LeakageError) as caught:
+        check_split(rows((["A"], "x"), (["A", "B"], "y"), (["C"], "z")), "condition_id")
+    assert caught.value.what == "Groups of the split share 1 perturbations."
+    assert "A in groups 'x', 'y' (conditions c0, c1)" in caught.value.got

@@ -1,0 +1,115 @@
+"""Sameness of perturbations: keys, matches, groups and folds."""
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featurestore.features.perturbations import (
+    assign_folds,
+    match_conditions,
+    perturbation_key,
+    shared_target_groups,
+)
+
+
+def frame(rows):
+    """Conditions as (perturbation_id, kind, target genes, compound)."""
+    schema = {
+        "perturbation_id": pl.String,
+        "perturbation_kind": pl.String,
+        "target_gene_ids": pl.List(pl.String),
+        "compound_id": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def gene(*names, kind="crispri"):
+    return ("+".join(sorted(names)), kind, list(names), None)
+
+
+def test_perturbation_key__is_the_sorted_targets_else_the_compound_else_the_perturbation():
+    rows = frame([gene("B", "A"), ("c1", "compound", [], "INCHI"), ("ligand:TNF", "ligand", None, None)])
+    assert rows.select(perturbation_key()).to_series().to_list() == ["A+B", "INCHI", "ligand:TNF"]
+
+
+def test_match_conditions__pairs_all_source_conditions_of_the_same_perturbation():
+    rows = frame([gene("A"), gene("B"), gene("A", "B"), ("c1", "compound", [], "INCHI")])
+    source = frame([gene("A"), gene("B", "A"), gene("A"), gene("C"), ("other name", "compound", [], "INCHI")])
+    matches = match_conditions(rows, source)
+    assert matches.select("row", "source_row").rows() == [(0, 0), (0, 2), (2, 1), (3, 4)]
+    assert matches["rule"].unique().to_list() == ["same kind"]
+
+
+def test_match_conditions__takes_the_nearest_kind_there_is():
+    rows = frame([gene("A"), gene("B"), gene("C")])
+    source = frame(
+        [
+            gene("A", kind="crispri"),
+            gene("A", kind="shrna"),
+            gene("A", kind="crispra"),
+            gene("B", kind="shrna"),
+            gene("B", kind="overexpression"),
+            gene("C", kind="crispra"),
+            gene("C", kind="overexpression"),
+        ]
+    )
+    assert match_conditions(rows, source).rows() == [
+        (0, 0, "same kind"),
+        (1, 3, "same direction"),
+        (2, 5, "other kind"),
+        (2, 6, "other kind"),
+    ]
+
+
+def test_match_conditions__is_empty_where_nothing_is_shared():
+    assert match_conditions(frame([gene("A")]), frame([gene("B")])).is_empty()
+
+
+def test_shared_target_groups__ties_a_combination_to_its_parts():
+    rows = frame(
+        [gene("A"), gene("B"), gene("A", "B"), gene("C"), gene("C", kind="crispra"), gene("D", "E"), gene("E")]
+    )
+    assert shared_target_groups(rows).to_list() == ["A", "A", "A", "C", "C", "D+E", "D+E"]
+
+
+def test_shared_target_groups__groups_compounds_by_compound():
+    rows = frame([("x", "compound", [], "INCHI"), ("x", "compound", None, "INCHI"), ("y", "compound", [], "OTHER")])
+    assert shared_target_groups(rows).to_list() == ["x", "x", "y"]
+
+
+targets = st.lists(st.lists(st.sampled_from("ABCDEFGH"), min_size=1, max_size=2, unique=True), min_size=1, max_size=25)
+
+
+@given(targets, st.randoms())
+def test_shared_target_groups__never_share_a_target_and_do_not_depend_on_the_order(names, random):
+    rows = frame([gene(*targets) for targets in names])
+    groups = shared_target_groups(rows).to_list()
+    where = {}
+    for group, targets_of_row in zip(groups, names, strict=True):
+        for target in targets_of_row:
+            assert where.setdefault(target, group) == group
+    order = random.sample(range(len(names)), len(names))
+    assert shared_target_groups(rows[order]).to_list() == [groups[i] for i in order]
+
+
+@given(st.lists(st.sampled_from("abcdefghij"), min_size=5, max_size=60), st.integers(2, 5), st.randoms())
+def test_assign_folds__keeps_groups_whole_and_folds_even(names, folds, random):
+    groups = pl.Series(names)
+    fold = assign_folds(groups, folds, seed=1)
+    assert set(fold) <= set(range(folds))
+    largest = groups.value_counts()["count"].max()
+    for name in set(names):
+        assert len(set(fold[(groups == name).to_numpy()])) == 1
+    sizes = np.bincount(fold, minlength=folds)
+    assert sizes.max() - sizes.min() <= largest
+    order = random.sample(range(len(names)), len(names))
+    np.testing.assert_array_equal(assign_folds(groups[order], folds, seed=1), fold[order])
+
+
+def test_assign_folds__follows_the_seed():
+    groups = pl.Series([f"g{i}" for i in range(40)])
+    first, again, other = (assign_folds(groups, 4, seed) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert np.bincount(first).tolist() == [10, 10, 10, 10]

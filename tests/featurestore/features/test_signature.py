@@ -1,0 +1,88 @@
+"""Averages of matching conditions, and principal components of a source."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.decomposition import PCA
+
+from featurestore.features.matrix import SignatureMatrix
+from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes
+
+
+def pairs(*given):
+    return pl.DataFrame(given, schema={"row": pl.UInt32, "source_row": pl.UInt32}, orient="row")
+
+
+def test_mean_of_matches__averages_what_is_present():
+    values = np.array([[1.0, 2.0], [3.0, np.nan], [10.0, np.nan]], dtype=np.float32)
+    mean = mean_of_matches(values, pairs((0, 0), (0, 1), (2, 2)), 3)
+    np.testing.assert_array_equal(mean, [[2.0, 2.0], [np.nan, np.nan], [10.0, np.nan]])
+
+
+@given(arrays(np.float32, (4, 3), elements=st.floats(-9, 9, width=16)), st.permutations(range(4)))
+def test_mean_of_matches__of_single_matches_is_a_selection(values, order):
+    np.testing.assert_allclose(mean_of_matches(values, pairs(*enumerate(order)), 4), values[list(order)])
+
+
+@pytest.fixture
+def source():
+    rng = np.random.default_rng(3)
+    return (rng.normal(size=(40, 4)) @ rng.normal(size=(4, 25)) + 0.1 * rng.normal(size=(40, 25))).astype(np.float32)
+
+
+def test_component_reduction__equals_sklearn_on_a_complete_source(source):
+    reduction = component_reduction(source, source.astype(np.float64), 5)
+    pca = PCA(5, svd_solver="full")
+    np.testing.assert_allclose(reduction.values, pca.fit_transform(source.astype(np.float64)), atol=1e-9)
+    np.testing.assert_allclose(reduction.columns["explained_variance"], pca.explained_variance_ratio_)
+    assert reduction.columns["suffix"].to_list() == ["pc_01", "pc_02", "pc_03", "pc_04", "pc_05"]
+
+
+def test_component_reduction__of_a_large_source_equals_the_exact_one():
+    rng = np.random.default_rng(4)
+    large = (rng.normal(size=(150, 6)) * [9, 7, 5, 4, 3, 2] @ rng.normal(size=(6, 130))).astype(np.float32)
+    large += 0.01 * rng.normal(size=large.shape).astype(np.float32)
+    exact = PCA(4, svd_solver="full").fit(large.astype(np.float64))
+    reduction = component_reduction(large, large[:3].astype(np.float64), 4)
+    np.testing.assert_allclose(reduction.values, exact.transform(large[:3].astype(np.float64)), atol=1e-6)
+    again = component_reduction(large, large[:3].astype(np.float64), 4)
+    np.testing.assert_array_equal(again.values, reduction.values)
+
+
+def test_component_reduction__does_not_depend_on_which_rows_are_wanted(source):
+    some = component_reduction(source, source[5:8].astype(np.float64), 3).values
+    np.testing.assert_allclose(some, component_reduction(source, source.astype(np.float64), 3).values[5:8], atol=1e-12)
+
+
+def test_component_reduction__leaves_unmatched_rows_missing_and_puts_missing_genes_at_the_mean(source):
+    matched = source[:3].astype(np.float64)
+    matched[1] = np.nan
+    matched[2, 10:] = np.nan
+    values = component_reduction(source, matched, 3).values
+    assert np.isnan(values[1]).all()
+    filled = source[:3].astype(np.float64)
+    filled[2, 10:] = source[:, 10:].astype(np.float64).mean(axis=0)
+    np.testing.assert_allclose(values[2], component_reduction(source, filled, 3).values[2], atol=1e-9)
+
+
+def test_component_reduction__never_has_more_components_than_conditions_less_one(source):
+    assert component_reduction(source[:4], source[:4].astype(np.float64), 20).values.shape == (4, 3)
+
+
+def test_gene_reduction__keeps_genes_as_they_are():
+    matched = np.array([[1.0, np.nan]])
+    reduction = gene_reduction(matched, pl.DataFrame({"gene_id": ["a", "b"]}))
+    assert reduction.values is matched
+    assert reduction.columns["suffix"].to_list() == ["a", "b"]
+
+
+def test_pick_genes__takes_measured_genes_or_those_named_by_id_or_symbol():
+    values = np.array([[1.0, np.nan, 0.0, 2.0]], dtype=np.float32)
+    genes = pl.DataFrame({"gene_id": ["g0", "g1", "g2", "g3"], "gene_symbol": ["S0", "S1", None, "S3"]})
+    matrix = SignatureMatrix(values, pl.DataFrame({"condition_id": ["c"]}), genes, "delta_log1p")
+    assert pick_genes(matrix, "measured").tolist() == [0, 2, 3]
+    assert pick_genes(matrix, ["g2", "S3", "S1"]).tolist() == [2, 3]
+    assert pick_genes(matrix, ["absent"]).size == 0

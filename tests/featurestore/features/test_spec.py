@@ -1,0 +1,128 @@
+"""The feature spec: what it fills in, and that it names every fault at once."""
+
+import pytest
+
+from featurestore.errors import SpecError
+from featurestore.features.spec import FeatureSpec, parse_spec, read_spec
+
+SHORT = """
+[target]
+dataset = "here"
+
+[[feature]]
+kind = "signature"
+datasets = ["elsewhere"]
+"""
+
+
+def faults(text):
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text)
+    return caught.value
+
+
+def test_spec__fills_in_the_rest():
+    spec = parse_spec(SHORT)
+    assert spec.target.effect_kind == "delta_log1p"
+    assert spec.target.where is None
+    assert spec.feature[0].genes == "measured"
+    assert spec.feature[0].components is None
+    assert spec.feature[0].block == "signature"
+    assert (spec.split.by, spec.split.folds, spec.split.seed) == ("perturbation_id", 5, 0)
+    assert spec.snapshot is None
+
+
+def test_spec__reads_every_key():
+    spec = parse_spec(
+        """
+        name = "all_keys"
+        snapshot = 42
+        [target]
+        dataset = "here"
+        where = "is_responder"
+        effect_kind = "log2_fold_change"
+        unit = "condition"
+        [[feature]]
+        kind = "signature"
+        name = "near"
+        datasets = ["elsewhere"]
+        where = "n_cells > 10"
+        effect_kind = "moderated_z"
+        components = 20
+        genes = ["TP53", "ENSG00000141510"]
+        [split]
+        by = "context_id"
+        folds = 3
+        seed = 7
+        """
+    )
+    assert (spec.name, spec.snapshot, spec.target.where) == ("all_keys", 42, "is_responder")
+    assert spec.feature[0].genes == ["TP53", "ENSG00000141510"]
+    assert (spec.feature[0].block, spec.feature[0].components) == ("near", 20)
+    assert (spec.split.by, spec.split.folds, spec.split.seed) == ("context_id", 3, 7)
+
+
+def test_spec__lists_every_fault_with_its_place_and_the_nearest_name():
+    error = faults(
+        """
+        nam = "x"
+        [target]
+        wher = "a"
+        effect_kind = "delta_logp"
+        [[feature]]
+        kind = "phenotype"
+        datasets = ["a"]
+        [[feature]]
+        kind = "signature"
+        componentz = 3
+        components = 0
+        datasets = ["a"]
+        genes = "all"
+        [split]
+        folds = "five"
+        """
+    )
+    assert error.what == "The feature spec has 9 faults."
+    for line in (
+        "unknown key 'nam'; did you mean 'name'?",
+        "target: unknown key 'wher'; did you mean 'where'?",
+        "target, dataset: is missing",
+        "target, effect_kind: did you mean 'delta_log1p'?; got 'delta_logp'",
+        "feature 1, kind: input should be 'signature'; got 'phenotype'",
+        "feature 2: unknown key 'componentz'; did you mean 'components'?",
+        "feature 2, components: input should be greater than or equal to 1; got 0",
+        "feature 2, genes: either \"measured\" or a list of gene ids or symbols; got 'all'",
+        "split, folds: input should be a valid integer; got 'five'",
+    ):
+        assert line in error.got.splitlines()[0] or any(line == text.strip() for text in error.got.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ('[target]\ndataset = "a"', "feature: is missing"),
+        ('[target]\ndataset = "a"\n[feature]\nkind = "signature"', "starts with [[feature]]"),
+        ('feature = []\n[target]\ndataset = "a"', "at least 1 item"),
+        (SHORT.replace('datasets = ["elsewhere"]', ""), "feature 1: say where to look"),
+        (SHORT.replace("here", "here\nunit"), "not TOML"),
+    ],
+)
+def test_spec__says_what_is_wrong(text, part):
+    assert part in str(faults(text))
+
+
+def test_read_spec__returns_a_spec_as_it_is_and_reads_a_path(tmp_path):
+    path = tmp_path / "features.toml"
+    path.write_text(SHORT)
+    spec = read_spec(path)
+    assert isinstance(spec, FeatureSpec)
+    assert read_spec(spec) is spec
+    assert read_spec(str(path)) == spec
+
+
+def test_read_spec__names_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(SpecError, match="No such file"):
+        read_spec(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xb5"')
+    with pytest.raises(SpecError, match="not UTF-8"):
+        read_spec(tmp_path / "latin.toml")
