@@ -1,11 +1,11 @@
-# Every command does all of its set-up on a machine with Python 3.11 or 3.12 and make.
+# Two commands do all the set-up on a machine with Python 3.11 or 3.12 and make: `make demo` and `make test`.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3,$(shell command -v $(p) 2>/dev/null)))
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint lock clean
+.PHONY: help env demo test lint bench lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the real files there)
+	$(BIN)/featurestore demo $(if $(DATA),--data $(DATA))
+
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
@@ -27,6 +30,9 @@ lint: $(READY) ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY) ## measure against the tools a user would pick instead
+	$(BIN)/python tests/benchmarks/run.py
 
 lock: $(READY) ## rewrite requirements.txt from pyproject.toml (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --group dev pyproject.toml -o requirements.txt

@@ -1,0 +1,101 @@
+"""Every block of the README is run, and its answers are what the README says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from featurestore.features.spec import FeatureSpec
+from ingest.demo import FEATURES
+from ingest.spec import parse_spec
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
+TOLERANCE = 0.03
+"""How far a score may be off on another machine: linear algebra libraries differ in the last digits."""
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(README.read_text(encoding="utf-8")) if kind == language]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    subprocess.run(
+        [sys.executable, "-m", "featurestore", "demo", "-o", "demo"], cwd=folder, check=True, capture_output=True
+    )
+    return folder
+
+
+def same(expected: str, got: str) -> bool:
+    """Compare two texts word by word, numbers with a tolerance."""
+    if NUMBER.sub("#", expected).split() != NUMBER.sub("#", got).split():
+        return False
+    numbers = [[float(n.replace(",", "")) for n in NUMBER.findall(text)] for text in (expected, got)]
+    return all(a == pytest.approx(b, abs=TOLERANCE, rel=TOLERANCE) for a, b in zip(*numbers, strict=True))
+
+
+def answer(command: str, folder: Path) -> str:
+    words = shlex.split(command)
+    assert words[0] == "featurestore"
+    ran = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "120"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return re.sub(r"recipe [0-9a-f]+", "recipe ...", ran.stdout)
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.split("\n", 1)[0][-40:])
+def test_console_block__gives_the_answer_shown(block, demo):
+    command, _, shown = block.partition("\n")
+    got = answer(command.removeprefix("$ "), demo)
+    assert same(shown, got), f"README shows\n{shown}\nbut the command gives\n{got}"
+
+
+def test_python_block__runs_and_prints_what_is_shown(demo):
+    (code,), (shown,) = blocks("python"), blocks("text")
+    out = io.StringIO()
+    before = Path.cwd()
+    os.chdir(demo)
+    try:
+        with contextlib.redirect_stdout(out):
+            exec(code, {})
+    finally:
+        os.chdir(before)
+    assert out.getvalue() == shown
+
+
+def test_toml_blocks__are_valid_specs():
+    features, dataset = blocks("toml")
+    assert features == FEATURES
+    FeatureSpec.model_validate(tomllib.loads(features))
+    assert parse_spec(tomllib.loads(dataset)).dataset.id == "replogle_2022_k562_essential"
+
+
+def test_plain_blocks__name_make_targets_that_exist():
+    targets = set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    assert {"demo", "test", "lint", "bench"} == targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_links__lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / link).exists(), link
