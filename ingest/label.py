@@ -96,7 +96,7 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, *, where: str) -> Labels:
         batches=given.batches,
         condition=condition.with_columns(experiment_id=experiment).select(RELEASE["condition"].columns),
         compound=perturbations.compounds,
-        context=contexts.unique("context_id").sort("context_id"),
+        context=contexts.sort("context_id", "name").unique("context_id", keep="first", maintain_order=True),
         mapping=_ledger(mapped, perturbations),
         rejected=_rejected(mapped, spec),
     )

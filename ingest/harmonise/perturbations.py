@@ -12,7 +12,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
-from ingest.harmonise.compounds import map_compounds
+from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.spec import GENETIC_KINDS, ConditionSection
 
@@ -165,7 +165,7 @@ def _map_compounds(parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.
     names = parts.select(pl.col("part").alias("name"), *columns).unique(maintain_order=True)
     mapped = map_compounds(names)
     keyed = pl.concat([names.rename({"name": "part"}), mapped.select("compound_id")], how="horizontal")
-    compounds = mapped.select(RELEASE["compound"].columns).unique("compound_id", keep="first", maintain_order=True)
+    compounds = compound_table(mapped)
     chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left").select(
         "label", "kind", "part", "compound_id", part_id="compound_id"
     )
