@@ -31,11 +31,16 @@ lint: $(READY) ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## measure against the tools a user would pick instead
+bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead
 	$(BIN)/python tests/benchmarks/run.py
+
+.venv-peers/.ready: tests/benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
+	@touch $@
 
 lock: $(READY) ## rewrite requirements.txt from pyproject.toml (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --group dev pyproject.toml -o requirements.txt
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
