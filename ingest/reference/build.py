@@ -56,7 +56,7 @@ def content_hash(tables: dict[str, pl.DataFrame]) -> str:
     """Hash column names, types and values: the same whatever wrote the Parquet files."""
     digest = hashlib.sha256()
     for name in sorted(tables):
-        digest.update(f"{name} {tables[name].schema}\n".encode())
+        digest.update(f"{name} {dict(tables[name].schema)}\n".encode())
         digest.update(tables[name].write_csv(null_value="\\N").encode())
     return digest.hexdigest()[:_SHORT_HASH]
 
