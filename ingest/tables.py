@@ -96,7 +96,7 @@ class TileWriter:
             if values is None:
                 arrays.append(pa.nulls(n_rows, field.type))
             else:
-                arrays.append(pa.array(values, from_pandas=True).cast(field.type))
+                arrays.append(_array(values).cast(field.type))
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
 
     def __enter__(self) -> Self:
@@ -110,6 +110,13 @@ def _repeat(value: Any, shape: tuple[int, int]) -> pa.Array:
     """One value for all rows of a tile, or one for each of its conditions."""
     each = value.to_arrow().cast(pa.string()) if isinstance(value, pl.Series) else pa.array([value] * shape[0])
     return each.take(pa.array(np.repeat(np.arange(shape[0]), shape[1])))
+
+
+def _array(values: Any) -> pa.Array:
+    """NaN becomes NULL; Arrow's own way of doing that would import pandas."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return pa.array(values, mask=np.isnan(values))
+    return values if isinstance(values, pa.Array) else pa.array(values)
 
 
 def _encoding(dtype: pa.DataType) -> str:
