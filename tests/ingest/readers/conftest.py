@@ -7,48 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
-import scipy.sparse
 
-from ingest.reader import BLOCK_BYTES, CscBlock, CsrBlock, DenseBlock, Reader
+from ingest.testing import assemble
 
 N_CELLS, N_GENES = 37, 11
-
-
-def assembled(reader: Reader, block_bytes: int = BLOCK_BYTES) -> np.ndarray:
-    """Put a matrix together from its blocks, checking what the protocol promises of them."""
-    matrix = np.full((reader.n_rows, reader.n_genes), np.nan)
-    done = 0
-    kinds = set()
-    for block in reader.blocks(block_bytes):
-        kinds.add(type(block))
-        assert block.start == done
-        if isinstance(block, DenseBlock):
-            values, height = np.asarray(block.values), len(block.values)
-            assert values.nbytes <= block_bytes or height == 1
-            assert values.dtype.isnative
-            matrix[done : done + height] = values
-        else:
-            height = len(block.indptr) - 1
-            shape = (height, reader.n_genes if isinstance(block, CsrBlock) else reader.n_rows)
-            part = scipy.sparse.csr_array((block.data, block.indices, block.indptr), shape=shape)
-            part.check_format(full_check=True)
-            held = block.data.nbytes + block.indices.nbytes + block.indptr.nbytes
-            assert held <= block_bytes + block.indptr.itemsize or height == 1
-            if isinstance(block, CscBlock):
-                matrix[:, done : done + height] = part.toarray().T
-            else:
-                matrix[done : done + height] = part.toarray()
-        assert height > 0
-        done += height
-    assert len(kinds) <= 1
-    assert done == (reader.n_genes if kinds == {CscBlock} else reader.n_rows)
-    return matrix
 
 
 @pytest.fixture(scope="session")
 def read_matrix() -> Callable[..., np.ndarray]:
     """The function that puts a matrix together from the blocks of a reader."""
-    return assembled
+    return assemble
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,134 @@
+"""The smallest file of every layout: two dozen cells, wells or signatures by a handful of genes.
+
+Each is written into an empty folder, and is what a publisher's file is in all but size: names, types and encodings,
+controls and missing labels. They are what the reader contract, ``inspect`` and its drafts are tested on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+
+from ingest.layouts.gct import write_gct
+from ingest.layouts.gctx import write_gctx
+from ingest.layouts.h5ad import Compression, Layout, write_h5ad
+from ingest.layouts.mtx import write_10x, write_scperturb
+from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
+from ingest.reader import INDEX
+
+Example: TypeAlias = Callable[[Path], Path]
+"""Writes its files into an empty folder and returns the path to open."""
+
+GENES = pl.DataFrame(
+    {
+        INDEX: [
+            *("ENSG00000141510", "ENSG00000136997", "ENSG00000097007", "ENSG00000115415"),
+            *("ENSG00000105397", "ENSG00000187608", "ENSG00000111640", "ENSG00000075624"),
+        ],
+        "gene_name": ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB"],
+    }
+)
+ENTREZ = ["7157", "4609", "25", "6772", "7297", "9636", "2597", "60"]
+N = 24
+AT = np.arange(N)
+TARGETS = ["non-targeting", "MYC", "STAT1", "TYK2"]
+COUNTS = np.random.default_rng(3).poisson(3.0, (N, GENES.height))
+COUNTS[2], COUNTS[:, 5] = 0, 0
+EFFECTS = np.random.default_rng(4).normal(size=(N, GENES.height)).astype(np.float32)
+
+CELLS = pl.DataFrame(
+    {
+        INDEX: [f"CELL{number}-1" for number in AT],
+        "perturbation": [[*TARGETS, "nan", None][number % 6] for number in AT],
+        "cell_line": "K562",
+        "gem_group": AT // 12,
+        "percent_mito": [None if number % 7 == 0 else number / 8 for number in AT],
+        "perturbation_type": "CRISPRi",
+    }
+)
+SIGNATURES = pl.DataFrame(
+    {
+        INDEX: [f"CPC00{number}_A549_24H:BRD-K{number:08d}:10" for number in AT],
+        "cell_id": [["A549", "HT29"][number % 2] for number in AT],
+        "distil_cc_q75": [None if number == 0 else number / N for number in AT],
+        "pert_id": [f"BRD-K{number // 2:08d}" for number in AT],
+        "pert_idose": "10 \u00b5M",
+        "pert_iname": [f"compound {number // 2}" for number in AT],
+        "pert_itime": "24 h",
+        "pert_type": "trt_cp",
+    }
+)
+PROBES = pl.DataFrame(
+    {
+        INDEX: [f"2000{number}_at" for number in range(GENES.height)],
+        "pr_gene_id": ENTREZ,
+        "pr_gene_symbol": GENES["gene_name"],
+    }
+)
+
+
+def h5ad(layout: Layout, compression: Compression = None) -> Example:
+    """Write AnnData of one storage layout."""
+    chunk = 4 if compression else None
+    return lambda folder: write_h5ad(
+        folder / "cells.h5ad", COUNTS, CELLS, GENES, layout=layout, compression=compression, chunk_length=chunk
+    )
+
+
+def replogle(folder: Path) -> Path:
+    """Write cells as Replogle et al. 2022."""
+    ids = dict(zip(GENES["gene_name"], GENES[INDEX], strict=True)) | {"non-targeting": "non-targeting"}
+    targets = [TARGETS[number % len(TARGETS)] for number in AT]
+    batches = CELLS["gem_group"].to_list()
+    rows = replogle_rows(COUNTS, targets, [ids[target] for target in targets], batches, unresolved={"TYK2"})
+    genes = replogle_genes(COUNTS, GENES[INDEX].to_list(), GENES["gene_name"].to_list())
+    return write_replogle(folder / "K562_essential_raw_singlecell_01.h5ad", COUNTS, rows, genes)
+
+
+def tenx(*, compressed: bool) -> Example:
+    """Write a 10x folder, of version 3 or 2."""
+    return lambda folder: write_10x(folder, COUNTS, CELLS, GENES, compressed=compressed)
+
+
+def scperturb(folder: Path) -> Path:
+    """Write a folder as R's writeMM leaves it, with scPerturb's columns."""
+    return write_scperturb(folder, COUNTS, CELLS, GENES.select(INDEX))
+
+
+def gctx(*, with_metadata: bool = True, chunk_rows: int | None = None) -> Example:
+    """Write signatures as LINCS."""
+    return lambda folder: write_gctx(
+        folder / "level5_modzs.gctx", EFFECTS, SIGNATURES, PROBES, with_metadata=with_metadata, chunk_rows=chunk_rows
+    )
+
+
+def gct(folder: Path) -> Path:
+    """Write signatures as text."""
+    return write_gct(folder / "level5_modzs.gct", EFFECTS, SIGNATURES, PROBES)
+
+
+EXAMPLES: dict[str, dict[str, Example]] = {
+    "h5ad": {
+        "csr": h5ad("csr"),
+        "csr, gzip": h5ad("csr", "gzip"),
+        "csc": h5ad("csc"),
+        "dense": h5ad("dense"),
+        "dense, lzf": h5ad("dense", "lzf"),
+        "Replogle 2022": replogle,
+    },
+    "mtx": {
+        "10x version 3": tenx(compressed=True),
+        "10x version 2": tenx(compressed=False),
+        "scPerturb": scperturb,
+    },
+    "gctx": {
+        "LINCS": gctx(),
+        "LINCS, compressed": gctx(chunk_rows=5),
+    },
+    "gct": {"1.3": gct},
+}
+"""By format, as it is registered, and layout."""

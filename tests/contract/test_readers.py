@@ -1,0 +1,36 @@
+"""Every registered format keeps the reader contract, on the smallest file of each of its layouts."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.layouts.examples import EXAMPLES
+from ingest.open import formats, open_source
+from ingest.testing import CHECKS, Case
+
+FORMATS = {kind.name: kind for kind in formats()}
+EVERY = [(name, layout) for name, layouts in EXAMPLES.items() for layout in layouts]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return {(name, layout): EXAMPLES[name][layout](tmp_path_factory.mktemp(name)) for name, layout in EVERY}
+
+
+def test_registered_formats__all_have_an_example():
+    assert set(EXAMPLES) == set(FORMATS), "add the smallest file of each layout to ingest/layouts/examples.py"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize(("name", "layout"), EVERY)
+def test_reader__keeps_the_contract(name, layout, check, files):
+    check(Case(FORMATS[name], files[name, layout]))
+
+
+@pytest.mark.parametrize(("name", "layout"), EVERY)
+def test_recognises__exactly_one_format_takes_a_file(name, layout, files):
+    path = files[name, layout]
+    assert [kind.name for kind in FORMATS.values() if kind.recognises(path)] == [name]
+    reader = open_source(path)
+    reader.close()
+    assert reader.format.startswith(name)
