@@ -150,7 +150,7 @@ COLUMNS = _columns(
     Column("is_responder", TRUTH, "Whether the effect is larger than noise; NULL where that cannot be told."),
     Column("reason", TEXT, "Why, in words with numbers."),
     # ledger
-    Column("entity", TEXT, "gene, perturbation, compound, context or dose."),
+    Column("entity", TEXT, "gene, perturbation, compound, context, dose or time."),
     Column("original", TEXT, "The identifier as published."),
     Column("target_id", TEXT, "What it became; NULL where it did not map."),
     Column("status", TEXT, "How well it mapped: approved, previous, alias, ambiguous, unmapped, control, ..."),

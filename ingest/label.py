@@ -15,13 +15,17 @@ import polars as pl
 from featurestore.contract import RELEASE
 from featurestore.errors import MissingControlError, SourceFormatError, SpecError, did_you_mean
 from ingest.harmonise.contexts import map_contexts
-from ingest.harmonise.doses import map_doses, map_times
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, LEDGER, PerturbationMapping, map_perturbations
+from ingest.lookups import Lookups
+from ingest.quantities import map_dose, map_time
 from ingest.reader import INDEX
-from ingest.spec import DatasetSpec, FromColumn, Quantity
+from ingest.spec import DatasetSpec, FromColumn
 
 LABELS = ("label", "kind", "context", "dose", "time", "cluster", *COMPOUND_COLUMNS)
-CONDITION_KEY = ("perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "cluster")
+CONDITION_KEY = (
+    "perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "time_text", "cluster"
+)  # fmt: skip
+HOW = ("original", "status", "method", "candidates", "note")
 USUAL_CONTROLS = {"non-targeting", "control", "ctrl", "nt", "ntc", "dmso", "dmso_tf", "vehicle", "pbs"}
 MOST_SHOWN = 5
 
@@ -57,7 +61,7 @@ class _Rows:
     batches: list[str | None]
 
 
-def label_rows(rows: pl.DataFrame, spec: DatasetSpec, *, where: str) -> Labels:
+def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where: str) -> Labels:
     """Give every row its condition.
 
     Parameters
@@ -66,6 +70,8 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, *, where: str) -> Labels:
         The row tables of all files, one after another: ``index`` and the columns that the spec names.
     spec
         The dataset's spec.
+    lookups
+        The dataset's own tables of compounds and cell lines.
     where
         The files, for messages.
 
@@ -79,7 +85,7 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, *, where: str) -> Labels:
         Signatures that are rows of their own do not have distinct ids.
     """
     given = _read(rows, spec)
-    mapped, perturbations = _map_combos(given.combos, spec)
+    mapped, perturbations = _map_combos(given.combos, spec, lookups)
     n_rows = np.bincount(given.combo[given.is_kept], minlength=mapped.height)
     n_left_out = np.bincount(given.combo[~given.is_kept], minlength=mapped.height)
     mapped = mapped.with_columns(n_rows=n_rows, n_left_out=n_left_out)
@@ -108,7 +114,7 @@ def _read(rows: pl.DataFrame, spec: DatasetSpec) -> _Rows:
     for name in ("context", "dose", "time"):
         quantity = getattr(condition, name)
         columns[name] = quantity.column if isinstance(quantity, FromColumn) else None
-    columns |= spec.compound.model_dump()
+    columns |= spec.compound.columns()
     used = {name: pl.col(c).cast(pl.String).str.strip_chars() for name, c in columns.items() if c is not None}
     raw = rows.select(**used)
     combos = raw.unique(maintain_order=True).with_row_index("combo")
@@ -137,42 +143,26 @@ def _is_kept(rows: pl.DataFrame, spec: DatasetSpec) -> npt.NDArray[np.bool_]:
         raise SpecError("'where' cannot be evaluated.", where=where, got=str(error)) from None
 
 
-def _map_combos(combos: pl.DataFrame, spec: DatasetSpec) -> tuple[pl.DataFrame, PerturbationMapping]:
+def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tuple[pl.DataFrame, PerturbationMapping]:
     """Harmonise every distinct combination of labels; one row per combo."""
     condition = spec.condition
-    has_compound = any(spec.compound.model_dump().values())
-    given = combos.group_by("label", "kind", maintain_order=True).agg(
-        pl.col(name).drop_nulls().first() for name in (COMPOUND_COLUMNS if has_compound else ())
-    )
-    perturbations = map_perturbations(given, condition)
-    ledger_columns = ("original", "status", "method", "candidates", "note")
-    contexts = map_contexts(combos["context"].to_list()).rename({name: f"context_{name}" for name in ledger_columns})
-    doses = map_doses(combos["dose"], _unit(condition.dose)).select(
-        dose_original="original",
-        dose_um="value",
-        dose_note="note",
-        dose_status=pl.when(pl.col("value").is_null()).then(pl.lit("unmapped")).otherwise(pl.lit("converted")),
-        dose_method=pl.lit("units"),
-    )
-    times = map_times(combos["time"], _unit(condition.time)).select(time_h="value")
-    table = pl.concat([combos.drop(COMPOUND_COLUMNS), contexts, doses, times], how="horizontal").join(
-        perturbations.table.drop(*COMPOUND_COLUMNS, strict=False),
-        on=["label", "kind"],
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
+    identity = ("label", "kind", *COMPOUND_COLUMNS)
+    given = combos.select(identity).unique(maintain_order=True)
+    perturbations = map_perturbations(given, condition, dictionary=lookups.read_compounds())
+    contexts = map_contexts(combos["context"].to_list(), table=lookups.read_cell_lines())
+    contexts = contexts.rename({name: f"context_{name}" for name in HOW}).with_columns(context_target_id="context_id")
+    doses, times = map_dose(combos["dose"], condition.dose), map_time(combos["time"], condition.time)
+    table = pl.concat([combos, contexts, doses, times], how="horizontal").join(
+        perturbations.table, on=identity, how="left", nulls_equal=True, maintain_order="left"
     )
     is_control = pl.col("is_control")
     table = table.with_columns(
         dose_um=pl.when(~is_control).then("dose_um"),
         dose_text=pl.when(~is_control & pl.col("dose_um").is_null()).then("dose"),
+        time_text=pl.when(pl.col("time_h").is_null()).then("time"),
         reason=pl.coalesce("reason", pl.when(pl.col("context_id").is_null()).then(pl.lit("no context"))),
     )
     return table, perturbations
-
-
-def _unit(quantity: Quantity | None) -> str | None:
-    return quantity.unit if quantity is not None else None
 
 
 def _one_a_key(given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
@@ -231,7 +221,8 @@ def _with_condition_ids(table: pl.DataFrame) -> pl.DataFrame:
         .then(symbols)
         .otherwise("perturbation_label")
     )
-    parts = [what, "context_name", pl.coalesce(number("dose_um", "uM"), "dose_text"), number("time_h", "h"), "cluster"]
+    dose, time = pl.coalesce(number("dose_um", "uM"), "dose_text"), pl.coalesce(number("time_h", "h"), "time_text")
+    parts = [what, "context_name", dose, time, "cluster"]
     table = table.with_columns(condition_id=pl.concat_str(parts, separator="/", ignore_nulls=True))
     twin = pl.col("condition_id").is_duplicated()
     distinct = pl.concat_str(["condition_id", "perturbation_kind", "perturbation_id"], separator="/")
@@ -269,16 +260,13 @@ def _rejected(mapped: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
 
 
 def _ledger(mapped: pl.DataFrame, perturbations: PerturbationMapping) -> pl.DataFrame:
-    entities = (("context", "context_id"), ("dose", "dose_um"))
-    frames = [perturbations.ledger, *(_entity_ledger(mapped, entity, target) for entity, target in entities)]
+    frames = [perturbations.ledger, *(_entity_ledger(mapped, entity) for entity in ("context", "dose", "time"))]
     return pl.concat(frames).unique(maintain_order=True)
 
 
-def _entity_ledger(mapped: pl.DataFrame, entity: str, target: str) -> pl.DataFrame:
-    columns = {name: f"{entity}_{name}" for name in ("original", "status", "method", "candidates", "note")}
+def _entity_ledger(mapped: pl.DataFrame, entity: str) -> pl.DataFrame:
+    columns = {name: f"{entity}_{name}" for name in ("target_id", *HOW)}
     present = {name: pl.col(column) for name, column in columns.items() if column in mapped.columns}
-    table = mapped.filter(pl.col(columns["original"]).is_not_null()).select(
-        **present, entity=pl.lit(entity), target_id=pl.col(target).cast(pl.String)
-    )
+    table = mapped.filter(pl.col(f"{entity}_original").is_not_null()).select(**present, entity=pl.lit(entity))
     absent = {name: pl.lit(None, dtype) for name, dtype in LEDGER.items() if name not in table.columns}
     return table.with_columns(**absent).select(pl.col(name).cast(dtype) for name, dtype in LEDGER.items())

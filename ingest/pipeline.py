@@ -28,6 +28,7 @@ from ingest.accumulate import GroupSums, accumulate, half_of
 from ingest.axis import GeneAxis, read_axis, same_genes
 from ingest.groups import group_cells
 from ingest.label import Labels, label_rows
+from ingest.lookups import Lookups
 from ingest.open import open_source
 from ingest.progress import step
 from ingest.publish import content_hash, file_sha256, name_release, publish, staging
@@ -79,8 +80,9 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
             readers.append(open_source(path, format=spec.dataset.format, matrix=spec.dataset.matrix))
             stack.callback(readers[-1].close)
         tables = {name: _side_table(section, folder) for name, section in (("rows", spec.rows), ("genes", spec.genes))}
+        lookups = Lookups.of(spec, folder)
         files = [file for reader in readers for file in reader.files]
-        inputs = _inputs([*files, *(path for path, _ in tables.values() if path is not None)])
+        inputs = _inputs([*files, *(path for path, _ in tables.values() if path is not None), *lookups.files])
         identity = {
             "inputs": inputs,
             "spec": spec.model_dump(mode="json"),
@@ -91,7 +93,7 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
         known = _known(root, spec.dataset.id, release_id)
         if known is not None:
             return known
-        job = _Job(spec, readers, tables["rows"][1], tables["genes"][1])
+        job = _Job(spec, readers, tables["rows"][1], tables["genes"][1], lookups)
         with staging(root) as workspace:
             manifest = job.write(workspace / "release", identity, release_id)
             tables_of_reference = stack.enter_context(as_file(reference.data_dir()))
@@ -129,6 +131,7 @@ class _Job:
     readers: Sequence[Reader]
     row_table: pl.DataFrame | None
     gene_table: pl.DataFrame | None
+    lookups: Lookups
 
     def write(self, folder: Path, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
         started = time.monotonic()
@@ -136,7 +139,8 @@ class _Job:
         axes = [read_axis(reader, self.gene_table, spec) for reader in self.readers]
         axes = [axes[0], *(same_genes(axes[0], axis, r) for axis, r in zip(axes[1:], self.readers[1:], strict=True))]
         rows = pl.concat([self._rows(reader) for reader in self.readers], how="vertical_relaxed")
-        labels = label_rows(rows, spec, where=", ".join(reader.path.name for reader in self.readers))
+        where = ", ".join(reader.path.name for reader in self.readers)
+        labels = label_rows(rows, spec, self.lookups, where=where)
         folder.mkdir()
         if spec.is_relative:
             self._write_reported(folder, axes, labels, rows)

@@ -36,10 +36,14 @@ class Fixed(Section):
 
 
 class FromColumn(Section):
-    """A value that a column of the row table holds: ``{ column = "dose", unit = "nM" }``."""
+    """A value that a column of the row table holds: ``{ column = "dose", unit = "nM" }``.
+
+    With ``nominal = true``, measured doses (0.01004) count as the dose that was meant (0.01).
+    """
 
     column: str
     unit: str | None = None
+    nominal: bool = False
 
 
 Quantity = Fixed | FromColumn
@@ -79,6 +83,7 @@ class ConditionSection(Section):
     time: Quantity | None = None
     cluster: str | None = None
     where: str | None = None
+    context_table: str | None = None
 
     @field_validator("strip")
     @classmethod
@@ -95,6 +100,14 @@ class ConditionSection(Section):
             raise ValueError("give either 'kind' or 'kind_column'")
         return self
 
+    @model_validator(mode="after")
+    def _only_doses_are_nominal(self) -> Self:
+        for name in ("context", "time"):
+            quantity = getattr(self, name)
+            if isinstance(quantity, FromColumn) and quantity.nominal:
+                raise ValueError(f"'nominal' is for doses, not for '{name}'")
+        return self
+
 
 class TableSection(Section):
     """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column."""
@@ -109,24 +122,57 @@ class TableSection(Section):
         return self
 
 
+class JoinSection(Section):
+    """``[[rows.join]]``: a further table, its key column, and the column of the rows that holds the key.
+
+    Where ``on`` is left out, that column is named as the key. Of several lines with one key, such as the targets of a
+    compound, the distinct values are joined by ``|``.
+    """
+
+    table: str
+    key: str
+    on: str | None = None
+
+
+class RowsSection(TableSection):
+    """``[rows]``: separate tables that describe the matrix's rows: the first by their key, others by a column."""
+
+    join: list[JoinSection] = []
+
+
 class GenesSection(TableSection):
-    """``[genes]``: which column identifies the measured genes."""
+    """``[genes]``: which column identifies the measured genes, and which genes to keep.
+
+    ``where`` is a condition on the gene table; ``notes`` are columns of it that the ledger quotes; ``landmarks`` is a
+    condition that tells the genes which were measured, the others being inferred.
+    """
 
     id: str = "index"
     symbol: str | None = None
+    where: str | None = None
+    notes: list[str] = []
+    landmarks: str | None = None
     kind: str | None = None
     duplicates: Literal["refuse", "collapse"] = "refuse"
     max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class CompoundSection(Section):
-    """``[compound]``: columns of the row table that identify compounds beyond their name."""
+    """``[compound]``: columns of the row table that identify compounds beyond their name.
 
+    ``dictionary`` is a file beside the data that knows more of them, such as the Drug Repurposing Hub's table.
+    """
+
+    dictionary: str | None = None
     inchi_key: str | None = None
     smiles: str | None = None
     pubchem_cid: str | None = None
     broad_id: str | None = None
     moa: str | None = None
+
+    def columns(self) -> dict[str, str | None]:
+        """Return the column that holds each thing that may be known of a compound."""
+        return self.model_dump(exclude={"dictionary"})
 
 
 class QualitySection(Section):
@@ -136,6 +182,12 @@ class QualitySection(Section):
     replicate_correlation: str | None = None
     signature_strength: str | None = None
     tas: str | None = None
+    passed: list[str] = []
+
+    def columns(self) -> list[str]:
+        """Return the columns that are named."""
+        one_each = self.model_dump(exclude={"passed"}).values()
+        return [name for name in (*one_each, *self.passed) if name is not None]
 
 
 class DatasetSpec(Section):
@@ -143,7 +195,7 @@ class DatasetSpec(Section):
 
     dataset: DatasetSection
     condition: ConditionSection
-    rows: TableSection = TableSection()
+    rows: RowsSection = RowsSection()
     genes: GenesSection = GenesSection()
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()
@@ -176,8 +228,8 @@ class DatasetSpec(Section):
             condition.batch,
             condition.cluster,
             *(quantity.column for quantity in quantities if isinstance(quantity, FromColumn)),
-            *self.compound.model_dump().values(),
-            *self.quality.model_dump().values(),
+            *self.compound.columns().values(),
+            *self.quality.columns(),
         ]
         return list(dict.fromkeys(name for name in names if name is not None))
 
@@ -234,5 +286,5 @@ def _known_keys(path: list[str]) -> list[str]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
         else:
-            return ["value", "column", "unit"]
+            return ["value", "column", "unit", "nominal"]
     return list(model.model_fields)

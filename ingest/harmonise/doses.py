@@ -84,7 +84,7 @@ def dose_um(text: Number, unit: str | None = None) -> Quantity:
     ----------
     text
         As published: a number, a number with a unit, Tahoe's ``[('drug', 0.05, 'uM')]``, or several of these joined
-        by ``|``, which have to agree.
+        by ``|`` or ``&``, which have to agree.
     unit
         The unit that the source gives elsewhere; a unit in the text itself is believed before it.
 
@@ -188,7 +188,7 @@ def _read(text: Number, unit: str | None, scale: _Scale) -> Quantity:
     values: list[Fraction] = []
     notes: list[str] = []
     failures: list[str] = []
-    for part in plain.split("|"):
+    for part in re.split("[|&]", plain):
         try:
             value, note = _read_one(part.strip(), given, scale)
         except _UnreadableError as failure:

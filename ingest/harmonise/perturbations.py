@@ -1,22 +1,33 @@
-"""Published perturbation labels taken apart: control, unassigned, gene targets, combinations, compounds.
+"""Published perturbation labels mapped: control, unassigned, gene targets, combinations, compounds.
 
 Labels are compared exactly, after their outer spaces are removed: ``KNTC1`` is no control for holding ``NTC``, nor
-``Trametinib (DMSO_TF solvate)`` for holding ``DMSO_TF``. A label is split only where the spec names a separator.
+``Trametinib (DMSO_TF solvate)`` for holding ``DMSO_TF``. A label is split only where the spec names a separator; it is
+a control too if, taken apart, it names nothing but controls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
+from ingest.harmonise.combinations import take_apart
+from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.spec import GENETIC_KINDS, ConditionSection
 
 CONTROL = "control"
+NEVER_IN_GENES = frozenset("+,;|& ")
+"""Signs that no gene symbol holds, but for a handful of aliases that end in a plus."""
+
+NEVER_IN_COMPOUNDS = frozenset("+;|&")
+"""Signs that no name of a compound holds outside brackets."""
+
 UNASSIGNED = frozenset({"", "nan", "NaN", "None", "NA", "*", "unsure", "no_reads_found", "multi-guide", "-666"})
 """Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control."""
 
@@ -45,7 +56,7 @@ LEDGER = RELEASE["mapping"].schema
 class PerturbationMapping:
     """What labels became.
 
-    ``table`` has one row per (label, kind) given, with ``perturbation_id``, ``perturbation_kind``,
+    ``table`` has one row per row given, in order, with its columns and ``perturbation_id``, ``perturbation_kind``,
     ``target_gene_ids``, ``target_symbols``, ``compound_id``, ``is_control``, and ``reason`` where it is rejected.
     ``compounds`` and ``ledger`` have the contract's columns.
     """
@@ -55,29 +66,35 @@ class PerturbationMapping:
     ledger: pl.DataFrame
 
 
-def map_perturbations(given: pl.DataFrame, rules: ConditionSection) -> PerturbationMapping:
+def map_perturbations(
+    given: pl.DataFrame, rules: ConditionSection, *, dictionary: pl.DataFrame | None = None
+) -> PerturbationMapping:
     """Map labels by a dataset's rules.
 
     Parameters
     ----------
     given
-        One row per distinct ``label`` and ``kind``, with any of the compound columns.
+        ``label``, ``kind``, and any of the compound columns; distinct rows.
     rules
         The ``[condition]`` table of the dataset's spec.
+    dictionary
+        Known compounds, from `read_compound_dictionary`.
 
     Raises
     ------
     SpecError
         A published kind is not known.
     """
-    table = given.with_columns(perturbation_kind=_kinds(given["kind"], rules)).with_columns(_roles(rules))
-    parts = _parts(table.filter(~pl.col("is_control") & pl.col("reason").is_null()), rules)
-    genes, gene_ledger = _map_genes(parts.filter(pl.col("perturbation_kind").is_in(list(GENETIC_KINDS))))
-    chemicals = parts.filter(~pl.col("perturbation_kind").is_in(list(GENETIC_KINDS)))
-    compounds, compound_parts, compound_ledger = _map_compounds(chemicals)
+    table = given.with_row_index("row").with_columns(perturbation_kind=_kinds(given["kind"], rules))
+    table = table.with_columns(_roles(rules))
+    table = table.with_columns(is_genetic=pl.col("perturbation_kind").is_in(list(GENETIC_KINDS)), note=pl.lit(None))
+    parts = _parts(table.filter(~pl.col("is_control") & pl.col("reason").is_null()), rules, dictionary)
+    table = _with_controls_taken_apart(table, parts)
+    parts = parts.drop_nulls("part")
+    genes, gene_ledger = _map_genes(parts.filter("is_genetic"))
+    compounds, compound_parts, compound_ledger = _map_compounds(parts.filter(~pl.col("is_genetic")), dictionary)
     whole = _assemble(pl.concat([genes, compound_parts], how="diagonal"))
-    table = table.join(whole, on=["label", "kind"], how="left", nulls_equal=True, maintain_order="left")
-    table = table.with_columns(
+    table = table.join(whole, on="row", how="left", maintain_order="left").with_columns(
         perturbation_id=pl.when("is_control").then(pl.lit(CONTROL)).otherwise("perturbation_id"),
         perturbation_kind=pl.when("is_control").then(pl.lit(CONTROL)).otherwise("perturbation_kind"),
         target_gene_ids=pl.col("target_gene_ids").fill_null([]),
@@ -86,7 +103,7 @@ def map_perturbations(given: pl.DataFrame, rules: ConditionSection) -> Perturbat
     ledger = pl.concat([_plain_ledger(table), gene_ledger, compound_ledger], how="diagonal").select(
         pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
     )
-    return PerturbationMapping(table, compounds, ledger)
+    return PerturbationMapping(table.drop("row", "is_genetic", "note"), compounds, ledger)
 
 
 def _kinds(published: pl.Series, rules: ConditionSection) -> pl.Series:
@@ -123,70 +140,109 @@ def _roles(rules: ConditionSection) -> list[pl.Expr]:
     return [is_control.alias("is_control"), reason.alias("reason")]
 
 
-def _parts(table: pl.DataFrame, rules: ConditionSection) -> pl.DataFrame:
-    """One row per component of a label; control components of a combination (``A+ctrl``) are left out."""
-    core = pl.col("label").str.replace(rules.strip, "") if rules.strip else pl.col("label")
-    parts = core.str.split(rules.separator) if rules.separator else pl.concat_list(core)
-    controls = [name.strip() for name in rules.controls]
-    return (
-        table.with_columns(part=parts)
-        .explode("part")
-        .with_columns(part=pl.col("part").str.strip_chars())
-        .filter(~pl.col("part").is_in([*controls, ""]))
+def _parts(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.DataFrame | None) -> pl.DataFrame:
+    """Return one row per component of a label; ``part`` is null where it names nothing but controls.
+
+    What a source tells of the structure of a combination is not told of its components.
+    """
+    labels = table["label"].unique(maintain_order=True).to_list()
+    rows = []
+    kinds = (
+        (True, NEVER_IN_GENES, known_genes),
+        (False, NEVER_IN_COMPOUNDS, partial(_known_compounds, labels, dictionary)),
     )
+    for is_genetic, never_in_names, known in kinds:
+        own = table.filter(pl.col("is_genetic") == is_genetic)["label"].unique(maintain_order=True)
+        apart = take_apart(own.to_list(), rules, known, never_in_names)
+        rows += [
+            (label, is_genetic, name, len(components.names), components.note)
+            for label, components in apart.items()
+            for name in components.names or (None,)
+        ]
+    schema = {"label": pl.String, "is_genetic": pl.Boolean, "part": pl.String, "n_parts": pl.Int64, "note": pl.String}
+    parts = pl.DataFrame(rows, schema=schema, orient="row")
+    parts = table.drop("note").join(parts, on=["label", "is_genetic"], how="left", maintain_order="left")
+    columns = [name for name in COMPOUND_COLUMNS if name in parts.columns]
+    return parts.with_columns(pl.when(pl.col("n_parts") <= 1).then(pl.col(name)).alias(name) for name in columns)
+
+
+def known_genes(names: Collection[str]) -> Collection[str]:
+    """Pick the names that stand for a gene, even if for several or for a retired one."""
+    mapped = map_targets(sorted(names)).table
+    is_known = pl.col("gene_id").is_not_null() | pl.col("status").is_in(["ambiguous", "retired_no_successor"])
+    return set(mapped.filter(is_known)["original"])
+
+
+def _known_compounds(labels: Sequence[str], dictionary: pl.DataFrame | None, names: Collection[str]) -> Collection[str]:
+    """Pick the names that are a label of the dataset themselves, or a name in its dictionary."""
+    listed = dictionary["names"].explode().drop_nulls() if dictionary is not None else ()
+    known = {normalise_name(name) for name in (*labels, *listed)}
+    return [name for name in names if normalise_name(name) in known]
+
+
+def _with_controls_taken_apart(table: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    only_controls = parts.filter(pl.col("part").is_null()).select("row", apart=pl.lit("names nothing but controls"))
+    table = table.join(only_controls, on="row", how="left", maintain_order="left")
+    return table.with_columns(
+        is_control=pl.col("is_control") | pl.col("apart").is_not_null(), note=pl.col("apart")
+    ).drop("apart")
 
 
 def _map_genes(parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     names = parts["part"].unique(maintain_order=True)
-    mapped = map_targets(names.to_list()).table.with_columns(part=names)
-    found = mapped.select("part", "gene_id", "gene_symbol")
-    genes = parts.join(found, on="part", how="left", maintain_order="left").select(
-        "label",
-        "kind",
-        part_id=pl.col("gene_id").fill_null("label:" + pl.col("part")),
-        gene_id="gene_id",
-        gene_symbol="gene_symbol",
-        part="part",
-    )
-    ledger = mapped.select(
+    mapped = map_targets(names.to_list()).table.with_columns(part=names).rename({"note": "gene_note"})
+    genes = parts.join(mapped, on="part", how="left", maintain_order="left")
+    part_id = pl.col("gene_id").fill_null("label:" + pl.col("part"))
+    ledger = genes.select(
         entity=pl.lit("perturbation"),
-        original="part",
+        original="label",
         target_id="gene_id",
         status="status",
         method="method",
         candidates="candidates",
-        note="note",
+        note=_joined_notes("gene_note"),
     )
-    return genes, ledger
+    return genes.select("row", "gene_id", "gene_symbol", part_id=part_id), ledger
 
 
-def _map_compounds(parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _map_compounds(
+    parts: pl.DataFrame, dictionary: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     columns = [name for name in COMPOUND_COLUMNS if name in parts.columns]
     names = parts.select(pl.col("part").alias("name"), *columns).unique(maintain_order=True)
-    mapped = map_compounds(names)
-    keyed = pl.concat([names.rename({"name": "part"}), mapped.select("compound_id")], how="horizontal")
-    compounds = compound_table(mapped)
-    chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left").select(
-        "label", "kind", "part", "compound_id", part_id="compound_id"
-    )
-    ledger = mapped.select(
+    mapped = map_compounds(names, dictionary=dictionary)
+    how = mapped.select("compound_id", "status", "method", "candidates", compound_note="note")
+    keyed = pl.concat([names.rename({"name": "part"}), how], how="horizontal")
+    chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left")
+    ledger = chemical.select(
         entity=pl.lit("compound"),
-        original="original",
+        original="label",
         target_id="compound_id",
         status="status",
         method="method",
         candidates="candidates",
-        note="note",
+        note=_joined_notes("compound_note"),
     )
-    return compounds, chemical, ledger
+    return (
+        compound_table(mapped),
+        chemical.select("row", "compound_id", part_id="compound_id"),
+        ledger,
+    )
+
+
+def _joined_notes(found: str) -> pl.Expr:
+    """Say which component of the label a ledger row is about, why it was not split, and what the mapping noted."""
+    component = pl.when(pl.col("part") != pl.col("label")).then(pl.format("read as '{}'", "part"))
+    notes = pl.concat_str(component, "note", found, separator="; ", ignore_nulls=True)
+    return pl.when(notes != "").then(notes)
 
 
 def _assemble(parts: pl.DataFrame) -> pl.DataFrame:
     """Join the components of each label, in an order that does not depend on how it was written."""
     return (
         parts.sort("part_id")
-        .unique(["label", "kind", "part_id"], keep="first", maintain_order=True)
-        .group_by("label", "kind", maintain_order=True)
+        .unique(["row", "part_id"], keep="first", maintain_order=True)
+        .group_by("row", maintain_order=True)
         .agg(
             perturbation_id=pl.col("part_id").str.join("+"),
             target_gene_ids=pl.when(pl.col("gene_id").is_not_null().all()).then(pl.col("gene_id").implode()).first(),
@@ -205,5 +261,5 @@ def _plain_ledger(table: pl.DataFrame) -> pl.DataFrame:
         status=pl.when("is_control").then(pl.lit(CONTROL)).otherwise(pl.lit("unassigned")),
         method=pl.lit("spec"),
         candidates=pl.lit([], dtype=pl.List(pl.String)),
-        note=pl.col("reason"),
+        note=pl.coalesce("reason", "note"),
     )

@@ -68,6 +68,7 @@ def test_dose_um__reads_molar_doses(text, unit, micromolar):
         ("5", None, "no unit"),
         ("1|2", "uM", "several values that differ: '1|2'"),
         ("1|high", "uM", "several values that differ: '1|high'"),
+        ("1 uM & 3 uM", None, "several values that differ: '1 uM & 3 uM'"),
         ("-1", "uM", "below zero: '-1'"),
         ("inf", "uM", "not a dose: 'inf'"),
         ("1,000 nM", None, "not a dose: '1,000 nM'"),
