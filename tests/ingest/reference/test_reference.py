@@ -1,7 +1,9 @@
 """The committed gene reference is what its manifest says and keeps its own rules."""
 
 import hashlib
+import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,9 +11,10 @@ import polars as pl
 import pytest
 
 from featurestore.contract import VIEWS
-from featurestore.errors import WarehouseError
+from featurestore.errors import SourceError, WarehouseError
 from ingest import reference
-from ingest.reference.build import content_hash
+from ingest.harmonise.genes import map_genes
+from ingest.reference.build import content_hash, write_reference
 from ingest.reference.wheels import WHEELS
 
 TABLES = ("gene", "gene_label", "gene_release", "gene_retired", "ortholog_human_mouse")
@@ -137,3 +140,56 @@ def test_import__needs_no_build_tool():
     code = "import sys, ingest.reference, ingest.harmonise.genes as g; g.map_genes(['TP53']); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pandas", "tables", "h5py", "pickle5", "ingest.reference.sources"} & set(modules)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A reference in which TP53 has another symbol."""
+    tables = {name: reference.table(name) for name in TABLES}
+    renamed = pl.when(pl.col("gene_symbol") == "TP53").then(pl.lit("TP53NEW")).otherwise("gene_symbol")
+    tables["gene"] = tables["gene"].with_columns(renamed.alias("gene_symbol"))
+    write_reference(tables, tmp_path / "other")
+    return tmp_path / "other"
+
+
+def symbol_of_tp53():
+    return map_genes(["ENSG00000141510"]).table["gene_symbol"].item()
+
+
+def test_using__maps_with_another_folder_and_returns(other):
+    shipped = reference.reference_id()
+    with reference.using(other):
+        assert symbol_of_tp53() == "TP53NEW"
+        assert reference.reference_id() != shipped
+    assert symbol_of_tp53() == "TP53"
+    assert reference.reference_id() == shipped
+
+
+def test_environment__names_another_folder(other, monkeypatch):
+    monkeypatch.setenv(reference.FOLDER_VARIABLE, str(other))
+    assert symbol_of_tp53() == "TP53NEW"
+    monkeypatch.setenv(reference.FOLDER_VARIABLE, "")
+    assert symbol_of_tp53() == "TP53"
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_environment__a_folder_without_reference_is_one_clear_error(tmp_path, monkeypatch, content):
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    monkeypatch.setenv(reference.FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(SourceError, match="There is no gene reference") as raised:
+        reference.reference_id()
+    assert "unset FEATURESTORE_REFERENCE" in raised.value.do
+
+
+def test_table__that_was_altered_or_lost_is_refused(other, tmp_path):
+    altered = tmp_path / "altered"
+    shutil.copytree(other, altered)
+    (altered / "gene.parquet").write_bytes((altered / "gene.parquet").read_bytes() + b"x")
+    (altered / "gene_label.parquet").unlink()
+    with reference.using(altered):
+        with pytest.raises(SourceError, match="not the one that was built") as raised:
+            reference.table("gene")
+        assert json.loads((altered / "manifest.json").read_text())["tables"]["gene"]["sha256"] in raised.value.expected
+        with pytest.raises(SourceError, match="is missing"):
+            reference.table("gene_label")

@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.errors import SourceError
 from ingest.reference import wheels
-from ingest.reference.wheels import WHEELS, Wheel, Wheelhouse, download
+from ingest.reference.wheels import WHEELS, Wheel, Wheelhouse, download, newest_wheels
 
 
 @pytest.fixture
@@ -64,3 +64,45 @@ def test_download__failure_is_one_message(monkeypatch, tmp_path):
     with pytest.raises(SourceError, match="could not be downloaded") as raised:
         download(tmp_path)
     assert raised.value.got == "ERROR: no network"
+
+
+def test_download__of_the_newest_names_packages_only(monkeypatch, tmp_path):
+    asked = {}
+
+    def run(command, **options):
+        asked["command"], asked["requirements"] = command, Path(command[-1]).read_text().splitlines()
+        return wheels.subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(wheels.subprocess, "run", run)
+    download(tmp_path, newest=True)
+    assert "--require-hashes" not in asked["command"]
+    assert asked["requirements"] == [wheel.package for wheel in WHEELS]
+
+
+def wheel_file(folder, version, metadata):
+    path = folder / f"gene_names-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"gene_names-{version}.dist-info/METADATA", metadata)
+        archive.writestr("gene_names/table.csv", version)
+    return path
+
+
+def test_newest_wheels__takes_the_highest_release_and_its_own_facts(pinned, tmp_path):
+    wheel, _ = pinned
+    newest = wheel_file(tmp_path, "1.10", "Metadata-Version: 2.4\nName: gene-names\nLicense-Expression: BSD-3-Clause\n")
+    wheel_file(tmp_path, "1.9.2", "License: MIT\n")
+    wheel_file(tmp_path, "2.0rc1", "License: MIT\n")
+    (found,) = newest_wheels(tmp_path, (wheel,))
+    assert (found.version, found.licence) == ("1.10", "BSD-3-Clause")
+    assert found.sha256 == hashlib.sha256(newest.read_bytes()).hexdigest()
+    assert found.data_release == "as of the wheel; 1.0 had today"
+    assert Wheelhouse(tmp_path, (found,)).read("gene-names", "gene_names/table.csv") == b"1.10"
+
+
+def test_newest_wheels__the_pinned_one_is_described_as_pinned(pinned, tmp_path):
+    wheel, path = pinned
+    assert newest_wheels(tmp_path, (wheel,)) == (wheel,)
+    path.unlink()
+    with pytest.raises(SourceError, match="A wheel is missing") as raised:
+        newest_wheels(tmp_path, (wheel,))
+    assert raised.value.expected == "gene_names-*.whl"
