@@ -4,6 +4,7 @@
 
     FeatureStoreError
     ├── SourceError            something outside the warehouse cannot be used
+    │   ├── DownloadError          a published file cannot be fetched whole
     │   ├── SourceFormatError      a file is not what it claims to be, or is damaged
     │   ├── SpecError              a dataset or feature spec is wrong; lists every fault
     │   └── ValuesError            the numbers are not of the declared kind
@@ -58,6 +59,10 @@ class FeatureStoreError(Exception):
 
 class SourceError(FeatureStoreError, ValueError):
     """Something outside the warehouse cannot be used."""
+
+
+class DownloadError(SourceError):
+    """A published file cannot be fetched whole."""
 
 
 class SourceFormatError(SourceError):

@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextmanager
-def step(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def step(description: str, total: int | None, *, in_bytes: bool = False) -> Iterator[Callable[[int], None]]:
     """Show one step of work; call what is given with the amount done since the last call.
 
     Parameters
@@ -19,7 +28,9 @@ def step(description: str, total: int) -> Iterator[Callable[[int], None]]:
     description
         What is being done, as a phrase.
     total
-        How much there is to do, in any unit.
+        How much there is to do, in any unit; None where that is not known.
+    in_bytes
+        Whether the unit is bytes: shown as such, with the speed.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -27,7 +38,10 @@ def step(description: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda _amount: None
         console.print(f"  {description} ({time.monotonic() - started:.1f} s)", highlight=False)
         return
-    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    counted: tuple[ProgressColumn, ...] = (
+        (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+    )
+    columns = (TextColumn("  {task.description}"), BarColumn(), *counted, TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(description, total=total)
         yield lambda amount: bars.advance(task, amount)

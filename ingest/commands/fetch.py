@@ -1,0 +1,64 @@
+"""``featurestore fetch``: download a catalogued dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ingest.catalogue import SHIPPED, Entry, find_entry, read_catalogue
+from ingest.fetch import Fetched, fetch_dataset
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".gctx.gz", ".h5ad.gz")
+"""Endings of what no reader opens as it is."""
+
+catalogue_option = click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=SHIPPED,
+    help="Another catalogue than the one that comes with featurestore.",
+)
+
+
+@click.command()
+@click.argument("dataset_id")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder to download into; the current one by default.",
+)
+@click.option("--only", metavar="PATTERN", help="Only the files whose names match, such as 'train-0000?-*'.")
+@catalogue_option
+def fetch(dataset_id: str, output: Path, only: str | None, catalogue: Path) -> None:
+    """Download the files of DATASET_ID, one of 'featurestore sources'.
+
+    A download that broke off goes on where it was. Size and hash are checked where a publisher states them; a file is
+    under its name only when it is whole. Archives are not unpacked.
+
+    \b
+    Examples:
+      featurestore fetch replogle_2022_rpe1 -o downloads/
+      featurestore fetch tahoe_100m --only 'train-0000?-*'
+    """
+    entry = find_entry(dataset_id, read_catalogue(catalogue))
+    size = f", {entry.gigabytes:,.3g} GB" if entry.gigabytes else ""
+    click.echo(f"{entry.id}: {entry.title}{size if only is None else ''}; {entry.licence}", err=True)
+    for fetched in fetch_dataset(entry, output, only=only):
+        click.echo(_line(fetched))
+    for hint in _next(entry, output):
+        click.echo(hint, err=True)
+
+
+def _line(fetched: Fetched) -> str:
+    checked = f"{fetched.checked_by} as published" if fetched.checked_by else "no hash is published"
+    archive = "; an archive: unpack it yourself" if fetched.path.name.endswith(ARCHIVES) else ""
+    there = "" if fetched.is_new else "; there already"
+    return f"{fetched.path}: {fetched.n_bytes:,} bytes, {checked}{there}{archive}"
+
+
+def _next(entry: Entry, folder: Path) -> list[str]:
+    if entry.spec is not None:
+        return [f"Next: featurestore ingest {entry.id} --data {folder}"]
+    return [f"Next: featurestore inspect {folder / entry.files[0].each()[0].name} --write {entry.id}.toml"]
