@@ -12,7 +12,8 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.evaluate.evaluation import Evaluation
-from featurestore.evaluate.scoring import METRICS, own_targets, score_fold, score_table
+from featurestore.evaluate.scoring import METRICS, score_fold, score_table
+from featurestore.features.perturbations import own_targets
 from featurestore.models import ForestOnSignatures, NoChange, RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
 from featurestore.models.baseline import mean_effect
 
@@ -45,8 +46,8 @@ def cell_weights(n_cells: pl.Series, half_trust: float = HALF_TRUST) -> npt.NDAr
     >>> cell_weights(pl.Series([30, 30, None]))
     array([1., 1., 1.])
     """
-    known = n_cells.cast(pl.Float64())
-    n = known.fill_null(known.median()).fill_null(1.0).to_numpy()
+    known = n_cells.cast(pl.Float64()).to_numpy()
+    n = np.where(np.isnan(known), np.nanmedian(known) if np.isfinite(known).any() else 1.0, known)
     weights = n / (n + half_trust)
     return np.asarray(weights / weights.mean())
 
@@ -70,28 +71,47 @@ def evaluate(
         Told in words what is being done.
     """
     models = five_models(matrix) if models is None else models
+    own = own_targets(matrix.rows, matrix.genes)
+    held_out = {name: _HeldOut(matrix, own) for name in models}
     folds = matrix.rows["fold"].to_numpy()
-    groups = matrix.rows["group"].to_numpy()
-    weights = cell_weights(matrix.rows["n_cells"])
-    own = own_targets(matrix)
-    predicted = {name: np.full(matrix.Y.shape, np.nan, dtype=np.float32) for name in models}
-    scores = {name: {m.name: np.full(len(folds), np.nan) for m in METRICS} for name in models}
-    fallback = {name: np.zeros(len(folds), dtype=bool) for name in models}
-    chosen: dict[str, list[float]] = {}
     with threadpool_limits(1):
         for fold in np.unique(folds):
-            train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            train_mean = mean_effect(matrix.Y[train]).astype(np.float32)
             for name, template in models.items():
                 report(f"fold {fold + 1}: {name.replace('_', ' ')}")
-                inputs = getattr(matrix, template.inputs)
-                model = clone(template)
-                model.fit(inputs[train], matrix.Y[train], groups=groups[train], sample_weight=weights[train])
-                predicted[name][test] = model.predict(inputs[test])
-                fallback[name][test] = ~model.covered(inputs[test])
-                if hasattr(model, "alpha_"):
-                    chosen.setdefault(name, []).append(model.alpha_)
-                for metric, values in score_fold(matrix, test, predicted[name][test], train_mean, own).items():
-                    scores[name][metric][test] = values
-    table = pl.concat(score_table(matrix, name, scores[name], fallback[name]) for name in models)
-    return Evaluation(matrix, predicted, own, table, chosen)
+                held_out[name].add_fold(clone(template), folds == fold)
+    return Evaluation(
+        matrix,
+        {name: model.predicted for name, model in held_out.items()},
+        own,
+        pl.concat(score_table(matrix, name, m.scores, m.is_fallback) for name, m in held_out.items()),
+        {name: model.penalties for name, model in held_out.items() if model.penalties},
+    )
+
+
+class _HeldOut:
+    """One model's predictions and scores of rows that it was not fitted on, filled fold by fold."""
+
+    def __init__(self, matrix: FeatureMatrix, own: npt.NDArray[np.bool_]) -> None:
+        n_rows = matrix.rows.height
+        self.predicted = np.full(matrix.Y.shape, np.nan, dtype=np.float32)
+        self.scores = {metric.name: np.full(n_rows, np.nan) for metric in METRICS}
+        self.is_fallback = np.zeros(n_rows, dtype=bool)
+        self.penalties: list[float] = []
+        self._matrix = matrix
+        self._own = own
+        self._groups = matrix.rows["group"].to_numpy()
+        self._weights = cell_weights(matrix.rows["n_cells"])
+
+    def add_fold(self, model: Any, is_test: npt.NDArray[np.bool_]) -> None:
+        """Fit a model on the other folds, predict one, and score it."""
+        train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+        inputs, measured = getattr(self._matrix, model.inputs), self._matrix.Y
+        model.fit(inputs[train], measured[train], groups=self._groups[train], sample_weight=self._weights[train])
+        self.predicted[test] = model.predict(inputs[test])
+        self.is_fallback[test] = ~model.covered(inputs[test])
+        if hasattr(model, "alpha_"):
+            self.penalties.append(model.alpha_)
+        train_mean = mean_effect(measured[train]).astype(np.float32)
+        scores = score_fold(self._matrix, test, self.predicted[test], train_mean, self._own)
+        for metric, values in scores.items():
+            self.scores[metric][test] = values

@@ -35,16 +35,6 @@ STRATA = ("all", "covered", "uncovered")
 _ROW = ("condition_id", "perturbation_id", "perturbation_label", "group", "fold")
 
 
-def own_targets(matrix: FeatureMatrix) -> npt.NDArray[np.bool_]:
-    """Say which genes are a row's own targets, shape (rows, genes): their change is the experiment, not its effect."""
-    position = matrix.genes.select("gene_id").with_row_index("gene")
-    targets = matrix.rows.with_row_index("row").select("row", gene_id="target_gene_ids").explode("gene_id")
-    found = targets.join(position, on="gene_id", how="inner")
-    own = np.zeros(matrix.Y.shape, dtype=bool)
-    own[found["row"].to_numpy(), found["gene"].to_numpy()] = True
-    return own
-
-
 def score_fold(
     matrix: FeatureMatrix,
     rows: npt.NDArray[np.intp],

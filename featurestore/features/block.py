@@ -10,10 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.matrix import SignatureMatrix, signature_matrix
-from featurestore.features.perturbations import SAME_DIRECTION, SAME_KIND, match_conditions
+from featurestore.features.lookalike import check_lookalikes
+from featurestore.features.matrix import signature_matrix
+from featurestore.features.perturbations import match_conditions
 from featurestore.features.signature import (
-    Effects,
     Reduction,
     component_reduction,
     gene_reduction,
@@ -22,6 +22,7 @@ from featurestore.features.signature import (
 )
 
 if TYPE_CHECKING:
+    from featurestore.features.elsewhere import Elsewhere, Measured
     from featurestore.features.selection import Source
     from featurestore.warehouse import Warehouse
 
@@ -45,6 +46,8 @@ class Block:
         ``n_conditions/<source>`` and ``rule/<source>`` of each row.
     facts
         What the manifest says of the source.
+    likeness
+        The guard's verdict on whether the source looks like the target; None where it was not read.
     """
 
     source: Source
@@ -52,84 +55,56 @@ class Block:
     columns: pl.DataFrame
     per_row: pl.DataFrame
     facts: dict[str, Any]
+    likeness: dict[str, Any] | None = None
 
 
-class Elsewhere:
-    """Mean effect of each row's perturbation over sources, on the target's genes.
-
-    Parameters
-    ----------
-    n_rows
-        Rows of the matrix.
-    genes
-        The target's genes, in order.
-    effect_kind
-        The target's: sources of another kind do not count.
-    """
-
-    def __init__(self, n_rows: int, genes: pl.DataFrame, effect_kind: str) -> None:
-        self.effect_kind = effect_kind
-        self._genes = genes.select("gene_id").with_row_index("to")
-        self._total: Effects = np.zeros((n_rows, genes.height))
-        self._count: Effects = np.zeros((n_rows, genes.height))
-        self._seen: set[tuple[str, str]] = set()
-
-    def add(self, source: Source, matrix: SignatureMatrix, matches: pl.DataFrame) -> None:
-        """Add a source, once, by its matches that act in the row's direction."""
-        if source.effect_kind != self.effect_kind or (source.dataset_id, source.context_id) in self._seen:
-            return
-        self._seen.add((source.dataset_id, source.context_id))
-        alike = matches.filter(pl.col("rule").is_in([SAME_KIND, SAME_DIRECTION]))
-        effects = mean_of_matches(matrix.values, alike, len(self._total))
-        shared = matrix.genes.with_row_index("from").join(self._genes, on="gene_id", how="inner")
-        origin, destination = shared["from"].to_numpy(), shared["to"].to_numpy()
-        found = effects[:, origin]
-        self._total[:, destination] += np.nan_to_num(found)
-        self._count[:, destination] += np.isfinite(found)
-
-    def mean(self) -> npt.NDArray[np.float32]:
-        """Return the mean over the sources, shape (rows, genes); NaN where there is none."""
-        mean = np.full(self._total.shape, np.nan)
-        np.divide(self._total, self._count, out=mean, where=self._count > 0)
-        return mean.astype(np.float32)
-
-
-def signature_block(warehouse: Warehouse, source: Source, rows: pl.DataFrame, elsewhere: Elsewhere) -> Block:
+def signature_block(warehouse: Warehouse, source: Source, measured: Measured, elsewhere: Elsewhere) -> Block:
     """Match, average and reduce one source, and add it to the mean elsewhere.
 
     A source that cannot say anything about the rows is skipped, and the block's facts say why.
 
     Raises
     ------
+    LeakageError
+        The source looks like the target under another name.
     FeatureError
         A dataset that the spec names has no effect of the wanted kind.
     """
-    matches = match_conditions(rows, source.conditions)
+    matches = match_conditions(measured.rows, source.conditions)
+    n_rows = measured.rows.height
     if matches.is_empty():
-        return _skipped(source, rows.height, matches, "no perturbation in common with the rows")
+        return _skipped(source, n_rows, matches, "no perturbation in common with the rows")
     try:
         ids = source.conditions["condition_id"]
         matrix = signature_matrix(warehouse, source.dataset_id, ids, source.effect_kind)
     except FeatureError as error:
         if source.feature.datasets is not None:
             raise
-        return _skipped(source, rows.height, matches, error.what)
+        return _skipped(source, n_rows, matches, error.what)
+    likeness = check_lookalikes(source, matrix, matches, measured)
     elsewhere.add(source, matrix, matches)
     picked = pick_genes(matrix, source.feature.genes)
-    values, genes = matrix.values[:, picked], matrix.genes[picked]
-    if genes.is_empty():
-        return _skipped(source, rows.height, matches, "none of the named genes is measured")
-    matched = mean_of_matches(values, matches, rows.height)
+    values = matrix.values[:, picked]
+    if not len(picked):
+        return _skipped(source, n_rows, matches, "none of the named genes is measured")
+    matched = mean_of_matches(values, matches, n_rows)
+    present = values[np.isfinite(values).any(axis=1)]
     if source.feature.components is None:
-        reduction = gene_reduction(matched, genes)
-    elif source.conditions.height < _FEWEST_CONDITIONS or not np.nanstd(values, axis=0).any():
-        return _skipped(source, rows.height, matches, "too few conditions, or none that differ, for components")
+        reduction = gene_reduction(matched, matrix.genes[picked])
+    elif len(present) < _FEWEST_CONDITIONS or not np.nanstd(present, axis=0).any():
+        return _skipped(source, n_rows, matches, "too few conditions, or none that differ, for components")
     else:
-        reduction = component_reduction(values, matched, source.feature.components)
-    return _block(source, matches, values, reduction)
+        reduction = component_reduction(present, matched, source.feature.components)
+    return _block(source, matches, values, reduction, likeness)
 
 
-def _block(source: Source, matches: pl.DataFrame, values: npt.NDArray[np.float32], reduction: Reduction) -> Block:
+def _block(
+    source: Source,
+    matches: pl.DataFrame,
+    values: npt.NDArray[np.float32],
+    reduction: Reduction,
+    likeness: dict[str, Any],
+) -> Block:
     covered = np.asarray(np.isfinite(reduction.values).any(axis=1))
     explained = reduction.columns["explained_variance"].sum() if source.feature.components else None
     facts = _facts(source) | {
@@ -145,6 +120,7 @@ def _block(source: Source, matches: pl.DataFrame, values: npt.NDArray[np.float32
         _columns(source, reduction.columns),
         _per_row(source, matches, len(covered)),
         facts,
+        likeness,
     )
 
 

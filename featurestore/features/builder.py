@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block, Elsewhere, signature_block
+from featurestore.features.block import Block, signature_block
+from featurestore.features.elsewhere import Elsewhere, Measured
 from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.guard import check_sources, check_split
 from featurestore.features.manifest import matrix_manifest
@@ -41,7 +41,7 @@ def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Repor
     SpecError
         The spec is wrong; every fault is listed.
     LeakageError
-        A feature looks in the target's own experiment, or the split shares a perturbation.
+        A feature looks in the target's own experiment, or in a lookalike of it, or the split shares a perturbation.
     FeatureError
         There is nothing to predict, or nothing to predict it from.
     """
@@ -57,40 +57,40 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
     selection = select(warehouse, spec)
     experiments = check_sources(selection.target, selection.sources)
     report(f"reading {selection.target.height} target conditions")
-    rows, genes, measured = _target(warehouse, selection.target, spec.target)
-    rows = _split(rows, spec.split)
-    guard = {"experiments": experiments, "split": check_split(rows, spec.split.by)}
-    elsewhere = Elsewhere(rows.height, genes, spec.target.effect_kind)
+    measured = _measure(warehouse, selection.target, spec.target)
+    rows = _split(measured.rows, spec.split)
+    split = check_split(rows, spec.split.by)
+    elsewhere = Elsewhere(measured)
     blocks = []
     for source in selection.sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
-        blocks.append(signature_block(warehouse, source, rows, elsewhere))
+        blocks.append(signature_block(warehouse, source, measured, elsewhere))
     if not any(block.columns.height for block in blocks):
         raise _nothing_in_common(blocks)
     features = np.concatenate([block.values for block in blocks], axis=1)
+    lookalikes = [block.likeness for block in blocks if block.likeness is not None]
+    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
+    manifest = matrix_manifest(spec, warehouse.snapshot, rows, blocks, measured.genes.height, guard)
+    lineage = rows.drop("dataset_id", "release_id", "licence")
     return FeatureMatrix(
         X=features,
         mask=np.isfinite(features),
-        Y=measured,
+        Y=measured.effects,
         elsewhere=elsewhere.mean(),
-        rows=pl.concat(
-            [rows.drop("dataset_id", "release_id", "licence"), *(b.per_row for b in blocks)], how="horizontal"
-        ),
+        rows=pl.concat([lineage, *(block.per_row for block in blocks)], how="horizontal"),
         columns=pl.concat(block.columns for block in blocks),
-        genes=genes,
-        manifest=matrix_manifest(spec, warehouse.snapshot, rows, blocks, genes.height, guard)
-        | {"n_conditions_without_effect": selection.target.height - rows.height},
+        genes=measured.genes,
+        manifest=manifest | {"n_conditions_without_effect": selection.target.height - rows.height},
     )
 
 
-def _target(
-    warehouse: Warehouse, conditions: pl.DataFrame, target: Target
-) -> tuple[pl.DataFrame, pl.DataFrame, npt.NDArray[np.float32]]:
+def _measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> Measured:
     """Read what is to be predicted; conditions and genes without a single effect are left out."""
     matrix = signature_matrix(warehouse, target.dataset, conditions["condition_id"], target.effect_kind)
     present = np.isfinite(matrix.values)
     rows, genes = np.asarray(present.any(axis=1)), np.asarray(present.any(axis=0))
-    return conditions.filter(rows), matrix.genes.filter(genes), matrix.values[np.ix_(rows, genes)]
+    effects = matrix.values[np.ix_(rows, genes)]
+    return Measured(conditions.filter(rows), matrix.genes.filter(genes), effects, target.effect_kind)
 
 
 def _split(rows: pl.DataFrame, split: Split) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 What is checked, on the conditions themselves rather than on names in the spec:
 
 1. no source condition shares an ``experiment_id`` with any row, whatever its dataset is called;
-2. no target gene or compound is in two groups of the split, combinations taken apart.
+2. no source looks like the target under another name (:mod:`featurestore.features.lookalike`);
+3. no target gene or compound is in two groups of the split, combinations taken apart.
 """
 
 from __future__ import annotations

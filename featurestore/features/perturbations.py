@@ -88,6 +88,24 @@ def target_atoms(rows: pl.DataFrame) -> pl.DataFrame:
     return genes.select("row", atom=atoms).explode("atom")
 
 
+def own_targets(rows: pl.DataFrame, genes: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Say which genes are a row's own targets, shape (rows, genes): their change is the experiment, not its effect.
+
+    Parameters
+    ----------
+    rows
+        Conditions, with ``target_gene_ids``.
+    genes
+        Genes, with ``gene_id``.
+    """
+    position = genes.select("gene_id").with_row_index("gene")
+    targets = rows.with_row_index("row").select("row", gene_id="target_gene_ids").explode("gene_id")
+    found = targets.join(position, on="gene_id", how="inner")
+    own = np.zeros((rows.height, genes.height), dtype=bool)
+    own[found["row"].to_numpy(), found["gene"].to_numpy()] = True
+    return own
+
+
 def assign_folds(groups: pl.Series, folds: int, seed: int) -> npt.NDArray[np.int64]:
     """Deal whole groups to folds, the largest first, each to the fold that has the fewest rows so far.
 

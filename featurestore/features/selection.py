@@ -100,7 +100,8 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
 
 def _unknown_datasets(warehouse: Warehouse, spec: FeatureSpec) -> Iterator[str]:
     named = [("target", spec.target.dataset)]
-    named += [(f"feature {i}", name) for i, f in enumerate(spec.feature, start=1) for name in f.datasets or []]
+    for i, feature in enumerate(spec.feature, start=1):
+        named += [(f"feature {i}", name) for name in [*(feature.datasets or []), *feature.distinct]]
     for place, dataset_id in named:
         try:
             warehouse.snapshot.release_of(dataset_id)

@@ -95,6 +95,8 @@ class SignatureFeature(_Section):
         Principal components per source; absent, every gene is a column.
     genes
         Every measured gene, or the ids or symbols of some.
+    distinct
+        Datasets known to hold other cells than the target's, although their signatures are nearly identical to it.
     """
 
     kind: Literal["signature"]
@@ -104,6 +106,7 @@ class SignatureFeature(_Section):
     effect_kind: EffectKind | None = None
     components: Annotated[int, Field(ge=1)] | None = None
     genes: Genes = "measured"
+    distinct: list[str] = []
 
     @model_validator(mode="after")
     def _looks_somewhere(self) -> Self:

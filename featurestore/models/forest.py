@@ -71,16 +71,15 @@ class ForestOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         k = min(self.components, len(X) - 1)
         self.outputs_ = PCA(k, random_state=0).fit(specific) if 1 <= k < specific.shape[1] else None
         outputs = specific if self.outputs_ is None else self.outputs_.transform(specific)
+        outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
         self.forest_.fit(self.blocks_.transform(X), outputs, sample_weight=sample_weight)
         return self
 
     def predict(self, X: Array) -> Doubles:  # noqa: N803
         """Predict effects, shape (rows, genes)."""
         check_is_fitted(self)
-        outputs = self.forest_.predict(self.blocks_.transform(X))
-        if self.outputs_ is not None:
-            outputs = self.outputs_.inverse_transform(outputs)
-        specific = outputs.reshape(len(X), -1)
+        outputs = self.forest_.predict(self.blocks_.transform(X)).reshape(len(X), -1)
+        specific = outputs if self.outputs_ is None else self.outputs_.inverse_transform(outputs)
         return np.asarray(self.mean_ + np.where(self.covered(X)[:, None], specific, 0.0))
 
     def covered(self, X: Array) -> Truths:  # noqa: N803

@@ -136,6 +136,8 @@ def test_pds__rows_of_one_perturbation_do_not_compete():
 def test_pds__without_competitors_is_undefined():
     one = np.array([[1.0, 2.0]])
     assert np.isnan(pds(one, one)).all()
+    nothing = np.array([[np.nan, np.nan], [1.0, 2.0]])
+    assert np.isnan(pds(nothing, nothing)).all()
     two = np.tile(one, (2, 1))
     assert np.isnan(pds(two, two, labels=np.array(["a", "a"]))).all()
 

@@ -11,6 +11,15 @@ from featurestore.features.matrix import signature_matrix
 from featurestore.features.spec import parse_spec
 from featurestore.warehouse import Warehouse
 
+SEARCH = """
+[target]
+dataset = "target"
+[[feature]]
+kind = "signature"
+where = "{}"
+[split]
+folds = 3
+"""
 B, C = "signature/external/CVCL_B", "signature/external/CVCL_C"
 
 
@@ -132,6 +141,22 @@ def test_build__kinds_of_effect_mix_only_when_asked(writer, make_condition, make
     assert matrix.columns["effect_kind"].unique().to_list() == ["moderated_z"]
     assert matrix.mask.all()
     assert np.isnan(matrix.elsewhere).all(), "another kind of effect is on another scale"
+
+
+def test_build__an_open_search_skips_datasets_without_that_kind(writer, make_condition, make_spec):
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(3)], np.ones((3, 30)))
+    writer.dataset("external", [make_condition(f"G{i}", "B") for i in range(3)], np.ones((3, 30)))
+    writer.dataset("zscores", [make_condition(f"G{i}", "C") for i in range(3)], np.ones((3, 30)), kind="moderated_z")
+    text = SEARCH.format("dataset_id <> 'target'")
+    with writer.open() as store:
+        manifest = build(store, parse_spec(text)).manifest
+    skipped = {source["dataset_id"]: source.get("skipped") for source in manifest["sources"]}
+    assert skipped == {"external": None, "zscores": "The selected conditions of 'zscores' have no delta_log1p."}
+
+
+def test_build__an_open_search_that_finds_the_target_itself_is_refused(two_datasets):
+    with pytest.raises(LeakageError, match="signature/target/CVCL_A: 12 of 12 conditions"):
+        build(two_datasets, parse_spec(SEARCH.format("assay = 'perturb_seq'")))
 
 
 def test_build__skips_sources_that_say_nothing_and_tells_why(writer, make_condition, make_spec):

@@ -77,6 +77,7 @@ def test_to_numpy__gives_features_and_effects(matrix):
     assert effects is matrix.Y
 
 
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")  # anndata asks pandas 3 for it
 def test_to_anndata__survives_an_h5ad_file(matrix, tmp_path):
     matrix.to_anndata().write_h5ad(tmp_path / "matrix.h5ad")
     table = anndata.read_h5ad(tmp_path / "matrix.h5ad")

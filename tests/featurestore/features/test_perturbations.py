@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from featurestore.features.perturbations import (
     assign_folds,
     match_conditions,
+    own_targets,
     perturbation_key,
     shared_target_groups,
 )
@@ -76,6 +77,13 @@ def test_shared_target_groups__ties_a_combination_to_its_parts():
 def test_shared_target_groups__groups_compounds_by_compound():
     rows = frame([("x", "compound", [], "INCHI"), ("x", "compound", None, "INCHI"), ("y", "compound", [], "OTHER")])
     assert shared_target_groups(rows).to_list() == ["x", "x", "y"]
+
+
+def test_own_targets__marks_each_target_that_is_measured():
+    rows = frame([gene("D", "B"), gene("absent"), ("c1", "compound", [], "INCHI"), ("c2", "compound", None, None)])
+    own = own_targets(rows, pl.DataFrame({"gene_id": list("ABCD")}))
+    assert np.argwhere(own).tolist() == [[0, 1], [0, 3]]
+    assert own.shape == (4, 4)
 
 
 targets = st.lists(st.lists(st.sampled_from("ABCDEFGH"), min_size=1, max_size=2, unique=True), min_size=1, max_size=25)

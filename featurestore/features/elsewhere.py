@@ -1,0 +1,76 @@
+"""The measured answer, and the mean effect of the same perturbations elsewhere on the answer's own genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.features.perturbations import SAME_DIRECTION, SAME_KIND
+from featurestore.features.signature import Effects, mean_of_matches
+
+if TYPE_CHECKING:
+    from featurestore.features.matrix import SignatureMatrix
+    from featurestore.features.selection import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is to be predicted.
+
+    Parameters
+    ----------
+    rows
+        The target's conditions.
+    genes
+        Genes that any of them has, with gene_id and gene_symbol.
+    effects
+        float32, shape (rows, genes); NaN where a pair was not measured.
+    effect_kind
+        Scale of the effects.
+    """
+
+    rows: pl.DataFrame
+    genes: pl.DataFrame
+    effects: npt.NDArray[np.float32]
+    effect_kind: str
+
+    def shared_genes(self, genes: pl.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return the positions of the genes in common: in the given frame, and here."""
+        ours = self.genes.select("gene_id").with_row_index("ours")
+        both = genes.select("gene_id").with_row_index("theirs").join(ours, on="gene_id", how="inner").sort("ours")
+        return both["theirs"].to_numpy().astype(np.intp), both["ours"].to_numpy().astype(np.intp)
+
+
+class Elsewhere:
+    """Mean effect of each row's perturbation over sources, on the target's genes.
+
+    Sources whose effect is of another kind do not count, nor do conditions that act in the opposite direction: they
+    are not the same perturbation.
+    """
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+        self._total: Effects = np.zeros(measured.effects.shape)
+        self._count: Effects = np.zeros(measured.effects.shape)
+        self._seen: set[str] = set()
+
+    def add(self, source: Source, matrix: SignatureMatrix, matches: pl.DataFrame) -> None:
+        """Add a source by its matches; one that several features look in counts once."""
+        if source.effect_kind != self._measured.effect_kind or source.name in self._seen:
+            return
+        self._seen.add(source.name)
+        alike = matches.filter(pl.col("rule").is_in([SAME_KIND, SAME_DIRECTION]))
+        theirs, ours = self._measured.shared_genes(matrix.genes)
+        found = mean_of_matches(matrix.values[:, theirs], alike, len(self._total))
+        self._total[:, ours] += np.nan_to_num(found)
+        self._count[:, ours] += np.isfinite(found)
+
+    def mean(self) -> npt.NDArray[np.float32]:
+        """Return the mean over the sources, shape (rows, genes); NaN where there is none."""
+        mean = np.full(self._total.shape, np.nan)
+        np.divide(self._total, self._count, out=mean, where=self._count > 0)
+        return mean.astype(np.float32)

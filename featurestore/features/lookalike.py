@@ -1,0 +1,88 @@
+"""Sources that look like the target under another name: a reprocessing or a copy whose experiment_id does not say so.
+
+Two screens of the same genes in the same line agree, but they differ in cell numbers and in noise. Where many matched
+conditions have the same number of cells and nearly the same signature, the cells are the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from featurestore.errors import LeakageError
+from featurestore.features.perturbations import own_targets
+from featurestore.metrics import pearson_delta
+
+if TYPE_CHECKING:
+    from featurestore.features.elsewhere import Measured
+    from featurestore.features.matrix import SignatureMatrix
+    from featurestore.features.selection import Source
+
+NEARLY_IDENTICAL = 0.98
+"""Correlation over genes from which two signatures are nearly identical."""
+SAME_NUMBER = 0.05
+"""Relative difference up to which two numbers of cells are the same; an unknown number is like any other."""
+_FEWEST_GENES = 20
+_FEWEST_PAIRS = 3
+_SHARE = 0.1
+"""Share of the compared pairs from which lookalikes are no accident."""
+_SHOWN = 3
+
+
+def check_lookalikes(
+    source: Source, matrix: SignatureMatrix, matches: pl.DataFrame, measured: Measured
+) -> dict[str, Any]:
+    """Compare every matched condition of a source with its row.
+
+    Own target genes are left out: any two screens of a gene share its knock-down.
+
+    Returns
+    -------
+    The verdict for the manifest: pairs compared, pairs alike, and whether the spec declares the dataset distinct.
+
+    Raises
+    ------
+    LeakageError
+        At least three pairs, and a tenth of those compared, are alike, and the spec does not declare it distinct.
+    """
+    theirs, ours = measured.shared_genes(matrix.genes)
+    pairs = matches.with_columns(
+        n_row=measured.rows["n_cells"].gather(matches["row"]),
+        n_source=source.conditions["n_cells"].gather(matches["source_row"]),
+    )
+    difference = (pl.col("n_row") - pl.col("n_source")).abs() / pl.max_horizontal("n_row", "n_source")
+    pairs = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
+    row = pairs["row"].to_numpy()
+    own = own_targets(measured.rows, measured.genes)[row][:, ours]
+    here = np.where(own, np.nan, measured.effects[row][:, ours])
+    there = matrix.values[pairs["source_row"].to_numpy()][:, theirs]
+    enough = (np.isfinite(here) & np.isfinite(there)).sum(axis=1) >= _FEWEST_GENES
+    alike = pairs.filter(enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL))
+    is_distinct = source.dataset_id in source.feature.distinct
+    if alike.height >= max(_FEWEST_PAIRS, _SHARE * matches.height) and not is_distinct:
+        raise _lookalike(source, alike, matches.height, measured)
+    return {
+        "source": source.block,
+        "n_compared": matches.height,
+        "n_alike": alike.height,
+        "is_declared_distinct": is_distinct,
+    }
+
+
+def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: Measured) -> LeakageError:
+    first = alike.head(_SHOWN)
+    names = zip(
+        measured.rows["condition_id"].gather(first["row"]),
+        source.conditions["condition_id"].gather(first["source_row"]),
+        strict=True,
+    )
+    shown = "; ".join(f"{row} and {other}" for row, other in names)
+    return LeakageError(
+        f"Source {source.name} looks like the target under another name.",
+        where=f"feature {source.block}",
+        expected=f"signatures of other cells, which do not correlate above {NEARLY_IDENTICAL} at equal cell numbers",
+        got=f"{alike.height} of {n_compared} matched conditions nearly identical: {shown}",
+        do=f'leave the dataset out; if these are other cells, add distinct = ["{source.dataset_id}"] to the feature',
+    )

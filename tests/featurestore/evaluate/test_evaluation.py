@@ -1,0 +1,66 @@
+"""The report folder: scores, tables, pictures."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.image import imread
+
+from featurestore.errors import FeatureError
+from featurestore.evaluate import evaluate
+
+
+@pytest.fixture(scope="module")
+def evaluation(plant):
+    return evaluate(plant(n=60))
+
+
+@pytest.fixture(scope="module")
+def folder(evaluation, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    evaluation.write(folder)
+    return folder
+
+
+def test_write__makes_one_picture_per_model_and_two_tables(folder):
+    models = ("no_change", "train_mean", "elsewhere", "ridge", "forest")
+    expected = {"scores.json", "per_perturbation.parquet", "per_perturbation.csv", *(f"{m}.png" for m in models)}
+    assert {path.name for path in folder.iterdir()} == expected
+
+
+def test_scores__are_the_summary_with_null_for_undefined(folder, evaluation):
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["models"]["ridge"]["all"]["mae"]["mean"] == pytest.approx(evaluation.score("ridge", "mae"))
+    assert scores["models"]["train_mean"]["all"]["centred_pearson"] == {
+        "mean": None,
+        "n_perturbations": 60,
+        "n_undefined": 60,
+    }
+    assert scores["n_rows"] == 60
+    assert scores["models"]["elsewhere"]["n_rows_fallback"] == scores["n_rows_uncovered"]
+    assert len(scores["models"]["ridge"]["penalties"]) == 5
+    assert scores["verdict"] == evaluation.verdict
+    assert {c["baseline"] for c in scores["comparisons"]} == {"train_mean", "elsewhere"}
+
+
+def test_per_perturbation__holds_every_score_in_both_files(folder, evaluation):
+    table = pl.read_parquet(folder / "per_perturbation.parquet")
+    assert table.equals(evaluation.per_perturbation)
+    text = pl.read_csv(folder / "per_perturbation.csv")
+    assert text.columns == table.columns
+    np.testing.assert_allclose(text["mae"], table["mae"], atol=1e-6)
+    assert table.filter(model="no_change")["pearson_delta"].null_count() == 60
+
+
+def test_pictures__are_drawn_alike_and_show_points(folder):
+    ridge, nothing = (imread(folder / f"{name}.png") for name in ("ridge", "no_change"))
+    assert ridge.shape == nothing.shape
+    coloured = [(np.ptp(picture[..., :3], axis=2) > 0.1).mean() for picture in (ridge, nothing)]
+    assert coloured[0] > coloured[1] + 0.02, "a cloud against a line"
+
+
+def test_write__says_where_it_cannot_write(evaluation, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FeatureError, match="cannot be written"):
+        evaluation.write(tmp_path / "file")

@@ -1,0 +1,83 @@
+"""The verdict says what the numbers say, and no more."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from featurestore.evaluate.scoring import METRICS, summarise
+from featurestore.evaluate.verdict import best_learnt, compare, comparisons, sentences
+
+PEARSON, MAE = METRICS[0], METRICS[2]
+
+
+def table(**models):
+    """Scores of 20 perturbations; each model gives (pearson, mae, pds) offsets on a common base."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.4, 0.2, 20)
+    parts = []
+    for model, (pearson, mae, pds) in models.items():
+        jitter = rng.normal(0, 0.01, 20)
+        parts.append(
+            pl.DataFrame(
+                {
+                    "model": model,
+                    "perturbation_id": [f"p{i}" for i in range(20)],
+                    "is_covered": True,
+                    "pearson_delta": base + pearson + jitter,
+                    "centred_pearson": base,
+                    "mae": 1 + mae + jitter,
+                    "pds": base + pds + jitter,
+                    "pds_cosine": base,
+                }
+            )
+        )
+    return pl.concat(parts)
+
+
+def test_compare__is_paired_and_turns_errors_round():
+    scores = table(ridge=(0.1, -0.2, 0.0), train_mean=(0.0, 0.0, 0.0))
+    pearson, mae = (compare(scores, "ridge", "train_mean", metric) for metric in (PEARSON, MAE))
+    assert pearson.gain == pytest.approx(0.1, abs=0.01)
+    assert mae.gain == pytest.approx(0.2, abs=0.01)
+    assert (pearson.outcome, mae.outcome, pearson.n) == ("better", "better", 20)
+    difference = scores.filter(model="ridge")["mae"] - scores.filter(model="train_mean")["mae"]
+    assert mae.standard_error == pytest.approx(difference.std() / np.sqrt(20))
+
+
+def test_compare__within_two_standard_errors_is_no_clear_difference():
+    scores = table(ridge=(0.001, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
+    assert compare(scores, "ridge", "train_mean", PEARSON).outcome == "no clear difference"
+    assert compare(scores, "train_mean", "ridge", PEARSON).outcome == "no clear difference"
+
+
+def test_compare__uses_perturbations_that_both_define():
+    scores = table(ridge=(0.1, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
+    gaps = scores.with_columns(
+        pearson_delta=pl.when(model="train_mean").then(None).otherwise("pearson_delta"),
+        mae=pl.when(perturbation_id="p3").then(None).otherwise("mae"),
+    )
+    assert compare(gaps, "ridge", "train_mean", PEARSON).n == 0
+    assert compare(gaps, "ridge", "train_mean", PEARSON).gain is None
+    assert compare(gaps, "ridge", "train_mean", MAE).n == 19
+
+
+def test_sentences__praise_a_model_only_for_what_it_wins():
+    scores = table(ridge=(0.1, -0.1, 0.1), train_mean=(0.0, 0.0, 0.0), elsewhere=(0.0, 0.0, 0.3))
+    first, second = sentences(comparisons(scores, "ridge"))
+    assert first.startswith("Ridge on signatures beats train mean: better in Pearson delta")
+    assert second.startswith("Ridge on signatures beats same perturbation elsewhere in part:")
+    assert "worse in PDS" in second
+
+
+def test_sentences__say_so_when_nothing_is_gained():
+    scores = table(ridge=(0.0, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
+    (only,) = sentences(comparisons(scores, "ridge"))
+    assert only.startswith(
+        "Ridge on signatures does not clearly beat train mean: no clear difference in Pearson delta ("
+    )
+
+
+def test_best_learnt__goes_by_mean_pearson_delta_and_never_names_a_baseline():
+    scores = table(forest=(0.1, 0.0, 0.0), ridge=(0.05, 0.0, 0.0), train_mean=(0.9, 0.0, 0.0))
+    assert best_learnt(summarise(scores)) == "forest"
+    assert best_learnt(summarise(scores.filter(model="train_mean"))) is None

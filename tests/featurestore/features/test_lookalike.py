@@ -1,0 +1,91 @@
+"""Copies of the target's cells are caught under any name; other cells are not."""
+
+import numpy as np
+import pytest
+
+from featurestore.errors import LeakageError, SpecError
+from featurestore.features.builder import build
+
+N = 8
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+@pytest.fixture
+def make_store(writer, make_condition, rng):
+    """Write a target, and a source whose effects and numbers of cells are made from the target's."""
+
+    def make_store(copy, cells=lambda n: n):
+        truth = rng.normal(size=(N, 30))
+        numbers = rng.integers(50, 500, N)
+        inside = [make_condition(f"G{i}", "A", cells=int(numbers[i])) for i in range(N)]
+        outside = [make_condition(f"G{i}", "B", cells=cells(int(numbers[i]))) for i in range(N)]
+        writer.dataset("target", inside, truth)
+        writer.dataset("external", outside, copy(truth))
+        return writer.open()
+
+    return make_store
+
+
+def noisy(rng, scale):
+    return lambda truth: truth + scale * rng.normal(size=truth.shape)
+
+
+def test_lookalike__reprocessed_cells_are_refused(make_store, make_spec, rng):
+    with make_store(lambda truth: 1.4 * noisy(rng, 0.05)(truth), lambda n: n - 1) as store:
+        with pytest.raises(LeakageError, match="external/CVCL_B looks like the target") as caught:
+            build(store, make_spec())
+        assert "8 of 8 matched conditions nearly identical: G0/A/crispri and G0/B/crispri;" in caught.value.got
+        assert 'distinct = ["external"]' in caught.value.do
+
+
+def test_lookalike__declared_distinct_is_built_and_recorded(make_store, make_spec):
+    with make_store(lambda truth: truth) as store:
+        matrix = build(store, make_spec('distinct = ["external"]'))
+        (verdict,) = matrix.manifest["guard"]["lookalikes"]
+        assert verdict == {
+            "source": "signature/external/CVCL_B",
+            "n_compared": N,
+            "n_alike": N,
+            "is_declared_distinct": True,
+        }
+        with pytest.raises(SpecError, match="no dataset 'externa'"):
+            build(store, make_spec('distinct = ["externa"]'))
+
+
+def test_lookalike__a_good_replicate_of_other_cells_is_welcome(make_store, make_spec, rng):
+    with make_store(noisy(rng, 0.5)) as store:
+        assert build(store, make_spec()).manifest["guard"]["lookalikes"][0]["n_alike"] == 0
+
+
+def test_lookalike__other_numbers_of_cells_are_other_cells(make_store, make_spec):
+    with make_store(lambda truth: truth, lambda n: 2 * n) as store:
+        assert build(store, make_spec()).manifest["guard"]["lookalikes"][0]["n_alike"] == 0
+
+
+def test_lookalike__unknown_numbers_of_cells_do_not_excuse(make_store, make_spec):
+    with make_store(lambda truth: truth, lambda n: None) as store, pytest.raises(LeakageError):
+        build(store, make_spec())
+
+
+def test_lookalike__a_shared_knock_down_is_no_likeness(make_store, make_spec, rng):
+    def knocked_down(truth):
+        truth[:] *= 0.01
+        truth[range(N), range(N)] = -5
+        other = 0.01 * rng.normal(size=truth.shape)
+        other[range(N), range(N)] = -5
+        return other
+
+    with make_store(knocked_down) as store:
+        assert build(store, make_spec()).manifest["guard"]["lookalikes"][0]["n_alike"] == 0
+
+
+def test_lookalike__a_few_copies_among_many_are_an_accident(make_store, make_spec, rng):
+    def two_copies(truth):
+        return np.vstack([truth[:2], rng.normal(size=(N - 2, 30))])
+
+    with make_store(two_copies) as store:
+        assert build(store, make_spec()).manifest["guard"]["lookalikes"][0]["n_alike"] == 2

@@ -1,0 +1,70 @@
+"""The ridge against scikit-learn's, its choice of penalty, and its fallback."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from featurestore.models import RidgeOnSignatures
+from featurestore.models.blocks import SignatureBlocks
+
+
+@pytest.fixture
+def planted():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(80, 8))
+    return features, features @ rng.normal(size=(8, 20)) + 0.5 * rng.normal(size=(80, 20)) + rng.normal(size=20)
+
+
+def test_ridge__equals_sklearn_on_scaled_blocks(planted):
+    features, effects = planted
+    blocks = np.repeat(["a", "b"], 4)
+    weights = np.linspace(0.5, 1.5, 60)
+    model = RidgeOnSignatures(blocks, alphas=(3.0,)).fit(features[:60], effects[:60], sample_weight=weights)
+    scaled = SignatureBlocks(blocks).fit(features[:60])
+    mean = effects[:60].mean(axis=0)
+    oracle = Ridge(3.0).fit(scaled.transform(features[:60]), effects[:60] - mean, sample_weight=weights)
+    np.testing.assert_allclose(model.predict(features[60:]), oracle.predict(scaled.transform(features[60:])) + mean)
+    assert model.alpha_ == 3.0
+
+
+def test_ridge__chooses_a_small_penalty_for_signal_and_a_large_one_for_noise(planted):
+    features, effects = planted
+    shuffled = features[np.random.default_rng(1).permutation(80)]
+    assert RidgeOnSignatures().fit(features, effects).alpha_ < 10
+    assert RidgeOnSignatures().fit(shuffled, effects).alpha_ > 100
+
+
+def test_ridge__chooses_the_penalty_with_groups_kept_whole(planted):
+    effects = planted[1]
+    rng = np.random.default_rng(2)
+    doubled = np.repeat(rng.normal(size=(40, 30)), 2, axis=0)
+    twins = np.repeat(effects[:40], 2, axis=0)
+    groups = np.repeat(np.arange(40), 2).astype(str)
+    honest = RidgeOnSignatures().fit(doubled, twins, groups=groups).alpha_
+    fooled = RidgeOnSignatures().fit(doubled, twins).alpha_
+    assert honest > 10 * fooled, "twins on both sides of a fold make noise look like signal"
+
+
+def test_ridge__gives_the_train_mean_to_rows_that_no_source_covers(planted):
+    features, effects = planted
+    features[[1, 70]] = np.nan
+    model = RidgeOnSignatures().fit(features[:60], effects[:60])
+    assert model.covered(features[60:]).sum() == 19
+    np.testing.assert_allclose(model.predict(features[70:71])[0], effects[:60].mean(axis=0))
+
+
+def test_ridge__heeds_the_weights(planted):
+    features, effects = planted
+    spoilt = effects.copy()
+    spoilt[:20] *= -1
+    weights = np.r_[np.full(20, 1e-6), np.ones(60)]
+    kept = RidgeOnSignatures(alphas=(1.0,)).fit(features, spoilt, sample_weight=weights)
+    lost = RidgeOnSignatures(alphas=(1.0,)).fit(features, spoilt)
+    error = [np.abs(model.predict(features[20:]) - effects[20:]).mean() for model in (kept, lost)]
+    assert error[0] < 0.8 * error[1]
+
+
+def test_ridge__of_one_group_takes_the_largest_penalty(planted):
+    features, effects = planted
+    model = RidgeOnSignatures(alphas=(0.1, 50.0)).fit(features[:9], effects[:9], groups=np.full(9, "same"))
+    assert model.alpha_ == 50.0
