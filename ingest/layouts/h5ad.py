@@ -115,7 +115,7 @@ def _write_matrix(
     group = _sparse_group(file, name, layout, sparse.shape)
     for part in ("data", "indices", "indptr"):
         vector = getattr(sparse, part)
-        length = (max(1, min(chunk_length, len(vector))),) if chunk_length else None
+        length = (min(chunk_length, len(vector)),) if chunk_length and len(vector) else None
         group.create_dataset(part, data=vector, compression=compression if len(vector) else None, chunks=length)
 
 

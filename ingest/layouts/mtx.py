@@ -42,11 +42,8 @@ def write_scperturb(folder: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, keys in (("barcodes", rows[INDEX]), ("genes", genes[INDEX])):
-        table = pl.DataFrame({"": [str(at + 1) for at in range(len(keys))], "x": keys})
-        table.write_csv(folder / f"{name}.csv", quote_style="non_numeric")
-    truth = pl.col(pl.Boolean).cast(pl.String).str.to_uppercase()
-    metadata = rows.with_columns(truth).rename({INDEX: ""})
-    metadata.write_csv(folder / "seurat_metadata.csv", null_value="NA", quote_style="non_numeric")
+        _write_as_r(folder / f"{name}.csv", pl.DataFrame({"": map(str, range(1, len(keys) + 1)), "x": keys}))
+    _write_as_r(folder / "seurat_metadata.csv", rows.rename({INDEX: ""}))
     return write_mtx(folder / "matrix.mtx", matrix)
 
 
@@ -79,6 +76,14 @@ def write_mtx(path: Path, matrix: Matrix, *, genes_first: bool = True, order: Or
     head = f"%%MatrixMarket matrix coordinate {field} general\n%\n{size[0]} {size[1]} {entries.nnz}\n"
     _write(path, head.encode() + table.write_csv(include_header=False, separator=" ").encode())
     return path
+
+
+def _write_as_r(path: Path, table: pl.DataFrame) -> None:
+    """Write a table as ``write.csv`` does: text in quotes, TRUE and FALSE, NA for missing."""
+    quoted = table.with_columns(
+        pl.format('"{}"', pl.col(pl.String)), pl.col(pl.Boolean).cast(pl.String).str.to_uppercase()
+    ).rename({name: f'"{name}"' for name in table.columns})
+    quoted.write_csv(path, null_value="NA", quote_style="never")
 
 
 def _write_lines(path: Path, table: pl.DataFrame) -> None:

@@ -111,9 +111,9 @@ def _legacy_categories(group: h5py.Group, name: str, codes: h5py.Dataset) -> h5p
     node = member(group, f"{LEGACY_CATEGORIES}/{name}")
     if isinstance(reference, h5py.Reference) and reference:
         node = group.file[reference]
-    if isinstance(node, h5py.Group):
-        raise missing(group, f"{LEGACY_CATEGORIES}/{name}", node, "a dataset")
-    return node
+    if node is None or isinstance(node, h5py.Dataset):
+        return node
+    raise missing(group, f"{LEGACY_CATEGORIES}/{name}", node, "a dataset")
 
 
 def _compound(root: h5py.Group, table: h5py.Dataset) -> tuple[str, dict[str, ReadColumn]]:

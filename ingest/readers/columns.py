@@ -13,7 +13,7 @@ from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import INDEX
 
 WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
-NUMBER = r"^(?i)[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"
+NUMBER = r"^(?i)[+-]?(((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"
 
 MISSING = -666
 MISSING_TEXT = r"^(-666(\.0*)?)?$"
@@ -68,14 +68,19 @@ def stripped(column: pl.Series) -> pl.Series:
 
 def without_missing(column: pl.Series) -> pl.Series:
     """Make null of what LINCS writes for missing: -666, as a number or as text, and empty text."""
-    is_missing = column.str.contains(MISSING_TEXT) if column.dtype == pl.String else column == MISSING
+    if column.dtype == pl.String:
+        is_missing = column.str.contains(MISSING_TEXT)
+    elif column.dtype.is_numeric():
+        is_missing = column == MISSING
+    else:
+        return column
     return column.set(is_missing.fill_null(value=False), None)
 
 
 def typed(text: pl.Series) -> pl.Series:
     """Read a column of text as whole numbers, numbers or truth values, if all of it is; leave it text otherwise.
 
-    Whole numbers do not begin with 0, so that an identifier such as ``007`` is kept as it is.
+    A number does not begin with a 0 that means nothing, so that an identifier such as ``007`` is kept as it is.
 
     Examples
     --------

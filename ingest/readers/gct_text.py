@@ -44,6 +44,7 @@ class Header:
     gene_fields: list[str]
     signatures: pl.DataFrame
     n_lines: int
+    n_bytes: int
     line_bytes: int
     """Length of the longest line of the header, a measure for those that follow."""
 
@@ -60,11 +61,12 @@ def read_header(path: Path) -> Header:
         version = file.readline().removeprefix(BYTE_ORDER_MARK).strip()
         n_genes, n_signatures, n_gene_fields, n_fields = _sizes(path, version, file.readline())
         lines = [_fields(path, file, at, 1 + n_gene_fields + n_signatures) for at in range(3, 4 + n_fields)]
+        n_bytes = file.tell()
     first = 1 + n_gene_fields
     names = [decode(line[0]) for line in lines[1:]]
     signatures = metadata_table(as_text(lines[0][first:]), names, [line[first:] for line in lines[1:]])
     longest = max(sum(map(len, line)) + len(line) for line in lines)
-    return Header(n_genes, [decode(raw) for raw in lines[0][1:first]], signatures, 3 + n_fields, longest)
+    return Header(n_genes, [decode(raw) for raw in lines[0][1:first]], signatures, 3 + n_fields, n_bytes, longest)
 
 
 def read_genes(path: Path, header: Header) -> Iterator[tuple[list[list[bytes]], npt.NDArray[np.float64]]]:
@@ -75,10 +77,9 @@ def read_genes(path: Path, header: Header) -> Iterator[tuple[list[list[bytes]], 
     expected = f"{len(described)} fields of the gene and {len(values):,} numbers on each line"
     with telling_damage(path, place, expected=expected):
         batches = pyarrow.csv.open_csv(
-            open_for_arrow(path),
+            open_for_arrow(path, header.n_bytes),
             pyarrow.csv.ReadOptions(
                 column_names=described + values,
-                skip_rows=header.n_lines,
                 block_size=max(TEXT_BYTES, LINES_AT_ONCE * header.line_bytes),
             ),
             pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),

@@ -70,14 +70,17 @@ def member(group: h5py.Group, name: str, *, links_left: int = MAX_SOFT_LINKS) ->
             target = node.get(part, getlink=True).path
             node = member(node.file if target.startswith("/") else node, target, links_left=links_left - 1)
         else:
+            soft = kind == h5py.h5l.TYPE_SOFT
             raise SourceFormatError(
-                "a link leads out of the file and is not followed",
+                "links lead in a circle" if soft else "a link leads out of the file and is not followed",
                 where=where(node, part),
                 expected="data in the file itself",
-                got="an external link" if kind != h5py.h5l.TYPE_SOFT else "soft links in a circle",
+                got="a soft link" if soft else "an external link",
                 do="write the file anew with its data inside, for example with h5repack or anndata",
             )
-    return node
+    if node is None or isinstance(node, (h5py.Group, h5py.Dataset)):
+        return node
+    raise missing(group, name, node, "a group or a dataset")
 
 
 def require_group(group: h5py.Group, name: str) -> h5py.Group:
@@ -103,7 +106,7 @@ def missing(group: h5py.Group, name: str, node: object, expected: str) -> Source
         f"'{name}' is missing" if node is None else f"'{name}' is not {expected}",
         where=where(group),
         expected=f"{expected} '{name}'",
-        got=f"members {there}" if node is None else "a group" if isinstance(node, h5py.Group) else "a dataset",
+        got=f"members {there}" if node is None else f"a {type(node).__name__.lower()}",
         do="fetch the file again, or check that it was written to the end",
     )
 

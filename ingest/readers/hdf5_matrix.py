@@ -1,15 +1,12 @@
 """A matrix in an HDF5 file, streamed in blocks: dense, compressed by row (CSR), or compressed by column (CSC).
 
 A compressed matrix is three vectors: the values, the position of each along the minor axis, and where each row (or
-column) begins, as in `scipy.sparse`. What is contiguous and uncompressed is memory-mapped block by block, so that a
-file of any size takes one block of memory; what is in chunks is read in whole chunks.
+column) begins, as in ``scipy.sparse``. Whatever the size of the matrix, one block of it is in memory.
 """
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -29,73 +26,11 @@ from ingest.readers.hdf5 import (
     where,
     whole,
 )
-
-Values: TypeAlias = npt.NDArray[Any]
+from ingest.readers.stretch import Stretch, Values
 
 AXES = 2
 MAX_CHUNK_ROW = 4
 """How many blocks a row of chunks may take before it is read in parts, each chunk more than once."""
-
-
-class Stretch:
-    """Values of a dataset from one position of its first axis to another."""
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self.path = path_of(dataset)
-        self.place = where(dataset)
-        self.dtype = dataset.dtype.newbyteorder("=")
-        self.shape = tuple(int(side) for side in dataset.shape)
-        self.chunk_length = int(dataset.chunks[0]) if dataset.chunks else 1
-        self._dataset = _with_room_for_a_chunk(dataset)
-        self._offset = _mappable_from(dataset)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def read(self, start: int, stop: int) -> Values:
-        """Return the values from ``start`` to ``stop``, in the machine's byte order."""
-        with telling_damage(self.path, self.place):
-            if self._offset is not None:
-                return self._map(start, stop, self._offset)
-            values = np.empty((stop - start, *self.shape[1:]), self.dtype)
-            if values.size:
-                self._dataset.read_direct(values, np.s_[start:stop])
-            return values
-
-    def _map(self, start: int, stop: int, offset: int) -> Values:
-        """Map the stretch, copy on write: the pages are the file's until someone writes to the array."""
-        shape = (stop - start, *self.shape[1:])
-        row_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-        if not (stop - start) * row_bytes:
-            return np.empty(shape, self.dtype)
-        begin = offset + start * row_bytes
-        page = begin - begin % mmap.ALLOCATIONGRANULARITY
-        length = offset + stop * row_bytes - page
-        with self.path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY, offset=page)
-        if hasattr(mmap, "MADV_WILLNEED"):
-            mapped.madvise(mmap.MADV_WILLNEED)
-        return np.frombuffer(
-            mapped, self.dtype, (stop - start) * row_bytes // self.dtype.itemsize, begin - page
-        ).reshape(shape)
-
-
-def _mappable_from(dataset: h5py.Dataset) -> int | None:
-    """Return where in the file the values begin, if they lie there just as they would in memory."""
-    if dataset.chunks or not dataset.dtype.isnative:
-        return None
-    offset = dataset.id.get_offset()
-    return int(offset) if offset is not None and offset % dataset.dtype.itemsize == 0 else None
-
-
-def _with_room_for_a_chunk(dataset: h5py.Dataset) -> h5py.Dataset:
-    """Open the dataset again with a cache that holds one chunk, so that two neighbouring reads inflate it once."""
-    if not dataset.chunks:
-        return dataset
-    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    chunk_bytes = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
-    access.set_chunk_cache(521, max(2**20, chunk_bytes), 0.75)
-    return h5py.Dataset(h5py.h5d.open(dataset.file.id, dataset.name.encode(), access))
 
 
 class DenseMatrix:

@@ -51,6 +51,7 @@ class Header:
     n_entries: int
     is_integer: bool
     n_lines: int
+    n_bytes: int
     separator: str
     is_followed: bool
     """Whether anything comes after the header."""
@@ -88,10 +89,10 @@ def read_header(path: Path) -> Header:
                 got=repr(line[:80].decode("latin-1").strip()),
                 do="fetch the file again",
             )
-        first = file.readline(LONGEST_LINE)
+        n_bytes, first = file.tell(), file.readline(LONGEST_LINE)
         rows, columns, entries = map(int, size)
         separator = "\t" if b"\t" in first else " "
-        return Header(rows, columns, entries, banner[3] == "integer", n_lines, separator, bool(first))
+        return Header(rows, columns, entries, banner[3] == "integer", n_lines, n_bytes, separator, bool(first))
 
 
 class EntryFile:
@@ -142,10 +143,8 @@ class EntryFile:
             if not self._header.is_followed:
                 return
             batches = pyarrow.csv.open_csv(
-                open_for_arrow(self._path),
-                pyarrow.csv.ReadOptions(
-                    column_names=[*self._axes, "value"], skip_rows=self._header.n_lines, block_size=TEXT_BYTES
-                ),
+                open_for_arrow(self._path, self._header.n_bytes),
+                pyarrow.csv.ReadOptions(column_names=[*self._axes, "value"], block_size=TEXT_BYTES),
                 pyarrow.csv.ParseOptions(delimiter=self._header.separator, quote_char=False),
                 pyarrow.csv.ConvertOptions(
                     column_types={"cell": position, "gene": position, "value": value}, null_values=[]

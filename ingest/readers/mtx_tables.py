@@ -150,7 +150,8 @@ def _keyed(table: pl.DataFrame, n: int, names: list[str], path: Path) -> pl.Data
 
 def _joined(rows: pl.DataFrame, table: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Add to the barcodes what a table says of them; a cell that is not in the table has nulls."""
-    names = titles([*rows.columns[1:], *(name or "" for name in table.row(0)[1:])])[rows.width - 1 :]
+    header = table.row(0) if table.height else table.columns
+    names = titles([*rows.columns[1:], *(name or "" for name in header[1:])])[rows.width - 1 :]
     table = table.slice(1)
     table = table.rename(dict(zip(table.columns, [INDEX, *names], strict=True)))
     is_known = rows[INDEX].is_in(table[INDEX].implode())

@@ -12,6 +12,7 @@ from ingest.readers.damage import DAMAGE
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SKIPPED_AT_ONCE = 2**20
 LONGEST_MARK = 256
 """How much of the first line is looked at to tell a format. Unit: bytes."""
 
@@ -27,9 +28,13 @@ def open_text(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if is_gzip(path) else path.open("rb")
 
 
-def open_for_arrow(path: Path) -> pa.NativeFile:
-    """Open a file for reading its text with pyarrow, which decompresses in a thread of its own."""
-    return pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None)
+def open_for_arrow(path: Path, start: int) -> pa.NativeFile:
+    """Open a file for reading its text with pyarrow from a position on, counted in decompressed bytes."""
+    stream = pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None)
+    while start > 0:
+        skipped = len(stream.read(min(start, SKIPPED_AT_ONCE)))
+        start = start - skipped if skipped else 0
+    return stream
 
 
 def first_line(path: Path) -> bytes:

@@ -46,17 +46,29 @@ def assert_same_table(got: pl.DataFrame, expected: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(("layout", "compression"), list(itertools.product(LAYOUTS, COMPRESSIONS)))
-@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<i4", "<u2", "<f2", ">f4", ">i8"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u2"])
 def test_matrix__same_as_anndata_reads_it(tmp_path, counts, cells, genes, read_matrix, layout, compression, dtype):
-    matrix = (counts % 1000).astype(dtype)
+    matrix = counts.astype(dtype)
     path = write_h5ad(tmp_path / "a.h5ad", matrix, cells, genes, layout=layout, compression=compression, chunk_length=5)
     reader = H5adFormat.open(path)
+    expected = by_anndata(path).X
+    expected = expected.toarray() if scipy.sparse.issparse(expected) else expected
     for block_bytes in (1, 300, 2**20):
-        np.testing.assert_array_equal(read_matrix(reader, block_bytes), matrix)
-    if dtype[0] == "<" and dtype != "<f2":
-        expected = by_anndata(path).X
-        expected = expected.toarray() if scipy.sparse.issparse(expected) else expected
-        np.testing.assert_array_equal(read_matrix(reader), expected)
+        np.testing.assert_array_equal(read_matrix(reader, block_bytes), expected)
+    reader.close()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", ">i8", ">u2"])
+def test_matrix__of_types_that_are_not_the_machines(tmp_path, counts, cells, genes, read_matrix, layout, dtype):
+    path = write_h5ad(tmp_path / "a.h5ad", counts % 2000, cells, genes, layout=layout)
+    with h5py.File(path, "r+") as file:
+        name = "X" if layout == "dense" else "X/data"
+        values, attributes = file[name][...], dict(file[name].attrs)
+        del file[name]
+        file.create_dataset(name, data=values.astype(dtype)).attrs.update(attributes)
+    reader = H5adFormat.open(path)
+    np.testing.assert_array_equal(read_matrix(reader, 500), counts % 2000)
     reader.close()
 
 
@@ -78,9 +90,9 @@ def test_matrix__written_by_anndata(tmp_path, counts, cells, genes, read_matrix,
         counts.astype(np.float32)
     )
     data = anndata.AnnData(matrix, pd.DataFrame(index=list(cells["index"])), pd.DataFrame(index=list(genes["index"])))
-    data.layers["other"] = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "dense": np.asarray}[layout](
-        counts * 2
-    )
+    data.layers["other"] = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "dense": np.asarray}[
+        layout
+    ](counts * 2)
     data.write_h5ad(tmp_path / "a.h5ad", compression="gzip")
     for name, expected in ((None, counts), ("X", counts), ("layers/other", counts * 2)):
         reader = H5adFormat.open(tmp_path / "a.h5ad", matrix=name)
@@ -96,7 +108,9 @@ def test_matrix__written_by_anndata(tmp_path, counts, cells, genes, read_matrix,
     chunk=st.sampled_from([None, 1, 3, 50]),
     seed=st.integers(0, 99),
 )
-def test_blocks__any_size_gives_the_same_matrix(tmp_path_factory, read_matrix, density, block_bytes, layout, chunk, seed):
+def test_blocks__any_size_gives_the_same_matrix(
+    tmp_path_factory, read_matrix, density, block_bytes, layout, chunk, seed
+):
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(1, 20, 2))
     matrix = (rng.random(shape) < density) * rng.integers(1, 9, shape)
@@ -118,7 +132,9 @@ def test_blocks__begin_afresh_each_time(tmp_path, counts, cells, genes, read_mat
     reader.close()
 
 
-def test_blocks__of_a_mapped_matrix_can_be_written_to_without_touching_the_file(tmp_path, counts, cells, genes, read_matrix):
+def test_blocks__of_a_mapped_matrix_can_be_written_to_without_touching_the_file(
+    tmp_path, counts, cells, genes, read_matrix
+):
     path = write_h5ad(tmp_path / "a.h5ad", counts.astype("f4"), cells, genes, layout="dense")
     before = path.read_bytes()
     reader = H5adFormat.open(path)
@@ -146,7 +162,7 @@ def test_rows__written_by_anndata(tmp_path, counts):
             "label": pd.Categorical.from_codes(np.arange(n) % 3 - 1, ["nan", "b"]),
             "ordered": pd.Categorical.from_codes(np.arange(n) % 2, ["low", "high"], ordered=True),
             "group": pd.Categorical(np.arange(n) % 3 + 10),
-            "free": pd.Series([f"text {number}" for number in range(n)], dtype=object),
+            "free": [f"text {number}" for number in range(n)],
             "whole": pd.array([None, *range(1, n)], dtype="Int32"),
             "truth": pd.array([None, *([True] * (n - 1))], dtype="boolean"),
             "small": np.arange(n, dtype=np.uint8),
@@ -168,7 +184,9 @@ def test_rows__written_by_anndata(tmp_path, counts):
 def test_rows__nullable_text_of_anndata(tmp_path, counts):
     table = pd.DataFrame({"label": pd.array(["a", None, "b"] * 12 + ["c"], dtype="string")}, index=map(str, range(37)))
     with anndata.settings.override(allow_write_nullable_strings=True):
-        anndata.AnnData(counts.astype("f4"), table).write_h5ad(tmp_path / "a.h5ad", convert_strings_to_categoricals=False)
+        anndata.AnnData(counts.astype("f4"), table).write_h5ad(
+            tmp_path / "a.h5ad", convert_strings_to_categoricals=False
+        )
     reader = H5adFormat.open(tmp_path / "a.h5ad")
     assert reader.rows()["label"].to_list() == ["a", None, "b"] * 12 + ["c"]
     reader.close()
@@ -178,7 +196,9 @@ def test_rows__nullable_text_of_anndata(tmp_path, counts):
 def test_rows__of_the_legacy_encoding(tmp_path, counts, read_matrix, with_references):
     gene = [["STAT1", "RPL3", "non-targeting"][number % 3] for number in range(len(counts))]
     rows = replogle_rows(counts, gene, [f"ENSG_{name}" for name in gene], np.arange(37) % 2 + 1, unresolved=["RPL3"])
-    genes = replogle_genes(counts, [f"ENSG{number}" for number in range(11)], ["HSPA14"] * 2 + [f"S{n}" for n in range(9)])
+    genes = replogle_genes(
+        counts, [f"ENSG{number}" for number in range(11)], ["HSPA14"] * 2 + [f"S{n}" for n in range(9)]
+    )
     path = write_replogle(tmp_path / "a.h5ad", counts, rows, genes, with_references=with_references)
     reader = H5adFormat.open(path)
     assert reader.format == "h5ad (dense)"
@@ -247,11 +267,12 @@ def test_rows__may_have_the_same_barcode_twice(tmp_path, counts, cells, genes):
 
 
 @pytest.mark.parametrize(
-    ("asked", "hint"), [("perturbaton", "did you mean 'perturbation'?"), ("_index", "call it 'index'"), ("zzz", "known: ")]
+    ("asked", "hint"),
+    [("perturbaton", "did you mean 'perturbation'?"), ("_index", "call it 'index'"), ("zzz", "known: ")],
 )
 def test_rows__an_unknown_column_names_the_nearest(tmp_path, counts, cells, genes, asked, hint):
     reader = H5adFormat.open(write_h5ad(tmp_path / "a.h5ad", counts, cells, genes))
-    with pytest.raises(SourceFormatError, match="there is no column") as caught:
+    with pytest.raises(SourceFormatError, match="There is no column") as caught:
         reader.rows(["index", asked])
     assert hint in str(caught.value)
     reader.close()
@@ -277,7 +298,7 @@ def test_matrix__an_unknown_name_lists_those_there_are(tmp_path, counts, cells, 
         H5adFormat.open(path, matrix="layers/count")
     with h5py.File(path, "r+") as file:
         del file["X"]
-    with pytest.raises(SourceFormatError, match="there is no matrix 'X'") as caught:
+    with pytest.raises(SourceFormatError, match="There is no matrix 'X'") as caught:
         H5adFormat.open(path)
     assert "layers/counts" in str(caught.value)
 

@@ -1,0 +1,92 @@
+"""Memory stays bounded however many cells a file has: each file is streamed by a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.sparse
+
+from ingest.layouts import write_h5ad, write_h5ad_rows, write_mtx
+
+N_GENES = 1_000
+BLOCK_BYTES = 2**20
+STREAM = """
+import resource, sys
+from pathlib import Path
+from ingest.readers import h5ad, mtx
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+path = Path(sys.argv[1])
+kind = mtx.MtxFormat if path.suffix == ".mtx" else h5ad.H5adFormat
+reader = kind.open(path)
+before, total = peak(), 0
+for block in reader.blocks(int(sys.argv[2])):
+    values = block.values if hasattr(block, "values") else block.data
+    total += int(values.sum())
+print(peak() - before, total)
+reader.close()
+"""
+
+
+def streamed(path: Path) -> tuple[int, int]:
+    """Stream a file in another process: how much its memory grew by, and the sum of the matrix."""
+    command = [sys.executable, "-W", "ignore", "-c", STREAM, str(path), str(BLOCK_BYTES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    growth, total = done.stdout.split()
+    return int(growth), int(total)
+
+
+def names(n: int) -> pl.DataFrame:
+    return pl.DataFrame({"index": pl.int_range(n, eager=True).cast(pl.String)})
+
+
+def chunk(n_cells: int, seed: int) -> scipy.sparse.csr_array:
+    """Cells with a tenth of the genes each."""
+    rng = np.random.default_rng(seed)
+    n_each = N_GENES // 10
+    indices = np.sort(rng.random((n_cells, N_GENES)).argpartition(n_each)[:, :n_each], axis=1)
+    data = rng.integers(1, 9, indices.size).astype(np.float32)
+    return scipy.sparse.csr_array((data, indices.ravel(), np.arange(n_cells + 1) * n_each), (n_cells, N_GENES))
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_memory__of_sparse_cells(tmp_path, compression):
+    cells = chunk(2_000, seed=0)
+    sizes = {}
+    for times in (4, 40):
+        path = tmp_path / f"{times}.h5ad"
+        write_h5ad_rows(path, [cells] * times, names(2_000 * times), names(N_GENES), compression=compression)
+        growth, total = streamed(path)
+        assert total == cells.sum() * times
+        sizes[times] = growth
+    n_bytes = 40 * (cells.data.nbytes + cells.nnz * 4)
+    assert sizes[40] - sizes[4] < 8 * BLOCK_BYTES < n_bytes / 4
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_memory__of_a_dense_matrix(tmp_path, compression):
+    cells = chunk(20_000, seed=1).toarray()
+    chunk_length = 100 if compression else None
+    path = tmp_path / "a.h5ad"
+    write_h5ad(
+        path, cells, names(20_000), names(N_GENES), layout="dense", compression=compression, chunk_length=chunk_length
+    )
+    growth, total = streamed(path)
+    assert total == cells.sum()
+    assert growth < 16 * BLOCK_BYTES < cells.nbytes / 4
+
+
+def test_memory__of_text(tmp_path):
+    cells = chunk(40_000, seed=2).astype(np.int64)
+    names(40_000).write_csv(tmp_path / "barcodes.tsv", include_header=False)
+    names(N_GENES).write_csv(tmp_path / "genes.tsv", include_header=False)
+    growth, total = streamed(write_mtx(tmp_path / "matrix.mtx", cells))
+    assert total == cells.sum()
+    assert growth < (tmp_path / "matrix.mtx").stat().st_size
