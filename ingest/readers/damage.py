@@ -9,12 +9,13 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+from isal import isal_zlib
 
 from featurestore.errors import SourceFormatError
 
 DAMAGE = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
-    *(zlib.error, pa.ArrowException, pl.exceptions.PolarsError),
+    *(zlib.error, isal_zlib.error, pa.ArrowException, pl.exceptions.PolarsError),
 )
 """What h5py, gzip, pyarrow and polars raise when the bytes under them are wrong."""
 
