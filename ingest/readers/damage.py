@@ -13,7 +13,7 @@ from isal import isal_zlib
 
 from featurestore.errors import SourceFormatError
 
-DAMAGE = (
+DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
     *(zlib.error, isal_zlib.error, pa.ArrowException, pl.exceptions.PolarsError),
 )
