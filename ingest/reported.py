@@ -18,6 +18,7 @@ from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
 LANDMARK_GENES = 978
 LEAST_CORRELATION = 0.001
+SINGLE_DIGITS = 7
 _NOTHING = ("standard_error", "z", "p_value", "q_value")
 
 
@@ -82,7 +83,8 @@ def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, spe
     def number(column: str | None) -> pl.Expr:
         if column is None:
             return pl.lit(None, pl.Float64)
-        value = pl.col(column).cast(pl.Float64, strict=False)
+        single = pl.col(column).cast(pl.Float32, strict=False)  # GCTX stores singles, GCT their decimal text
+        value = single.cast(pl.Float64).round_sig_figs(SINGLE_DIGITS)
         return pl.when(value != -666).then(value)  # noqa: PLR2004
 
     correlation = number(given.replicate_correlation)
