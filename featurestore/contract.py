@@ -102,6 +102,7 @@ COLUMNS = _columns(
     Column("n_cells", INTEGER, "Cells (or wells, or replicates) behind the row.", "cells"),
     Column("n_batches", INTEGER, "Batches that the cells come from.", "batches"),
     Column("batch", TEXT, "Batch as published."),
+    Column("published_split", TEXT, "The source's own split, where it is a benchmark: train, test, ..."),
     Column("n_cells_half", INTEGER, "Cells of the first of two disjoint halves, split by barcode hash.", "cells"),
     # compound and context
     Column("name", TEXT, "Preferred name."),
@@ -145,8 +146,18 @@ COLUMNS = _columns(
     Column("n_significant", INTEGER, "Genes with q < 0.05, targets not counted.", "genes"),
     Column("effect_norm", DOUBLE, "Euclidean norm of effect, targets not counted.", "as effect"),
     Column("energy_distance", DOUBLE, "Unbiased squared-Euclidean energy distance to control; may be below 0."),
-    Column("replicate_correlation", DOUBLE, "Pearson r of the effects of two disjoint halves of the cells."),
+    Column(
+        "replicate_correlation",
+        DOUBLE,
+        "Agreement of replicates: Pearson r of the effects of two disjoint halves of the cells; of L1000, the upper "
+        "quartile of Spearman's rho between wells.",
+    ),
     Column("tas", DOUBLE, "L1000 transcriptional activity score, where published or computable."),
+    Column(
+        "has_passed_qc",
+        TRUTH,
+        "Whether the condition passed the source's own quality checks, such as is_hiq and qc_pass of LINCS.",
+    ),
     Column("is_responder", TRUTH, "Whether the effect is larger than noise; NULL where that cannot be told."),
     Column("reason", TEXT, "Why, in words with numbers."),
     # ledger
@@ -168,13 +179,14 @@ _DATASET = (
 )
 _CONDITION = (
     "condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols compound_id "
-    "context_id context_label dose_um time_h cluster is_control n_cells n_batches experiment_id"
+    "context_id context_label dose_um time_h cluster is_control n_cells n_batches published_split experiment_id"
 )
 _COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
 _CONTEXT = "context_id name depmap_id tissue disease"
 _EFFECT = "effect effect_kind standard_error z p_value q_value"
 _QUALITY = (
-    "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas is_responder reason"
+    "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas has_passed_qc "
+    "is_responder reason"
 )
 _MAPPING = "entity original target_id status method candidates note"
 _GENE = "gene_id gene_symbol entrez_id hgnc_id biotype chromosome"

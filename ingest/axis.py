@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import SourceFormatError, did_you_mean
+from featurestore.errors import SourceFormatError, SpecError, did_you_mean
 from ingest.harmonise.genes import collapse, decide_by_context, map_genes
-from ingest.reader import INDEX, Reader
+from ingest.reader import Reader
+from ingest.rows import columns_of
+from ingest.side_tables import SideTable, join_tables
 from ingest.spec import DatasetSpec
+
+NOT_COUNTED = "non_gene"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +25,27 @@ class GeneAxis:
     """Genes of a release and where the columns of one file go.
 
     ``genes`` and ``mapping`` have the columns of the release's tables; ``slots`` has shape (columns,), -1 for a column
-    that is no gene of the axis.
+    that is no gene of the axis; ``is_counted`` (columns,) is false for counters and spike-ins, which are no part of a
+    library; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred.
     """
 
     genes: pl.DataFrame
     slots: npt.NDArray[np.int32]
     mapping: pl.DataFrame
     n_published: int
+    is_counted: npt.NDArray[np.bool_]
+    is_landmark: npt.NDArray[np.bool_]
 
 
-def read_axis(reader: Reader, table: pl.DataFrame | None, spec: DatasetSpec) -> GeneAxis:
+def read_axis(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> GeneAxis:
     """Map the genes of a file.
 
     Parameters
     ----------
     reader
         The open file.
-    table
-        A separate gene table, keyed by ``[genes] key``, or None.
+    tables
+        Separate gene tables.
     spec
         The dataset's spec.
 
@@ -45,13 +53,17 @@ def read_axis(reader: Reader, table: pl.DataFrame | None, spec: DatasetSpec) -> 
     ------
     SourceFormatError
         The identifier column is missing, or names a gene twice.
+    SpecError
+        A condition on the gene table cannot be evaluated.
     HarmonisationError
         Too few identifiers are known.
     """
-    published = _published(reader, table, spec)
-    ids = published["id"]
+    published = _published(reader, tables, spec)
+    is_kept = _chosen(published, spec.genes.where, "genes.where")
+    kept = published.filter(pl.Series(is_kept))
+    ids = kept[spec.genes.id].cast(pl.String)
     _refuse_duplicates(ids, reader, spec)
-    symbols = published["symbol"] if spec.genes.symbol else None
+    symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
     mapping = decide_by_context(map_genes(ids, symbols=symbols, kind=spec.genes.kind))
     mapping.require_mapped(spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'")
     axis = collapse(mapping, value_is_additive=spec.dataset.values == "counts")
@@ -64,7 +76,16 @@ def read_axis(reader: Reader, table: pl.DataFrame | None, spec: DatasetSpec) -> 
         },
         schema=RELEASE["gene"].schema,
     )
-    return GeneAxis(genes, axis.column_to_slot, _ledger(axis.mapping.table), ids.len())
+    slots = np.full(is_kept.size, -1, np.int32)
+    slots[is_kept] = axis.column_to_slot
+    is_counted = np.ones(is_kept.size, bool)
+    is_counted[is_kept] = (axis.mapping.table["status"] != NOT_COUNTED).to_numpy()
+    is_landmark = np.ones(genes.height, bool)
+    is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
+    ledger = pl.concat(
+        [_ledger(axis.mapping.table, kept, spec), _left_out(published.filter(~pl.Series(is_kept)), spec)]
+    )
+    return GeneAxis(genes, slots, ledger, published.height, is_counted, is_landmark)
 
 
 def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
@@ -86,25 +107,33 @@ def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
             do="ingest them as separate datasets",
         )
     place = np.array([*(position[gene] for gene in genes), -1], np.int32)
-    return GeneAxis(first.genes, place[other.slots], first.mapping, first.n_published)
+    return replace(other, genes=first.genes, slots=place[other.slots], is_landmark=first.is_landmark)
 
 
-def _published(reader: Reader, table: pl.DataFrame | None, spec: DatasetSpec) -> pl.DataFrame:
-    genes = reader.genes()
-    if table is not None and spec.genes.key is not None:
-        keyed = table.with_columns(pl.col(spec.genes.key).cast(pl.String).alias(INDEX)).unique(INDEX, keep="first")
-        genes = genes.with_columns(pl.col(INDEX).cast(pl.String)).join(
-            keyed, on=INDEX, how="left", maintain_order="left"
-        )
-    wanted = {"id": spec.genes.id, "symbol": spec.genes.symbol}
-    for column in wanted.values():
-        if column is not None and column not in genes.columns:
+def _published(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
+    given = spec.genes
+    wanted = [given.id, given.symbol, *given.notes, *columns_of(given.where), *columns_of(given.landmarks)]
+    named = [name for name in wanted if name is not None]
+    genes = join_tables(reader.genes(), tables, named)
+    for name in named:
+        if name not in genes.columns:
+            known = [*genes.columns, *(column for table in tables for column in table.columns)]
             raise SourceFormatError(
-                f"The gene table has no column '{column}'.",
+                f"The gene table has no column '{name}'.",
                 where=f"{reader.path}, named under [genes]",
-                do=did_you_mean(column, genes.columns),
+                do=did_you_mean(name, known),
             )
-    return genes.select(pl.col(c).cast(pl.String).alias(n) for n, c in wanted.items() if c is not None)
+    return genes
+
+
+def _chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArray[np.bool_]:
+    """Evaluate a condition on the gene table; shape (columns,)."""
+    if where is None:
+        return np.ones(published.height, bool)
+    try:
+        return published.select(pl.sql_expr(where).fill_null(value=False)).to_series().to_numpy()
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
 
 
 def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> None:
@@ -125,13 +154,35 @@ def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> Non
         )
 
 
-def _ledger(table: pl.DataFrame) -> pl.DataFrame:
-    return table.select(
+def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    note = pl.concat_str(pl.col("note"), *_quoted(spec), separator="; ", ignore_nulls=True)
+    rows = pl.concat([table, published.select(spec.genes.notes)], how="horizontal").select(
         entity=pl.lit("gene"),
         original="original",
         target_id="gene_id",
         status="status",
         method="method",
         candidates="candidates",
-        note="note",
-    ).select(pl.col(name).cast(dtype) for name, dtype in RELEASE["mapping"].schema.items())
+        note=pl.when(note != "").then(note),
+    )
+    return rows.cast(RELEASE["mapping"].schema)
+
+
+def _left_out(published: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    """Ledger rows of the genes that the spec does not want."""
+    condition = pl.lit(f"where: {spec.genes.where}")
+    rows = published.select(
+        entity=pl.lit("gene"),
+        original=pl.col(spec.genes.id).cast(pl.String),
+        target_id=pl.lit(None),
+        status=pl.lit("left_out"),
+        method=pl.lit("spec"),
+        candidates=pl.lit([], pl.List(pl.String)),
+        note=pl.concat_str(condition, *_quoted(spec), separator="; ", ignore_nulls=True),
+    )
+    return rows.cast(RELEASE["mapping"].schema)
+
+
+def _quoted(spec: DatasetSpec) -> list[pl.Expr]:
+    """Quote columns of the gene table from the gene table: ``feature_space = landmark``."""
+    return [pl.format(f"{name} = {{}}", pl.col(name)) for name in spec.genes.notes]

@@ -21,7 +21,7 @@ from ingest.quantities import map_dose, map_time
 from ingest.reader import INDEX
 from ingest.spec import DatasetSpec, FromColumn
 
-LABELS = ("label", "kind", "context", "dose", "time", "cluster", *COMPOUND_COLUMNS)
+LABELS = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
 CONDITION_KEY = (
     "perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "time_text", "cluster"
 )  # fmt: skip
@@ -111,6 +111,7 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where
 def _read(rows: pl.DataFrame, spec: DatasetSpec) -> _Rows:
     condition = spec.condition
     columns = {"label": condition.perturbation, "kind": condition.kind_column, "cluster": condition.cluster}
+    columns["published_split"] = condition.split
     for name in ("context", "dose", "time"):
         quantity = getattr(condition, name)
         columns[name] = quantity.column if isinstance(quantity, FromColumn) else None
@@ -169,12 +170,17 @@ def _one_a_key(given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Intege
     """Pool the rows of each perturbation, context, dose, time and cluster."""
     key = list(CONDITION_KEY)
     kept = mapped.filter(pl.col("reason").is_null() & (pl.col("n_rows") > 0))
-    table = kept.group_by(key, maintain_order=True).agg(
-        pl.col("target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
-        perturbation_label=pl.col("label").unique().sort().str.join(" | "),
-        context_label=pl.col("context").unique().sort().str.join(" | "),
-        context_name=pl.col("name").first(),
-        n_cells=pl.col("n_rows").sum(),
+    table = (
+        kept.group_by(key, maintain_order=True)
+        .agg(
+            pl.col("target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
+            perturbation_label=pl.col("label").unique().sort().str.join(" | "),
+            context_label=pl.col("context").unique().sort().str.join(" | "),
+            context_name=pl.col("name").first(),
+            n_cells=pl.col("n_rows").sum(),
+            published_split=pl.col("published_split").drop_nulls().unique().sort().str.join(" | "),
+        )
+        .with_columns(published_split=pl.when(pl.col("published_split") != "").then("published_split"))
     )
     table = _with_condition_ids(table).sort("context_id", pl.col("is_control").not_(), "condition_id")
     table = table.with_row_index("condition_index")

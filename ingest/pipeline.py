@@ -34,8 +34,10 @@ from ingest.progress import step
 from ingest.publish import content_hash, file_sha256, name_release, publish, staging
 from ingest.reader import INDEX, Reader
 from ingest.reported import write_reported, write_reported_quality
+from ingest.rows import read_rows
+from ingest.side_tables import SideTable, open_side_tables
 from ingest.signatures import CellTables
-from ingest.spec import DatasetSpec, TableSection, read_spec
+from ingest.spec import DatasetSpec, read_spec
 from ingest.tables import write_table
 from ingest.values import ValueCheck
 
@@ -79,10 +81,12 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
         for path in paths:
             readers.append(open_source(path, format=spec.dataset.format, matrix=spec.dataset.matrix))
             stack.callback(readers[-1].close)
-        tables = {name: _side_table(section, folder) for name, section in (("rows", spec.rows), ("genes", spec.genes))}
+        folders = (spec_path.parent, folder)
+        row_tables = open_side_tables(spec.rows, spec.rows.join, folders)
+        gene_tables = open_side_tables(spec.genes, (), folders)
         lookups = Lookups.of(spec, folder)
         files = [file for reader in readers for file in reader.files]
-        inputs = _inputs([*files, *(path for path, _ in tables.values() if path is not None), *lookups.files])
+        inputs = _inputs([*files, *(table.path for table in (*row_tables, *gene_tables)), *lookups.files])
         identity = {
             "inputs": inputs,
             "spec": spec.model_dump(mode="json"),
@@ -93,7 +97,7 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
         known = _known(root, spec.dataset.id, release_id)
         if known is not None:
             return known
-        job = _Job(spec, readers, tables["rows"][1], tables["genes"][1], lookups)
+        job = _Job(spec, readers, row_tables, gene_tables, lookups)
         with staging(root) as workspace:
             manifest = job.write(workspace / "release", identity, release_id)
             tables_of_reference = stack.enter_context(as_file(reference.data_dir()))
@@ -129,16 +133,16 @@ class _Job:
 
     spec: DatasetSpec
     readers: Sequence[Reader]
-    row_table: pl.DataFrame | None
-    gene_table: pl.DataFrame | None
+    row_tables: Sequence[SideTable]
+    gene_tables: Sequence[SideTable]
     lookups: Lookups
 
     def write(self, folder: Path, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
         started = time.monotonic()
         spec = self.spec
-        axes = [read_axis(reader, self.gene_table, spec) for reader in self.readers]
+        axes = [read_axis(reader, self.gene_tables, spec) for reader in self.readers]
         axes = [axes[0], *(same_genes(axes[0], axis, r) for axis, r in zip(axes[1:], self.readers[1:], strict=True))]
-        rows = pl.concat([self._rows(reader) for reader in self.readers], how="vertical_relaxed")
+        rows = pl.concat([read_rows(reader, spec, self.row_tables) for reader in self.readers], how="vertical_relaxed")
         where = ", ".join(reader.path.name for reader in self.readers)
         labels = label_rows(rows, spec, self.lookups, where=where)
         folder.mkdir()
@@ -156,28 +160,6 @@ class _Job:
             "environment": {"python": platform.python_version()},
             "seconds": round(time.monotonic() - started, 3),
         }
-
-    def _rows(self, reader: Reader) -> pl.DataFrame:
-        wanted = self.spec.row_columns()
-        needs_all = self.row_table is not None or self.spec.condition.where is not None
-        own = reader.row_columns()
-        rows = reader.rows(None if needs_all else [INDEX, *(name for name in wanted if name in own and name != INDEX)])
-        if self.row_table is not None and self.spec.rows.key is not None:
-            keyed = self.row_table.with_columns(pl.col(self.spec.rows.key).cast(pl.String).alias(INDEX))
-            rows = rows.select(
-                pl.col(INDEX).cast(pl.String), *(c for c in own if c != INDEX and c not in keyed.columns)
-            )
-            rows = rows.join(keyed.unique(INDEX, keep="first"), on=INDEX, how="left", maintain_order="left")
-        missing = [name for name in wanted if name not in rows.columns]
-        if missing:
-            names = ", ".join(map(repr, missing))
-            raise SpecError(
-                f"The row table has no column {names}.",
-                where=f"{reader.path}, named by the spec",
-                expected="one of: " + ", ".join(own if self.row_table is None else rows.columns),
-                do="; ".join(did_you_mean(name, own if self.row_table is None else rows.columns) for name in missing),
-            )
-        return rows
 
     def _write_cells(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
         grouping = group_cells(labels, half_of(rows[INDEX]))
@@ -197,7 +179,8 @@ class _Job:
 
     def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
         sources = list(zip(self.readers, axes, strict=True))
-        with step(f"{rows.height:,} signatures x {axes[0].genes.height:,} genes", rows.height) as advance:
+        n_kept = labels.condition.height
+        with step(f"{n_kept:,} signatures x {axes[0].genes.height:,} genes", n_kept) as advance:
             write_reported(folder, sources, labels, self.spec.dataset.values, advance)
         write_reported_quality(folder, rows, labels, self.spec)
 
@@ -256,24 +239,6 @@ def _inputs(files: Sequence[Path]) -> list[dict[str, Any]]:
             inputs.append({"name": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
             advance(path.stat().st_size)
     return inputs
-
-
-def _side_table(section: TableSection, folder: Path) -> tuple[Path | None, pl.DataFrame | None]:
-    if section.table is None:
-        return None, None
-    path = folder / section.table
-    separator = "," if ".csv" in path.name else "\t"
-    try:
-        table = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy", quote_char='"')
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise SourceError("A table of the spec cannot be read.", where=str(path), got=str(error)) from None
-    if section.key not in table.columns:
-        raise SpecError(
-            f"The table has no key column '{section.key}'.",
-            where=str(path),
-            do=did_you_mean(str(section.key), table.columns),
-        )
-    return path, table
 
 
 def _refuse_too_large(needed: int) -> None:

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from featurestore.errors import SourceFormatError
 from ingest.axis import GeneAxis
 from ingest.label import Labels
-from ingest.reader import DenseBlock, Reader
+from ingest.reader import Reader
+from ingest.readers.columns import MISSING
 from ingest.responder import judge_reported
+from ingest.selection import of_height, selected_blocks
 from ingest.spec import DatasetSpec
 from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
 LANDMARK_GENES = 978
 LEAST_CORRELATION = 0.001
 SINGLE_DIGITS = 7
+TRUTH = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 _NOTHING = ("standard_error", "z", "p_value", "q_value")
 
 
@@ -54,17 +56,13 @@ def write_reported(
         for reader, axis in sources:
             columns = np.flatnonzero(axis.slots >= 0)
             columns = columns[np.argsort(axis.slots[columns])]
-            for block in reader.blocks():
-                if not isinstance(block, DenseBlock):
-                    raise SourceFormatError("Reported signatures must be a dense matrix.", where=str(reader.path))
-                for first in range(0, len(block.values), TILE_CONDITIONS):
-                    values = block.values[first : first + TILE_CONDITIONS]
-                    start = done + block.start + first
-                    indices = labels.condition_of_row[start : start + len(values)]
-                    effect = values[indices >= 0][:, columns].astype(np.float32)
-                    fixed = {"effect_kind": effect_kind}
-                    writer.write(indices[indices >= 0], {"effect": effect, **dict.fromkeys(_NOTHING)}, fixed)
-                    advance(len(values))
+            indices = labels.condition_of_row[done : done + reader.n_rows]
+            rows = np.flatnonzero(indices >= 0)
+            for block in of_height(selected_blocks(reader, rows, columns), TILE_CONDITIONS):
+                conditions = indices[rows[block.start : block.start + len(block.values)]]
+                effect = {"effect": block.values.astype(np.float32), **dict.fromkeys(_NOTHING)}
+                writer.write(conditions, effect, {"effect_kind": effect_kind})
+                advance(len(block.values))
             done += reader.n_rows
 
 
@@ -79,20 +77,30 @@ def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, spe
     Subramanian et al. (2017), https://doi.org/10.1016/j.cell.2017.10.049
     """
     given = spec.quality
-
-    def number(column: str | None) -> pl.Expr:
-        if column is None:
-            return pl.lit(None, pl.Float64)
-        single = pl.col(column).cast(pl.Float32, strict=False)  # GCTX stores singles, GCT their decimal text
-        value = single.cast(pl.Float64).round_sig_figs(SINGLE_DIGITS)
-        return pl.when(value != -666).then(value)  # noqa: PLR2004
-
-    correlation = number(given.replicate_correlation)
-    strength = (number(given.signature_strength) * correlation.clip(LEAST_CORRELATION, 1.0)).sqrt()
+    correlation = _number(given.replicate_correlation)
+    strength = (_number(given.signature_strength) * correlation.clip(LEAST_CORRELATION, 1.0)).sqrt()
     table = rows.select(
         condition_index=pl.lit(labels.condition_of_row),
-        n_cells=number(given.n_cells).cast(pl.Int64),
+        n_cells=_number(given.n_cells).cast(pl.Int64),
         replicate_correlation=correlation,
-        tas=pl.coalesce(number(given.tas), strength / LANDMARK_GENES**0.5),
+        tas=pl.coalesce(_number(given.tas), strength / LANDMARK_GENES**0.5),
+        has_passed_qc=_passed(given.passed),
     )
     write_table(folder, "quality", judge_reported(table.filter(pl.col("condition_index") >= 0)))
+
+
+def _number(column: str | None) -> pl.Expr:
+    if column is None:
+        return pl.lit(None, pl.Float64)
+    single = pl.col(column).cast(pl.Float32, strict=False)  # GCTX stores singles, GCT their decimal text
+    value = single.cast(pl.Float64).round_sig_figs(SINGLE_DIGITS)
+    return pl.when(value != MISSING).then(value)
+
+
+def _passed(columns: Sequence[str]) -> pl.Expr:
+    """Whether the source's own checks, 1 or 0, or true or false, were all passed; NULL where it made none."""
+    if not columns:
+        return pl.lit(None, pl.Boolean)
+    return pl.all_horizontal(
+        pl.col(name).cast(pl.String).str.to_lowercase().replace_strict(TRUTH, default=None) for name in columns
+    )

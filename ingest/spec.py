@@ -82,6 +82,7 @@ class ConditionSection(Section):
     dose: Quantity | None = None
     time: Quantity | None = None
     cluster: str | None = None
+    split: str | None = None
     where: str | None = None
     context_table: str | None = None
 
@@ -227,6 +228,7 @@ class DatasetSpec(Section):
             condition.kind_column,
             condition.batch,
             condition.cluster,
+            condition.split,
             *(quantity.column for quantity in quantities if isinstance(quantity, FromColumn)),
             *self.compound.columns().values(),
             *self.quality.columns(),

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import SourceFormatError
-from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
+from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import MISSING, stripped, titles, unknown_column, without_missing
 from ingest.readers.damage import telling_damage
 from ingest.readers.hdf5 import (
@@ -28,6 +28,7 @@ from ingest.readers.hdf5 import (
     text_attribute,
 )
 from ingest.readers.hdf5_matrix import DenseMatrix
+from ingest.readers.hdf5_selection import Values, read_selection
 from ingest.readers.one_matrix import refuse_name
 
 if TYPE_CHECKING:
@@ -83,13 +84,24 @@ class GctxReader:
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
         """Stream the matrix, missing values as NaN."""
         for block in self._matrix.blocks(block_bytes):
-            values = block.values if block.values.dtype.kind == "f" else block.values.astype(np.float64)
-            values[values == MISSING] = np.nan
-            yield DenseBlock(block.start, values)
+            yield DenseBlock(block.start, _with_nan(block.values))
+
+    def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream some signatures and genes, leaving the rest unread."""
+        start = 0
+        for values in read_selection(require_dataset(self._file, MATRIX), rows, genes, block_bytes):
+            yield DenseBlock(start, _with_nan(values))
+            start += len(values)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _with_nan(values: Values) -> Values:
+    floats = values if values.dtype.kind == "f" else values.astype(np.float64)
+    floats[floats == MISSING] = np.nan
+    return floats
 
 
 class MetadataTable:
