@@ -92,7 +92,8 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where
     if spec.is_relative:
         condition, condition_of_row = _one_a_row(rows[INDEX], given, mapped)
     else:
-        _require_control(mapped, spec, where)
+        if spec.needs_control:
+            _require_control(mapped, spec, where)
         condition, condition_of_row = _one_a_key(given, mapped)
     contexts = mapped.select(RELEASE["context"].columns).filter(pl.col("context_id").is_not_null())
     experiment = pl.lit(f"{spec.experiment}:") + pl.col("context_id")

@@ -33,6 +33,7 @@ from ingest.open import open_source
 from ingest.progress import step
 from ingest.publish import content_hash, file_sha256, name_release, publish, staging
 from ingest.reader import INDEX, Reader
+from ingest.replicates import write_moderated
 from ingest.reported import write_reported, write_reported_quality
 from ingest.rows import read_rows
 from ingest.side_tables import SideTable, open_side_tables
@@ -40,6 +41,7 @@ from ingest.signatures import CellTables
 from ingest.spec import DatasetSpec, read_spec
 from ingest.tables import write_table
 from ingest.values import ValueCheck
+from ingest.wells import PlateScale, Wells
 
 DISTRIBUTION = "perturbation-featurestore"
 BYTES_PER_SUM = 28
@@ -148,6 +150,8 @@ class _Job:
         folder.mkdir()
         if spec.is_relative:
             self._write_reported(folder, axes, labels, rows)
+        elif spec.is_replicate:
+            self._write_replicates(folder, axes, labels)
         else:
             self._write_cells(folder, axes, labels, rows)
         self._write_small(folder, axes[0], labels, release_id)
@@ -182,7 +186,15 @@ class _Job:
         n_kept = labels.condition.height
         with step(f"{n_kept:,} signatures x {axes[0].genes.height:,} genes", n_kept) as advance:
             write_reported(folder, sources, labels, self.spec.dataset.values, advance)
-        write_reported_quality(folder, rows, labels, self.spec)
+        write_reported_quality(folder, rows, labels, axes[0].genes.height, self.spec)
+
+    def _write_replicates(self, folder: Path, axes: list[GeneAxis], labels: Labels) -> None:
+        wells = Wells(list(zip(self.readers, axes, strict=True)))
+        is_expression = self.spec.dataset.values == "log2_expression"
+        read = PlateScale.measure(wells, labels).read if is_expression else wells.read
+        n_conditions = labels.condition.height
+        with step(f"moderated z of {n_conditions:,} conditions", n_conditions) as advance:
+            write_moderated(folder, labels, read, axes[0].is_landmark, advance)
 
     def _write_small(self, folder: Path, axis: GeneAxis, labels: Labels, release_id: str) -> None:
         write_table(folder, "condition", labels.condition)

@@ -66,7 +66,7 @@ def write_reported(
             done += reader.n_rows
 
 
-def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, spec: DatasetSpec) -> None:
+def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, n_genes: int, spec: DatasetSpec) -> None:
     """Write the quality table from the columns that the spec names under ``[quality]``.
 
     The activity score is the published one, else ``sqrt(SS * clip(CC, 0.001, 1)) / sqrt(978)`` where signature
@@ -86,7 +86,7 @@ def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, spe
         tas=pl.coalesce(_number(given.tas), strength / LANDMARK_GENES**0.5),
         has_passed_qc=_passed(given.passed),
     )
-    write_table(folder, "quality", judge_reported(table.filter(pl.col("condition_index") >= 0)))
+    write_table(folder, "quality", judge_reported(table.filter(pl.col("condition_index") >= 0), n_genes))
 
 
 def _number(column: str | None) -> pl.Expr:

@@ -34,7 +34,7 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     -------
     The release's quality table.
     """
-    least_genes = max(1, min(LEAST_GENES, round(LEAST_SHARE * n_genes)))
+    least_genes = _least_genes(n_genes)
     schema = {"condition_index": pl.Int32, "is_matched": pl.Boolean, "n_significant": pl.Int64}
     empty = pl.DataFrame(schema=schema | {"replicate_correlation": pl.Float64})
     table = treated.select("condition_index", cells="n_cells").join(
@@ -61,26 +61,43 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     return _complete(table)
 
 
-def judge_reported(quality: pl.DataFrame) -> pl.DataFrame:
-    """Decide for every reported signature: active where its transcriptional activity score is at least 0.2.
+def judge_reported(quality: pl.DataFrame, n_genes: int) -> pl.DataFrame:
+    """Decide for every signature that was not computed from cells here.
+
+    Active is one whose transcriptional activity score is at least 0.2; where there is no score, one with enough genes
+    at the source's own q < 0.05, as for cells: 10, or one measured gene in a hundred where that is fewer.
 
     Parameters
     ----------
     quality
-        ``condition_index`` and what the source reports: ``n_cells``, ``replicate_correlation``, ``tas``.
+        ``condition_index`` and any of the quality table's columns; ``evidence`` is added to the reason.
+    n_genes
+        Measured genes.
 
     Returns
     -------
-    The release's quality table; ``is_responder`` is NULL where the source reports no score.
+    The release's quality table; ``is_responder`` is NULL where there is neither score nor q.
     """
-    known = pl.col("tas").is_not_null()
-    reason = pl.when(known).then(pl.format(f"TAS {{}} (needs {LEAST_TAS})", pl.col("tas").round(3)))
+    least_genes = _least_genes(n_genes)
+    given = {"tas": pl.Float64, "n_significant": pl.Int64, "evidence": pl.String}
+    quality = quality.with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in given.items() if name not in quality.columns
+    )
+    tas, genes = pl.col("tas"), pl.col("n_significant")
+    score = pl.format(f"TAS {{}} (needs {LEAST_TAS})", tas.round(3))
+    count = pl.format(f"{{}} genes at q < 0.05 (needs {least_genes})", genes)
+    reason = pl.coalesce(pl.when(tas.is_not_null()).then(score), pl.when(genes.is_not_null()).then(count))
+    none = pl.when(pl.col("evidence").is_null()).then(pl.lit("the source reports neither activity score nor q-values"))
     return _complete(
         quality.with_columns(
-            is_responder=pl.when(known).then(pl.col("tas") >= LEAST_TAS),
-            reason=reason.otherwise(pl.lit("the source reports no activity score")),
+            is_responder=pl.coalesce(tas >= LEAST_TAS, genes >= least_genes),
+            reason=pl.concat_str(pl.coalesce(reason, none), "evidence", separator=": ", ignore_nulls=True),
         )
     )
+
+
+def _least_genes(n_genes: int) -> int:
+    return max(1, min(LEAST_GENES, round(LEAST_SHARE * n_genes)))
 
 
 def _complete(table: pl.DataFrame) -> pl.DataFrame:

@@ -17,9 +17,11 @@ from featurestore.errors import SpecError, did_you_mean
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand"]
 CellValues = Literal["counts", "log1p"]
 RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
+ReplicateValues = Literal["zscore", "log2_expression"]
 
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
 RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
+REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
 
 
 class Section(BaseModel):
@@ -54,7 +56,7 @@ class DatasetSection(Section):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     files: Annotated[list[str], Field(min_length=1)]
-    values: CellValues | RelativeValues
+    values: CellValues | RelativeValues | ReplicateValues
     assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "de_table"]
     format: str | None = None
     matrix: str | None = None
@@ -203,16 +205,28 @@ class DatasetSpec(Section):
 
     @model_validator(mode="after")
     def _has_controls(self) -> Self:
-        if not self.is_relative and not self.condition.controls and self.condition.kind_column is None:
+        if self.needs_control and not self.condition.controls and self.condition.kind_column is None:
             raise ValueError(
                 "condition.controls: name the control labels; only values that are already relative need none"
             )
+        if self.dataset.values == "log2_expression" and self.condition.batch is None:
+            raise ValueError("condition.batch: name the plate: log2_expression is compared with its plate's controls")
         return self
 
     @property
     def is_relative(self) -> bool:
         """Whether the values are differences from control already, one row per signature."""
         return self.dataset.values in RELATIVE_VALUES
+
+    @property
+    def is_replicate(self) -> bool:
+        """Whether rows are replicate wells, of which a condition's signature is a weighted mean."""
+        return self.dataset.values in REPLICATE_VALUES
+
+    @property
+    def needs_control(self) -> bool:
+        """Whether signatures are computed against control rows of the dataset."""
+        return not self.is_relative and self.dataset.values != "zscore"
 
     @property
     def experiment(self) -> str:

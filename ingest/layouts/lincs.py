@@ -128,6 +128,26 @@ def write_lincs_2020(folder: Path, given: Signatures, *, unlisted: str = "") -> 
     return folder
 
 
+def write_lincs_wells(folder: Path, level: int, given: Signatures) -> Path:
+    """Write wells of the 2020 release, level 3 or 4: knock-outs and controls in a matrix each, and their table.
+
+    The rows of ``given`` are wells and have a column ``plate`` too.
+    """
+    for group, rows in (
+        ("ctl", given.rows.with_row_index("at").filter(pl.col("pert_type").str.starts_with("ctl_"))),
+        ("trt_xpr", given.rows.with_row_index("at").filter(pl.col("pert_type") == "trt_xpr")),
+    ):
+        path = folder / f"level{level}_beta_{group}_n{rows.height}x{given.genes.height}.gctx"
+        write_gctx(path, given.matrix[rows["at"].to_list()], rows, given.genes, with_metadata=False)
+    wells = given.rows.select(
+        pert_idose=pl.lit("-666"), pert_itime="time", det_plate="plate", pert_id="pert_id", sample_id=INDEX,
+        pert_type="pert_type", cell_iname="cell", qc_pass=pl.lit(1), cmap_name="name",
+    )  # fmt: skip
+    _write(folder / "instinfo_beta.txt", wells.reverse())
+    _write(folder / "geneinfo_beta.txt", given.genes.select(gene_id=INDEX, gene_symbol="symbol", feature_space="space"))
+    return folder
+
+
 def write_gse92742(folder: Path, given: Signatures, *, prefix: str = "GSE92742_Broad_LINCS", suffix: str = "") -> Path:
     """Write a folder of GEO: one matrix, its tables compressed and in the older columns, quality in a table apart."""
     shape = f"n{given.rows.height}x{given.genes.height}"
