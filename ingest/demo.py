@@ -86,6 +86,21 @@ folds = 5
 seed = 0
 """
 
+PUBLISHED_NAMES = """\
+TP53
+ENSG00000141510.18
+A1CF (29974)
+MARCH8
+KIAA1804
+ENSG00000112096
+QARS
+EPRS
+1-Mar
+ERCC-00002
+NOTAGENE1
+"""
+"""Gene names as papers print them: current, versioned, with Entrez id, renamed, retired, ambiguous, spoilt, none."""
+
 REAL_FEATURES = """\
 name = "u87mg_from_other_lines"
 
@@ -150,6 +165,8 @@ def demo(output: Path, data: Path | None) -> None:
     for arguments in specs:
         run(output, "ingest", *arguments)
     run(output, "ingest", *specs[0])
+    if data is None:
+        run(output, "genes", str(output / "published_names.txt"))
     run(output, "sql", BY_DATASET)
     run(output, "sql", LEDGER)
     run(output, "sql", TOP_GENES.format(target))
@@ -171,6 +188,7 @@ def make_files(output: Path) -> None:
     write_signatures(world, {"A549": "A549", "HT29": "HT29"}, output / "level5_xpr.gctx", n_genes=300)
     (output / "lincs_demo.toml").write_text(LINCS_SPEC, encoding="utf-8")
     (output / "features.toml").write_text(FEATURES, encoding="utf-8")
+    (output / "published_names.txt").write_text(PUBLISHED_NAMES, encoding="utf-8")
 
 
 def fresh_folder(output: Path) -> None:

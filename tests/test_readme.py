@@ -58,7 +58,7 @@ def answer(command: str, folder: Path) -> str:
         env=os.environ | {"COLUMNS": "120"},
     )
     assert ran.returncode == 0, ran.stderr
-    return re.sub(r"recipe [0-9a-f]+", "recipe ...", ran.stdout)
+    return re.sub(r"(recipe|gene reference:) [0-9a-f]+", r"\1 ...", ran.stdout)
 
 
 @pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.split("\n", 1)[0][-40:])

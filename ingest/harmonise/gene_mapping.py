@@ -21,6 +21,7 @@ STATUSES = {
     "ortholog": "a mouse gene, translated to its only human ortholog",
     "conflict": "identifier and symbol disagree; the identifier decides",
     "context": "ambiguous by itself, decided by the rest of the list or by annotation history",
+    "mygene": "not in the reference; found at mygene.info, of the build that the method names",
     "suffix_flagged": "a symbol with a numeric suffix set aside",
     "ambiguous": "several genes",
     "retired_no_successor": "a retired identifier without a known successor",

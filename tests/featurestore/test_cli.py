@@ -24,7 +24,7 @@ def test_help__names_every_command_in_order():
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("command", ["demo", "ingest", "datasets", "history", "sql", "build", "evaluate"])
+@pytest.mark.parametrize("command", ["demo", "genes", "ingest", "datasets", "history", "sql", "build", "evaluate"])
 def test_help__every_command_teaches(command):
     answer = run(command, "--help")
     assert answer.returncode == 0
