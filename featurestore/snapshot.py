@@ -5,13 +5,18 @@
     releases/dataset_id=<id>/release_id=<hash>/   manifest.json and the Parquet tables of contract.RELEASE
     reference/<reference_id>/                     the gene tables that releases were mapped with
     snapshots/00000042.json                       dataset_id -> release_id; created once, never rewritten
-    staging/                                      work in progress; safe to delete
+    staging/                                      work in progress of live processes
+
+A snapshot holds the checksum of each release's manifest, of the snapshot before it, and of itself; a manifest those of
+its tables: one chain, from the latest snapshot to every byte.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +28,25 @@ RELEASES = "releases"
 REFERENCES = "reference"
 STAGING = "staging"
 MANIFEST = "manifest.json"
+CHECKSUM = "sha256"
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of the warehouse: a release for each dataset. Number 0 is the empty warehouse."""
+    """One state of the warehouse: a release for each dataset. Number 0 is the empty warehouse.
+
+    ``manifests`` has the SHA-256 of each dataset's manifest and ``previous`` that of the snapshot file before; both are
+    missing in snapshots written before there were checksums.
+    """
 
     number: int
     created_at: str
     note: str
     datasets: dict[str, str]
+    manifests: dict[str, str] = field(default_factory=dict)
+    previous: str | None = None
+    contract_version: int = CONTRACT_VERSION
 
     def release_of(self, dataset_id: str) -> str:
         """Return the release id of a dataset.
@@ -65,7 +79,9 @@ def release_path(root: Path, dataset_id: str, release_id: str) -> Path:
 
 def snapshot_numbers(root: Path) -> list[int]:
     """List the snapshots, oldest first."""
-    return sorted(int(path.stem) for path in (root / SNAPSHOTS).glob("[0-9]*.json") if path.stem.isdigit())
+    found = ((path, path.stem) for path in (root / SNAPSHOTS).glob("[0-9]*.json"))
+    numbers = [(path, int(stem)) for path, stem in found if stem.isascii() and stem.isdigit()]
+    return sorted(number for path, number in numbers if path == snapshot_path(root, number))
 
 
 def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
@@ -84,16 +100,63 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
     if number not in numbers:
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise WarehouseError(f"There is no snapshot {number}.", where=str(root), expected=f"one of {known}")
-    content = read_json(snapshot_path(root, number))
-    if content.get("contract_version", 0) > CONTRACT_VERSION:
+    path = snapshot_path(root, number)
+    content = read_json(path)
+    version = content.get("contract_version", 0)
+    if isinstance(version, int) and version > CONTRACT_VERSION:
         raise WarehouseError(
             "The warehouse was written by a newer featurestore.",
-            where=str(snapshot_path(root, number)),
+            where=str(path),
             expected=f"contract version {CONTRACT_VERSION} or older",
-            got=f"contract version {content['contract_version']}",
+            got=f"contract version {version}",
             do="upgrade featurestore, or read an older snapshot",
         )
-    return Snapshot(number, content["created_at"], content.get("note", ""), dict(content["datasets"]))
+    datasets = content.get("datasets")
+    is_whole = CHECKSUM not in content or content[CHECKSUM] == _checksum(content)
+    if not is_whole or not isinstance(datasets, dict) or not all(map(_is_name, (*datasets, *datasets.values()))):
+        raise WarehouseError(
+            "A snapshot is damaged.",
+            where=str(path),
+            do="read another snapshot (--snapshot), and see: featurestore verify",
+        )
+    return Snapshot(
+        number,
+        str(content.get("created_at", "")),
+        str(content.get("note", "")),
+        datasets,
+        content.get("manifests") or {},
+        content.get("previous"),
+        version if isinstance(version, int) else 0,
+    )
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """Return what a snapshot's file holds."""
+    content = {
+        "contract_version": snapshot.contract_version,
+        "created_at": snapshot.created_at,
+        "note": snapshot.note,
+        "datasets": snapshot.datasets,
+        "manifests": snapshot.manifests,
+        "previous": snapshot.previous,
+    }
+    return json.dumps(content | {CHECKSUM: _checksum(content)}, indent=1) + "\n"
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    others = {key: value for key, value in content.items() if key != CHECKSUM}
+    return hashlib.sha256(json.dumps(others, indent=1).encode()).hexdigest()
+
+
+def _is_name(text: object) -> bool:
+    """Say whether a dataset or release id is one: it becomes part of a path."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def read_manifest(root: Path, dataset_id: str, release_id: str) -> dict[str, Any]:
@@ -113,6 +176,8 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WarehouseError("A file of the warehouse is missing.", where=str(path)) from None
+    except OSError as error:
+        raise WarehouseError("A file of the warehouse cannot be read.", where=str(path), got=str(error)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WarehouseError("A file of the warehouse is damaged.", where=str(path), got=str(error)) from None
     if not isinstance(content, dict):

@@ -6,23 +6,29 @@ needs no server. The connection lives in memory; the files stay readable by any 
 
 from __future__ import annotations
 
-import re
+import os
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
+from featurestore.confine import bounded, check_select, confine, limit_memory, query_error, within
 from featurestore.contract import COLUMNS, RELEASE, VIEWS, Table
-from featurestore.errors import QueryError, WarehouseError
-from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest, read_snapshot, release_path
+from featurestore.errors import FeatureStoreError, WarehouseError
+from featurestore.locks import hold_snapshot
+from featurestore.release import release_files, why_unreadable
+from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
 
-_EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s", re.IGNORECASE)
+DATABASE = "featurestore.duckdb"
+ROWS_AT_ONCE = 100_000
 _DUCKDB_TYPES: dict[pl.DataType, str] = {
     pl.String(): "VARCHAR",
     pl.List(pl.String()): "VARCHAR[]",
@@ -43,12 +49,17 @@ class Warehouse:
     path
         The warehouse folder.
     snapshot
-        Number of the snapshot; the latest by default.
+        Number of the snapshot; the latest by default. ``gc`` keeps it while this is open.
+    memory
+        The most that queries may take, such as ``"4GB"``; DuckDB's default, 80% of the machine's, where None. Nothing
+        is spilled to disk.
 
     Raises
     ------
     WarehouseError
-        The folder does not exist, or has no such snapshot.
+        The folder does not exist, has no such snapshot, or one that is damaged or too old.
+    QueryError
+        ``memory`` is no size.
 
     Examples
     --------
@@ -57,7 +68,7 @@ class Warehouse:
     >>> store.sql("select dataset_id, n_cells from dataset").pl()  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, snapshot: int | None = None) -> None:
+    def __init__(self, path: str | Path, snapshot: int | None = None, *, memory: str | None = None) -> None:
         self.path = Path(path).resolve()
         if not self.path.is_dir():
             raise WarehouseError(
@@ -65,10 +76,20 @@ class Warehouse:
                 where=str(self.path),
                 do="ingest a dataset first: featurestore ingest SPEC.toml, or name another folder with --warehouse",
             )
-        self.snapshot: Snapshot = read_snapshot(self.path, snapshot)
+        self.snapshot: Snapshot
+        self.snapshot, lock = hold_snapshot(self.path, snapshot)
+        self._let_go = weakref.finalize(self, _close, lock)
         self.connection = duckdb.connect(":memory:")
-        attach_views(self.connection, self.path, self.snapshot)
-        _confine(self.connection, self.path)
+        try:
+            attach_views(self.connection, self.path, self.snapshot)
+            self._most_bytes = limit_memory(self.connection, memory) if memory else None
+            confine(self.connection, [self.path / name for name in (RELEASES, REFERENCES)])
+        except duckdb.Error as error:
+            self.close()
+            raise why_unreadable(self.path, self.snapshot.datasets.items(), error) from None
+        except FeatureStoreError:
+            self.close()
+            raise
 
     def sql(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Run one SELECT statement over the snapshot's views; read the result with ``.pl()``, ``.arrow()``, ``.df()``.
@@ -82,22 +103,33 @@ class Warehouse:
         try:
             relation = self.connection.sql(query, params=parameters)
         except duckdb.Error as error:
-            raise _query_error(error) from None
+            raise query_error(error) from None
         return relation
 
-    def frame(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> pl.DataFrame:
+    def frame(
+        self, query: str, parameters: dict[str, Any] | list[Any] | None = None, *, timeout: float | None = None
+    ) -> pl.DataFrame:
         """Run one SELECT statement and return its result as a polars frame.
+
+        Parameters
+        ----------
+        query, parameters
+            The statement, and what its ``?`` or ``$name`` stand for.
+        timeout
+            Seconds after which it is given up.
 
         Raises
         ------
         QueryError
-            As :meth:`sql`, or the statement fails while it runs.
+            As :meth:`sql`, or the statement fails while it runs, or takes more time or memory than it may.
         """
-        try:
-            frame: pl.DataFrame = self.sql(query, parameters).pl()
-        except duckdb.Error as error:
-            raise _query_error(error) from None
-        return frame
+        table = within(self.connection, timeout, lambda: self._table(query, parameters))
+        frame = pl.from_arrow(table)
+        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+
+    def _table(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> pa.Table:
+        reader = self.sql(query, parameters).to_arrow_reader(ROWS_AT_ONCE)
+        return pa.Table.from_batches(bounded(reader, self._most_bytes), reader.schema)
 
     def manifest(self, dataset_id: str) -> dict[str, Any]:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""
@@ -110,8 +142,9 @@ class Warehouse:
         return build(self, spec)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and let go of the snapshot."""
         self.connection.close()
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -121,10 +154,12 @@ class Warehouse:
 
 
 def attach_views(connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot) -> None:
-    """Create the views of a snapshot, every one with its comment, its columns with theirs."""
+    """Create the views of a snapshot, every one with its comment, its columns with theirs; ``root`` is absolute."""
     files = _files(root, snapshot)
     connection.execute("create schema release")
     connection.execute("create schema reference")
+    place = f"{snapshot.number} as snapshot, {_quote(str(root))} as root"
+    connection.execute(f"create view release.snapshot as select {place}")
     for table in RELEASE.values():
         connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
@@ -140,36 +175,32 @@ def attach_views(connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Sn
             connection.execute(f"comment on column {view.name}.{name} is {_quote(sentence)}")
 
 
-def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Refuse everything but one SELECT (or EXPLAIN of one): inside an allowed folder, COPY and ATTACH could write.
+def open_database(root: Path) -> duckdb.DuckDBPyConnection:
+    """Open ``featurestore.duckdb`` for looking at its definitions."""
+    return duckdb.connect(str(root / DATABASE), read_only=True, config={"enable_external_access": False})
 
-    Raises
-    ------
-    QueryError
-        The text does not parse, is empty, holds several statements, or one that is not a SELECT.
+
+def shown_snapshot(root: Path) -> int | None:
+    """Return which snapshot ``featurestore.duckdb`` shows.
+
+    None where the file is missing or damaged; 0 where it shows another folder, the warehouse having been moved.
     """
     try:
-        statements = connection.extract_statements(query)
-        kinds = [statement.type for statement in statements]
-        if kinds == [duckdb.StatementType.EXPLAIN]:
-            inner = _EXPLAIN.sub("", query, count=1)
-            kinds = [statement.type for statement in connection.extract_statements(inner)]
-    except duckdb.Error as error:
-        raise _query_error(error) from None
-    if kinds != [duckdb.StatementType.SELECT]:
-        got = ", ".join(str(kind).rpartition(".")[2] for kind in kinds) or "nothing"
-        raise QueryError("The warehouse is read-only.", expected="one SELECT statement", got=got)
+        with open_database(root) as connection:
+            row = connection.execute("select snapshot, root from release.snapshot").fetchone()
+    except duckdb.Error:
+        return None
+    number, shown = row or (0, "")
+    return int(number) if shown == str(root.resolve()) else 0
 
 
 def _files(root: Path, snapshot: Snapshot) -> dict[str, list[str]]:
     files: dict[str, list[str]] = {name: [] for name in (*RELEASE, "reference")}
     references: dict[str, None] = {}
     for dataset_id, release_id in sorted(snapshot.datasets.items()):
-        manifest = read_manifest(root, dataset_id, release_id)
-        folder = release_path(root, dataset_id, release_id)
-        for file in manifest["files"]:
-            files[file["table"]].append(str(folder / file["path"]))
-        references.setdefault(manifest["gene_reference"])
+        for table, path in release_files(root, dataset_id, release_id):
+            files[table].append(str(path))
+        references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
     files["reference"] = [str(root / REFERENCES / reference / "gene.parquet") for reference in references]
     return files
 
@@ -191,19 +222,10 @@ def _scan_references(files: list[str]) -> str:
     return " union all by name ".join(scans)
 
 
-def _confine(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    folders = ", ".join(_quote(f"{root / name}/") for name in (RELEASES, REFERENCES))
-    connection.execute(f"set allowed_directories = [{folders}]")
-    connection.execute("set enable_external_access = false")
-    connection.execute("set timezone = 'UTC'")
-    connection.execute("set python_enable_replacements = false")
-    connection.execute("set lock_configuration = true")
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _query_error(error: duckdb.Error) -> QueryError:
-    kind, _, message = str(error).partition(": ")
-    return QueryError(message.strip() or kind, where=kind)

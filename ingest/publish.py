@@ -11,61 +11,37 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
+from featurestore.locks import publishing
 from featurestore.snapshot import (
     MANIFEST,
     REFERENCES,
-    STAGING,
     Snapshot,
+    file_sha256,
     read_snapshot,
     release_path,
     snapshot_path,
+    snapshot_text,
 )
-from featurestore.warehouse import attach_views
+from ingest.database import refresh_database
+from ingest.staging import flush, staging, telling_refusal
 
-DATABASE = "featurestore.duckdb"
+__all__ = ["content_hash", "file_sha256", "keep_reference", "name_release", "publish", "staging"]
 
 
 def content_hash(content: Any) -> str:
     """Hash a JSON-like value, whatever the order of its keys: 16 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def file_sha256(path: Path) -> str:
-    """Hash a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def staging(root: Path) -> Iterator[Path]:
-    """Give a folder to work in; whatever it still holds at the end is removed, and the folders made for it too."""
-    made = [folder for folder in (root / STAGING, root, *root.parents) if not folder.exists()]
-    folder = root / STAGING / uuid.uuid4().hex
-    while not folder.exists():
-        with suppress(FileNotFoundError):  # another process removed the empty staging folder in between
-            folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            (root / STAGING).rmdir()
-        for parent in made:
-            with suppress(OSError):
-                parent.rmdir()
 
 
 def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path) -> Snapshot:
@@ -92,83 +68,102 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
         A staged table is missing or does not have the contract's columns.
     """
     dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
-    _keep_reference(root, folder, manifest["gene_reference"], reference)
-    files = [_describe(path, folder) for path in sorted(folder.rglob("*.parquet"))]
-    content = manifest | {"contract_version": CONTRACT_VERSION, "files": files}
+    described = [_describe(path, folder) for path in sorted(folder.rglob("*.parquet"))]
+    copied = [{"path": path.name, **_bytes(path)} for path in sorted(reference.iterdir()) if path.is_file()]
+    content = manifest | {"contract_version": CONTRACT_VERSION, "files": described, "reference_files": copied}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for path in [*folder.rglob("*"), folder]:
-        _flush(path)
-    target = release_path(root, dataset_id, release_id)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError, OSError):  # the same release, published before or by another process, stays
-        folder.rename(target)
-    if not (target / MANIFEST).is_file():
-        raise WarehouseError("A release could not be put in its place.", where=str(target))
-    _flush(target.parent)
-    return name_release(root, dataset_id, release_id)
+        flush(path)
+    with publishing(root):
+        keep_reference(root, manifest["gene_reference"], reference)
+        _put_in_place(folder, release_path(root, dataset_id, release_id))
+        snapshot = _name(root, dataset_id, release_id)
+    refresh_database(root)
+    return snapshot
 
 
-def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot:
-    """Create the snapshot in which a dataset is at a release that is in its place already."""
+def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot | None:
+    """Create the snapshot in which a dataset is at a release that is in its place already; None where it is not."""
+    with telling_refusal(root), publishing(root):
+        if not (release_path(root, dataset_id, release_id) / MANIFEST).is_file():
+            return None
+        snapshot = _name(root, dataset_id, release_id)
+    refresh_database(root)
+    return snapshot
+
+
+def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
+    checksum = file_sha256(release_path(root, dataset_id, release_id) / MANIFEST)
     while True:
         latest = read_snapshot(root)
-        if latest.datasets.get(dataset_id) == release_id:
+        if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
             return latest
-        following = Snapshot(
+        following = replace(
+            latest,
             number=latest.number + 1,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             note=f"ingest {dataset_id}",
             datasets=dict(sorted((latest.datasets | {dataset_id: release_id}).items())),
+            manifests=dict(sorted((latest.manifests | {dataset_id: checksum}).items())),
+            previous=file_sha256(snapshot_path(root, latest.number)) if latest.number else None,
+            contract_version=CONTRACT_VERSION,
         )
         if _create_exclusively(root, following):
-            write_database(root, following)
             return following
 
 
-def write_database(root: Path, snapshot: Snapshot) -> None:
-    """Write ``featurestore.duckdb``: the snapshot's views and nothing else, for any DuckDB client."""
-    with staging(root) as folder:
-        path = folder / DATABASE
-        with duckdb.connect(str(path)) as connection:
-            attach_views(connection, root, snapshot)
-        if read_snapshot(root).number == snapshot.number:
-            path.replace(root / DATABASE)
-
-
 def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:
-    content = {
-        "contract_version": CONTRACT_VERSION,
-        "created_at": snapshot.created_at,
-        "note": snapshot.note,
-        "datasets": snapshot.datasets,
-    }
     target = snapshot_path(root, snapshot.number)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     with staging(root) as folder:
         path = folder / target.name
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        _flush(path)
+        path.write_text(snapshot_text(snapshot), encoding="utf-8")
+        flush(path)
         try:
             os.link(path, target)
         except FileExistsError:
             return False
-    _flush(target.parent)
+    flush(target.parent)
     return True
 
 
-def _keep_reference(root: Path, folder: Path, reference_id: str, reference: Path) -> None:
+def _put_in_place(folder: Path, target: Path) -> None:
+    _make_folder(target.parent)
+    try:
+        folder.rename(target)
+    except OSError as error:  # the same release, published before or by another process, stays
+        if not (target / MANIFEST).is_file():
+            raise WarehouseError(
+                "A release could not be put in its place.",
+                where=str(target),
+                got=error.strerror or str(error),
+                do="remove what is there and try again",
+            ) from error
+    flush(target.parent)
+
+
+def keep_reference(root: Path, reference_id: str, reference: Path) -> None:
+    """Copy the gene tables of a folder into the warehouse, if it does not have them."""
     target = root / REFERENCES / reference_id
     if target.exists():
         return
-    copy = folder.with_name(f"{folder.name}-reference")
-    shutil.copytree(reference, copy)
-    for path in [*copy.rglob("*"), copy]:
-        _flush(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        copy.rename(target)
-    except OSError:  # another process was first
-        shutil.rmtree(copy, ignore_errors=True)
+    with staging(root) as folder:
+        copy = folder / reference_id
+        shutil.copytree(reference, copy)
+        for path in [*copy.rglob("*"), copy]:
+            flush(path)
+        _make_folder(target.parent)
+        with suppress(FileExistsError):
+            copy.rename(target)
+    flush(target.parent)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder and those above it so that they outlast a loss of power."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        flush(folder.parent)
 
 
 def _describe(path: Path, folder: Path) -> dict[str, Any]:
@@ -187,14 +182,9 @@ def _describe(path: Path, folder: Path) -> dict[str, Any]:
         "table": table.name,
         "path": relative.as_posix(),
         "rows": metadata.num_rows,
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
+        **_bytes(path),
     }
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _bytes(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}

@@ -34,8 +34,18 @@ DATASETS = (
 @format_option
 @output_option
 @snapshot_option
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this.")
+@click.option("--memory", metavar="SIZE", help="The most memory to take, such as 4GB; by default 80% of the machine's.")
 @click.pass_obj
-def sql(warehouse: Path, query: str, form: str, output: Path | None, snapshot: int | None) -> None:
+def sql(
+    warehouse: Path,
+    query: str,
+    form: str,
+    output: Path | None,
+    snapshot: int | None,
+    timeout: float | None,
+    memory: str | None,
+) -> None:
     """Ask the warehouse one SELECT statement, or run a file of one (QUERY may be a path that ends in .sql).
 
     Views: dataset, gene, condition, compound, context, statistics, signature, phenotype, quality, mapping, rejected.
@@ -46,8 +56,8 @@ def sql(warehouse: Path, query: str, form: str, output: Path | None, snapshot: i
       featurestore sql "select dataset_id, count(*) from condition group by all"
     """
     text = _query_text(query)
-    with Warehouse(warehouse, snapshot) as store:
-        show(store.frame(text), form, output)
+    with Warehouse(warehouse, snapshot, memory=memory) as store:
+        show(store.frame(text, timeout=timeout), form, output)
 
 
 @click.command()

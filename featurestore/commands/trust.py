@@ -1,0 +1,98 @@
+"""``featurestore verify`` and ``doctor``: is what was published still there, and is all well with this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib.metadata import entry_points
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from featurestore.commands.query import snapshot_option
+from featurestore.doctor import Symptom, diagnose
+from featurestore.errors import FeatureStoreError
+from featurestore.examine import Fault, Report
+from featurestore.verify import verify as verify_warehouse
+
+DEEP_CHECKS = "featurestore.checks"
+"""Entry points of further checks; the write path registers the one that recomputes signatures."""
+
+form_option = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Also recompute every signature from its sums.")
+@snapshot_option
+@form_option
+@click.pass_context
+def verify(context: click.Context, deep: bool, snapshot: int | None, form: str) -> None:  # noqa: FBT001
+    """Read every byte of the warehouse again, and compare it with what was published.
+
+    Finds any flipped bit in a release, a reference or a snapshot, decodes every table, and runs the questions of
+    sql/checks. Each fault is named with the release, the file, and the command that restores it. Exit code 1 if any.
+
+    \b
+    Examples:
+      featurestore verify
+      featurestore verify --deep --format json
+    """
+    checks = [point.load() for point in entry_points(group=DEEP_CHECKS)] if deep else []
+    report = verify_warehouse(context.obj, snapshot, deep=checks)
+    if form == "json":
+        click.echo(json.dumps(dataclasses.asdict(report), indent=1))
+    else:
+        for fault in report.faults:
+            click.echo(_sentence(fault) + "\n")
+        for note in report.notes:
+            click.echo(f"Note: {note}.")
+        click.echo(_summary(report, deep=deep))
+    context.exit(1 if report.faults else 0)
+
+
+@click.command()
+@form_option
+@click.pass_context
+def doctor(context: click.Context, form: str) -> None:
+    """Look at the environment and the warehouse: versions, space, memory, permissions, locks, what is left over.
+
+    Nothing is changed. Exit code 1 if there is a problem; a note is none.
+
+    \b
+    Example:
+      featurestore --warehouse lab/warehouse doctor
+    """
+    symptoms = diagnose(context.obj)
+    if form == "json":
+        click.echo(json.dumps([dataclasses.asdict(symptom) for symptom in symptoms], indent=1))
+    else:
+        Console(soft_wrap=True).print(_table(symptoms))
+    context.exit(1 if any(symptom.status == "problem" for symptom in symptoms) else 0)
+
+
+def _sentence(fault: Fault) -> str:
+    """Show a fault as every failure is shown."""
+    release = f" (release {fault.release_id} of {fault.dataset_id})" if fault.dataset_id else ""
+    return str(
+        FeatureStoreError(fault.what, where=fault.where + release, expected=fault.expected, got=fault.got, do=fault.do)
+    )
+
+
+def _summary(report: Report, *, deep: bool) -> str:
+    what = (
+        f"{report.n_snapshots} snapshots, {report.n_releases} releases, {report.n_files} files, "
+        f"{report.n_bytes / 1e6:,.1f} MB read"
+    )
+    if report.faults:
+        return f"{what}: {len(report.faults)} faults."
+    return f"{what}: all as published" + (", and as the sums give." if deep else ".")
+
+
+def _table(symptoms: list[Symptom]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("check", "status", "found", "do"):
+        table.add_column(name)
+    for symptom in symptoms:
+        table.add_row(symptom.check, symptom.status, symptom.found, symptom.do)
+    return table

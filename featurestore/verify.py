@@ -1,0 +1,138 @@
+"""Verify a warehouse: read every byte again, and compare it with what was published.
+
+The latest snapshot holds the checksums of its manifests, of itself and of the snapshot before; a manifest those of its
+tables and its reference. Tables are also decoded, compared with the contract, and asked the questions of
+``sql/checks``, each of which returns the rows at fault.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+
+from featurestore.errors import WarehouseError
+from featurestore.examine import Examination, Fault, Report
+from featurestore.locks import hold_snapshot
+from featurestore.snapshot import (
+    file_sha256,
+    read_json,
+    read_snapshot,
+    snapshot_numbers,
+    snapshot_path,
+    snapshot_text,
+)
+from featurestore.warehouse import DATABASE, attach_views, open_database, shown_snapshot
+
+DeepCheck: TypeAlias = Callable[[Path, str, str], Iterable[Fault]]
+"""A check of one release (warehouse, dataset id, release id) that needs more than the warehouse's own code."""
+
+KEYS_BEFORE_CHECKSUMS = {"contract_version", "created_at", "note", "datasets"}
+
+
+def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] = ()) -> Report:
+    """Verify every snapshot of a warehouse, or one.
+
+    Parameters
+    ----------
+    root
+        The warehouse.
+    number
+        The only snapshot to verify; all where None.
+    deep
+        Further checks of every release that is whole.
+
+    Raises
+    ------
+    WarehouseError
+        There is no warehouse, or no such snapshot.
+    """
+    root = root.resolve()
+    if not root.is_dir():
+        raise WarehouseError("There is no warehouse.", where=str(root))
+    if number is not None and number not in snapshot_numbers(root):
+        read_snapshot(root, number)
+    report = Report()
+    checksums: dict[tuple[str, str], str | None] = {}
+    with ExitStack() as stack:
+        for each in snapshot_numbers(root) if number is None else [number]:
+            report.n_snapshots += 1
+            try:
+                snapshot, lock = hold_snapshot(root, each)
+                if lock is not None:
+                    stack.callback(os.close, lock)
+            except WarehouseError as error:
+                report.faults.append(_damaged(snapshot_path(root, each), error.what))
+                continue
+            report.faults += _snapshot_faults(root, each)
+            checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
+        for (dataset_id, release_id), checksum in sorted(checksums.items()):
+            is_whole = Examination(root, dataset_id, release_id, report).run(checksum)
+            for check in deep if is_whole else ():
+                report.faults += check(root, dataset_id, release_id)
+        report.faults += _database_faults(root, report)
+    return report
+
+
+def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
+    path, before = snapshot_path(root, number), snapshot_path(root, number - 1)
+    snapshot = read_snapshot(root, number)
+    if snapshot_text(snapshot).encode() != path.read_bytes() and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
+        yield _damaged(path, "it is not what was written")
+    numbers = snapshot_numbers(root)
+    if number - 1 in numbers and snapshot.previous not in {None, file_sha256(before)}:
+        yield _damaged(before, "it was changed after the next was made")
+    if number - 1 not in numbers and number > numbers[0]:
+        yield _damaged(before, "it is missing")
+
+
+def _damaged(path: Path, got: str) -> Fault:
+    do = "copy it from a backup; or drop it and those before it: featurestore gc --keep N"
+    return Fault("A snapshot is damaged.", str(path), got=got, do=do)
+
+
+def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
+    """Compare ``featurestore.duckdb`` with the snapshot that it says it shows."""
+    path = root / DATABASE
+    numbers = snapshot_numbers(root)
+    if not numbers:
+        return
+    if not path.exists():
+        report.notes.append(f"{DATABASE} is not there; the next ingest or gc writes it")
+        return
+    shown = shown_snapshot(root)
+    if shown is not None and shown != numbers[-1]:
+        report.notes.append(
+            f"{DATABASE} shows an older snapshot or another folder; the next ingest or gc writes it anew"
+        )
+    elif shown is None or (not report.faults and _definitions(root, None) != _definitions(root, shown)):
+        warehouse = shlex.quote(str(root))
+        do = f"it is derived: rm {shlex.quote(str(path))} && featurestore --warehouse {warehouse} gc"
+        yield Fault("The database of views is damaged.", str(path), do=do)
+
+
+def _definitions(root: Path, number: int | None) -> list[tuple[str, ...]]:
+    """List names, statements and comments of the views of the database, or of those a snapshot should have."""
+    try:
+        with open_database(root) if number is None else duckdb.connect(":memory:") as connection:
+            if number is not None:
+                attach_views(connection, root, read_snapshot(root, number))
+            views = "select schema_name, view_name, sql, comment from duckdb_views() where not internal"
+            columns = (
+                "select schema_name, table_name, column_name || ' ' || data_type, comment from duckdb_columns() "
+                "where schema_name in ('main', 'release', 'reference') and not internal"
+            )
+            rows = connection.sql(f"{views} union all {columns}").fetchall()
+            return sorted((schema, name, *map(_letters, texts)) for schema, name, *texts in rows)
+    except duckdb.Error as error:
+        return [(str(error),)]
+
+
+def _letters(text: str | None) -> str:
+    """Sort a text's letters: DuckDB writes a view's ``exclude`` list in any order."""
+    return "".join(sorted(text or ""))

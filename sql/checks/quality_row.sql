@@ -1,0 +1,5 @@
+-- Every condition that is no control has one row of quality.
+select condition_index, condition_id
+from release.condition
+anti join release.quality using (condition_index)
+where not is_control

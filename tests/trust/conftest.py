@@ -1,0 +1,145 @@
+"""What the tests of trust share: counted trials of each fault class, how many of them to run, and a small warehouse.
+
+``FEATURESTORE_STRESS=1`` runs all trials and prints the table of fault classes; otherwise a quick share is run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from ingest.database import refresh_database
+from ingest.layouts import write_h5ad
+from ingest.pipeline import ingest_dataset
+from ingest.reader import INDEX
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+IS_STRESS = bool(os.environ.get("FEATURESTORE_STRESS"))
+PROPERTY = "faults"
+GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703"]
+SPEC = """\
+[dataset]
+id = "{name}"
+files = ["{name}.h5ad"]
+values = "counts"
+assay = "perturb_seq"
+title = "{title}"
+[condition]
+perturbation = "gene"
+kind = "crispri"
+controls = ["non-targeting"]
+context = {{ value = "K562" }}
+batch = "batch"
+"""
+
+
+class Trials:
+    """Trials of one fault class; one that fails is lost, and the rest still run."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self.n = 0
+        self.lost: list[str] = []
+
+    @contextmanager
+    def trial(self, name: object) -> Iterator[None]:
+        self.n += 1
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001, every loss is counted and shown
+            self.lost.append(f"{name}: {type(error).__name__}: {error}")
+
+
+@pytest.fixture
+def faults(record_property) -> Callable[[str], AbstractContextManager[Trials]]:
+    """Give a counter of the trials of a fault class; at its end, none may be lost."""
+
+    @contextmanager
+    def count(fault: str) -> Iterator[Trials]:
+        started = time.monotonic()
+        trials = Trials(fault)
+        yield trials
+        record_property(PROPERTY, [fault, trials.n, len(trials.lost), time.monotonic() - started])
+        assert not trials.lost, f"{len(trials.lost)} of {trials.n} lost:\n" + "\n".join(trials.lost[:20])
+        assert trials.n > 0
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def share() -> Callable[[int, int], int]:
+    """Choose how many trials to run: a quick share, or all."""
+    return lambda quick, stress: stress if IS_STRESS else quick
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if not IS_STRESS:
+        return
+    rows: dict[str, list[float]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", []):
+                if name == PROPERTY:
+                    fault, n, lost, seconds = value
+                    row = rows.setdefault(fault, [0, 0, 0.0])
+                    for at, number in enumerate((n, lost, seconds)):
+                        row[at] += number
+    terminalreporter.section("fault classes")
+    terminalreporter.write_line(f"{'fault class':<64} {'trials':>7} {'survived':>8} {'lost':>5} {'seconds':>8}")
+    for fault, (n, lost, seconds) in rows.items():
+        terminalreporter.write_line(f"{fault:<64} {n:>7,} {n - lost:>8,} {lost:>5,} {seconds:>8.0f}")
+    n, lost = (sum(int(row[at]) for row in rows.values()) for at in (0, 1))
+    terminalreporter.write_line(f"{'all':<64} {n:>7,} {n - lost:>8,} {lost:>5,}")
+
+
+def write_dataset(folder: Path, name: str, *, seed: int = 0, n_cells: int = 60, title: str = "") -> Path:
+    """Write a small screen and its spec, and return the spec."""
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(3.0, (n_cells, len(GENES))).astype(np.float32)
+    rows = pl.DataFrame(
+        {
+            INDEX: [f"{name}_{i}" for i in range(n_cells)],
+            "gene": rng.choice(["non-targeting", "TP53", "MYC", "EGFR"], n_cells),
+            "batch": rng.choice(["a", "b"], n_cells),
+        }
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_h5ad(folder / f"{name}.h5ad", sparse.csr_array(counts), rows, pl.DataFrame({INDEX: GENES}))
+    spec = folder / f"{name}.toml"
+    spec.write_text(SPEC.format(name=name, title=title), encoding="utf-8")
+    return spec
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Callable[..., Path]:
+    """The function that writes a small dataset and its spec."""
+    return write_dataset
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory) -> Path:
+    """A warehouse of two datasets and three snapshots; tests copy it."""
+    folder = tmp_path_factory.mktemp("published")
+    for name, seed, title in (("first", 1, ""), ("second", 2, ""), ("first", 1, "again")):
+        ingest_dataset(write_dataset(folder / "files", name, seed=seed, title=title), folder / "warehouse")
+    return folder / "warehouse"
+
+
+@pytest.fixture
+def warehouse(published: Path, tmp_path: Path) -> Path:
+    """A copy of the small warehouse, to be harmed."""
+    root = tmp_path / "warehouse"
+    shutil.copytree(published, root)
+    refresh_database(root)
+    return root

@@ -1,0 +1,227 @@
+"""``featurestore gc`` removes what nobody needs, and nothing that somebody does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from featurestore.errors import WarehouseError
+from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
+from featurestore.snapshot import read_snapshot, release_path, snapshot_numbers, snapshot_path
+from featurestore.verify import verify
+from featurestore.warehouse import DATABASE, Warehouse
+from ingest.collect import collect
+from ingest.pipeline import ingest_dataset
+from ingest.publish import name_release
+from ingest.staging import staging
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+
+def leave_behind(root: Path, name: str = "dead", owner: str | None = None, idle: float = 0.0) -> Path:
+    """Leave a staging folder as a killed process does."""
+    folder = root / "staging" / name
+    (folder / "release").mkdir(parents=True)
+    (folder / "release" / "gene.parquet").write_bytes(b"half")
+    (folder / OWNER).write_text(f"{socket.gethostname()} 1\n" if owner is None else owner)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (time.time() - idle, time.time() - idle))
+    return folder
+
+
+def test_gc__of_a_clean_warehouse_changes_nothing(warehouse):
+    before = names(warehouse)
+    assert collect(warehouse) == []
+    assert names(warehouse) == before
+    assert verify(warehouse).faults == []
+
+
+def test_gc__removes_what_killed_processes_left(warehouse):
+    before = names(warehouse)
+    leave_behind(warehouse)
+    leave_behind(warehouse, "barely", owner="")
+    (warehouse / "staging" / "empty").mkdir()
+    (warehouse / PUBLISHING).touch()
+    release = release_path(warehouse, "first", read_snapshot(warehouse).datasets["first"])
+    shutil.copytree(release, release.with_name("release_id=unnamed"))
+    (warehouse / "reference" / "unused").mkdir()
+    (warehouse / DATABASE).unlink()
+    found = collect(warehouse)
+    assert {(each.kind, Path(each.path).name) for each in found} == {
+        ("staging", "dead"),
+        ("staging", "barely"),
+        ("staging", "empty"),
+        ("release", "release_id=unnamed"),
+        ("reference", "unused"),
+    }
+    assert names(warehouse) == before
+
+
+def test_gc__rehearsed_removes_nothing(warehouse):
+    leave_behind(warehouse)
+    before = names(warehouse)
+    assert [each.kind for each in collect(warehouse, keep=1, is_rehearsal=True)] == [
+        "staging",
+        "snapshot",
+        "snapshot",
+        "release",
+    ]
+    assert names(warehouse) == before
+
+
+def test_gc__leaves_the_work_of_a_living_process(warehouse):
+    with staging(warehouse) as folder:
+        (folder / "work").write_text("x")
+        os.utime(folder, (0, 0))
+        assert collect(warehouse) == []
+        assert abandoned(warehouse) == []
+        assert (folder / "work").exists()
+    assert not (warehouse / "staging").exists()
+
+
+def test_gc__waits_a_day_for_another_machine(warehouse):
+    fresh = leave_behind(warehouse, "fresh", owner="elsewhere 7\n", idle=GRACE / 2)
+    leave_behind(warehouse, "old", owner="elsewhere 8\n", idle=GRACE * 2)
+    assert abandoned(warehouse) == [warehouse / "staging" / "old"]
+    assert [Path(each.path).name for each in collect(warehouse)] == ["old"]
+    assert (fresh / "release").is_dir()
+
+
+def test_gc__keep_drops_older_snapshots_and_what_only_they_name(warehouse):
+    old = read_snapshot(warehouse, 1).datasets["first"]
+    kinds = [each.kind for each in collect(warehouse, keep=1)]
+    assert kinds == ["snapshot", "snapshot", "release"]
+    assert snapshot_numbers(warehouse) == [3]
+    assert not release_path(warehouse, "first", old).exists()
+    assert verify(warehouse).faults == []
+    with pytest.raises(WarehouseError, match="no snapshot 1"):
+        Warehouse(warehouse, snapshot=1)
+
+
+def test_gc__keep_leaves_a_snapshot_that_is_read_and_all_after_it(warehouse):
+    with Warehouse(warehouse, snapshot=2) as store:
+        assert [each.path for each in collect(warehouse, keep=1)] == ["snapshots/00000001.json"]
+        assert store.frame("select count(*) as n from signature")["n"].item() > 0
+    assert snapshot_numbers(warehouse) == [2, 3]
+    assert len(collect(warehouse, keep=1)) == 2
+    assert snapshot_numbers(warehouse) == [3]
+
+
+def test_gc__keep_knows_a_reader_that_forgot_to_close(warehouse):
+    store = Warehouse(warehouse, snapshot=1)
+    assert collect(warehouse, keep=1) == []
+    del store
+    assert len(collect(warehouse, keep=1)) == 3
+
+
+def test_gc__never_takes_a_release_that_is_about_to_be_named(warehouse):
+    """A release that no snapshot names is either named or removed, never named after it was removed."""
+    name_release(warehouse, "second", read_snapshot(warehouse).datasets["second"])
+    old = read_snapshot(warehouse, 1).datasets["first"]
+    collect(warehouse, keep=1)
+    assert name_release(warehouse, "first", old) is None
+    assert read_snapshot(warehouse).number == 3
+
+
+def test_gc__a_damaged_snapshot_stops_it(warehouse):
+    snapshot_path(warehouse, 1).write_text("{}")
+    before = names(warehouse)
+    with pytest.raises(WarehouseError, match="damaged"):
+        collect(warehouse)
+    assert names(warehouse) == before
+
+
+def test_gc__a_damaged_manifest_keeps_every_reference(warehouse):
+    release = release_path(warehouse, "first", read_snapshot(warehouse).datasets["first"])
+    (release / "manifest.json").write_text("{")
+    (warehouse / "reference" / "unused").mkdir()
+    assert collect(warehouse) == []
+
+
+def test_publishing__is_one_at_a_time_and_leaves_no_file(warehouse):
+    with publishing(warehouse):
+        with pytest.raises(WarehouseError, match="Another process is publishing"), publishing(warehouse, seconds=0.05):
+            pass
+        assert (warehouse / PUBLISHING).exists()
+    assert not (warehouse / PUBLISHING).exists()
+    (warehouse / PUBLISHING).touch()  # of a process that was killed
+    with publishing(warehouse, seconds=0.05):
+        pass
+    assert not (warehouse / PUBLISHING).exists()
+
+
+def test_reader__never_makes_a_writer_wait(warehouse, dataset, tmp_path):
+    with Warehouse(warehouse), Warehouse(warehouse, snapshot=1):
+        outcome = ingest_dataset(dataset(tmp_path, "third"), warehouse)
+    assert outcome.snapshot == 4
+
+
+def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, monkeypatch):
+    """A snapshot removed between being read and being held is asked for anew."""
+    calls = []
+
+    def removing(root: Path, number: int | None = None):
+        snapshot = read_snapshot(root, number)
+        calls.append(snapshot.number)
+        if len(calls) == 1:
+            snapshot_path(root, 3).unlink()
+        return snapshot
+
+    monkeypatch.setattr("featurestore.locks.read_snapshot", removing)
+    snapshot, lock = hold_snapshot(warehouse)
+    assert (calls, snapshot.number) == ([3, 2], 2)
+    assert lock is not None
+    os.close(lock)
+
+
+def test_locks__end_with_a_killed_process(warehouse):
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom featurestore.locks import publishing\n"
+        "from ingest.staging import staging\nroot = Path(sys.argv[1])\n"
+        "with staging(root) as folder, publishing(root):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(warehouse)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        assert abandoned(warehouse) == []
+        with pytest.raises(WarehouseError, match="publishing"), publishing(warehouse, seconds=0.05):
+            pass
+        process.kill()
+    assert len(abandoned(warehouse)) == 1
+    assert [each.kind for each in collect(warehouse)] == ["staging"]
+    assert names(warehouse)[0] == DATABASE
+
+
+def test_try_lock__says_where_there_are_none(monkeypatch, tmp_path):
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "x").open("w") as file:
+        assert try_lock(file.fileno()) is None
+
+
+def test_no_locks__publishing_goes_on_and_gc_refuses(warehouse, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("featurestore.locks.fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(95, "no locks")))
+    assert ingest_dataset(dataset(tmp_path, "third"), warehouse).snapshot == 4
+    assert verify(warehouse).faults == []
+    with pytest.raises(WarehouseError, match="keeps no locks"):
+        collect(warehouse)
+
+
+def test_command__shows_what_it_removes(warehouse):
+    leave_behind(warehouse)
+    command = [sys.executable, "-m", "featurestore", "--warehouse", str(warehouse), "gc", "--format", "json"]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [row["removed"] for row in json.loads(first.stdout)] == ["staging"]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout) == []

@@ -1,0 +1,82 @@
+"""A warehouse of an older contract opens, or says what to do; one of a newer contract says to upgrade."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from featurestore import contract
+from featurestore.errors import WarehouseError
+from featurestore.snapshot import read_snapshot, snapshot_path
+from featurestore.verify import verify
+from featurestore.warehouse import Warehouse
+from ingest.collect import collect
+from ingest.pipeline import ingest_dataset
+from ingest.recompute import recompute
+
+
+@pytest.fixture
+def written_by(monkeypatch, tmp_path, dataset):
+    """Ingest with a contract of another version, which may lack columns of a table."""
+
+    def write(version: int, table: str = "", lacking: str = ""):
+        with monkeypatch.context() as patch:
+            for module in ("featurestore.snapshot", "ingest.publish", "ingest.pipeline"):
+                patch.setattr(f"{module}.CONTRACT_VERSION", version)
+            if table:
+                whole = contract.RELEASE[table]
+                fewer = tuple(name for name in whole.columns if name != lacking)
+                patch.setitem(contract.RELEASE, table, dataclasses.replace(whole, columns=fewer))
+            ingest_dataset(dataset(tmp_path / "files", "old"), tmp_path / "warehouse")
+        return tmp_path / "warehouse"
+
+    return write
+
+
+def test_older_contract__of_the_same_columns_opens(written_by):
+    root = written_by(0)
+    assert json.loads(snapshot_path(root, 1).read_text())["contract_version"] == 0
+    with Warehouse(root) as store:
+        assert store.frame("select n_genes from dataset")["n_genes"].to_list() == [4]
+    report = verify(root, deep=[recompute])
+    assert report.faults == []
+    assert "contract version 0; to bring it to 1: featurestore ingest old.toml" in report.notes[0]
+
+
+def test_older_contract__that_lacks_a_column_says_what_to_do(written_by, tmp_path):
+    root = written_by(0, "quality", "tas")
+    with pytest.raises(WarehouseError, match="another version of featurestore, and lacks columns") as caught:
+        Warehouse(root)
+    for words in ("contract version 1: tas", "contract version 0", "featurestore ingest old.toml", "quality.parquet"):
+        assert words in str(caught.value)
+    assert verify(root).faults == []
+    outcome = ingest_dataset(tmp_path / "files" / "old.toml", root)
+    assert (outcome.is_new, outcome.snapshot) == (True, 2)
+    with Warehouse(root) as store:
+        assert store.frame("select tas from quality").height > 0
+    with pytest.raises(WarehouseError, match="lacks columns"):
+        Warehouse(root, snapshot=1)
+    collect(root, keep=1)
+    assert verify(root).notes == []
+
+
+def test_snapshot__without_checksums_opens_and_is_continued(warehouse, dataset, tmp_path):
+    for number in (1, 2, 3):
+        path = snapshot_path(warehouse, number)
+        content = json.loads(path.read_text())
+        path.write_text(
+            json.dumps({key: content[key] for key in ("contract_version", "created_at", "note", "datasets")})
+        )
+    assert verify(warehouse).faults == []
+    assert ingest_dataset(dataset(tmp_path, "third"), warehouse).snapshot == 4
+    assert set(read_snapshot(warehouse).manifests) == {"third"}
+    assert read_snapshot(warehouse).previous is not None
+    assert verify(warehouse).faults == []
+
+
+def test_newer_contract__says_to_upgrade(written_by):
+    with pytest.raises(WarehouseError, match="newer featurestore") as caught:
+        Warehouse(written_by(99))
+    assert "upgrade featurestore" in str(caught.value)

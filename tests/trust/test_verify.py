@@ -1,0 +1,244 @@
+"""``featurestore verify`` finds every flipped bit and every broken rule, names the release, and restores it."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from featurestore.errors import WarehouseError
+from featurestore.examine import restoration
+from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, read_snapshot, release_path, snapshot_path
+from featurestore.sqlfiles import heading, sql_files
+from featurestore.verify import verify
+from featurestore.warehouse import DATABASE, Warehouse
+from ingest.database import refresh_database
+from ingest.pipeline import ingest_dataset
+from ingest.recompute import recompute
+
+
+def flip(path: Path, bit: int) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(raw)
+
+
+def rewrite(root: Path, dataset_id: str, table: str, change) -> None:
+    """Change a table and everything that records its checksum, as a faulty program would have written it."""
+    snapshot = read_snapshot(root)
+    folder = release_path(root, dataset_id, snapshot.datasets[dataset_id])
+    path = next(
+        p for p in folder.rglob("*.parquet") if p.relative_to(folder).parts[0].removesuffix(".parquet") == table
+    )
+    frame = change(pl.read_parquet(path))
+    frame.write_parquet(path)
+    manifest = read_manifest(root, dataset_id, snapshot.datasets[dataset_id])
+    for file in manifest["files"]:
+        if file["table"] == table:
+            file |= {"rows": frame.height, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    for number in (1, 2, 3):
+        content = json.loads(snapshot_path(root, number).read_text())
+        plain = {key: content[key] for key in ("contract_version", "created_at", "note", "datasets")}
+        snapshot_path(root, number).write_text(json.dumps(plain))
+
+
+def test_verify__of_a_whole_warehouse_is_clean(warehouse):
+    report = verify(warehouse, deep=[recompute])
+    assert (report.faults, report.notes) == ([], [])
+    assert (report.n_snapshots, report.n_releases) == (3, 3)
+    outside = {DATABASE, *(p.name for p in (warehouse / "snapshots").iterdir())}
+    read = [p for p in warehouse.rglob("*") if p.is_file() and p.name not in outside and "reference" not in p.parts]
+    n_references = sum(len(list((warehouse / "reference").rglob("*.*"))) for _ in range(3))
+    assert report.n_files == len(read) + n_references
+
+
+def test_verify__finds_any_flipped_bit(warehouse, published, faults, share):
+    paths = [p for p in sorted(warehouse.rglob("*")) if p.is_file() and p.name != DATABASE]
+    rng = random.Random(8)
+    n_trials = max(share(1, 12), 1)
+    with faults("bit flipped in a release, reference or snapshot") as trials:
+        for path in paths if n_trials > 1 else rng.sample(paths, 10):
+            for _ in range(n_trials):
+                bit = rng.randrange(path.stat().st_size * 8)
+                flip(path, bit)
+                with trials.trial(f"{path.relative_to(warehouse)} bit {bit}"):
+                    found = verify(warehouse).faults
+                    assert any(str(path) in (fault.where, *fault.where.split()) for fault in found)
+                    assert all(fault.do for fault in found)
+                flip(path, bit)
+    assert verify(warehouse).faults == []
+
+
+def test_verify__finds_what_a_flipped_bit_changes_in_the_database_of_views(warehouse, faults, share):
+    rng = random.Random(9)
+    path = warehouse / DATABASE
+    with faults("bit flipped in the derived database of views") as trials:
+        for _ in range(share(6, 150)):
+            bit = rng.randrange(path.stat().st_size * 8)
+            flip(path, bit)
+            with trials.trial(f"bit {bit}"):
+                report = verify(warehouse)
+                if not report.faults and not report.notes:
+                    with Warehouse(warehouse) as store:
+                        assert store.frame("select count(*) as n from signature")["n"].item() > 0
+            flip(path, bit)
+
+
+@pytest.mark.parametrize("name", ["statistics", "condition", "manifest.json", "gene.parquet"])
+def test_verify__names_release_and_file_that_are_gone(warehouse, name):
+    release = read_snapshot(warehouse).datasets["second"]
+    path = next(release_path(warehouse, "second", release).glob(f"*{name}*"))
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (fault, *_) = verify(warehouse).faults
+    assert (fault.dataset_id, fault.release_id) == ("second", release)
+    assert str(path) in fault.where
+    assert "ingest second.toml" in fault.do
+
+
+def test_verify__finds_a_file_that_does_not_belong(warehouse):
+    release = read_snapshot(warehouse).datasets["second"]
+    stray = release_path(warehouse, "second", release) / "extra.parquet"
+    stray.write_bytes(b"PAR1")
+    (fault,) = verify(warehouse).faults
+    assert (fault.what, fault.where) == ("A file is not of this release.", str(stray))
+
+
+def test_verify__restores_a_release_by_what_it_says(warehouse, published):
+    release = read_snapshot(warehouse).datasets["second"]
+    flip(release_path(warehouse, "second", release) / "statistics" / "part-0.parquet", 4000)
+    (fault,) = verify(warehouse).faults
+    remove, ingest = fault.do.partition("  #")[0].split(" && ")
+    assert "second.h5ad (sha256 " in fault.do
+    subprocess.run(remove, shell=True, check=True)
+    command = ingest.replace("featurestore", f"{sys.executable} -m featurestore", 1)
+    subprocess.run(command, shell=True, check=True, cwd=published.parent / "files", capture_output=True)
+    assert verify(warehouse).faults == []
+    assert read_snapshot(warehouse).datasets["second"] == release
+
+
+def test_verify__restores_a_reference_by_what_it_says(warehouse, published):
+    path = next((warehouse / "reference").rglob("gene.parquet"))
+    flip(path, 99)
+    fault = verify(warehouse).faults[0]
+    assert fault.where == str(path)
+    shutil.rmtree(path.parent)
+    ingest_dataset(published.parent / "files" / f"{fault.dataset_id}.toml", warehouse)
+    assert verify(warehouse).faults == []
+
+
+def test_verify__finds_a_missing_and_a_changed_snapshot(warehouse):
+    content = snapshot_path(warehouse, 1).read_text()
+    snapshot_path(warehouse, 1).write_text(content.replace("ingest first", "ingest fault"))
+    assert verify(warehouse).faults[0].where == str(snapshot_path(warehouse, 1))
+    snapshot_path(warehouse, 2).unlink()
+    assert "it is missing" in [fault.got for fault in verify(warehouse).faults]
+
+
+def test_verify__a_snapshot_that_names_a_path_is_refused(warehouse):
+    path = snapshot_path(warehouse, 3)
+    path.write_text(json.dumps({"contract_version": 1, "created_at": "", "datasets": {"../../x": "y"}}))
+    with pytest.raises(WarehouseError, match="damaged"):
+        Warehouse(warehouse)
+    assert [fault.where for fault in verify(warehouse).faults] == [str(path)]
+
+
+@pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd"])
+def test_warehouse__a_manifest_that_leads_outside_is_refused(warehouse, path):
+    release = read_snapshot(warehouse).datasets["second"]
+    manifest_path = release_path(warehouse, "second", release) / MANIFEST
+    manifest = json.loads(manifest_path.read_text())
+    manifest["files"][0]["path"] = path
+    manifest_path.write_text(json.dumps(manifest))
+    with pytest.raises(WarehouseError, match="manifest is damaged"):
+        Warehouse(warehouse)
+
+
+def test_verify__a_database_of_an_older_snapshot_or_another_folder_is_a_note(warehouse, tmp_path):
+    shutil.copytree(warehouse, tmp_path / "moved")
+    report = verify(tmp_path / "moved")
+    assert report.faults == []
+    assert "another folder" in report.notes[0]
+    assert refresh_database(tmp_path / "moved")
+    assert verify(tmp_path / "moved").notes == []
+    (warehouse / DATABASE).unlink()
+    assert "is not there" in verify(warehouse).notes[0]
+
+
+WRONG = {
+    "counts": ("dataset", lambda t: t.with_columns(n_genes=pl.col("n_genes") + 1)),
+    "one_dataset": ("dataset", lambda t: pl.concat([t, t])),
+    "condition_key": ("condition", lambda t: t.with_columns(condition_id=pl.lit("same"))),
+    "gene_key": ("gene", lambda t: t.with_columns(gene_index=pl.col("gene_index") + 1)),
+    "unknown_condition": ("quality", lambda t: t.with_columns(condition_index=pl.col("condition_index") + 50)),
+    "unknown_gene": ("signature", lambda t: t.with_columns(gene_index=pl.col("gene_index") + 50)),
+    "repeated_row": ("statistics", lambda t: pl.concat([t, t.head(1)])),
+    "missing_row": ("signature", lambda t: t.head(t.height - 1)),
+    "unknown_name": ("condition", lambda t: t.with_columns(context_id=pl.lit("CVCL_9999"))),
+    "cells": ("condition_batch", lambda t: t.with_columns(n_cells=pl.col("n_cells") + 1)),
+    "impossible_sums": ("statistics", lambda t: t.with_columns(sum_log1p=-pl.col("sum_log1p"))),
+    "control_sums": ("control_statistics", lambda t: t.with_columns(sum_log1p=pl.col("sum_log1p") * 1.0001)),
+    "impossible_signature": ("signature", lambda t: t.with_columns(p_value=pl.lit(1.5))),
+    "quality_row": ("quality", lambda t: t.head(1)),
+}
+
+
+@pytest.mark.parametrize("check", sql_files("checks"))
+def test_check__returns_the_rows_at_fault(warehouse, check):
+    table, change = WRONG[check]
+    rewrite(warehouse, "first", table, change)
+    found = {fault.what: fault for fault in verify(warehouse).faults}
+    fault = found[f"Check '{check}' finds rows."]
+    assert (fault.dataset_id, fault.expected) == ("first", heading(sql_files("checks")[check]))
+    assert fault.got
+
+
+def test_contract__a_table_of_other_types_is_found(warehouse):
+    rewrite(warehouse, "first", "gene", lambda t: t.with_columns(pl.col("gene_index").cast(pl.Int64)))
+    assert "A table does not keep the contract." in {fault.what for fault in verify(warehouse).faults}
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("signature", lambda t: t.with_columns(effect=pl.col("effect") * 1.001, z=pl.col("z") * 1.001)),
+        ("quality", lambda t: t.with_columns(is_responder=~pl.col("is_responder"))),
+    ],
+)
+def test_deep__finds_what_the_sums_do_not_give(warehouse, table, change):
+    rewrite(warehouse, "first", table, change)
+    assert verify(warehouse).faults == []
+    (fault,) = verify(warehouse, deep=[recompute]).faults
+    assert fault.what == f"Table '{table}' is not what the sums give."
+    assert "condition_index" in fault.got
+
+
+def test_deep__of_the_small_world_is_clean(world):
+    assert verify(world, deep=[recompute]).faults == []
+
+
+def test_restoration__without_a_manifest_still_names_a_spec(warehouse):
+    release = read_snapshot(warehouse).datasets["second"]
+    (release_path(warehouse, "second", release) / MANIFEST).write_text("{")
+    assert restoration(warehouse, "second", release).endswith("ingest second.toml")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "featurestore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_command__is_exit_code_1_on_damage_and_says_what_to_do(warehouse):
+    clean = run("--warehouse", str(warehouse), "verify")
+    assert (clean.returncode, clean.stderr) == (0, "")
+    assert "all as published" in clean.stdout
+    flip(snapshot_path(warehouse, 3), 333)
+    damaged = run("--warehouse", str(warehouse), "verify", "--format", "json")
+    assert damaged.returncode == 1
+    assert json.loads(damaged.stdout)["faults"][0]["where"] == str(snapshot_path(warehouse, 3))
