@@ -12,6 +12,7 @@ import polars as pl
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
 from ingest.harmonise.genes import collapse, decide_by_context, map_genes
+from ingest.harmonise.online import OnlineGenes
 from ingest.reader import Reader
 from ingest.rows import columns_of
 from ingest.side_tables import SideTable, join_tables
@@ -37,7 +38,9 @@ class GeneAxis:
     is_landmark: npt.NDArray[np.bool_]
 
 
-def read_axis(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> GeneAxis:
+def read_axis(
+    reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
+) -> GeneAxis:
     """Map the genes of a file.
 
     Parameters
@@ -48,6 +51,8 @@ def read_axis(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) ->
         Separate gene tables.
     spec
         The dataset's spec.
+    online
+        What to ask for genes that the reference leaves open.
 
     Raises
     ------
@@ -65,6 +70,7 @@ def read_axis(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) ->
     _refuse_duplicates(ids, reader, spec)
     symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
     mapping = decide_by_context(map_genes(ids, symbols=symbols, kind=spec.genes.kind))
+    mapping = online.complete(mapping) if online is not None else mapping
     mapping.require_mapped(spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'")
     axis = collapse(mapping, value_is_additive=spec.dataset.values == "counts")
     symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))

@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.harmonise.online import OnlineGenes
+from ingest.harmonise.online_cache import AnswerCache
+from ingest.harmonise.online_service import GeneService
 from ingest.pipeline import Outcome, ingest_dataset
 
 
@@ -17,20 +20,29 @@ from ingest.pipeline import Outcome, ingest_dataset
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the data files, where that is not the spec's own.",
 )
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask mygene.info (or FEATURESTORE_MYGENE_URL) for genes that the reference leaves open, and for nothing else.",
+)
 @click.pass_obj
-def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None) -> None:
+def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None, *, online: bool) -> None:
     """Ingest the datasets that SPEC files describe; SPEC may also be the name of a spec that comes with featurestore.
 
     Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
-    leaves the warehouse as it was.
+    leaves the warehouse as it was. No network is touched without --online.
 
     \b
     Examples:
       featurestore ingest replogle_2022_k562_essential.toml
       featurestore ingest papalexi_2021_thp1 --data downloads/
     """
+    service = GeneService()
     for spec in specs:
-        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data)))
+        fallback = OnlineGenes(service, AnswerCache(warehouse)) if online else None
+        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data, online=fallback)))
+        if fallback is not None:
+            click.echo(fallback.summary(), err=True)
 
 
 def shipped_specs() -> dict[str, Path]:

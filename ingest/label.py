@@ -71,7 +71,7 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where
     spec
         The dataset's spec.
     lookups
-        The dataset's own tables of compounds and cell lines.
+        The dataset's own tables of compounds and cell lines, and the service to ask for genes.
     where
         The files, for messages.
 
@@ -150,7 +150,7 @@ def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tu
     condition = spec.condition
     identity = ("label", "kind", *COMPOUND_COLUMNS)
     given = combos.select(identity).unique(maintain_order=True)
-    perturbations = map_perturbations(given, condition, dictionary=lookups.read_compounds())
+    perturbations = map_perturbations(given, condition, dictionary=lookups.read_compounds(), online=lookups.online)
     contexts = map_contexts(combos["context"].to_list(), table=lookups.read_cell_lines())
     contexts = contexts.rename({name: f"context_{name}" for name in HOW}).with_columns(context_target_id="context_id")
     doses, times = map_dose(combos["dose"], condition.dose), map_time(combos["time"], condition.time)

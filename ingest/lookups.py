@@ -1,4 +1,7 @@
-"""What a dataset's labels are looked up in beyond the gene reference: its own tables of compounds and cell lines."""
+"""What a dataset's labels are looked up in beyond the gene reference.
+
+Its own tables of compounds and cell lines; and mygene.info, only where that is asked for.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,20 @@ import polars as pl
 from featurestore.errors import SpecError, did_you_mean
 from ingest.harmonise.compounds import read_compound_dictionary
 from ingest.harmonise.contexts import read_model_table
+from ingest.harmonise.online import OnlineGenes
 from ingest.spec import DatasetSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """The files, where the spec names any."""
+    """The files, where the spec names any, and the service, where it may be asked."""
 
     compounds: Path | None = None
     cell_lines: Path | None = None
+    online: OnlineGenes | None = None
 
     @classmethod
-    def of(cls, spec: DatasetSpec, folder: Path) -> Self:
+    def of(cls, spec: DatasetSpec, folder: Path, online: OnlineGenes | None = None) -> Self:
         """Find the tables that a spec names.
 
         Raises
@@ -31,7 +36,7 @@ class Lookups:
             There is no such file.
         """
         compounds = _file(spec.compound.dictionary, folder, "dictionary under [compound]")
-        return cls(compounds, _file(spec.condition.context_table, folder, "context_table under [condition]"))
+        return cls(compounds, _file(spec.condition.context_table, folder, "context_table under [condition]"), online)
 
     @property
     def files(self) -> list[Path]:

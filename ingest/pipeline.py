@@ -26,12 +26,14 @@ from featurestore.snapshot import read_manifest, read_snapshot, release_path
 from ingest import reference
 from ingest.accumulate import GroupSums, accumulate, half_of
 from ingest.axis import GeneAxis, read_axis, same_genes
+from ingest.database import refresh_database
 from ingest.groups import group_cells
+from ingest.harmonise.online import OnlineGenes
 from ingest.label import Labels, label_rows
 from ingest.lookups import Lookups
 from ingest.open import open_source
 from ingest.progress import step
-from ingest.publish import content_hash, file_sha256, name_release, publish, staging
+from ingest.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
 from ingest.reader import INDEX, Reader
 from ingest.replicates import write_moderated
 from ingest.reported import write_reported, write_reported_quality
@@ -58,7 +60,9 @@ class Outcome:
     manifest: dict[str, Any]
 
 
-def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Outcome:
+def ingest_dataset(
+    spec_path: Path, root: Path, data: Path | None = None, *, online: OnlineGenes | None = None
+) -> Outcome:
     """Ingest one dataset.
 
     Parameters
@@ -69,6 +73,9 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
         The warehouse, made if need be.
     data
         The folder that file names in the spec are relative to; the spec's own by default.
+    online
+        What to ask for genes that the reference leaves open; nothing without it. Its answers are part of the release's
+        identity.
 
     Raises
     ------
@@ -86,24 +93,34 @@ def ingest_dataset(spec_path: Path, root: Path, data: Path | None = None) -> Out
         folders = (spec_path.parent, folder)
         row_tables = open_side_tables(spec.rows, spec.rows.join, folders)
         gene_tables = open_side_tables(spec.genes, (), folders)
-        lookups = Lookups.of(spec, folder)
+        lookups = Lookups.of(spec, folder, online)
         files = [file for reader in readers for file in reader.files]
-        inputs = _inputs([*files, *(table.path for table in (*row_tables, *gene_tables)), *lookups.files])
+        files += [*(table.path for table in (*row_tables, *gene_tables)), *lookups.files]
+        stamps = {path: _stamp(path) for path in files}
+        inputs = _inputs(files)
         identity = {
             "inputs": inputs,
             "spec": spec.model_dump(mode="json"),
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
         }
+        job = _Job(spec, readers, row_tables, gene_tables, lookups)
+        published = job.read() if online is not None else None
+        if online is not None and (answers := online.identity()) is not None:
+            identity["online"] = answers
         release_id = content_hash(identity)
         known = _known(root, spec.dataset.id, release_id)
         if known is not None:
             return known
-        job = _Job(spec, readers, row_tables, gene_tables, lookups)
         with staging(root) as workspace:
-            manifest = job.write(workspace / "release", identity, release_id)
+            manifest = job.write(workspace / "release", published or job.read(), identity, release_id) | {
+                "spec_file": _spec_name(spec_path)
+            }
+            _refuse_changed(stamps)
             tables_of_reference = stack.enter_context(as_file(reference.data_dir()))
             snapshot = publish(root, workspace / "release", manifest, tables_of_reference)
+    if online is not None:
+        online.save()
     manifest = read_manifest(root, spec.dataset.id, release_id)
     return Outcome(spec.dataset.id, release_id, snapshot.number, is_new=True, manifest=manifest)
 
@@ -130,6 +147,15 @@ def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Published:
+    """What a dataset says beside its matrix, in common identifiers: a gene axis a file, all rows, and conditions."""
+
+    axes: list[GeneAxis]
+    rows: pl.DataFrame
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
     """One dataset on its way into a staged release."""
 
@@ -139,14 +165,18 @@ class _Job:
     gene_tables: Sequence[SideTable]
     lookups: Lookups
 
-    def write(self, folder: Path, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
-        started = time.monotonic()
+    def read(self) -> _Published:
+        """Read and harmonise the tables of genes and rows; the matrix is not touched."""
         spec = self.spec
-        axes = [read_axis(reader, self.gene_tables, spec) for reader in self.readers]
+        axes = [read_axis(reader, self.gene_tables, spec, self.lookups.online) for reader in self.readers]
         axes = [axes[0], *(same_genes(axes[0], axis, r) for axis, r in zip(axes[1:], self.readers[1:], strict=True))]
         rows = pl.concat([read_rows(reader, spec, self.row_tables) for reader in self.readers], how="vertical_relaxed")
         where = ", ".join(reader.path.name for reader in self.readers)
-        labels = label_rows(rows, spec, self.lookups, where=where)
+        return _Published(axes, rows, label_rows(rows, spec, self.lookups, where=where))
+
+    def write(self, folder: Path, published: _Published, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
+        started = time.monotonic()
+        spec, axes, rows, labels = self.spec, published.axes, published.rows, published.labels
         folder.mkdir()
         if spec.is_relative:
             self._write_reported(folder, axes, labels, rows)
@@ -239,8 +269,31 @@ def _known(root: Path, dataset_id: str, release_id: str) -> Outcome | None:
     latest = read_snapshot(root)
     is_new = latest.datasets.get(dataset_id) != release_id
     snapshot = name_release(root, dataset_id, release_id) if is_new else latest
+    if snapshot is None:
+        return None
+    keep_reference(root, reference.reference_id(), reference.data_dir())
+    refresh_database(root)
     manifest = read_manifest(root, dataset_id, release_id)
     return Outcome(dataset_id, release_id, snapshot.number, is_new=is_new, manifest=manifest)
+
+
+def _spec_name(path: Path) -> str:
+    """Return what to type to ingest by this spec again: its file, or the name of one that comes with featurestore."""
+    return path.stem if path.parent == Path(__file__).parent / "specs" else path.name
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _refuse_changed(stamps: dict[Path, tuple[int, int, int]]) -> None:
+    """Refuse files that were written while they were read: the release would not be of their checksums."""
+    for path, stamp in stamps.items():
+        if not path.exists() or _stamp(path) != stamp:
+            raise SourceError(
+                "A file changed while it was read.", where=str(path), do="ingest it again when it is complete"
+            )
 
 
 def _inputs(files: Sequence[Path]) -> list[dict[str, Any]]:

@@ -27,8 +27,10 @@ BY_SERVICE = "mygene"
 """Status of what the online service named; it still does where a reference does not know better."""
 
 _KEY = ["entity", "original"]
-_NOT_MAPPED = ("control", "unassigned")
-_LEDGER = "select entity, original, target_id, status from mapping where dataset_id = ? and entity = ?"
+_LEDGER = (
+    "select entity, original, target_id, status from mapping where dataset_id = ? and entity = ? "
+    "and status not in ('control', 'unassigned', 'left_out')"
+)
 
 
 def changes_in_datasets(store: Warehouse, folder: Path) -> pl.DataFrame:
@@ -48,7 +50,7 @@ def count_identifiers(store: Warehouse) -> dict[str, int]:
     """Count the published genes and targets of each dataset."""
     query = (
         "select dataset_id, count(distinct (entity, original)) as n from mapping "
-        "where entity in ('gene', 'perturbation') and status not in ('control', 'unassigned') group by dataset_id"
+        "where entity in ('gene', 'perturbation') and status not in ('control', 'unassigned', 'left_out') group by all"
     )
     return dict(store.frame(query).rows())
 
@@ -104,7 +106,7 @@ def _map_targets(ledger: pl.DataFrame, spec: dict[str, Any]) -> pl.DataFrame:
     section = ConditionSection.model_validate(
         rules | {"perturbation": "-", "context": {"value": "-"}, "kind": "crispri"}
     )
-    labels = ledger.filter(~pl.col("status").is_in(_NOT_MAPPED))["original"].unique(maintain_order=True)
+    labels = ledger["original"].unique(maintain_order=True)
     given = pl.DataFrame({"label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
     mapped = map_perturbations(given, section).ledger
     gene = pl.col("target_id").fill_null("?")

@@ -12,8 +12,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
-
 URL_VARIABLE = "FEATURESTORE_MYGENE_URL"
 URL = "https://mygene.info/v3"
 FIELDS = "symbol,alias,entrezgene,retired,ensembl.gene,HGNC,taxid"
@@ -92,6 +90,8 @@ class GeneService:
 
     def _request(self, what: str, batch: Sequence[str] = (), scopes: str = "") -> Any:
         """Make one request until it succeeds, cannot, or has been made often enough; None once the service is down."""
+        import httpx  # noqa: PLC0415, what is not asked needs no client
+
         for attempt in range(self.attempts):
             if self.down is not None:
                 return None
@@ -127,6 +127,7 @@ class GeneService:
     def _client(self) -> Any:
         """Return the service's own client, made to give up in time and to leave the pauses to this class."""
         if self._made is None:
+            import httpx  # noqa: PLC0415
             from mygene import MyGeneInfo  # noqa: PLC0415, loads pandas
 
             client = MyGeneInfo()

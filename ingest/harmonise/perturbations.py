@@ -19,6 +19,7 @@ from ingest.harmonise.combinations import take_apart
 from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
+from ingest.harmonise.online import OnlineGenes
 from ingest.spec import GENETIC_KINDS, ConditionSection
 
 CONTROL = "control"
@@ -67,7 +68,11 @@ class PerturbationMapping:
 
 
 def map_perturbations(
-    given: pl.DataFrame, rules: ConditionSection, *, dictionary: pl.DataFrame | None = None
+    given: pl.DataFrame,
+    rules: ConditionSection,
+    *,
+    dictionary: pl.DataFrame | None = None,
+    online: OnlineGenes | None = None,
 ) -> PerturbationMapping:
     """Map labels by a dataset's rules.
 
@@ -79,6 +84,8 @@ def map_perturbations(
         The ``[condition]`` table of the dataset's spec.
     dictionary
         Known compounds, from `read_compound_dictionary`.
+    online
+        What to ask for targets that the reference leaves open.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def map_perturbations(
     parts = _parts(table.filter(~pl.col("is_control") & pl.col("reason").is_null()), rules, dictionary)
     table = _with_controls_taken_apart(table, parts)
     parts = parts.drop_nulls("part")
-    genes, gene_ledger = _map_genes(parts.filter("is_genetic"))
+    genes, gene_ledger = _map_genes(parts.filter("is_genetic"), online)
     compounds, compound_parts, compound_ledger = _map_compounds(parts.filter(~pl.col("is_genetic")), dictionary)
     whole = _assemble(pl.concat([genes, compound_parts], how="diagonal"))
     table = table.join(whole, on="row", how="left", maintain_order="left").with_columns(
@@ -188,9 +195,11 @@ def _with_controls_taken_apart(table: pl.DataFrame, parts: pl.DataFrame) -> pl.D
     ).drop("apart")
 
 
-def _map_genes(parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _map_genes(parts: pl.DataFrame, online: OnlineGenes | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     names = parts["part"].unique(maintain_order=True)
-    mapped = map_targets(names.to_list()).table.with_columns(part=names).rename({"note": "gene_note"})
+    mapping = map_targets(names.to_list())
+    mapping = online.complete(mapping) if online is not None else mapping
+    mapped = mapping.table.with_columns(part=names).rename({"note": "gene_note"})
     genes = parts.join(mapped, on="part", how="left", maintain_order="left")
     part_id = pl.col("gene_id").fill_null("label:" + pl.col("part"))
     ledger = genes.select(

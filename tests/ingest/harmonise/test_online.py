@@ -326,4 +326,4 @@ def test_import__loads_no_client_before_it_is_asked():
         "map_genes; OnlineGenes(GeneService(), AnswerCache()).complete(map_genes(['TP53'])); print(*sys.modules)"
     )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"mygene", "biothings_client", "pandas"} & set(modules)
+    assert not {"mygene", "biothings_client", "pandas", "httpx"} & set(modules)
