@@ -1,4 +1,4 @@
-"""One block of a feature matrix: what one external source says about the rows, and where that is from."""
+"""One block of a feature matrix: what one source says about the rows, and where that is from."""
 
 from __future__ import annotations
 
@@ -9,25 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import FeatureError
-from featurestore.features.lookalike import check_lookalikes
-from featurestore.features.matrix import signature_matrix
-from featurestore.features.perturbations import match_conditions
-from featurestore.features.signature import (
-    Reduction,
-    component_reduction,
-    gene_reduction,
-    mean_of_matches,
-    pick_genes,
-)
+from featurestore.features.signature import Effects, component_reduction, gene_reduction
 
 if TYPE_CHECKING:
-    from featurestore.features.elsewhere import Elsewhere, Measured
     from featurestore.features.selection import Source
-    from featurestore.warehouse import Warehouse
 
 _FEWEST_CONDITIONS = 3
 """Fewer conditions than this have no principal components worth the name."""
+_ORIGIN = ("dataset_id", "release_id", "licence")
+_PER_COLUMN = ("kind", "dataset_id", "release_id", "context_id", "effect_kind", "licence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,106 +26,33 @@ class Block:
 
     Parameters
     ----------
-    source
-        The source.
+    name
+        First part of its column names.
     values
         float32, shape (rows, features); no features where the source is skipped.
     columns
         One line per feature, as in a feature matrix.
     per_row
-        ``n_conditions/<source>`` and ``rule/<source>`` of each row.
+        ``n_conditions/<name>`` and ``rule/<name>`` of each row.
     facts
         What the manifest says of the source.
+    origins
+        dataset_id, release_id and licence of everything that it is made from.
     likeness
-        The guard's verdict on whether the source looks like the target; None where it was not read.
+        The guard's verdicts on whether what it is made from looks like the target.
     """
 
-    source: Source
+    name: str
     values: npt.NDArray[np.float32]
     columns: pl.DataFrame
     per_row: pl.DataFrame
     facts: dict[str, Any]
-    likeness: dict[str, Any] | None = None
+    origins: list[dict[str, Any]]
+    likeness: list[dict[str, Any]]
 
 
-def signature_block(warehouse: Warehouse, source: Source, measured: Measured, elsewhere: Elsewhere) -> Block:
-    """Match, average and reduce one source, and add it to the mean elsewhere.
-
-    A source that cannot say anything about the rows is skipped, and the block's facts say why.
-
-    Raises
-    ------
-    LeakageError
-        The source looks like the target under another name.
-    FeatureError
-        A dataset that the spec names has no effect of the wanted kind.
-    """
-    matches = match_conditions(measured.rows, source.conditions)
-    n_rows = measured.rows.height
-    if matches.is_empty():
-        return _skipped(source, n_rows, matches, "no perturbation in common with the rows")
-    try:
-        ids = source.conditions["condition_id"]
-        matrix = signature_matrix(warehouse, source.dataset_id, ids, source.effect_kind)
-    except FeatureError as error:
-        if source.feature.datasets is not None:
-            raise
-        return _skipped(source, n_rows, matches, error.what)
-    likeness = check_lookalikes(source, matrix, matches, measured)
-    elsewhere.add(source, matrix, matches)
-    picked = pick_genes(matrix, source.feature.genes)
-    values = matrix.values[:, picked]
-    if not len(picked):
-        return _skipped(source, n_rows, matches, "none of the named genes is measured")
-    matched = mean_of_matches(values, matches, n_rows)
-    present = values[np.isfinite(values).any(axis=1)]
-    if source.feature.components is None:
-        reduction = gene_reduction(matched, matrix.genes[picked])
-    elif len(present) < _FEWEST_CONDITIONS or not np.nanstd(present, axis=0).any():
-        return _skipped(source, n_rows, matches, "too few conditions, or none that differ, for components")
-    else:
-        reduction = component_reduction(present, matched, source.feature.components)
-    return _block(source, matches, values, reduction, likeness)
-
-
-def _block(
-    source: Source,
-    matches: pl.DataFrame,
-    values: npt.NDArray[np.float32],
-    reduction: Reduction,
-    likeness: dict[str, Any],
-) -> Block:
-    covered = np.asarray(np.isfinite(reduction.values).any(axis=1))
-    explained = reduction.columns["explained_variance"].sum() if source.feature.components else None
-    facts = _facts(source) | {
-        "n_genes": values.shape[1],
-        "n_features": reduction.columns.height,
-        "n_rows_covered": int(covered.sum()),
-        "share_observed": float(np.isfinite(values).mean()),
-        "explained_variance": explained,
-    }
-    return Block(
-        source,
-        reduction.values.astype(np.float32),
-        _columns(source, reduction.columns),
-        _per_row(source, matches, len(covered)),
-        facts,
-        likeness,
-    )
-
-
-def _skipped(source: Source, n_rows: int, matches: pl.DataFrame, reason: str) -> Block:
-    nothing = gene_reduction(np.empty((n_rows, 0)), pl.DataFrame(schema={"gene_id": pl.String()}))
-    return Block(
-        source,
-        nothing.values.astype(np.float32),
-        _columns(source, nothing.columns),
-        _per_row(source, matches, n_rows),
-        _facts(source) | {"n_features": 0, "n_rows_covered": 0, "skipped": reason},
-    )
-
-
-def _facts(source: Source) -> dict[str, Any]:
+def source_facts(source: Source) -> dict[str, Any]:
+    """Return what a manifest says of a source before it is read."""
     first = source.conditions.row(0, named=True)
     return {
         "source": source.block,
@@ -143,33 +60,96 @@ def _facts(source: Source) -> dict[str, Any]:
         "dataset_id": source.dataset_id,
         "release_id": first["release_id"],
         "context_id": source.context_id,
-        "context_label": first["context_label"],
+        "context_label": None if source.context_id is None else first["context_label"],
         "effect_kind": source.effect_kind,
         "licence": first["licence"],
         "n_conditions": source.conditions.height,
     }
 
 
-def _columns(source: Source, columns: pl.DataFrame) -> pl.DataFrame:
-    facts = _facts(source)
-    shared = {
-        name: facts[name] for name in ("kind", "dataset_id", "release_id", "context_id", "effect_kind", "licence")
+def make_block(
+    facts: dict[str, Any],
+    matches: pl.DataFrame,
+    external: npt.NDArray[np.float32],
+    matched: Effects,
+    names: pl.DataFrame,
+    *,
+    components: int | None = None,
+    origins: list[dict[str, Any]] | None = None,
+    likeness: list[dict[str, Any]] | None = None,
+) -> Block:
+    """Reduce matched values to a block; one that has nothing to reduce is skipped, with the reason.
+
+    Parameters
+    ----------
+    facts
+        As of :func:`source_facts`.
+    matches
+        As of ``match_conditions``.
+    external
+        What components are fitted on, shape (conditions, features).
+    matched
+        Values of the rows, shape (rows, features).
+    names
+        ``gene_id`` of each feature, and ``suffix`` where its column name does not end with that.
+    components
+        How many components; None keeps every feature.
+    origins, likeness
+        As of :class:`Block`; by default the one dataset of the facts, and no verdict.
+    """
+    if matches.is_empty():
+        return skipped(facts, len(matched), "no perturbation in common with the rows", likeness)
+    if not matched.shape[1]:
+        return skipped(facts, len(matched), "none of the named genes is measured", likeness)
+    reduction = gene_reduction(matched, names)
+    if components is not None:
+        present = external[np.isfinite(external).any(axis=1)]
+        if len(present) < _FEWEST_CONDITIONS or not np.nanstd(present, axis=0).any():
+            return skipped(facts, len(matched), "too few conditions, or none that differ, for components", likeness)
+        reduction = component_reduction(present, matched, components)
+    covered = np.isfinite(reduction.values).any(axis=1)
+    more = {
+        "n_genes": external.shape[1],
+        "n_features": reduction.columns.height,
+        "n_rows_covered": int(covered.sum()),
+        "share_observed": float(np.isfinite(external).mean()),
+        "explained_variance": reduction.columns["explained_variance"].sum() if components else None,
     }
+    return Block(
+        facts["source"],
+        np.asarray(reduction.values, dtype=np.float32),
+        _columns(facts, reduction.columns),
+        _per_row(facts["source"], matches, len(matched)),
+        facts | more,
+        [{name: facts[name] for name in _ORIGIN}] if origins is None else origins,
+        likeness or [],
+    )
+
+
+def skipped(facts: dict[str, Any], n_rows: int, reason: str, likeness: list[dict[str, Any]] | None = None) -> Block:
+    """Make a block without features of a source that says nothing about the rows, and tell why."""
+    nothing = gene_reduction(np.empty((n_rows, 0)), pl.DataFrame(schema={"gene_id": pl.String()}))
+    no_match = pl.DataFrame(schema={"row": pl.UInt32(), "rule": pl.String()})
+    facts = facts | {"n_features": 0, "n_rows_covered": 0, "skipped": reason}
+    columns, per_row = _columns(facts, nothing.columns), _per_row(facts["source"], no_match, n_rows)
+    origins = [{name: facts[name] for name in _ORIGIN}]
+    return Block(facts["source"], nothing.values.astype(np.float32), columns, per_row, facts, origins, likeness or [])
+
+
+def _columns(facts: dict[str, Any], columns: pl.DataFrame) -> pl.DataFrame:
     return columns.select(
-        name=pl.concat_str(pl.lit(f"{source.block}/"), "suffix"),
-        block=pl.lit(source.block),
-        **{name: pl.lit(value, pl.String()) for name, value in shared.items()},
+        name=pl.concat_str(pl.lit(f"{facts['source']}/"), "suffix"),
+        block=pl.lit(facts["source"]),
+        **{name: pl.lit(facts[name], pl.String()) for name in _PER_COLUMN},
         gene_id="gene_id",
         component="component",
         explained_variance="explained_variance",
     )
 
 
-def _per_row(source: Source, matches: pl.DataFrame, n_rows: int) -> pl.DataFrame:
+def _per_row(name: str, matches: pl.DataFrame, n_rows: int) -> pl.DataFrame:
     counted = matches.group_by("row").agg(pl.len().cast(pl.Int64()).alias("n"), pl.col("rule").first())
     every = pl.DataFrame({"row": np.arange(n_rows, dtype=np.uint32)}).join(
         counted, on="row", how="left", maintain_order="left"
     )
-    return every.select(
-        pl.col("n").fill_null(0).alias(f"n_conditions/{source.block}"), pl.col("rule").alias(f"rule/{source.block}")
-    )
+    return every.select(pl.col("n").fill_null(0).alias(f"n_conditions/{name}"), pl.col("rule").alias(f"rule/{name}"))

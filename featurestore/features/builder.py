@@ -9,13 +9,16 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block, signature_block
+from featurestore.features.block import Block
+from featurestore.features.blocks import make_blocks
 from featurestore.features.elsewhere import Elsewhere, Measured
 from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.guard import check_sources, check_split
+from featurestore.features.licence import check_licences
 from featurestore.features.manifest import matrix_manifest
 from featurestore.features.matrix import signature_matrix
 from featurestore.features.perturbations import assign_folds, shared_target_groups
+from featurestore.features.phenotype import measured_phenotype
 from featurestore.features.selection import select
 from featurestore.features.spec import FeatureSpec, Split, Target, read_spec
 from featurestore.warehouse import Warehouse
@@ -55,20 +58,18 @@ def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Repor
 def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
     report("selecting conditions")
     selection = select(warehouse, spec)
-    experiments = check_sources(selection.target, selection.sources)
+    experiments = check_sources(selection.target, selection.sources, spec.allow)
     report(f"reading {selection.target.height} target conditions")
     measured = _measure(warehouse, selection.target, spec.target)
     rows = _split(measured.rows, spec.split)
     split = check_split(rows, spec.split.by)
     elsewhere = Elsewhere(measured)
-    blocks = []
-    for source in selection.sources:
-        report(f"reading {source.conditions.height} conditions of {source.name}")
-        blocks.append(signature_block(warehouse, source, measured, elsewhere))
+    blocks = make_blocks(warehouse, spec, selection.sources, measured, elsewhere, report)
+    check_licences(spec.licence, rows, blocks)
     if not any(block.columns.height for block in blocks):
         raise _nothing_in_common(blocks)
     features = np.concatenate([block.values for block in blocks], axis=1)
-    lookalikes = [block.likeness for block in blocks if block.likeness is not None]
+    lookalikes = [verdict for block in blocks for verdict in block.likeness]
     guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
     manifest = matrix_manifest(spec, warehouse.snapshot, rows, blocks, measured.genes.height, guard)
     lineage = rows.drop("dataset_id", "release_id", "licence")
@@ -86,6 +87,8 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
 
 def _measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> Measured:
     """Read what is to be predicted; conditions and genes without a single effect are left out."""
+    if target.phenotype is not None:
+        return measured_phenotype(warehouse, conditions, target.phenotype)
     matrix = signature_matrix(warehouse, target.dataset, conditions["condition_id"], target.effect_kind)
     present = np.isfinite(matrix.values)
     rows, genes = np.asarray(present.any(axis=1)), np.asarray(present.any(axis=0))

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.perturbations import SAME_DIRECTION, SAME_KIND
 from featurestore.features.signature import Effects, mean_of_matches
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Elsewhere:
         if source.effect_kind != self._measured.effect_kind or source.name in self._seen:
             return
         self._seen.add(source.name)
-        alike = matches.filter(pl.col("rule").is_in([SAME_KIND, SAME_DIRECTION]))
+        alike = matches.filter("is_alike")
         theirs, ours = self._measured.shared_genes(matrix.genes)
         found = mean_of_matches(matrix.values[:, theirs], alike, len(self._total))
         self._total[:, ours] += np.nan_to_num(found)

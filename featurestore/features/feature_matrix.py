@@ -61,6 +61,29 @@ class FeatureMatrix:
     manifest: dict[str, Any]
 
     @property
+    def coverage(self) -> pl.DataFrame:
+        """What each block says about each row: one line per row and block, of blocks with features.
+
+        ``is_covered``, ``share_observed`` (of the block's features), ``n_conditions`` that were averaged or added up,
+        and the ``rule`` that they met.
+        """
+        blocks = self.columns["block"].to_numpy()
+        parts = []
+        for block in self.columns["block"].unique(maintain_order=True):
+            share = self.mask[:, blocks == block].mean(axis=1)
+            parts.append(
+                self.rows.select(
+                    _KEY,
+                    block=pl.lit(block),
+                    is_covered=pl.Series(share > 0),
+                    share_observed=pl.Series(share),
+                    n_conditions=pl.col(f"n_conditions/{block}"),
+                    rule=pl.col(f"rule/{block}"),
+                )
+            )
+        return pl.concat(parts)
+
+    @property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Whether any source covers the row, shape (rows,)."""
         return np.asarray(self.mask.any(axis=1))
@@ -85,7 +108,7 @@ class FeatureMatrix:
         )
 
     def write(self, folder: str | Path) -> None:
-        """Write X, mask, Y, elsewhere, rows, columns and genes as Parquet, and the manifest as JSON, into a folder.
+        """Write X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and the manifest as JSON.
 
         The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix.
 
@@ -100,7 +123,7 @@ class FeatureMatrix:
             (path / _MANIFEST).unlink(missing_ok=True)
             for name, columns in self._parts().items():
                 self._wide(getattr(self, name), columns).write_parquet(path / f"{name}.parquet")
-            for name in _FRAMES:
+            for name in (*_FRAMES, "coverage"):
                 getattr(self, name).write_parquet(path / f"{name}.parquet")
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
             (path / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")

@@ -2,9 +2,12 @@
 
 What is checked, on the conditions themselves rather than on names in the spec:
 
-1. no source condition shares an ``experiment_id`` with any row, whatever its dataset is called;
+1. no source condition shares an ``experiment_id`` with any row, whatever its dataset is called, unless its feature is
+   an average that leaves out each row's own experiment;
 2. no source looks like the target under another name (:mod:`featurestore.features.lookalike`);
-3. no target gene or compound is in two groups of the split, combinations taken apart.
+3. no target gene or compound is in two groups of the split, combinations taken apart, compounds by their skeleton.
+
+The first two are overruled only by naming the pair of experiments under ``[[allow]]``.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.errors import LeakageError
+from featurestore.errors import LeakageError, did_you_mean
+from featurestore.features.kinds import SignatureFeature
 from featurestore.features.perturbations import target_atoms
+from featurestore.features.spec import Allow, spec_error
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
@@ -23,28 +28,56 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def check_sources(target: pl.DataFrame, sources: Sequence[Source]) -> dict[str, Any]:
+def check_sources(target: pl.DataFrame, sources: Sequence[Source], allow: Sequence[Allow] = ()) -> dict[str, Any]:
     """Prove that no source measured the target's own cells.
+
+    Averages that leave out each row's own experiment may look in the target's experiments, and so may sources that the
+    spec allows by naming the pair of experiments.
 
     Returns
     -------
-    The verdict for the manifest: the target's experiments, and each source's with its number of conditions.
+    The verdict for the manifest: the target's experiments, each source's with its number of conditions, and how many
+    conditions of each pair were allowed.
 
     Raises
     ------
     LeakageError
         Source conditions share an experiment with a row, or conditions do not say which experiment they are from.
+    SpecError
+        An allowed pair names an experiment that neither the rows nor a source have.
     """
     experiments = _experiments(target, "the target")
     own = {source.block: _experiments(source.conditions, f"feature {source.block}") for source in sources}
-    leaks = [source for source in sources if not set(own[source.block]).isdisjoint(experiments)]
+    _check_pairs(allow, experiments, {name for names in own.values() for name in names})
+    allowed = {pair.target for pair in allow if pair.target == pair.source}
+    refused = set(experiments) - allowed
+    leaks = [s for s in sources if not leaves_own_out(s) and not set(own[s.block]).isdisjoint(refused)]
     if leaks:
-        raise _own_experiment(leaks, target, experiments)
+        raise _own_experiment(leaks, target, sorted(refused))
     checked = [
         {"source": source.block, "experiments": own[source.block], "n_conditions": source.conditions.height}
+        | ({"own_experiment": "left out of each row's average"} if leaves_own_out(source) else {})
         for source in sources
     ]
-    return {"target_experiments": experiments, "sources": checked, "n_shared_experiments": 0}
+    return {
+        "target_experiments": experiments,
+        "sources": checked,
+        "n_shared_experiments": 0,
+        "allowed": [pair.model_dump() for pair in allow],
+    }
+
+
+def leaves_own_out(source: Source) -> bool:
+    """Say whether a source's feature is an average that leaves each row's own experiment out."""
+    return isinstance(source.feature, SignatureFeature) and source.feature.average is not None
+
+
+def without_own(source: Source, rows: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
+    """Drop the matches of rows with conditions of their own experiment, for averages that leave it out."""
+    if not leaves_own_out(source):
+        return matches
+    theirs = source.conditions["experiment_id"].gather(matches["source_row"])
+    return matches.filter(theirs != rows["experiment_id"].gather(matches["row"]))
 
 
 def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
@@ -87,6 +120,18 @@ def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
     return {"group_by": by, "n_groups": rows["group"].n_unique(), "n_targets": atoms["atom"].n_unique(), "n_shared": 0}
 
 
+def _check_pairs(allow: Sequence[Allow], target: Sequence[str], sources: set[str]) -> None:
+    places = {"target": list(target), "source": sorted(sources)}
+    faults = [
+        f"allow {i}, {place}: no experiment '{getattr(pair, place)}'; {did_you_mean(getattr(pair, place), known)}"
+        for i, pair in enumerate(allow, start=1)
+        for place, known in places.items()
+        if getattr(pair, place) not in known
+    ]
+    if faults:
+        raise spec_error(faults, "the experiments of the rows and of the sources")
+
+
 def _experiments(conditions: pl.DataFrame, place: str) -> list[str]:
     nameless = conditions.filter(pl.col("experiment_id").is_null())["condition_id"]
     if len(nameless):
@@ -116,5 +161,6 @@ def _own_experiment(leaks: Sequence[Source], target: pl.DataFrame, experiments: 
         where=f"experiment {names}, which has {predicted} of the {target.height} rows",
         expected="features from other experiments only",
         got="\n            ".join(lines),
-        do=f'narrow the feature: where = "experiment_id not in ({names})"',
+        do=f'narrow the feature: where = "experiment_id not in ({names})"; '
+        "if this is no leak, name the pair of experiments under [[allow]] with a reason",
     )

@@ -6,19 +6,21 @@ conditions have the same number of cells and nearly the same signature, the cell
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from featurestore.errors import LeakageError
-from featurestore.features.perturbations import own_targets
+from featurestore.features.perturbations import match_conditions, own_targets
 from featurestore.metrics import pearson_delta
 
 if TYPE_CHECKING:
     from featurestore.features.elsewhere import Measured
     from featurestore.features.matrix import SignatureMatrix
     from featurestore.features.selection import Source
+    from featurestore.features.spec import Allow
 
 NEARLY_IDENTICAL = 0.98
 """Correlation over genes from which two signatures are nearly identical."""
@@ -32,43 +34,56 @@ _SHOWN = 3
 
 
 def check_lookalikes(
-    source: Source, matrix: SignatureMatrix, matches: pl.DataFrame, measured: Measured
+    source: Source, matrix: SignatureMatrix, measured: Measured, allow: Sequence[Allow] = ()
 ) -> dict[str, Any]:
-    """Compare every matched condition of a source with its row.
+    """Compare every condition of a source with the rows of the same perturbation.
 
-    Own target genes are left out: any two screens of a gene share its knock-down.
+    Own target genes are left out: any two screens of a gene share its knock-down. So are the row's own experiment,
+    which is judged by its name, and pairs of experiments that the spec allows.
 
     Returns
     -------
-    The verdict for the manifest: pairs compared, pairs alike, and whether the spec declares the dataset distinct.
+    The verdict for the manifest: pairs compared, pairs alike, and pairs alike that the spec allows.
 
     Raises
     ------
     LeakageError
-        At least three pairs, and a tenth of those compared, are alike, and the spec does not declare it distinct.
+        At least three pairs, and a tenth of those compared, are alike.
     """
     theirs, ours = measured.shared_genes(matrix.genes)
-    pairs = matches.with_columns(
-        n_row=measured.rows["n_cells"].gather(matches["row"]),
-        n_source=source.conditions["n_cells"].gather(matches["source_row"]),
-    )
+    pairs = _compared(source, measured)
     difference = (pl.col("n_row") - pl.col("n_source")).abs() / pl.max_horizontal("n_row", "n_source")
-    pairs = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
-    row = pairs["row"].to_numpy()
+    close = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
+    row = close["row"].to_numpy()
     own = own_targets(measured.rows, measured.genes)[row][:, ours]
     here = np.where(own, np.nan, measured.effects[row][:, ours])
-    there = matrix.values[pairs["source_row"].to_numpy()][:, theirs]
+    there = matrix.values[close["source_row"].to_numpy()][:, theirs]
     enough = (np.isfinite(here) & np.isfinite(there)).sum(axis=1) >= _FEWEST_GENES
-    alike = pairs.filter(enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL))
-    is_distinct = source.dataset_id in source.feature.distinct
-    if alike.height >= max(_FEWEST_PAIRS, _SHARE * matches.height) and not is_distinct:
-        raise _lookalike(source, alike, matches.height, measured)
+    alike = close.filter(enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL))
+    named = pl.DataFrame(
+        {"target": [pair.target for pair in allow], "source": [pair.source for pair in allow]},
+        schema={"target": pl.String(), "source": pl.String()},
+    )
+    refused = alike.join(named, on=["target", "source"], how="anti", maintain_order="left")
+    if refused.height >= max(_FEWEST_PAIRS, _SHARE * pairs.height):
+        raise _lookalike(source, refused, pairs.height, measured)
     return {
         "source": source.block,
-        "n_compared": matches.height,
+        "n_compared": pairs.height,
         "n_alike": alike.height,
-        "is_declared_distinct": is_distinct,
+        "n_allowed": alike.height - refused.height,
     }
+
+
+def _compared(source: Source, measured: Measured) -> pl.DataFrame:
+    """Pair rows with all conditions of the same perturbation in other experiments."""
+    matches = match_conditions(measured.rows, source.conditions)
+    return matches.with_columns(
+        target=measured.rows["experiment_id"].gather(matches["row"]),
+        source=source.conditions["experiment_id"].gather(matches["source_row"]),
+        n_row=measured.rows["n_cells"].gather(matches["row"]),
+        n_source=source.conditions["n_cells"].gather(matches["source_row"]),
+    ).filter(pl.col("target") != pl.col("source"))
 
 
 def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: Measured) -> LeakageError:
@@ -84,5 +99,6 @@ def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: M
         where=f"feature {source.block}",
         expected=f"signatures of other cells, which do not correlate above {NEARLY_IDENTICAL} at equal cell numbers",
         got=f"{alike.height} of {n_compared} matched conditions nearly identical: {shown}",
-        do=f'leave the dataset out; if these are other cells, add distinct = ["{source.dataset_id}"] to the feature',
+        do=f"leave the dataset out; if these are other cells, say so: [[allow]] target = '{first['target'][0]}', "
+        f"source = '{first['source'][0]}', reason = '...'",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
     from featurestore.snapshot import Snapshot
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised whenever the same spec and releases would give another matrix."""
 
 _PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
@@ -42,7 +43,8 @@ def matrix_manifest(
     """
     facts = [block.facts for block in blocks]
     target = rows.select("dataset_id", "release_id", "licence").unique()
-    named = {row["dataset_id"]: row for row in [*target.iter_rows(named=True), *facts]}
+    origins = [origin for block in blocks for origin in block.origins]
+    named = {row["dataset_id"]: row for row in [*target.iter_rows(named=True), *origins]}
     releases = {dataset_id: named[dataset_id]["release_id"] for dataset_id in sorted(named)}
     return {
         "name": spec.name,
@@ -68,10 +70,15 @@ def recipe_hash(spec: FeatureSpec, releases: dict[str, str]) -> str:
     Two snapshots that agree on those releases give the same hash, and the same matrix.
     """
     content = _content(spec)
-    decisive = {key: content[key] for key in ("target", "feature", "split")}
+    decisive = {key: content[key] for key in ("target", "feature", "split", "allow")}
     text = json.dumps([RECIPE_VERSION, CONTRACT_VERSION, decisive, releases], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _content(spec: FeatureSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", exclude_none=True)
+    """Return what a spec says; files by name, since their content is among the releases."""
+    content: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+    for feature in content["feature"]:
+        if "file" in feature:
+            feature["file"] = Path(feature["file"]).name
+    return content

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-SAME_KIND, SAME_DIRECTION, OPPOSITE_OR_OTHER = "same kind", "same direction", "other kind"
-RULES = (SAME_KIND, SAME_DIRECTION, OPPOSITE_OR_OTHER)
+from featurestore.features.kinds import Combination, Reduce
+
+_RULES = ("same kind", "same direction", "other kind")
 """How near a source condition is to the row, nearest first; only the nearest there are enter the mean."""
 
+_INCHI_KEY = r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$"
+_SKELETON = 14
+_MEASURES = ("n_cells", "dose_um", "time_h")
 _DIRECTION = {"crispri": -1, "crispr_knockout": -1, "shrna": -1, "crispra": 1, "overexpression": 1}
 
 
@@ -21,40 +27,131 @@ def perturbation_key() -> pl.Expr:
     return pl.when(genes.str.len_bytes() > 0).then(genes).otherwise(pl.coalesce("compound_id", "perturbation_id"))
 
 
-def match_conditions(rows: pl.DataFrame, source: pl.DataFrame) -> pl.DataFrame:
+def structure_key() -> pl.Expr:
+    """Return what was perturbed, as :func:`perturbation_key`, but of an InChIKey its skeleton alone.
+
+    The first 14 letters of an InChIKey are the atoms and bonds: stereochemistry, isotopes and charge come after them.
+    """
+    key = perturbation_key()
+    return pl.when(key.str.contains(_INCHI_KEY)).then(key.str.head(_SKELETON)).otherwise(key)
+
+
+def match_conditions(
+    rows: pl.DataFrame, source: pl.DataFrame, combination: Combination = "exact", reduce: Reduce = "mean"
+) -> pl.DataFrame:
     """Pair rows with the source conditions of the same perturbation.
 
     Of several source conditions of one perturbation, those of the row's own ``perturbation_kind`` are taken; where
     there are none, those that act in the same direction (knock-outs, CRISPRi and shRNA lower a gene, CRISPRa and
-    overexpression raise it); else all. Doses, times and clusters are not told apart.
+    overexpression raise it); else all. Compounds of the very structure come before those of the same skeleton.
 
     Parameters
     ----------
     rows, source
-        Conditions, with ``target_gene_ids``, ``compound_id``, ``perturbation_id`` and ``perturbation_kind``.
+        Conditions, with ``target_gene_ids``, ``compound_id``, ``perturbation_id`` and ``perturbation_kind``; where
+        they have ``n_cells``, ``dose_um`` and ``time_h``, a rule may ask for them.
+    combination
+        ``sum``: a combination that the source lacks is matched by its parts, if the source has them all.
+    reduce
+        Which of several conditions are kept, and with what weight; see
+        :class:`featurestore.features.kinds.SignatureFeature`.
 
     Returns
     -------
-    ``row`` and ``source_row`` (positions), and the ``rule`` that let the pair in; in order of row and source_row.
+    ``row`` and ``source_row`` (positions), ``part`` of the row's combination and ``n_parts`` (0 and 1 where it is
+    matched as a whole), ``weight`` of the condition in the mean of its part, the ``rule`` that let the pair in, and
+    ``is_alike``: of the same kind or direction. In order of row, part and source_row.
     """
-    left, right = (
-        frame.select(
-            perturbation_key().alias("key"),
-            pl.col("perturbation_kind").alias("kind"),
-            pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0).alias("direction"),
-        ).with_row_index(name)
-        for frame, name in ((rows, "row"), (source, "source_row"))
+    wanted, offered = _described(rows, "row"), _described(source, "source_row")
+    whole = wanted.drop("targets").with_columns(part=pl.lit(0, pl.Int64()), n_parts=pl.lit(1, pl.Int64()))
+    found = _nearest(whole, offered)
+    if combination == "sum":
+        apart = (
+            wanted.filter(pl.col("targets").list.len() > 1, ~pl.col("row").is_in(found["row"].implode()))
+            .with_columns(
+                key="targets",
+                exact="targets",
+                part=pl.int_ranges(pl.col("targets").list.len(), dtype=pl.Int64()),
+                n_parts=pl.col("targets").list.len().cast(pl.Int64()),
+            )
+            .drop("targets")
+            .explode("key", "exact", "part")
+        )
+        parts = _nearest(apart, offered)
+        has_all = pl.col("part").n_unique().over("row") == pl.col("n_parts")
+        found = pl.concat([found, parts.filter(has_all)])
+    alike, structure = pl.col("rank") // 2, pl.col("rank") % 2
+    rule = pl.concat_str(
+        alike.replace_strict(dict(enumerate(_RULES)), return_dtype=pl.String()),
+        pl.when(structure == 1).then(pl.lit(", same skeleton")).otherwise(pl.lit("")),
+        pl.when(pl.col("n_parts") > 1).then(pl.lit(", sum of parts")).otherwise(pl.lit("")),
+        pl.lit("" if reduce == "mean" else f", {reduce.replace('_', ' ')}"),
     )
-    same_kind = pl.col("kind") == pl.col("kind_right")
-    same_direction = (pl.col("direction") == pl.col("direction_right")) & (pl.col("direction") != 0)
-    rank = pl.when(same_kind).then(0).when(same_direction).then(1).otherwise(2)
     return (
-        left.join(right, on="key", how="inner")
-        .with_columns(rank=rank)
-        .filter(pl.col("rank") == pl.col("rank").min().over("row"))
-        .select("row", "source_row", rule=pl.col("rank").replace_strict(dict(enumerate(RULES))))
-        .sort("row", "source_row")
+        _reduced(found, reduce)
+        .select("row", "source_row", "part", "n_parts", "weight", rule=rule, is_alike=alike < len(_RULES) - 1)
+        .sort("row", "part", "source_row")
     )
+
+
+def match_keys(rows: pl.DataFrame, keys: Sequence[str], combination: Combination = "sum") -> pl.DataFrame:
+    """Pair rows with a table keyed by gene or compound, such as an embedding; a key may be a combination, ``A+B``.
+
+    Returns
+    -------
+    As of :func:`match_conditions`; ``source_row`` is the position of the key.
+    """
+    text = pl.lit(None, pl.String())
+    named = pl.DataFrame({"perturbation_id": keys}, schema={"perturbation_id": pl.String()}).with_columns(
+        target_gene_ids=pl.lit(None, pl.List(pl.String())), compound_id=text, perturbation_kind=text
+    )
+    matches = match_conditions(rows, named, combination)
+    return matches.with_columns(pl.col("rule").str.replace("same kind", "same target", literal=True))
+
+
+def _described(conditions: pl.DataFrame, position: str) -> pl.DataFrame:
+    """Select what matching asks of conditions, with their position; what they lack is NULL."""
+    lacking = [name for name in _MEASURES if name not in conditions.columns]
+    return (
+        conditions.with_columns(pl.lit(None, pl.Float64()).alias(name) for name in lacking)
+        .select(
+            key=structure_key(),
+            exact=perturbation_key(),
+            targets="target_gene_ids",
+            kind=pl.col("perturbation_kind"),
+            direction=pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0),
+            **{name: pl.col(name).cast(pl.Float64()) for name in _MEASURES},
+        )
+        .with_row_index(position)
+    )
+
+
+def _nearest(wanted: pl.DataFrame, offered: pl.DataFrame) -> pl.DataFrame:
+    """Join on the key and keep, for each part of a row, the conditions of the lowest rank."""
+    same_kind = (pl.col("kind") == pl.col("kind_right")) | pl.col("kind").is_null() | pl.col("kind_right").is_null()
+    same_direction = (pl.col("direction") == pl.col("direction_right")) & (pl.col("direction") != 0)
+    kind = pl.when(same_kind).then(0).when(same_direction).then(1).otherwise(2)
+    structure = (pl.col("exact") != pl.col("exact_right")).cast(pl.Int32())
+    return (
+        wanted.join(offered.drop("targets"), on="key", how="inner")
+        .with_columns(rank=2 * kind + structure)
+        .filter(pl.col("rank") == pl.col("rank").min().over("row", "part"))
+    )
+
+
+def _reduced(found: pl.DataFrame, reduce: Reduce) -> pl.DataFrame:
+    """Keep the candidates that a rule takes, with their weights; of equals the first."""
+    slot, cells = ["row", "part"], pl.col("n_cells_right")
+    if reduce == "max_cells":
+        order = found.sort("row", "part", cells, "source_row", descending=[False, False, True, False], nulls_last=True)
+        found = order.unique(slot, keep="first", maintain_order=True)
+    if reduce == "nearest_dose":
+        for name, scale in (("dose_um", pl.Expr.log), ("time_h", pl.Expr.abs)):
+            distance = (scale(pl.col(name)) - scale(pl.col(f"{name}_right"))).abs().fill_null(float("inf"))
+            rounded = distance.round(9)
+            found = found.filter(rounded == rounded.min().over(slot))
+    weight = pl.coalesce(cells, cells.median().over(slot), 1.0) if reduce == "weighted" else pl.lit(1.0)
+    return found.with_columns(weight=weight)
 
 
 def shared_target_groups(rows: pl.DataFrame) -> pl.Series:
@@ -77,13 +174,13 @@ def shared_target_groups(rows: pl.DataFrame) -> pl.Series:
 
 
 def target_atoms(rows: pl.DataFrame) -> pl.DataFrame:
-    """List what each row acts on: one line per target gene; the compound or perturbation where there are no genes.
+    """List what each row acts on: one line per target gene; the structure or perturbation where there are no genes.
 
     Returns
     -------
     ``row`` (position) and ``atom``.
     """
-    genes = rows.with_row_index("row").select("row", "target_gene_ids", key=perturbation_key())
+    genes = rows.with_row_index("row").select("row", "target_gene_ids", key=structure_key())
     atoms = pl.when(pl.col("target_gene_ids").list.len() > 0).then("target_gene_ids").otherwise(pl.concat_list("key"))
     return genes.select("row", atom=atoms).explode("atom")
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
-from featurestore.features.spec import FeatureSpec, SignatureFeature, Target, spec_error
+from featurestore.features.kinds import External, ExternalEffects, PhenotypeFeature
+from featurestore.features.spec import FeatureSpec, Target, spec_error
 from featurestore.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The conditions of one dataset in one context that a feature looks in.
+    """The conditions of one dataset in one context that a feature looks in; phenotypes, in all contexts at once.
 
     Parameters
     ----------
@@ -35,16 +36,16 @@ class Source:
         The conditions, with the columns of the target's rows.
     """
 
-    feature: SignatureFeature
+    feature: External
     dataset_id: str
-    context_id: str
+    context_id: str | None
     effect_kind: str
     conditions: pl.DataFrame
 
     @property
     def name(self) -> str:
         """Dataset and context."""
-        return f"{self.dataset_id}/{self.context_id}"
+        return self.dataset_id if self.context_id is None else f"{self.dataset_id}/{self.context_id}"
 
     @property
     def block(self) -> str:
@@ -74,23 +75,20 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
     if faults:
         raise spec_error(faults, _origin(warehouse, spec))
     target = _attempt(warehouse, [spec.target.dataset], spec.target.where, "target", faults)
-    found = [
-        _attempt(warehouse, feature.datasets, feature.where, f"feature {i}", faults)
-        for i, feature in enumerate(spec.feature, start=1)
-    ]
+    external = {i: feature for i, feature in enumerate(spec.feature, start=1) if isinstance(feature, External)}
+    found = {i: _attempt(warehouse, f.datasets, _where(f), f"feature {i}", faults) for i, f in external.items()}
     if faults:
         raise spec_error(faults, _origin(warehouse, spec))
     if target.is_empty():
         raise _nothing_to_predict(warehouse, spec.target)
-    for feature, conditions in zip(spec.feature, found, strict=True):
-        if conditions.is_empty():
-            raise FeatureError(f"Feature '{feature.block}' selects no condition.", where=f"where = {feature.where!r}")
+    for i, feature in external.items():
+        if found[i].is_empty():
+            raise FeatureError(f"Feature '{feature.block}' selects no condition.", where=f"where = {_where(feature)!r}")
     sources = [
-        source
-        for feature, conditions in zip(spec.feature, found, strict=True)
-        for source in _sources(feature, conditions, feature.effect_kind or spec.target.effect_kind)
+        source for i, feature in external.items() for source in _sources(feature, found[i], spec.target.effect_kind)
     ]
     blocks = [source.block for source in sources]
+    blocks += [feature.block for feature in spec.feature if not isinstance(feature, External)]
     repeated = sorted({block for block in blocks if blocks.count(block) > 1})
     if repeated:
         faults = [f"several features look in {block}: give each a 'name'" for block in repeated]
@@ -101,7 +99,7 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
 def _unknown_datasets(warehouse: Warehouse, spec: FeatureSpec) -> Iterator[str]:
     named = [("target", spec.target.dataset)]
     for i, feature in enumerate(spec.feature, start=1):
-        named += [(f"feature {i}", name) for name in [*(feature.datasets or []), *feature.distinct]]
+        named += [(f"feature {i}", name) for name in (isinstance(feature, External) and feature.datasets) or []]
     for place, dataset_id in named:
         try:
             warehouse.snapshot.release_of(dataset_id)
@@ -128,10 +126,18 @@ def _conditions(warehouse: Warehouse, datasets: list[str] | None, where: str | N
     return frame if datasets is None else frame.filter(pl.col("dataset_id").is_in(datasets))
 
 
-def _sources(feature: SignatureFeature, conditions: pl.DataFrame, effect_kind: str) -> Iterator[Source]:
-    for part in conditions.partition_by("dataset_id", "context_id", maintain_order=True):
-        dataset_id, context_id = part.select("dataset_id", "context_id").row(0)
-        yield Source(feature, dataset_id, context_id, effect_kind, part)
+def _where(feature: External) -> str | None:
+    if not feature.responders_only:
+        return feature.where
+    return "is_responder" if feature.where is None else f"(\n{feature.where}\n) and is_responder"
+
+
+def _sources(feature: External, conditions: pl.DataFrame, target_kind: str) -> Iterator[Source]:
+    kind = (feature.effect_kind or target_kind) if isinstance(feature, ExternalEffects) else "phenotype"
+    by_context = [] if isinstance(feature, PhenotypeFeature) else ["context_id"]
+    for part in conditions.partition_by("dataset_id", *by_context, maintain_order=True):
+        context_id = part["context_id"][0] if by_context else None
+        yield Source(feature, part["dataset_id"][0], context_id, kind, part)
 
 
 def _nothing_to_predict(warehouse: Warehouse, target: Target) -> FeatureError:

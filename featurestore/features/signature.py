@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from sklearn.decomposition import PCA
 
-if TYPE_CHECKING:
-    from featurestore.features.matrix import SignatureMatrix
+from featurestore.features.kinds import Genes
 
 _EXACT = 100
 """Up to this many conditions or genes everything is decomposed; above it, only the wanted components are sought."""
@@ -40,12 +38,15 @@ class Reduction:
 def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_rows: int) -> Effects:
     """Average the source conditions that match each row, gene by gene over those that have the gene.
 
+    Where a row is matched by parts, each part is averaged and the parts are added up; a gene that any part lacks is
+    missing.
+
     Parameters
     ----------
     values
         Effects of the source, shape (conditions, genes).
     matches
-        ``row`` and ``source_row``, as of ``match_conditions``.
+        ``row``, ``part``, ``source_row`` and ``weight``, as of ``match_conditions``.
     n_rows
         Number of rows.
 
@@ -53,29 +54,80 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
     -------
     Shape (rows, genes); NaN where no matching condition has the gene.
     """
-    pairs = (matches["row"].to_numpy(), matches["source_row"].to_numpy())
-    weights = coo_array((np.ones(matches.height), pairs), shape=(n_rows, len(values))).tocsr()
-    present = np.isfinite(values)
-    total: Effects = weights @ np.where(present, values, 0.0)
+    slots = matches.select("row", "part").unique(maintain_order=True).with_row_index("slot")
+    slot = matches.join(slots, on=["row", "part"], how="left", maintain_order="left")["slot"].to_numpy()
+    used, source_row = np.unique(matches["source_row"].to_numpy(), return_inverse=True)
+    pairs = (matches["weight"].to_numpy(), (slot, source_row))
+    weights = coo_array(pairs, shape=(slots.height, len(used))).tocsr()
+    chosen = values[used]
+    present = np.isfinite(chosen)
+    total: Effects = weights @ np.where(present, chosen, 0.0)
     count = weights @ present.astype(np.float64)
     mean: Effects = np.full(total.shape, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
-    return mean
+    result: Effects = np.full((n_rows, values.shape[1]), np.nan)
+    row = slots["row"].to_numpy()
+    whole, index = np.unique(row, return_inverse=True)
+    if len(whole) < len(row):
+        parts = coo_array((np.ones(len(row)), (index, np.arange(len(row)))), shape=(len(whole), len(row))).tocsr()
+        mean = np.asarray(parts @ mean)
+    result[whole] = mean
+    return result
 
 
-def pick_genes(matrix: SignatureMatrix, genes: str | list[str]) -> npt.NDArray[np.intp]:
-    """Find the columns of the genes that a feature asks for, of those that any condition has."""
-    wanted = np.isfinite(matrix.values).any(axis=0)
-    if not isinstance(genes, str):
-        named = pl.col("gene_id").is_in(genes) | pl.col("gene_symbol").is_in(genes)
-        wanted &= matrix.genes.select(named.fill_null(value=False)).to_series().to_numpy()
-    return np.flatnonzero(wanted)
+def shrunk(values: npt.NDArray[np.float32], n_cells: pl.Series, half: float | None) -> npt.NDArray[np.float32]:
+    """Shrink effects of few cells towards none, ``n / (n + half)``; an unknown number counts as the median.
+
+    Parameters
+    ----------
+    values
+        Effects, shape (conditions, genes).
+    n_cells
+        Cells behind each condition.
+    half
+        Cells at which an effect counts half; None leaves all as they are.
+    """
+    if half is None:
+        return values
+    n = n_cells.cast(pl.Float64()).to_numpy()
+    n = np.where(np.isnan(n), np.nanmedian(n) if np.isfinite(n).any() else np.inf, n)
+    factor = np.where(np.isinf(n), 1.0, n / (np.where(np.isinf(n), 0.0, n) + half))
+    return np.asarray(values * factor[:, None], dtype=np.float32)
+
+
+def pick_genes(
+    values: npt.NDArray[np.float32], genes: pl.DataFrame, choice: Genes, shared: pl.DataFrame | None = None
+) -> npt.NDArray[np.intp]:
+    """Find the columns of the genes that a feature asks for, of those that any condition has.
+
+    Parameters
+    ----------
+    values
+        Effects of the source, shape (conditions, genes): the variance is over its own conditions.
+    genes
+        gene_id and gene_symbol of each column.
+    choice
+        As in the spec.
+    shared
+        Genes that the target measures, for ``"shared"``.
+    """
+    wanted = np.isfinite(values).any(axis=0)
+    if isinstance(choice, list):
+        named = pl.col("gene_id").is_in(choice) | pl.col("gene_symbol").is_in(choice)
+        wanted &= genes.select(named.fill_null(value=False)).to_series().to_numpy()
+    elif choice == "shared" and shared is not None:
+        wanted &= genes["gene_id"].is_in(shared["gene_id"].implode()).to_numpy()
+    found = np.flatnonzero(wanted)
+    if isinstance(choice, dict):
+        variance = np.nanvar(values[:, found].astype(np.float64), axis=0)
+        found = np.sort(found[np.argsort(-variance, kind="stable")[: choice["most_variable"]]])
+    return found
 
 
 def gene_reduction(matched: Effects, genes: pl.DataFrame) -> Reduction:
-    """Use every gene as a feature."""
+    """Use every gene as a feature; ``genes`` may have the ends of the column names too, as ``suffix``."""
     columns = genes.select(
-        suffix=pl.col("gene_id"),
+        suffix=pl.col("suffix" if "suffix" in genes.columns else "gene_id"),
         gene_id=pl.col("gene_id"),
         component=pl.lit(None, pl.Int64()),
         explained_variance=pl.lit(None, pl.Float64()),

@@ -16,10 +16,22 @@
     where = "context_label <> 'U87MG'"
     components = 20                       # principal components per source; absent: the genes themselves
 
+    [[feature]]
+    kind = "embedding"                    # every kind and its options: featurestore.features.kinds
+    file = "geneformer.parquet"
+
     [split]
     by = "perturbation_id"
     folds = 5
     seed = 0
+
+    [licence]
+    forbid = ["non-commercial"]           # refuse to build from such sources
+
+    [[allow]]                             # overrule the guard for one pair of experiments
+    target = "mcfaline_2023:CVCL_0022"
+    source = "replogle_2022:CVCL_0004"
+    reason = "..."
 """
 
 from __future__ import annotations
@@ -27,38 +39,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from featurestore.contract import EFFECT_KINDS
 from featurestore.errors import SpecError, did_you_mean
+from featurestore.features.kinds import KINDS, Condition, EffectKind, EmbeddingFeature, Feature, Section, Slug
 
 
-def _known_effect_kind(value: str) -> str:
-    if value not in EFFECT_KINDS:
-        raise ValueError(did_you_mean(value, EFFECT_KINDS))
-    return value
-
-
-def _gene_selection(value: object) -> object:
-    named = isinstance(value, list) and value and all(isinstance(name, str) and name for name in value)
-    if value != "measured" and not named:
-        raise ValueError('either "measured" or a list of gene ids or symbols')
-    return value
-
-
-EffectKind = Annotated[str, AfterValidator(_known_effect_kind)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-Condition = Annotated[str, Field(min_length=1)]
-Genes = Annotated[Literal["measured"] | list[str], PlainValidator(_gene_selection)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Target(_Section):
+class Target(Section):
     """The conditions to predict: the rows of the matrix.
 
     Parameters
@@ -69,6 +58,8 @@ class Target(_Section):
         SQL condition over the columns of condition, quality, dataset and context; controls are never rows.
     effect_kind
         The measured effect to predict.
+    phenotype
+        A scalar readout to predict instead, such as ``gene_effect``.
     unit
         What a row is.
     """
@@ -76,51 +67,11 @@ class Target(_Section):
     dataset: str
     where: Condition | None = None
     effect_kind: EffectKind = "delta_log1p"
+    phenotype: Condition | None = None
     unit: Literal["condition"] = "condition"
 
 
-class SignatureFeature(_Section):
-    """The effect of the same perturbation in other experiments, one block of columns per dataset and context.
-
-    Parameters
-    ----------
-    name
-        First part of the column names; the kind by default. Features that look in the same dataset and context need
-        names of their own.
-    datasets, where
-        Which conditions to look in: datasets, a SQL condition as in :class:`Target`, or both.
-    effect_kind
-        The effect to use; the target's by default, so kinds mix only when asked.
-    components
-        Principal components per source; absent, every gene is a column.
-    genes
-        Every measured gene, or the ids or symbols of some.
-    distinct
-        Datasets known to hold other cells than the target's, although their signatures are nearly identical to it.
-    """
-
-    kind: Literal["signature"]
-    name: Slug | None = None
-    datasets: Annotated[list[str], Field(min_length=1)] | None = None
-    where: Condition | None = None
-    effect_kind: EffectKind | None = None
-    components: Annotated[int, Field(ge=1)] | None = None
-    genes: Genes = "measured"
-    distinct: list[str] = []
-
-    @model_validator(mode="after")
-    def _looks_somewhere(self) -> Self:
-        if self.datasets is None and self.where is None:
-            raise ValueError("say where to look: give 'datasets', 'where' or both")
-        return self
-
-    @property
-    def block(self) -> str:
-        """First part of the column names."""
-        return self.name or self.kind
-
-
-class Split(_Section):
+class Split(Section):
     """How rows are held out: whole groups, so that no perturbation is both learnt from and predicted.
 
     Parameters
@@ -139,7 +90,38 @@ class Split(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class FeatureSpec(_Section):
+class Allow(Section):
+    """A pair of experiments between which the guard is overruled, and why; the manifest shows it.
+
+    Parameters
+    ----------
+    target, source
+        ``experiment_id`` of rows, and of source conditions that share or resemble it.
+    reason
+        Why this is no leak.
+    """
+
+    target: Condition
+    source: Condition
+    reason: Condition
+
+
+class Licence(Section):
+    """Terms that a matrix may hold: the build is refused where a source's are others.
+
+    Parameters
+    ----------
+    forbid
+        Licences, or ``non-commercial`` for every licence that excludes commercial use. An unknown licence is refused.
+    allow
+        The only licences allowed.
+    """
+
+    forbid: list[str] = Field(default_factory=list)
+    allow: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class FeatureSpec(Section):
     """A feature matrix, described.
 
     Parameters
@@ -148,22 +130,25 @@ class FeatureSpec(_Section):
         Name of the matrix.
     snapshot
         Snapshot to build from, whatever the latest is.
-    target, feature, split
+    target, feature, split, allow, licence
         The sections of the file.
     """
 
     name: Slug = "features"
     snapshot: Annotated[int, Field(ge=1)] | None = None
     target: Target
-    feature: Annotated[list[SignatureFeature], Field(min_length=1)]
+    feature: Annotated[list[Feature], Field(min_length=1)]
     split: Split = Split()
+    allow: list[Allow] = Field(default_factory=list)
+    licence: Licence = Field(default_factory=Licence)
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+_SECTIONS: dict[str, type[Section]] = {
     "": FeatureSpec,
     "target": Target,
-    "feature": SignatureFeature,
     "split": Split,
+    "allow": Allow,
+    "licence": Licence,
 }
 
 
@@ -183,11 +168,11 @@ def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SpecError("The feature spec cannot be read.", where=str(path), got=str(reason)) from None
-    return parse_spec(text, where=str(path))
+    return parse_spec(text, where=str(path), folder=path.parent)
 
 
-def parse_spec(text: str, where: str = "the feature spec") -> FeatureSpec:
-    """Parse a feature spec from TOML text.
+def parse_spec(text: str, where: str = "the feature spec", folder: Path | None = None) -> FeatureSpec:
+    """Parse a feature spec from TOML text; relative paths of files start at ``folder``.
 
     Raises
     ------
@@ -198,11 +183,33 @@ def parse_spec(text: str, where: str = "the feature spec") -> FeatureSpec:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError("The feature spec is not TOML.", where=where, got=str(error)) from None
+    return spec_of(content, where, folder)
+
+
+def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Path | None = None) -> FeatureSpec:
+    """Make a feature spec of plain values, such as those of a manifest.
+
+    Raises
+    ------
+    SpecError
+        It is wrong; every fault is listed.
+    """
     try:
-        return FeatureSpec.model_validate(content)
+        spec = FeatureSpec.model_validate(content)
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()]
         raise spec_error(faults, where) from None
+    return spec if folder is None else _with_files_in(spec, folder)
+
+
+def _with_files_in(spec: FeatureSpec, folder: Path) -> FeatureSpec:
+    features = [
+        feature.model_copy(update={"file": str(folder / feature.file)})
+        if isinstance(feature, EmbeddingFeature)
+        else feature
+        for feature in spec.feature
+    ]
+    return spec.model_copy(update={"feature": features})
 
 
 def spec_error(faults: Iterable[str], where: str) -> SpecError:
@@ -213,15 +220,21 @@ def spec_error(faults: Iterable[str], where: str) -> SpecError:
 
 
 def _fault(location: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
-    section, *_ = location or ("",)
+    is_feature = len(location) > 2 and location[0] == "feature"  # noqa: PLR2004, the third is the block's kind
+    section = KINDS[str(location[2])] if is_feature else _SECTIONS.get(str(location[0]) if len(location) > 1 else "")
+    location = location[:2] + location[3:] if is_feature else location
     place = _place(location[:-1] if kind == "extra_forbidden" else location)
-    if kind == "extra_forbidden":
-        known = _SECTIONS[str(section) if len(location) > 1 else ""].model_fields
-        return f"{place}unknown key '{location[-1]}'; {did_you_mean(str(location[-1]), known)}"
+    if kind == "extra_forbidden" and section is not None:
+        return f"{place}unknown key '{location[-1]}'; {did_you_mean(str(location[-1]), section.model_fields)}"
+    if kind == "union_tag_not_found":
+        return f"{place.removesuffix(': ')}, kind: is missing; one of {', '.join(KINDS)}"
+    if kind == "union_tag_invalid":
+        got = str(value["kind"])
+        return f"{place.removesuffix(': ')}, kind: {did_you_mean(got, KINDS)}; got {got!r}"
     if kind == "missing":
         return f"{place}is missing"
-    if kind == "list_type" and location == ("feature",):
-        return "feature: each block of features starts with [[feature]]"
+    if kind == "list_type" and location in {("feature",), ("allow",)}:
+        return f"{location[0]}: each block of it starts with [[{location[0]}]]"
     text = message.removeprefix("Value error, ")
     if isinstance(value, str | int | float | bool) and kind != "too_short":
         text = f"{text}; got {value!r}"

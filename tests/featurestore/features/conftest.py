@@ -63,8 +63,13 @@ class Writer:
         rest = {name: [""] * len(GENES) for name in ("entrez_id", "hgnc_id", "biotype", "chromosome")}
         pl.DataFrame({"gene_id": GENES, "gene_symbol": symbols} | rest).write_parquet(reference / "gene.parquet")
 
-    def dataset(self, dataset_id, conditions, effects, *, genes=GENES, kind="delta_log1p", release="r1", quality=None):
-        """Write a dataset; effects are (conditions, genes), NaN where absent; experiments default to the dataset's."""
+    def dataset(
+        self, dataset_id, conditions, effects, *, genes=GENES, kind="delta_log1p", release="r1", quality=None, **more
+    ):
+        """Write a dataset; effects are (conditions, genes), NaN where absent; experiments default to the dataset's.
+
+        Further release tables are given by name.
+        """
         folder = self.root / "releases" / f"dataset_id={dataset_id}" / f"release_id={release}"
         folder.mkdir(parents=True)
         rows = [{**c, "experiment_id": c["experiment_id"] or f"{dataset_id}:{c['context_id']}"} for c in conditions]
@@ -86,6 +91,7 @@ class Writer:
                 }
             ),
         }
+        tables |= more
         if quality is not None:
             tables["quality"] = quality
         files = []

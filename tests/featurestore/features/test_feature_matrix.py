@@ -34,7 +34,9 @@ def test_write__the_same_spec_and_snapshot_give_the_same_bytes(two_datasets, mak
     for name in ("one", "two"):
         build(two_datasets, make_spec("components = 3")).write(tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == sorted([*(f"{n}.parquet" for n in (*PARTS, "rows", "columns", "genes")), "manifest.json"])
+    assert files == sorted(
+        [*(f"{n}.parquet" for n in (*PARTS, "rows", "columns", "genes", "coverage")), "manifest.json"]
+    )
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 

@@ -3,10 +3,11 @@
 import polars as pl
 import pytest
 
-from featurestore.errors import LeakageError
+from featurestore.errors import LeakageError, SpecError
 from featurestore.features.guard import check_sources, check_split
+from featurestore.features.kinds import SignatureFeature
 from featurestore.features.selection import Source
-from featurestore.features.spec import SignatureFeature
+from featurestore.features.spec import Allow
 
 
 def conditions(*experiments):
@@ -37,7 +38,7 @@ def test_check_sources__refuses_the_same_cells_under_another_dataset_name():
     assert "signature/rerelease/CVCL_1: 2 of 3 conditions ('c1', 'c2')" in caught.value.got
     assert "signature/b/CVCL_1: 1 of 1 conditions ('c0')" in caught.value.got
     assert "signature/a" not in caught.value.got
-    assert caught.value.do == "narrow the feature: where = \"experiment_id not in ('mine')\""
+    assert caught.value.do.startswith("narrow the feature: where = \"experiment_id not in ('mine')\"")
 
 
 def test_check_sources__refuses_conditions_without_an_experiment():
@@ -45,6 +46,23 @@ def test_check_sources__refuses_conditions_without_an_experiment():
         check_sources(conditions("mine"), [source("a", "other", None)])
     with pytest.raises(LeakageError, match="the target"):
         check_sources(conditions(None), [source("a", "other")])
+
+
+def test_check_sources__is_overruled_only_by_the_pair_of_experiments():
+    leaky = source("rerelease", "other", "mine")
+    pair = Allow(target="mine", source="mine", reason="a deliberate leak")
+    verdict = check_sources(conditions("mine"), [leaky], [pair])
+    assert verdict["allowed"] == [{"target": "mine", "source": "mine", "reason": "a deliberate leak"}]
+    with pytest.raises(LeakageError):
+        check_sources(conditions("mine"), [leaky], [Allow(target="mine", source="other", reason="another pair")])
+    with pytest.raises(SpecError, match="no experiment 'mien'; did you mean 'mine'"):
+        check_sources(conditions("mine"), [leaky], [Allow(target="mien", source="mine", reason="typo")])
+
+
+def test_check_sources__lets_an_average_look_in_the_targets_experiment_because_it_leaves_it_out():
+    feature = SignatureFeature(kind="signature", datasets=["a"], average="equal")
+    verdict = check_sources(conditions("mine"), [Source(feature, "a", "C", "delta_log1p", conditions("mine", "b"))])
+    assert verdict["sources"][0]["own_experiment"] == "left out of each row's average"
 
 
 def rows(*given):

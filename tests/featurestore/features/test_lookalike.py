@@ -39,21 +39,25 @@ def test_lookalike__reprocessed_cells_are_refused(make_store, make_spec, rng):
         with pytest.raises(LeakageError, match="external/CVCL_B looks like the target") as caught:
             build(store, make_spec())
         assert "8 of 8 matched conditions nearly identical: G0/A/crispri and G0/B/crispri;" in caught.value.got
-        assert 'distinct = ["external"]' in caught.value.do
+        assert "[[allow]] target = 'target:CVCL_A', source = 'external:CVCL_B'" in caught.value.do
 
 
-def test_lookalike__declared_distinct_is_built_and_recorded(make_store, make_spec):
+ALLOW = """
+[[allow]]
+target = "target:CVCL_A"
+source = "external:CVCL_B"
+reason = "sister cultures"
+"""
+
+
+def test_lookalike__an_allowed_pair_is_built_and_recorded(make_store, make_spec):
     with make_store(lambda truth: truth) as store:
-        matrix = build(store, make_spec('distinct = ["external"]'))
+        matrix = build(store, make_spec(split=ALLOW))
         (verdict,) = matrix.manifest["guard"]["lookalikes"]
-        assert verdict == {
-            "source": "signature/external/CVCL_B",
-            "n_compared": N,
-            "n_alike": N,
-            "is_declared_distinct": True,
-        }
-        with pytest.raises(SpecError, match="no dataset 'externa'"):
-            build(store, make_spec('distinct = ["externa"]'))
+        assert verdict == {"source": "signature/external/CVCL_B", "n_compared": N, "n_alike": N, "n_allowed": N}
+        assert matrix.manifest["guard"]["experiments"]["allowed"][0]["reason"] == "sister cultures"
+        with pytest.raises(SpecError, match="no experiment 'external:CVCL_C'"):
+            build(store, make_spec(split=ALLOW.replace("CVCL_B", "CVCL_C")))
 
 
 def test_lookalike__a_good_replicate_of_other_cells_is_welcome(make_store, make_spec, rng):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.features.perturbations import (
     assign_folds,
     match_conditions,
+    match_keys,
     own_targets,
     perturbation_key,
     shared_target_groups,
@@ -55,16 +57,82 @@ def test_match_conditions__takes_the_nearest_kind_there_is():
             gene("C", kind="overexpression"),
         ]
     )
-    assert match_conditions(rows, source).rows() == [
-        (0, 0, "same kind"),
-        (1, 3, "same direction"),
-        (2, 5, "other kind"),
-        (2, 6, "other kind"),
+    assert match_conditions(rows, source).select("row", "source_row", "rule", "is_alike").rows() == [
+        (0, 0, "same kind", True),
+        (1, 3, "same direction", True),
+        (2, 5, "other kind", False),
+        (2, 6, "other kind", False),
     ]
 
 
 def test_match_conditions__is_empty_where_nothing_is_shared():
     assert match_conditions(frame([gene("A")]), frame([gene("B")])).is_empty()
+
+
+def test_match_conditions__adds_up_the_parts_of_a_combination_that_is_not_there():
+    rows = frame([gene("A", "B"), gene("A", "C"), gene("A", "D"), gene("B")])
+    source = frame([gene("A"), gene("B"), gene("B"), gene("C"), gene("A", "C")])
+    matches = match_conditions(rows, source, "sum")
+    columns = ["row", "part", "n_parts", "source_row"]
+    assert matches.select(columns).rows() == [
+        (0, 0, 2, 0),
+        (0, 1, 2, 1),
+        (0, 1, 2, 2),
+        (1, 0, 1, 4),
+        (3, 0, 1, 1),
+        (3, 0, 1, 2),
+    ], "A+C is there as such; D is not there at all"
+    assert matches["rule"].to_list()[:4] == ["same kind, sum of parts"] * 3 + ["same kind"]
+
+
+BASE = "AAAAAAAAAAAAAA-UHFFFAOYSA-N"
+STEREO = "AAAAAAAAAAAAAA-BBBBBBBBSA-N"
+OTHER = "CCCCCCCCCCCCCC-UHFFFAOYSA-N"
+
+
+def test_match_conditions__prefers_the_structure_to_its_skeleton():
+    rows = frame([("x", "compound", [], STEREO), ("y", "compound", [], BASE)])
+    source = frame([("a", "compound", [], BASE), ("b", "compound", [], OTHER), ("c", "compound", [], BASE)])
+    assert match_conditions(rows, source).select("row", "source_row", "rule").rows() == [
+        (0, 0, "same kind, same skeleton"),
+        (0, 2, "same kind, same skeleton"),
+        (1, 0, "same kind"),
+        (1, 2, "same kind"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "weights"),
+    [
+        ("mean", [0, 1, 2, 3], [1, 1, 1, 1]),
+        ("weighted", [0, 1, 2, 3], [10, 500, 20, 20]),
+        ("max_cells", [1], [1]),
+        ("nearest_dose", [2], [1]),
+    ],
+)
+def test_match_conditions__reduces_doses_and_times_by_a_declared_rule(rule, kept, weights):
+    row = frame([("x", "compound", [], BASE)]).with_columns(dose_um=pl.lit(1.0), time_h=pl.lit(24.0))
+    source = frame([("x", "compound", [], BASE)] * 4).with_columns(
+        dose_um=pl.Series([0.01, 10.0, 2.0, 2.0]),
+        time_h=pl.Series([24.0, 24.0, 24.0, 6.0]),
+        n_cells=pl.Series([10, 500, 20, None]),
+    )
+    matches = match_conditions(row, source, reduce=rule)
+    assert matches["source_row"].to_list() == kept
+    assert matches["weight"].to_list() == weights
+    assert matches["rule"][0] == ("same kind" if rule == "mean" else f"same kind, {rule.replace('_', ' ')}")
+
+
+def test_match_keys__finds_targets_combinations_and_compounds():
+    rows = frame([gene("A"), gene("A", "B"), gene("B", "D"), ("x", "compound", [], STEREO)])
+    matches = match_keys(rows, ["A", "B", BASE])
+    assert matches.select("row", "source_row", "n_parts").rows() == [(0, 0, 1), (1, 0, 2), (1, 1, 2), (3, 2, 1)]
+    assert match_keys(rows, ["A", "B"], "exact")["row"].to_list() == [0]
+
+
+def test_shared_target_groups__never_part_a_compound_from_its_other_forms():
+    rows = frame([("x", "compound", [], STEREO), ("y", "compound", [], BASE), ("z", "compound", [], OTHER)])
+    assert shared_target_groups(rows).to_list() == ["x", "x", "z"]
 
 
 def test_shared_target_groups__ties_a_combination_to_its_parts():

@@ -8,18 +8,31 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import PCA
 
-from featurestore.features.matrix import SignatureMatrix
-from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes
+from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes, shrunk
 
 
 def pairs(*given):
-    return pl.DataFrame(given, schema={"row": pl.UInt32, "source_row": pl.UInt32}, orient="row")
+    frame = pl.DataFrame(given, schema={"row": pl.UInt32, "source_row": pl.UInt32}, orient="row")
+    return frame.with_columns(part=pl.lit(0), weight=pl.lit(1.0))
 
 
 def test_mean_of_matches__averages_what_is_present():
     values = np.array([[1.0, 2.0], [3.0, np.nan], [10.0, np.nan]], dtype=np.float32)
     mean = mean_of_matches(values, pairs((0, 0), (0, 1), (2, 2)), 3)
     np.testing.assert_array_equal(mean, [[2.0, 2.0], [np.nan, np.nan], [10.0, np.nan]])
+
+
+def test_mean_of_matches__weighs_conditions_and_adds_up_parts():
+    values = np.array([[1.0, 2.0], [4.0, np.nan], [10.0, 5.0]], dtype=np.float32)
+    matches = pairs((1, 0), (1, 1), (1, 2)).with_columns(part=pl.Series([0, 0, 1]), weight=pl.Series([1.0, 2.0, 7.0]))
+    np.testing.assert_allclose(mean_of_matches(values, matches, 2), [[np.nan, np.nan], [3.0 + 10.0, 2.0 + 5.0]])
+
+
+def test_shrunk__halves_an_effect_at_so_many_cells():
+    values = np.ones((3, 2), dtype=np.float32)
+    np.testing.assert_allclose(shrunk(values, pl.Series([10, 30, None]), 10)[:, 0], [0.5, 0.75, 2 / 3])
+    np.testing.assert_array_equal(shrunk(values, pl.Series([None] * 3, dtype=pl.Int64), 10), values)
+    assert shrunk(values, pl.Series([1, 1, 1]), None) is values
 
 
 @given(arrays(np.float32, (4, 3), elements=st.floats(-9, 9, width=16)), st.permutations(range(4)))
@@ -79,10 +92,11 @@ def test_gene_reduction__keeps_genes_as_they_are():
     assert reduction.columns["suffix"].to_list() == ["a", "b"]
 
 
-def test_pick_genes__takes_measured_genes_or_those_named_by_id_or_symbol():
-    values = np.array([[1.0, np.nan, 0.0, 2.0]], dtype=np.float32)
+def test_pick_genes__takes_measured_shared_variable_or_named_genes():
+    values = np.array([[1.0, np.nan, 0.0, 2.0], [1.1, np.nan, 9.0, 4.0]], dtype=np.float32)
     genes = pl.DataFrame({"gene_id": ["g0", "g1", "g2", "g3"], "gene_symbol": ["S0", "S1", None, "S3"]})
-    matrix = SignatureMatrix(values, pl.DataFrame({"condition_id": ["c"]}), genes, "delta_log1p")
-    assert pick_genes(matrix, "measured").tolist() == [0, 2, 3]
-    assert pick_genes(matrix, ["g2", "S3", "S1"]).tolist() == [2, 3]
-    assert pick_genes(matrix, ["absent"]).size == 0
+    assert pick_genes(values, genes, "measured").tolist() == [0, 2, 3]
+    assert pick_genes(values, genes, ["g2", "S3", "S1"]).tolist() == [2, 3]
+    assert pick_genes(values, genes, ["absent"]).size == 0
+    assert pick_genes(values, genes, "shared", pl.DataFrame({"gene_id": ["g3", "g1", "x"]})).tolist() == [3]
+    assert pick_genes(values, genes, {"most_variable": 2}).tolist() == [2, 3]

@@ -1,0 +1,160 @@
+"""One block for many sources: the average effect of a perturbation elsewhere, the row's own experiment left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.features.block import Block, make_block, skipped, source_facts
+from featurestore.features.effects import chosen_effects, read_source
+from featurestore.features.guard import without_own
+from featurestore.features.kinds import SignatureFeature
+from featurestore.features.lookalike import check_lookalikes
+from featurestore.features.perturbations import match_conditions, structure_key
+from featurestore.features.signature import Effects, mean_of_matches
+
+if TYPE_CHECKING:
+    from featurestore.features.elsewhere import Elsewhere, Measured
+    from featurestore.features.selection import Source
+    from featurestore.features.spec import Allow
+    from featurestore.warehouse import Warehouse
+
+_ORIGIN = ("dataset_id", "release_id", "licence")
+
+
+def average_block(
+    warehouse: Warehouse,
+    feature: SignatureFeature,
+    sources: Sequence[Source],
+    measured: Measured,
+    elsewhere: Elsewhere,
+    allow: Sequence[Allow],
+    report: Callable[[str], None],
+) -> Block:
+    """Average the sources of one feature, gene by gene over those that have the gene.
+
+    A row's own experiment has no weight in its average, to the last bit: it is never added. Components are fitted on
+    the averages of all perturbations over the experiments that no row is from.
+
+    Raises
+    ------
+    LeakageError
+        A source looks like the target under another name.
+    FeatureError
+        A dataset that the spec names has no effect of the wanted kind.
+    """
+    known = _known_elsewhere(sources, measured)
+    rows, fitted = _Sums(measured.rows.height), _Sums(known.height)
+    used, found, likeness, reasons = [], [], [], []
+    for source in sources:
+        report(f"reading {source.conditions.height} conditions of {source.name}")
+        matrix = read_source(warehouse, feature, source)
+        if isinstance(matrix, str):
+            reasons.append(matrix)
+            continue
+        likeness.append(check_lookalikes(source, matrix, measured, allow))
+        values, genes = chosen_effects(feature, source, matrix, measured)
+        every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
+        matches = without_own(source, measured.rows, every)
+        elsewhere.add(source, matrix, matches)
+        rows.add(values, genes, matches, _cells(feature, source))
+        if feature.components is not None:
+            everything = match_conditions(known, source.conditions)
+            outside = everything.filter(~_is_own(source, measured).gather(everything["source_row"]))
+            fitted.add(values, genes, outside, _cells(feature, source))
+        used.append(source)
+        found.append(matches)
+    facts = _facts(feature, used or sources)
+    if not used:
+        return skipped(facts, measured.rows.height, reasons[0])
+    matched, genes = rows.mean()
+    external = fitted.mean(genes)[0] if feature.components is not None else matched
+    return make_block(
+        facts,
+        pl.concat(found).sort("row", maintain_order=True),
+        external.astype(np.float32),
+        matched,
+        genes,
+        components=feature.components,
+        origins=[{name: source_facts(source)[name] for name in _ORIGIN} for source in used],
+        likeness=likeness,
+    )
+
+
+class _Sums:
+    """Weighted sums of effects over sources, on all genes that any of them has."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._total: Effects = np.zeros((n_rows, 0))
+        self._weight: Effects = np.zeros((n_rows, 0))
+        self._genes = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})
+
+    def add(
+        self, values: npt.NDArray[np.float32], genes: pl.DataFrame, matches: pl.DataFrame, cells: pl.Series | None
+    ) -> None:
+        """Add a source's mean for each row, once or as often as the matched conditions have cells."""
+        n_rows = len(self._total)
+        self._genes = pl.concat([self._genes, genes]).unique("gene_id", keep="first", maintain_order=True)
+        grown = ((0, 0), (0, self._genes.height - self._total.shape[1]))
+        self._total, self._weight = np.pad(self._total, grown), np.pad(self._weight, grown)
+        place = self._genes.with_row_index("place").join(genes.select("gene_id"), on="gene_id", how="semi")
+        order = genes.select("gene_id").join(place, on="gene_id", how="left", maintain_order="left")["place"].to_numpy()
+        mean = mean_of_matches(values, matches, n_rows)
+        weight = np.ones(n_rows)
+        if cells is not None:
+            row, n = matches["row"].to_numpy(), cells.gather(matches["source_row"]).to_numpy()
+            weight = np.bincount(row, n, minlength=n_rows).astype(np.float64)
+        self._total[:, order] += np.nan_to_num(mean) * weight[:, None]
+        self._weight[:, order] += np.isfinite(mean) * weight[:, None]
+
+    def mean(self, genes: pl.DataFrame | None = None) -> tuple[Effects, pl.DataFrame]:
+        """Return the mean, shape (rows, genes), NaN where there is none, and the genes: all, by id, or those given."""
+        wanted = self._genes.sort("gene_id") if genes is None else genes
+        place = self._genes.with_row_index("place").select("gene_id", "place")
+        order = wanted.join(place, on="gene_id", how="left", maintain_order="left")["place"]
+        mean: Effects = np.full((len(self._total), wanted.height), np.nan)
+        has, index = order.is_not_null().to_numpy(), order.drop_nulls().to_numpy()
+        known: Effects = np.full((len(self._total), len(index)), np.nan)
+        np.divide(self._total[:, index], self._weight[:, index], out=known, where=self._weight[:, index] > 0)
+        mean[:, has] = known
+        return mean, wanted
+
+
+def _known_elsewhere(sources: Sequence[Source], measured: Measured) -> pl.DataFrame:
+    """List every perturbation of the experiments that no row is from, once, whatever its kind."""
+    foreign = pl.concat(source.conditions.filter(~_is_own(source, measured)) for source in sources)
+    named = foreign.with_columns(structure_key().alias("key"), perturbation_kind=pl.lit(None, pl.String()))
+    return named.unique("key", keep="first", maintain_order=True).drop("key")
+
+
+def _is_own(source: Source, measured: Measured) -> pl.Series:
+    return source.conditions["experiment_id"].is_in(measured.rows["experiment_id"].unique().implode())
+
+
+def _cells(feature: SignatureFeature, source: Source) -> pl.Series | None:
+    """Return what each condition weighs in an average by cells; an unknown number is like the source's median."""
+    if feature.average == "equal":
+        return None
+    n = source.conditions["n_cells"].cast(pl.Float64())
+    return n.fill_null(n.median()).fill_null(1.0)
+
+
+def _facts(feature: SignatureFeature, sources: Sequence[Source]) -> dict[str, Any]:
+    each = [source_facts(source) for source in sources]
+
+    def joined(name: str) -> str:
+        return " + ".join(sorted({str(facts[name] or "unknown") for facts in each}))
+
+    return {
+        "source": f"{feature.block}/average",
+        "kind": feature.kind,
+        **{name: joined(name) for name in ("dataset_id", "release_id", "context_id", "context_label")},
+        "effect_kind": joined("effect_kind"),
+        "licence": joined("licence"),
+        "n_conditions": sum(facts["n_conditions"] for facts in each),
+        "average_of": [source.name for source in sources],
+    }

@@ -1,0 +1,82 @@
+"""The blocks of a spec, in its order: each feature by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from featurestore.features.average import average_block
+from featurestore.features.block import Block
+from featurestore.features.context import context_block, target_expression_block
+from featurestore.features.effects import response_block, signature_block
+from featurestore.features.elsewhere import Elsewhere, Measured
+from featurestore.features.embedding import embedding_block
+from featurestore.features.kinds import (
+    ContextFeature,
+    EmbeddingFeature,
+    Feature,
+    PhenotypeFeature,
+    ResponseFeature,
+    SignatureFeature,
+    TargetExpressionFeature,
+)
+from featurestore.features.phenotype import phenotype_block
+from featurestore.features.selection import Source
+
+if TYPE_CHECKING:
+    from featurestore.features.spec import FeatureSpec
+    from featurestore.warehouse import Warehouse
+
+
+def make_blocks(
+    warehouse: Warehouse,
+    spec: FeatureSpec,
+    sources: Sequence[Source],
+    measured: Measured,
+    elsewhere: Elsewhere,
+    report: Callable[[str], None],
+) -> list[Block]:
+    """Make every block of a spec.
+
+    Raises
+    ------
+    LeakageError
+        A source looks like the target under another name.
+    FeatureError
+        A dataset that the spec names has no effect of the wanted kind, or a file cannot be used.
+    """
+    blocks = []
+    for feature in spec.feature:
+        own = [source for source in sources if source.feature is feature]
+        blocks += _blocks(warehouse, spec, feature, own, measured, elsewhere, report)
+    return blocks
+
+
+def _blocks(
+    warehouse: Warehouse,
+    spec: FeatureSpec,
+    feature: Feature,
+    sources: Sequence[Source],
+    measured: Measured,
+    elsewhere: Elsewhere,
+    report: Callable[[str], None],
+) -> list[Block]:
+    if isinstance(feature, ContextFeature):
+        return [context_block(warehouse, feature, measured)]
+    if isinstance(feature, TargetExpressionFeature):
+        return [target_expression_block(warehouse, feature, measured)]
+    if isinstance(feature, EmbeddingFeature):
+        report(f"reading {feature.file}")
+        return [embedding_block(warehouse, feature, measured.rows)]
+    if isinstance(feature, SignatureFeature) and feature.average is not None:
+        return [average_block(warehouse, feature, sources, measured, elsewhere, spec.allow, report)]
+    blocks = []
+    for source in sources:
+        report(f"reading {source.conditions.height} conditions of {source.name}")
+        if isinstance(feature, PhenotypeFeature):
+            blocks.append(phenotype_block(warehouse, feature, source, measured, spec.allow))
+        elif isinstance(feature, ResponseFeature):
+            blocks.append(response_block(warehouse, feature, source, measured, spec.allow))
+        else:
+            blocks.append(signature_block(warehouse, feature, source, measured, elsewhere, spec.allow))
+    return blocks

@@ -1,0 +1,210 @@
+"""The kinds of features that a spec can ask for, and the options of each.
+
+====================  ======================================================================================
+signature             the effect of the same perturbation in other experiments
+response              how the target gene itself responds to the perturbations of other experiments
+phenotype             scalar readouts of the same perturbation, such as gene effect across cell lines
+context               expression of the controls of the row's own context
+target_expression     expression of the perturbed gene in those controls
+embedding             any table keyed by gene or compound: Geneformer, ESM2, GO, fingerprints
+====================  ======================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from featurestore.contract import EFFECT_KINDS
+from featurestore.errors import did_you_mean
+
+
+def _known_effect_kind(value: str) -> str:
+    if value not in EFFECT_KINDS:
+        raise ValueError(did_you_mean(value, EFFECT_KINDS))
+    return value
+
+
+def _gene_selection(value: object) -> object:
+    named = isinstance(value, list) and value and all(isinstance(name, str) and name for name in value)
+    k = value.get("most_variable") if isinstance(value, dict) and len(value) == 1 else None
+    variable = isinstance(k, int) and not isinstance(k, bool) and k > 0
+    if value not in ("measured", "shared") and not named and not variable:
+        raise ValueError('"measured", "shared", { most_variable = 500 }, or a list of gene ids or symbols')
+    return value
+
+
+EffectKind = Annotated[str, AfterValidator(_known_effect_kind)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+Condition = Annotated[str, Field(min_length=1)]
+Genes = Annotated[Literal["measured", "shared"] | list[str] | dict[str, int], PlainValidator(_gene_selection)]
+Components = Annotated[int, Field(ge=1)]
+Combination = Literal["exact", "sum"]
+Reduce = Literal["mean", "weighted", "max_cells", "nearest_dose"]
+
+
+class Section(BaseModel):
+    """A section of a feature spec: unknown keys and other types are faults."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Feature(Section):
+    """What every kind has: ``name``, the first part of its column names, by default its kind."""
+
+    kind: str
+    name: Slug | None = None
+
+    @property
+    def block(self) -> str:
+        """First part of the column names."""
+        return self.name or self.kind
+
+
+class External(_Feature):
+    """A kind that looks in other experiments.
+
+    Parameters
+    ----------
+    datasets, where
+        Which conditions to look in: datasets, a SQL condition over the columns of condition, quality, dataset and
+        context, or both.
+    responders_only
+        Whether to look only in conditions whose effect is larger than noise.
+    components
+        Principal components per source, fitted on external rows only; absent, every feature is a column.
+    """
+
+    datasets: Annotated[list[str], Field(min_length=1)] | None = None
+    where: Condition | None = None
+    responders_only: bool = False
+    components: Components | None = None
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> Self:
+        if self.datasets is None and self.where is None:
+            raise ValueError("say where to look: give 'datasets', 'where' or both")
+        return self
+
+
+class ExternalEffects(External):
+    """A kind that looks at the effects of other experiments.
+
+    Parameters
+    ----------
+    effect_kind
+        The effect to use; the target's by default, so kinds mix only when asked.
+    genes
+        Every measured gene, those that the target measures too, the k most variable of the source, or named ones.
+    shrinkage
+        Cells at which an effect counts half: it is multiplied by ``n / (n + shrinkage)``. Unit: cells.
+    """
+
+    effect_kind: EffectKind | None = None
+    genes: Genes = "measured"
+    shrinkage: Annotated[float, Field(gt=0)] | None = None
+
+
+class SignatureFeature(ExternalEffects):
+    """The effect of the same perturbation in other experiments: one block per dataset and context, or their average.
+
+    Parameters
+    ----------
+    combination
+        Where a combination was not measured elsewhere: ``exact`` leaves it missing, ``sum`` adds up its parts.
+    reduce
+        What to make of several conditions of one perturbation: their mean, their mean weighted by cells, the one with
+        most cells, or those at the dose (then the time) nearest to the row's.
+    average
+        Average over the sources, each once (``equal``) or by its cells (``cells``), in place of one block per source.
+        The average of a row leaves out the row's own experiment, so the target's dataset may be among the sources.
+    """
+
+    kind: Literal["signature"]
+    combination: Combination = "exact"
+    reduce: Reduce = "mean"
+    average: Literal["equal", "cells"] | None = None
+
+
+class ResponseFeature(ExternalEffects):
+    """How the row's target gene responds to the perturbations of other experiments: one column per condition.
+
+    ``combination = "sum"`` adds up the responses of several targets; ``exact`` leaves combinations missing.
+    """
+
+    kind: Literal["response"]
+    combination: Combination = "sum"
+
+
+class PhenotypeFeature(External):
+    """Scalar readouts of the same perturbation: one column per phenotype and context, one block per dataset.
+
+    Parameters
+    ----------
+    phenotype
+        Name of the readout; every one of the dataset by default.
+    combination
+        As of :class:`SignatureFeature`.
+    """
+
+    kind: Literal["phenotype"]
+    phenotype: str | None = None
+    combination: Combination = "exact"
+
+
+class ContextFeature(_Feature):
+    """Mean log1p(CP10k) of each gene over the controls of the row's own context; controls are no answer.
+
+    ``genes`` is as of :class:`ExternalEffects`, most variable over the contexts; ``components`` are over contexts.
+    """
+
+    kind: Literal["context"]
+    genes: Genes = "measured"
+    components: Components | None = None
+
+
+class TargetExpressionFeature(_Feature):
+    """Expression of the row's target genes over the controls of its own context: mean, and share of cells with any."""
+
+    kind: Literal["target_expression"]
+
+
+class EmbeddingFeature(_Feature):
+    """Vectors of genes or compounds from a file of Parquet, CSV or npz (no pickles).
+
+    Parameters
+    ----------
+    file
+        The file; a relative path starts at the spec's folder.
+    key
+        Column, or array of an npz, that identifies the vectors: gene ids, symbols or numbers, compound ids or names.
+        The first that holds text by default.
+    licence
+        Terms of the file, for the licence gate and the manifest.
+    components
+        Principal components, fitted on all vectors of the file; absent, every dimension is a column.
+    combination
+        ``sum`` adds up the vectors of several targets; ``exact`` leaves combinations missing.
+    """
+
+    kind: Literal["embedding"]
+    file: Annotated[str, Field(min_length=1)]
+    key: str | None = None
+    licence: str | None = None
+    components: Components | None = None
+    combination: Combination = "sum"
+
+
+Feature = Annotated[
+    SignatureFeature | ResponseFeature | PhenotypeFeature | ContextFeature | TargetExpressionFeature | EmbeddingFeature,
+    Field(discriminator="kind"),
+]
+KINDS: dict[str, type[_Feature]] = {
+    "signature": SignatureFeature,
+    "response": ResponseFeature,
+    "phenotype": PhenotypeFeature,
+    "context": ContextFeature,
+    "target_expression": TargetExpressionFeature,
+    "embedding": EmbeddingFeature,
+}

@@ -1,0 +1,126 @@
+"""Scalar readouts, such as gene effect in a cell line: as features across contexts, or as what is to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from featurestore.errors import FeatureError, LeakageError
+from featurestore.features.block import Block, make_block, skipped, source_facts
+from featurestore.features.elsewhere import Measured
+from featurestore.features.kinds import PhenotypeFeature
+from featurestore.features.perturbations import match_conditions
+from featurestore.features.signature import Effects, mean_of_matches
+from featurestore.sqlfiles import sql_files
+
+if TYPE_CHECKING:
+    from featurestore.features.selection import Source
+    from featurestore.features.spec import Allow
+    from featurestore.warehouse import Warehouse
+
+PHENOTYPE = "phenotype"
+_NEARLY_IDENTICAL = 0.98
+_FEWEST_ROWS = 20
+_IDENTITY = ["perturbation_id", "target_gene_ids", "compound_id", "perturbation_kind"]
+
+
+def measured_phenotype(warehouse: Warehouse, conditions: pl.DataFrame, phenotype: str) -> Measured:
+    """Read a scalar readout of the target's conditions; those without a value are left out.
+
+    Returns
+    -------
+    What is to be predicted; its one "gene" is the readout.
+
+    Raises
+    ------
+    FeatureError
+        No condition has the readout.
+    """
+    dataset_id = conditions["dataset_id"][0]
+    values = conditions.join(_read(warehouse, dataset_id, phenotype), on="condition_id", how="left")["value"]
+    has = values.is_not_null()
+    if not has.any():
+        known = _read(warehouse, dataset_id, None)["phenotype"].unique().sort()
+        raise FeatureError(
+            f"No selected condition of '{dataset_id}' has the phenotype '{phenotype}'.",
+            where="target, phenotype",
+            got=f"phenotypes of the dataset: {', '.join(known) or 'none'}",
+        )
+    genes = pl.DataFrame({"gene_id": [phenotype], "gene_symbol": [phenotype]})
+    effects = values.filter(has).to_numpy().astype(np.float32)[:, None]
+    return Measured(conditions.filter(has), genes, effects, PHENOTYPE)
+
+
+def phenotype_block(
+    warehouse: Warehouse, feature: PhenotypeFeature, source: Source, measured: Measured, allow: Sequence[Allow] = ()
+) -> Block:
+    """Give each row the readouts of its perturbation in one dataset: one column per phenotype and context.
+
+    Raises
+    ------
+    LeakageError
+        The target is a readout too, and a context of the source has nearly the same values.
+    """
+    facts, n_rows = source_facts(source) | {"effect_kind": feature.phenotype or PHENOTYPE}, measured.rows.height
+    readouts = _read(warehouse, source.dataset_id, feature.phenotype)
+    found = source.conditions.join(readouts, on="condition_id", how="inner")
+    if found.is_empty():
+        return skipped(facts, n_rows, "none of its conditions has the phenotype")
+    found = found.with_columns(suffix=pl.concat_str("phenotype", pl.lit("/"), pl.col("context_id").fill_null("none")))
+    perturbations = found.select(_IDENTITY).unique(maintain_order=True).with_row_index("at")
+    columns = found.select("suffix").unique().sort("suffix").with_row_index("column")
+    at = found.join(perturbations, on=_IDENTITY, nulls_equal=True, how="left", maintain_order="left")["at"]
+    column = found.join(columns, on="suffix", how="left", maintain_order="left")["column"]
+    shape = (perturbations.height, columns.height)
+    flat = at.to_numpy().astype(np.int64) * shape[1] + column.to_numpy()
+    total = np.bincount(flat, found["value"].to_numpy(), minlength=shape[0] * shape[1])
+    count = np.bincount(flat, minlength=shape[0] * shape[1])
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape).astype(np.float32)
+    matches = match_conditions(measured.rows, perturbations.drop("at"), feature.combination)
+    matched = mean_of_matches(values, matches, n_rows)
+    likeness = _check_values(source, columns["suffix"].to_list(), matched, measured, allow)
+    names = columns.select("suffix", gene_id=pl.lit(None, pl.String()))
+    return make_block(facts, matches, values, matched, names, components=feature.components, likeness=likeness)
+
+
+def _check_values(
+    source: Source, names: Sequence[str], matched: Effects, measured: Measured, allow: Sequence[Allow]
+) -> list[dict[str, Any]]:
+    """Refuse a column that is the answer under another name."""
+    if measured.effect_kind != PHENOTYPE:
+        return []
+    answer = measured.effects[:, 0].astype(np.float64)
+    pairs = {(pair.target, pair.source) for pair in allow}
+    experiments = set(measured.rows["experiment_id"])
+    theirs = source.conditions.group_by("context_id").agg(pl.col("experiment_id").unique())
+    of_context = {str(context): set(ids) for context, ids in theirs.iter_rows()}
+    n_alike = n_allowed = 0
+    for name, values in zip(names, matched.T, strict=True):
+        both = np.isfinite(values) & np.isfinite(answer)
+        if both.sum() < _FEWEST_ROWS or not values[both].std() or not answer[both].std():
+            continue
+        if np.corrcoef(values[both], answer[both])[0, 1] < _NEARLY_IDENTICAL:
+            continue
+        n_alike += 1
+        context = of_context.get(name.rpartition("/")[2], set())
+        if all((ours, other) in pairs for ours in experiments for other in context):
+            n_allowed += 1
+            continue
+        raise LeakageError(
+            f"Source {source.name} looks like the target under another name.",
+            where=f"feature {source.block}, column {name}",
+            expected=f"values that do not correlate above {_NEARLY_IDENTICAL} with those to predict",
+            got=f"{both.sum()} rows nearly identical",
+            do="leave its context out; if these are other cells, name the pair of experiments under [[allow]]",
+        )
+    return [{"source": source.block, "n_compared": len(names), "n_alike": n_alike, "n_allowed": n_allowed}]
+
+
+def _read(warehouse: Warehouse, dataset_id: str, phenotype: str | None) -> pl.DataFrame:
+    with warehouse.connection.cursor() as cursor:
+        query = sql_files("features")["phenotypes"]
+        frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": dataset_id, "phenotype": phenotype}).pl()
+    return frame

@@ -1,0 +1,299 @@
+"""Every kind of feature on effects that are known."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.decomposition import PCA
+
+from featurestore.errors import FeatureError, LeakageError
+from featurestore.features.builder import build
+from featurestore.features.spec import parse_spec, read_spec
+
+TARGET = '[target]\ndataset = "target"\n'
+SPLIT = "\n[split]\nfolds = 3\n"
+
+
+def spec_of(*features, target=TARGET, more=SPLIT):
+    return parse_spec(target + "".join(f"[[feature]]\n{feature}\n" for feature in features) + more)
+
+
+def external(kind, *lines):
+    return "\n".join((f'kind = "{kind}"', 'datasets = ["external"]', *lines))
+
+
+def effects_of(store, dataset, context):
+    query = """
+        select condition_id, gene_id, effect from signature join condition using (dataset_id, condition_id)
+        where dataset_id = $d and context_label = $c
+    """
+    return {(c, g): e for c, g, e in store.frame(query, {"d": dataset, "c": context}).iter_rows()}
+
+
+def test_response__is_how_the_target_gene_responds_to_others(two_datasets, gene_ids):
+    matrix = build(two_datasets, spec_of(external("response", "where = \"context_label = 'B'\"")))
+    measured = effects_of(two_datasets, "external", "B")
+    labels = matrix.rows["perturbation_label"].to_list()
+    name = "response/external/CVCL_B/G9/B/crispri"
+    column = matrix.columns["name"].to_list().index(name)
+    assert matrix.X[labels.index("G7"), column] == pytest.approx(measured["G9/B/crispri", gene_ids[7]])
+    assert np.isnan(matrix.X[labels.index("G2")]).all(), "gene 2 is not measured there"
+    assert np.isfinite(matrix.X[labels.index("G5")]).all()
+    assert matrix.manifest["guard"]["lookalikes"][0]["n_compared"] == 8
+
+
+def test_response__components_are_over_the_genes_of_the_source(two_datasets):
+    feature = external("response", "where = \"context_label = 'B'\"", "components = 3")
+    plain = build(two_datasets, spec_of(external("response", "where = \"context_label = 'B'\"")))
+    matrix = build(two_datasets, spec_of(feature))
+    assert matrix.X.shape == (12, 3)
+    assert matrix.manifest["sources"][0]["n_features"] == 3
+    np.testing.assert_array_equal(matrix.mask.all(axis=1), plain.mask.all(axis=1))
+
+
+@pytest.fixture
+def depmap(writer, make_condition):
+    """Gene effect of twenty-five genes in lines X, Y and Z, and signatures of the same genes."""
+    rng = np.random.default_rng(0)
+    n = 25
+    inside = [make_condition(f"G{i}", "A") for i in range(n)]
+    writer.dataset("target", inside, rng.normal(size=(n, 30)))
+    conditions = [make_condition(f"G{i}", line, kind="crispr_knockout") for line in "XYZ" for i in range(n)]
+    values = rng.normal(size=3 * n)
+    values[2 * n :] = values[n : 2 * n] + 0.01 * rng.normal(size=n)
+    phenotype = pl.DataFrame({"condition_index": range(3 * n), "phenotype": ["gene_effect"] * 3 * n, "value": values})
+    writer.dataset("external", conditions, np.full((3 * n, 30), np.nan), phenotype=phenotype)
+    with writer.open() as store:
+        yield store, values.reshape(3, n)
+
+
+def test_phenotype__is_the_profile_of_the_target_gene_across_lines(depmap):
+    store, values = depmap
+    matrix = build(store, spec_of(external("phenotype", "where = \"context_label <> 'Z'\"")))
+    assert matrix.columns["name"].to_list() == [f"phenotype/external/gene_effect/CVCL_{line}" for line in "XY"]
+    labels = matrix.rows["perturbation_label"].to_list()
+    expected = [[values[line, int(label[1:])] for line in range(2)] for label in labels]
+    np.testing.assert_allclose(matrix.X, expected, rtol=1e-6)
+    assert matrix.rows["rule/phenotype/external"].unique().to_list() == ["same direction"]
+
+
+PREDICT = '[target]\ndataset = "external"\nphenotype = "gene_effect"\nwhere = "context_label = \'Y\'"\n'
+
+
+def test_phenotype__can_be_predicted_from_signatures(depmap):
+    store, values = depmap
+    matrix = build(store, spec_of('kind = "signature"\ndatasets = ["target"]\ncomponents = 4', target=PREDICT))
+    assert matrix.X.shape == (25, 4)
+    order = [int(label[1:]) for label in matrix.rows["perturbation_label"]]
+    np.testing.assert_allclose(matrix.Y[:, 0], values[1, order], rtol=1e-6)
+    assert matrix.genes["gene_id"].to_list() == ["gene_effect"]
+    with pytest.raises(FeatureError, match="phenotypes of the dataset: gene_effect"):
+        build(store, spec_of('kind = "context"', target=PREDICT.replace('= "gene_effect', '= "viability')))
+
+
+def test_phenotype__a_column_that_is_the_answer_is_refused(depmap):
+    store, _ = depmap
+    others = external("phenotype", "where = \"context_label <> 'Y'\"")
+    with pytest.raises(LeakageError, match="column gene_effect/CVCL_Z"):
+        build(store, spec_of(others, target=PREDICT))
+    with pytest.raises(LeakageError, match="looks in the experiment"):
+        build(store, spec_of(external("phenotype"), target=PREDICT))
+    allow = '\n[[allow]]\ntarget = "external:CVCL_Y"\nsource = "external:CVCL_Z"\nreason = "a sister line"\n'
+    matrix = build(store, spec_of(others, target=PREDICT, more=SPLIT + allow))
+    assert matrix.manifest["guard"]["lookalikes"][0]["n_allowed"] == 1
+
+
+@pytest.fixture
+def with_controls(writer, make_condition, gene_ids):
+    """A target in lines A and B, whose controls express gene i at i (A) and at 2 i (B) in ten cells."""
+    conditions = [make_condition("ctrl", line, kind="control", genes=[], cells=10) for line in "AB"]
+    conditions += [make_condition(label, line) for line in "AB" for label in ("G1", "G2", "G3", "G4+G6")]
+    genes = np.arange(len(gene_ids))
+    sums = pl.DataFrame(
+        {
+            "condition_index": np.repeat([0, 1], len(genes)),
+            "gene_index": np.tile(genes, 2),
+            "sum_log1p": 10.0 * np.concatenate([genes, 2 * genes]),
+            "n_expressing": np.minimum(np.concatenate([genes, genes]), 10),
+        }
+    )
+    writer.dataset("target", conditions, np.ones((10, 30)), statistics=sums)
+    with writer.open() as store:
+        yield store
+
+
+def test_context__is_the_expression_of_the_rows_own_controls(with_controls, gene_ids):
+    matrix = build(with_controls, spec_of(f'kind = "context"\ngenes = ["{gene_ids[7]}", "{gene_ids[3]}"]'))
+    assert matrix.columns["gene_id"].to_list() == [gene_ids[3], gene_ids[7]]
+    lines = matrix.rows["context_label"].to_list()
+    assert {line: tuple(x) for line, x in zip(lines, matrix.X.tolist(), strict=True)} == {"A": (3, 7), "B": (6, 14)}
+    assert matrix.manifest["sources"][0]["effect_kind"] == "mean_log1p"
+
+
+def test_target_expression__is_that_of_the_perturbed_genes(with_controls):
+    matrix = build(with_controls, spec_of('kind = "target_expression"'))
+    found = dict(zip(matrix.rows["condition_id"], matrix.X.tolist(), strict=True))
+    assert found["G3/A/crispri"] == pytest.approx([3.0, 0.3])
+    assert found["G3/B/crispri"] == pytest.approx([6.0, 0.3])
+    assert found["G4+G6/A/crispri"] == pytest.approx([5.0, 0.5]), "the mean of two targets"
+
+
+def test_context__without_controls_says_so(two_datasets):
+    manifest = build(two_datasets, spec_of('kind = "context"', external("signature"))).manifest
+    assert manifest["sources"][0]["skipped"] == "the rows' contexts have no controls with cells"
+
+
+def write_embedding(folder, form, keys, vectors):
+    path = folder / f"vectors.{form}"
+    frame = pl.DataFrame({"gene": keys} | {f"v{i}": vectors[:, i] for i in range(vectors.shape[1])})
+    if form == "parquet":
+        frame.write_parquet(path)
+    elif form == "csv":
+        frame.write_csv(path)
+    else:
+        np.savez(path, ids=np.array(keys), vectors=vectors)
+    return path
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "npz"])
+def test_embedding__is_keyed_by_any_name_and_says_what_did_not_map(two_datasets, tmp_path, gene_ids, form):
+    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
+    keys = [gene_ids[2], f"{gene_ids[3]}.7", "S005", "s006", "NOSUCH"]
+    write_embedding(tmp_path, form, keys, vectors)
+    (tmp_path / "features.toml").write_text(
+        f'{TARGET}[[feature]]\nkind = "embedding"\nfile = "vectors.{form}"\nlicence = "MIT"\n{SPLIT}'
+    )
+    matrix = build(two_datasets, read_spec(tmp_path / "features.toml"))
+    labels = matrix.rows["perturbation_label"].to_list()
+    found = {label: x for label, x in zip(labels, matrix.X.tolist(), strict=True) if np.isfinite(x).all()}
+    assert found == {"G2": [0, 1], "G3": [2, 3], "G4": [4, 5], "G5": [6, 7]}
+    facts = matrix.manifest["sources"][0]
+    assert facts["keys"]["not_mapped"] == {"NOSUCH": "unmapped"}
+    assert facts["keys"]["by_method"] == {"approved symbol": 2, "gene id": 2}
+    assert matrix.manifest["licences"][f"file:vectors.{form}"] == "MIT"
+    assert str(tmp_path) not in str(matrix.manifest)
+
+
+def test_embedding__of_a_combination_is_the_sum_of_its_parts(writer, make_condition, tmp_path):
+    writer.dataset("target", [make_condition(x) for x in ("G1", "G2", "G1+G2", "G3")], np.ones((4, 30)))
+    write_embedding(tmp_path, "csv", ["S002", "S003"], np.array([[1.0, 5.0], [2.0, 7.0]]))
+    feature = f'kind = "embedding"\nfile = "{tmp_path}/vectors.csv"'
+    with writer.open() as store:
+        summed = build(store, spec_of(feature, more="\n[split]\nfolds = 2\n"))
+        exact = build(store, spec_of(f'{feature}\ncombination = "exact"', more="\n[split]\nfolds = 2\n"))
+    rows = summed.rows["perturbation_label"].to_list()
+    assert summed.X[rows.index("G1+G2")].tolist() == [3.0, 12.0]
+    assert np.isnan(exact.X[rows.index("G1+G2")]).all()
+
+
+def test_embedding__with_pickles_or_without_vectors_is_refused(two_datasets, tmp_path):
+    path = tmp_path / "vectors.npz"
+    feature = spec_of(f'kind = "embedding"\nfile = "{path}"')
+    np.savez(path, ids=np.array(["S003", {"a": 1}], dtype=object), vectors=np.ones((2, 2)))
+    with pytest.raises(FeatureError, match="allow_pickle"):
+        build(two_datasets, feature)
+    np.savez(path, ids=np.array(["nothing"]), vectors=np.ones((1, 2)))
+    with pytest.raises(FeatureError, match="No key of the embedding maps"):
+        build(two_datasets, feature)
+    path.unlink()
+    with pytest.raises(FeatureError, match="The embedding cannot be used"):
+        build(two_datasets, feature)
+
+
+def test_signature__shrinks_small_conditions_and_takes_responders_only(writer, make_condition):
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(3)], np.ones((3, 30)))
+    quality = pl.DataFrame({"condition_index": [0, 1, 2], "is_responder": [True, True, False]})
+    outside = [make_condition(f"G{i}", "B", cells=10 * (i + 1)) for i in range(3)]
+    writer.dataset("external", outside, np.ones((3, 30)) + np.arange(30), quality=quality)
+    with writer.open() as store:
+        matrix = build(store, spec_of(external("signature", "shrinkage = 10", "responders_only = true")))
+    np.testing.assert_allclose(matrix.X[:2, 0], [0.5, 2 / 3])
+    assert np.isnan(matrix.X[2]).all()
+
+
+@pytest.mark.parametrize(("weighting", "expected"), [("equal", 2.0), ("cells", 2.5)])
+def test_average__is_one_block_over_all_sources(writer, make_condition, weighting, expected):
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(3)], np.zeros((3, 30)))
+    outside = [make_condition(f"G{i}", "B", cells=100) for i in range(3)]
+    outside += [make_condition(f"G{i}", "C", cells=300) for i in range(2)]
+    values = np.concatenate([np.ones((3, 30)), np.full((2, 30), 3.0)])
+    writer.dataset("external", outside, values)
+    with writer.open() as store:
+        matrix = build(store, spec_of(external("signature", f'average = "{weighting}"')))
+    assert matrix.X[:, 0].tolist() == [expected, expected, 1.0]
+    assert matrix.columns["block"].unique().to_list() == ["signature/average"]
+    assert matrix.manifest["sources"][0]["average_of"] == ["external/CVCL_B", "external/CVCL_C"]
+    assert matrix.rows["n_conditions/signature/average"].to_list() == [2, 2, 1]
+
+
+def lines(rng, own=None):
+    effects = rng.normal(size=(3, 8, 30))
+    if own is not None:
+        effects[0] = own
+    return effects.reshape(24, 30)
+
+
+@pytest.mark.parametrize("components", ["", "components = 3"])
+def test_average__leaves_the_rows_own_experiment_out_to_the_last_bit(writer, make_condition, components):
+    conditions = [make_condition(f"G{i}", context) for context in "ABC" for i in range(8)]
+    text = '[target]\ndataset = "target"\nwhere = "context_label = \'A\'"\n'
+    feature = f'kind = "signature"\ndatasets = ["target"]\naverage = "equal"\n{components}'
+    built = []
+    for release, own in (("r1", None), ("r2", 50.0)):
+        writer.dataset("target", conditions, lines(np.random.default_rng(1), own), release=release)
+        with writer.open() as store:
+            built.append(build(store, spec_of(feature, target=text)))
+    first, second = built
+    assert not np.allclose(first.Y, second.Y)
+    np.testing.assert_array_equal(first.X, second.X)
+    np.testing.assert_array_equal(first.elsewhere, second.elsewhere)
+    if not components:
+        truth = lines(np.random.default_rng(1)).reshape(3, 8, 30)
+        np.testing.assert_allclose(first.X, truth[1:].mean(axis=0), rtol=1e-5)
+
+
+def test_average__components_are_those_of_the_averages(two_datasets):
+    matrix = build(two_datasets, spec_of(external("signature", 'average = "equal"', "components = 3")))
+    both = [effects_of(two_datasets, "external", line) for line in "BC"]
+    genes = sorted({gene for _, gene in both[0]})
+    mean = np.array(
+        [[(both[0][f"G{i}/B/crispri", g] + both[1][f"G{i}/C/crispri", g]) / 2 for g in genes] for i in range(4, 16)]
+    )
+    pca = PCA(3, svd_solver="full").fit(mean)
+    labels = matrix.rows["perturbation_label"].to_list()
+    np.testing.assert_allclose(matrix.X[labels.index("G9")], pca.transform(mean[5:6])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ('forbid = ["non-commercial"]', ["external: CC-BY-NC-4.0", "target: unknown"]),
+        ('allow = ["CC-BY-NC-4.0"]', ["target: unknown"]),
+        ('forbid = ["MIT"]', ["target: unknown"]),
+        ("", []),
+    ],
+)
+def test_licence__gate_names_what_it_refuses(rule, refused):
+    from featurestore.features.licence import refuse_licences
+
+    terms = {"external": "CC-BY-NC-4.0", "target": None}
+    rules = parse_spec(TARGET + '[[feature]]\nkind = "context"\n[licence]\n' + rule).licence
+    if not refused:
+        refuse_licences(terms, rules.forbid, rules.allow)
+        return
+    with pytest.raises(FeatureError, match="not allowed here") as caught:
+        refuse_licences(terms, rules.forbid, rules.allow)
+    assert [line.strip() for line in caught.value.got.splitlines()] == refused
+
+
+def test_licence__gate_of_a_spec_refuses_the_matrix(two_datasets):
+    spec = spec_of(external("signature"), more=SPLIT + '[licence]\nallow = ["licence of target"]\n')
+    with pytest.raises(FeatureError, match="external: licence of external"):
+        build(two_datasets, spec)
+
+
+def test_coverage__says_for_each_row_and_block_what_there_is(two_datasets):
+    matrix = build(two_datasets, spec_of(external("signature")))
+    assert matrix.coverage.height == 24
+    first = matrix.coverage.filter(condition_id="G5/A/crispri").row(0, named=True)
+    assert (first["is_covered"], first["share_observed"], first["n_conditions"]) == (True, 1.0, 1)
+    assert not matrix.coverage.filter(condition_id="G1/A/crispri")["is_covered"].any()
