@@ -9,13 +9,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, LeakageError
 from featurestore.warehouse import Warehouse
 
-__all__ = ["FeatureStoreError", "LeakageError", "Warehouse", "open"]
+if TYPE_CHECKING:
+    from featurestore.features.perturbation_split import PerturbationSplit
+    from featurestore.features.transformer import SignatureFeatures
+
+__all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Warehouse", "open"]
 
 
 def open(path: str | Path = "warehouse", snapshot: int | None = None) -> Warehouse:  # noqa: A001
     """Open a warehouse for reading; see :class:`Warehouse`."""
     return Warehouse(path, snapshot)
+
+
+def __getattr__(name: str) -> Any:
+    """Import scikit-learn only for those who ask for its estimators."""
+    if name == "SignatureFeatures":
+        from featurestore.features.transformer import SignatureFeatures  # noqa: PLC0415
+
+        return SignatureFeatures
+    if name == "PerturbationSplit":
+        from featurestore.features.perturbation_split import PerturbationSplit  # noqa: PLC0415
+
+        return PerturbationSplit
+    raise AttributeError(f"module 'featurestore' has no attribute '{name}'")

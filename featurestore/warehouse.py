@@ -141,6 +141,10 @@ class Warehouse:
 
         return build(self, spec)
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, int]]:
+        """Copy and pickle by path and snapshot."""
+        return type(self), (self.path, self.snapshot.number)
+
     def close(self) -> None:
         """Close the connection and let go of the snapshot."""
         self.connection.close()

@@ -42,8 +42,8 @@ def output_option(what: str) -> Callable[[click.decorators.FC], click.decorators
 def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
     """Build the feature matrix that SPEC (a TOML file) describes.
 
-    Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of every
-    column and the verdict of the leakage guard. The same spec and snapshot give the same bytes.
+    Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of
+    every column and the verdict of the leakage guard. The same spec and snapshot give the same bytes.
 
     \b
     Example:

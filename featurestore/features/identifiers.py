@@ -38,12 +38,13 @@ def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
     parts = (
         frame.join(whole.filter(pl.col("target_id").is_null()), on="at", how="semi")
         .filter(pl.col("original").str.contains("+", literal=True))
-        .with_columns(name=pl.col("original").str.split("+"))
+        .select(combination="at", name=pl.col("original").str.split("+"))
         .explode("name")
+        .with_row_index("at")
     )
     if parts.height:
-        found = _look_up(parts, table)
-        joined = found.group_by("at").agg(
+        found = parts.select("at", "combination").join(_look_up(parts, table), on="at", how="left")
+        joined = found.group_by(at="combination").agg(
             pl.when(pl.col("target_id").null_count() == 0).then(pl.col("target_id").unique().sort().str.join("+")),
             entity=pl.col("entity").drop_nulls().first(),
             status=pl.col("status").max(),

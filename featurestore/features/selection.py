@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
-from featurestore.features.kinds import External, ExternalEffects, PhenotypeFeature
+from featurestore.features.kinds import External, ExternalEffects, Feature, PhenotypeFeature
 from featurestore.features.spec import FeatureSpec, Target, spec_error
 from featurestore.sqlfiles import sql_files
 
@@ -71,34 +71,61 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
     FeatureError
         No condition is left to predict, or to predict from.
     """
-    faults = [*_unknown_datasets(warehouse, spec)]
+    faults = [*_unknown_datasets(warehouse, spec.feature, spec.target)]
     if faults:
-        raise spec_error(faults, _origin(warehouse, spec))
+        raise spec_error(faults, _origin(warehouse, spec.name))
     target = _attempt(warehouse, [spec.target.dataset], spec.target.where, "target", faults)
-    external = {i: feature for i, feature in enumerate(spec.feature, start=1) if isinstance(feature, External)}
-    found = {i: _attempt(warehouse, f.datasets, _where(f), f"feature {i}", faults) for i, f in external.items()}
+    found = _external(warehouse, spec.feature, faults)
     if faults:
-        raise spec_error(faults, _origin(warehouse, spec))
+        raise spec_error(faults, _origin(warehouse, spec.name))
     if target.is_empty():
         raise _nothing_to_predict(warehouse, spec.target)
+    return Selection(target, _checked(warehouse, spec.feature, found, spec.target.effect_kind, spec.name))
+
+
+def select_sources(warehouse: Warehouse, features: Sequence[Feature], effect_kind: str, name: str) -> list[Source]:
+    """Find the sources of features that predict nothing in particular, whose effect is ``effect_kind`` by default.
+
+    Raises
+    ------
+    SpecError, FeatureError
+        As :func:`select`.
+    """
+    faults = [*_unknown_datasets(warehouse, features)]
+    found = {} if faults else _external(warehouse, features, faults)
+    if faults:
+        raise spec_error(faults, _origin(warehouse, name))
+    return _checked(warehouse, features, found, effect_kind, name)
+
+
+def _external(warehouse: Warehouse, features: Sequence[Feature], faults: list[str]) -> dict[int, pl.DataFrame]:
+    return {
+        i: _attempt(warehouse, feature.datasets, _where(feature), f"feature {i}", faults)
+        for i, feature in enumerate(features, start=1)
+        if isinstance(feature, External)
+    }
+
+
+def _checked(
+    warehouse: Warehouse, features: Sequence[Feature], found: dict[int, pl.DataFrame], effect_kind: str, name: str
+) -> list[Source]:
+    external = {i: feature for i, feature in enumerate(features, start=1) if isinstance(feature, External)}
     for i, feature in external.items():
         if found[i].is_empty():
             raise FeatureError(f"Feature '{feature.block}' selects no condition.", where=f"where = {_where(feature)!r}")
-    sources = [
-        source for i, feature in external.items() for source in _sources(feature, found[i], spec.target.effect_kind)
-    ]
+    sources = [source for i, feature in external.items() for source in _sources(feature, found[i], effect_kind)]
     blocks = [source.block for source in sources]
-    blocks += [feature.block for feature in spec.feature if not isinstance(feature, External)]
+    blocks += [feature.block for feature in features if not isinstance(feature, External)]
     repeated = sorted({block for block in blocks if blocks.count(block) > 1})
     if repeated:
         faults = [f"several features look in {block}: give each a 'name'" for block in repeated]
-        raise spec_error(faults, _origin(warehouse, spec))
-    return Selection(target, sources)
+        raise spec_error(faults, _origin(warehouse, name))
+    return sources
 
 
-def _unknown_datasets(warehouse: Warehouse, spec: FeatureSpec) -> Iterator[str]:
-    named = [("target", spec.target.dataset)]
-    for i, feature in enumerate(spec.feature, start=1):
+def _unknown_datasets(warehouse: Warehouse, features: Sequence[Feature], target: Target | None = None) -> Iterator[str]:
+    named = [] if target is None else [("target", target.dataset)]
+    for i, feature in enumerate(features, start=1):
         named += [(f"feature {i}", name) for name in (isinstance(feature, External) and feature.datasets) or []]
     for place, dataset_id in named:
         try:
@@ -150,5 +177,5 @@ def _nothing_to_predict(warehouse: Warehouse, target: Target) -> FeatureError:
     )
 
 
-def _origin(warehouse: Warehouse, spec: FeatureSpec) -> str:
-    return f"'{spec.name}', at snapshot {warehouse.snapshot.number} of {warehouse.path}"
+def _origin(warehouse: Warehouse, name: str) -> str:
+    return f"'{name}', at snapshot {warehouse.snapshot.number} of {warehouse.path}"

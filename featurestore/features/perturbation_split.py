@@ -1,0 +1,116 @@
+"""Splits that speak perturbations and contexts: hold out unseen perturbations, unseen contexts, or both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.model_selection import BaseCrossValidator
+
+from featurestore.features.perturbations import assign_folds, shared_target_groups
+from featurestore.features.transformer import perturbed
+from featurestore.warehouse import Warehouse
+
+Positions = npt.NDArray[np.intp]
+_PAIR = 2
+
+
+class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
+    """Cross-validation in which no perturbation, or no context, or neither, is both learnt from and predicted.
+
+    A combination ``A+B`` stays with ``A``, with ``B`` and with ``B+A``; a compound with its other forms of the same
+    skeleton; with a store, a gene with its aliases and a compound with its names.
+
+    Parameters
+    ----------
+    unseen
+        What the test rows have that no training row has: a ``perturbation`` (``n_splits`` folds of whole groups), a
+        ``context`` (each context held out once), or ``both`` (each fold crossed with each context; rows that share
+        only one of the two with the test rows are in neither part).
+    n_splits
+        Folds of perturbations.
+    seed
+        Seed of the assignment.
+    store
+        Path of a warehouse, or an open one, whose names of genes and compounds are to be known.
+    """
+
+    __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
+
+    def __init__(
+        self,
+        unseen: Literal["perturbation", "context", "both"] = "perturbation",
+        n_splits: int = 5,
+        *,
+        seed: int = 0,
+        store: Warehouse | str | Path | None = None,
+    ) -> None:
+        if unseen not in {"perturbation", "context", "both"}:
+            raise ValueError(f"unseen is 'perturbation', 'context' or 'both', not {unseen!r}")
+        self.unseen = unseen
+        self.n_splits = n_splits
+        self.seed = seed
+        self.store = store
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:  # noqa: ARG002, N803
+        """Yield positions of training and test rows.
+
+        Parameters
+        ----------
+        X
+            Perturbations of the rows, where ``groups`` is not given.
+        y
+            Ignored.
+        groups
+            Perturbations, shape (rows,); for ``context``, contexts; or both, shape (rows, 2), perturbations first.
+        """
+        parts = self._parts(X if groups is None else groups)
+        for tests in parts[0]:
+            for others in parts[1]:
+                test, train = np.flatnonzero(tests & others), np.flatnonzero(~tests & ~others)
+                if self.unseen != "both":
+                    train = np.flatnonzero(~(tests & others))
+                if len(test) and len(train):
+                    yield train, test
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002, N803
+        """Return the number of splits; with contexts it depends on the rows."""
+        if self.unseen == "perturbation":
+            return self.n_splits
+        if X is None and groups is None:
+            raise ValueError("the number of splits depends on the contexts: give groups")
+        return sum(1 for _ in self.split(X, groups=groups))
+
+    def _parts(self, labels: Any) -> tuple[list[npt.NDArray[np.bool_]], list[npt.NDArray[np.bool_]]]:
+        """Return the rows of each fold of perturbations, and of each context."""
+        values = np.asarray(labels, dtype=object)
+        values = values[:, None] if values.ndim == 1 else values
+        if self.unseen == "both" and values.shape[1] != _PAIR:
+            raise ValueError(f"unseen='both' needs perturbations and contexts, shape (rows, 2), not {values.shape}")
+        whole = [np.ones(len(values), dtype=bool)]
+        by_context = [values[:, -1] == context for context in dict.fromkeys(values[:, -1])]
+        if self.unseen == "context":
+            return whole, by_context
+        groups = self._groups([str(value) for value in values[:, 0]])
+        if groups.n_unique() < self.n_splits:
+            raise ValueError(f"{groups.n_unique()} groups of perturbations cannot make {self.n_splits} folds")
+        folds = assign_folds(groups, self.n_splits, self.seed)
+        by_fold = [folds == fold for fold in range(self.n_splits)]
+        return by_fold, whole if self.unseen == "perturbation" else by_context
+
+    def _groups(self, names: list[str]) -> pl.Series:
+        series = pl.Series(names, dtype=pl.String())
+        if isinstance(self.store, Warehouse):
+            return shared_target_groups(perturbed(self.store, series))
+        if self.store is not None:
+            with Warehouse(self.store) as store:
+                return shared_target_groups(perturbed(store, series))
+        apart = pl.col("perturbation_id").str.split("+").list.sort()
+        rows = pl.DataFrame({"perturbation_id": series}).with_columns(
+            target_gene_ids=pl.when(apart.list.len() > 1).then(apart), compound_id=pl.lit(None, pl.String())
+        )
+        return shared_target_groups(rows)

@@ -1,0 +1,229 @@
+"""External signatures inside scikit-learn: a transformer from perturbation names to features of other experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from featurestore.errors import FeatureError
+from featurestore.features.block import Block
+from featurestore.features.blocks import make_blocks
+from featurestore.features.elsewhere import Elsewhere, Measured
+from featurestore.features.guard import check_sources
+from featurestore.features.identifiers import harmonise
+from featurestore.features.kinds import ContextFeature, EmbeddingFeature, External, TargetExpressionFeature
+from featurestore.features.selection import Source, select, select_sources
+from featurestore.features.spec import FeatureSpec, read_spec, spec_of
+from featurestore.warehouse import Warehouse
+
+_NOBODY = "-"
+
+
+class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turn perturbations into features of other experiments.
+
+    Components are fitted on external conditions alone, so nothing of the rows' own answers is learnt; what a row lacks
+    is NaN. A feature that no perturbation seen by ``fit`` has is not among the columns.
+
+    Parameters
+    ----------
+    store
+        Path of a warehouse, or an open one; copied and pickled by its path and snapshot.
+    spec
+        A feature spec (or the path of its file), whose target's experiments are refused as sources; or a list of
+        features as dictionaries, such as ``[{"kind": "signature", "datasets": ["replogle_2022_rpe1"]}]``.
+    components
+        Principal components per source, in place of what the features say.
+    withhold
+        Experiments whose conditions are not looked at: those that the rows are from, where the spec has no target.
+    perturbation_kind
+        How the rows are perturbed, such as ``crispri``; sources of that kind or direction then come first.
+    effect_kind
+        The effect of features that name none, where the spec has no target.
+
+    Attributes
+    ----------
+    feature_names_out_
+        Names of the columns.
+    """
+
+    def __init__(
+        self,
+        store: Warehouse | str | Path = "warehouse",
+        spec: FeatureSpec | str | Path | Sequence[dict[str, Any]] = (),
+        *,
+        components: int | None = None,
+        withhold: Sequence[str] = (),
+        perturbation_kind: str | None = None,
+        effect_kind: str = "delta_log1p",
+    ) -> None:
+        self.store = store
+        self.spec = spec
+        self.components = components
+        self.withhold = withhold
+        self.perturbation_kind = perturbation_kind
+        self.effect_kind = effect_kind
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+        """Find the features that these perturbations have.
+
+        Parameters
+        ----------
+        X
+            Names of perturbations: gene symbols or ids, compounds, or combinations ``A+B``; shape (rows,) or (rows, 1).
+        y
+            Ignored.
+
+        Raises
+        ------
+        LeakageError
+            A feature looks in the target's experiment.
+        """
+        self._note_input(X)
+        blocks = self._blocks(_names(X))
+        self.feature_names_out_ = np.array([name for b in blocks for name in b.columns["name"]], dtype=object)
+        self.blocks_ = np.array([b.name for b in blocks for _ in range(b.columns.height)], dtype=object)
+        if not len(self.feature_names_out_):
+            raise FeatureError(
+                "No source says anything about these perturbations.",
+                got=", ".join(map(repr, list(_names(X))[:5])),
+                do="name genes by symbol or Ensembl id, compounds by id or name",
+            )
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Return features, float32, shape (rows, features); NaN is missing."""
+        check_is_fitted(self)
+        names = _names(X)
+        values = np.full((len(names), len(self.feature_names_out_)), np.nan, dtype=np.float32)
+        place = {name: i for i, name in enumerate(self.feature_names_out_)}
+        for block in self._blocks(names):
+            pairs = [(place[name], i) for i, name in enumerate(block.columns["name"]) if name in place]
+            if pairs:
+                ours, theirs = map(list, zip(*pairs, strict=True))
+                values[:, ours] = block.values[:, theirs]
+        return values
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
+        """Return the names of the columns."""
+        check_is_fitted(self)
+        return np.asarray(self.feature_names_out_)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that the input is text and the output may have gaps."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.no_validation = True
+        return tags
+
+    def _note_input(self, X: Any) -> None:  # noqa: N803
+        self.n_features_in_ = 1
+        if hasattr(X, "columns"):
+            self.feature_names_in_ = np.array(list(X.columns), dtype=object)
+
+    def _blocks(self, names: pl.Series) -> list[Block]:
+        if isinstance(self.store, Warehouse):
+            return self._blocks_from(self.store, names)
+        spec = self.spec if isinstance(self.spec, FeatureSpec | str | Path) else None
+        with Warehouse(self.store, None if spec is None else read_spec(spec).snapshot) as store:
+            return self._blocks_from(store, names)
+
+    def _blocks_from(self, store: Warehouse, names: pl.Series) -> list[Block]:
+        spec = self._spec()
+        if any(isinstance(feature, ContextFeature | TargetExpressionFeature) for feature in spec.feature):
+            raise FeatureError(
+                "Features of a context need rows that have one.",
+                expected="signature, response, phenotype or embedding features",
+                do="build a matrix with store.build(spec) instead",
+            )
+        if spec.target.dataset == _NOBODY:
+            sources = select_sources(store, spec.feature, self.effect_kind, "SignatureFeatures")
+        else:
+            selection = select(store, spec)
+            check_sources(selection.target, selection.sources, spec.allow)
+            sources = selection.sources
+        sources = [kept for source in sources if (kept := self._kept(source)) is not None]
+        rows, index = _rows(store, names, self.perturbation_kind)
+        measured = Measured(rows, _NO_GENES, np.empty((rows.height, 0), dtype=np.float32), spec.target.effect_kind)
+        blocks = make_blocks(store, spec, sources, measured, Elsewhere(measured), lambda _: None)
+        return [Block(b.name, b.values[index], b.columns, b.per_row, b.facts, b.origins, b.likeness) for b in blocks]
+
+    def _spec(self) -> FeatureSpec:
+        if isinstance(self.spec, FeatureSpec | str | Path):
+            spec = read_spec(self.spec)
+        else:
+            spec = spec_of({"target": {"dataset": _NOBODY}, "feature": [dict(f) for f in self.spec]}, "spec")
+        if self.components is None:
+            return spec
+        features = [
+            feature.model_copy(update={"components": self.components})
+            if isinstance(feature, External | EmbeddingFeature)
+            else feature
+            for feature in spec.feature
+        ]
+        return spec.model_copy(update={"feature": features})
+
+    def _kept(self, source: Source) -> Source | None:
+        if not self.withhold:
+            return source
+        conditions = source.conditions.filter(~pl.col("experiment_id").is_in(list(self.withhold)))
+        kept = Source(source.feature, source.dataset_id, source.context_id, source.effect_kind, conditions)
+        return None if conditions.is_empty() else kept
+
+
+_NO_GENES = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})
+
+
+def _names(X: Any) -> pl.Series:  # noqa: N803
+    """Return names as a series; missing ones are NULL.
+
+    Raises
+    ------
+    ValueError
+        The input is not one column.
+    TypeError
+        It is sparse.
+    """
+    if issparse(X):
+        raise TypeError("sparse input is not supported: give names of perturbations")
+    values = np.asarray(X, dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:  # noqa: PLR2004
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(f"expected one column of perturbation names, got shape {values.shape}")
+    names = [None if name is None or name != name else str(name) for name in values]  # noqa: PLR0124, NaN
+    return pl.Series(names, dtype=pl.String())
+
+
+def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
+    """Describe perturbations by name, as conditions are described: target genes or compound; one line per name."""
+    ledger = harmonise(store, names.to_list())
+    target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
+    return ledger.select(
+        perturbation_id=pl.coalesce(target, "original"),
+        target_gene_ids=pl.when(is_gene & target.is_not_null()).then(target.str.split("+")),
+        compound_id=pl.when(~is_gene).then(target),
+    )
+
+
+def _rows(store: Warehouse, names: pl.Series, kind: str | None) -> tuple[pl.DataFrame, npt.NDArray[np.intp]]:
+    """Describe each perturbation once, and say which of them every row is."""
+    filled = names.fill_null("")
+    unique = filled.unique(maintain_order=True)
+    index = pl.DataFrame({"name": filled}).join(
+        pl.DataFrame({"name": unique}).with_row_index("at"), on="name", how="left", maintain_order="left"
+    )
+    text = pl.lit(None, pl.String())
+    rows = perturbed(store, unique).with_columns(
+        perturbation_kind=pl.lit(kind, pl.String()), experiment_id=pl.lit(""), context_id=text, n_cells=pl.lit(None)
+    )
+    return rows, index["at"].to_numpy().astype(np.intp)
