@@ -82,4 +82,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        failure = FeatureStoreError(error.strerror or str(error), where=str(error.filename))
+        click.echo(f"{type(error).__name__}: {failure}", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

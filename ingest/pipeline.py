@@ -111,6 +111,8 @@ def ingest_dataset(
         release_id = content_hash(identity)
         known = _known(root, spec.dataset.id, release_id)
         if known is not None:
+            if online is not None:
+                online.save()
             return known
         with staging(root) as workspace:
             manifest = job.write(workspace / "release", published or job.read(), identity, release_id) | {

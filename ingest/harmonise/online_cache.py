@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from featurestore.errors import WarehouseError
+
 PLACE = Path("cache") / "mygene.parquet"
 SCHEMA = pl.Schema(
     {
@@ -50,7 +52,8 @@ class AnswerCache:
         self._kept: dict[tuple[str, str], Answer] = {}
         self._new: list[tuple[Any, ...]] = []
         for scopes, query, hits, build, _ in self._read().iter_rows():
-            self._kept[scopes, query] = Answer(json.loads(hits), build)
+            with suppress(ValueError, TypeError):
+                self._kept[scopes, query] = Answer(json.loads(hits), build)
 
     def get(self, scopes: str, query: str) -> Answer | None:
         """Return the answer to a question, if it was asked before."""
@@ -62,15 +65,26 @@ class AnswerCache:
         self._new.append((scopes, query, json.dumps(answer.hits, sort_keys=True), answer.build, datetime.now(UTC)))
 
     def save(self) -> None:
-        """Add the new answers to the file; what another process has written meanwhile stays."""
+        """Add the new answers to the file; what another process has written meanwhile stays.
+
+        Raises
+        ------
+        WarehouseError
+            The file cannot be written.
+        """
         if self._path is None or not self._new:
             return
         new = pl.DataFrame(self._new, schema=SCHEMA, orient="row")
         table = pl.concat([self._read(), new]).unique(["scopes", "query"], keep="last", maintain_order=True)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        whole = self._path.with_suffix(f".{os.getpid()}.tmp")
-        table.write_parquet(whole)
-        whole.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            whole = self._path.with_suffix(f".{os.getpid()}.tmp")
+            table.write_parquet(whole)
+            whole.replace(self._path)
+        except OSError as error:
+            raise WarehouseError(
+                "The answers of mygene.info cannot be kept.", where=str(self._path), got=error.strerror or str(error)
+            ) from None
         self._new.clear()
 
     def _read(self) -> pl.DataFrame:

@@ -38,7 +38,10 @@ List = tuple[str, Callable[[], GeneMapping]]
 
 
 @click.command()
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), default=DATA, help="Folder of real files.")
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), envvar="FEATURESTORE_REAL_DATA", default=DATA,
+    help="Folder of real files.",
+)  # fmt: skip
 def main(data: Path) -> None:
     """Print every table."""
     console = Console(width=160)

@@ -47,6 +47,12 @@ def test_failure__is_one_message_and_exit_code_1(tmp_path, world):
         assert "Traceback" not in answer.stderr
 
 
+def test_failure__to_write_is_one_message_too(tmp_path, world):
+    answer = run("sql", "select 1", "--format", "csv", "-o", str(tmp_path / "none" / "x.csv"), warehouse=world)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == f"FileNotFoundError: No such file or directory.\n  where     {tmp_path}/none/x.csv\n"
+
+
 def test_sql__json_is_a_list_of_objects(world):
     answer = run("sql", "select dataset_id, n_conditions from dataset order by 1", "--format", "json", warehouse=world)
     rows = json.loads(answer.stdout)

@@ -122,6 +122,8 @@ def test_online__a_second_run_asks_nothing_and_makes_nothing(mygene, spec, tmp_p
     again = ingest_dataset(spec, root, online=online(mygene, root))
     assert len(mygene.requests) == n_requests
     assert (again.is_new, again.release_id) == (False, first.release_id)
+    (root / PLACE).unlink()
+    assert ingest_dataset(spec, root, online=online(mygene, root)).release_id == first.release_id
     assert (root / PLACE).is_file()
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from featurestore.errors import WarehouseError
 from ingest import reference
 from ingest.harmonise import online_service
 from ingest.harmonise.gene_mapping import STATUSES
@@ -205,6 +206,14 @@ def test_cache__that_is_damaged_is_asked_for_again(mygene, tmp_path):
     assert fallback.complete(map_genes(["EGFRNEW"])).counts() == {"mygene": 1}
     fallback.cache.save()
     assert AnswerCache(tmp_path).get("symbol", "EGFRNEW").build == "20261115"
+
+
+def test_cache__that_cannot_be_written_is_one_clear_error(mygene, tmp_path):
+    (tmp_path / "cache").write_text("a file in the way")
+    fallback = online(mygene, tmp_path)
+    assert fallback.complete(map_genes(["EGFRNEW"])).counts() == {"mygene": 1}
+    with pytest.raises(WarehouseError, match="cannot be kept"):
+        fallback.save()
 
 
 def test_cache__is_not_written_without_new_answers(tmp_path):
