@@ -5,6 +5,7 @@ It is data, ``catalogue.toml``, and says nothing that its publishers do not: wha
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -12,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.spec import Kind
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 SPECS = Path(__file__).with_name("specs")
@@ -54,6 +56,11 @@ class RemoteFile(Section):
         """The size that is stated, exactly or not."""
         return self.bytes / GIGABYTE if self.bytes else self.approx_gb
 
+    def is_called(self, name: str) -> bool:
+        """Say whether this is the name of the file, or of one of its parts."""
+        pattern = r"\d+".join(re.escape(piece) for piece in re.split(r"\{part:\d+d\}", self.name))
+        return re.fullmatch(pattern, name) is not None
+
     def each(self) -> list[RemoteFile]:
         """Give the files that this one stands for."""
         if self.parts is None:
@@ -67,6 +74,8 @@ class _Dataset(Section):
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     title: str
     assay: Assay
+    kind: Kind | None = None
+    context: str | None = None
     format: str
     files: list[RemoteFile] = []
     n_cells: Annotated[int, Field(ge=0)] | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +99,27 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+        ...
+
+
+class Peek(NamedTuple):
+    """The beginning of a matrix: some genes, and values of them or of some rows.
+
+    ``genes`` is the beginning of the gene table. ``is_whole`` tells whether the rows (CSR) or genes (CSC) of the block
+    have all of their values; otherwise there is but some of each.
+    """
+
+    genes: pl.DataFrame
+    block: CsrBlock | CscBlock
+    is_whole: bool
+
+
+@runtime_checkable
+class Peeking(Protocol):
+    """What a reader also has if its first block costs a pass over the whole file; ``inspect`` looks through it."""
+
+    def peek(self, n_values: int) -> Peek:
+        """Read about ``n_values`` stored values from the beginning of the file, and no more of it."""
         ...
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
+import scipy.sparse
 
-from ingest.reader import BLOCK_BYTES, DenseBlock
+from ingest.reader import BLOCK_BYTES, CscBlock, DenseBlock, Peek
 from ingest.readers.columns import as_text, unknown_column
 from ingest.readers.gct_text import Header, metadata_table, read_genes, read_header
 from ingest.readers.one_matrix import refuse_name
@@ -75,6 +77,20 @@ class GctReader:
                 stretches.append(np.frombuffer(raw, np.float64).reshape(stop - start, width))
                 offset += self.n_rows * width * item
             yield DenseBlock(start, np.concatenate(stretches, axis=1))
+
+    def peek(self, n_values: int) -> Peek:
+        """Read genes from the beginning of the file."""
+        fields, stretches, n_read = [], [], 0
+        for described, values in read_genes(self.path, self._header):
+            fields.append(described)
+            stretches.append(values)
+            n_read += values.size
+            if n_read >= n_values:
+                break
+        columns: list[list[bytes]] = [list(chain.from_iterable(parts)) for parts in zip(*fields, strict=True)]
+        genes = metadata_table(as_text(columns[0]), self._header.gene_fields, columns[1:])
+        matrix = scipy.sparse.csc_array(np.concatenate(stretches, axis=1))
+        return Peek(genes, CscBlock(0, matrix.indptr, matrix.indices, matrix.data), is_whole=True)
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -42,6 +42,7 @@ class H5adReader:
 
     def _open(self, name: str) -> None:
         known = _matrices(self._file)
+        self.matrices = tuple(known)
         if name not in known:
             raise SourceFormatError(
                 f"there is no matrix '{name}'",

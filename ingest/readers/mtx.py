@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ingest.reader import BLOCK_BYTES, CsrBlock
+from ingest.reader import BLOCK_BYTES, CsrBlock, Peek
 from ingest.readers.columns import unknown_column
 from ingest.readers.mtx_entries import EntryFile, read_header
-from ingest.readers.mtx_rows import read_sorted, rows_of_cells, sort_by_cell
+from ingest.readers.mtx_rows import first_entries, read_sorted, rows_of_cells, sort_by_cell
 from ingest.readers.mtx_tables import read_tables
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import first_line, is_gzip
@@ -65,6 +65,10 @@ class MtxReader:
             self._sorted = sort_by_cell(self._entries.read(), Path(self._folder.name))
         entries = self._entries.read() if self._sorted is None else read_sorted(self._sorted)
         yield from rows_of_cells(entries, self.n_rows, block_bytes, self.path)
+
+    def peek(self, n_values: int) -> Peek:
+        """Read entries from the beginning of the file, whichever order they come in."""
+        return Peek(self._genes, *first_entries(self._entries.read(), n_values))
 
     def close(self) -> None:
         """Remove what was sorted."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from featurestore.errors import SourceFormatError
-from ingest.reader import CsrBlock
+from ingest.reader import CscBlock, CsrBlock
 from ingest.readers.compressed import first_repeat, ranges
 from ingest.readers.mtx_entries import Entries
 
@@ -61,6 +61,32 @@ def read_sorted(path: Path) -> Iterator[Entries]:
     with pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(ENTRIES_AT_ONCE):
             yield Entries(*(batch.column(name).to_numpy() for name in Entries._fields))
+
+
+def first_entries(entries: Iterable[Entries], n_values: int) -> tuple[CsrBlock | CscBlock, bool]:
+    """Gather the first entries of a file by cell, or by gene if they come in that order.
+
+    Returns
+    -------
+    The block, and whether its cells or genes are complete: they are where the entries come in order of one of them.
+    """
+    waiting: list[Entries] = [NONE]
+    for part in entries:
+        waiting.append(part)
+        if sum(len(each.cell) for each in waiting) >= n_values:
+            break
+    first = _part(_merged(waiting), 0, n_values)
+    by_cell, by_gene = ((np.diff(axis) >= 0).all() for axis in (first.cell, first.gene))
+    is_whole = bool(by_cell or by_gene)
+    major, minor = (first.gene, first.cell) if by_gene and not by_cell else (first.cell, first.gene)
+    if is_whole and len(first.cell) == n_values:
+        complete = major < major[-1]
+        major, minor, first = major[complete], minor[complete], _part(first, 0, int(complete.sum()))
+    order = np.argsort(major, kind="stable")
+    counts = np.bincount(major)
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    kind = CscBlock if by_gene and not by_cell else CsrBlock
+    return kind(0, indptr, minor[order], first.value[order]), is_whole
 
 
 def _blocks(entries: Entries, start: int, stop: int, block_bytes: int, path: Path) -> Iterator[CsrBlock]:

@@ -1,0 +1,55 @@
+"""``featurestore inspect``: say what a file holds, and draft its spec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from featurestore.errors import SpecError
+from ingest.draft import Draft, draft_spec
+from ingest.inspect import inspect_file
+from ingest.inspection.report import as_json, print_report
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--write", "spec", metavar="SPEC", type=click.Path(dir_okay=False, path_type=Path), help="Draft the spec here."
+)
+@click.option("--matrix", metavar="NAME", help="Which matrix of the file to look at, such as layers/counts.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def inspect(file: Path, spec: Path | None, matrix: str | None, form: str) -> None:
+    """Say what FILE is, by its content: its numbers, genes, labels, and what its columns may mean, with the evidence.
+
+    The matrix is read no further than its beginning. A draft is ready to be ingested wherever the file says enough;
+    what it does not say is marked FILL IN, what is no more than a guess CHECK.
+
+    \b
+    Examples:
+      featurestore inspect cells.h5ad
+      featurestore inspect cells.h5ad --write cells.toml
+    """
+    if spec is not None and spec.exists():
+        raise SpecError("The spec is there already.", where=str(spec), do="remove it, or draft another")
+    found = inspect_file(file, matrix=matrix)
+    draft = draft_spec(found, (spec or file).parent)
+    if spec is not None:
+        spec.write_text(draft.text, encoding="utf-8")
+    if form == "json":
+        drafted = {"missing": list(draft.missing), "doubtful": list(draft.doubtful), "spec": draft.text}
+        click.echo(json.dumps(as_json(found) | {"draft": drafted}, ensure_ascii=False, indent=1))
+        return
+    print_report(found, Console(highlight=False, markup=False))
+    click.echo("\n" + _verdict(draft, spec))
+
+
+def _verdict(draft: Draft, spec: Path | None) -> str:
+    """Say how far a draft is from being ingested, or would be."""
+    name = str(spec) if spec is not None else "A draft (--write SPEC)"
+    missing = f"{name} needs {', '.join(draft.missing)}: the file does not say." if draft.missing else ""
+    doubtful = f"Check {', '.join(draft.doubtful)}: no more than a guess." if draft.doubtful else ""
+    ready = "" if draft.missing else f"{name} can be ingested as it is."
+    return " ".join(filter(None, (missing, ready, doubtful)))

@@ -1,0 +1,284 @@
+"""Draft the spec of a dataset from what its file says: every line with its evidence, and what is missing named.
+
+What a file does not say is a line to fill in, so that a draft is refused, by name of what is missing, rather than
+ingested on a guess. The one guess that is drafted without evidence is the kind of a CRISPR screen; it is marked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from featurestore.errors import SpecError
+from ingest.draft_lines import Lines, to_toml
+from ingest.harmonise.slugs import slug
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS, plain
+from ingest.inspection.roles import LEAST, NAMED, SURE, Guess
+from ingest.reader import INDEX
+from ingest.spec import GENETIC_KINDS, RELATIVE_VALUES, REPLICATE_VALUES, parse_spec, read_spec
+
+UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
+"""Endings of columns' names that tell the unit of their numbers."""
+LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
+"""Columns of gene tables of L1000, and the condition that tells landmark genes."""
+BULK_TOTAL = 500_000
+"""Counts of a row above which it is a bulk sample rather than a cell."""
+NO_NAMES = re.compile(r"(matrix|counts|data|cells|x)?", re.IGNORECASE)
+"""Names of files that say nothing; their folder's name is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A drafted spec.
+
+    ``missing`` names the keys that the file does not give and a human has to; ``doubtful`` those that were guessed.
+    """
+
+    text: str
+    missing: tuple[str, ...]
+    doubtful: tuple[str, ...]
+
+
+def draft_spec(found: Inspection, folder: Path) -> Draft:
+    """Draft a spec.
+
+    Parameters
+    ----------
+    found
+        What was seen of the file.
+    folder
+        Where the spec will be: names of files are relative to it.
+    """
+    lines = Lines()
+    lines.note(
+        f"Drafted by 'featurestore inspect' from {found.path.name}: {found.n_rows:,} rows x {found.n_genes:,} genes."
+    )
+    lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
+    _dataset(lines, found, folder)
+    _condition(lines, found)
+    _tables(lines, found, folder)
+    text = "\n".join(lines.lines) + "\n"
+    if not lines.missing:
+        _require_spec(text)
+    return Draft(text, tuple(lines.missing), tuple(lines.doubtful))
+
+
+def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
+    entry = found.entry
+    lines.section("dataset")
+    lines.set("id", entry.id if entry else _dataset_id(found.path))
+    lines.set("files", [_relative(found.path, folder)], f"told by its content: {found.format}")
+    if found.matrix is not None:
+        lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
+    values = found.values
+    if values.is_known:
+        why = f"[{values.score:.2f}] {'; '.join(values.evidence)}"
+        lines.set("values", values.kind, why, is_doubtful=values.score < SURE)
+    else:
+        what = f"looks like {values.kind}, which cannot be ingested" if values.kind else "not told"
+        lines.ask("values", "counts", f"{what}: {'; '.join(values.evidence)}")
+    lines.set("assay", _assay(found))
+    if found.genes.is_mouse:
+        lines.set("organism", "mouse", found.genes.columns[0].evidence)
+    if entry is None:
+        lines.note('experiment = ""  # name it where these cells are, or will be, in another dataset too')
+        lines.note('title = ""  citation = ""  licence = ""  url = ""  # one line each')
+        return
+    lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
+    for key in ("source", "title", "citation", "licence", "url"):
+        lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
+
+
+def _condition(lines: Lines, found: Inspection) -> None:
+    lines.section("condition")
+    best, labels = found.best("perturbation"), found.labels
+    if best is None or labels is None:
+        lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
+        lines.ask("kind", "crispri")
+    else:
+        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        kind = found.roles["kind"][0]
+        name = "kind" if kind.column is None else "kind_column"
+        lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
+    is_relative = found.values.kind in RELATIVE_VALUES
+    needs_control = not is_relative and found.values.kind != "zscore"
+    if labels is not None:
+        _labels(lines, found, needs_control=needs_control)
+    elif needs_control:
+        lines.ask("controls", ["non-targeting"])
+    context = found.best("context")
+    if context is None:
+        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done", _columns(found))
+    else:
+        value = {"column": context.column} if context.value is None else {"value": context.value}
+        lines.set("context", value, _why(context), *_also(found.roles["context"][1:]))
+    _quantities(lines, found)
+    _partition(lines, found, is_relative=is_relative)
+
+
+def _labels(lines: Lines, found: Inspection, *, needs_control: bool) -> None:
+    """Write what depends on the labels of perturbations."""
+    labels = found.labels
+    if labels is None:
+        return
+    has_kinds = bool(found.roles["kind"]) and found.roles["kind"][0].column is not None
+    if labels.controls:
+        lines.set("controls", list(labels.controls), _counts(labels.controls))
+    elif needs_control and not has_kinds:
+        suspects = f"; may be: {_counts(labels.suspects)}" if labels.suspects else ""
+        lines.ask(
+            "controls", list(labels.suspects) or ["non-targeting"], f"no known label of controls is there{suspects}"
+        )
+    if labels.unassigned:
+        lines.set("unassigned", list(labels.unassigned), _counts(labels.unassigned))
+    for key, rule in (("separator", labels.separator), ("strip", labels.strip)):
+        if rule is not None:
+            lines.set(key, rule[0], rule[1])
+
+
+def _quantities(lines: Lines, found: Inspection) -> None:
+    kind = found.roles["kind"][0].value if found.roles.get("kind") else None
+    for role in ("dose", "time"):
+        guess = found.best(role)
+        if guess is None or guess.column is None or (role == "dose" and kind in GENETIC_KINDS):
+            continue
+        has_own_unit = any("such as" in reason for reason in guess.reasons)
+        unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
+        told = (
+            ""
+            if has_own_unit or unit
+            else f'no unit is given: add unit = "{"nM" if role == "dose" else "h"}" if that is it'
+        )
+        lines.set(role, {"column": guess.column} | ({"unit": unit} if unit else {}), _why(guess), told)
+
+
+def _partition(lines: Lines, found: Inspection, *, is_relative: bool) -> None:
+    """Write the batch, and mention what else rows differ by."""
+    batch = found.best("batch")
+    if batch is None and found.values.kind in REPLICATE_VALUES:
+        batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
+    if batch is not None and not is_relative:
+        lines.set("batch", batch.column, _why(batch), *_also(found.roles["batch"][1:]))
+    second = found.best("second perturbation")
+    if second is not None and not is_relative:
+        lines.set("cluster", second.column, f"{_why(second)}; compared with controls of the same")
+    for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
+        for guess in found.roles[role][:1]:
+            lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
+
+
+def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
+    if found.row_table is not None:
+        lines.section("rows")
+        table = found.row_table
+        told = f"{table.n_found} of {table.n_probed} row keys looked for are in it"
+        lines.set("table", _relative(table.path, folder), told)
+        lines.set("key", table.key)
+    lines.section("genes")
+    _gene_ids(lines, found, folder)
+    kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
+    _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
+    _named(lines, found, "quality", QUALITY_KEYS if found.values.kind in RELATIVE_VALUES else ())
+
+
+def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
+    genes = found.genes
+    if found.gene_table is not None:
+        table = found.gene_table
+        lines.set(
+            "table", _relative(table.path, folder), f"{table.n_found} of {table.n_probed} genes looked for are in it"
+        )
+        lines.set("key", table.key)
+    if genes.id is None:
+        lines.ask(
+            "id", INDEX, "no column identifies half of the genes", *(_told(column) for column in genes.columns[:3])
+        )
+        return
+    best = genes.id
+    release = genes.releases.row(0, named=True) if genes.releases.height else None
+    told = f"; fits {release['release']} best ({release['n_found']:,} of {release['n_ids']:,})" if release else ""
+    lines.set("id", best.name, f"{_told(best)}{told}")
+    if genes.symbol is not None:
+        lines.set("symbol", genes.symbol.name, _told(genes.symbol))
+    lines.set("kind", best.kind)
+    for column, condition in LANDMARKS.items():
+        if found.gene_table is not None and column in found.gene_table.columns:
+            lines.set("landmarks", condition, "the genes that were measured; the others were inferred")
+    if best.n_repeated:
+        lines.set("duplicates", "collapse", f"{best.n_repeated:,} are given again: counts of one gene are added")
+
+
+def _named(lines: Lines, found: Inspection, section: str, keys: Iterable[str]) -> None:
+    """Write a section of columns that are known by their names."""
+    guesses = {key: found.roles[key][0] for key in keys if found.roles[key]}
+    if guesses:
+        lines.section(section)
+        for key, guess in guesses.items():
+            lines.set(key, guess.column)
+
+
+def _assay(found: Inspection) -> str:
+    kind = found.roles["kind"][0] if found.roles.get("kind") else None
+    is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
+    if found.values.kind in RELATIVE_VALUES | REPLICATE_VALUES:
+        return "l1000" if is_l1000 else "de_table"
+    if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts":
+        return "bulk_rna_seq"
+    is_chemical = kind is not None and kind.value in {"compound", "ligand"}
+    return "drug_seq" if is_chemical else "perturb_seq"
+
+
+def _experiment(found: Inspection) -> str:
+    entry = found.entry
+    if entry is None:
+        return _dataset_id(found.path)
+    return read_spec(entry.spec).experiment if entry.spec is not None else entry.same_cells_as or entry.id
+
+
+def _dataset_id(path: Path) -> str:
+    stem = path.name.split(".")[0]
+    return slug(path.parent.name if NO_NAMES.fullmatch(stem) else stem)[:100]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _unit_in(column: str) -> str | None:
+    return next((unit for ending, unit in UNITS.items() if plain(column).endswith(ending)), None)
+
+
+def _why(guess: Guess) -> str:
+    name = f"column '{guess.column}': " if guess.column is not None else ""
+    return f"[{guess.score:.2f}] {name}{'; '.join(guess.reasons)}"
+
+
+def _also(guesses: Iterable[Guess]) -> list[str]:
+    return [f"or {_why(guess)}" for guess in list(guesses)[:2] if guess.score >= LEAST]
+
+
+def _told(column: object) -> str:
+    name, mapped, evidence = (getattr(column, part) for part in ("name", "mapped", "evidence"))
+    return f"'{name}': {evidence}, {mapped:.1%} known"
+
+
+def _counts(labels: dict[str, int]) -> str:
+    return ", ".join(f"{label!r} ({n:,} rows)" for label, n in labels.items())
+
+
+def _columns(found: Inspection) -> str:
+    names = [name for name in found.columns if name != INDEX]
+    return f"columns are {', '.join(names[:20])}" if names else "there is no column but the key"
+
+
+def _require_spec(text: str) -> None:
+    """See to it that a draft with nothing left to fill in is a spec."""
+    try:
+        parse_spec(tomllib.loads(text))
+    except SpecError as error:
+        raise AssertionError(f"a draft is no spec: {error}") from error

@@ -1,0 +1,181 @@
+"""Look at a published file: what it is, what its numbers are, and what its columns may mean, each with the evidence.
+
+The matrix is looked at no further than its beginning, the row table column by column, so a file of any size takes
+seconds and little memory.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.catalogue import Entry, read_catalogue
+from ingest.harmonise.genes import map_genes
+from ingest.inspection.beside import Beside, find_table, read_joined
+from ingest.inspection.columns import Column, summarise
+from ingest.inspection.gene_ids import GeneIds, judge_genes
+from ingest.inspection.guesses import guess_contexts, guess_kinds, weigh_by_controls
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.knockdown import OwnExpression, own_expression
+from ingest.inspection.labels import Labels, judge_labels
+from ingest.inspection.roles import SURE, guess_roles
+from ingest.inspection.sample import take_sample
+from ingest.inspection.values import Values, judge_values
+from ingest.open import open_source
+from ingest.reader import INDEX, Reader
+
+MOST_KEYS = 5_000_000
+"""Row keys are looked at in files of up to so many rows."""
+
+
+def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
+    """Inspect a file of any format that is known.
+
+    Parameters
+    ----------
+    path
+        The file.
+    matrix
+        Which matrix to look at, in a file that holds several; where None the first, or the one that holds counts.
+
+    Raises
+    ------
+    SourceFormatError
+        The file is of no known format, or damaged.
+    """
+    first, matrices = _inspect(path, matrix)
+    if matrix is not None or first.values.kind == "counts":
+        return first
+    for name in matrices[1:]:
+        other, _ = _inspect(path, name)
+        if other.values.kind == "counts":
+            return other
+    return first
+
+
+def _inspect(path: Path, matrix: str | None) -> tuple[Inspection, tuple[str, ...]]:
+    with closing(open_source(path, matrix=matrix)) as reader:
+        found = _Look(reader, matrix).inspection()
+        return found, found.matrices
+
+
+class _Look:
+    """An open file being looked at."""
+
+    def __init__(self, reader: Reader, matrix: str | None) -> None:
+        self.reader, self.matrix = reader, matrix
+        self.entry = _catalogued(reader.path)
+        self.sample = take_sample(reader)
+        self.row_table: Beside | None = None
+        self.beside = pl.DataFrame()
+        names = [name for name in reader.row_columns() if name != INDEX or reader.n_rows <= MOST_KEYS]
+        self.columns = {name: summarise(reader.rows([name])[name]) for name in names}
+        self.roles = guess_roles(list(self.columns.values()))
+        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+            self._look_beside()
+
+    def inspection(self) -> Inspection:
+        """Judge all there is."""
+        genes, gene_table, gene_of_column = self._genes()
+        values = judge_values(self.sample, self.reader.path, self.matrix, self._cells_of_rows())
+        self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
+        totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
+        return Inspection(
+            path=self.reader.path,
+            format=self.reader.format,
+            files=self.reader.files,
+            n_bytes=sum(file.stat().st_size for file in self.reader.files),
+            n_rows=self.reader.n_rows,
+            n_genes=self.reader.n_genes,
+            matrix=self.matrix,
+            matrices=getattr(self.reader, "matrices", ()),
+            values=values,
+            genes=genes,
+            columns=tuple(self.columns),
+            labels=self._labels(values, gene_of_column),
+            roles=self.roles,
+            units=self._units(),
+            row_table=self.row_table,
+            gene_table=gene_table,
+            entry=self.entry,
+            total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
+        )
+
+    def _look_beside(self) -> None:
+        keys = self.reader.rows([INDEX])[INDEX]
+        self.row_table = find_table(keys, self.reader.path, self.reader.files)
+        if self.row_table is not None:
+            self.beside = read_joined(self.row_table, keys)
+            self.columns |= {name: summarise(self.beside[name]) for name in self.beside.columns}
+            self.roles = guess_roles(list(self.columns.values()))
+
+    def _read(self, name: str) -> pl.Series:
+        return self.beside[name] if name in self.beside.columns else self.reader.rows([name])[name]
+
+    def _genes(self) -> tuple[GeneIds, Beside | None, pl.Series]:
+        """Judge the gene table, and one beside the file where it tells more; also give each column's gene."""
+        table, beside = self.sample.genes, None
+        genes = judge_genes(table, self.reader.n_genes)
+        if len(table.columns) == 1:
+            beside = find_table(table[INDEX], self.reader.path, self.reader.files)
+        if beside is not None:
+            joined = table.hstack(read_joined(beside, table[INDEX]))
+            better = judge_genes(joined, self.reader.n_genes)
+            is_better = better.id is not None and (genes.id is None or better.symbol is not None)
+            table, genes, beside = (joined, better, beside) if is_better else (table, genes, None)
+        if genes.id is None:
+            return genes, beside, pl.Series([None] * table.height, dtype=pl.String)
+        return genes, beside, map_genes(table[genes.id.name].cast(pl.String), kind=genes.id.kind).table["gene_id"]
+
+    def _cells_of_rows(self) -> npt.NDArray[np.float64] | None:
+        for guess in self.roles["n_cells"][:1]:
+            return self._read(str(guess.column)).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        return None
+
+    def _labels(self, values: Values, gene_of_column: pl.Series) -> Labels | None:
+        """Judge the labels of perturbations, and what depends on them: how they were made, and in which batches."""
+        best = next((guess for guess in self.roles["perturbation"] if guess.score >= SURE), None)
+        if best is None or best.column is None:
+            return None
+        column, perturbation = self.columns[best.column], self._read(best.column)
+        labels = judge_labels(column)
+        own = self._own_expression(perturbation, column, gene_of_column, values)
+        self.roles["kind"] = guess_kinds(self.roles, self.columns, labels, own, self.reader.path, self.entry)
+        for role in ("batch", "second perturbation"):
+            table = pl.DataFrame([self._read(str(guess.column)) for guess in self.roles[role]])
+            self.roles[role] = weigh_by_controls(self.roles[role], perturbation, list(labels.controls), table)
+        return labels
+
+    def _own_expression(
+        self, perturbation: pl.Series, column: Column, gene_of_column: pl.Series, values: Values
+    ) -> OwnExpression | None:
+        if not self.sample.has_whole_rows or values.kind not in {"counts", "log1p"}:
+            return None
+        labels = perturbation.cast(pl.String).str.strip_chars().head(self.sample.n_rows)
+        return own_expression(self.sample, labels, column.genes, gene_of_column, is_log=values.kind == "log1p")
+
+    def _units(self) -> dict[str, str]:
+        """Find the unit of doses and times where another column gives it."""
+        units = {}
+        for role in ("dose", "time"):
+            for guess in self.roles[f"{role} unit"][:1]:
+                unit = self.columns[str(guess.column)].unit
+                if unit is not None:
+                    units[role] = unit
+        return units
+
+
+@cache
+def _shipped() -> list[Entry]:
+    return list(read_catalogue().values())
+
+
+def _catalogued(path: Path) -> Entry | None:
+    """Find the catalogued dataset that has a file of this name."""
+    named = (entry for entry in _shipped() if any(file.is_called(path.name) for file in entry.files))
+    return next(named, None)

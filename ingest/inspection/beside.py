@@ -1,0 +1,85 @@
+"""Tables beside a file that describe its rows or genes, found by their content: a column of theirs holds the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ingest.readers.damage import DAMAGE
+
+ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz")
+MOST_FILES = 40
+LARGEST = 10**9
+"""Tables larger than this are not looked into. Unit: bytes."""
+N_PROBED = 50
+KEYS = ("id", "barcode", "cell", "sample", "index", "gene")
+"""Words in the names of columns that may be keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A table, its key column, and how many of the keys looked for it holds."""
+
+    path: Path
+    key: str
+    columns: tuple[str, ...]
+    n_found: int
+    n_probed: int
+
+
+def find_table(keys: pl.Series, path: Path, aside: Collection[Path]) -> Beside | None:
+    """Find the table in a file's folder that describes the given keys and has more to say of them than the key.
+
+    Parameters
+    ----------
+    keys
+        Keys of the file's rows, or of its genes.
+    path
+        The file.
+    aside
+        Files that are part of it.
+    """
+    probed = keys.drop_nulls().unique(maintain_order=True)
+    probed = probed.gather_every(max(1, probed.len() // N_PROBED)).head(N_PROBED)
+    if not probed.len():
+        return None
+    found = [_probe(table, probed) for table in _tables(path, aside)]
+    best = max((table for table in found if table is not None), key=lambda table: table.n_found, default=None)
+    return best if best is not None and 2 * best.n_found > probed.len() else None
+
+
+def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
+    """Read what a table says of the keys, one row per key, in their order; without the key."""
+    content = _scan(table.path).unique(table.key, keep="first").collect()
+    left = keys.alias(table.key).to_frame()
+    return left.join(content, on=table.key, how="left", maintain_order="left").drop(table.key)
+
+
+def _tables(path: Path, aside: Collection[Path]) -> list[Path]:
+    beside = [entry for entry in sorted(path.parent.iterdir()) if entry.name.lower().endswith(ENDINGS)]
+    others = [entry for entry in beside if entry.is_file() and entry not in aside and entry.stat().st_size < LARGEST]
+    return others[:MOST_FILES]
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    separator = "," if ".csv" in path.name.lower() else "\t"
+    return pl.scan_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
+
+
+def _probe(path: Path, keys: pl.Series) -> Beside | None:
+    try:
+        table = _scan(path)
+        names = table.collect_schema().names()
+        candidates = [name for name in names if any(word in name.lower() for word in KEYS)] or names[:1]
+        if len(names) < 2:  # noqa: PLR2004
+            return None
+        distinct = table.select(pl.col(name).is_in(keys.implode()).sum().alias(name) for name in candidates[:8])
+        counts = distinct.collect().row(0, named=True)
+        key = max(counts, key=lambda name: (counts[name] > 0, -abs(counts[name] - keys.len())))
+        n_found = table.filter(pl.col(key).is_in(keys.implode())).select(pl.col(key).n_unique()).collect().item()
+    except DAMAGE:
+        return None
+    return Beside(path, key, tuple(names), int(n_found), keys.len()) if n_found else None

@@ -1,0 +1,132 @@
+"""A column of the row table in short: its labels with their numbers of rows, and what those labels are.
+
+Columns are read one at a time, and labels are looked up only as far as they are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from ingest.harmonise.contexts import map_contexts
+from ingest.harmonise.doses import MOLAR, dose_um, time_h
+from ingest.harmonise.genes import map_targets
+from ingest.harmonise.perturbations import KINDS, UNASSIGNED
+from ingest.inspection.known import CONTROLS
+from ingest.spec import GENETIC_KINDS
+
+MOST_LABELS = 3000
+"""How many labels of a column, the most frequent, are looked up."""
+PUBLISHED_KINDS = frozenset({*KINDS, *GENETIC_KINDS, "compound", "ligand", "control"})
+CONTROL_KIND = "ctl_"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's labels, most frequent first.
+
+    ``labels`` has the columns label (trimmed text) and n (rows); missing values are not among them.
+    """
+
+    name: str
+    dtype: pl.DataType
+    n_rows: int
+    n_missing: int
+    labels: pl.DataFrame
+
+    @property
+    def n_labels(self) -> int:
+        """How many different labels there are."""
+        return self.labels.height
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds text."""
+        return self.dtype == pl.String
+
+    @property
+    def is_key(self) -> bool:
+        """Whether nearly every row has a label of its own."""
+        return self.n_labels > 0.9 * max(self.n_rows - self.n_missing, 1) and self.n_labels > 1
+
+    @cached_property
+    def controls(self) -> dict[str, int]:
+        """Known labels of controls, with their numbers of rows."""
+        known = self.labels.filter(pl.col("label").is_in(CONTROLS) | pl.col("label").str.starts_with(CONTROL_KIND))
+        return dict(known.iter_rows())
+
+    @cached_property
+    def unassigned(self) -> dict[str, int]:
+        """Labels that mean none, with their numbers of rows."""
+        return dict(self.labels.filter(pl.col("label").is_in(UNASSIGNED)).iter_rows())
+
+    @cached_property
+    def others(self) -> pl.DataFrame:
+        """Labels that are neither, the most frequent."""
+        aside = [*self.controls, *self.unassigned]
+        return self.labels.filter(~pl.col("label").is_in(aside)).head(MOST_LABELS)
+
+    @cached_property
+    def genes(self) -> dict[str, str]:
+        """Labels that name one gene, and its identifier."""
+        table = map_targets(self.others["label"].to_list()).table
+        return dict(table.select("original", "gene_id").drop_nulls().iter_rows())
+
+    @property
+    def gene_share(self) -> float:
+        """Part of the labels that name one gene."""
+        return len(self.genes) / max(self.others.height, 1) if self.is_text else 0.0
+
+    @cached_property
+    def line_share(self) -> float:
+        """Part of the rows whose label names a cell line."""
+        found = map_contexts(self.others["label"].to_list())["status"].is_in(["approved", "alias"])
+        return self._part(found) if self.is_text else 0.0
+
+    @cached_property
+    def molar_share(self) -> float:
+        """Part of the rows whose label is a dose with a molar unit of its own."""
+        return self._share(lambda label: dose_um(label).value is not None)
+
+    @cached_property
+    def time_share(self) -> float:
+        """Part of the rows whose label is a time with a unit of its own."""
+        return self._share(lambda label: time_h(label).value is not None)
+
+    @cached_property
+    def number_share(self) -> float:
+        """Part of the rows whose label is a number that is not below 0."""
+        return self._share(lambda label: dose_um(label, "uM").value is not None)
+
+    @cached_property
+    def are_kinds(self) -> bool:
+        """Whether all labels are published kinds of perturbations."""
+        labels = self.labels["label"].to_list()
+        return bool(labels) and all(name in PUBLISHED_KINDS or name.startswith(CONTROL_KIND) for name in labels)
+
+    @property
+    def unit(self) -> str | None:
+        """The one label that is a unit."""
+        labels = [label for label in self.labels["label"] if label not in UNASSIGNED]
+        is_unit = len(labels) == 1 and (labels[0] in MOLAR or time_h("1", labels[0]).value is not None)
+        return str(labels[0]) if is_unit else None
+
+    def _share(self, test: Callable[[str], bool]) -> float:
+        if self.others.height == MOST_LABELS:
+            return 0.0
+        return self._part(pl.Series([test(label) for label in self.others["label"]], dtype=pl.Boolean))
+
+    def _part(self, are_such: pl.Series) -> float:
+        """Part of the rows whose label is such."""
+        n = self.others["n"].to_numpy()
+        return float(n[are_such.to_numpy()].sum() / max(n.sum(), 1))
+
+
+def summarise(values: pl.Series) -> Column:
+    """Summarise a column of the row table."""
+    text = values.cast(pl.String).str.strip_chars().alias("label")
+    labels = text.drop_nulls().value_counts(name="n").sort("n", "label", descending=[True, False])
+    return Column(values.name, values.dtype, values.len(), values.null_count(), labels)

@@ -1,0 +1,104 @@
+"""Which column of a gene table identifies the measured genes, in which notation, and of which annotation release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from ingest.harmonise.genes import best_release, detect_kind, map_genes
+from ingest.reader import INDEX
+
+ORDER = ("ensembl", "hgnc", "symbol_ensembl", "entrez", "symbol_entrez", "symbol")
+"""Notations, the one that says most exactly which gene is meant first."""
+MOUSE = frozenset({"mouse_ensembl", "mouse_symbol"})
+CLOSE = 0.02
+"""How much less of a list may be mapped for a better notation to be preferred."""
+LEAST_MAPPED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GeneColumn:
+    """A column that may identify genes.
+
+    ``mapped`` is the part of it that is mapped to a gene; ``n_repeated`` counts values beyond the first of their kind.
+    """
+
+    name: str
+    kind: str
+    evidence: str
+    mapped: float
+    n_repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class GeneIds:
+    """The gene table, judged.
+
+    Parameters
+    ----------
+    columns
+        Columns that may identify genes, the best first.
+    releases
+        Annotation releases that hold most of the best column that can tell: release, n_ids, n_found, coverage.
+    n_seen, n_genes
+        How many genes were looked at, of how many.
+    """
+
+    columns: tuple[GeneColumn, ...]
+    releases: pl.DataFrame
+    n_seen: int
+    n_genes: int
+
+    @property
+    def id(self) -> GeneColumn | None:
+        """The best column, None where none identifies half of the genes."""
+        return self.columns[0] if self.columns and self.columns[0].mapped >= LEAST_MAPPED else None
+
+    @property
+    def symbol(self) -> GeneColumn | None:
+        """A column of symbols beside the best one."""
+        beside = [column for column in self.columns[1:] if column.kind == "symbol" and self.id is not None]
+        return beside[0] if beside and self.columns[0].kind != "symbol" else None
+
+    @property
+    def is_mouse(self) -> bool:
+        """Whether most of the genes are of the mouse."""
+        return bool(self.columns) and self.columns[0].kind in MOUSE
+
+
+def judge_genes(genes: pl.DataFrame, n_genes: int) -> GeneIds:
+    """Judge a gene table, or the beginning of one."""
+    columns = [_judge(genes[name]) for name in genes.columns if _may_identify(genes[name])]
+    found = [column for column in columns if column.mapped > 0 or column.kind in MOUSE]
+    best = max((column.mapped for column in found), default=0.0)
+    found.sort(
+        key=lambda c: (c.mapped < best - CLOSE, c.n_repeated > 0, _place(c), c.name != INDEX, c.name),
+    )
+    ranked = (best_release(genes[column.name].cast(pl.String)).head(3) for column in found)
+    releases = next((releases for releases in ranked if releases.height), pl.DataFrame())
+    return GeneIds(tuple(found), releases, genes.height, n_genes)
+
+
+def _may_identify(column: pl.Series) -> bool:
+    """Leave out measurements, flags and classes: what is not text, an integer key, or mostly distinct."""
+    if column.name == INDEX:
+        return True
+    is_id = column.dtype == pl.String or column.dtype.is_integer()
+    return is_id and column.n_unique() > column.len() / 2
+
+
+def _judge(column: pl.Series) -> GeneColumn:
+    text = column.cast(pl.String)
+    detected = detect_kind(text)
+    is_number = detected.kind in {"entrez", "row_number"}
+    if is_number and column.name != INDEX and "gene" not in column.name.lower() and "entrez" not in column.name.lower():
+        return GeneColumn(column.name, detected.kind, detected.evidence, 0.0, 0)
+    table = map_genes(text, kind=None if detected.kind == "unknown" else detected.kind).table
+    mapped = 1 - table["gene_id"].null_count() / max(table.height, 1)
+    repeated = text.drop_nulls()
+    return GeneColumn(column.name, detected.kind, detected.evidence, mapped, repeated.len() - repeated.n_unique())
+
+
+def _place(column: GeneColumn) -> int:
+    return ORDER.index(column.kind) if column.kind in ORDER else len(ORDER)

@@ -1,0 +1,149 @@
+"""Guesses that need more than one column: how genes were perturbed, in which cells, in which batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ingest.catalogue import Entry
+from ingest.harmonise.contexts import map_contexts
+from ingest.inspection.columns import Column
+from ingest.inspection.knockdown import OwnExpression
+from ingest.inspection.known import COMPOUND_KEYS, KIND_WORDS, plain
+from ingest.inspection.labels import Labels
+from ingest.inspection.roles import SURE, Guess
+
+SILENCED, RAISED = 0.35, 1.5
+"""Own expression of targets, as a ratio, that tells CRISPRi and CRISPRa from a knock-out."""
+MOSTLY = 0.5
+PROMOTERS = re.compile(r"[-_]P1P2(?:$|[-_|])|[-_]P[12](?:$|[-_|])")
+MOST_COVERED = 0.9
+"""What part of the rows must be in batches with controls."""
+LIGANDS = frozenset({"cytokine", "ligand"})
+SHORTEST_NAME = 3
+UNTOLD = 0.45
+"""How sure a knock-out is where a column of kinds says CRISPR."""
+
+
+def guess_kinds(
+    roles: Mapping[str, Sequence[Guess]],
+    columns: Mapping[str, Column],
+    labels: Labels,
+    own: OwnExpression | None,
+    path: Path,
+    entry: Entry | None,
+) -> list[Guess]:
+    """Guess what was done to the cells, the likeliest first: a column of kinds, or one kind for all rows."""
+    given = list(roles["kind"])
+    kinds = [label for guess in given[:1] for label in columns[guess.column or ""].labels["label"]]
+    guesses = [_told_apart(guess, kinds) for guess in given if guess.score >= SURE]
+    if kinds in ([], ["CRISPR"]):
+        if labels.gene_share >= MOSTLY and plain(labels.column) not in LIGANDS:
+            guesses.append(_genetic(roles, columns, own, path))
+        elif not kinds:
+            guesses.append(_chemical(roles, labels))
+    guesses += _catalogued("kind", entry, entry.kind if entry else None)
+    return sorted(guesses, key=lambda guess: -guess.score)
+
+
+def guess_contexts(
+    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column], path: Path, entry: Entry | None
+) -> list[Guess]:
+    """Guess in which cells it was done, the likeliest first: a column, or one context for all rows."""
+    guesses = [_one_line(guess, columns[guess.column or ""]) for guess in roles["context"]]
+    guesses += [Guess("context", None, 0.6, (f"the file's name says '{n}'",), n) for n in _names_of_lines(path)]
+    guesses += _catalogued("context", entry, entry.context if entry else None)
+    return sorted(guesses, key=lambda guess: -guess.score)
+
+
+def _catalogued(role: str, entry: Entry | None, value: str | None) -> list[Guess]:
+    if entry is None or value is None:
+        return []
+    return [Guess(role, None, 0.85, (f"the catalogue says so of {entry.id}",), value)]
+
+
+def weigh_by_controls(
+    guesses: Sequence[Guess], perturbation: pl.Series, controls: Sequence[str], table: pl.DataFrame
+) -> list[Guess]:
+    """Weigh columns that part the rows by whether each part holds controls, without which it cannot be compared.
+
+    Parameters
+    ----------
+    guesses
+        Candidate columns.
+    perturbation
+        The label of each row.
+    controls
+        Labels of controls.
+    table
+        The candidates' columns, a row each.
+    """
+    is_control = perturbation.cast(pl.String).str.strip_chars().is_in(list(controls))
+    weighed = []
+    for guess in guesses:
+        parts = pl.DataFrame({"part": table[str(guess.column)].cast(pl.String), "is_control": is_control})
+        parts = parts.group_by("part").agg(n=pl.len(), n_controls=pl.col("is_control").sum())
+        with_control = parts.filter(pl.col("n_controls") > 0)
+        n_covered, n_rows = int(with_control["n"].sum()), int(parts["n"].sum())
+        is_covered = n_covered >= MOST_COVERED * n_rows and parts.height > 1
+        told = f"{with_control.height:,} of its {parts.height:,} labels hold controls"
+        score = round(guess.score + (0.3 if is_covered else -0.3), 3)
+        weighed.append(Guess(guess.role, guess.column, score, (guess.reasons[0], told)))
+    return sorted(weighed, key=lambda guess: -guess.score)
+
+
+def _told_apart(guess: Guess, kinds: Sequence[str]) -> Guess:
+    if "CRISPR" not in kinds:
+        return guess
+    told = "'CRISPR' does not say which: a knock-out, unless kind says otherwise"
+    return Guess(guess.role, guess.column, UNTOLD, (*guess.reasons, told))
+
+
+def _genetic(
+    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column], own: OwnExpression | None, path: Path
+) -> Guess:
+    reasons = []
+    if own is not None:
+        reasons.append(
+            f"where a target is perturbed its own expression is {own.ratio:.2f} of what it is elsewhere "
+            f"({own.n_targets:,} targets, {own.n_cells:,} rows)"
+        )
+        if own.ratio < SILENCED or own.ratio > RAISED:
+            return Guess("kind", None, 0.8, tuple(reasons), "crispri" if own.ratio < SILENCED else "crispra")
+    word = next((word for word in KIND_WORDS if word in path.name.lower()), None)
+    if word is not None:
+        return Guess("kind", None, 0.7, (f"the file's name says '{word}'", *reasons), KIND_WORDS[word])
+    guides = [label for guess in roles["guide"] for label in columns[guess.column or ""].labels["label"].head(20)]
+    promoter = next((label for label in guides if PROMOTERS.search(label)), None)
+    if promoter is not None:
+        why = f"guides are at promoters, such as {promoter!r}, as those of CRISPRi libraries"
+        return Guess("kind", None, 0.6, (why, *reasons), "crispri")
+    why = "labels are genes; that they were knocked out, the file does not say"
+    return Guess("kind", None, 0.4 if own is not None else 0.2, (why, *reasons), "crispr_knockout")
+
+
+def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels) -> Guess:
+    if plain(labels.column) in LIGANDS:
+        return Guess("kind", None, 0.7, (f"the column is called '{labels.column}'",), "ligand")
+    beside = [guess.column for role in ("dose", *COMPOUND_KEYS) for guess in roles[role]]
+    why = f"labels are no genes{f', and {beside[0]!r} is beside them' if beside else ''}"
+    return Guess("kind", None, 0.7 if beside else 0.3, (why,), "compound")
+
+
+def _one_line(guess: Guess, column: Column) -> Guess:
+    """Give a column's one label as the value of all rows, as the cell line that it names where it says more."""
+    if column.n_labels != 1:
+        return guess
+    label = str(column.labels["label"][0])
+    short = re.sub(r"\s+(cells?|cell lines?)$", "", label, flags=re.IGNORECASE)
+    is_line = map_contexts([short])["status"][0] in {"approved", "alias"}
+    return Guess("context", guess.column, guess.score, guess.reasons, short if is_line else label)
+
+
+def _names_of_lines(path: Path) -> list[str]:
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", path.name.split(".")[0]) if len(word) >= SHORTEST_NAME]
+    found = map_contexts(words).filter(pl.col("status").is_in(["approved", "alias"]))
+    return [str(name) for name in found["name"].unique(maintain_order=True)]

@@ -1,0 +1,107 @@
+"""Words that publishers of perturbation data use: names of columns by what they hold, and labels of controls.
+
+Names are compared in lower case, any run of other signs being one underscore. The first of a list is the surest.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ingest.harmonise.gene_notation import CONTROL_LABELS
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "perturbation": (
+        *("perturbation", "target_gene", "gene_target", "perturbed_gene_name", "gene", "condition", "drug", "sm_name"),
+        *("cmap_name", "pert_iname", "product_name", "compound", "cytokine", "treatment_1", "treatment", "pert"),
+        *("perturbation_name", "perturbation_label", "target_contrast_gene_name", "target", "gene_symbol", "names"),
+        *("perturbed_gene_id", "gene_id", "target_contrast", "pert_id", "perturbation_id", "drug_name", "knockout"),
+    ),
+    "guide": (
+        *("guide_id", "guide_identity", "guide", "sgid_ab", "grna_id", "grna", "sgrna", "guide_target"),
+        *("gene_transcript", "guide_ids", "sgrna_id", "protospacer", "feature_call", "ntc_id", "perturbation_raw"),
+    ),
+    "context": (
+        *("cell_line", "cell_iname", "cell_line_id", "cell_id", "cell_line_name", "cell_type", "celltype", "context"),
+        *("cellline", "cell_mfc_name", "cell_name", "line", "modelid", "depmap_id", "culture_condition", "cell"),
+        *("tissue", "tissue_type", "disease", "diagnosis"),
+    ),
+    "batch": (
+        *("gem_group", "gemgroup", "batch", "batch_var", "batch_info", "plate", "plate_id", "plate_name"),
+        *("plate_barcode", "plate_oligo", "det_plate", "rna_plate", "10xrun_id", "lane_id", "lane", "library"),
+        *("donor_id", "donor", "patient_id", "sample", "sample_id", "bead_batch", "orig_ident"),
+    ),
+    "dose": (
+        *("pert_idose", "dose_um", "dose_value", "nearest_dose", "dose", "concentration_1", "concentration", "conc"),
+        *("treatment_dose", "pert_dose", "drug_dose", "drugname_drugconc", "dose_nm"),
+    ),
+    "dose unit": ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit"),
+    "time": ("pert_itime", "time_h", "timepoint_hr", "time_point", "timepoint", "time", "pert_time", "hours", "day"),
+    "time unit": ("time_unit", "pert_time_unit", "unit"),
+    "kind": ("perturbation_type", "pert_type", "perturbation_kind", "modality"),
+    "cluster": ("leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
+    "replicate": ("replicate", "bio_rep", "rep", "plate_replicate", "technical_replicate"),
+    "second perturbation": ("perturbation_2", "stimulus", "stimulation", "treatment_2"),
+    "filter": ("pass_guide_filter", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
+    "inchi_key": ("inchi_key", "inchikey"),
+    "smiles": ("canonical_smiles", "smiles"),
+    "pubchem_cid": ("pubchem_cid",),
+    "broad_id": ("pert_id", "broad_id", "sm_lincs_id"),
+    "moa": ("moa", "moa_fine"),
+    "n_cells": ("num_cells_filtered", "distil_nsample", "nsample", "n_cells"),
+    "replicate_correlation": ("distil_cc_q75", "cc_q75"),
+    "signature_strength": ("ss_ngene",),
+    "tas": ("tas",),
+}
+"""What a column may hold, and the names under which it has been published."""
+
+COMPOUND_KEYS = ("inchi_key", "smiles", "pubchem_cid", "broad_id", "moa")
+QUALITY_KEYS = ("n_cells", "replicate_correlation", "signature_strength", "tas")
+
+CONTROLS = (
+    *CONTROL_LABELS,
+    *("62(mod)_pBA581", "Gal4-4(mod)_pBA582", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"),
+    *("Dimethyl Sulfoxide", "dmso", "Vehicle_control", "vehicle (DMSO)", "ntc", "nt", "WT", "unperturbed"),
+)
+"""Labels of reference cells, to the letter."""
+
+LOOKS_LIKE_CONTROL = re.compile(
+    r"non.?target|neg.?(?:ctrl|control)|"
+    r"(?:^|[^a-z])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|pbs)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Labels that a human should look at where none of the known ones is there; never taken for controls."""
+
+KIND_WORDS = {"crispri": "crispri", "crispra": "crispra", "shrna": "shrna", "knockout": "crispr_knockout"}
+"""Words in a file's name that say how genes were perturbed."""
+
+VALUE_WORDS = {
+    "sign_log10_pval": "signed_log10_p",
+    "signed_log10": "signed_log10_p",
+    "de_train": "signed_log10_p",
+    "logfc": "log2_fold_change",
+    "log2fc": "log2_fold_change",
+    "log_fc": "log2_fold_change",
+    "foldchange": "log2_fold_change",
+    "modz": "moderated_z",
+    "level5": "moderated_z",
+    "zscore": "zscore",
+    "level4": "zscore",
+}
+"""Words in the name of a file or matrix that say what kind of differences it holds."""
+
+
+def plain(name: str) -> str:
+    """Write the name of a column as the lists above have it.
+
+    Examples
+    --------
+    >>> plain("cell.line.name"), plain("moa-fine"), plain("10xrun_id")
+    ('cell_line_name', 'moa_fine', '10xrun_id')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def rank(name: str, role: str) -> int | None:
+    """Return how far down its list a column's name is, None where it is not there."""
+    names = NAMES[role]
+    return names.index(plain(name)) if plain(name) in names else None

@@ -1,0 +1,157 @@
+"""An inspection as text for a person, and as plain values for a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.labels import FEW_CELLS, Labels
+from ingest.inspection.roles import Guess
+
+MOST_GUESSES = 3
+ORDER = ("perturbation", "kind", "context", "dose", "time", "batch")
+MEGABYTE = 10**6
+
+
+def print_report(found: Inspection, console: Console) -> None:
+    """Print what was found: first what it is, then what its columns may be."""
+    console.print(f"{found.path.name}: {_what(found)}", soft_wrap=True)
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, text in _facts(found):
+        facts.add_row(name, text)
+    console.print(facts)
+    roles = Table(box=None, pad_edge=False)
+    for title in ("may be", "column", "sure", "because"):
+        roles.add_column(title, no_wrap=title in {"may be", "sure"}, overflow="fold")
+    for role in sorted(found.roles, key=lambda role: ORDER.index(role) if role in ORDER else len(ORDER)):
+        for guess in found.roles[role][:MOST_GUESSES]:
+            roles.add_row(role, _held(guess), f"{guess.score:.2f}", "; ".join(guess.reasons))
+    if roles.row_count:
+        console.print()
+        console.print(roles)
+
+
+def as_json(found: Inspection) -> dict[str, Any]:
+    """Give an inspection as values that JSON can hold."""
+    best = found.genes.id
+    return {
+        "path": str(found.path),
+        "format": found.format,
+        "files": [str(file) for file in found.files],
+        "n_bytes": found.n_bytes,
+        "n_rows": found.n_rows,
+        "n_genes": found.n_genes,
+        "matrix": found.matrix,
+        "matrices": list(found.matrices),
+        "values": {"kind": found.values.kind, "score": found.values.score, "evidence": list(found.values.evidence)},
+        "genes": {
+            "id": best.name if best else None,
+            "kind": best.kind if best else None,
+            "columns": [
+                {"column": c.name, "kind": c.kind, "mapped": round(c.mapped, 4), "n_repeated": c.n_repeated}
+                for c in found.genes.columns
+            ],
+            "releases": found.genes.releases.to_dicts(),
+        },
+        "roles": {role: [_guess(guess) for guess in guesses] for role, guesses in found.roles.items() if guesses},
+        "labels": _labels(found.labels) if found.labels else None,
+        "units": found.units,
+        "row_table": str(found.row_table.path) if found.row_table else None,
+        "gene_table": str(found.gene_table.path) if found.gene_table else None,
+        "dataset_id": found.entry.id if found.entry else None,
+    }
+
+
+def _what(found: Inspection) -> str:
+    size = f"{found.n_bytes / MEGABYTE:,.1f} MB"
+    files = f" in {len(found.files)} files" if len(found.files) > 1 else ""
+    return f"{found.format}, {found.n_rows:,} rows x {found.n_genes:,} genes, {size}{files}"
+
+
+def _facts(found: Inspection) -> list[tuple[str, str]]:
+    values = found.values
+    kind = f"{values.kind} [{values.score:.2f}]: " if values.kind else ""
+    facts = [("values", f"{kind}{'; '.join(values.evidence)}")]
+    if found.matrices[1:]:
+        facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
+    facts += [("genes", text) for text in _genes(found)]
+    if found.labels is not None:
+        facts += [("labels", text) for text in _label_facts(found.labels)]
+    for what, table in (("rows", found.row_table), ("genes", found.gene_table)):
+        if table is not None:
+            facts.append(("beside it", f"{table.path.name} describes the {what}, by its column '{table.key}'"))
+    if found.entry is not None:
+        ready = f"; its spec comes with featurestore: ingest {found.entry.id}" if found.entry.spec else ""
+        facts.append(("catalogue", f"a file of {found.entry.id} has this name{ready}"))
+    return facts
+
+
+def _genes(found: Inspection) -> list[str]:
+    genes = found.genes
+    seen = f" of the first {genes.n_seen:,}" if genes.n_seen < genes.n_genes else ""
+    texts = [
+        f"'{c.name}': {c.evidence}, {c.mapped:.1%}{seen} known"
+        + (f", {c.n_repeated:,} given again" if c.n_repeated else "")
+        for c in genes.columns[:MOST_GUESSES]
+    ]
+    if genes.releases.height:
+        fits = ", ".join(f"{row['release']} ({row['coverage']:.1%})" for row in genes.releases.iter_rows(named=True))
+        texts.append(f"annotation releases that hold most of them: {fits}")
+    return texts or ["no column identifies them"]
+
+
+def _label_facts(labels: Labels) -> list[str]:
+    texts = [f"{labels.n_labels:,} in '{labels.column}', {labels.gene_share:.0%} of them genes"]
+    for what, found in (("controls", labels.controls), ("look like controls", labels.suspects)):
+        if found:
+            texts.append(f"{what}: {_counts(found)}")
+    missing = {**labels.unassigned, **({"missing": labels.n_missing} if labels.n_missing else {})}
+    if missing:
+        texts.append(f"no perturbation: {_counts(missing)}")
+    for what, rule in (("combinations joined by", labels.separator), ("endings to strip", labels.strip)):
+        if rule is not None:
+            texts.append(f"{what} '{rule[0]}': {rule[1]}")
+    if labels.cells:
+        fewest, median, most, n_few = labels.cells.values()
+        few = f", {n_few:,.0f} labels with fewer than {FEW_CELLS}" if n_few else ""
+        texts.append(f"rows of a label: {fewest:,.0f} to {most:,.0f}, median {median:,.0f}{few}")
+    return texts
+
+
+def _counts(labels: dict[str, int]) -> str:
+    return ", ".join(f"'{label}' ({n:,} rows)" for label, n in labels.items())
+
+
+def _held(guess: Guess) -> str:
+    if guess.value is None:
+        return str(guess.column)
+    return f"= {guess.value}" + (f" ({guess.column})" if guess.column is not None else "")
+
+
+def _guess(guess: Guess) -> dict[str, Any]:
+    return {
+        "column": guess.column,
+        "value": guess.value,
+        "score": guess.score,
+        "reasons": list(guess.reasons),
+    }
+
+
+def _labels(labels: Labels) -> dict[str, Any]:
+    return {
+        "column": labels.column,
+        "n_labels": labels.n_labels,
+        "controls": labels.controls,
+        "suspects": labels.suspects,
+        "unassigned": labels.unassigned,
+        "n_missing": labels.n_missing,
+        "separator": labels.separator[0] if labels.separator else None,
+        "strip": labels.strip[0] if labels.strip else None,
+        "gene_share": round(labels.gene_share, 4),
+        "rows_of_a_label": labels.cells,
+    }

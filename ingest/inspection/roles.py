@@ -1,0 +1,160 @@
+"""What each column of the row table may be: guesses with a score from 0 to 1, and the reasons for it.
+
+Half of a score is the column's name, if publishers use it for this; half is what its labels are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingest.inspection.columns import Column
+from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS, plain, rank
+
+LEAST = 0.3
+"""Guesses with a lower score are not made."""
+SURE = 0.5
+"""Guesses with a lower score are not drafted."""
+NAMED = 0.5
+STEP = 0.005
+"""By how much a name counts less than the one before it in its list."""
+MOST_STIMULI = 20
+MOST = 0.9
+"""What part of a column's rows must be of a kind for the column to be."""
+HALF = 0.5
+ONE_LABEL = "the same in all rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What may hold a role, how sure that is (0 to 1), and why: a column, or one value for all rows."""
+
+    role: str
+    column: str | None
+    score: float
+    reasons: tuple[str, ...]
+    value: str | None = None
+
+
+Evidence = list[tuple[float, str]]
+
+
+def guess_roles(columns: Sequence[Column]) -> dict[str, list[Guess]]:
+    """Guess what columns hold, for each role the likeliest first."""
+    judges: dict[str, Callable[[Column], Evidence]] = {
+        "perturbation": _perturbation,
+        "guide": _by_name("guide"),
+        "context": _context,
+        "batch": _batch,
+        "dose": _dose,
+        "time": _time,
+        "kind": _kind,
+        "cluster": _by_name("cluster"),
+        "replicate": _by_name("replicate"),
+        "second perturbation": _second,
+        "filter": _filter,
+        **{role: _by_name(role, most_labels=1) for role in ("dose unit", "time unit")},
+        **{role: _by_name(role) for role in (*COMPOUND_KEYS, *QUALITY_KEYS)},
+    }
+    found: dict[str, list[Guess]] = {}
+    for role, judge in judges.items():
+        guesses = [_weighed(role, column, judge(column)) for column in columns if column.n_labels]
+        likely = [guess for guess in guesses if guess.score >= LEAST]
+        found[role] = sorted(likely, key=lambda guess: (-guess.score, str(guess.column)))
+    return found
+
+
+def _weighed(role: str, column: Column, evidence: Evidence) -> Guess:
+    score = min(max(sum(weight for weight, _ in evidence), 0.0), 1.0)
+    return Guess(role, column.name, round(score, 3), tuple(reason for _, reason in evidence if reason))
+
+
+def _name(column: Column, role: str) -> Evidence:
+    place = rank(column.name, role)
+    return [] if place is None else [(NAMED - STEP * place, "named so in the field")]
+
+
+def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[Column], Evidence]:
+    def judge(column: Column) -> Evidence:
+        if most_labels is not None and column.n_labels > most_labels:
+            return []
+        return _name(column, role)
+
+    return judge
+
+
+def _perturbation(column: Column) -> Evidence:
+    is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or column.molar_share > HALF
+    if not column.is_text or column.n_labels < 2 or is_elsewhere or rank(column.name, "guide") is not None:  # noqa: PLR2004
+        return []
+    if column.is_key and not column.genes:
+        return []
+    words = ("pert", "gene", "drug", "target", "treat", "compound")
+    evidence = _name(column, "perturbation")
+    if not evidence and any(word in plain(column.name) for word in words):
+        evidence = [(0.2, "its name speaks of perturbations")]
+    if column.controls:
+        label, n = next(iter(column.controls.items()))
+        evidence.append((0.25, f"holds the control label {label!r} ({n:,} rows)"))
+    if column.gene_share >= HALF:
+        share = f"{len(column.genes):,} of {column.others.height:,} other labels are genes"
+        evidence.append((0.2, share))
+    elif evidence and not column.genes and column.others.height:
+        evidence.append((0.05, f"{column.others.height:,} other labels, none a gene"))
+    return evidence if evidence and (rank(column.name, "perturbation") is not None or column.controls) else []
+
+
+def _context(column: Column) -> Evidence:
+    if not column.is_text or (column.is_key and column.line_share < HALF):
+        return []
+    evidence = _name(column, "context")
+    if column.line_share > HALF:
+        evidence.append((0.4, f"{column.line_share:.0%} of its rows name a known cell line"))
+    if evidence and column.n_labels == 1:
+        evidence.append((0.1, f"{ONE_LABEL}: {column.labels['label'][0]!r}"))
+    elif evidence:
+        evidence.append((0.1, f"{column.n_labels:,} labels"))
+    return evidence
+
+
+def _batch(column: Column) -> Evidence:
+    evidence = [] if column.is_key else _name(column, "batch")
+    return [*evidence, (0.1, f"{column.n_labels:,} values")] if evidence else []
+
+
+def _dose(column: Column) -> Evidence:
+    evidence = _name(column, "dose")
+    if column.molar_share >= MOST:
+        first = column.others["label"][0]
+        evidence.append((0.5, f"{column.molar_share:.0%} of its rows are molar, such as {first!r}"))
+    elif evidence and column.number_share >= MOST:
+        evidence.append((0.3, "numbers"))
+    else:
+        return []
+    return evidence
+
+
+def _time(column: Column) -> Evidence:
+    evidence = _name(column, "time")
+    if column.time_share >= MOST:
+        evidence.append((0.5, f"{column.time_share:.0%} of its rows are times, such as {column.others['label'][0]!r}"))
+    elif evidence and column.number_share >= MOST:
+        evidence.append((0.3, "numbers"))
+    else:
+        return []
+    return evidence
+
+
+def _kind(column: Column) -> Evidence:
+    if not column.is_text or not column.are_kinds:
+        return []
+    labels = ", ".join(column.labels["label"].head(4))
+    return [*_name(column, "kind"), (0.4, f"all its labels are kinds of perturbations: {labels}")]
+
+
+def _second(column: Column) -> Evidence:
+    return _name(column, "second perturbation") if column.is_text and 1 < column.n_labels <= MOST_STIMULI else []
+
+
+def _filter(column: Column) -> Evidence:
+    return _name(column, "filter") if column.n_labels == 2 else []  # noqa: PLR2004

@@ -1,0 +1,191 @@
+"""What kind of numbers a matrix holds, judged on a sample of it, with the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.inspection.known import VALUE_WORDS
+from ingest.inspection.sample import Csr, Sample
+from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.spec import DatasetSection
+
+LARGEST_LOG = 20.0
+"""No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
+SAME_TOTAL = 0.02
+"""Coefficient of variation below which the totals of rows are one number that they were scaled to."""
+NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
+"""Median mean, and range of the median standard deviation, of genes whose values are z-scores."""
+WHOLE = 1e-3
+"""How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
+FEWEST_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The kind of a matrix's values as the dataset spec calls it, how sure that is (0 to 1), and why.
+
+    ``kind`` is None where no kind is plausible. ``is_known`` tells whether the spec takes it.
+    """
+
+    kind: str | None
+    score: float
+    evidence: tuple[str, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a dataset of this kind can be ingested."""
+        return self.kind in known_kinds()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Numbers about a sample: of all its values, zeros among them."""
+
+    n_values: int
+    n_stored: int
+    n_undefined: int
+    smallest: float
+    largest: float
+    whole_share: float
+    is_sign: bool
+
+
+def known_kinds() -> set[str]:
+    """Return the kinds of values that a spec may name."""
+    parts = get_args(DatasetSection.model_fields["values"].annotation)
+    return {str(kind) for part in parts for kind in get_args(part) or (part,)}
+
+
+def judge_values(sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None) -> Values:
+    """Judge the values of a sample.
+
+    Parameters
+    ----------
+    sample
+        The beginning of the matrix.
+    path, matrix
+        File and name of the matrix, which may speak for themselves.
+    cells
+        Numbers of cells behind each row of the sample, NaN where unknown, if a column gives them.
+    """
+    facts = _facts(sample.matrix)
+    evidence = [_described(facts, sample)]
+    if facts.n_stored == facts.n_undefined:
+        return Values(None, 0.0, (*evidence, "no value but zero or missing"))
+    word = next((word for word in VALUE_WORDS if word in f"{path.name}/{matrix or ''}".lower()), None)
+    if facts.smallest < 0:
+        verdict = _relative(facts, sample, word)
+    elif facts.whole_share == 1:
+        verdict = ("counts", 0.95, "all whole, none below 0")
+    else:
+        verdict = _positive(facts, sample, path, matrix, cells)
+    return Values(verdict[0], verdict[1], (*evidence, verdict[2]))
+
+
+def _facts(matrix: Csr) -> Facts:
+    stored = matrix.data
+    defined = stored[np.isfinite(stored)]
+    rows, genes = matrix.shape
+    has_zero = stored.size < rows * genes
+    low, high = (float(defined.min()), float(defined.max())) if defined.size else (0.0, 0.0)
+    whole = float((defined == np.floor(defined)).mean()) if defined.size else 1.0
+    return Facts(
+        n_values=rows * genes,
+        n_stored=stored.size,
+        n_undefined=stored.size - defined.size,
+        smallest=min(low, 0.0) if has_zero else low,
+        largest=max(high, 0.0) if has_zero else high,
+        whole_share=whole,
+        is_sign=bool(np.isin(defined, (-1.0, 0.0, 1.0)).all()),
+    )
+
+
+def _described(facts: Facts, sample: Sample) -> str:
+    zeros = 1 - np.divide(facts.n_stored, max(facts.n_values, 1))
+    undefined = f", {facts.n_undefined:,} missing or infinite" if facts.n_undefined else ""
+    return (
+        f"{sample.extent}: from {facts.smallest:.4g} to {facts.largest:.4g}, {zeros:.0%} zero, "
+        f"{facts.whole_share:.0%} of the others whole{undefined}"
+    )
+
+
+def _relative(facts: Facts, sample: Sample, word: str | None) -> tuple[str | None, float, str]:
+    if facts.is_sign:
+        return "de_call", 0.9, "only -1, 0 and 1"
+    if word is not None:
+        return VALUE_WORDS[word], 0.8, f"values below 0, and the name says '{word}'"
+    if _is_l1000(sample.genes):
+        return "moderated_z", 0.7, "values below 0, for the genes of L1000"
+    mean, deviation = _moments(sample)
+    if abs(mean) < NEAR_ZERO and NEAR_ONE[0] < deviation < NEAR_ONE[1]:
+        told = f"genes have a mean of {mean:.2f} and a standard deviation of {deviation:.2f} (medians)"
+        return "zscore", 0.6, told
+    return "log2_fold_change", 0.3, "values below 0: some difference; which, the file does not say"
+
+
+def _positive(
+    facts: Facts, sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None
+) -> tuple[str | None, float, str]:
+    """Judge numbers that are not below 0 and not all whole."""
+    if cells is not None and sample.has_whole_rows and _are_means(sample, cells):
+        return "mean_counts", 0.9, "times the number of cells they are whole: means of counts"
+    if facts.largest > LARGEST_LOG:
+        return None, 0.0, f"neither counts nor their logarithms: not whole, and above {LARGEST_LOG:.0f}"
+    if matrix in {None, "X"} and _says_log1p(path):
+        return "log1p", 1.0, "the file says so (uns/log1p)"
+    return _logarithms(facts, sample)
+
+
+def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
+    """Judge numbers that may be logarithms, by what their rows were scaled to and by their zeros."""
+    if sample.has_whole_rows:
+        with np.errstate(over="ignore"):
+            totals: npt.NDArray[np.float64] = np.asarray(sample.matrix.expm1().sum(axis=1)).ravel()
+        totals = totals[totals > 0]
+        if totals.size >= FEWEST_ROWS and totals.std() < SAME_TOTAL * totals.mean():
+            return "log1p", 0.95, f"expm1 of each row sums to {totals.mean():,.0f}"
+    if facts.n_stored == facts.n_values and _is_l1000(sample.genes):
+        return "log2_expression", 0.8, "no zeros, for the genes of L1000: logarithms of intensities"
+    if facts.n_stored == facts.n_values:
+        return None, 0.0, "no zeros: log2 intensities, or counts on another scale"
+    return "log1p", 0.7, f"not whole, none below 0 or above {LARGEST_LOG:.0f}, zeros among them"
+
+
+def _are_means(sample: Sample, cells: npt.NDArray[np.float64]) -> bool:
+    known = np.flatnonzero(np.isfinite(cells[: sample.n_rows]) & (cells[: sample.n_rows] > 1))
+    if not known.size:
+        return False
+    part = sample.matrix[known]
+    totals: npt.NDArray[np.float64] = part.data * np.repeat(cells[known], np.diff(part.indptr))
+    totals = totals[np.isfinite(totals)]
+    return bool(totals.size and (np.abs(totals - np.round(totals)) <= WHOLE * np.maximum(totals, 1.0)).all())
+
+
+def _moments(sample: Sample) -> tuple[float, float]:
+    """Median over genes of their means, and of their standard deviations, missing values left out."""
+    if sample.n_rows < FEWEST_ROWS:
+        return 0.0, 0.0
+    values = sample.matrix[: 2 * 10**7 // max(sample.matrix.shape[1], 1)].toarray()
+    values[~np.isfinite(values)] = np.nan
+    some = values[:, np.isfinite(values).sum(axis=0) >= FEWEST_ROWS]
+    if not some.size:
+        return 0.0, 0.0
+    return float(np.median(np.nanmean(some, axis=0))), float(np.median(np.nanstd(some, axis=0)))
+
+
+def _is_l1000(genes: pl.DataFrame) -> bool:
+    is_named = any(name.startswith("pr_") for name in genes.columns)
+    return is_named or genes.height in {978, 12_328}
+
+
+def _says_log1p(path: Path) -> bool:
+    if not is_hdf5(path):
+        return False
+    with open_hdf5(path) as file:
+        return member(file, "uns/log1p") is not None
