@@ -69,7 +69,9 @@ def read_axis(
     ids = kept[spec.genes.id].cast(pl.String)
     _refuse_duplicates(ids, reader, spec)
     symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
-    mapping = decide_by_context(map_genes(ids, symbols=symbols, kind=spec.genes.kind))
+    translate = spec.genes.translate_mouse
+    mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=translate)
+    mapping = decide_by_context(mapping)
     mapping = online.complete(mapping) if online is not None else mapping
     mapping.require_mapped(spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'")
     axis = collapse(mapping, value_is_additive=spec.dataset.values == "counts")

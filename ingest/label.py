@@ -150,7 +150,13 @@ def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tu
     condition = spec.condition
     identity = ("label", "kind", *COMPOUND_COLUMNS)
     given = combos.select(identity).unique(maintain_order=True)
-    perturbations = map_perturbations(given, condition, dictionary=lookups.read_compounds(), online=lookups.online)
+    perturbations = map_perturbations(
+        given,
+        condition,
+        dictionary=lookups.read_compounds(),
+        online=lookups.online,
+        translate_mouse=spec.genes.translate_mouse,
+    )
     contexts = map_contexts(combos["context"].to_list(), table=lookups.read_cell_lines())
     contexts = contexts.rename({name: f"context_{name}" for name in HOW}).with_columns(context_target_id="context_id")
     doses, times = map_dose(combos["dose"], condition.dose), map_time(combos["time"], condition.time)

@@ -147,7 +147,8 @@ class GenesSection(TableSection):
     """``[genes]``: which column identifies the measured genes, and which genes to keep.
 
     ``where`` is a condition on the gene table; ``notes`` are columns of it that the ledger quotes; ``landmarks`` is a
-    condition that tells the genes which were measured, the others being inferred.
+    condition that tells the genes which were measured, the others being inferred. ``translate_mouse`` maps mouse genes,
+    measured and targeted, to their only human ortholog; without it they have no gene.
     """
 
     id: str = "index"
@@ -158,6 +159,7 @@ class GenesSection(TableSection):
     kind: str | None = None
     duplicates: Literal["refuse", "collapse"] = "refuse"
     max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
+    translate_mouse: bool = False
 
 
 class CompoundSection(Section):

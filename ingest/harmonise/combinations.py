@@ -7,16 +7,27 @@ is a known name or a control. Any other label stays whole, and its note says why
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import polars as pl
+
+from ingest.harmonise.compound_names import normalise_name
+from ingest.harmonise.genes import map_targets
 from ingest.spec import ConditionSection
 
 _MOST_NAMED = 3
 
+NEVER_IN_GENES = frozenset("+,;|& ")
+"""Signs that no gene symbol holds, but for a handful of aliases that end in a plus."""
+
+NEVER_IN_COMPOUNDS = frozenset("+;|&")
+"""Signs that no name of a compound holds outside brackets."""
+
 
 @dataclass(frozen=True, slots=True)
-class Components:
+class _Components:
     """What a label names, controls left out, and why it was not taken apart if it looks as if it could be.
 
     No names at all: the label names nothing but controls.
@@ -26,32 +37,71 @@ class Components:
     note: str | None = None
 
 
-def take_apart(
+def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.DataFrame | None) -> pl.DataFrame:
+    """Return one row per component of each label.
+
+    Parameters
+    ----------
+    table
+        ``label``, ``is_genetic``, and any other columns, which each component repeats.
+    rules
+        The ``[condition]`` table of the dataset's spec.
+    dictionary
+        Known compounds, or None.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table with ``part`` (null where a label names nothing but controls), ``n_parts`` of its label, and
+        ``note``: why a label that looks like a combination was not split.
+    """
+    labels = table["label"].unique(maintain_order=True).to_list()
+    rows = []
+    kinds = (
+        (True, NEVER_IN_GENES, _known_genes),
+        (False, NEVER_IN_COMPOUNDS, partial(_known_compounds, labels, dictionary)),
+    )
+    for is_genetic, never_in_names, known in kinds:
+        own = table.filter(pl.col("is_genetic") == is_genetic)["label"].unique(maintain_order=True)
+        apart = _take_apart(own.to_list(), rules, known, never_in_names)
+        rows += [
+            (label, is_genetic, name, len(found.names), found.note)
+            for label, found in apart.items()
+            for name in found.names or (None,)
+        ]
+    schema = {"label": pl.String, "is_genetic": pl.Boolean, "part": pl.String, "n_parts": pl.Int64, "note": pl.String}
+    parts = pl.DataFrame(rows, schema=schema, orient="row")
+    return table.join(parts, on=["label", "is_genetic"], how="left", maintain_order="left")
+
+
+def _known_genes(names: Collection[str]) -> Collection[str]:
+    """Pick the names that stand for a gene, even if for several, a retired one or one of the mouse."""
+    mapped = map_targets(sorted(names)).table
+    is_known = (pl.col("candidates").list.len() > 0) | (pl.col("status") == "retired_no_successor")
+    return set(mapped.filter(is_known)["original"])
+
+
+def _known_compounds(labels: Sequence[str], dictionary: pl.DataFrame | None, names: Collection[str]) -> Collection[str]:
+    """Pick the names that are a label of the dataset themselves, or a name in its dictionary."""
+    listed = dictionary["names"].explode().drop_nulls() if dictionary is not None else ()
+    known = {normalise_name(name) for name in (*labels, *listed)}
+    return [name for name in names if normalise_name(name) in known]
+
+
+def _take_apart(
     labels: Iterable[str],
     rules: ConditionSection,
     known: Callable[[Collection[str]], Collection[str]],
     never_in_names: Collection[str],
-) -> dict[str, Components]:
-    """Take labels apart.
-
-    Parameters
-    ----------
-    labels
-        Distinct labels.
-    rules
-        The ``[condition]`` table of the dataset's spec: ``strip``, ``separator`` and ``controls``.
-    known
-        Picks those of some names that are known.
-    never_in_names
-        Signs that separate wherever they are.
-    """
+) -> dict[str, _Components]:
+    """Take distinct labels apart; ``known`` picks known names, ``never_in_names`` are signs that always separate."""
     split = {label: _split(label, rules) for label in labels}
     controls = {name.strip() for name in rules.controls}
     sign = (rules.separator or "").strip() or rules.separator or ""
     may_be_in_names = not set(sign).issubset(never_in_names)
     doubtful = {name for names in split.values() if len(names) > 1 for name in names if name not in controls}
     unknown = doubtful.difference(known(doubtful)) if may_be_in_names and doubtful else set()
-    return {label: _components(label, names, controls, unknown, rules) for label, names in split.items()}
+    return {label: _decided(label, names, controls, unknown, rules) for label, names in split.items()}
 
 
 def _split(label: str, rules: ConditionSection) -> list[str]:
@@ -60,18 +110,18 @@ def _split(label: str, rules: ConditionSection) -> list[str]:
     pieces = [piece.strip() for piece in core.split(rules.separator)] if rules.separator else [core]
     if len(pieces) == 1 or any(piece.count("(") != piece.count(")") for piece in pieces):
         return [core]
-    return [_stripped(piece, rules) for piece in pieces if piece]
+    return [_stripped(piece, rules) for piece in pieces if piece] or [core]
 
 
 def _stripped(label: str, rules: ConditionSection) -> str:
     return re.sub(rules.strip, "", label, count=1).strip() or label if rules.strip else label
 
 
-def _components(
+def _decided(
     label: str, names: list[str], controls: set[str], unknown: set[str], rules: ConditionSection
-) -> Components:
+) -> _Components:
     strange = [name for name in dict.fromkeys(names) if name in unknown]
     if not strange or len(names) == 1:
-        return Components(tuple(name for name in dict.fromkeys(names) if name not in controls))
+        return _Components(tuple(name for name in dict.fromkeys(names) if name not in controls))
     named = ", ".join(map(repr, strange[:_MOST_NAMED])) + (", ..." if len(strange) > _MOST_NAMED else "")
-    return Components((_stripped(label, rules),), f"not split at '{rules.separator}': {named} not known")
+    return _Components((_stripped(label, rules),), f"not split at '{rules.separator}': {named} not known")

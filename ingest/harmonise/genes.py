@@ -85,12 +85,12 @@ def map_genes(
     return GeneMapping(table, list_kind).with_table(table)
 
 
-def map_targets(labels: Sequence[str]) -> GeneMapping:
+def map_targets(labels: Sequence[str], *, translate_mouse: bool = False) -> GeneMapping:
     """Map perturbation labels, one gene each, to genes; split combinations before.
 
     Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
     """
-    return map_genes(labels)
+    return map_genes(labels, translate_mouse=translate_mouse)
 
 
 def _check(originals: pl.Series, beside: pl.Series, kind: str | None, probes: pl.DataFrame | None) -> None:

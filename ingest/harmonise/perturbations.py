@@ -7,28 +7,19 @@ a control too if, taken apart, it names nothing but controls.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
-from ingest.harmonise.combinations import take_apart
-from ingest.harmonise.compound_names import normalise_name
+from ingest.harmonise.combinations import components
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.online import OnlineGenes
 from ingest.spec import GENETIC_KINDS, ConditionSection
 
 CONTROL = "control"
-NEVER_IN_GENES = frozenset("+,;|& ")
-"""Signs that no gene symbol holds, but for a handful of aliases that end in a plus."""
-
-NEVER_IN_COMPOUNDS = frozenset("+;|&")
-"""Signs that no name of a compound holds outside brackets."""
-
 UNASSIGNED = frozenset({"", "nan", "NaN", "None", "NA", "*", "unsure", "no_reads_found", "multi-guide", "-666"})
 """Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control."""
 
@@ -50,6 +41,8 @@ KINDS = {
 """Published kinds, those of L1000 (``pert_type``) among them; ``ctl_...`` is always a control."""
 
 COMPOUND_COLUMNS = ("inchi_key", "smiles", "pubchem_cid", "broad_id", "moa")
+"""Columns that may say more of a compound than its label."""
+
 LEDGER = RELEASE["mapping"].schema
 
 
@@ -73,6 +66,7 @@ def map_perturbations(
     *,
     dictionary: pl.DataFrame | None = None,
     online: OnlineGenes | None = None,
+    translate_mouse: bool = False,
 ) -> PerturbationMapping:
     """Map labels by a dataset's rules.
 
@@ -86,6 +80,8 @@ def map_perturbations(
         Known compounds, from `read_compound_dictionary`.
     online
         What to ask for targets that the reference leaves open.
+    translate_mouse
+        Map mouse targets to their only human ortholog.
 
     Raises
     ------
@@ -95,10 +91,11 @@ def map_perturbations(
     table = given.with_row_index("row").with_columns(perturbation_kind=_kinds(given["kind"], rules))
     table = table.with_columns(_roles(rules))
     table = table.with_columns(is_genetic=pl.col("perturbation_kind").is_in(list(GENETIC_KINDS)), note=pl.lit(None))
-    parts = _parts(table.filter(~pl.col("is_control") & pl.col("reason").is_null()), rules, dictionary)
+    named = table.filter(~pl.col("is_control") & pl.col("reason").is_null()).drop("note")
+    parts = _without_structure(components(named, rules, dictionary))
     table = _with_controls_taken_apart(table, parts)
     parts = parts.drop_nulls("part")
-    genes, gene_ledger = _map_genes(parts.filter("is_genetic"), online)
+    genes, gene_ledger = _map_genes(parts.filter("is_genetic"), online, translate_mouse=translate_mouse)
     compounds, compound_parts, compound_ledger = _map_compounds(parts.filter(~pl.col("is_genetic")), dictionary)
     whole = _assemble(pl.concat([genes, compound_parts], how="diagonal"))
     table = table.join(whole, on="row", how="left", maintain_order="left").with_columns(
@@ -147,44 +144,10 @@ def _roles(rules: ConditionSection) -> list[pl.Expr]:
     return [is_control.alias("is_control"), reason.alias("reason")]
 
 
-def _parts(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.DataFrame | None) -> pl.DataFrame:
-    """Return one row per component of a label; ``part`` is null where it names nothing but controls.
-
-    What a source tells of the structure of a combination is not told of its components.
-    """
-    labels = table["label"].unique(maintain_order=True).to_list()
-    rows = []
-    kinds = (
-        (True, NEVER_IN_GENES, known_genes),
-        (False, NEVER_IN_COMPOUNDS, partial(_known_compounds, labels, dictionary)),
-    )
-    for is_genetic, never_in_names, known in kinds:
-        own = table.filter(pl.col("is_genetic") == is_genetic)["label"].unique(maintain_order=True)
-        apart = take_apart(own.to_list(), rules, known, never_in_names)
-        rows += [
-            (label, is_genetic, name, len(components.names), components.note)
-            for label, components in apart.items()
-            for name in components.names or (None,)
-        ]
-    schema = {"label": pl.String, "is_genetic": pl.Boolean, "part": pl.String, "n_parts": pl.Int64, "note": pl.String}
-    parts = pl.DataFrame(rows, schema=schema, orient="row")
-    parts = table.drop("note").join(parts, on=["label", "is_genetic"], how="left", maintain_order="left")
+def _without_structure(parts: pl.DataFrame) -> pl.DataFrame:
+    """Forget of a component what the source tells of the whole combination."""
     columns = [name for name in COMPOUND_COLUMNS if name in parts.columns]
     return parts.with_columns(pl.when(pl.col("n_parts") <= 1).then(pl.col(name)).alias(name) for name in columns)
-
-
-def known_genes(names: Collection[str]) -> Collection[str]:
-    """Pick the names that stand for a gene, even if for several or for a retired one."""
-    mapped = map_targets(sorted(names)).table
-    is_known = pl.col("gene_id").is_not_null() | pl.col("status").is_in(["ambiguous", "retired_no_successor"])
-    return set(mapped.filter(is_known)["original"])
-
-
-def _known_compounds(labels: Sequence[str], dictionary: pl.DataFrame | None, names: Collection[str]) -> Collection[str]:
-    """Pick the names that are a label of the dataset themselves, or a name in its dictionary."""
-    listed = dictionary["names"].explode().drop_nulls() if dictionary is not None else ()
-    known = {normalise_name(name) for name in (*labels, *listed)}
-    return [name for name in names if normalise_name(name) in known]
 
 
 def _with_controls_taken_apart(table: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -195,9 +158,11 @@ def _with_controls_taken_apart(table: pl.DataFrame, parts: pl.DataFrame) -> pl.D
     ).drop("apart")
 
 
-def _map_genes(parts: pl.DataFrame, online: OnlineGenes | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _map_genes(
+    parts: pl.DataFrame, online: OnlineGenes | None, *, translate_mouse: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     names = parts["part"].unique(maintain_order=True)
-    mapping = map_targets(names.to_list())
+    mapping = map_targets(names.to_list(), translate_mouse=translate_mouse)
     mapping = online.complete(mapping) if online is not None else mapping
     mapped = mapping.table.with_columns(part=names).rename({"note": "gene_note"})
     genes = parts.join(mapped, on="part", how="left", maintain_order="left")

@@ -220,6 +220,29 @@ def test_name__of_two_structures_is_two_compounds(tmp_path):
     ]
 
 
+def test_mouse__genes_are_translated_only_when_asked(tmp_path):
+    rows = pl.DataFrame({INDEX: [f"c{i}" for i in range(12)], "gene": ["ctrl", "Trp53", "Kras"] * 4})
+    genes = pl.DataFrame({INDEX: ["Trp53", "Kras", "Egfr", "Stat1", "Nosuchgene1"]})
+    write_h5ad(tmp_path / "x.h5ad", np.ones((12, 5), np.float32), rows, genes)
+    spec = tmp_path / "mouse.toml"
+    text = (
+        '[dataset]\nid = "mouse"\nfiles = ["x.h5ad"]\nvalues = "counts"\nassay = "perturb_seq"\norganism = "mouse"\n'
+        '[condition]\nperturbation = "gene"\nkind = "crispri"\ncontrols = ["ctrl"]\ncontext = { value = "3T3" }\n'
+    )
+    spec.write_text(text)
+    with pytest.raises(FeatureStoreError, match="5 of 5 gene identifiers have no gene"):
+        ingest_dataset(spec, tmp_path / "warehouse")
+    spec.write_text(text + "[genes]\ntranslate_mouse = true\n")
+    ingest_dataset(spec, tmp_path / "warehouse")
+    assert query(tmp_path, "select distinct gene_symbol from signature order by 1") == [
+        ("EGFR",), ("KRAS",), ("STAT1",), ("TP53",)
+    ]  # fmt: skip
+    assert query(tmp_path, "select distinct target_symbols from condition where not is_control order by 1") == [
+        (["KRAS"],), (["TP53"],)
+    ]  # fmt: skip
+    assert query(tmp_path, "select distinct status from mapping where original = 'Kras'") == [("ortholog",)]
+
+
 def test_tahoe__drugs_lines_and_doses_are_known_through_its_own_tables(real_data, tmp_path):
     pytest.importorskip("rdkit")
     for name in ("drug_metadata.parquet", "cell_line_metadata.parquet"):

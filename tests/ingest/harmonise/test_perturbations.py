@@ -87,6 +87,21 @@ def test_combination__of_controls_is_a_control():
     assert ledger_of(mapped, "ctrl+ctrl") == [("control", "control", "names nothing but controls")]
 
 
+def test_combination__of_nothing_is_no_control():
+    mapped = labels_of(["+", "TP53+", "++"], **GEARS)
+    assert mapped.table["is_control"].to_list() == [False, False, False]
+    assert mapped.table["target_symbols"].to_list() == [[], ["TP53"], []]
+
+
+def test_mouse__targets_are_translated_only_when_asked():
+    labels = ["Trp53_Kras", "Kras", "Egfr", "Stat1"]
+    assert list(targets(labels, **NORMAN).values()) == [[], [], [], []]
+    section = ConditionSection(perturbation="x", context={"value": "3T3"}, kind="crispri", **NORMAN)
+    given = pl.DataFrame({"label": labels, "kind": pl.Series([None] * 4, dtype=pl.String)})
+    table = map_perturbations(given, section, translate_mouse=True).table
+    assert table["target_symbols"].list.sort().to_list() == [["KRAS", "TP53"], ["KRAS"], ["EGFR"], ["STAT1"]]
+
+
 def test_norman__underscore_splits_only_known_symbols():
     labels = ["SET_KLF1", "KLF1_SET", "NegCtrl0_SET", "NegCtrl0_NegCtrl0", "5S_rRNA", "chr1.10050_top_two_chr11"]
     mapped = labels_of(labels, kind="crispra", **NORMAN)
