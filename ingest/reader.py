@@ -123,6 +123,15 @@ class Peeking(Protocol):
         ...
 
 
+@runtime_checkable
+class LeavesOut(Protocol):
+    """What a reader offers besides if a file can hold values of identifiers that are not in its gene table."""
+
+    def left_out(self) -> dict[str, int]:
+        """Those identifiers, with how many values each had in the last pass over the matrix."""
+        ...
+
+
 class Format(Protocol):
     """A file format: how to tell it, and how to open it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,8 @@ from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
+from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
+from ingest.layouts.triplets import write_triplets
 from ingest.reader import INDEX
 
 Example: TypeAlias = Callable[[Path], Path]
@@ -60,6 +62,37 @@ SIGNATURES = pl.DataFrame(
         "pert_iname": [f"compound {number // 2}" for number in AT],
         "pert_itime": "24 h",
         "pert_type": "trt_cp",
+    }
+)
+DRUGS = ["DMSO_TF", "Erdafitinib ", "Trametinib (DMSO_TF solvate)"]
+TAHOE_CELLS = pl.DataFrame(
+    {
+        INDEX: [f"01_001_{number:03d}-lib_1105" for number in AT],
+        "drug": [DRUGS[number % 3] for number in AT],
+        "sample": [f"smp_{1495 + number % 3}" for number in AT],
+        "cell_line_id": [["CVCL_0023", "CVCL_0480"][number // 12] for number in AT],
+        "moa-fine": "unclear",
+        "canonical_smiles": [[None, "CC(C)NCCN", "CC1=C"][number % 3] for number in AT],
+        "pubchem_cid": [["", "11462310", "11707110"][number % 3] for number in AT],
+        "plate": [f"plate{1 + number % 2}" for number in AT],
+    }
+)
+ORION_CELLS = pl.DataFrame(
+    {
+        INDEX: [f"AAACCAAAGACATG{number:02d}-HCT116_Batch1" for number in AT],
+        "sample": "HCT116_Batch1",
+        "gene_target": [["Non-Targeting", "MYC", "STAT1"][number % 3] for number in AT],
+        "pass_guide_filter": (AT % 8 != 0).astype(int),
+    }
+)
+WELLS = pl.DataFrame(
+    {
+        INDEX: [f"A01_E09_RT_BC_{number}_Lig_BC_7" for number in AT],
+        "cell_type": ["A549"] * 20 + [None] * 4,
+        "product_name": [["Vehicle", "(+)-JQ1", "ENMD-2076 L-(+)-Tartaric acid"][number % 3] for number in AT[:20]]
+        + [None] * 4,
+        "dose": [[0, 10, 10_000][number % 3] for number in AT[:20]] + [None] * 4,
+        "time_point": [24] * 20 + [None] * 4,
     }
 )
 PROBES = pl.DataFrame(
@@ -111,6 +144,26 @@ def gct(folder: Path) -> Path:
     return write_gct(folder / "level5_modzs.gct", EFFECTS, SIGNATURES, PROBES)
 
 
+def tahoe(folder: Path) -> Path:
+    """Write cells as Tahoe-100M: some begin with the marker, some have a token that no gene has."""
+    write_vocabulary(folder, GENES)
+    name = "train-00000-of-03388.parquet"
+    return write_tokens(folder / name, COUNTS, TAHOE_CELLS, marked=AT[::3].tolist(), stray=62_713)
+
+
+def orion(folder: Path) -> Path:
+    """Write cells as X-Atlas/Orion."""
+    write_vocabulary(folder, GENES, dialect=ORION)
+    return write_tokens(folder / "HCT116_Batch1.parquet", COUNTS, ORION_CELLS, dialect=ORION)
+
+
+def sciplex(annotations: Literal["headed", "bare"], *, with_cells: bool) -> Example:
+    """Write wells as sci-Plex: some cells are in no well."""
+    return lambda folder: write_triplets(
+        folder, "GSM4150378_", COUNTS, WELLS, GENES, annotations=annotations, with_cells=with_cells
+    )
+
+
 EXAMPLES: dict[str, dict[str, Example]] = {
     "h5ad": {
         "csr": h5ad("csr"),
@@ -130,5 +183,10 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "LINCS, compressed": gctx(chunk_rows=5),
     },
     "gct": {"1.3": gct},
+    "tokens": {"Tahoe-100M": tahoe, "X-Atlas/Orion": orion},
+    "triplets": {
+        "sci-Plex 3": sciplex("headed", with_cells=True),
+        "sci-Plex 2 and 4": sciplex("bare", with_cells=False),
+    },
 }
 """By format, as it is registered, and layout."""

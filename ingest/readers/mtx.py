@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ingest.reader import BLOCK_BYTES, CsrBlock, Peek
 from ingest.readers.columns import unknown_column
-from ingest.readers.mtx_entries import EntryFile, read_header
+from ingest.readers.mtx_entries import EntryFile, Header, read_header
 from ingest.readers.mtx_rows import first_entries, read_sorted, rows_of_cells, sort_by_cell
-from ingest.readers.mtx_tables import read_tables
+from ingest.readers.mtx_tables import Tables, read_tables
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import first_line, is_gzip
 
@@ -22,18 +22,16 @@ BANNER = b"%%matrixmarket"
 
 
 class MtxReader:
-    """An open triplet.
+    """An open triplet, of a format whose header and tables are known.
 
     The first time that the matrix is streamed it is read twice: once to see that it is complete, and in which order
     its entries come.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str, header: Header, tables: Tables) -> None:
         self.path = path
-        header = read_header(path)
-        tables = read_tables(path, header)
         self.files = (path, *tables.files)
-        self.format = "mtx (gzip)" if is_gzip(path) else "mtx"
+        self.format = f"{name} (gzip)" if is_gzip(path) else name
         self.n_rows, self.n_genes = tables.rows.height, tables.genes.height
         self._rows, self._genes = tables.rows, tables.genes
         self._entries = EntryFile(path, header, genes_first=tables.genes_first)
@@ -91,4 +89,5 @@ class MtxFormat:
     def open(cls, path: Path, *, matrix: str | None = None) -> MtxReader:
         """Open a matrix and the tables beside it."""
         refuse_name(cls.name, path, matrix)
-        return MtxReader(path)
+        header = read_header(path)
+        return MtxReader(path, cls.name, header, read_tables(path, header))

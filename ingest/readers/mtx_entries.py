@@ -44,11 +44,11 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself: its size, the kind of its values, and where its entries begin."""
+    """What is known of a file: its size, the kind of its values, where its entries begin; not always how many."""
 
     n_rows: int
     n_columns: int
-    n_entries: int
+    n_entries: int | None
     is_integer: bool
     n_lines: int
     n_bytes: int
@@ -117,7 +117,7 @@ class EntryFile:
                 self._require_within(axis, table[axis], n_read)
             n_read += len(batch)
             yield Entries(table["cell"] - 1, table["gene"] - 1, table["value"])
-        if n_read != self._header.n_entries:
+        if self._header.n_entries not in {None, n_read}:
             raise SourceFormatError(
                 "the file does not hold as many entries as it says",
                 where=str(self._path),

@@ -124,4 +124,4 @@ def test_open_source__a_folder_an_empty_file_and_a_truncated_one(files, tmp_path
 
 
 def test_formats__come_from_the_entry_points():
-    assert sorted(kind.name for kind in formats()) == ["gct", "gctx", "h5ad", "mtx"]
+    assert sorted(kind.name for kind in formats()) == ["gct", "gctx", "h5ad", "mtx", "tokens", "triplets"]
