@@ -129,7 +129,8 @@ COLUMNS = _columns(
     Column(
         "effect_kind",
         TEXT,
-        "delta_log1p, log2_fold_change, moderated_z, signed_log10_p, de_call or gene_effect.",
+        "delta_log1p, log2_fold_change, moderated_z (L1000: robust z against the plate), zscore (against the source's "
+        "own controls), signed_log10_p, de_call or gene_effect.",
     ),
     Column("standard_error", SINGLE, "Standard error of effect (Welch).", "as effect"),
     Column("z", SINGLE, "effect / standard_error: the Welch statistic.", "standard errors"),
@@ -260,7 +261,7 @@ RELEASE = _tables(
 )
 """The Parquet tables of one release; ``dataset_id`` and ``release_id`` of the others are in the folder names."""
 
-EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "signed_log10_p", "de_call", "gene_effect")
+EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "zscore", "signed_log10_p", "de_call", "gene_effect")
 
 
 def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

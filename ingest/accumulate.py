@@ -6,13 +6,11 @@ by a hash of its barcode, so that the agreement of the halves measures noise, an
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from featurestore.errors import ValuesError
 from ingest.kernel import (
@@ -32,14 +30,6 @@ from ingest.values import ValueCheck, block_values
 CELLS_BETWEEN_CHECKS = 150_000
 """Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
 OVERFLOW = 2**62
-
-
-def half_of(barcodes: pl.Series) -> npt.NDArray[np.int32]:
-    """Split cells in two halves by their barcode: 0 or 1, the same on every machine. Shape (cells,)."""
-    crc = np.fromiter(
-        (zlib.crc32(b.encode()) for b in barcodes.cast(pl.String).fill_null("")), np.uint64, barcodes.len()
-    )
-    return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63)).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

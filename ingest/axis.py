@@ -16,9 +16,11 @@ from ingest.harmonise.online import OnlineGenes
 from ingest.reader import Reader
 from ingest.rows import columns_of
 from ingest.side_tables import SideTable, join_tables
-from ingest.spec import DatasetSpec
+from ingest.spec import COUNTS, DatasetSpec
+from ingest.values import zero_genes
 
 NOT_COUNTED = "non_gene"
+ALL_ZERO = "zero in every row of the file: taken as not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,39 @@ class GeneAxis:
     n_published: int
     is_counted: npt.NDArray[np.bool_]
     is_landmark: npt.NDArray[np.bool_]
+
+
+def read_axes(
+    readers: Sequence[Reader], tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
+) -> list[GeneAxis]:
+    """Map the genes of all files of a dataset, which have to be the same, to one axis.
+
+    Parameters
+    ----------
+    readers
+        The open files.
+    tables
+        Separate gene tables.
+    spec
+        The dataset's spec.
+    online
+        A service to ask for names that are not known, if any.
+
+    Raises
+    ------
+    SourceFormatError
+        A file measures other genes than the first, or its identifier column is missing, or names a gene twice.
+    SpecError
+        A condition on the gene table cannot be evaluated.
+    HarmonisationError
+        Too few identifiers are known.
+    """
+    first, genes = read_axis(readers[0], tables, spec, online), readers[0].genes()
+    axes = [first]
+    for reader in readers[1:]:
+        is_same = spec.genes.absent is None and reader.genes().equals(genes)
+        axes.append(first if is_same else same_genes(first, read_axis(reader, tables, spec, online), reader))
+    return axes
 
 
 def read_axis(
@@ -65,6 +100,8 @@ def read_axis(
     """
     published = _published(reader, tables, spec)
     is_kept = _chosen(published, spec.genes.where, "genes.where")
+    is_absent = is_kept & zero_genes(reader) if spec.genes.absent == "all_zero" else np.zeros_like(is_kept)
+    is_kept &= ~is_absent
     kept = published.filter(pl.Series(is_kept))
     ids = kept[spec.genes.id].cast(pl.String)
     _refuse_duplicates(ids, reader, spec)
@@ -74,7 +111,7 @@ def read_axis(
     mapping = decide_by_context(mapping)
     mapping = online.complete(mapping) if online is not None else mapping
     mapping.require_mapped(spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'")
-    axis = collapse(mapping, value_is_additive=spec.dataset.values == "counts")
+    axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS)
     symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
     genes = pl.DataFrame(
         {
@@ -90,8 +127,13 @@ def read_axis(
     is_counted[is_kept] = (axis.mapping.table["status"] != NOT_COUNTED).to_numpy()
     is_landmark = np.ones(genes.height, bool)
     is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
+    unwanted = published.filter(~pl.Series(is_kept | is_absent))
     ledger = pl.concat(
-        [_ledger(axis.mapping.table, kept, spec), _left_out(published.filter(~pl.Series(is_kept)), spec)]
+        [
+            _ledger(axis.mapping.table, kept, spec),
+            _left_out(unwanted, spec, "left_out", f"where: {spec.genes.where}"),
+            _left_out(published.filter(pl.Series(is_absent)), spec, "absent", ALL_ZERO),
+        ]
     )
     return GeneAxis(genes, slots, ledger, published.height, is_counted, is_landmark)
 
@@ -176,17 +218,16 @@ def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> 
     return rows.cast(RELEASE["mapping"].schema)
 
 
-def _left_out(published: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
-    """Ledger rows of the genes that the spec does not want."""
-    condition = pl.lit(f"where: {spec.genes.where}")
+def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: str) -> pl.DataFrame:
+    """Ledger rows of the genes that the spec does not want, or that the file does not measure."""
     rows = published.select(
         entity=pl.lit("gene"),
         original=pl.col(spec.genes.id).cast(pl.String),
         target_id=pl.lit(None),
-        status=pl.lit("left_out"),
+        status=pl.lit(status),
         method=pl.lit("spec"),
         candidates=pl.lit([], pl.List(pl.String)),
-        note=pl.concat_str(condition, *_quoted(spec), separator="; ", ignore_nulls=True),
+        note=pl.concat_str(pl.lit(reason), *_quoted(spec), separator="; ", ignore_nulls=True),
     )
     return rows.cast(RELEASE["mapping"].schema)
 

@@ -13,15 +13,15 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import MissingControlError, SourceFormatError, SpecError, did_you_mean
+from featurestore.errors import MissingControlError, SourceFormatError, did_you_mean
+from ingest.given import GivenRows
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, LEDGER, PerturbationMapping, map_perturbations
 from ingest.lookups import Lookups
 from ingest.quantities import map_dose, map_time
 from ingest.reader import INDEX
-from ingest.spec import DatasetSpec, FromColumn
+from ingest.spec import ConditionSection, DatasetSpec
 
-LABELS = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
 CONDITION_KEY = (
     "perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "time_text", "cluster"
 )  # fmt: skip
@@ -50,24 +50,13 @@ class Labels:
     rejected: pl.DataFrame
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What is kept of the rows: their combination of labels, batch, and whether the spec's ``where`` takes them."""
-
-    combo: Integers
-    batch: Integers
-    is_kept: npt.NDArray[np.bool_]
-    combos: pl.DataFrame
-    batches: list[str | None]
-
-
-def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where: str) -> Labels:
+def label_rows(given: GivenRows, spec: DatasetSpec, lookups: Lookups, *, where: str) -> Labels:
     """Give every row its condition.
 
     Parameters
     ----------
-    rows
-        The row tables of all files, one after another: ``index`` and the columns that the spec names.
+    given
+        The rows of all files.
     spec
         The dataset's spec.
     lookups
@@ -78,19 +67,18 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where
     Raises
     ------
     SpecError
-        The spec's ``where`` cannot be evaluated, or a published kind is not known.
+        A published kind is not known.
     MissingControlError
         Values are not relative, and no row carries a control label.
     SourceFormatError
         Signatures that are rows of their own do not have distinct ids.
     """
-    given = _read(rows, spec)
-    mapped, perturbations = _map_combos(given.combos, spec, lookups)
+    mapped, perturbations = _map_combos(given.combos.with_row_index("combo"), spec, lookups)
     n_rows = np.bincount(given.combo[given.is_kept], minlength=mapped.height)
     n_left_out = np.bincount(given.combo[~given.is_kept], minlength=mapped.height)
     mapped = mapped.with_columns(n_rows=n_rows, n_left_out=n_left_out)
     if spec.is_relative:
-        condition, condition_of_row = _one_a_row(rows[INDEX], given, mapped)
+        condition, condition_of_row = _one_a_row(given, mapped)
     else:
         if spec.needs_control:
             _require_control(mapped, spec, where)
@@ -100,49 +88,13 @@ def label_rows(rows: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, *, where
     return Labels(
         condition_of_row=condition_of_row,
         batch_of_row=given.batch,
-        batches=given.batches,
+        batches=given.batches.to_series().to_list(),
         condition=condition.with_columns(experiment_id=experiment).select(RELEASE["condition"].columns),
         compound=perturbations.compounds,
         context=contexts.sort("context_id", "name").unique("context_id", keep="first", maintain_order=True),
         mapping=_ledger(mapped, perturbations),
         rejected=_rejected(mapped, spec),
     )
-
-
-def _read(rows: pl.DataFrame, spec: DatasetSpec) -> _Rows:
-    condition = spec.condition
-    columns = {"label": condition.perturbation, "kind": condition.kind_column, "cluster": condition.cluster}
-    columns["published_split"] = condition.split
-    for name in ("context", "dose", "time"):
-        quantity = getattr(condition, name)
-        columns[name] = quantity.column if isinstance(quantity, FromColumn) else None
-    columns |= spec.compound.columns()
-    used = {name: pl.col(c).cast(pl.String).str.strip_chars() for name, c in columns.items() if c is not None}
-    raw = rows.select(**used)
-    combos = raw.unique(maintain_order=True).with_row_index("combo")
-    combo = raw.join(combos, on=list(used), how="left", nulls_equal=True, maintain_order="left")["combo"]
-    for name in LABELS:
-        if name not in used:
-            quantity = getattr(condition, name) if name in {"context", "dose", "time"} else None
-            fixed = None if quantity is None else str(quantity.value)
-            combos = combos.with_columns(pl.lit(fixed, pl.String).alias(name))
-    batch = rows[condition.batch].cast(pl.String) if condition.batch else pl.Series([None], dtype=pl.String)
-    batches = batch.unique().sort(nulls_last=True)
-    if condition.batch:
-        batch_of_row = batch.replace_strict(batches, np.arange(batches.len()), return_dtype=pl.Int32).to_numpy()
-    else:
-        batch_of_row = np.zeros(rows.height, np.int32)
-    return _Rows(combo.cast(pl.Int32).to_numpy(), batch_of_row, _is_kept(rows, spec), combos, batches.to_list())
-
-
-def _is_kept(rows: pl.DataFrame, spec: DatasetSpec) -> npt.NDArray[np.bool_]:
-    if spec.condition.where is None:
-        return np.ones(rows.height, bool)
-    try:
-        return rows.select(pl.sql_expr(spec.condition.where).fill_null(value=False)).to_series().to_numpy()
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        where = f"condition.where: {spec.condition.where}"
-        raise SpecError("'where' cannot be evaluated.", where=where, got=str(error)) from None
 
 
 def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tuple[pl.DataFrame, PerturbationMapping]:
@@ -173,7 +125,7 @@ def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tu
     return table, perturbations
 
 
-def _one_a_key(given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+def _one_a_key(given: GivenRows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
     """Pool the rows of each perturbation, context, dose, time and cluster."""
     key = list(CONDITION_KEY)
     kept = mapped.filter(pl.col("reason").is_null() & (pl.col("n_rows") > 0))
@@ -195,15 +147,15 @@ def _one_a_key(given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Intege
     of_combo = np.full(mapped.height, -1, np.int32)
     of_combo[found["combo"].to_numpy()] = found["condition_index"].to_numpy()
     of_row = np.where(given.is_kept, of_combo[given.combo], np.int32(-1))
-    n_batches = len(given.batches)
+    n_batches = given.batches.height
     pairs = np.unique(of_row[of_row >= 0].astype(np.int64) * n_batches + given.batch[of_row >= 0])
     return table.with_columns(n_batches=np.bincount(pairs // n_batches, minlength=table.height)), of_row
 
 
-def _one_a_row(index: pl.Series, given: _Rows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+def _one_a_row(given: GivenRows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
     """Take every row for a condition of its own, under its published id."""
     is_taken = given.is_kept & mapped["reason"].is_null().to_numpy()[given.combo]
-    ids = index.cast(pl.String).filter(pl.Series(is_taken))
+    ids = given.published[INDEX].cast(pl.String).filter(pl.Series(is_taken))
     if ids.n_unique() < ids.len():
         twin = ids.filter(ids.is_duplicated())[0]
         raise SourceFormatError("Two signatures have the same id.", where="the row index", got=repr(twin))
@@ -256,11 +208,16 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
     hints += [f'set controls = ["{name}"] under [condition]' for name in names if name.lower() in USUAL_CONTROLS]
     raise MissingControlError(
         "No control cells were found.",
-        where=f"column '{spec.condition.perturbation}' of {where}",
-        expected=" or ".join(map(repr, controls)) or "a kind_column value 'ctl_...'",
+        where=f"column {' and '.join(map(repr, spec.condition.components))} of {where}",
+        expected=_expected_controls(spec.condition),
         got=first + (f", ... ({labels.height:,} labels)" if labels.height > MOST_SHOWN else ""),
         do="; ".join(hints) or "name the control labels in controls under [condition], exactly as they are written",
     )
+
+
+def _expected_controls(rules: ConditionSection) -> str:
+    ways = [*map(repr, rules.controls), *([f"rows where {rules.control_where}"] if rules.control_where else [])]
+    return " or ".join(ways) or "a kind_column value 'ctl_...'"
 
 
 def _rejected(mapped: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:

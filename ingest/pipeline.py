@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,23 +25,25 @@ from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import SourceError, SpecError, did_you_mean
 from featurestore.snapshot import read_manifest, read_snapshot, release_path
 from ingest import reference
-from ingest.accumulate import GroupSums, accumulate, half_of
-from ingest.axis import GeneAxis, read_axis, same_genes
+from ingest.accumulate import GroupSums, accumulate
+from ingest.axis import GeneAxis, read_axes
 from ingest.database import refresh_database
+from ingest.given import GivenRows, gather_rows
 from ingest.groups import group_cells
 from ingest.harmonise.online import OnlineGenes
 from ingest.label import Labels, label_rows
 from ingest.lookups import Lookups
 from ingest.open import open_source
 from ingest.progress import step
+from ingest.pseudobulk import SumsOfMeans, cells_of
 from ingest.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
-from ingest.reader import INDEX, Reader
+from ingest.reader import LeavesOut, Reader
 from ingest.replicates import write_moderated
 from ingest.reported import write_reported, write_reported_quality
-from ingest.rows import read_rows
+from ingest.rows import name_within, read_rows
 from ingest.side_tables import SideTable, open_side_tables
 from ingest.signatures import CellTables
-from ingest.spec import DatasetSpec, read_spec
+from ingest.spec import COUNTS, DatasetSpec, read_spec
 from ingest.tables import write_table
 from ingest.values import ValueCheck
 from ingest.wells import PlateScale, Wells
@@ -95,16 +98,17 @@ def ingest_dataset(
         gene_tables = open_side_tables(spec.genes, (), folders)
         lookups = Lookups.of(spec, folder, online)
         files = [file for reader in readers for file in reader.files]
-        files += [*(table.path for table in (*row_tables, *gene_tables)), *lookups.files]
+        files += [path for table in (*row_tables, *gene_tables) for path in table.paths]
+        files += lookups.files
         stamps = {path: _stamp(path) for path in files}
-        inputs = _inputs(files)
+        inputs = _inputs(files, folder)
         identity = {
             "inputs": inputs,
             "spec": spec.model_dump(mode="json"),
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
         }
-        job = _Job(spec, readers, row_tables, gene_tables, lookups)
+        job = _Job(spec, folder, readers, row_tables, gene_tables, lookups)
         published = job.read() if online is not None else None
         if online is not None and (answers := online.identity()) is not None:
             identity["online"] = answers
@@ -153,7 +157,7 @@ class _Published:
     """What a dataset says beside its matrix, in common identifiers: a gene axis a file, all rows, and conditions."""
 
     axes: list[GeneAxis]
-    rows: pl.DataFrame
+    given: GivenRows
     labels: Labels
 
 
@@ -162,6 +166,7 @@ class _Job:
     """One dataset on its way into a staged release."""
 
     spec: DatasetSpec
+    folder: Path
     readers: Sequence[Reader]
     row_tables: Sequence[SideTable]
     gene_tables: Sequence[SideTable]
@@ -170,22 +175,21 @@ class _Job:
     def read(self) -> _Published:
         """Read and harmonise the tables of genes and rows; the matrix is not touched."""
         spec = self.spec
-        axes = [read_axis(reader, self.gene_tables, spec, self.lookups.online) for reader in self.readers]
-        axes = [axes[0], *(same_genes(axes[0], axis, r) for axis, r in zip(axes[1:], self.readers[1:], strict=True))]
-        rows = pl.concat([read_rows(reader, spec, self.row_tables) for reader in self.readers], how="vertical_relaxed")
+        axes = read_axes(self.readers, self.gene_tables, spec, self.lookups.online)
+        given = gather_rows((read_rows(reader, spec, self.row_tables, self.folder) for reader in self.readers), spec)
         where = ", ".join(reader.path.name for reader in self.readers)
-        return _Published(axes, rows, label_rows(rows, spec, self.lookups, where=where))
+        return _Published(axes, given, label_rows(given, spec, self.lookups, where=where))
 
     def write(self, folder: Path, published: _Published, identity: dict[str, Any], release_id: str) -> dict[str, Any]:
         started = time.monotonic()
-        spec, axes, rows, labels = self.spec, published.axes, published.rows, published.labels
+        spec, axes, given, labels = self.spec, published.axes, published.given, published.labels
         folder.mkdir()
         if spec.is_relative:
-            self._write_reported(folder, axes, labels, rows)
+            self._write_reported(folder, axes, labels, given)
         elif spec.is_replicate:
             self._write_replicates(folder, axes, labels)
         else:
-            self._write_cells(folder, axes, labels, rows)
+            self._write_cells(folder, axes, labels, given)
         self._write_small(folder, axes[0], labels, release_id)
         return {
             "dataset_id": spec.dataset.id,
@@ -197,28 +201,32 @@ class _Job:
             "seconds": round(time.monotonic() - started, 3),
         }
 
-    def _write_cells(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
-        grouping = group_cells(labels, half_of(rows[INDEX]))
+    def _write_cells(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
+        grouping = group_cells(labels, given.half)
         n_genes = axes[0].genes.height
         _refuse_too_large(grouping.n_groups * n_genes * BYTES_PER_SUM)
-        sums = GroupSums.zeros(grouping.n_groups, n_genes, has_counts=self.spec.dataset.values == "counts")
+        has_counts = self.spec.dataset.values in COUNTS
+        sums = GroupSums.zeros(grouping.n_groups, n_genes, has_counts=has_counts)
         start = 0
         for reader, axis in zip(self.readers, axes, strict=True):
-            with step(
-                f"{reader.path.name}: {reader.n_rows:,} cells x {reader.n_genes:,} genes", reader.n_rows
-            ) as advance:
-                groups = grouping.of_row[start : start + reader.n_rows]
-                accumulate(reader, groups, axis.slots, sums, ValueCheck(self.spec.dataset.values, reader.path), advance)
+            part = slice(start, start + reader.n_rows)
             start += reader.n_rows
+            if (grouping.of_row[part] < 0).all():
+                continue
+            source = SumsOfMeans(reader, given.cells[part]) if self.spec.dataset.values == "mean_counts" else reader
+            check = ValueCheck("counts" if has_counts else "log1p", reader.path)
+            name = f"{reader.path.name}: {reader.n_rows:,} rows x {reader.n_genes:,} genes"
+            with step(name, reader.n_rows) as advance:
+                accumulate(source, grouping.of_row[part], axis.slots, sums, check, advance)
         with step(f"signatures of {labels.condition.height:,} conditions", 1):
-            CellTables(folder, labels.condition, axes[0].genes, grouping, sums).write()
+            CellTables(folder, labels.condition, axes[0].genes, grouping, sums, cells_of(labels, given)).write()
 
-    def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, rows: pl.DataFrame) -> None:
+    def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
         sources = list(zip(self.readers, axes, strict=True))
         n_kept = labels.condition.height
         with step(f"{n_kept:,} signatures x {axes[0].genes.height:,} genes", n_kept) as advance:
             write_reported(folder, sources, labels, self.spec.dataset.values, advance)
-        write_reported_quality(folder, rows, labels, axes[0].genes.height, self.spec)
+        write_reported_quality(folder, given.published, labels, axes[0].genes.height, self.spec)
 
     def _write_replicates(self, folder: Path, axes: list[GeneAxis], labels: Labels) -> None:
         wells = Wells(list(zip(self.readers, axes, strict=True)))
@@ -233,9 +241,28 @@ class _Job:
         write_table(folder, "gene", axis.genes)
         write_table(folder, "compound", labels.compound)
         write_table(folder, "context", labels.context)
-        write_table(folder, "mapping", pl.concat([axis.mapping, labels.mapping]))
+        write_table(folder, "mapping", pl.concat([axis.mapping, self._left_out(), labels.mapping]))
         write_table(folder, "rejected", labels.rejected)
         write_table(folder, "dataset", self._dataset_row(axis, labels, release_id))
+
+    def _left_out(self) -> pl.DataFrame:
+        """Ledger rows of the identifiers that readers found in the matrices, but not in the gene tables."""
+        counts: Counter[str] = Counter()
+        for reader in self.readers:
+            if isinstance(reader, LeavesOut):
+                counts.update(reader.left_out())
+        rows = [
+            {
+                "entity": "gene",
+                "original": identifier,
+                "status": "unmapped",
+                "method": "reader",
+                "candidates": [],
+                "note": f"{n:,} values left out: not in the gene table",
+            }
+            for identifier, n in sorted(counts.items())
+        ]
+        return pl.DataFrame(rows, schema=RELEASE["mapping"].schema)
 
     def _dataset_row(self, axis: GeneAxis, labels: Labels, release_id: str) -> pl.DataFrame:
         dataset = self.spec.dataset
@@ -298,12 +325,13 @@ def _refuse_changed(stamps: dict[Path, tuple[int, int, int]]) -> None:
             )
 
 
-def _inputs(files: Sequence[Path]) -> list[dict[str, Any]]:
+def _inputs(files: Sequence[Path], folder: Path) -> list[dict[str, Any]]:
     total = sum(path.stat().st_size for path in files)
     inputs = []
     with step("checksums", total) as advance:
         for path in dict.fromkeys(files):
-            inputs.append({"name": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
+            name = name_within(path, folder)
+            inputs.append({"name": name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
             advance(path.stat().st_size)
     return inputs
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from ingest.harmonise.doses import map_doses, map_times, nominal_dose
-from ingest.spec import FromColumn, Quantity
+from ingest.spec import Dose, FromColumn, Quantity
 
 
-def map_dose(texts: pl.Series, quantity: Quantity | None) -> pl.DataFrame:
+def map_dose(texts: pl.Series, quantity: Dose | None) -> pl.DataFrame:
     """Read doses; where the spec says ``nominal = true``, a measured dose becomes the one that was meant.
 
     Returns

@@ -60,7 +60,8 @@ def write_reported(
             rows = np.flatnonzero(indices >= 0)
             for block in of_height(selected_blocks(reader, rows, columns), TILE_CONDITIONS):
                 conditions = indices[rows[block.start : block.start + len(block.values)]]
-                effect = {"effect": block.values.astype(np.float32), **dict.fromkeys(_NOTHING)}
+                values = np.where(np.isfinite(block.values), block.values, np.nan)
+                effect = {"effect": values.astype(np.float32), **dict.fromkeys(_NOTHING)}
                 writer.write(conditions, effect, {"effect_kind": effect_kind})
                 advance(len(block.values))
             done += reader.n_rows

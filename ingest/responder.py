@@ -24,7 +24,8 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     Parameters
     ----------
     treated
-        The conditions that are no controls.
+        The conditions that are no controls. Where rows are pseudobulks, ``n_samples`` says how many a condition has,
+        and ``n_cells`` how many cells are behind them; of a single one there is nothing to tell.
     measured
         Quality measures of those that have a control, with ``is_matched``: whether every batch has control cells.
     n_genes
@@ -37,13 +38,15 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     least_genes = _least_genes(n_genes)
     schema = {"condition_index": pl.Int32, "is_matched": pl.Boolean, "n_significant": pl.Int64}
     empty = pl.DataFrame(schema=schema | {"replicate_correlation": pl.Float64})
-    table = treated.select("condition_index", cells="n_cells").join(
+    samples = "n_samples" if "n_samples" in treated.columns else pl.lit(None, pl.Int64)
+    table = treated.select("condition_index", cells="n_cells", samples=samples).join(
         pl.concat([*measured, empty], how="diagonal_relaxed").rename({"n_cells": "summed"}, strict=False),
         on="condition_index",
         how="left",
         maintain_order="left",
     )
     has_control = pl.col("is_matched").is_not_null()
+    is_single = (pl.col("samples") == 1).fill_null(value=False)
     enough_cells = pl.col("cells") >= LEAST_CELLS
     halves_agree = (pl.col("n_significant") > 0) & (pl.col("replicate_correlation").fill_null(0) >= LEAST_AGREEMENT)
     agreement = pl.format(" but halves agree at r = {}", pl.col("replicate_correlation").round(2))
@@ -55,8 +58,13 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     reason = pl.when(enough_cells).then(genes).otherwise(cells) + pooled.otherwise(pl.lit(""))
     table = table.with_columns(
         n_cells="cells",
-        is_responder=pl.when(has_control).then(enough_cells & (~few_genes | halves_agree)),
-        reason=pl.when(has_control).then(reason).otherwise(pl.lit("no control in this context")),
+        n_significant=pl.when(~is_single).then("n_significant"),
+        is_responder=pl.when(has_control & ~is_single).then(enough_cells & (~few_genes | halves_agree)),
+        reason=pl.when(~has_control)
+        .then(pl.lit("no control in this context"))
+        .when(is_single)
+        .then(pl.format("one pseudobulk of {} cells: no variance to test with", "cells"))
+        .otherwise(reason),
     )
     return _complete(table)
 

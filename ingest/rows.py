@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
 from ingest.reader import INDEX, Reader
 from ingest.side_tables import SideTable, join_tables
-from ingest.spec import DatasetSpec
+from ingest.spec import DatasetSpec, groups_of
+
+FILE = "file"
+"""In ``[rows] extract``: the path of the file, within the folder of the dataset."""
 
 
-def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable]) -> pl.DataFrame:
+def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path) -> pl.DataFrame:
     """Read the columns that a spec names, of the file's own row table and of the tables beside it.
 
-    Where the table that ``[rows]`` names and the file have a column in common, the table's is taken.
+    Where the table that ``[rows]`` names and the file have a column in common, the table's is taken; a column read out
+    of a name comes before both.
+
+    Parameters
+    ----------
+    reader
+        The open file.
+    spec
+        The dataset's spec.
+    tables
+        The tables beside it.
+    folder
+        The folder that the files of the spec are relative to.
 
     Raises
     ------
     SpecError
         A column is in none of them.
     """
-    wanted = list(dict.fromkeys([*spec.row_columns(), *columns_of(spec.condition.where)]))
+    condition, patterns = spec.condition, spec.rows.extract
+    conditions = (*columns_of(condition.where), *columns_of(condition.control_where))
+    wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *(name for name in patterns if name != FILE)]))
     replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
-    needed = {INDEX, *wanted, *(table.on for table in tables)} - replaced
+    needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
     rows = reader.rows([name for name in reader.row_columns() if name in needed])
+    before = rows.columns
+    rows = _extracted(rows, patterns, name_within(reader.path, folder))
     rows = join_tables(rows, tables, wanted)
+    rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
     missing = [name for name in wanted if name not in rows.columns]
     if missing:
         known = list(dict.fromkeys([*reader.row_columns(), *(name for table in tables for name in table.columns)]))
@@ -37,6 +58,20 @@ def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable]) ->
             expected="one of: " + ", ".join(known),
             do="; ".join(did_you_mean(name, known) for name in missing),
         )
+    return rows
+
+
+def name_within(path: Path, folder: Path) -> str:
+    """Name a file by its path within a folder, or by its name alone where it lies elsewhere."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _extracted(rows: pl.DataFrame, patterns: Mapping[str, str], file: str = "") -> pl.DataFrame:
+    """Add a column for each named group of the patterns whose column is there; null where a pattern does not fit."""
+    for column, pattern in patterns.items():
+        if column in (FILE, *rows.columns):
+            text = pl.lit(file) if column == FILE else pl.col(column).cast(pl.String)
+            rows = rows.with_columns(text.str.extract_groups(pattern).struct.field(*groups_of(pattern)))
     return rows
 
 

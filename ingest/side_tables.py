@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,8 @@ from ingest.spec import JoinSection, TableSection
 
 PARQUET = b"PAR1"
 KEY = "key of the table"
+BETWEEN = "\x1f"
+"""What the columns of a key are joined by: the unit separator, which no text holds."""
 JOINED = "|"
 """What distinct values of one key are joined by, such as the mechanisms of a compound."""
 
@@ -31,27 +33,35 @@ class SideTable:
 
     Parameters
     ----------
-    path
-        Delimited text, plain or gzip, or Parquet.
+    paths
+        Delimited text, plain or gzip, or Parquet; of several, with the same columns, one is below the other.
     columns
         Names of its columns, as published.
     key
-        The column that its lines are found by.
+        The columns that its lines are found by.
     on
-        The column of the table it is joined to that holds the key.
+        The columns of the table it is joined to that hold the key.
+    titles
+        What the columns of text without a header are called.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     columns: list[str]
-    key: str
-    on: str
+    key: tuple[str, ...]
+    on: tuple[str, ...]
+    titles: tuple[str, ...] = ()
 
     def read(self, columns: Collection[str]) -> pl.DataFrame:
-        """Read the key and some columns: text, or numbers where a whole column is numbers; missing is null."""
-        wanted = [self.key, *(name for name in self.columns if name in columns and name != self.key)]
-        with telling_damage(self.path, "the table"):
-            table = _read_parquet(self.path, wanted) if _is_parquet(self.path) else _read_text(self.path, wanted)
-        return table.with_columns(pl.col(self.key).cast(pl.String).str.strip_chars())
+        """Read some columns, and the key as one text: text, or numbers where a whole column is; missing is null."""
+        wanted = [name for name in self.columns if name in {*columns, *self.key}]
+        table = pl.concat([_read(path, wanted, self.titles) for path in self.paths], how="vertical_relaxed")
+        return table.select(*(name for name in wanted if name in columns), joined(self.key))
+
+
+def joined(columns: Sequence[str]) -> pl.Expr:
+    """Make one text of the columns of a key; null where one is missing."""
+    texts = [pl.col(name).cast(pl.String).str.strip_chars() for name in columns]
+    return pl.concat_str(texts, separator=BETWEEN).alias(KEY)
 
 
 def open_side_tables(section: TableSection, joins: Sequence[JoinSection], folders: Sequence[Path]) -> list[SideTable]:
@@ -69,22 +79,36 @@ def open_side_tables(section: TableSection, joins: Sequence[JoinSection], folder
     SpecError
         A table is not there, or lacks its key.
     """
-    named = [] if section.table is None or section.key is None else [(section.table, section.key, INDEX)]
-    named += [(join.table, join.key, join.on or join.key) for join in joins]
-    return list(_open(named, folders))
+    tables = []
+    if section.table is not None and section.key is not None:
+        tables.append(_open(section.table, (section.key,), (INDEX,), tuple(section.columns), folders))
+    for join in joins:
+        key, on = _names(join.key), _names(join.on or join.key)
+        tables.append(_open(join.table, key, on, (), folders))
+    return tables
 
 
-def _open(named: Sequence[tuple[str, str, str]], folders: Sequence[Path]) -> Iterator[SideTable]:
-    for name, key, on in named:
-        found = [folder / name for folder in folders if (folder / name).is_file()]
-        if not found:
-            near = [entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()]
-            raise SpecError(f"There is no table '{name}'.", where=str(folders[-1]), do=did_you_mean(name, near))
-        with telling_damage(found[0], "the header"):
-            columns = _columns(found[0])
-        if key not in columns:
-            raise SpecError(f"The table has no key column '{key}'.", where=str(found[0]), do=did_you_mean(key, columns))
-        yield SideTable(found[0], columns, key, on)
+def _names(given: str | list[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _open(
+    name: str, key: tuple[str, ...], on: tuple[str, ...], titles: tuple[str, ...], folders: Sequence[Path]
+) -> SideTable:
+    found = next((paths for folder in folders if (paths := sorted(folder.glob(name)))), None)
+    if found is None:
+        near = [entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()]
+        raise SpecError(f"There is no table '{name}'.", where=str(folders[-1]), do=did_you_mean(name, near))
+    columns = []
+    for path in found:
+        with telling_damage(path, "the header"):
+            columns = _columns(path, titles)
+        for column in key:
+            if column not in columns:
+                raise SpecError(
+                    f"The table has no key column '{column}'.", where=str(path), do=did_you_mean(column, columns)
+                )
+    return SideTable(tuple(found), columns, key, on, titles)
 
 
 def join_tables(rows: pl.DataFrame, tables: Sequence[SideTable], wanted: Collection[str]) -> pl.DataFrame:
@@ -93,17 +117,17 @@ def join_tables(rows: pl.DataFrame, tables: Sequence[SideTable], wanted: Collect
     Of several lines with one key, the distinct values are joined by ``|``.
     """
     for number, table in enumerate(tables):
-        needed = {*wanted, *(later.on for later in tables[number + 1 :])} - set(rows.columns)
-        if table.on not in rows.columns:
-            raise SpecError(
-                f"There is no column '{table.on}' to join a table on.",
-                where=str(table.path),
-                do=did_you_mean(table.on, rows.columns),
-            )
-        rows = rows.with_columns(pl.col(table.on).cast(pl.String).str.strip_chars().alias(KEY))
-        lines = table.read(needed).with_columns(pl.col(table.key).alias(KEY))
-        lines = lines.select(name for name in lines.columns if name in {KEY, *needed})
-        lines = _one_line_a_key(lines.join(rows.select(KEY).unique(), on=KEY, how="semi"))
+        later = {name for other in tables[number + 1 :] for name in other.on}
+        needed = {*wanted, *later} - set(rows.columns)
+        for name in table.on:
+            if name not in rows.columns:
+                raise SpecError(
+                    f"There is no column '{name}' to join a table on.",
+                    where=str(table.paths[0]),
+                    do=did_you_mean(name, rows.columns),
+                )
+        rows = rows.with_columns(joined(table.on))
+        lines = _one_line_a_key(table.read(needed).join(rows.select(KEY).unique(), on=KEY, how="semi"))
         rows = rows.join(lines, on=KEY, how="left", maintain_order="left").drop(KEY)
     return rows
 
@@ -123,24 +147,30 @@ def _one_line_a_key(lines: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(typed(joined[name]) for name in numeric)
 
 
+def _read(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
+    with telling_damage(path, "the table"):
+        return _read_parquet(path, wanted) if _is_parquet(path) else _read_text(path, wanted, titles)
+
+
 def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(len(PARQUET)) == PARQUET
 
 
-def _columns(path: Path) -> list[str]:
-    return list(pq.read_schema(path).names) if _is_parquet(path) else _header(path).names
+def _columns(path: Path, titles: tuple[str, ...]) -> list[str]:
+    return list(pq.read_schema(path).names) if _is_parquet(path) else _header(path, titles).names
 
 
 class _Header(NamedTuple):
-    """The first line of a table of text."""
+    """What the first line of a table of text tells, and whether it is a header rather than a line of the table."""
 
     names: list[str]
     separator: str
     quote: str | bool
+    is_a_header: bool
 
 
-def _header(path: Path) -> _Header:
+def _header(path: Path, titles: tuple[str, ...]) -> _Header:
     with open_text(path) as file:
         raw = file.readline()
     line = decode(raw.removeprefix(BYTE_ORDER_MARK)).rstrip("\r\n")
@@ -148,14 +178,15 @@ def _header(path: Path) -> _Header:
     quote: str | bool = '"' if separator == "," or '"' in line else False
     options = pyarrow.csv.ParseOptions(delimiter=separator, quote_char=quote)
     names = pyarrow.csv.read_csv(pa.BufferReader(f"{line}\n".encode()), parse_options=options).column_names
-    return _Header(names, separator, quote)
+    is_headed = not titles or names == list(titles)
+    return _Header(names if is_headed else list(titles), separator, quote, is_headed)
 
 
-def _read_text(path: Path, wanted: list[str]) -> pl.DataFrame:
-    header = _header(path)
+def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
+    header = _header(path, titles)
     table = pyarrow.csv.read_csv(
         pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None),
-        pyarrow.csv.ReadOptions(column_names=header.names, skip_rows=1),
+        pyarrow.csv.ReadOptions(column_names=header.names, skip_rows=int(header.is_a_header)),
         pyarrow.csv.ParseOptions(
             delimiter=header.separator, quote_char=header.quote, newlines_in_values=header.quote is not False
         ),

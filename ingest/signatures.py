@@ -47,6 +47,8 @@ class CellTables:
         Which group of the sums belongs to which condition, batch and half.
     sums
         The dataset's sums.
+    cells
+        The cells behind each condition, where rows are pseudobulks. Shape (conditions,).
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class CellTables:
     genes: pl.DataFrame
     grouping: Grouping
     sums: GroupSums
+    cells: npt.NDArray[np.int64] | None = None
 
     def write(self) -> None:
         """Write statistics, control_statistics, condition_batch, signature and quality."""
@@ -98,7 +101,12 @@ class CellTables:
                     }
                     writer.write(block, columns, {"effect_kind": "delta_log1p"})
                     quality.append(comparison.quality(block, contrast, reference))
-        write_table(self.folder, "quality", judge(treated, quality, n_genes))
+        write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes))
+
+    def _with_cells(self, treated: pl.DataFrame) -> pl.DataFrame:
+        if self.cells is None:
+            return treated
+        return treated.with_columns(n_samples="n_cells", n_cells=self.cells[treated["condition_index"].to_numpy()])
 
 
 class _Comparison:

@@ -10,16 +10,29 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+import polars as pl
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from featurestore.errors import SpecError, did_you_mean
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand"]
-CellValues = Literal["counts", "log1p"]
+CellValues = Literal["counts", "mean_counts", "log1p"]
 RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
 ReplicateValues = Literal["zscore", "log2_expression"]
 
+FIELD = r"\{([^{}]+)\}"
+"""A column in a template."""
+
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
+COUNTS = frozenset({"counts", "mean_counts"})
 RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
 REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
 
@@ -48,7 +61,34 @@ class FromColumn(Section):
     nominal: bool = False
 
 
+class FromColumns(Section):
+    """Doses of a combination, of which the n-th is that of its n-th component: ``{ columns = ["dose", "dose2"] }``."""
+
+    columns: Annotated[list[str], Field(min_length=2)]
+    unit: str | None = None
+
+
+class FromTemplate(Section):
+    """A text put together from columns of the row table: ``{ template = "{cell_line}, {stimulus}" }``."""
+
+    template: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it names."""
+        return re.findall(FIELD, self.template)
+
+    @field_validator("template")
+    @classmethod
+    def _names_columns(cls, template: str) -> str:
+        if not re.search(FIELD, template):
+            raise ValueError("name columns in braces, such as '{cell_line}, {stimulus}'")
+        return template
+
+
 Quantity = Fixed | FromColumn
+Context = Fixed | FromColumn | FromTemplate
+Dose = Fixed | FromColumn | FromColumns
 
 
 class DatasetSection(Section):
@@ -70,21 +110,28 @@ class DatasetSection(Section):
 
 
 class ConditionSection(Section):
-    """``[condition]``: which columns of the row table make a condition."""
+    """``[condition]``: which columns of the row table make a condition.
 
-    perturbation: str
-    context: Quantity
+    Several columns of ``perturbation`` are the components of a combination. Rows that ``control_where`` takes are
+    controls, whatever their label. ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns
+    the first that has a number.
+    """
+
+    perturbation: str | Annotated[list[str], Field(min_length=2)]
+    context: Context
     kind: Kind | None = None
     kind_column: str | None = None
     controls: list[str] = []
+    control_where: str | None = None
     unassigned: list[str] = []
-    separator: str | None = None
+    separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     strip: str | None = None
     batch: str | None = None
-    dose: Quantity | None = None
+    dose: Dose | None = None
     time: Quantity | None = None
     cluster: str | None = None
     split: str | None = None
+    cells: str | list[str] = []
     where: str | None = None
     context_table: str | None = None
 
@@ -111,12 +158,34 @@ class ConditionSection(Section):
                 raise ValueError(f"'nominal' is for doses, not for '{name}'")
         return self
 
+    @model_validator(mode="after")
+    def _combines_with_a_separator(self) -> Self:
+        if isinstance(self.perturbation, list) and not (self.separator and self.controls):
+            raise ValueError("several columns of 'perturbation' need 'controls' and a 'separator', such as ' + '")
+        if isinstance(self.dose, FromColumns) and len(self.dose.columns) != len(self.components):
+            raise ValueError("give as many columns of 'dose' as of 'perturbation'")
+        return self
+
+    @property
+    def components(self) -> list[str]:
+        """The columns of the perturbation: one, or one for each component."""
+        return [self.perturbation] if isinstance(self.perturbation, str) else self.perturbation
+
+    @property
+    def cell_numbers(self) -> list[str]:
+        """The columns that say of how many cells a row is the pseudobulk; none where it is a cell or a well."""
+        return [self.cells] if isinstance(self.cells, str) else self.cells
+
 
 class TableSection(Section):
-    """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column."""
+    """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column.
+
+    ``columns`` names the columns of a table without a header; a header that says the same is no line of the table.
+    """
 
     table: str | None = None
     key: str | None = None
+    columns: list[str] = []
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -126,29 +195,51 @@ class TableSection(Section):
 
 
 class JoinSection(Section):
-    """``[[rows.join]]``: a further table, its key column, and the column of the rows that holds the key.
+    """``[[rows.join]]``: a further table, its key columns, and the columns of the rows that hold the key.
 
-    Where ``on`` is left out, that column is named as the key. Of several lines with one key, such as the targets of a
-    compound, the distinct values are joined by ``|``.
+    Where ``on`` is left out, they are named as the key. Of several lines with one key, such as the targets of a
+    compound, the distinct values are joined by ``|``. A glob names several tables, one below the other.
     """
 
     table: str
-    key: str
-    on: str | None = None
+    key: str | list[str]
+    on: str | list[str] | None = None
+
+    @model_validator(mode="after")
+    def _is_matched(self) -> Self:
+        if self.on is not None and isinstance(self.on, list) != isinstance(self.key, list):
+            raise ValueError("give as many columns 'on' as of 'key'")
+        if isinstance(self.on, list) and len(self.on) != len(self.key):
+            raise ValueError("give as many columns 'on' as of 'key'")
+        return self
 
 
 class RowsSection(TableSection):
-    """``[rows]``: separate tables that describe the matrix's rows: the first by their key, others by a column."""
+    """``[rows]``: separate tables that describe the matrix's rows, and columns read out of names.
+
+    The first table is found by the rows' own key, others by a column. ``extract`` makes columns of the named groups of
+    a regular expression: ``{ sample = '^(?P<line>[^_]+)_' }``; ``file`` is the file's path within the data folder.
+    """
 
     join: list[JoinSection] = []
+    extract: dict[str, str] = {}
+
+    @field_validator("extract")
+    @classmethod
+    def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for column, pattern in patterns.items():
+            if not groups_of(pattern):
+                raise ValueError(f"the pattern of '{column}' is no regular expression with named groups (?P<name>...)")
+        return patterns
 
 
 class GenesSection(TableSection):
     """``[genes]``: which column identifies the measured genes, and which genes to keep.
 
     ``where`` is a condition on the gene table; ``notes`` are columns of it that the ledger quotes; ``landmarks`` is a
-    condition that tells the genes which were measured, the others being inferred. ``translate_mouse`` maps mouse genes,
-    measured and targeted, to their only human ortholog; without it they have no gene.
+    condition that tells the genes which were measured, the others being inferred. With ``absent = "all_zero"`` a gene
+    that is zero in every row of the file was not measured. ``translate_mouse`` maps mouse genes, measured and targeted,
+    to their only human ortholog; without it they have no gene.
     """
 
     id: str = "index"
@@ -158,6 +249,7 @@ class GenesSection(TableSection):
     landmarks: str | None = None
     kind: str | None = None
     duplicates: Literal["refuse", "collapse"] = "refuse"
+    absent: Literal["all_zero"] | None = None
     max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
     translate_mouse: bool = False
 
@@ -207,7 +299,8 @@ class DatasetSpec(Section):
 
     @model_validator(mode="after")
     def _has_controls(self) -> Self:
-        if self.needs_control and not self.condition.controls and self.condition.kind_column is None:
+        condition = self.condition
+        if self.needs_control and not (condition.controls or condition.control_where or condition.kind_column):
             raise ValueError(
                 "condition.controls: name the control labels; only values that are already relative need none"
             )
@@ -215,15 +308,25 @@ class DatasetSpec(Section):
             raise ValueError("condition.batch: name the plate: log2_expression is compared with its plate's controls")
         return self
 
+    @model_validator(mode="after")
+    def _says_of_how_many_cells(self) -> Self:
+        if self.dataset.values == "mean_counts" and not self.condition.cells:
+            raise ValueError("condition.cells: name the column of how many cells each mean was taken over")
+        return self
+
     @property
     def is_relative(self) -> bool:
-        """Whether the values are differences from control already, one row per signature."""
-        return self.dataset.values in RELATIVE_VALUES
+        """Whether the values are differences from control already, one row per signature.
+
+        So are z-scores, where each row is a whole population of cells.
+        """
+        is_population = self.dataset.values == "zscore" and bool(self.condition.cells)
+        return is_population or self.dataset.values in RELATIVE_VALUES
 
     @property
     def is_replicate(self) -> bool:
         """Whether rows are replicate wells, of which a condition's signature is a weighted mean."""
-        return self.dataset.values in REPLICATE_VALUES
+        return self.dataset.values in REPLICATE_VALUES and not self.is_relative
 
     @property
     def needs_control(self) -> bool:
@@ -238,18 +341,33 @@ class DatasetSpec(Section):
     def row_columns(self) -> list[str]:
         """Return the columns of the row table that the spec names."""
         condition = self.condition
-        quantities = (condition.context, condition.dose, condition.time)
         names = [
-            condition.perturbation,
+            *condition.components,
             condition.kind_column,
             condition.batch,
             condition.cluster,
             condition.split,
-            *(quantity.column for quantity in quantities if isinstance(quantity, FromColumn)),
+            *condition.cell_numbers,
+            *(name for given in (condition.context, condition.dose, condition.time) for name in given_columns(given)),
             *self.compound.columns().values(),
             *self.quality.columns(),
         ]
         return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def given_columns(given: Context | Dose | None) -> list[str]:
+    """List the columns that a context, dose or time is read from."""
+    if given is None or isinstance(given, Fixed):
+        return []
+    return [given.column] if isinstance(given, FromColumn) else given.columns
+
+
+def groups_of(pattern: str) -> list[str]:
+    """List the named groups of a regular expression; none where it is none."""
+    try:
+        return [name for name in pl.Series([""]).str.extract_groups(pattern).struct.fields if not name.isdigit()]
+    except pl.exceptions.PolarsError:
+        return []
 
 
 def read_spec(path: Path) -> DatasetSpec:
@@ -285,7 +403,7 @@ def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
         raise SpecError(f"The dataset spec has {many}.", where=where, got="\n            ".join(faults)) from None
 
 
-_VARIANTS = {"Fixed", "FromColumn"}
+_VARIANTS = {"Fixed", "FromColumn", "FromColumns", "FromTemplate"}
 
 
 def _fault(fault: Any) -> str:
@@ -304,5 +422,5 @@ def _known_keys(path: list[str]) -> list[str]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
         else:
-            return ["value", "column", "unit", "nominal"]
+            return ["value", "column", "columns", "template", "unit", "nominal"]
     return list(model.model_fields)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from featurestore.errors import ValuesError
 from ingest.kernel import survey
-from ingest.reader import Block, DenseBlock, Numbers
+from ingest.reader import Block, CsrBlock, DenseBlock, Numbers, Reader
 
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
@@ -19,6 +20,20 @@ LARGEST_COUNT = 2.0**31
 def block_values(block: Block) -> Numbers:
     """Return the stored values of a block as one array."""
     return block.values.ravel() if isinstance(block, DenseBlock) else block.data
+
+
+def zero_genes(reader: Reader) -> npt.NDArray[np.bool_]:
+    """Find the genes that are zero in every row of a file, in one pass over its matrix. Shape (genes,)."""
+    is_zero = np.ones(reader.n_genes, bool)
+    for block in reader.blocks():
+        if isinstance(block, DenseBlock):
+            is_zero &= ~(block.values != 0).any(axis=0)
+        elif isinstance(block, CsrBlock):
+            is_zero[block.indices[block.data != 0]] = False
+        else:
+            columns = np.repeat(np.arange(block.start, block.start + block.indptr.size - 1), np.diff(block.indptr))
+            is_zero[columns[block.data != 0]] = False
+    return is_zero
 
 
 @dataclass(slots=True)

@@ -112,7 +112,7 @@ def map_perturbations(
 
 def _kinds(published: pl.Series, rules: ConditionSection) -> pl.Series:
     if rules.kind is not None:
-        return pl.Series([rules.kind], dtype=pl.String).new_from_index(0, published.len())
+        return published.replace_strict({CONTROL: CONTROL}, default=rules.kind, return_dtype=pl.String)
     known = KINDS | {kind: kind for kind in (*GENETIC_KINDS, "compound", "ligand", CONTROL)}
     found: dict[str, str] = {}
     for name in published.drop_nulls().unique().to_list():

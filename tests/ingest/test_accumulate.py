@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import ValuesError
-from ingest.accumulate import GroupSums, accumulate, half_of
+from ingest.accumulate import GroupSums, accumulate
+from ingest.given import half_of
 from ingest.kernel import UNIT
 from ingest.reader import CscBlock, CsrBlock, DenseBlock
 from ingest.values import ValueCheck

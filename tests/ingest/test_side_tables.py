@@ -27,7 +27,7 @@ def test_text__is_read_whatever_its_separator_encoding_or_quotes(tmp_path):
     ).write_parquet(tmp_path / "table.parquet")
     for name in ("latin.txt", "zipped.txt.gz", "table.csv", "table.parquet"):
         (table,) = tables(tmp_path, table=name, key="id")
-        read = table.read(["dose", "tas", "title"])
+        read = table.read(["id", "dose", "tas", "title"])
         assert read.select("id", "dose", "title", "tas").rows() == [
             ("s1", "10 µM", "5'-\"nucleotidase", 0.5),
             ("s2", None, "a, b", None),

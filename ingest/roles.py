@@ -1,0 +1,84 @@
+"""The roles that columns of a row table play in a condition: label, kind, context, dose, time, and what else there is.
+
+A spec names columns, puts them together, or fixes a value; here each role becomes one expression over the row table.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL, UNASSIGNED
+from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, FromColumns, FromTemplate
+
+ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
+"""What a row's condition depends on, all of it text."""
+
+IS_CONTROL = "is taken by control_where"
+"""The column that says which rows are controls whatever their label."""
+
+
+def role_expressions(spec: DatasetSpec) -> list[pl.Expr]:
+    """Return one expression for each of `ROLES`; null is missing.
+
+    They are over a row table that has the column `IS_CONTROL`, where the spec has a ``control_where``.
+    """
+    condition = spec.condition
+    columns = {"cluster": condition.cluster, "published_split": condition.split, **spec.compound.columns()}
+    roles = {
+        "label": _label(spec),
+        "kind": _kind(spec),
+        "context": _given(condition.context),
+        "dose": _doses(spec, condition.dose) if isinstance(condition.dose, FromColumns) else _given(condition.dose),
+        "time": _given(condition.time),
+    }
+    roles |= {name: _text(column) if column else pl.lit(None) for name, column in columns.items()}
+    return [roles[name].cast(pl.String).alias(name) for name in ROLES]
+
+
+def _text(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String).str.strip_chars()
+
+
+def _given(quantity: Context | Dose | None) -> pl.Expr:
+    """Read a value from a column or a template; a template with a missing part is missing."""
+    if isinstance(quantity, FromColumn):
+        return _text(quantity.column)
+    if isinstance(quantity, FromTemplate):
+        return pl.format(re.sub(FIELD, "{}", quantity.template), *map(_text, quantity.columns))
+    return pl.lit(str(quantity.value) if isinstance(quantity, Fixed) else None)
+
+
+def _kind(spec: DatasetSpec) -> pl.Expr:
+    column = spec.condition.kind_column
+    kind = _text(column) if column is not None else pl.lit(None, pl.String)
+    return kind if spec.condition.control_where is None else pl.when(IS_CONTROL).then(pl.lit(CONTROL)).otherwise(kind)
+
+
+def _label(spec: DatasetSpec) -> pl.Expr:
+    """Join the components of a combination that are no control; of controls alone, the first control label."""
+    condition = spec.condition
+    if len(condition.components) == 1:
+        return _text(condition.components[0])
+    first, joined = _text(condition.components[0]), _joined(spec, condition.components)
+    is_unassigned = first.is_null() | first.is_in(sorted(UNASSIGNED))
+    only_controls = pl.lit(condition.controls[0])
+    return pl.when(is_unassigned).then(first).when(joined == "").then(only_controls).otherwise(joined)
+
+
+def _doses(spec: DatasetSpec, given: FromColumns) -> pl.Expr:
+    """Join the doses of the components that are no control."""
+    joined = _joined(spec, given.columns)
+    return pl.when(joined != "").then(joined)
+
+
+def _joined(spec: DatasetSpec, columns: list[str]) -> pl.Expr:
+    """Join columns of the components, leaving out those whose component is missing or a control."""
+    condition = spec.condition
+    left_out = sorted({*UNASSIGNED, *(name.strip() for name in (*condition.controls, *condition.unassigned))})
+    parts = [
+        pl.when(~_text(component).is_in(left_out)).then(_text(column))
+        for component, column in zip(condition.components, columns, strict=True)
+    ]
+    return pl.concat_str(parts, separator=condition.separator or "", ignore_nulls=True)
