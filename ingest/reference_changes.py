@@ -1,7 +1,8 @@
 """What another gene reference would change for the datasets of a warehouse, told before anything is changed.
 
 Every published gene and target is mapped twice by the same rules, with the reference of its release and with the
-other one, so that the difference is that of the references alone.
+other one, so that the difference is that of the references alone. Symbols beside identifiers are not in the ledger, and
+not considered.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def _changes(store: Warehouse, dataset_id: str, folder: Path) -> pl.DataFrame:
 
 def _map_genes(ledger: pl.DataFrame, spec: dict[str, Any]) -> pl.DataFrame:
     originals = ledger["original"].unique(maintain_order=True)
-    mapping = decide_by_context(map_genes(originals, kind=spec["genes"]["kind"]))
+    translate = spec["genes"]["translate_mouse"]
+    mapping = decide_by_context(map_genes(originals, kind=spec["genes"]["kind"], translate_mouse=translate))
     return mapping.table.select(pl.lit("gene").alias("entity"), "original", "status", target_id="gene_id")
 
 
@@ -108,7 +110,7 @@ def _map_targets(ledger: pl.DataFrame, spec: dict[str, Any]) -> pl.DataFrame:
     )
     labels = ledger["original"].unique(maintain_order=True)
     given = pl.DataFrame({"label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
-    mapped = map_perturbations(given, section).ledger
+    mapped = map_perturbations(given, section, translate_mouse=spec["genes"]["translate_mouse"]).ledger
     gene = pl.col("target_id").fill_null("?")
     return mapped.group_by(_KEY, maintain_order=True).agg(
         pl.col("status").sort_by(gene).str.join("+"),
