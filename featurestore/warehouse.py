@@ -25,6 +25,8 @@ from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from featurestore.features.feature_matrix import FeatureMatrix
 
 DATABASE = "featurestore.duckdb"
@@ -141,6 +143,12 @@ class Warehouse:
 
         return build(self, spec)
 
+    def to_anndata(self, dataset_id: str) -> AnnData:
+        """Return a dataset as an AnnData; see :func:`featurestore.features.pseudobulk.dataset_anndata`."""
+        from featurestore.features.pseudobulk import dataset_anndata  # noqa: PLC0415, reading needs no AnnData
+
+        return dataset_anndata(self, dataset_id)
+
     def __reduce__(self) -> tuple[type[Self], tuple[Path, int]]:
         """Copy and pickle by path and snapshot."""
         return type(self), (self.path, self.snapshot.number)
@@ -179,18 +187,18 @@ def attach_views(connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Sn
             connection.execute(f"comment on column {view.name}.{name} is {_quote(sentence)}")
 
 
-def open_database(root: Path) -> duckdb.DuckDBPyConnection:
-    """Open ``featurestore.duckdb`` for looking at its definitions."""
-    return duckdb.connect(str(root / DATABASE), read_only=True, config={"enable_external_access": False})
+def open_database(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a ``featurestore.duckdb`` for looking at its definitions."""
+    return duckdb.connect(str(path), read_only=True, config={"enable_external_access": False})
 
 
-def shown_snapshot(root: Path) -> int | None:
-    """Return which snapshot ``featurestore.duckdb`` shows.
+def shown_snapshot(root: Path, path: Path) -> int | None:
+    """Return which snapshot of a warehouse a ``featurestore.duckdb`` shows.
 
     None where the file is missing or damaged; 0 where it shows another folder, the warehouse having been moved.
     """
     try:
-        with open_database(root) as connection:
+        with open_database(path) as connection:
             row = connection.execute("select snapshot, root from release.snapshot").fetchone()
     except duckdb.Error:
         return None

@@ -11,6 +11,7 @@ import polars as pl
 from featurestore.errors import FeatureError
 from featurestore.features.block import Block
 from featurestore.features.blocks import make_blocks
+from featurestore.features.cache import keep_matrix, kept_matrix, matrix_key
 from featurestore.features.elsewhere import Elsewhere, Measured
 from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.guard import check_sources, check_split
@@ -27,7 +28,9 @@ Report = Callable[[str], None]
 """Told in words what is being done."""
 
 
-def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None) -> FeatureMatrix:
+def build(
+    warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None, cache: bool = True
+) -> FeatureMatrix:
     """Build the feature matrix that a spec describes.
 
     Parameters
@@ -38,6 +41,8 @@ def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Repor
         The spec, or the path of its TOML file.
     report
         Told in words what is being done.
+    cache
+        Whether to take a matrix that was built before, and to keep this one, in the warehouse.
 
     Raises
     ------
@@ -50,9 +55,18 @@ def build(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Repor
     """
     spec = read_spec(spec)
     if spec.snapshot in (None, warehouse.snapshot.number):
-        return _build(warehouse, spec, report)
+        return _once(warehouse, spec, report) if cache else _build(warehouse, spec, report)
     with Warehouse(warehouse.path, spec.snapshot) as pinned:
-        return _build(pinned, spec, report)
+        return _once(pinned, spec, report) if cache else _build(pinned, spec, report)
+
+
+def _once(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
+    key = matrix_key(warehouse, spec)
+    matrix = kept_matrix(warehouse, key)
+    if matrix is None:
+        matrix = _build(warehouse, spec, report)
+        keep_matrix(warehouse, key, matrix)
+    return matrix
 
 
 def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:

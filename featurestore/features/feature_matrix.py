@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Matrix = npt.NDArray[np.float32]
 
 _FRAMES = ("rows", "columns", "genes")
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _KEY = "condition_id"
 
 
@@ -92,6 +92,20 @@ class FeatureMatrix:
         """Return X and Y."""
         return self.X, self.Y
 
+    def to_torch(self) -> tuple[Any, Any, Any]:
+        """Return X, mask and Y as tensors that share the memory of the arrays.
+
+        Raises
+        ------
+        FeatureError
+            PyTorch is not installed.
+        """
+        try:
+            import torch  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
+        except ImportError:
+            raise FeatureError("PyTorch is not installed.", do="pip install torch") from None
+        return torch.from_numpy(self.X), torch.from_numpy(self.mask), torch.from_numpy(self.Y)
+
     def to_anndata(self) -> AnnData:
         """Return an AnnData of rows and features, with Y, elsewhere and their genes in ``obsm`` and ``uns``."""
         from anndata import AnnData  # noqa: PLC0415
@@ -120,13 +134,13 @@ class FeatureMatrix:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            (path / _MANIFEST).unlink(missing_ok=True)
+            (path / MANIFEST).unlink(missing_ok=True)
             for name, columns in self._parts().items():
                 self._wide(getattr(self, name), columns).write_parquet(path / f"{name}.parquet")
             for name in (*_FRAMES, "coverage"):
                 getattr(self, name).write_parquet(path / f"{name}.parquet")
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
-            (path / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+            (path / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
         except OSError as error:
             raise FeatureError("The matrix cannot be written.", where=str(path), got=str(error)) from None
 
@@ -141,7 +155,7 @@ class FeatureMatrix:
         """
         path = Path(folder)
         try:
-            manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet") for name in _FRAMES)
             matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 RECIPE_VERSION = 2
 """Raised whenever the same spec and releases would give another matrix."""
 
-_PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
+PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
 
 
 def matrix_manifest(
@@ -43,24 +44,51 @@ def matrix_manifest(
     """
     facts = [block.facts for block in blocks]
     target = rows.select("dataset_id", "release_id", "licence").unique()
-    origins = [origin for block in blocks for origin in block.origins]
-    named = {row["dataset_id"]: row for row in [*target.iter_rows(named=True), *origins]}
+    origins = [*target.iter_rows(named=True), *(origin for block in blocks for origin in block.origins)]
+    counts = {
+        "n_rows": rows.height,
+        "n_features": sum(block.columns.height for block in blocks),
+        "n_genes": n_genes,
+        "n_groups": rows["group"].n_unique(),
+    }
+    return manifest_of(spec, snapshot, origins, counts, guard, facts)
+
+
+def manifest_of(
+    spec: FeatureSpec,
+    snapshot: Snapshot,
+    origins: Iterable[dict[str, Any]],
+    counts: dict[str, int],
+    guard: dict[str, Any],
+    facts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Record a matrix of any unit.
+
+    Parameters
+    ----------
+    spec, snapshot
+        What was asked, and of what.
+    origins
+        dataset_id, release_id and licence of everything that it is made from.
+    counts
+        What there is how much of.
+    guard, facts
+        The guard's verdict, and what is to be said of each source.
+    """
+    named = {origin["dataset_id"]: origin for origin in origins}
     releases = {dataset_id: named[dataset_id]["release_id"] for dataset_id in sorted(named)}
     return {
         "name": spec.name,
         "recipe": recipe_hash(spec, releases),
         "snapshot": snapshot.number,
         "releases": releases,
-        "n_rows": rows.height,
-        "n_features": sum(block.columns.height for block in blocks),
-        "n_genes": n_genes,
-        "n_groups": rows["group"].n_unique(),
+        **counts,
         "spec": _content(spec),
         "guard": guard,
         "sources": facts,
         "licences": {dataset_id: named[dataset_id]["licence"] for dataset_id in sorted(named)},
         "versions": {"contract": CONTRACT_VERSION, "recipe": RECIPE_VERSION}
-        | {name: version(name) for name in _PACKAGES},
+        | {name: version(name) for name in PACKAGES},
     }
 
 

@@ -1,0 +1,68 @@
+"""Matrices that were built before: the same spec, releases, files and packages give the same matrix, so it is kept.
+
+They lie under ``matrices/`` in the warehouse, by content; the folder may be deleted at any time. A warehouse that
+cannot be written to is read as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.contract import CONTRACT_VERSION
+from featurestore.errors import FeatureError
+from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.kinds import EmbeddingFeature
+from featurestore.features.manifest import PACKAGES, RECIPE_VERSION
+from featurestore.snapshot import file_sha256
+
+if TYPE_CHECKING:
+    from featurestore.features.spec import FeatureSpec
+    from featurestore.warehouse import Warehouse
+
+MATRICES = "matrices"
+
+
+def matrix_key(warehouse: Warehouse, spec: FeatureSpec) -> str | None:
+    """Hash everything that a matrix and its manifest follow from; None where a file of the spec cannot be read."""
+    try:
+        files = [file_sha256(Path(f.file)) for f in spec.feature if isinstance(f, EmbeddingFeature)]
+    except OSError:
+        return None
+    packages = {name: version(name) for name in PACKAGES}
+    snapshot = [warehouse.snapshot.number, warehouse.snapshot.datasets]
+    content = [RECIPE_VERSION, CONTRACT_VERSION, packages, spec.model_dump(mode="json"), files, snapshot]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def kept_matrix(warehouse: Warehouse, key: str | None) -> FeatureMatrix | None:
+    """Return the matrix of a key, if it is there and whole."""
+    if key is None or not (warehouse.path / MATRICES / key).is_dir():
+        return None
+    try:
+        return FeatureMatrix.read(warehouse.path / MATRICES / key)
+    except FeatureError:
+        return None
+
+
+def keep_matrix(warehouse: Warehouse, key: str | None, matrix: FeatureMatrix) -> None:
+    """Keep a matrix under its key, all of it or nothing; where that cannot be, nothing happens."""
+    if key is None:
+        return
+    folder = warehouse.path / MATRICES
+    with suppress(OSError, FeatureError):
+        folder.mkdir(exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        try:
+            matrix.write(work)
+            shutil.rmtree(folder / key, ignore_errors=True)
+            os.rename(work, folder / key)  # noqa: PTH104, one rename of a folder
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
