@@ -28,7 +28,7 @@ LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'land
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
 BULK_TOTAL = 500_000
 """Counts of a row above which it is a bulk sample rather than a cell."""
-NO_NAMES = re.compile(r"(matrix|counts|data|cells|x)?", re.IGNORECASE)
+NO_NAMES = re.compile(r"(matrix|(filtered|raw)_feature_bc_matrix|counts|data|cells|x)?", re.IGNORECASE)
 """Names of files that say nothing; their folder's name is used."""
 
 

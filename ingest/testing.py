@@ -44,7 +44,7 @@ class Case:
     kind
         The class that is registered under the entry point ``featurestore.readers``.
     path
-        A small file with at least two rows, two genes, and a column beside the key of the rows.
+        A small file of at least two rows and two genes.
     matrix
         Which matrix of the file to read.
     knows_its_end

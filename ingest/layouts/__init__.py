@@ -9,11 +9,13 @@ from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import write_h5ad, write_h5ad_rows
 from ingest.layouts.mtx import write_10x, write_mtx, write_scperturb
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
+from ingest.layouts.tenx import write_10x_h5
 
 __all__ = [
     "replogle_genes",
     "replogle_rows",
     "write_10x",
+    "write_10x_h5",
     "write_gct",
     "write_gctx",
     "write_h5ad",

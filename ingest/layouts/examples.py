@@ -18,6 +18,7 @@ from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
+from ingest.layouts.tenx import write_10x_h5
 from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
 from ingest.layouts.triplets import write_triplets
 from ingest.reader import INDEX
@@ -127,6 +128,11 @@ def tenx(*, compressed: bool) -> Example:
     return lambda folder: write_10x(folder, COUNTS, CELLS, GENES, compressed=compressed)
 
 
+def tenx_h5(folder: Path) -> Path:
+    """Write the HDF5 file of Cell Ranger."""
+    return write_10x_h5(folder / "filtered_feature_bc_matrix.h5", COUNTS, CELLS, GENES)
+
+
 def scperturb(folder: Path) -> Path:
     """Write a folder as R's writeMM leaves it, with scPerturb's columns."""
     return write_scperturb(folder, COUNTS, CELLS, GENES.select(INDEX))
@@ -173,6 +179,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "dense, lzf": h5ad("dense", "lzf"),
         "Replogle 2022": replogle,
     },
+    "10x_h5": {"Cell Ranger 3": tenx_h5},
     "mtx": {
         "10x version 3": tenx(compressed=True),
         "10x version 2": tenx(compressed=False),

@@ -60,12 +60,15 @@ class DenseMatrix:
 
 
 class SparseMatrix:
-    """A compressed matrix: the major axis is the rows (CSR) or the columns (CSC)."""
+    """A compressed matrix: the major axis is the rows (CSR) or the columns (CSC).
 
-    def __init__(self, group: h5py.Group, *, by_row: bool) -> None:
+    Its ``shape`` is that of rows by genes; where it is not given, it is an attribute of the group.
+    """
+
+    def __init__(self, group: h5py.Group, *, by_row: bool, shape: tuple[int, int] | None = None) -> None:
         self._place = where(group)
         self._by_row = by_row
-        self.shape = _claimed_shape(group)
+        self.shape = shape or _claimed_shape(group)
         self._minor = self.shape[1] if by_row else self.shape[0]
         data, indices = require_dataset(group, "data"), require_dataset(group, "indices")
         self._indptr = self._starts(require_dataset(group, "indptr"), len(data))

@@ -1,0 +1,87 @@
+"""Reader of Cell Ranger's HDF5 files (``filtered_feature_bc_matrix.h5``, from version 3): cells by genes.
+
+See "Feature-Barcode Matrices (HDF5)" at 10xgenomics.com. The matrix is kept by cell; its group holds the barcodes and,
+in ``features``, an identifier, a name and a type for each gene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+
+from ingest.reader import BLOCK_BYTES, INDEX, Block
+from ingest.readers.columns import stripped, unknown_column
+from ingest.readers.damage import telling_damage
+from ingest.readers.hdf5 import is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
+from ingest.readers.hdf5_matrix import SparseMatrix
+from ingest.readers.one_matrix import refuse_name
+
+FEATURES = {INDEX: "id", "gene_name": "name", "feature_type": "feature_type"}
+
+
+class TenxReader:
+    """An open file of Cell Ranger."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = (path,)
+        self._file = open_hdf5(path)
+        try:
+            with telling_damage(path, "the whole"):
+                group = require_group(self._file, "matrix")
+                self._barcodes = stripped(read_column(require_dataset(group, "barcodes"))).alias(INDEX)
+                features = require_group(group, "features")
+                columns = {name: read_column(require_dataset(features, field)) for name, field in FEATURES.items()}
+                self._genes = pl.DataFrame({name: stripped(column) for name, column in columns.items()})
+                self.n_rows, self.n_genes = self._barcodes.len(), self._genes.height
+                self._matrix = SparseMatrix(group, by_row=True, shape=(self.n_rows, self.n_genes))
+        except BaseException:
+            self.close()
+            raise
+        self.format = f"10x_h5 ({self._matrix.variant})"
+
+    def row_columns(self) -> list[str]:
+        """Names of the cell table's columns: the barcode."""
+        return [INDEX]
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the barcodes."""
+        for name in columns or []:
+            if name != INDEX:
+                raise unknown_column(name, [INDEX], str(self.path), "barcodes")
+        return self._barcodes.to_frame().select([INDEX] if columns is None else columns)
+
+    def genes(self) -> pl.DataFrame:
+        """Read the table of features."""
+        return self._genes
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the matrix by cell."""
+        return iter(self._matrix.blocks(block_bytes))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TenxFormat:
+    """The format of Cell Ranger's HDF5 files."""
+
+    name: ClassVar[str] = "10x_h5"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Say whether this is HDF5 with a matrix that has features."""
+        if not is_hdf5(path):
+            return False
+        with open_hdf5(path) as file, telling_damage(path, "the root"):
+            return member(file, "matrix/features") is not None
+
+    @classmethod
+    def open(cls, path: Path, *, matrix: str | None = None) -> TenxReader:
+        """Open a file."""
+        refuse_name(cls.name, path, matrix)
+        return TenxReader(path)
