@@ -74,8 +74,8 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
     selection = select(warehouse, spec)
     experiments = check_sources(selection.target, selection.sources, spec.allow)
     report(f"reading {selection.target.height} target conditions")
-    measured = _measure(warehouse, selection.target, spec.target)
-    rows = _split(measured.rows, spec.split)
+    measured = measure(warehouse, selection.target, spec.target)
+    rows = with_folds(measured.rows, spec.split)
     split = check_split(rows, spec.split.by)
     elsewhere = Elsewhere(measured)
     blocks = make_blocks(warehouse, spec, selection.sources, measured, elsewhere, report)
@@ -99,7 +99,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
     )
 
 
-def _measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> Measured:
+def measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> Measured:
     """Read what is to be predicted; conditions and genes without a single effect are left out."""
     if target.phenotype is not None:
         return measured_phenotype(warehouse, conditions, target.phenotype)
@@ -110,7 +110,7 @@ def _measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> 
     return Measured(conditions.filter(rows), matrix.genes.filter(genes), effects, target.effect_kind)
 
 
-def _split(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
+def with_folds(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
     """Give every row its group and its fold."""
     if split.by == "perturbation_id":
         groups = shared_target_groups(rows)

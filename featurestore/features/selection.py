@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "dataset_id condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols "
-    "compound_id context_id context_label dose_um time_h cluster n_cells experiment_id release_id licence"
+    "compound_id context_id context_label dose_um time_h cluster n_cells is_responder experiment_id release_id licence"
 )
 
 

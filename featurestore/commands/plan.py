@@ -1,0 +1,69 @@
+"""``featurestore plan``: what a feature spec would find, before anything is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.table import Table
+
+from featurestore.commands.features import format_option, progress, rendered, spec_argument
+from featurestore.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from featurestore.features.plan import Plan
+
+_SHOWN = 5
+
+
+@click.command()
+@spec_argument
+@format_option
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for a heat map and JSON."
+)
+@click.pass_obj
+def plan(warehouse: Path, spec: Path, form: str, output: Path | None) -> None:
+    """Say what SPEC (a TOML file) would find: who covers the target, what is missing, what the guard would withhold.
+
+    Sources are ranked by their agreement with the target on training perturbations.
+
+    \b
+    Example:
+      featurestore plan features.toml -o plan/
+    """
+    from featurestore.features.plan import plan as make_plan  # noqa: PLC0415
+
+    with Warehouse(warehouse) as store, progress() as report:
+        made = make_plan(store, spec, report=report)
+        if output is not None:
+            made.write(output)
+    click.echo(json.dumps(made.to_dict(), indent=2, ensure_ascii=False) if form == "json" else describe_plan(made))
+
+
+def describe_plan(made: Plan) -> str:
+    """Lay out a plan: the target, its sources by relevance, what is missing and what is withheld."""
+    facts = made.facts
+    names = ("source", "conditions", "cells", "responders", "rows covered", "genes shared", "agreement")
+    table = Table(*names, box=box.SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for source in made.sources.iter_rows(named=True):
+        agreement = source["agreement"]
+        counts = ("n_conditions", "n_cells", "n_responders", "n_rows_covered", "n_genes_shared")
+        shown = [f"{source[name] or 0:,}" for name in counts]
+        table.add_row(source["source"], *shown, "-" if agreement is None else f"{agreement:.2f}")
+    size = (
+        f"{facts['name']}: {facts['n_rows']:,} rows of {facts['n_perturbations']:,} perturbations in "
+        f"{facts['n_groups']:,} groups, {facts['n_genes']:,} genes; {facts['n_data_points']:,} data points with the "
+        f"sources, snapshot {facts['snapshot']}"
+    )
+    lines = [size, rendered(table)]
+    withheld = made.sources.filter(made.sources["withheld"].is_not_null())
+    lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
+    first = ", ".join(facts["uncovered"][:_SHOWN]) + (", ..." if len(facts["uncovered"]) > _SHOWN else "")
+    missing = f"No source covers {facts['n_rows_uncovered']:,} rows ({first})." if facts["uncovered"] else ""
+    return "\n".join([*lines, missing or "Some source covers every row."])

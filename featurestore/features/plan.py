@@ -1,0 +1,218 @@
+"""Plan a feature matrix before it is built: what covers the target, what is missing, what the guard would withhold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import FeatureError, LeakageError
+from featurestore.features.builder import measure, with_folds
+from featurestore.features.effects import read_source
+from featurestore.features.elsewhere import Measured
+from featurestore.features.guard import leaves_own_out, without_own
+from featurestore.features.kinds import ExternalEffects
+from featurestore.features.lookalike import check_lookalikes
+from featurestore.features.perturbations import match_conditions, match_keys, own_targets
+from featurestore.features.selection import Source, select
+from featurestore.features.signature import mean_of_matches
+from featurestore.features.spec import FeatureSpec, read_spec
+from featurestore.metrics import centred_pearson
+
+if TYPE_CHECKING:
+    from featurestore.warehouse import Warehouse
+
+Report = Callable[[str], None]
+_COUNTS = ("n_conditions", "n_cells", "n_responders", "n_perturbations", "n_rows_covered", "n_genes_shared")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a spec would find.
+
+    Parameters
+    ----------
+    rows
+        The target's conditions, with group and fold.
+    sources
+        One line per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
+        ``licence``, counts of conditions, cells, responders and perturbations, rows covered, genes shared,
+        ``agreement`` with its spread over folds, and ``withheld``: why the guard would refuse it.
+    cells
+        Cells behind what each source says of each row, shape (sources, rows); 0 where it says nothing, 1 where the
+        number is unknown.
+    facts
+        Snapshot, counts of the target, effective data points, and the perturbations that no source covers.
+    """
+
+    rows: pl.DataFrame
+    sources: pl.DataFrame
+    cells: npt.NDArray[np.float64]
+    facts: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it but the cells as plain values."""
+        return {**self.facts, "sources": self.sources.to_dicts()}
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``plan.json``, ``sources.csv`` and the heat map ``coverage.png`` into a folder.
+
+        Raises
+        ------
+        FeatureError
+            The folder cannot be written to.
+        """
+        from featurestore.features.heat_map import draw_coverage  # noqa: PLC0415, a plan needs no picture
+
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+            (path / "plan.json").write_text(f"{text}\n", encoding="utf-8")
+            self.sources.write_csv(path / "sources.csv")
+            draw_coverage(path / "coverage.png", self.sources, self.cells)
+        except OSError as error:
+            raise FeatureError("The plan cannot be written.", where=str(path), got=str(error)) from None
+
+
+def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None) -> Plan:
+    """Say what a spec would find, without building it; what the guard would refuse is shown, not raised.
+
+    The agreement of a source is the mean centred Pearson correlation of its effects with the target's over the
+    training rows of a fold, the training mean taken away, averaged over folds: no held-out row ranks a source.
+
+    Raises
+    ------
+    SpecError
+        The spec is wrong; every fault is listed.
+    FeatureError
+        There is nothing to predict.
+    """
+    spec = read_spec(spec)
+    if spec.snapshot not in (None, warehouse.snapshot.number):
+        with type(warehouse)(warehouse.path, spec.snapshot) as pinned:
+            return _plan(pinned, spec, report)
+    return _plan(warehouse, spec, report)
+
+
+def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
+    selection = select(warehouse, spec)
+    report(f"reading {selection.target.height} target conditions")
+    measured = measure(warehouse, selection.target, spec.target)
+    rows = with_folds(measured.rows, spec.split)
+    lines, cells = [], []
+    for source in selection.sources:
+        report(f"reading {source.conditions.height} conditions of {source.name}")
+        line, n = _line(warehouse, spec, source, measured, rows["fold"].to_numpy())
+        lines.append(line)
+        cells.append(n)
+    schema = {"agreement": pl.Float64(), "agreement_sd": pl.Float64(), "withheld": pl.String()}
+    table = pl.DataFrame(lines, schema_overrides=schema, infer_schema_length=None).with_row_index("order")
+    rank = (pl.col("withheld").is_not_null(), -pl.col("agreement"), -pl.col("n_rows_covered").cast(pl.Int64()))
+    table = table.sort(*rank, nulls_last=True, maintain_order=True)
+    ordered = np.array(cells).reshape(len(lines), rows.height)[table["order"].to_numpy()]
+    usable = ordered[table["withheld"].is_null().to_numpy()]
+    uncovered = rows.filter(~(usable > 0).any(axis=0))
+    allowed = [s for s, line in zip(selection.sources, lines, strict=True) if line["withheld"] is None]
+    facts = {
+        "name": spec.name,
+        "snapshot": warehouse.snapshot.number,
+        "n_rows": rows.height,
+        "n_perturbations": rows["perturbation_id"].n_unique(),
+        "n_groups": rows["group"].n_unique(),
+        "n_genes": measured.genes.height,
+        "n_data_points": rows.height + sum(source.conditions.height for source in allowed),
+        "n_rows_uncovered": uncovered.height,
+        "uncovered": uncovered["perturbation_id"].unique().sort().to_list(),
+        "n_sources_withheld": table["withheld"].is_not_null().sum(),
+    }
+    return Plan(rows, table.drop("order"), ordered, facts)
+
+
+def _line(
+    warehouse: Warehouse, spec: FeatureSpec, source: Source, measured: Measured, folds: npt.NDArray[np.int64]
+) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
+    feature, conditions = source.feature, source.conditions
+    matches = without_own(source, measured.rows, match_conditions(measured.rows, conditions))
+    if feature.kind == "response":
+        matches = match_keys(measured.rows, measured.genes["gene_id"].to_list())
+    line: dict[str, Any] = {
+        "source": source.block,
+        "kind": feature.kind,
+        "dataset_id": source.dataset_id,
+        "context_label": conditions["context_label"][0] if source.context_id else None,
+        "effect_kind": source.effect_kind,
+        "licence": conditions["licence"][0],
+        **dict.fromkeys(_COUNTS, 0),
+        "n_conditions": conditions.height,
+        "n_cells": conditions["n_cells"].sum(),
+        "n_responders": conditions["is_responder"].sum(),
+        "n_contexts": conditions["context_id"].n_unique(),
+        "n_perturbations": conditions["perturbation_id"].n_unique(),
+        "n_rows_covered": matches["row"].n_unique(),
+        "agreement": None,
+        "agreement_sd": None,
+        "withheld": _shared_experiment(spec, source, measured),
+    }
+    if isinstance(feature, ExternalEffects):
+        matrix = read_source(warehouse, feature, source)
+        if isinstance(matrix, str):
+            return line | {"withheld": line["withheld"] or matrix}, np.zeros(measured.rows.height)
+        line["n_genes_shared"] = len(measured.shared_genes(matrix.genes)[0])
+        if line["withheld"] is None:
+            try:
+                check_lookalikes(source, matrix, measured, spec.allow)
+            except LeakageError as error:
+                line["withheld"] = error.what
+        if feature.kind == "signature":
+            theirs, ours = measured.shared_genes(matrix.genes)
+            found = mean_of_matches(matrix.values[:, theirs], matches, measured.rows.height)
+            line |= _agreement(found, measured, ours, folds)
+    n = np.ones(matches.height) if feature.kind == "response" else _cells_of(conditions, matches)
+    of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)
+    return line, of_row.astype(np.float64)
+
+
+def _cells_of(conditions: pl.DataFrame, matches: pl.DataFrame) -> npt.NDArray[np.float64]:
+    n = conditions["n_cells"].cast(pl.Float64()).fill_null(1.0).gather(matches["source_row"])
+    return np.asarray(np.maximum(n.to_numpy(), 1.0))
+
+
+def _shared_experiment(spec: FeatureSpec, source: Source, measured: Measured) -> str | None:
+    """Say which experiment of the rows a source looks in, if any."""
+    allowed = {pair.target for pair in spec.allow if pair.target == pair.source}
+    shared = sorted((set(source.conditions["experiment_id"]) & set(measured.rows["experiment_id"])) - allowed)
+    return f"shares experiment {', '.join(map(str, shared))}" if shared and not leaves_own_out(source) else None
+
+
+def _agreement(
+    found: npt.NDArray[np.float64], measured: Measured, ours: npt.NDArray[np.intp], folds: npt.NDArray[np.int64]
+) -> dict[str, float | None]:
+    """Correlate effects with the target's over the training rows of each fold."""
+    own = own_targets(measured.rows, measured.genes)[:, ours]
+    here = np.where(own, np.nan, measured.effects[:, ours].astype(np.float64))
+    means = []
+    for fold in np.unique(folds):
+        train = (folds != fold) & np.isfinite(found).any(axis=1)
+        if train.sum() > 1:
+            present = np.isfinite(here[train])
+            mean = np.where(present, here[train], 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+            there = found[train] - _mean(found[train]) + mean
+            scores = centred_pearson(there, here[train], mean)
+            if np.isfinite(scores).any():
+                means.append(float(np.nanmean(scores)))
+    if not means:
+        return {"agreement": None, "agreement_sd": None}
+    return {"agreement": float(np.mean(means)), "agreement_sd": float(np.std(means))}
+
+
+def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    present = np.isfinite(values)
+    total = np.where(present, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))

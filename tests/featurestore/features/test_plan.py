@@ -1,0 +1,71 @@
+"""What a plan says of sources before a matrix is built."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from matplotlib.image import imread
+
+from featurestore.commands.plan import plan as command
+from featurestore.features.plan import plan
+from featurestore.features.spec import parse_spec
+
+SEARCH = """
+[target]
+dataset = "target"
+[[feature]]
+kind = "signature"
+where = "assay = 'perturb_seq'"
+[split]
+folds = 3
+"""
+
+
+@pytest.fixture
+def store(writer, make_condition):
+    """A target, a good and a bad source of it, and its copy under another name."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(12, 30))
+    writer.dataset("target", [make_condition(f"G{i}", cells=50 + 40 * i) for i in range(12)], truth)
+    near = truth[2:] + 0.8 * rng.normal(size=(10, 30))
+    writer.dataset("near", [make_condition(f"G{i}", "B", cells=300) for i in range(2, 12)], near)
+    writer.dataset("far", [make_condition(f"G{i}", "C") for i in range(1, 12)], rng.normal(size=(11, 30)))
+    writer.dataset("copy", [make_condition(f"G{i}", "D", cells=50 + 40 * i) for i in range(12)], truth)
+    with writer.open() as warehouse:
+        yield warehouse
+
+
+def test_plan__ranks_sources_and_says_what_the_guard_would_withhold(store):
+    made = plan(store, parse_spec(SEARCH))
+    names = [name.split("/")[1] for name in made.sources["source"]]
+    assert names[:2] == ["near", "far"]
+    withheld = dict(zip(names, made.sources["withheld"], strict=True))
+    assert withheld["near"] is None
+    assert withheld["target"] == "shares experiment target:CVCL_A"
+    assert "looks like the target" in withheld["copy"]
+    near, far = made.sources["agreement"][:2]
+    assert near > 0.6
+    assert abs(far) < 0.3
+    assert made.facts["uncovered"] == [store.frame("select min(perturbation_id) as p from condition")["p"][0]]
+    assert made.facts["n_data_points"] == 12 + 10 + 11
+    assert made.cells[0, 5] == 300
+    assert made.sources["n_genes_shared"].to_list() == [30] * 4
+
+
+def test_plan__agreement_looks_at_training_rows_only(store):
+    """Each fold's rows are left out once, so the mean differs from that over all rows."""
+    made = plan(store, parse_spec(SEARCH))
+    assert made.sources["agreement_sd"][0] > 0
+
+
+def test_plan_command__prints_a_table_or_json_and_draws_a_picture(store, tmp_path):
+    (tmp_path / "features.toml").write_text(SEARCH)
+    words = [str(tmp_path / "features.toml"), "-o", str(tmp_path / "out")]
+    table = CliRunner().invoke(command, words, obj=store.path, catch_exceptions=False).stdout
+    assert "Withheld: signature/target/CVCL_A: shares experiment target:CVCL_A." in table
+    assert "No source covers 1 rows" in table
+    told = CliRunner().invoke(command, [*words, "--format", "json"], obj=store.path, catch_exceptions=False).stdout
+    assert json.loads(told)["sources"][0]["dataset_id"] == "near"
+    assert json.loads((tmp_path / "out" / "plan.json").read_text()) == json.loads(told)
+    assert imread(tmp_path / "out" / "coverage.png").shape[1] == 1350
