@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ingest.demo import FEATURES, LINCS_SPEC, SPEC
 from ingest.pipeline import ingest_dataset
 from ingest.synthetic import make_world, write_cells, write_signatures
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+"""How long an example takes is measured by benchmarks, and decides no test."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
