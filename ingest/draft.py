@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import SpecError
-from ingest.draft_lines import Lines, to_toml
+from ingest.draft_condition import draft_condition
+from ingest.draft_lines import Lines
 from ingest.harmonise.slugs import slug
 from ingest.inspection.inspection import Inspection
-from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS, plain
-from ingest.inspection.roles import LEAST, NAMED, SURE, Guess
+from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
+from ingest.inspection.roles import SURE
 from ingest.reader import INDEX
 from ingest.spec import GENETIC_KINDS, RELATIVE_VALUES, REPLICATE_VALUES, parse_spec, read_spec
 
-UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
-"""Endings of columns' names that tell the unit of their numbers."""
 LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
 BULK_TOTAL = 500_000
@@ -60,7 +59,7 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
     )
     lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
     _dataset(lines, found, folder)
-    _condition(lines, found)
+    draft_condition(lines, found)
     _tables(lines, found, folder)
     text = "\n".join(lines.lines) + "\n"
     if not lines.missing:
@@ -94,88 +93,13 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
 
 
-def _condition(lines: Lines, found: Inspection) -> None:
-    lines.section("condition")
-    best, labels = found.best("perturbation"), found.labels
-    if best is None or labels is None:
-        lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
-        lines.ask("kind", "crispri")
-    else:
-        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
-        kind = found.roles["kind"][0]
-        name = "kind" if kind.column is None else "kind_column"
-        lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
-    is_relative = found.values.kind in RELATIVE_VALUES
-    needs_control = not is_relative and found.values.kind != "zscore"
-    if labels is not None:
-        _labels(lines, found, needs_control=needs_control)
-    elif needs_control:
-        lines.ask("controls", ["non-targeting"])
-    context = found.best("context")
-    if context is None:
-        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done", _columns(found))
-    else:
-        value = {"column": context.column} if context.value is None else {"value": context.value}
-        lines.set("context", value, _why(context), *_also(found.roles["context"][1:]))
-    _quantities(lines, found)
-    _partition(lines, found, is_relative=is_relative)
-
-
-def _labels(lines: Lines, found: Inspection, *, needs_control: bool) -> None:
-    """Write what depends on the labels of perturbations."""
-    labels = found.labels
-    if labels is None:
-        return
-    has_kinds = bool(found.roles["kind"]) and found.roles["kind"][0].column is not None
-    if labels.controls:
-        lines.set("controls", list(labels.controls), _counts(labels.controls))
-    elif needs_control and not has_kinds:
-        suspects = f"; may be: {_counts(labels.suspects)}" if labels.suspects else ""
-        lines.ask(
-            "controls", list(labels.suspects) or ["non-targeting"], f"no known label of controls is there{suspects}"
-        )
-    if labels.unassigned:
-        lines.set("unassigned", list(labels.unassigned), _counts(labels.unassigned))
-    for key, rule in (("separator", labels.separator), ("strip", labels.strip)):
-        if rule is not None:
-            lines.set(key, rule[0], rule[1])
-
-
-def _quantities(lines: Lines, found: Inspection) -> None:
-    kind = found.roles["kind"][0].value if found.roles.get("kind") else None
-    for role in ("dose", "time"):
-        guess = found.best(role)
-        if guess is None or guess.column is None or (role == "dose" and kind in GENETIC_KINDS):
-            continue
-        has_own_unit = any("such as" in reason for reason in guess.reasons)
-        unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
-        told = (
-            ""
-            if has_own_unit or unit
-            else f'no unit is given: add unit = "{"nM" if role == "dose" else "h"}" if that is it'
-        )
-        lines.set(role, {"column": guess.column} | ({"unit": unit} if unit else {}), _why(guess), told)
-
-
-def _partition(lines: Lines, found: Inspection, *, is_relative: bool) -> None:
-    """Write the batch, and mention what else rows differ by."""
-    batch = found.best("batch")
-    if batch is None and found.values.kind in REPLICATE_VALUES:
-        batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
-    if batch is not None and not is_relative:
-        lines.set("batch", batch.column, _why(batch), *_also(found.roles["batch"][1:]))
-    second = found.best("second perturbation")
-    if second is not None and not is_relative:
-        lines.set("cluster", second.column, f"{_why(second)}; compared with controls of the same")
-    for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
-        for guess in found.roles[role][:1]:
-            lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
-
-
 def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
-    if found.row_table is not None:
+    table = found.row_table
+    if table is not None or found.extract:
         lines.section("rows")
-        table = found.row_table
+    if found.extract:
+        lines.set("extract", found.extract, "labels are part of the names of rows")
+    if table is not None:
         told = f"{table.n_found} of {table.n_probed} row keys looked for are in it"
         lines.set("table", _relative(table.path, folder), told)
         lines.set("key", table.key)
@@ -183,7 +107,7 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
     _gene_ids(lines, found, folder)
     kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
     _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
-    _named(lines, found, "quality", QUALITY_KEYS if found.values.kind in RELATIVE_VALUES else ())
+    _named(lines, found, "quality", QUALITY_KEYS if found.is_relative else ())
 
 
 def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
@@ -225,6 +149,8 @@ def _named(lines: Lines, found: Inspection, section: str, keys: Iterable[str]) -
 def _assay(found: Inspection) -> str:
     kind = found.roles["kind"][0] if found.roles.get("kind") else None
     is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
+    if found.entry is not None and found.entry.assay != "observational":
+        return found.entry.assay
     if found.values.kind in RELATIVE_VALUES | REPLICATE_VALUES:
         return "l1000" if is_l1000 else "de_table"
     if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts":
@@ -249,31 +175,9 @@ def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _unit_in(column: str) -> str | None:
-    return next((unit for ending, unit in UNITS.items() if plain(column).endswith(ending)), None)
-
-
-def _why(guess: Guess) -> str:
-    name = f"column '{guess.column}': " if guess.column is not None else ""
-    return f"[{guess.score:.2f}] {name}{'; '.join(guess.reasons)}"
-
-
-def _also(guesses: Iterable[Guess]) -> list[str]:
-    return [f"or {_why(guess)}" for guess in list(guesses)[:2] if guess.score >= LEAST]
-
-
 def _told(column: object) -> str:
     name, mapped, evidence = (getattr(column, part) for part in ("name", "mapped", "evidence"))
     return f"'{name}': {evidence}, {mapped:.1%} known"
-
-
-def _counts(labels: dict[str, int]) -> str:
-    return ", ".join(f"{label!r} ({n:,} rows)" for label, n in labels.items())
-
-
-def _columns(found: Inspection) -> str:
-    names = [name for name in found.columns if name != INDEX]
-    return f"columns are {', '.join(names[:20])}" if names else "there is no column but the key"
 
 
 def _require_spec(text: str) -> None:

@@ -17,11 +17,12 @@ import polars as pl
 from ingest.catalogue import Entry, read_catalogue
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import Beside, find_table, read_joined
-from ingest.inspection.columns import Column, summarise
+from ingest.inspection.columns import MOST_LABELS, Column, summarise
 from ingest.inspection.gene_ids import GeneIds, judge_genes
-from ingest.inspection.guesses import guess_contexts, guess_kinds, weigh_by_controls
+from ingest.inspection.guesses import guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
+from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.roles import SURE, guess_roles
 from ingest.inspection.sample import take_sample
@@ -72,12 +73,15 @@ class _Look:
         self.entry = _catalogued(reader.path)
         self.sample = take_sample(reader)
         self.row_table: Beside | None = None
-        self.beside = pl.DataFrame()
+        self.extract: dict[str, str] = {}
+        self.added = pl.DataFrame()
         names = [name for name in reader.row_columns() if name != INDEX or reader.n_rows <= MOST_KEYS]
         self.columns = {name: summarise(reader.rows([name])[name]) for name in names}
         self.roles = guess_roles(list(self.columns.values()))
         if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
             self._look_beside()
+        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+            self._look_into_keys()
 
     def inspection(self) -> Inspection:
         """Judge all there is."""
@@ -100,6 +104,7 @@ class _Look:
             labels=self._labels(values, gene_of_column),
             roles=self.roles,
             units=self._units(),
+            extract=self.extract,
             row_table=self.row_table,
             gene_table=gene_table,
             entry=self.entry,
@@ -110,12 +115,25 @@ class _Look:
         keys = self.reader.rows([INDEX])[INDEX]
         self.row_table = find_table(keys, self.reader.path, self.reader.files)
         if self.row_table is not None:
-            self.beside = read_joined(self.row_table, keys)
-            self.columns |= {name: summarise(self.beside[name]) for name in self.beside.columns}
-            self.roles = guess_roles(list(self.columns.values()))
+            self._add(read_joined(self.row_table, keys))
+
+    def _look_into_keys(self) -> None:
+        """Read the targets out of the rows' keys, where those are the names of populations."""
+        keys = self.columns.get(INDEX)
+        if keys is None or not keys.labels["label"].head(MOST_LABELS).str.contains(POPULATION).all():
+            return
+        self.extract = {INDEX: POPULATION}
+        found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
+        self._add(found.struct.unnest())
+
+    def _add(self, table: pl.DataFrame) -> None:
+        """Take further columns into account."""
+        self.added = table
+        self.columns |= {name: summarise(table[name]) for name in table.columns}
+        self.roles = guess_roles(list(self.columns.values()))
 
     def _read(self, name: str) -> pl.Series:
-        return self.beside[name] if name in self.beside.columns else self.reader.rows([name])[name]
+        return self.added[name] if name in self.added.columns else self.reader.rows([name])[name]
 
     def _genes(self) -> tuple[GeneIds, Beside | None, pl.Series]:
         """Judge the gene table, and one beside the file where it tells more; also give each column's gene."""
@@ -146,6 +164,9 @@ class _Look:
         labels = judge_labels(column)
         own = self._own_expression(perturbation, column, gene_of_column, values)
         self.roles["kind"] = guess_kinds(self.roles, self.columns, labels, own, self.reader.path, self.entry)
+        self.roles["control"] = [
+            where_control(guess, self.columns[str(guess.column)]) for guess in self.roles["control"]
+        ]
         for role in ("batch", "second perturbation"):
             table = pl.DataFrame([self._read(str(guess.column)) for guess in self.roles[role]])
             self.roles[role] = weigh_by_controls(self.roles[role], perturbation, list(labels.controls), table)

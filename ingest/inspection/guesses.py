@@ -12,7 +12,7 @@ from ingest.catalogue import Entry
 from ingest.harmonise.contexts import map_contexts
 from ingest.inspection.columns import Column
 from ingest.inspection.knockdown import OwnExpression
-from ingest.inspection.known import COMPOUND_KEYS, KIND_WORDS, plain
+from ingest.inspection.known import COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
 from ingest.inspection.labels import Labels
 from ingest.inspection.roles import SURE, Guess
 
@@ -93,6 +93,13 @@ def weigh_by_controls(
         score = round(guess.score + (0.3 if is_covered else -0.3), 3)
         weighed.append(Guess(guess.role, guess.column, score, (guess.reasons[0], told)))
     return sorted(weighed, key=lambda guess: -guess.score)
+
+
+def where_control(guess: Guess, column: Column) -> Guess:
+    """Give a column that marks controls as the condition that takes them."""
+    label = next(label for label in column.labels["label"] if label in CONTROL_WELLS)
+    condition = guess.column if column.dtype == pl.Boolean else f"{guess.column} = '{label}'"
+    return Guess(guess.role, guess.column, guess.score, guess.reasons, condition)
 
 
 def _told_apart(guess: Guess, kinds: Sequence[str]) -> Guess:

@@ -11,6 +11,7 @@ from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.labels import Labels
 from ingest.inspection.roles import SURE, Guess
 from ingest.inspection.values import Values
+from ingest.spec import RELATIVE_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Inspection:
         The labels of the likeliest column of perturbations.
     units
         Unit of ``dose`` and ``time``, where another column gives it.
+    extract
+        Patterns that read further columns out of columns, where labels are part of a name.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
     entry
@@ -57,10 +60,28 @@ class Inspection:
     roles: dict[str, list[Guess]]
     labels: Labels | None
     units: dict[str, str] = field(default_factory=dict)
+    extract: dict[str, str] = field(default_factory=dict)
     row_table: Beside | None = None
     gene_table: Beside | None = None
     entry: Entry | None = None
     total: float | None = None
+
+    @property
+    def cells(self) -> list[str]:
+        """Columns that say of how many cells a row is the population, the surest first; none where it is none."""
+        if self.values.kind not in {"mean_counts", "zscore"}:
+            return []
+        return [guess.column for guess in self.roles["n_cells"] if guess.column is not None]
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the values are differences from control already."""
+        return self.values.kind in RELATIVE_VALUES or (self.values.kind == "zscore" and bool(self.cells))
+
+    @property
+    def needs_control(self) -> bool:
+        """Whether there have to be rows of controls."""
+        return not self.is_relative and self.values.kind != "zscore"
 
     def best(self, role: str) -> Guess | None:
         """Return the guess for a role that is sure enough to be used."""

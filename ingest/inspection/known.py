@@ -47,7 +47,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "pubchem_cid": ("pubchem_cid",),
     "broad_id": ("pert_id", "broad_id", "sm_lincs_id"),
     "moa": ("moa", "moa_fine"),
-    "n_cells": ("num_cells_filtered", "distil_nsample", "nsample", "n_cells"),
+    "control": ("well_type", "sample_type", "is_control", "control"),
+    "n_cells": ("num_cells_filtered", "distil_nsample", "nsample", "n_cells", "num_cells_unfiltered"),
     "replicate_correlation": ("distil_cc_q75", "cc_q75"),
     "signature_strength": ("ss_ngene",),
     "tas": ("tas",),
@@ -63,6 +64,12 @@ CONTROLS = (
     *("Dimethyl Sulfoxide", "dmso", "Vehicle_control", "vehicle (DMSO)", "ntc", "nt", "WT", "unperturbed"),
 )
 """Labels of reference cells, to the letter."""
+
+CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
+"""Labels, in a column of their own, of rows that are controls."""
+
+POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
+"""Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 
 LOOKS_LIKE_CONTROL = re.compile(
     r"non.?target|neg.?(?:ctrl|control)|"

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.inspection.columns import Column
-from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS, plain, rank
+from ingest.inspection.known import COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
 
 LEAST = 0.3
 """Guesses with a lower score are not made."""
 SURE = 0.5
 """Guesses with a lower score are not drafted."""
 NAMED = 0.5
-STEP = 0.005
+STEP = 0.004
 """By how much a name counts less than the one before it in its list."""
 MOST_STIMULI = 20
 MOST = 0.9
@@ -49,6 +49,7 @@ def guess_roles(columns: Sequence[Column]) -> dict[str, list[Guess]]:
         "dose": _dose,
         "time": _time,
         "kind": _kind,
+        "control": _control,
         "cluster": _by_name("cluster"),
         "replicate": _by_name("replicate"),
         "second perturbation": _second,
@@ -150,6 +151,11 @@ def _kind(column: Column) -> Evidence:
         return []
     labels = ", ".join(column.labels["label"].head(4))
     return [*_name(column, "kind"), (0.4, f"all its labels are kinds of perturbations: {labels}")]
+
+
+def _control(column: Column) -> Evidence:
+    labels = set(column.labels["label"]) & set(CONTROL_WELLS)
+    return [*_name(column, "control"), (0.3, f"holds {labels.pop()!r}")] if len(labels) == 1 else []
 
 
 def _second(column: Column) -> Evidence:

@@ -15,7 +15,7 @@ from featurestore.warehouse import Warehouse
 from ingest import reference
 from ingest.draft import draft_spec
 from ingest.inspect import inspect_file
-from ingest.layouts import replogle_genes, replogle_rows, write_gctx, write_h5ad, write_replogle
+from ingest.layouts import replogle_genes, write_gctx, write_h5ad, write_replogle
 from ingest.layouts.examples import EXAMPLES
 from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
@@ -59,9 +59,17 @@ def replogle_bulk(folder):
     """As raw_bulk of Replogle et al. 2022: the mean UMI of each population, under its own name."""
     targets = cycle("non-targeting", *SYMBOLS[:5])
     ids = [ENSEMBL.get(target, "non-targeting") for target in targets]
-    rows = replogle_rows(COUNTS, targets, ids, cycle(1, 2)).select("index", "gene", "gene_id")
+    names = [f"{at}_{target}_P1P2_{name}" for at, (target, name) in enumerate(zip(targets, ids, strict=True))]
     n_cells = np.random.default_rng(2).integers(20, 90, N)
-    rows = rows.with_columns(num_cells_filtered=pl.Series(n_cells, dtype=pl.Float64))
+    rows = pl.DataFrame(
+        {
+            "index": names,
+            "num_cells_filtered": n_cells.astype(np.float64),
+            "num_cells_unfiltered": n_cells + 5,
+            "mitopercent": n_cells / 900,
+            "core_control": [target == "non-targeting" for target in targets],
+        }
+    )
     means = np.round(COUNTS * 7) / n_cells[:, None]
     genes = replogle_genes(means, BY_ENSEMBL["index"].to_list(), SYMBOLS)
     return write_replogle(folder / "rpe1_raw_bulk_01.h5ad", means, rows, genes, row_key="gene_transcript")
@@ -250,8 +258,39 @@ CASES = {
                 cell_line=cycle("Jurkat cells"),
             ),
         ),
-        {"cluster": "perturbation_2", "strip": r"_\d+$", "context": {"value": "Jurkat"}},
+        {"context": {"template": "Jurkat, {perturbation_2}"}, "strip": r"_\d+$"},
         6,
+    ),
+    "Replogle 2022, raw_bulk": (
+        replogle_bulk,
+        {
+            "perturbation": "target",
+            "values": "mean_counts",
+            "cells": ["num_cells_filtered", "num_cells_unfiltered"],
+            "context": {"value": "RPE1"},
+            "kind": "crispri",
+        },
+        5,
+    ),
+    "wells whose type tells the controls": (
+        h5ad(
+            "VH02001612.h5ad",
+            cells(
+                compound=cycle("CB-43-EP73", "Dilazep", "Belinostat"),
+                well_type=cycle("RC", "SA", "SA"),
+                treatment_dose=cycle(0.0, 0.01004, 1.00144),
+                treatment_dose_unit=cycle("uM"),
+                cell_line_name=cycle("U2OS"),
+                batch=cycle(1, 2, 3, each=9),
+            ),
+        ),
+        {
+            "control_where": "well_type = 'RC'",
+            "kind": "compound",
+            "dose": {"column": "treatment_dose", "unit": "uM"},
+            "context": {"value": "U2OS"},
+        },
+        2,
     ),
     "LINCS with tables beside it": (
         split_lincs,

@@ -1,0 +1,115 @@
+"""The part of a drafted spec that makes conditions of rows: labels, controls, cells, doses, times, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingest.draft_lines import Lines, to_toml
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.known import plain
+from ingest.inspection.roles import LEAST, NAMED, Guess
+from ingest.reader import INDEX
+from ingest.spec import GENETIC_KINDS, REPLICATE_VALUES
+
+UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
+"""Endings of columns' names that tell the unit of their numbers."""
+
+
+def draft_condition(lines: Lines, found: Inspection) -> None:
+    """Draft ``[condition]``."""
+    lines.section("condition")
+    best, labels = found.best("perturbation"), found.labels
+    if best is None or labels is None:
+        lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
+        lines.ask("kind", "crispri")
+    else:
+        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        kind = found.roles["kind"][0]
+        name = "kind" if kind.column is None else "kind_column"
+        lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
+    _controls(lines, found)
+    if labels is not None and labels.unassigned:
+        lines.set("unassigned", list(labels.unassigned), _counts(labels.unassigned))
+    for key, rule in (("separator", labels.separator), ("strip", labels.strip)) if labels is not None else ():
+        if rule is not None:
+            lines.set(key, rule[0], rule[1])
+    _context(lines, found)
+    _quantities(lines, found)
+    _partition(lines, found)
+
+
+def _controls(lines: Lines, found: Inspection) -> None:
+    labels, wells = found.labels, found.best("control")
+    has_kinds = bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
+    if labels is not None and labels.controls:
+        lines.set("controls", list(labels.controls), _counts(labels.controls))
+    elif wells is not None and wells.value is not None:
+        lines.set("control_where", wells.value, _why(wells))
+    elif found.needs_control and not has_kinds:
+        suspects = labels.suspects if labels is not None else {}
+        told = f"; may be: {_counts(suspects)}" if suspects else ""
+        lines.ask("controls", list(suspects) or ["non-targeting"], f"no known label of controls is there{told}")
+
+
+def _context(lines: Lines, found: Inspection) -> None:
+    """Write the cells in which it was done, and their stimulus where a column of its own has it."""
+    context, stimulus = found.best("context"), found.best("second perturbation")
+    if context is None:
+        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done", _columns(found))
+        return
+    value = {"column": context.column} if context.value is None else {"value": context.value}
+    reasons = [_why(context), *_also(found.roles["context"][1:])]
+    if stimulus is not None:
+        cells = f"{{{context.column}}}" if context.value is None else context.value
+        value = {"template": f"{cells}, {{{stimulus.column}}}"}
+        reasons.append(f"with {_why(stimulus)}")
+    lines.set("context", value, *reasons)
+
+
+def _quantities(lines: Lines, found: Inspection) -> None:
+    kind = found.roles["kind"][0].value if found.roles.get("kind") else None
+    for role, example in (("dose", "nM"), ("time", "h")):
+        guess = found.best(role)
+        if guess is None or guess.column is None or (role == "dose" and kind in GENETIC_KINDS):
+            continue
+        has_own_unit = any("such as" in reason for reason in guess.reasons)
+        unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
+        told = "" if has_own_unit or unit else f'no unit is given: add unit = "{example}" if that is it'
+        lines.set(role, {"column": guess.column} | ({"unit": unit} if unit else {}), _why(guess), told)
+
+
+def _partition(lines: Lines, found: Inspection) -> None:
+    """Write the batch, of how many cells a row is made, and mention what else rows differ by."""
+    batch = found.best("batch")
+    if batch is None and found.values.kind in REPLICATE_VALUES:
+        batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
+    if batch is not None and not found.is_relative:
+        lines.set("batch", batch.column, _why(batch), *_also(found.roles["batch"][1:]))
+    if found.cells:
+        value = found.cells if len(found.cells) > 1 else found.cells[0]
+        lines.set("cells", value, "a row is a population: of so many cells")
+    for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
+        for guess in found.roles[role][:1]:
+            lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
+
+
+def _unit_in(column: str) -> str | None:
+    return next((unit for ending, unit in UNITS.items() if plain(column).endswith(ending)), None)
+
+
+def _why(guess: Guess) -> str:
+    name = f"column '{guess.column}': " if guess.column is not None else ""
+    return f"[{guess.score:.2f}] {name}{'; '.join(guess.reasons)}"
+
+
+def _also(guesses: Iterable[Guess]) -> list[str]:
+    return [f"or {_why(guess)}" for guess in list(guesses)[:2] if guess.score >= LEAST]
+
+
+def _counts(labels: dict[str, int]) -> str:
+    return ", ".join(f"{label!r} ({n:,} rows)" for label, n in labels.items())
+
+
+def _columns(found: Inspection) -> str:
+    names = [name for name in found.columns if name != INDEX]
+    return f"columns are {', '.join(names[:20])}" if names else "there is no column but the key"
