@@ -1,0 +1,141 @@
+"""Time and memory of a feature matrix, beside the same done by hand with pandas and scikit-learn from h5ad files.
+
+2,000 perturbations from four sources of 2,000 x 8,000, 50 components each: ``python tests/benchmarks/features.py``.
+Each side is a process of its own; its peak memory is as the kernel accounts it. Nothing here is a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+
+from featurestore.contract import RELEASE
+
+SOURCES = 4
+LATENT = 60
+SPEC = """
+[target]
+dataset = "target"
+[[feature]]
+kind = "signature"
+datasets = [{}]
+components = 50
+"""
+OURS = """
+import sys
+from featurestore.features.builder import build
+from featurestore.warehouse import Warehouse
+with Warehouse(sys.argv[1] + "/warehouse") as store:
+    print(build(store, sys.argv[1] + "/features.toml", cache=False).X.shape)
+"""
+BY_HAND = """
+import sys
+import anndata, numpy as np, pandas as pd
+from sklearn.decomposition import PCA
+target = anndata.read_h5ad(sys.argv[1] + "/target.h5ad").to_df()
+blocks = []
+for i in range(4):
+    source = anndata.read_h5ad(sys.argv[1] + f"/source_{i}.h5ad").to_df()
+    scores = PCA(50, random_state=0).fit_transform(source.to_numpy())
+    blocks.append(pd.DataFrame(scores, index=source.index).reindex(target.index))
+print(pd.concat(blocks, axis=1).shape)
+"""
+
+
+def write_release(root: Path, name: str, effects: np.ndarray, context: str) -> None:
+    """Write a release with nothing in it but signatures."""
+    n, m = effects.shape
+    folder = root / "releases" / f"dataset_id={name}" / "release_id=r1"
+    folder.mkdir(parents=True)
+    ids = [f"ENSG{i:011d}" for i in range(n)]
+    genes = [f"ENSG{i:011d}" for i in range(m)]
+    condition = {
+        "condition_index": np.arange(n),
+        "condition_id": [f"{gene}/{context}" for gene in ids],
+        "perturbation_id": ids,
+        "perturbation_kind": ["crispri"] * n,
+        "target_gene_ids": [[gene] for gene in ids],
+        "context_id": [context] * n,
+        "is_control": [False] * n,
+        "n_cells": np.random.default_rng(0).integers(20, 900, n),
+        "experiment_id": [f"{name}:{context}"] * n,
+    }
+    row, column = np.divmod(np.arange(n * m), m)
+    tables = {
+        "dataset": pl.DataFrame({"dataset_id": [name], "release_id": ["r1"], "licence": ["CC0-1.0"]}),
+        "condition": pl.DataFrame(condition),
+        "gene": pl.DataFrame({"gene_index": np.arange(m), "gene_id": genes, "gene_symbol": genes}),
+        "signature": pl.DataFrame(
+            {"condition_index": row, "gene_index": column, "effect": effects.ravel()}
+        ).with_columns(effect_kind=pl.lit("delta_log1p")),
+    }
+    files = []
+    for table, frame in tables.items():
+        schema = RELEASE[table].schema
+        blank = [pl.lit(None, dtype).alias(each) for each, dtype in schema.items() if each not in frame.columns]
+        full = frame.with_columns(blank).select(pl.col(each).cast(dtype) for each, dtype in schema.items())
+        full.write_parquet(folder / f"{table}.parquet")
+        files.append({"table": table, "path": f"{table}.parquet", "rows": full.height})
+    (folder / "manifest.json").write_text(json.dumps({"files": files, "gene_reference": "genes"}))
+
+
+def write_inputs(folder: Path, n: int, m: int) -> None:
+    """Write the same effects as a warehouse and as h5ad files."""
+    import anndata
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    shared, loadings = rng.normal(size=(n, LATENT)), rng.normal(size=(LATENT, m))
+    names = ["target", *(f"source_{i}" for i in range(SOURCES))]
+    root = folder / "warehouse"
+    ids = [f"ENSG{i:011d}" for i in range(max(n, m))]
+    (root / "reference" / "genes").mkdir(parents=True)
+    blank = {each: [""] * len(ids) for each in ("entrez_id", "hgnc_id", "biotype", "chromosome")}
+    gene = pl.DataFrame({"gene_id": ids, "gene_symbol": ids} | blank)
+    gene.write_parquet(root / "reference" / "genes" / "gene.parquet")
+    for i, name in enumerate(names):
+        latent = 0.8 * shared + 0.6 * rng.normal(size=shared.shape)
+        effects = (latent @ loadings + 4 * rng.normal(size=(n, m))).astype(np.float32)
+        write_release(root, name, effects, f"CVCL_{i}")
+        obs, var = pd.DataFrame(index=ids[:n]), pd.DataFrame(index=ids[:m])
+        anndata.AnnData(effects, obs=obs, var=var).write_h5ad(folder / f"{name}.h5ad")
+    (root / "snapshots").mkdir()
+    content = {"contract_version": 1, "created_at": "", "note": "", "datasets": dict.fromkeys(names, "r1")}
+    (root / "snapshots" / "00000001.json").write_text(json.dumps(content))
+    (folder / "features.toml").write_text(SPEC.format(", ".join(f'"{name}"' for name in names[1:])))
+
+
+def run(code: str, folder: Path) -> tuple[float, float]:
+    """Run code in a process of its own; seconds and peak megabytes."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException("a run failed")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+@click.command()
+@click.option("--perturbations", default=2000, show_default=True)
+@click.option("--genes", default=8000, show_default=True)
+def main(perturbations: int, genes: int) -> None:
+    """Print both, in seconds and megabytes."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        write_inputs(folder, perturbations, genes)
+        for name, code in (("featurestore", OURS), ("by hand", BY_HAND)):
+            seconds, peak = run(code, folder)
+            click.echo(f"{name:<14}{seconds:6.1f} s  {peak:8,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
