@@ -105,7 +105,7 @@ def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
     if not path.exists():
         report.notes.append(f"{DATABASE} is not there; the next ingest or gc writes it")
         return
-    shown = shown_snapshot(root)
+    shown = shown_snapshot(root, path)
     if shown is not None and shown != numbers[-1]:
         report.notes.append(
             f"{DATABASE} shows an older snapshot or another folder; the next ingest or gc writes it anew"
@@ -119,7 +119,7 @@ def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
 def _definitions(root: Path, number: int | None) -> list[tuple[str, ...]]:
     """List names, statements and comments of the views of the database, or of those a snapshot should have."""
     try:
-        with open_database(root) if number is None else duckdb.connect(":memory:") as connection:
+        with open_database(root / DATABASE) if number is None else duckdb.connect(":memory:") as connection:
             if number is not None:
                 attach_views(connection, root, read_snapshot(root, number))
             views = "select schema_name, view_name, sql, comment from duckdb_views() where not internal"

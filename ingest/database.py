@@ -14,7 +14,7 @@ from featurestore.errors import WarehouseError
 from featurestore.locks import publishing
 from featurestore.snapshot import read_snapshot
 from featurestore.warehouse import DATABASE, attach_views, shown_snapshot
-from ingest.staging import staging
+from ingest.staging import flush, staging
 
 
 def refresh_database(root: Path) -> bool:
@@ -23,7 +23,7 @@ def refresh_database(root: Path) -> bool:
     Where it cannot be written it stays as it was.
     """
     latest = read_snapshot(root)
-    if latest.number == 0 or shown_snapshot(root) == latest.number:
+    if latest.number == 0 or shown_snapshot(root, root / DATABASE) == latest.number:
         return False
     with suppress(duckdb.Error, WarehouseError), staging(root) as folder:
         path = folder / DATABASE
@@ -31,8 +31,10 @@ def refresh_database(root: Path) -> bool:
             connection.begin()
             attach_views(connection, root.resolve(), latest)
             connection.commit()
+            connection.execute("checkpoint")
+        flush(path)
         with publishing(root):
-            if read_snapshot(root).number == latest.number:
+            if read_snapshot(root).number == latest.number and shown_snapshot(root, path) == latest.number:
                 path.replace(root / DATABASE)
                 return True
     return False
