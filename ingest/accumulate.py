@@ -25,6 +25,7 @@ from ingest.kernel import (
     add_gene_logs,
 )
 from ingest.reader import CscBlock, CsrBlock, DenseBlock, Reader
+from ingest.selection import Slice
 from ingest.values import ValueCheck, block_values
 
 CELLS_BETWEEN_CHECKS = 150_000
@@ -85,7 +86,7 @@ class FloatSums:
 
 
 def accumulate(
-    reader: Reader,
+    reader: Reader | Slice,
     groups: Groups,
     slots: Slots,
     sums: GroupSums,
@@ -159,7 +160,7 @@ def _add_rows(
         add_csr_logs(block.indptr, block.indices, block.data, groups, slots, *logs)
 
 
-def _refuse_overflow(sums: GroupSums, reader: Reader) -> None:
+def _refuse_overflow(sums: GroupSums, reader: Reader | Slice) -> None:
     if sums.square_sum.size and sums.square_sum.max() > OVERFLOW:
         raise ValuesError(
             "A group of cells is too large to be summed exactly.",
@@ -173,7 +174,7 @@ class _ByGene:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Reader | Slice,
         groups: Groups,
         slots: Slots,
         is_shared: npt.NDArray[np.bool_],
@@ -211,7 +212,7 @@ class _ByGene:
             add_gene_counts(cells, data, self.totals, self.groups, slot, self.sums.count, *logs)
 
 
-def _cell_totals(reader: Reader) -> npt.NDArray[np.float64]:
+def _cell_totals(reader: Reader | Slice) -> npt.NDArray[np.float64]:
     totals = np.zeros(reader.n_rows)
     for block in reader.blocks():
         if isinstance(block, CscBlock):

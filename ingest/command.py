@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -69,7 +70,9 @@ def find_spec(spec: Path) -> Path:
 def _summary(outcome: Outcome) -> str:
     if not outcome.is_new:
         return f"{outcome.dataset_id}: nothing to do, release {outcome.release_id} is in snapshot {outcome.snapshot}"
-    rows = {file["table"]: file["rows"] for file in outcome.manifest["files"]}
+    rows: Counter[str] = Counter()
+    for file in outcome.manifest["files"]:
+        rows[file["table"]] += file["rows"]
     return (
         f"{outcome.dataset_id}: {rows['condition']:,} conditions x {rows['gene']:,} genes, "
         f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "

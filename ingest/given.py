@@ -46,7 +46,8 @@ class GivenRows:
     cells
         Of how many cells every row is the pseudobulk, shape (rows,); no values where a row is a cell or a well.
     published
-        The key and the quality columns of every row, where values are differences already; else empty.
+        The key of every row with its quality columns, where values are differences already, or with what a read
+        covers; else empty.
     """
 
     combos: pl.DataFrame
@@ -119,8 +120,14 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec) -> GivenRows:
         half=np.zeros(rows.height, np.int32) if spec.is_relative else half_of(rows[INDEX]),
         is_kept=is_kept,
         cells=_cells(rows, is_kept & (spec.dataset.values in COUNTS), condition.cell_numbers),
-        published=rows.select(INDEX, *spec.quality.columns()) if spec.is_relative else pl.DataFrame(),
+        published=_published(rows, spec),
     )
+
+
+def _published(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    if spec.coverage is not None:
+        return rows.select(INDEX, *dict.fromkeys(spec.coverage.columns().values()))
+    return rows.select(INDEX, *spec.quality.columns()) if spec.is_relative else pl.DataFrame()
 
 
 def _taken(rows: pl.DataFrame, where: str | None, key: str, *, default: bool) -> pl.Series:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import SourceFormatError, did_you_mean
 
@@ -38,6 +39,7 @@ def open_source(
     *,
     format: str | None = None,  # noqa: A002, the word of the dataset spec
     matrix: str | None = None,
+    layout: Mapping[str, Any] | None = None,
 ) -> Reader:
     """Open a file with the reader of its format.
 
@@ -49,6 +51,8 @@ def open_source(
         The format that the file must be of; told from its content where it is None.
     matrix
         Which matrix to read, in a file that holds several.
+    layout
+        How a table is laid out, as its format's ``open`` takes it: ``genes_in``, ``described_by``.
 
     Raises
     ------
@@ -77,7 +81,14 @@ def open_source(
             got=f"content of format {found.name}: {describe(path)}",
             do=f'set format = "{found.name}", or leave it out',
         )
-    return found.open(path, matrix=matrix)
+    if layout and not getattr(found, "takes_layout", False):
+        raise SourceFormatError(
+            f"the layout of {found.name} is given by the format",
+            where=str(path),
+            got=", ".join(layout),
+            do="leave genes_in under [dataset] and columns under [rows] and [genes] out",
+        )
+    return found.open(path, matrix=matrix, **(layout or {}))
 
 
 def _require_content(path: Path) -> None:

@@ -7,6 +7,8 @@ import polars as pl
 from featurestore.contract import RELEASE
 
 LEAST_CELLS = 10
+LEAST_REPLICATES = 2
+"""Samples of bulk RNA-Seq, where a row is a replicate and not a cell."""
 LEAST_GENES = 10
 LEAST_SHARE = 0.01
 LEAST_AGREEMENT = 0.5
@@ -14,7 +16,9 @@ LEAST_TAS = 0.2
 """Transcriptional activity above which an L1000 signature counts as active."""
 
 
-def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> pl.DataFrame:
+def judge(
+    treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int, least_cells: int = LEAST_CELLS
+) -> pl.DataFrame:
     """Decide for every condition of a dataset of cells.
 
     A responder has at least 10 cells and at least 10 genes at q < 0.05 besides its targets; where fewer than 1,000
@@ -30,6 +34,8 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
         Quality measures of those that have a control, with ``is_matched``: whether every batch has control cells.
     n_genes
         Measured genes.
+    least_cells
+        Cells, or replicates, that a responder has at least.
 
     Returns
     -------
@@ -47,13 +53,13 @@ def judge(treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int) -> 
     )
     has_control = pl.col("is_matched").is_not_null()
     is_single = (pl.col("samples") == 1).fill_null(value=False)
-    enough_cells = pl.col("cells") >= LEAST_CELLS
+    enough_cells = pl.col("cells") >= least_cells
     halves_agree = (pl.col("n_significant") > 0) & (pl.col("replicate_correlation").fill_null(0) >= LEAST_AGREEMENT)
     agreement = pl.format(" but halves agree at r = {}", pl.col("replicate_correlation").round(2))
     few_genes = pl.col("n_significant") < least_genes
     genes = pl.format(f"{{}} genes at q < 0.05 (needs {least_genes})", "n_significant")
     genes += pl.when(few_genes & halves_agree).then(agreement).otherwise(pl.lit(""))
-    cells = pl.format(f"{{}} cells (needs {LEAST_CELLS})", "cells")
+    cells = pl.format(f"{{}} cells (needs {least_cells})", "cells")
     pooled = pl.when(~pl.col("is_matched")).then(pl.lit("; set against the pooled control: a batch has no control"))
     reason = pl.when(enough_cells).then(genes).otherwise(cells) + pooled.otherwise(pl.lit(""))
     table = table.with_columns(

@@ -57,8 +57,13 @@ def _kind(spec: DatasetSpec) -> pl.Expr:
 
 
 def _label(spec: DatasetSpec) -> pl.Expr:
-    """Join the components of a combination that are no control; of controls alone, the first control label."""
+    """Join the components of a combination that are no control; of controls alone, the first control label.
+
+    A row whose perturbations are the columns of the matrix has no label.
+    """
     condition = spec.condition
+    if not condition.components:
+        return pl.lit(None)
     if len(condition.components) == 1:
         return _text(condition.components[0])
     first, joined = _text(condition.components[0]), _joined(spec, condition.components)

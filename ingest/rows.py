@@ -9,8 +9,9 @@ import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
 from ingest.reader import INDEX, Reader
+from ingest.sections import groups_of
 from ingest.side_tables import SideTable, join_tables
-from ingest.spec import DatasetSpec, groups_of
+from ingest.spec import DatasetSpec
 
 FILE = "file"
 """In ``[rows] extract``: the path of the file, within the folder of the dataset."""

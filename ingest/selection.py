@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -77,3 +79,36 @@ def of_height(blocks: Iterable[DenseBlock], height: int) -> Iterator[DenseBlock]
                 start, waiting, n_waiting = start + height, [], 0
     if waiting:
         yield DenseBlock(start, np.concatenate(waiting))
+
+
+Transform = Callable[[Integers, Numbers], Numbers]
+"""Brings the values of some rows, given by position, to another scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A reader of some rows and genes of another, with its values brought to another scale where that is wanted.
+
+    ``rows_taken`` and ``genes_taken`` are positions, the rows ascending.
+    """
+
+    whole: Reader
+    rows_taken: Integers
+    genes_taken: Integers
+    transform: Transform | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.whole.path
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the slice."""
+        return len(self.rows_taken)
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream the slice."""
+        for block in selected_blocks(self.whole, self.rows_taken, self.genes_taken, block_bytes):
+            rows = self.rows_taken[block.start : block.start + len(block.values)]
+            yield DenseBlock(block.start, self.transform(rows, block.values) if self.transform else block.values)

@@ -17,7 +17,7 @@ from ingest.reader import INDEX
 from ingest.readers.columns import as_text, decode, typed, without_missing
 from ingest.readers.damage import telling_damage
 from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text
-from ingest.spec import JoinSection, TableSection
+from ingest.sections import JoinSection, TableSection
 
 PARQUET = b"PAR1"
 KEY = "key of the table"

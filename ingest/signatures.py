@@ -24,7 +24,7 @@ from ingest.contrast import (
 )
 from ingest.groups import Grouping
 from ingest.kernel import UNIT
-from ingest.responder import judge
+from ingest.responder import LEAST_CELLS, judge
 from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
 Doubles = npt.NDArray[np.float64]
@@ -49,6 +49,8 @@ class CellTables:
         The dataset's sums.
     cells
         The cells behind each condition, where rows are pseudobulks. Shape (conditions,).
+    least_cells
+        Cells, or replicates, that a responder has at least.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class CellTables:
     grouping: Grouping
     sums: GroupSums
     cells: npt.NDArray[np.int64] | None = None
+    least_cells: int = LEAST_CELLS
 
     def write(self) -> None:
         """Write statistics, control_statistics, condition_batch, signature and quality."""
@@ -101,7 +104,7 @@ class CellTables:
                     }
                     writer.write(block, columns, {"effect_kind": "delta_log1p"})
                     quality.append(comparison.quality(block, contrast, reference))
-        write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes))
+        write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
 
     def _with_cells(self, treated: pl.DataFrame) -> pl.DataFrame:
         if self.cells is None:

@@ -10,37 +10,34 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import polars as pl
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.sections import (
+    CompoundSection,
+    CoverageSection,
+    GenesSection,
+    QualitySection,
+    RowsSection,
+    Section,
+)
 
-Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand"]
-CellValues = Literal["counts", "mean_counts", "log1p"]
+Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
+CellValues = Literal["counts", "mean_counts", "log1p", "bp_coverage", "log2tpm1"]
 RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
 ReplicateValues = Literal["zscore", "log2_expression"]
+PhenotypeValues = Literal["gene_effect", "gene_dependency"]
 
+MATRIX_COLUMNS = "columns"
+"""What the perturbation is where a column of the matrix is a perturbed gene."""
 FIELD = r"\{([^{}]+)\}"
 """A column in a template."""
 
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
-COUNTS = frozenset({"counts", "mean_counts"})
+COUNTS = frozenset({"counts", "mean_counts", "bp_coverage"})
 RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
 REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
-
-
-class Section(BaseModel):
-    """A table of the spec; it takes no key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+PHENOTYPE_VALUES = frozenset({"gene_effect", "gene_dependency"})
 
 
 class Fixed(Section):
@@ -92,14 +89,20 @@ Dose = Fixed | FromColumn | FromColumns
 
 
 class DatasetSection(Section):
-    """``[dataset]``: what is published, by whom, under which terms."""
+    """``[dataset]``: what is published, by whom, under which terms.
+
+    Of a table, ``genes_in`` says whether its columns or its lines are genes, and ``described_by`` names the columns of
+    numbers that describe its lines.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     files: Annotated[list[str], Field(min_length=1)]
-    values: CellValues | RelativeValues | ReplicateValues
+    values: CellValues | RelativeValues | ReplicateValues | PhenotypeValues
     assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "de_table"]
     format: str | None = None
     matrix: str | None = None
+    genes_in: Literal["columns", "lines"] | None = None
+    described_by: list[str] = Field(default_factory=list)
     organism: Literal["human", "mouse"] = "human"
     experiment: str | None = None
     source: str = ""
@@ -114,16 +117,17 @@ class ConditionSection(Section):
 
     Several columns of ``perturbation`` are the components of a combination. Rows that ``control_where`` takes are
     controls, whatever their label. ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns
-    the first that has a number.
+    the first that has a number. With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes;
+    with ``kind = "control"`` every row is a control, a cell line at rest.
     """
 
     perturbation: str | Annotated[list[str], Field(min_length=2)]
     context: Context
     kind: Kind | None = None
     kind_column: str | None = None
-    controls: list[str] = []
+    controls: list[str] = Field(default_factory=list)
     control_where: str | None = None
-    unassigned: list[str] = []
+    unassigned: list[str] = Field(default_factory=list)
     separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     strip: str | None = None
     batch: str | None = None
@@ -131,7 +135,7 @@ class ConditionSection(Section):
     time: Quantity | None = None
     cluster: str | None = None
     split: str | None = None
-    cells: str | list[str] = []
+    cells: str | list[str] = Field(default_factory=list)
     where: str | None = None
     context_table: str | None = None
 
@@ -168,123 +172,15 @@ class ConditionSection(Section):
 
     @property
     def components(self) -> list[str]:
-        """The columns of the perturbation: one, or one for each component."""
+        """The columns of the perturbation: one, one for each component, or none where it is the matrix's columns."""
+        if self.perturbation == MATRIX_COLUMNS:
+            return []
         return [self.perturbation] if isinstance(self.perturbation, str) else self.perturbation
 
     @property
     def cell_numbers(self) -> list[str]:
         """The columns that say of how many cells a row is the pseudobulk; none where it is a cell or a well."""
         return [self.cells] if isinstance(self.cells, str) else self.cells
-
-
-class TableSection(Section):
-    """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column.
-
-    ``columns`` names the columns of a table without a header; a header that says the same is no line of the table.
-    """
-
-    table: str | None = None
-    key: str | None = None
-    columns: list[str] = []
-
-    @model_validator(mode="after")
-    def _goes_together(self) -> Self:
-        if (self.table is None) != (self.key is None):
-            raise ValueError("'table' and 'key' go together")
-        return self
-
-
-class JoinSection(Section):
-    """``[[rows.join]]``: a further table, its key columns, and the columns of the rows that hold the key.
-
-    Where ``on`` is left out, they are named as the key. Of several lines with one key, such as the targets of a
-    compound, the distinct values are joined by ``|``. A glob names several tables, one below the other.
-    """
-
-    table: str
-    key: str | list[str]
-    on: str | list[str] | None = None
-
-    @model_validator(mode="after")
-    def _is_matched(self) -> Self:
-        if self.on is not None and isinstance(self.on, list) != isinstance(self.key, list):
-            raise ValueError("give as many columns 'on' as of 'key'")
-        if isinstance(self.on, list) and len(self.on) != len(self.key):
-            raise ValueError("give as many columns 'on' as of 'key'")
-        return self
-
-
-class RowsSection(TableSection):
-    """``[rows]``: separate tables that describe the matrix's rows, and columns read out of names.
-
-    The first table is found by the rows' own key, others by a column. ``extract`` makes columns of the named groups of
-    a regular expression: ``{ sample = '^(?P<line>[^_]+)_' }``; ``file`` is the file's path within the data folder.
-    """
-
-    join: list[JoinSection] = []
-    extract: dict[str, str] = {}
-
-    @field_validator("extract")
-    @classmethod
-    def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
-        for column, pattern in patterns.items():
-            if not groups_of(pattern):
-                raise ValueError(f"the pattern of '{column}' is no regular expression with named groups (?P<name>...)")
-        return patterns
-
-
-class GenesSection(TableSection):
-    """``[genes]``: which column identifies the measured genes, and which genes to keep.
-
-    ``where`` is a condition on the gene table; ``notes`` are columns of it that the ledger quotes; ``landmarks`` is a
-    condition that tells the genes which were measured, the others being inferred. With ``absent = "all_zero"`` a gene
-    that is zero in every row of the file was not measured. ``translate_mouse`` maps mouse genes, measured and targeted,
-    to their only human ortholog; without it they have no gene.
-    """
-
-    id: str = "index"
-    symbol: str | None = None
-    where: str | None = None
-    notes: list[str] = []
-    landmarks: str | None = None
-    kind: str | None = None
-    duplicates: Literal["refuse", "collapse"] = "refuse"
-    absent: Literal["all_zero"] | None = None
-    max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
-    translate_mouse: bool = False
-
-
-class CompoundSection(Section):
-    """``[compound]``: columns of the row table that identify compounds beyond their name.
-
-    ``dictionary`` is a file beside the data that knows more of them, such as the Drug Repurposing Hub's table.
-    """
-
-    dictionary: str | None = None
-    inchi_key: str | None = None
-    smiles: str | None = None
-    pubchem_cid: str | None = None
-    broad_id: str | None = None
-    moa: str | None = None
-
-    def columns(self) -> dict[str, str | None]:
-        """Return the column that holds each thing that may be known of a compound."""
-        return self.model_dump(exclude={"dictionary"})
-
-
-class QualitySection(Section):
-    """``[quality]``: columns of the row table in which a source reports how good its signatures are."""
-
-    n_cells: str | None = None
-    replicate_correlation: str | None = None
-    signature_strength: str | None = None
-    tas: str | None = None
-    passed: list[str] = []
-
-    def columns(self) -> list[str]:
-        """Return the columns that are named."""
-        one_each = self.model_dump(exclude={"passed"}).values()
-        return [name for name in (*one_each, *self.passed) if name is not None]
 
 
 class DatasetSpec(Section):
@@ -296,14 +192,20 @@ class DatasetSpec(Section):
     genes: GenesSection = GenesSection()
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()
+    coverage: CoverageSection | None = None
 
     @model_validator(mode="after")
     def _has_controls(self) -> Self:
         condition = self.condition
-        if self.needs_control and not (condition.controls or condition.control_where or condition.kind_column):
+        says_controls = condition.controls or condition.control_where or condition.kind_column
+        if self.needs_control and not says_controls and condition.kind != "control":
             raise ValueError(
                 "condition.controls: name the control labels; only values that are already relative need none"
             )
+        if self.is_phenotype != (condition.perturbation == MATRIX_COLUMNS):
+            raise ValueError(f'condition.perturbation: "{MATRIX_COLUMNS}" goes with a phenotype such as gene_effect')
+        if (self.dataset.values == "bp_coverage") != (self.coverage is not None):
+            raise ValueError('[coverage] says what a read covers: it goes with values = "bp_coverage"')
         if self.dataset.values == "log2_expression" and self.condition.batch is None:
             raise ValueError("condition.batch: name the plate: log2_expression is compared with its plate's controls")
         return self
@@ -329,9 +231,20 @@ class DatasetSpec(Section):
         return self.dataset.values in REPLICATE_VALUES and not self.is_relative
 
     @property
+    def is_phenotype(self) -> bool:
+        """Whether values are scalar readouts: a row is a cell line, a column a perturbed gene."""
+        return self.dataset.values in PHENOTYPE_VALUES
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """How a table is laid out, as far as the spec says."""
+        given = {"genes_in": self.dataset.genes_in, "described_by": self.dataset.described_by}
+        return {name: value for name, value in given.items() if value}
+
+    @property
     def needs_control(self) -> bool:
         """Whether signatures are computed against control rows of the dataset."""
-        return not self.is_relative and self.dataset.values != "zscore"
+        return not self.is_relative and not self.is_phenotype and self.dataset.values != "zscore"
 
     @property
     def experiment(self) -> str:
@@ -351,6 +264,7 @@ class DatasetSpec(Section):
             *(name for given in (condition.context, condition.dose, condition.time) for name in given_columns(given)),
             *self.compound.columns().values(),
             *self.quality.columns(),
+            *(self.coverage.columns().values() if self.coverage is not None else ()),
         ]
         return list(dict.fromkeys(name for name in names if name is not None))
 
@@ -360,14 +274,6 @@ def given_columns(given: Context | Dose | None) -> list[str]:
     if given is None or isinstance(given, Fixed):
         return []
     return [given.column] if isinstance(given, FromColumn) else given.columns
-
-
-def groups_of(pattern: str) -> list[str]:
-    """List the named groups of a regular expression; none where it is none."""
-    try:
-        return [name for name in pl.Series([""]).str.extract_groups(pattern).struct.fields if not name.isdigit()]
-    except pl.exceptions.PolarsError:
-        return []
 
 
 def read_spec(path: Path) -> DatasetSpec:

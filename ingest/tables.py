@@ -36,6 +36,13 @@ def write_table(folder: Path, name: str, frame: pl.DataFrame) -> None:
     conform(RELEASE[name], frame).write_parquet(folder / f"{name}.parquet", compression="zstd", statistics=True)
 
 
+def write_part(folder: Path, name: str, part: int, frame: pl.DataFrame) -> None:
+    """Write a part of a table of a release that is too large for one frame."""
+    path = folder / name / f"part-{part:05d}.parquet"
+    path.parent.mkdir(exist_ok=True)
+    conform(RELEASE[name], frame).write_parquet(path, compression="zstd", statistics=True)
+
+
 class TileWriter:
     """Write a condition x gene table, one block of conditions after another.
 

@@ -18,6 +18,7 @@ from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
+from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
 from ingest.layouts.tenx import write_10x_h5
 from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
 from ingest.layouts.triplets import write_triplets
@@ -36,8 +37,10 @@ GENES = pl.DataFrame(
     }
 )
 ENTREZ = ["7157", "4609", "25", "6772", "7297", "9636", "2597", "60"]
+DEPMAP_GENES = [f"{name} ({entrez})" for name, entrez in zip(GENES["gene_name"], ENTREZ, strict=True)]
 N = 24
 AT = np.arange(N)
+MODELS = [f"ACH-{number:06d}" for number in AT]
 TARGETS = ["non-targeting", "MYC", "STAT1", "TYK2"]
 COUNTS = np.random.default_rng(3).poisson(3.0, (N, GENES.height))
 COUNTS[2], COUNTS[:, 5] = 0, 0
@@ -170,6 +173,39 @@ def sciplex(annotations: Literal["headed", "bare"], *, with_cells: bool) -> Exam
     )
 
 
+def wide(name: str) -> Example:
+    """Write a table of samples by genes, with what is known of a sample before its genes."""
+    described = CELLS.select(INDEX, "perturbation", "cell_line")
+    return lambda folder: write_wide(folder / name, COUNTS, described, GENES)
+
+
+def op3(folder: Path) -> Path:
+    """Write a table of effects as OP3."""
+    described = CELLS.select("cell_line", sm_name="perturbation", control=pl.col("gem_group") == 0)
+    return write_wide_parquet(
+        folder / "de_train.parquet", EFFECTS, described, GENES.select(pl.col("gene_name").alias(INDEX))
+    )
+
+
+def depmap(folder: Path) -> Path:
+    """Write gene effect as DepMap since 25Q3."""
+    return write_depmap(folder / "CRISPRGeneEffect.csv", EFFECTS, MODELS, DEPMAP_GENES, "25q3")
+
+
+def archs4(version: int) -> Example:
+    """Write counts as ARCHS4."""
+    samples = CELLS.select(
+        INDEX, "cell_line", series_id=pl.lit("GSE100,GSE101"), singlecellprobability=pl.col("gem_group") / 4
+    )
+    genes = GENES.rename({"gene_name": "symbol"})
+    return lambda folder: write_archs4(folder / "human_gene.h5", COUNTS, samples, genes, version=version)
+
+
+def chronos(folder: Path) -> Path:
+    """Write gene effect as Chronos."""
+    return write_chronos(folder / "gene_effect.hdf5", EFFECTS, MODELS, DEPMAP_GENES)
+
+
 EXAMPLES: dict[str, dict[str, Example]] = {
     "h5ad": {
         "csr": h5ad("csr"),
@@ -195,5 +231,10 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "sci-Plex 3": sciplex("headed", with_cells=True),
         "sci-Plex 2 and 4": sciplex("bare", with_cells=False),
     },
+    "table": {"CSV": wide("samples.csv"), "TSV, gzip": wide("samples.tsv.gz")},
+    "parquet_table": {"OP3": op3},
+    "depmap": {"25Q3": depmap},
+    "chronos": {"HDF5": chronos},
+    "archs4": {"version 1": archs4(1), "version 2": archs4(2)},
 }
 """By format, as it is registered, and layout."""

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError, SpecError
+from ingest.sections import JoinSection, TableSection
 from ingest.side_tables import join_tables, open_side_tables
-from ingest.spec import JoinSection, TableSection
 
 ROWS = pl.DataFrame({"index": ["s1", "s2", "s3", "s4"], "pert": [" P1", "P2", "P2", "P9"]})
 

@@ -175,3 +175,41 @@ def test_tables__that_are_missing_or_misnamed_are_told(folder, tmp_path):
     filtered = edited(tmp_path, "lincs2020_trt_xpr", note=("notes = [", 'where = "feature_space >"\nnotes = ['))
     with pytest.raises(SpecError, match="cannot be evaluated"):
         ingest_dataset(filtered, tmp_path / "warehouse", folder)
+
+
+def test_real_geo_matrix__is_joined_with_its_tables(real_data, tmp_path):
+    lincs = real_data / "lincs"
+    sig_info = "sig_id\tpert_id\tpert_iname\tpert_type\tcell_id\tpert_idose\tpert_itime\n"
+    sig_info += "ASG001_MCF7_24H:BRD-A79768653-001-01-3:10\tBRD-A79768653\tsirolimus\ttrt_cp\tMCF7\t10 um\t24 h\n"
+    sig_info += "CPC012_SKB_24H:BRD-K81418486:10\tBRD-K81418486\tvorinostat\ttrt_cp\tSKB\t10 um|10.0 um\t24 h\n"
+    (tmp_path / "sig_info.txt").write_text(sig_info)
+    spec = edited(
+        tmp_path,
+        "lincs_gse92742",
+        files=("GSE92742_Broad_LINCS_Level5_COMPZ.MODZ_n*.gctx", "level5_gse92742_n2x12328.gctx"),
+        rows=("GSE92742_Broad_LINCS_sig_info.txt.gz", "sig_info.txt"),
+        genes=("gene_info.txt.gz", "gene_info.txt"),
+    )
+    text = spec.read_text()
+    text = text[: text.index("[[rows.join]]")] + text[text.index("[genes]") : text.index("[compound]")]
+    join = '[[rows.join]]\ntable = "GSE92742_Broad_LINCS_pert_metrics.txt"\nkey = "pert_id"\n'
+    spec.write_text(f'{text}{join}[quality]\ntas = "tas_q75"\n')
+    ingest_dataset(spec, tmp_path / "warehouse", lincs)
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert store.frame("select n_conditions, n_genes from dataset").row(0) == (2, 12320)
+        spaces = store.frame(
+            "select note, count(*)::int as n from mapping where entity = 'gene' group by all order by n"
+        )
+        assert spaces.filter(pl.col("note").str.starts_with("pr_is_lm = 1"))["n"].sum() == 978
+        tas = store.frame("select tas from quality order by condition_id")
+        assert tas["tas"].null_count() == 0
+        assert store.frame("select dose_um from condition").to_series().to_list() == [10.0, 10.0]
+
+
+def test_real_consensus__1170_drugs_by_landmarks(real_data, tmp_path):
+    ingest_dataset(SPECS["lincs_consensus_drugbank"], tmp_path / "warehouse", real_data / "lincs")
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert store.frame("select n_conditions, n_genes from dataset").row(0) == (1170, 978)
+        one = "condition_id = 'DB00014' and entrez_id = '10007'"
+        value = store.frame(f"select effect from signature join gene using (gene_id) where {one}")
+        assert value.item() == pytest.approx(0.649)

@@ -1,0 +1,210 @@
+"""Delimited text with a header: CSV and TSV, plain or gzip, as programs and people write them.
+
+What comes before the header (``#`` lines of featureCounts, ``##`` lines of recount) is skipped; a header that lacks
+the name of the first column, as R writes it, is understood. Fields are taken apart a line at a time, so neither a
+header of a megabyte nor a million lines take memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from featurestore.errors import SourceFormatError
+from ingest.readers.columns import decode
+from ingest.readers.damage import telling_damage
+from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text
+
+Doubles = npt.NDArray[np.float64]
+
+SEPARATORS = (b"\t", b",", b";")
+COMMENT = b"#"
+LOOKED_AT = 40
+"""Lines that are looked at to tell which columns are numbers."""
+MISSING = frozenset({b"", b"NA", b"na", b"N/A", b"NaN", b"nan", b"NULL", b"null", b"None"})
+DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
+NOT_TABLES = (b"#1.2", b"#1.3", b"%%MatrixMarket")
+
+
+@dataclass(frozen=True, slots=True)
+class Delimited:
+    """A table of text, its header read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    separator
+        One byte.
+    names
+        Of the columns, as published; the first is empty where it has none.
+    is_number
+        Whether the fields of a column, as far as looked at, are numbers. The first column, the key, never counts as.
+    n_before
+        Lines before the data.
+    """
+
+    path: Path
+    separator: bytes
+    names: list[str]
+    is_number: list[bool]
+    n_before: int
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Give the lines of the data and their numbers in the file."""
+        with telling_damage(self.path, "the text"), open_text(self.path) as file:
+            for number, line in enumerate(islice(file, self.n_before, None), start=self.n_before + 1):
+                stripped = line.rstrip(b"\r\n")
+                if stripped:
+                    yield number, stripped
+
+    def fields(self, number: int, line: bytes, n_wanted: int | None = None) -> list[bytes]:
+        """Take a line apart, or its first fields; what follows those is one more field.
+
+        Raises
+        ------
+        SourceFormatError
+            It has another number of fields than the header.
+        """
+        if b'"' in line:
+            fields = split(line, self.separator)
+            n_fields = len(fields)
+        else:
+            fields = line.split(self.separator, -1 if n_wanted is None else n_wanted)
+            n_fields = line.count(self.separator) + 1
+        if n_fields != len(self.names):
+            raise SourceFormatError(
+                "a line has another number of fields than the header",
+                where=f"line {number} of {self.path}",
+                expected=f"{len(self.names):,} fields",
+                got=f"{n_fields:,}",
+                do="fetch the file again: it was cut off, or a field holds a line break",
+            )
+        return fields
+
+    def numbers(self, number: int, line: bytes, columns: Sequence[int]) -> Doubles:
+        """Read some columns of a line as numbers; missing is NaN.
+
+        Raises
+        ------
+        SourceFormatError
+            A field is no number.
+        """
+        n_before = len(self.names) - len(columns)
+        if columns and columns[0] == n_before and b'"' not in line:
+            values = _all_numbers(self.fields(number, line, n_before)[-1], self.separator)
+            if values is not None and len(values) == len(columns):
+                return values
+        fields = self.fields(number, line)
+        try:
+            return np.array([math.nan if fields[c] in MISSING else float(fields[c]) for c in columns])
+        except ValueError:
+            column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c]))
+        raise SourceFormatError(
+            "a field is not a number",
+            where=f"line {number} of {self.path}, column '{self.names[column]}'",
+            expected="a number, as in the lines before",
+            got=repr(decode(fields[column])),
+            do="if the column describes the lines, name it in 'columns' under [rows] or [genes]",
+        )
+
+
+def read_header(path: Path) -> Delimited:
+    """Read the header of a table and look at its first lines.
+
+    Raises
+    ------
+    SourceFormatError
+        The text is no table.
+    """
+    with telling_damage(path, "the header"), open_text(path) as file:
+        head = [line.rstrip(b"\r\n") for line in islice(file, LOOKED_AT)]
+    head[:1] = [line.removeprefix(BYTE_ORDER_MARK) for line in head[:1]]
+    for separator in SEPARATORS:
+        at, n_fields = _find_header(head, separator)
+        if at is not None:
+            names = [decode(field).strip() for field in split(head[at], separator)]
+            lines = [fields for line in head[at + 1 :] if len(fields := split(line, separator)) == n_fields]
+            is_numeric = [False, *(_are_numbers(column) for column in list(zip(*lines, strict=True))[1:])]
+            return Delimited(path, separator, [""] * (n_fields - len(names)) + names, is_numeric, at + 1)
+    raise SourceFormatError(
+        "the text is not a table",
+        where=str(path),
+        expected="a header and lines of as many fields, separated by tabs, commas or semicolons",
+        got=repr(decode(head[0][:60])) if head else "nothing",
+    )
+
+
+def is_table(path: Path) -> bool:
+    """Say whether the content is a table of text with at least one column of numbers."""
+    try:
+        table = read_header(path)
+        return any(table.is_number) and all(table.fields(*line) for line in islice(table.lines(), LOOKED_AT))
+    except SourceFormatError:
+        return False
+
+
+def has_depmap_labels(table: Delimited) -> bool:
+    """Say whether columns of numbers are labelled as DepMap labels genes, such as ``A1BG (1)``."""
+    labels = [name for name, number in zip(table.names, table.is_number, strict=True) if number and "(" in name]
+    return len(labels) > 1 and all(DEPMAP_GENE.fullmatch(label) for label in labels[-LOOKED_AT:])
+
+
+def split(line: bytes, separator: bytes) -> list[bytes]:
+    """Take a line apart, quotation marks and all."""
+    if b'"' not in line:
+        return line.split(separator)
+    text = line.decode("latin-1")
+    return [field.encode("latin-1") for field in next(csv.reader([text], delimiter=separator.decode()))]
+
+
+def is_number(field: bytes) -> bool:
+    """Say whether a field is a number."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field
+
+
+def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
+    """Find the header among the first lines, and the number of fields of the lines after it.
+
+    It may be one field short. A line of numbers alone is none, nor is a comment that is not as long as the lines.
+    """
+    if not head or head[0].startswith(NOT_TABLES) or any(b"\0" in line for line in head):
+        return None, 0
+    lines = [line for line in head if line]
+    n_fields = len(split(lines[-1], separator)) if lines else 0
+    for at, line in enumerate(head[:-1]):
+        fields = split(line, separator)
+        is_comment = line.startswith(COMMENT) and (line.startswith(COMMENT * 2) or len(fields) != n_fields)
+        if n_fields > 1 and n_fields - 1 <= len(fields) <= n_fields and not is_comment:
+            return (None if all(is_number(field) for field in fields) else at), n_fields
+    return None, n_fields
+
+
+def _all_numbers(text: bytes, separator: bytes) -> Doubles | None:
+    """Read a line of numbers, some of them missing, all at once; None where it holds anything else."""
+    commas = b"," + text.replace(separator, b",") + b","
+    filled = commas.replace(b",,", b",nan,").replace(b",,", b",nan,")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return np.fromstring(filled[1:-1], sep=",")
+        except (ValueError, DeprecationWarning):
+            return None
+
+
+def _are_numbers(column: Sequence[bytes]) -> bool:
+    present = [field for field in column if field not in MISSING]
+    return all(is_number(field) for field in present)

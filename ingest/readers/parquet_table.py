@@ -1,0 +1,154 @@
+"""Reader of wide Parquet tables: a line a row, a column of numbers a gene, such as OP3's ``de_train.parquet``.
+
+Columns of text and of truth values describe the lines; a column of numbers that does has to be named. The key is the
+index that pandas wrote, if it wrote one as a column, else the number of the line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore.errors import SourceFormatError
+from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
+from ingest.readers.columns import titles, unknown_column
+from ingest.readers.damage import DAMAGE, telling_damage
+from ingest.readers.one_matrix import refuse_name
+
+MAGIC = b"PAR1"
+
+
+class ParquetTableReader:
+    """An open table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    described_by
+        Columns of numbers that describe the lines.
+    """
+
+    def __init__(self, path: Path, described_by: Sequence[str] = ()) -> None:
+        self.path = path
+        self.files = (path,)
+        self.format = "parquet_table"
+        with telling_damage(path, "the footer"):
+            self._file = pq.ParquetFile(path)
+            schema = self._file.schema_arrow
+        for name in described_by:
+            if name not in schema.names:
+                raise unknown_column(name, schema.names, str(path))
+        self._key = _written_index(schema)
+        self._numbers = [
+            field.name for field in schema if _is_number(field.type) and field.name not in {self._key, *described_by}
+        ]
+        described = [name for name in schema.names if name not in {self._key, *self._numbers}]
+        self._columns = dict(zip(titles(described), described, strict=True))
+        self.n_rows, self.n_genes = self._file.metadata.num_rows, len(self._numbers)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a column tells the rows apart."""
+        return self._key is not None
+
+    def row_columns(self) -> list[str]:
+        """Names of the row table's columns, ``index`` first."""
+        return [INDEX, *self._columns]
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the row table, or some of its columns."""
+        wanted = self.row_columns() if columns is None else columns
+        for name in wanted:
+            if name != INDEX and name not in self._columns:
+                raise unknown_column(name, self.row_columns(), str(self.path))
+        stored = [self._columns[name] for name in wanted if name != INDEX]
+        with telling_damage(self.path, "the columns that describe the lines"):
+            read = pl.DataFrame(self._file.read([*stored, *([self._key] if self._key else [])]))
+        key = pl.col(self._key).cast(pl.String) if self._key else pl.int_range(self.n_rows).cast(pl.String)
+        index = pl.select(key) if not self._key else read.select(key)
+        table = {INDEX: index.to_series()} | {name: _plain(read[stored]) for name, stored in self._columns.items()
+                                              if name in wanted}  # fmt: skip
+        return pl.DataFrame({name: table[name] for name in wanted})
+
+    def genes(self) -> pl.DataFrame:
+        """Read the gene table: the names of the columns."""
+        return pl.DataFrame({INDEX: self._numbers}, schema={INDEX: pl.String})
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream the matrix."""
+        height = max(1, block_bytes // max(1, np.dtype(np.float64).itemsize * self.n_genes))
+        start = 0
+        with telling_damage(self.path, "the columns of numbers"):
+            for batch in self._file.iter_batches(height, columns=self._numbers, use_threads=False):
+                values = np.empty((len(batch), self.n_genes))
+                for at, column in enumerate(batch.columns):
+                    values[:, at] = column.to_numpy(zero_copy_only=False)
+                yield DenseBlock(start, values)
+                start += len(values)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _written_index(schema: pa.Schema) -> str | None:
+    """Find the column in which pandas wrote its index."""
+    written = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    names = [name for name in written if isinstance(name, str) and name in schema.names]
+    return names[0] if len(names) == 1 else None
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(dtype) or pa.types.is_integer(dtype))
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """Bring a column to text, truth values or numbers."""
+    if column.dtype.is_float():
+        return column.fill_nan(None)
+    return column if column.dtype == pl.Boolean or column.dtype.is_integer() else column.cast(pl.String)
+
+
+class ParquetTableFormat:
+    """A wide Parquet table."""
+
+    name: ClassVar[str] = "parquet_table"
+    takes_layout: ClassVar[bool] = True
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Say whether this is Parquet of plain columns, two of which are numbers."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                return False
+        try:
+            schema = pq.read_schema(path)
+        except DAMAGE:
+            return False
+        is_plain = not any(pa.types.is_nested(dtype) for dtype in schema.types)
+        return is_plain and sum(map(_is_number, schema.types)) > 1
+
+    @classmethod
+    def open(
+        cls, path: Path, *, matrix: str | None = None, genes_in: str = "columns", described_by: Sequence[str] = ()
+    ) -> ParquetTableReader:
+        """Open a file; ``described_by`` as of :class:`ParquetTableReader`."""
+        refuse_name(cls.name, path, matrix)
+        if genes_in != "columns":
+            raise SourceFormatError(
+                "in a Parquet table genes are columns",
+                where=str(path),
+                got=f'genes_in = "{genes_in}"',
+                do="turn the table before it is written",
+            )
+        return ParquetTableReader(path, described_by)

@@ -1,0 +1,178 @@
+"""Reader of tables of numbers in delimited text: samples by genes, or genes by samples.
+
+Columns of text describe the lines, columns of numbers are the matrix; a column of numbers that describes the lines has
+to be named. The first column is the key. In a table whose lines are genes, the columns that featureCounts adds describe
+them, and the lines that HTSeq and STAR append for reads outside of genes are kept as they are, named like no gene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
+from ingest.readers.columns import as_text, titles, typed, unknown_column
+from ingest.readers.delimited import MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
+from ingest.readers.one_matrix import refuse_name
+from ingest.readers.plain_text import is_gzip
+from ingest.readers.turned import TurnedMatrix
+
+FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")
+LINES_AT_ONCE = 512
+GenesIn = Literal["columns", "lines"]
+
+
+class TableReader:
+    """An open table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    genes_in
+        Whether a column or a line is a gene.
+    described_by
+        Columns of numbers that describe the lines.
+    """
+
+    def __init__(self, path: Path, genes_in: GenesIn = "columns", described_by: Sequence[str] = ()) -> None:
+        self.path = path
+        self.files = (path,)
+        self.format = f"table (genes in {genes_in}{', gzip' if is_gzip(path) else ''})"
+        self._table = read_header(path)
+        self._genes_in = genes_in
+        described = {*described_by, *(FEATURE_COUNTS if genes_in == "lines" else ())}
+        for name in described_by:
+            if name not in self._table.names:
+                raise unknown_column(name, self._table.names, str(path))
+        names = self._table.names
+        self._numbers = [at for at, number in enumerate(self._table.is_number) if number and names[at] not in described]
+        self._described = _describe(self._table, [at for at in range(len(names)) if at not in set(self._numbers)])
+        self._named = pl.DataFrame({INDEX: [names[at] for at in self._numbers]}, schema={INDEX: pl.String})
+        sizes = (self._described.height, self._named.height)
+        self.n_rows, self.n_genes = sizes if genes_in == "columns" else sizes[::-1]
+        self._turned: TurnedMatrix | None = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the first column tells the rows apart."""
+        return self._genes_in == "lines" or not self._described[INDEX].is_duplicated().any()
+
+    def row_columns(self) -> list[str]:
+        """Names of the row table's columns, ``index`` first."""
+        return self._rows().columns
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the row table, or some of its columns."""
+        rows = self._rows()
+        for name in columns or []:
+            if name not in rows.columns:
+                raise unknown_column(name, rows.columns, str(self.path), self._table.names[0])
+        return rows.select(rows.columns if columns is None else columns)
+
+    def genes(self) -> pl.DataFrame:
+        """Read the gene table."""
+        return self._named if self._genes_in == "columns" else self._described
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream the matrix."""
+        if self._genes_in == "lines":
+            yield from self._turn().blocks(block_bytes)
+            return
+        height = max(1, block_bytes // max(1, np.dtype(np.float64).itemsize * self.n_genes))
+        start = 0
+        for values in _stream(self._table, self._numbers, height):
+            yield DenseBlock(start, values)
+            start += len(values)
+
+    def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream some rows and genes; lines that are not wanted are not taken apart."""
+        if self._genes_in == "lines":
+            yield from self._turn().selected(rows, genes, block_bytes)
+            return
+        columns = [self._numbers[gene] for gene in genes.tolist()]
+        height = max(1, block_bytes // max(1, np.dtype(np.float64).itemsize * len(columns)))
+        start = 0
+        for values in _stream(self._table, columns, height, wanted=frozenset(rows.tolist())):
+            yield DenseBlock(start, values)
+            start += len(values)
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        if self._turned is not None:
+            self._turned.close()
+        self._turned = None
+
+    def _rows(self) -> pl.DataFrame:
+        return self._described if self._genes_in == "columns" else self._named
+
+    def _turn(self) -> TurnedMatrix:
+        if self._turned is None:
+            turned = TurnedMatrix(self.n_rows)
+            try:
+                for values in _stream(self._table, self._numbers, LINES_AT_ONCE):
+                    turned.append(values)
+            except BaseException:
+                turned.close()
+                raise
+            self._turned = turned
+        return self._turned
+
+
+def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
+    """Read the columns that describe the lines, the key first."""
+    raw: list[list[bytes]] = [[] for _ in columns]
+    for number, line in table.lines():
+        fields = table.fields(number, line, columns[-1] + 1)
+        for values, column in zip(raw, columns, strict=True):
+            values.append(fields[column])
+    names = [INDEX, *titles(table.names[column] for column in columns[1:])]
+    texts = [as_text(values).str.strip_chars() for values in raw]
+    missing = [word.decode() for word in MISSING]
+    others = [typed(text.set(text.is_in(missing), None)) for text in texts[1:]]
+    return pl.DataFrame([column.alias(name) for name, column in zip(names, [texts[0], *others], strict=True)])
+
+
+def _stream(
+    table: Delimited, columns: list[int], height: int, *, wanted: frozenset[int] | None = None
+) -> Iterator[Doubles]:
+    """Stream columns of numbers, some lines at a time. Shape (lines, columns)."""
+    waiting: list[Doubles] = []
+    for at, (number, line) in enumerate(table.lines()):
+        if wanted is not None and at not in wanted:
+            continue
+        waiting.append(table.numbers(number, line, columns))
+        if len(waiting) == height:
+            yield np.stack(waiting)
+            waiting = []
+    if waiting:
+        yield np.stack(waiting)
+
+
+class TableFormat:
+    """Delimited text with a header."""
+
+    name: ClassVar[str] = "table"
+    takes_layout: ClassVar[bool] = True
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Say whether this is a table of text with numbers in it, and none that a format of its own reads."""
+        return path.is_file() and is_table(path) and not has_depmap_labels(read_header(path))
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        matrix: str | None = None,
+        genes_in: GenesIn = "columns",
+        described_by: Sequence[str] = (),
+    ) -> TableReader:
+        """Open a file; ``genes_in`` and ``described_by`` as of :class:`TableReader`."""
+        refuse_name(cls.name, path, matrix)
+        return TableReader(path, genes_in, described_by)

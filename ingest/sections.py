@@ -1,0 +1,153 @@
+"""Sections of a dataset spec that name tables and columns: what describes rows and genes, and what sources report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Section(BaseModel):
+    """A table of the spec; it takes no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class TableSection(Section):
+    """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column.
+
+    ``columns`` names the columns of a table without a header; a header that says the same is no line of the table.
+    """
+
+    table: str | None = None
+    key: str | None = None
+    columns: list[str] = []
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if (self.table is None) != (self.key is None):
+            raise ValueError("'table' and 'key' go together")
+        return self
+
+
+class JoinSection(Section):
+    """``[[rows.join]]``: a further table, its key columns, and the columns of the rows that hold the key.
+
+    Where ``on`` is left out, they are named as the key. Of several lines with one key, such as the targets of a
+    compound, the distinct values are joined by ``|``. A glob names several tables, one below the other.
+    """
+
+    table: str
+    key: str | list[str]
+    on: str | list[str] | None = None
+
+    @model_validator(mode="after")
+    def _is_matched(self) -> Self:
+        if self.on is not None and isinstance(self.on, list) != isinstance(self.key, list):
+            raise ValueError("give as many columns 'on' as of 'key'")
+        if isinstance(self.on, list) and len(self.on) != len(self.key):
+            raise ValueError("give as many columns 'on' as of 'key'")
+        return self
+
+
+class RowsSection(TableSection):
+    """``[rows]``: separate tables that describe the matrix's rows, and columns read out of names.
+
+    The first table is found by the rows' own key, others by a column. ``extract`` makes columns of the named groups of
+    a regular expression: ``{ sample = '^(?P<line>[^_]+)_' }``; ``file`` is the file's path within the data folder.
+    """
+
+    join: list[JoinSection] = []
+    extract: dict[str, str] = {}
+
+    @field_validator("extract")
+    @classmethod
+    def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for column, pattern in patterns.items():
+            if not groups_of(pattern):
+                raise ValueError(f"the pattern of '{column}' is no regular expression with named groups (?P<name>...)")
+        return patterns
+
+
+class GenesSection(TableSection):
+    """``[genes]``: which column identifies the measured genes, and which genes to keep.
+
+    ``where`` is a condition on the gene table; ``notes`` are columns of it that the ledger quotes; ``landmarks`` is a
+    condition that tells the genes which were measured, the others being inferred. With ``absent = "all_zero"`` a gene
+    that is zero in every row of the file was not measured. ``translate_mouse`` maps mouse genes, measured and targeted,
+    to their only human ortholog; without it they have no gene.
+    """
+
+    id: str = "index"
+    symbol: str | None = None
+    where: str | None = None
+    notes: list[str] = []
+    landmarks: str | None = None
+    kind: str | None = None
+    duplicates: Literal["refuse", "collapse"] = "refuse"
+    absent: Literal["all_zero"] | None = None
+    max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
+    translate_mouse: bool = False
+
+
+class CompoundSection(Section):
+    """``[compound]``: columns of the row table that identify compounds beyond their name.
+
+    ``dictionary`` is a file beside the data that knows more of them, such as the Drug Repurposing Hub's table.
+    """
+
+    dictionary: str | None = None
+    inchi_key: str | None = None
+    smiles: str | None = None
+    pubchem_cid: str | None = None
+    broad_id: str | None = None
+    moa: str | None = None
+
+    def columns(self) -> dict[str, str | None]:
+        """Return the column that holds each thing that may be known of a compound."""
+        return self.model_dump(exclude={"dictionary"})
+
+
+class QualitySection(Section):
+    """``[quality]``: columns of the row table in which a source reports how good its signatures are."""
+
+    n_cells: str | None = None
+    replicate_correlation: str | None = None
+    signature_strength: str | None = None
+    tas: str | None = None
+    passed: list[str] = []
+
+    def columns(self) -> list[str]:
+        """Return the columns that are named."""
+        one_each = self.model_dump(exclude={"passed"}).values()
+        return [name for name in (*one_each, *self.passed) if name is not None]
+
+
+class CoverageSection(Section):
+    """``[coverage]``: what a read covers, for ``bp_coverage``: its length (a column or a number), or two columns.
+
+    The two are ``auc``, all coverage of a sample, and ``mapped_reads``.
+    """
+
+    read_length: str | float | None = None
+    auc: str | None = None
+    mapped_reads: str | None = None
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> Self:
+        if (self.read_length is None) != (self.auc is not None and self.mapped_reads is not None):
+            raise ValueError("give either 'read_length', or 'auc' and 'mapped_reads'")
+        return self
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns that are named."""
+        return {name: value for name, value in self.model_dump().items() if isinstance(value, str)}
+
+
+def groups_of(pattern: str) -> list[str]:
+    """List the named groups of a regular expression; none where it is none."""
+    try:
+        return [name for name in pl.Series([""]).str.extract_groups(pattern).struct.fields if not name.isdigit()]
+    except pl.exceptions.PolarsError:
+        return []
