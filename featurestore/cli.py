@@ -20,7 +20,8 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Name the commands in the order of the work."""
-        order = ["demo", "genes", "ingest", "datasets", "history", "sql", "build", "evaluate"]
+        first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
+        order = [*first, "datasets", "history", "sql", "build", "evaluate"]
         names = {point.name for point in entry_points(group="featurestore.commands")}
         return [name for name in order if name in names] + sorted(names.difference(order))
 
@@ -58,7 +59,8 @@ def featurestore(context: click.Context, warehouse: Path) -> None:
     \b
     A first session:
       featurestore demo                                a small world, the whole job, two minutes
-      featurestore ingest SPEC.toml                    a published file becomes a release
+      featurestore inspect FILE --write SPEC.toml      what a published file is, and its spec drafted
+      featurestore ingest SPEC.toml                    the file becomes a release
       featurestore sql "select * from dataset"         ask anything
       featurestore build FEATURES.toml -o matrix/      features from other experiments
       featurestore evaluate FEATURES.toml -o report/   what they add to a regression
