@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -15,7 +16,7 @@ from featurestore.errors import SourceFormatError
 
 DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
-    *(zlib.error, isal_zlib.error, pa.ArrowException, pl.exceptions.PolarsError),
+    *(zlib.error, cast("type[Exception]", isal_zlib.error), pa.ArrowException, pl.exceptions.PolarsError),
 )
 """What h5py, gzip, pyarrow and polars raise when the bytes under them are wrong."""
 
