@@ -188,10 +188,11 @@ def _narrow(path: Path) -> npt.NDArray[Any]:
 def _indexed(frame: pl.DataFrame) -> Any:
     """Turn a frame into a pandas frame that an h5ad file can hold, with its first column as index too.
 
-    Lists become text, text becomes categories where it may be missing, and no column name has a slash.
+    Lists become text, text and truths become categories where they may be missing, and no column name has a slash.
     """
     lists = [name for name, dtype in frame.schema.items() if dtype == pl.List(pl.String())]
     plain = frame.with_columns(pl.col(lists).list.join("+"))
-    gaps = [series.name for series in plain if series.dtype == pl.String() and series.null_count()]
-    plain = plain.with_columns(pl.col(gaps).cast(pl.Categorical)).rename(lambda name: name.replace("/", "."))
+    gaps = [series.name for series in plain if series.dtype in {pl.String(), pl.Boolean()} and series.null_count()]
+    plain = plain.with_columns(pl.col(gaps).cast(pl.String).cast(pl.Categorical))
+    plain = plain.rename(lambda name: name.replace("/", "."))
     return plain.to_pandas().set_index(frame.columns[0], drop=False).rename_axis(None)
