@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -16,11 +18,17 @@ from featurestore.errors import QueryError
 Result = TypeVar("Result")
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s", re.IGNORECASE)
+_PART = re.compile(r'"type":"(\w+_NODE)"')
+_READING = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
+_BETWEEN_LOOKS = 0.1
+"""How often a waiting thread looks up: asleep without end, it may not see Ctrl-C. Unit: seconds."""
 _SIZES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Refuse everything but one SELECT (or EXPLAIN of one): inside an allowed folder, COPY and ATTACH could write.
+
+    A SELECT may itself hold a COPY, in its WITH clause, so its parts are looked at too.
 
     Raises
     ------
@@ -28,16 +36,33 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         The text does not parse, is empty, holds several statements, or one that is not a SELECT.
     """
     try:
-        statements = connection.extract_statements(query)
-        kinds = [statement.type for statement in statements]
+        kinds = _kinds(connection, query)
         explain = _EXPLAIN.match(query)
-        if kinds == [duckdb.StatementType.EXPLAIN] and explain:
-            kinds = [statement.type for statement in connection.extract_statements(query[explain.end() :])]
+        if kinds == ["EXPLAIN"] and explain:
+            query = query[explain.end() :]
+            kinds = _kinds(connection, query)
+        if kinds == ["SELECT"]:
+            kinds = sorted(_parts(connection, query) - _READING) or kinds
     except duckdb.Error as error:
         raise query_error(error) from None
-    if kinds != [duckdb.StatementType.SELECT]:
-        got = ", ".join(str(kind).rpartition(".")[2] for kind in kinds) or "nothing"
+    if kinds != ["SELECT"]:
+        got = ", ".join(kinds) or "nothing"
         raise QueryError("The warehouse is read-only.", expected="one SELECT statement", got=got)
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    try:
+        return [str(statement.type).rpartition(".")[2] for statement in connection.extract_statements(query)]
+    except ValueError:  # DuckDB knows the statement, its Python package has no name for it
+        return ["UNKNOWN"]
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
+    """Return the kinds of the queries that a SELECT is made of."""
+    with connection.cursor() as cursor:
+        row = cursor.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
+    tree = row[0] if row else ""
+    return set(_PART.findall(tree)) if tree.startswith('{"error":false') else {"UNKNOWN"}
 
 
 def confine(connection: duckdb.DuckDBPyConnection, folders: list[Path]) -> None:
@@ -98,17 +123,19 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None, work: C
     QueryError
         The work fails, or takes too long.
     """
+    deadline = time.monotonic() + (math.inf if seconds is None else seconds)
     with ThreadPoolExecutor(1) as executor:
         future = executor.submit(work)
         try:
-            return future.result(seconds)
-        except TimeoutError:
-            _stop(connection, future)
-            raise QueryError(
-                "The query took too long.",
-                expected=f"at most {seconds:g} s",
-                do="ask for less, or give it more time (--timeout)",
-            ) from None
+            while not wait([future], timeout=min(_BETWEEN_LOOKS, max(deadline - time.monotonic(), 0))).done:
+                if time.monotonic() > deadline:
+                    _stop(connection, future)
+                    raise QueryError(
+                        "The query took too long.",
+                        expected=f"at most {seconds:g} s",
+                        do="ask for less, or give it more time (--timeout)",
+                    )
+            return future.result()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise query_error(error) from None
         except KeyboardInterrupt:

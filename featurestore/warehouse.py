@@ -130,8 +130,8 @@ class Warehouse:
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def _table(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> pa.Table:
-        reader = self.sql(query, parameters).to_arrow_reader(ROWS_AT_ONCE)
-        return pa.Table.from_batches(bounded(reader, self._most_bytes), reader.schema)
+        with self.sql(query, parameters).to_arrow_reader(ROWS_AT_ONCE) as reader:
+            return pa.Table.from_batches(bounded(reader, self._most_bytes), reader.schema)
 
     def manifest(self, dataset_id: str) -> dict[str, Any]:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""

@@ -57,7 +57,7 @@ class Trials:
         self.n += 1
         try:
             yield
-        except Exception as error:  # noqa: BLE001, every loss is counted and shown
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001, every loss is counted and shown
             self.lost.append(f"{name}: {type(error).__name__}: {error}")
 
 
