@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.pairs.pair_matrix import PairMatrix
 
 DATABASE = "featurestore.duckdb"
 ROWS_AT_ONCE = 100_000
@@ -137,7 +138,7 @@ class Warehouse:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""
         return read_manifest(self.path, dataset_id, self.snapshot.release_of(dataset_id))
 
-    def build(self, spec: str | Path) -> FeatureMatrix:
+    def build(self, spec: str | Path) -> FeatureMatrix | PairMatrix:
         """Build the feature matrix of a feature spec; see :func:`featurestore.features.builder.build`."""
         from featurestore.features.builder import build  # noqa: PLC0415, reading needs no model library
 

@@ -77,6 +77,6 @@ def _blocks(
             blocks.append(phenotype_block(warehouse, feature, source, measured, spec.allow))
         elif isinstance(feature, ResponseFeature):
             blocks.append(response_block(warehouse, feature, source, measured, spec.allow))
-        else:
+        elif isinstance(feature, SignatureFeature):
             blocks.append(signature_block(warehouse, feature, source, measured, elsewhere, spec.allow))
     return blocks

@@ -18,6 +18,8 @@ from featurestore.features.guard import check_sources, check_split
 from featurestore.features.licence import check_licences
 from featurestore.features.manifest import matrix_manifest
 from featurestore.features.matrix import signature_matrix
+from featurestore.features.pairs.builder import build_pairs
+from featurestore.features.pairs.pair_matrix import PairMatrix
 from featurestore.features.perturbations import assign_folds, shared_target_groups
 from featurestore.features.phenotype import measured_phenotype
 from featurestore.features.selection import select
@@ -30,8 +32,8 @@ Report = Callable[[str], None]
 
 def build(
     warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None, cache: bool = True
-) -> FeatureMatrix:
-    """Build the feature matrix that a spec describes.
+) -> FeatureMatrix | PairMatrix:
+    """Build the feature matrix that a spec describes; one of pairs where ``unit = "pair"``.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def build(
     report
         Told in words what is being done.
     cache
-        Whether to take a matrix that was built before, and to keep this one, in the warehouse.
+        Whether to take a matrix that was built before, and to keep this one, in the warehouse; pairs are built anew.
 
     Raises
     ------
@@ -54,6 +56,8 @@ def build(
         There is nothing to predict, or nothing to predict it from.
     """
     spec = read_spec(spec)
+    if spec.target.unit == "pair":
+        return build_pairs(warehouse, spec, report=report)
     if spec.snapshot in (None, warehouse.snapshot.number):
         return _once(warehouse, spec, report) if cache else _build(warehouse, spec, report)
     with Warehouse(warehouse.path, spec.snapshot) as pinned:

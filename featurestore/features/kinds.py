@@ -8,6 +8,16 @@ context               expression of the controls of the row's own context
 target_expression     expression of the perturbed gene in those controls
 embedding             any table keyed by gene or compound: Geneformer, ESM2, GO, fingerprints
 ====================  ======================================================================================
+
+Where a row is a pair of condition and gene (``unit = "pair"``):
+
+====================  ======================================================================================
+signature             the call of the same perturbation on that very gene in other experiments
+reconstruction        that call in a low-rank reconstruction of all calls, external and training ones
+neighbour             training calls on that gene, averaged over perturbations that behave alike elsewhere
+strength              how much the perturbation does elsewhere, over all genes
+base_rate             how often the gene is called among the training pairs
+====================  ======================================================================================
 """
 
 from __future__ import annotations
@@ -196,8 +206,50 @@ class EmbeddingFeature(_Feature):
     combination: Combination = "sum"
 
 
+class ReconstructionFeature(ExternalEffects):
+    """A pair's value in a reconstruction of rank ``components`` of the matrix of perturbations and genes.
+
+    The matrix holds the mean call over the sources and the training pairs, less the gene's mean; 0 where there is none.
+    """
+
+    kind: Literal["reconstruction"]
+    components: Components = 10
+
+
+class NeighbourFeature(ExternalEffects):
+    """Training calls on a pair's gene, averaged over perturbations by how alike they behave in the sources.
+
+    The weight is the squared cosine, where positive, of the first ``components`` principal directions of the sources,
+    all sources together. A second column is the neighbours' mean call over all genes: what strength to expect.
+    """
+
+    kind: Literal["neighbour"]
+    components: Components = 40
+
+
+class StrengthFeature(ExternalEffects):
+    """Per source, a perturbation's mean call over genes, less each gene's mean, and its number of changed genes."""
+
+    kind: Literal["strength"]
+
+
+class BaseRateFeature(_Feature):
+    """Log odds of a gene's being called among the training pairs."""
+
+    kind: Literal["base_rate"]
+
+
 Feature = Annotated[
-    SignatureFeature | ResponseFeature | PhenotypeFeature | ContextFeature | TargetExpressionFeature | EmbeddingFeature,
+    SignatureFeature
+    | ResponseFeature
+    | PhenotypeFeature
+    | ContextFeature
+    | TargetExpressionFeature
+    | EmbeddingFeature
+    | ReconstructionFeature
+    | NeighbourFeature
+    | StrengthFeature
+    | BaseRateFeature,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[_Feature]] = {
@@ -207,4 +259,18 @@ KINDS: dict[str, type[_Feature]] = {
     "context": ContextFeature,
     "target_expression": TargetExpressionFeature,
     "embedding": EmbeddingFeature,
+    "reconstruction": ReconstructionFeature,
+    "neighbour": NeighbourFeature,
+    "strength": StrengthFeature,
+    "base_rate": BaseRateFeature,
 }
+_PAIR_OPTIONS = {"kind", "name", "datasets", "where", "responders_only", "effect_kind"}
+PAIR_OPTIONS = {
+    "signature": _PAIR_OPTIONS,
+    "reconstruction": _PAIR_OPTIONS | {"components"},
+    "neighbour": _PAIR_OPTIONS | {"components"},
+    "strength": _PAIR_OPTIONS,
+    "base_rate": {"kind", "name"},
+}
+"""The kinds that a row which is a pair can have, and their options there."""
+PAIR_ONLY = ("reconstruction", "neighbour", "strength", "base_rate")

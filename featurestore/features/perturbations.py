@@ -36,6 +36,12 @@ def structure_key() -> pl.Expr:
     return pl.when(key.str.contains(_INCHI_KEY)).then(key.str.head(_SKELETON)).otherwise(key)
 
 
+def directed_key() -> pl.Expr:
+    """Return what was perturbed, as :func:`structure_key`, and in which direction: knocking down is not activating."""
+    direction = pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
+    return pl.concat_str(structure_key(), pl.lit("/"), direction.cast(pl.String()))
+
+
 def match_conditions(
     rows: pl.DataFrame, source: pl.DataFrame, combination: Combination = "exact", reduce: Reduce = "mean"
 ) -> pl.DataFrame:

@@ -20,8 +20,9 @@ from typing import Any
 
 from featurestore.errors import FeatureError, did_you_mean
 from featurestore.features.builder import build
-from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix
+from featurestore.features.feature_matrix import MANIFEST
 from featurestore.features.kinds import EmbeddingFeature
+from featurestore.features.pairs.pair_matrix import read_matrix
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.snapshot import file_sha256, read_json
 from featurestore.warehouse import Warehouse
@@ -152,7 +153,7 @@ def rebuild(warehouse: Warehouse, folder: Path) -> list[str]:
     WarehouseError
         Its snapshot is gone.
     """
-    manifest = FeatureMatrix.read(folder).manifest
+    manifest = read_matrix(folder).manifest
     spec = spec_of(manifest["spec"], str(folder / MANIFEST))
     releases = manifest["releases"].items()
     hashes = {name.removeprefix("file:"): release for name, release in releases if name.startswith("file:")}

@@ -39,12 +39,22 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.features.kinds import KINDS, Condition, EffectKind, EmbeddingFeature, Feature, Section, Slug
+from featurestore.features.kinds import (
+    KINDS,
+    PAIR_ONLY,
+    PAIR_OPTIONS,
+    Condition,
+    EffectKind,
+    EmbeddingFeature,
+    Feature,
+    Section,
+    Slug,
+)
 
 
 class Target(Section):
@@ -61,14 +71,28 @@ class Target(Section):
     phenotype
         A scalar readout to predict instead, such as ``gene_effect``.
     unit
-        What a row is.
+        What a row is: a condition, or a pair of condition and gene with its call (``effect_kind = "de_call"``).
+    question
+        What is asked of a pair: whether the gene is ``changed`` (the call is not 0), or its ``direction`` where it is
+        (up or down; pairs that are called unchanged are no rows then).
     """
 
     dataset: str
     where: Condition | None = None
     effect_kind: EffectKind = "delta_log1p"
     phenotype: Condition | None = None
-    unit: Literal["condition"] = "condition"
+    unit: Literal["condition", "pair"] = "condition"
+    question: Literal["changed", "direction"] | None = None
+
+    @model_validator(mode="after")
+    def _asks_of_pairs(self) -> Self:
+        is_pair = self.unit == "pair"
+        if is_pair and (self.effect_kind != "de_call" or self.phenotype is not None):
+            raise ValueError("pairs are predicted from calls: set effect_kind = 'de_call', and no phenotype")
+        if is_pair != (self.question is not None):
+            asked = "say what is asked of pairs: question = 'changed' or 'direction'"
+            raise ValueError(asked if is_pair else "'question' is asked of pairs: set unit = 'pair'")
+        return self
 
 
 class Split(Section):
@@ -83,11 +107,15 @@ class Split(Section):
         Number of folds.
     seed
         Seed of the assignment.
+    column
+        The dataset's own split: a column of the conditions that says ``train`` or ``test``. Only the test rows are
+        predicted; folds are dealt among the training rows, for what is learnt from their labels. Where rows are pairs.
     """
 
     by: Literal["perturbation_id", "condition_id", "context_id", "cluster"] = "perturbation_id"
     folds: Annotated[int, Field(ge=2)] = 5
     seed: Annotated[int, Field(ge=0)] = 0
+    column: Condition | None = None
 
 
 class Allow(Section):
@@ -142,6 +170,13 @@ class FeatureSpec(Section):
     allow: list[Allow] = Field(default_factory=list)
     licence: Licence = Field(default_factory=Licence)
 
+    @model_validator(mode="after")
+    def _features_suit_the_rows(self) -> Self:
+        faults = list(_pair_faults(self) if self.target.unit == "pair" else _condition_faults(self))
+        if faults:
+            raise ValueError("\n            ".join(faults))
+        return self
+
 
 _SECTIONS: dict[str, type[Section]] = {
     "": FeatureSpec,
@@ -150,6 +185,27 @@ _SECTIONS: dict[str, type[Section]] = {
     "allow": Allow,
     "licence": Licence,
 }
+
+
+def _pair_faults(spec: FeatureSpec) -> Iterable[str]:
+    if spec.split.column is not None and spec.split.by != "perturbation_id":
+        yield "split: give either 'column' or 'by'"
+    for i, feature in enumerate(spec.feature, start=1):
+        options = PAIR_OPTIONS.get(feature.kind)
+        if options is None:
+            yield f"feature {i}, kind: for pairs, one of {', '.join(PAIR_OPTIONS)}; got '{feature.kind}'"
+            continue
+        given = {name for name, field in type(feature).model_fields.items() if getattr(feature, name) != field.default}
+        for name in sorted(given - options - {"kind"}):
+            yield f"feature {i}: '{name}' has no meaning for pairs; known: {', '.join(sorted(options))}"
+
+
+def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
+    if spec.split.column is not None:
+        yield "split: 'column' is for pairs: set unit = 'pair' under [target]"
+    for i, feature in enumerate(spec.feature, start=1):
+        if feature.kind in PAIR_ONLY:
+            yield f"feature {i}, kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
 
 
 def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:

@@ -153,3 +153,106 @@ def two_datasets(writer):
 def make_spec():
     """A spec of 'target' and 'external', with further lines for its [[feature]] and its [split]."""
     return lambda feature="", split="": parse_spec(SPEC.format(feature=feature, split=split))
+
+
+PAIRS = """
+name = "pairs"
+[target]
+dataset = "{target}"
+unit = "pair"
+effect_kind = "de_call"
+question = "{question}"
+[[feature]]
+kind = "signature"
+datasets = ["b_{table}", "c_{table}"]
+[[feature]]
+kind = "reconstruction"
+datasets = ["b_{table}", "c_{table}"]
+components = 4
+[[feature]]
+kind = "neighbour"
+datasets = ["b_de", "b_dir", "c_de", "c_dir"]
+components = 6
+[[feature]]
+kind = "strength"
+datasets = ["b_de", "c_dir"]
+[[feature]]
+kind = "base_rate"
+[split]
+{split}
+"""
+
+
+def called_lines(seed=0, n_perturbations=90, n_genes=50, n_directions=3):
+    """Calls in lines a, b and c, whose perturbations do the same and whose genes answer alike in part.
+
+    Per line and table, shape (perturbations, genes). A third of the pairs is listed. ``de`` says 0 or 1, ``dir`` says
+    -1 or 1 of the pairs that changed.
+    """
+    rng = np.random.default_rng(seed)
+    loadings = rng.normal(size=(n_directions, n_genes))
+    does = rng.normal(size=(n_perturbations, n_directions)) * rng.gamma(2.0, size=(n_perturbations, 1))
+    tables = {}
+    for line in "abc":
+        answers = 0.6 * loadings + 0.8 * rng.normal(size=loadings.shape)
+        effect = does @ answers + rng.normal(size=(n_perturbations, n_genes))
+        is_listed = rng.random(effect.shape) < 1 / 3
+        has_changed = np.abs(effect) > 2
+        tables[f"{line}_de"] = np.where(is_listed, has_changed * 1.0, np.nan)
+        tables[f"{line}_dir"] = np.where(is_listed & has_changed, np.sign(effect), np.nan)
+    return tables
+
+
+def write_called_lines(writer, tables, release="r1"):
+    """Write the tables of :func:`called_lines`; every fourth perturbation is a test perturbation."""
+    for name, calls in tables.items():
+        line = name[0].upper()
+        conditions = [
+            condition(
+                f"P{i}",
+                line,
+                genes=[f"ENSG9{i:010d}"],
+                experiment=f"screen:{line}",
+                cells=None,
+                published_split="test" if i % 4 == 0 else "train",
+            )
+            for i in range(len(calls))
+        ]
+        genes = [f"ENSG{i:011d}" for i in range(1, calls.shape[1] + 1)]
+        writer.dataset(name, conditions, calls, genes=genes, kind="de_call", release=release)
+
+
+@pytest.fixture(scope="session")
+def called():
+    """The calls of three lines."""
+    return called_lines()
+
+
+@pytest.fixture(scope="session")
+def pair_store(tmp_path_factory, called):
+    """A warehouse of the three lines; tests only read it."""
+    writer = Writer(tmp_path_factory.mktemp("pairs") / "warehouse")
+    write_called_lines(writer, called)
+    with writer.open() as store:
+        yield store
+
+
+@pytest.fixture
+def write_lines():
+    return write_called_lines
+
+
+@pytest.fixture(scope="session")
+def pair_text():
+    """The spec of pairs of line a from lines b and c, as text; ``de`` or ``dir``."""
+
+    def text(table="de", split='column = "published_split"'):
+        question = {"de": "changed", "dir": "direction"}[table]
+        return PAIRS.format(target=f"a_{table}", table=table, question=question, split=split)
+
+    return text
+
+
+@pytest.fixture(scope="session")
+def pair_spec(pair_text):
+    return lambda *more, **further: parse_spec(pair_text(*more, **further))

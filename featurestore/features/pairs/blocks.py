@@ -1,0 +1,123 @@
+"""Blocks of pair features: each learns from training calls what it needs, and describes any pairs.
+
+A feature is NaN where nothing is known: a source that does not list the pair, a perturbation without neighbours.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from featurestore.features.pairs.calls import Calls, Positions, Values, pooled
+from featurestore.features.pairs.similarity import Factors, Neighbours, directions, factorise
+
+
+class Block(ABC):
+    """Features of pairs; ``suffixes`` end their column names, ``is_fitted`` says whether they look at labels."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    is_fitted: ClassVar[bool] = False
+
+    def fit(self, training: Calls) -> None:  # noqa: B027, a block that looks at no label learns nothing
+        """Learn from training calls."""
+
+    @abstractmethod
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Describe pairs, one array of shape (pairs,) per suffix."""
+
+
+class SignatureBlock(Block):
+    """The source's own call on each pair, less the gene's mean there."""
+
+    suffixes = ("call",)
+
+    def __init__(self, source: Calls) -> None:
+        self._centred = source.centred()
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Look the pairs up."""
+        return [self._centred.at(perturbation, gene)]
+
+
+class StrengthBlock(Block):
+    """How much each perturbation does in a source, over all genes that it lists there."""
+
+    suffixes = ("mean_call", "log_n_changed")
+
+    def __init__(self, source: Calls) -> None:
+        changed = np.bincount(source.perturbation, weights=source.value != 0, minlength=source.shape[0])
+        self._mean = source.centred().strength()
+        self._changed = np.where(source.n_genes > 0, np.log1p(changed), np.nan)
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:  # noqa: ARG002, the gene has no part
+        """Look the perturbations up."""
+        return [self._mean[perturbation], self._changed[perturbation]]
+
+
+class NeighbourBlock(Block):
+    """Training calls of the perturbations that behave alike in the sources."""
+
+    suffixes = ("response", "strength")
+    is_fitted = True
+
+    def __init__(self, sources: Sequence[Calls], components: int) -> None:
+        self._directions = directions([source.centred() for source in sources], components)
+        self._neighbours: Neighbours
+
+    def fit(self, training: Calls) -> None:
+        """Take the training calls less each gene's mean."""
+        self._neighbours = Neighbours(self._directions, training.centred())
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Average over the neighbours."""
+        return [self._neighbours.response(perturbation, gene), self._neighbours.strength(perturbation)]
+
+
+class ReconstructionBlock(Block):
+    """Low-rank reconstruction of all calls, the sources' and the training ones."""
+
+    suffixes = ("call",)
+    is_fitted = True
+
+    def __init__(self, sources: Sequence[Calls], components: int) -> None:
+        self._sources = [source.centred() for source in sources]
+        self._components = components
+        self._factors: Factors
+        self._known: Values
+
+    def fit(self, training: Calls) -> None:
+        """Decompose the matrix of mean calls."""
+        calls = pooled([*self._sources, training.centred()])
+        self._factors = factorise(calls.matrix(), self._components)
+        self._known = calls.n_genes
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Multiply the factors; NaN for a perturbation that no source and no training pair has."""
+        left, right = self._factors
+        value = np.einsum("ij,ji->i", left[perturbation], right[:, gene]).astype(np.float64)
+        return [np.where(self._known[perturbation] > 0, value, np.nan)]
+
+
+class BaseRateBlock(Block):
+    """How often each gene is called among the training pairs."""
+
+    suffixes = ("log_odds",)
+    is_fitted = True
+
+    def __init__(self) -> None:
+        self._log_odds: Values
+
+    def fit(self, training: Calls) -> None:
+        """Learn every gene's rate, drawn to the rate of all pairs where it has few."""
+        rate = Calls(
+            training.perturbation, training.gene, (training.value > 0).astype(np.float64), training.shape
+        ).gene_mean()
+        rate = np.clip(rate, 1 / (2 * len(training.value) + 2), 1 - 1 / (2 * len(training.value) + 2))
+        self._log_odds = np.log(rate / (1 - rate))
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:  # noqa: ARG002, the gene alone counts
+        """Look the genes up."""
+        return [self._log_odds[gene]]

@@ -1,0 +1,77 @@
+"""The blocks that a spec asks for, and where every column of them is from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.features.kinds import BaseRateFeature, NeighbourFeature, ReconstructionFeature, StrengthFeature
+from featurestore.features.pairs.blocks import (
+    BaseRateBlock,
+    Block,
+    NeighbourBlock,
+    ReconstructionBlock,
+    SignatureBlock,
+    StrengthBlock,
+)
+
+if TYPE_CHECKING:
+    from featurestore.features.kinds import Feature
+    from featurestore.features.pairs.sources import SourceCalls
+    from featurestore.features.selection import Source
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlock:
+    """A block, the first part of its column names, its kind, and the sources that it is made of."""
+
+    name: str
+    kind: str
+    block: Block
+    sources: tuple[Source, ...]
+
+
+def make_blocks(features: Sequence[Feature], sources: Sequence[SourceCalls]) -> list[NamedBlock]:
+    """Make the blocks of a spec, in its order."""
+    blocks = []
+    for feature in features:
+        own = [source for source in sources if source.source.feature is feature]
+        calls = [source.calls for source in own]
+        whole = tuple(source.source for source in own)
+        if isinstance(feature, BaseRateFeature):
+            blocks.append(NamedBlock(feature.block, feature.kind, BaseRateBlock(), ()))
+        elif isinstance(feature, NeighbourFeature):
+            blocks.append(NamedBlock(feature.block, feature.kind, NeighbourBlock(calls, feature.components), whole))
+        elif isinstance(feature, ReconstructionFeature):
+            blocks.append(
+                NamedBlock(feature.block, feature.kind, ReconstructionBlock(calls, feature.components), whole)
+            )
+        else:
+            kind = StrengthBlock if isinstance(feature, StrengthFeature) else SignatureBlock
+            blocks += [NamedBlock(s.source.block, feature.kind, kind(s.calls), (s.source,)) for s in own]
+    return blocks
+
+
+def columns_of(blocks: Sequence[NamedBlock]) -> pl.DataFrame:
+    """Say of every column its block, kind, datasets, licences, and whether it is learnt from training labels."""
+    lines = [
+        {
+            "name": f"{named.name}/{suffix}",
+            "block": named.name,
+            "kind": named.kind,
+            "is_fitted": named.block.is_fitted,
+            "dataset_ids": sorted({source.dataset_id for source in named.sources}),
+            "effect_kind": named.sources[0].effect_kind if named.sources else None,
+            "licences": sorted({str(source.conditions["licence"][0] or "unknown") for source in named.sources}),
+        }
+        for named in blocks
+        for suffix in named.block.suffixes
+    ]
+    texts = pl.List(pl.String())
+    schema = {name: pl.String() for name in ("name", "block", "kind")} | {"is_fitted": pl.Boolean()}
+    return pl.DataFrame(
+        lines, schema=schema | {"dataset_ids": texts, "effect_kind": pl.String(), "licences": texts}, orient="row"
+    )

@@ -1,0 +1,127 @@
+"""The matrix of pairs: features of condition and gene for every part that is held out, the answer, and the lineage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import FeatureError
+from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix
+
+_KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
+
+
+@dataclass(frozen=True, slots=True)
+class PairMatrix:
+    """Features of pairs of condition and gene beside their answer.
+
+    Parameters
+    ----------
+    X
+        Features, float32, shape (divisions, pairs, features); NaN where nothing is known. Those that look at labels
+        are learnt, for each division, from its training pairs alone, and for training pairs from other inner folds.
+    y
+        Whether each pair is positive (changed, or up), shape (pairs,).
+    held_out
+        Name of each division: what is held out in it.
+    inner_fold
+        Fold of each training pair in each division, shape (divisions, pairs); -1 for the held-out ones.
+    rows
+        One line per pair: condition, perturbation, group, split, gene.
+    columns
+        One line per feature: name, block, kind, is_fitted, dataset_ids, effect_kind, licences.
+    manifest
+        Spec, snapshot, releases, recipe hash, verdict of the guard, licences, versions, counts.
+    """
+
+    X: npt.NDArray[np.float32]
+    y: npt.NDArray[np.bool_]
+    held_out: list[str]
+    inner_fold: npt.NDArray[np.int64]
+    rows: pl.DataFrame
+    columns: pl.DataFrame
+    manifest: dict[str, Any]
+
+    def write(self, folder: str | Path) -> None:
+        """Write X, rows (with the answer) and columns as Parquet, and the manifest as JSON, into a folder.
+
+        X has one line per division and pair. The manifest is written last: without it there is no matrix.
+
+        Raises
+        ------
+        FeatureError
+            The folder cannot be written to.
+        """
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / MANIFEST).unlink(missing_ok=True)
+            self._long().write_parquet(path / "X.parquet")
+            self.rows.write_parquet(path / "rows.parquet")
+            self.columns.write_parquet(path / "columns.parquet")
+            text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
+            (path / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise FeatureError("The matrix cannot be written.", where=str(path), got=str(error)) from None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read a matrix that :meth:`write` wrote.
+
+        Raises
+        ------
+        FeatureError
+            The folder does not hold one, or holds a part of one.
+        """
+        path = Path(folder)
+        try:
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            long, rows, columns = (pl.read_parquet(path / f"{name}.parquet") for name in ("X", "rows", "columns"))
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise FeatureError(
+                "There is no complete matrix of pairs.",
+                where=str(path),
+                got=str(error),
+                do="build it: featurestore build SPEC.toml -o DIR",
+            ) from None
+        held_out = long["held_out"].unique(maintain_order=True).to_list()
+        values = long.drop(_KEY).to_numpy(order="c").reshape(len(held_out), rows.height, columns.height)
+        inner = long["inner_fold"].to_numpy().reshape(len(held_out), rows.height)
+        return cls(values, rows["is_positive"].to_numpy(), held_out, inner, rows, columns, manifest)
+
+    def _long(self) -> pl.DataFrame:
+        parts = [
+            pl.from_numpy(self.X[i], schema=self.columns["name"].to_list(), orient="row")
+            .fill_nan(None)
+            .select(
+                pl.lit(name).alias("held_out"),
+                self.rows["condition_id"],
+                self.rows["gene_id"],
+                pl.Series("inner_fold", self.inner_fold[i]),
+                pl.all(),
+            )
+            for i, name in enumerate(self.held_out)
+        ]
+        return pl.concat(parts)
+
+
+def read_matrix(folder: str | Path) -> FeatureMatrix | PairMatrix:
+    """Read a written matrix of either unit.
+
+    Raises
+    ------
+    FeatureError
+        The folder does not hold one, or holds a part of one.
+    """
+    try:
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        unit = manifest["spec"]["target"]["unit"]
+    except (OSError, ValueError, KeyError, TypeError):
+        unit = "condition"
+    return PairMatrix.read(folder) if unit == "pair" else FeatureMatrix.read(folder)
