@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 import polars as pl
@@ -18,7 +18,9 @@ from featurestore.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.evaluate import Evaluation
+    from featurestore.evaluate.pair_evaluation import PairEvaluation
     from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.pairs.pair_matrix import PairMatrix
 
 WIDTH = 160
 
@@ -43,7 +45,8 @@ def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
     """Build the feature matrix that SPEC (a TOML file) describes.
 
     Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of
-    every column and the verdict of the leakage guard. The same spec and snapshot give the same bytes.
+    every column and the verdict of the leakage guard. The same spec and snapshot give the same bytes. Where a row is
+    a pair of condition and gene: X for every part held out, rows with their answer, columns and manifest.json.
 
     \b
     Example:
@@ -55,34 +58,50 @@ def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
         matrix = build_matrix(store, spec, report=report)
         report("writing")
         matrix.write(output)
-    click.echo(json.dumps(matrix.manifest, indent=2, ensure_ascii=False) if form == "json" else describe(matrix))
+    click.echo(json.dumps(matrix.manifest, indent=2, ensure_ascii=False) if form == "json" else described(matrix))
 
 
 @click.command()
 @spec_argument
 @output_option("report")
 @format_option
+@click.option(
+    "--shuffles",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Of pairs: how often to repeat with the sources' perturbations shuffled, as the null.",
+)
 @click.pass_obj
-def evaluate(warehouse: Path, spec: Path, output: Path, form: str) -> None:
+def evaluate(warehouse: Path, spec: Path, output: Path, form: str, shuffles: int) -> None:
     """Score models on the feature matrix that SPEC describes, every perturbation held out once.
 
     Compares no change, the train mean, the same perturbation elsewhere, ridge and random forest. Writes scores.json,
     per_perturbation.parquet and .csv, and a picture of predicted against measured effects for each model.
+
+    Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge and logistic regression by the
+    area under the ROC curve of each gene. Writes scores.json, per_gene.csv, pairs.parquet and a picture.
 
     \b
     Example:
       featurestore evaluate features.toml -o report/
     """
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
+    from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
+    from featurestore.features.pairs.builder import read_pairs  # noqa: PLC0415
+    from featurestore.features.spec import read_spec  # noqa: PLC0415
 
+    evaluation: Evaluation | PairEvaluation
     with Warehouse(warehouse) as store, progress() as report:
-        evaluation = score_models(build_matrix(store, spec, report=report), report=report)
+        what = read_spec(spec)
+        if what.target.unit == "pair":
+            evaluation = evaluate_pairs(read_pairs(store, what, report=report), shuffles=shuffles, report=report)
+        else:
+            evaluation = score_models(cast("FeatureMatrix", build_matrix(store, what, report=report)), report=report)
         report("writing")
         evaluation.write(output)
-    click.echo(
-        json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else score_sheet(evaluation)
-    )
+    click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
 
 
 @contextmanager
@@ -96,8 +115,24 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
+def described(matrix: FeatureMatrix | PairMatrix) -> str:
+    """Describe a matrix of either unit."""
+    from featurestore.commands.pairs import describe_pairs  # noqa: PLC0415, it imports this module
+    from featurestore.features.pairs.pair_matrix import PairMatrix  # noqa: PLC0415
+
+    return describe_pairs(matrix) if isinstance(matrix, PairMatrix) else describe(matrix)
+
+
+def sheet(evaluation: Evaluation | PairEvaluation) -> str:
+    """Lay out the scores of either unit."""
+    from featurestore.commands.pairs import pair_sheet  # noqa: PLC0415, it imports this module
+    from featurestore.evaluate.pair_evaluation import PairEvaluation  # noqa: PLC0415
+
+    return pair_sheet(evaluation) if isinstance(evaluation, PairEvaluation) else score_sheet(evaluation)
+
+
 def describe(matrix: FeatureMatrix) -> str:
-    """Describe a matrix: its size, its sources, the guard's verdict and the licences."""
+    """Describe a matrix of conditions: its size, its sources, the guard's verdict and the licences."""
     manifest = matrix.manifest
     table = Table("source", "effect", "conditions", "rows covered", "features", "variance", box=box.SIMPLE)
     for source in manifest["sources"]:

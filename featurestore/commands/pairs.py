@@ -1,0 +1,72 @@
+"""What ``featurestore build`` and ``evaluate`` print where a row is a pair of condition and gene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from featurestore.commands.features import rendered
+
+if TYPE_CHECKING:
+    from featurestore.evaluate.pair_evaluation import PairEvaluation
+    from featurestore.features.pairs.pair_matrix import PairMatrix
+
+POSITIVE = {"changed": "changed", "direction": "up"}
+
+
+def describe_pairs(matrix: PairMatrix) -> str:
+    """Describe a matrix of pairs: its size, its sources, the guard's verdict and the licences."""
+    manifest = matrix.manifest
+    table = Table("source", "conditions", "genes", "pairs", "agreement", "features", box=box.SIMPLE)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    agreement = {verdict["source"]: verdict["correlation"] for verdict in manifest["guard"]["lookalikes"]}
+    blocks: dict[str, list[str]] = {}
+    for source in manifest["sources"]:
+        block, name = source["source"].split("/", 1)
+        blocks.setdefault(name, []).append(block)
+    for name, own in blocks.items():
+        first = next(s for s in manifest["sources"] if s["source"] == f"{own[0]}/{name}")
+        counts = [f"{first[key]:,}" for key in ("n_conditions", "n_genes", "n_pairs")]
+        r = agreement[first["source"]]
+        table.add_row(name, *counts, "-" if r is None else f"{r:.2f}", ", ".join(own))
+    fitted = matrix.columns.filter("is_fitted")["name"].to_list()
+    size = (
+        f"{manifest['name']}: {manifest['n_rows']:,} pairs of {manifest['n_perturbations']:,} perturbations and "
+        f"{manifest['n_genes']:,} genes, {manifest['n_positive']:,} {POSITIVE[manifest['spec']['target']['question']]} "
+        f"x {manifest['n_features']:,} features; snapshot {manifest['snapshot']}, recipe {manifest['recipe'][:12]}"
+    )
+    held_out = f"Held out: {', '.join(matrix.held_out)}. Learnt from training labels, anew for each: {_listed(fitted)}."
+    experiments = ", ".join(manifest["guard"]["experiments"]["target_experiments"])
+    guard = f"Guard: no source shares an experiment with the rows ({experiments}); no perturbation is on both sides."
+    licences = "; ".join(f"{name} {licence or 'unknown'}" for name, licence in manifest["licences"].items())
+    note = "Agreement: correlation with the training calls over the pairs that both list, each gene's mean taken away."
+    return "\n".join([size, rendered(table), note, held_out, guard, f"Licences: {licences}."])
+
+
+def pair_sheet(evaluation: PairEvaluation) -> str:
+    """Lay out the mean area of every model, its standard error, and the null; a dash is a score that is undefined."""
+    from featurestore.evaluate.pair_evaluation import TITLES  # noqa: PLC0415
+
+    counts = evaluation.counts()
+    table = Table("model", "AUROC by gene", "standard error", "sources shuffled", box=box.SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for model in evaluation.scores:
+        numbers = (evaluation.areas.get(model), evaluation.errors[model], evaluation.shuffled(model))
+        table.add_row(TITLES.get(model, model), *("-" if n is None else f"{n:.3f}" for n in numbers))
+    held_out = (
+        f"{counts['n_pairs']:,} pairs of {counts['n_perturbations']:,} perturbations held out; "
+        f"{counts['n_genes_scored']:,} of {counts['n_genes']:,} genes have both answers there."
+    )
+    notes = [
+        "Mean over those genes; standard error over perturbations. 1 perfect, 0.5 chance.",
+        f"Shuffled: external perturbations dealt anew {counts['n_shuffles']} times, mean over them.",
+    ]
+    return "\n".join([held_out, rendered(table), *(notes if evaluation.null else notes[:1])])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if names else "nothing"

@@ -1,0 +1,145 @@
+"""Models of a pair of condition and gene: is the gene called? Regressions on pair features, and a baseline without any.
+
+Every model fits on features X, shape (pairs, features), where NaN is missing, and truths y, shape (pairs,). Its
+``decision_function`` ranks pairs: only the order among the pairs of one gene has a meaning. Groups are what the inner
+cross-validation holds out, such as the folds in which training features were made.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from featurestore.models.baseline import Array, Doubles, Labels, Truths
+
+_CS = (0.001, 0.01, 0.1, 1.0)
+_ALPHAS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+
+
+class SamePairElsewhere(BaseEstimator):  # type: ignore[misc]
+    """Rank pairs by the mean call of the same pair in other experiments: nothing is learnt.
+
+    A pair that no experiment lists counts as its gene's mean.
+
+    Parameters
+    ----------
+    columns
+        Positions of the features that are such calls.
+    """
+
+    def __init__(self, columns: tuple[int, ...] = ()) -> None:
+        self.columns = columns
+
+    def fit(self, X: Array, y: Truths, *, groups: Labels | None = None) -> Self:  # noqa: ARG002, N803
+        """Learn nothing."""
+        return self
+
+    def decision_function(self, X: Array) -> Doubles:  # noqa: N803
+        """Return one number per pair: the higher, the more likely positive."""
+        calls = X[:, list(self.columns)]
+        return np.asarray(np.nan_to_num(calls).sum(axis=1) / np.maximum(np.isfinite(calls).sum(axis=1), 1))
+
+
+class _Regression(BaseEstimator):  # type: ignore[misc]
+    """A linear model of standardised features.
+
+    Features have mean 0 and variance 1 over the training pairs; a missing one counts as 0, and a column of its own says
+    that it is missing. The penalty is chosen inside the training pairs.
+    """
+
+    def _fit(self, X: Array, y: Truths, groups: Labels | None, model: Any, penalties: dict[str, Any], by: str) -> Self:  # noqa: N803
+        steps = [
+            ("scale", StandardScaler()),
+            ("impute", SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True)),
+            ("model", model),
+        ]
+        usable = np.isfinite(X).any(axis=0)
+        self.usable_ = np.asarray(usable)
+        search: Any = Pipeline(steps)
+        if groups is not None and len(np.unique(groups)) > 1:
+            grid = {f"model__{name}": values for name, values in penalties.items()}
+            search = GridSearchCV(search, grid, scoring=by, cv=LeaveOneGroupOut())
+        search.fit(X[:, usable], y, **({"groups": groups} if isinstance(search, GridSearchCV) else {}))
+        self.pipeline_ = search.best_estimator_ if isinstance(search, GridSearchCV) else search
+        return self
+
+    def _coefficients(self) -> Doubles:
+        """Return the weight of each standardised feature; 0 where no training pair has it."""
+        check_is_fitted(self)
+        weights = np.zeros(len(self.usable_))
+        weights[self.usable_] = np.ravel(self.pipeline_["model"].coef_)[: int(self.usable_.sum())]
+        return weights
+
+
+class LogisticOnPairs(_Regression):
+    """Logistic regression on pair features.
+
+    Parameters
+    ----------
+    Cs
+        Inverse penalties to choose from, by log loss.
+
+    Attributes
+    ----------
+    coef_
+        Weight of each feature, per standard deviation, shape (features,).
+    """
+
+    def __init__(self, Cs: tuple[float, ...] = _CS) -> None:  # noqa: N803, scikit-learn's name
+        self.Cs = Cs
+
+    def fit(self, X: Array, y: Truths, *, groups: Labels | None = None) -> Self:  # noqa: N803
+        """Choose the penalty and fit."""
+        model = LogisticRegression(C=max(self.Cs), solver="newton-cholesky", max_iter=200)
+        return self._fit(X, y, groups, model, {"C": self.Cs}, "neg_log_loss")
+
+    def decision_function(self, X: Array) -> Doubles:  # noqa: N803
+        """Return the log odds of each pair."""
+        check_is_fitted(self)
+        return np.asarray(self.pipeline_.decision_function(X[:, self.usable_]))
+
+    @property
+    def coef_(self) -> Doubles:
+        """Weight of each feature."""
+        return self._coefficients()
+
+
+class RidgeOnPairs(_Regression):
+    """Ridge regression of 1 (positive) and 0 on pair features.
+
+    Parameters
+    ----------
+    alphas
+        Penalties to choose from, by squared error.
+
+    Attributes
+    ----------
+    coef_
+        Weight of each feature, per standard deviation, shape (features,).
+    """
+
+    def __init__(self, alphas: tuple[float, ...] = _ALPHAS) -> None:
+        self.alphas = alphas
+
+    def fit(self, X: Array, y: Truths, *, groups: Labels | None = None) -> Self:  # noqa: N803
+        """Choose the penalty and fit."""
+        model = Ridge(alpha=min(self.alphas), solver="cholesky")
+        return self._fit(X, y.astype(np.float64), groups, model, {"alpha": self.alphas}, "neg_mean_squared_error")
+
+    def decision_function(self, X: Array) -> Doubles:  # noqa: N803
+        """Return the expected answer of each pair."""
+        check_is_fitted(self)
+        return np.asarray(self.pipeline_.predict(X[:, self.usable_]))
+
+    @property
+    def coef_(self) -> Doubles:
+        """Weight of each feature."""
+        return self._coefficients()

@@ -1,0 +1,48 @@
+"""``featurestore build`` and ``evaluate`` where a row is a pair."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from featurestore.commands.features import build, evaluate
+from featurestore.features.pairs.pair_matrix import PairMatrix
+
+
+@pytest.fixture
+def run(pair_store, pair_text, tmp_path):
+    def run(command, *arguments):
+        spec = tmp_path / "pairs.toml"
+        spec.write_text(pair_text("dir"))
+        result = CliRunner().invoke(
+            command, [str(spec), "-o", str(tmp_path / "out"), *arguments], obj=pair_store.path, catch_exceptions=False
+        )
+        assert result.exit_code == 0
+        return result.stdout
+
+    return run
+
+
+def test_build__describes_pairs(run, tmp_path):
+    text = run(build)
+    matrix = PairMatrix.read(tmp_path / "out")
+    assert f"pairs: {matrix.rows.height:,} pairs of {matrix.manifest['n_perturbations']} perturbations" in text
+    assert "b_dir/CVCL_B" in text
+    assert "signature, reconstruction, neighbour" in text
+    assert "Held out: test. Learnt from training labels, anew for each: reconstruction/call" in text
+    assert "no source shares an experiment with the rows (screen:A)" in text
+
+
+def test_evaluate__prints_areas_beside_the_null(run, tmp_path):
+    text = run(evaluate, "--shuffles", "1")
+    assert "\n  logistic regression on pair features " in text
+    assert "sources shuffled" in text
+    assert "dealt anew 1 times" in text
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert f"{scores['n_pairs']} pairs of {scores['n_perturbations']} perturbations held out" in text
+    assert f"{scores['models']['logistic']['auroc']:.3f}" in text
+
+
+def test_evaluate__as_json_is_what_it_writes(run, tmp_path):
+    text = run(evaluate, "--shuffles", "0", "--format", "json")
+    assert json.loads(text) == json.loads((tmp_path / "out" / "scores.json").read_text())
