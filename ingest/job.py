@@ -1,53 +1,46 @@
-"""One dataset on its way into a staged release: by what its values are, it takes one of four ways.
+"""One dataset on its way into a staged release: by what its values are, it takes one of five ways.
 
 - cells, wells or samples: sums of each condition, and signatures from them;
 - replicate wells of L1000: moderated z-scores;
-- signatures that the source computed: as published;
+- signatures that the source computed, as a matrix: as published;
+- the same as a table with a line for each condition and gene: what it lists;
 - a number for each perturbed gene and cell line: phenotypes.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import SourceError, SpecError
+from featurestore.errors import SpecError
 from ingest import reference
-from ingest.accumulate import GroupSums, accumulate
 from ingest.axis import GeneAxis, read_axes
+from ingest.cells import write_cells
 from ingest.given import GivenRows, gather_rows
-from ingest.groups import group_cells
 from ingest.label import Labels, label_rows
+from ingest.listed import Listed, read_listed, write_listed
+from ingest.long_table import LongTable
 from ingest.lookups import Lookups
 from ingest.phenotypes import Screen, read_screen, write_screen
 from ingest.progress import step
-from ingest.pseudobulk import SumsOfMeans, cells_of
 from ingest.reader import LeavesOut, Reader
 from ingest.replicates import write_moderated
 from ingest.reported import write_reported, write_reported_quality
-from ingest.responder import LEAST_CELLS, LEAST_REPLICATES
+from ingest.roles import named_rows
 from ingest.rows import read_rows
-from ingest.scaling import transform_of
-from ingest.selection import SelectiveReader, Slice
 from ingest.side_tables import SideTable
-from ingest.signatures import CellTables
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.spec import DatasetSpec
 from ingest.tables import write_table
-from ingest.values import ValueCheck
 from ingest.wells import PlateScale, Wells
-
-BYTES_PER_SUM = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +79,8 @@ class Job:
         What the files of the spec are relative to.
     readers
         Its files, open.
+    layers
+        For each file, further matrices of it by statistic.
     row_tables, gene_tables
         The tables beside them.
     lookups
@@ -95,11 +90,12 @@ class Job:
     spec: DatasetSpec
     folder: Path
     readers: Sequence[Reader]
+    layers: Sequence[Mapping[str, Reader]]
     row_tables: Sequence[SideTable]
     gene_tables: Sequence[SideTable]
     lookups: Lookups
 
-    def read(self) -> Published | Screen:
+    def read(self) -> Published | Screen | Listed:
         """Read and harmonise the tables of genes and rows; the matrix is not touched.
 
         Raises
@@ -108,7 +104,10 @@ class Job:
             Spec or files are at fault.
         """
         spec = self.spec
-        given = gather_rows((read_rows(reader, spec, self.row_tables, self.folder) for reader in self.readers), spec)
+        if spec.table is not None:
+            tables = [reader for reader in self.readers if isinstance(reader, LongTable)]
+            return read_listed(tables, self.row_tables, self.gene_tables, self.folder, spec, self.lookups)
+        given = gather_rows((self._rows(reader) for reader in self.readers), spec)
         if spec.is_phenotype:
             if len(self.readers) > 1:
                 raise SpecError("A screen of phenotypes is one file.", got=f"{len(self.readers)} files")
@@ -117,8 +116,14 @@ class Job:
         where = ", ".join(reader.path.name for reader in self.readers)
         return Published(axes, given, label_rows(given, spec, self.lookups, where=where))
 
+    def _rows(self, reader: Reader) -> pl.DataFrame:
+        """Read the rows of a file; signatures in a table without a key are named by what is published of them."""
+        rows = read_rows(reader, self.spec, self.row_tables, self.folder)
+        has_key = getattr(reader, "has_key", True)
+        return rows if has_key or not self.spec.is_relative else named_rows(rows, self.spec)
+
     def write(
-        self, folder: Path, published: Published | Screen, identity: dict[str, Any], release_id: str
+        self, folder: Path, published: Published | Screen | Listed, identity: dict[str, Any], release_id: str
     ) -> dict[str, Any]:
         """Write every table of the release into a new folder, and return its manifest.
 
@@ -131,6 +136,8 @@ class Job:
         folder.mkdir()
         if isinstance(published, Screen):
             written = self._write_screen(folder, published)
+        elif isinstance(published, Listed):
+            written = self._write_listed(folder, published)
         else:
             written = self._write_matrix(folder, published)
         if written.condition is not None:
@@ -157,62 +164,37 @@ class Job:
         elif self.spec.is_replicate:
             self._write_replicates(folder, axes, labels)
         else:
-            self._write_cells(folder, axes, labels, given)
+            write_cells(folder, list(zip(self.readers, axes, strict=True)), labels, given, self.spec)
+        return self._written(labels, axes[0])
+
+    def _written(self, labels: Labels, axis: GeneAxis) -> Written:
         n_controls = int(labels.condition["is_control"].sum())
         return Written(
             labels.condition,
-            axes[0].genes,
+            axis.genes,
             labels.compound,
             labels.context,
-            pl.concat([axes[0].mapping, self._left_out(), labels.mapping]),
+            pl.concat([axis.mapping, self._left_out(), labels.mapping]),
             labels.rejected,
             labels.condition.height - n_controls,
             n_controls,
             None if self.spec.is_relative else int(labels.condition["n_cells"].sum()),
         )
 
-    def _write_cells(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
-        grouping = group_cells(labels, given.half)
-        n_genes = axes[0].genes.height
-        _refuse_too_large(grouping.n_groups * n_genes * BYTES_PER_SUM)
-        has_counts = self.spec.dataset.values in COUNTS
-        sums = GroupSums.zeros(grouping.n_groups, n_genes, has_counts=has_counts)
-        start = 0
-        for reader, axis in zip(self.readers, axes, strict=True):
-            part = slice(start, start + reader.n_rows)
-            start += reader.n_rows
-            groups, slots = grouping.of_row[part], axis.slots
-            if (groups < 0).all():
-                continue
-            source = self._source(reader, axis, given, part, np.flatnonzero(groups >= 0))
-            if isinstance(source, Slice):
-                groups, slots = groups[source.rows_taken], slots[source.genes_taken]
-            check = ValueCheck("counts" if has_counts else "log1p", reader.path)
-            name = f"{reader.path.name}: {source.n_rows:,} rows x {reader.n_genes:,} genes"
-            with step(name, source.n_rows) as advance:
-                accumulate(source, groups, slots, sums, check, advance)
-        least_cells = LEAST_REPLICATES if self.spec.dataset.assay == "bulk_rna_seq" else LEAST_CELLS
-        cells = cells_of(labels, given)
-        with step(f"signatures of {labels.condition.height:,} conditions", 1):
-            CellTables(folder, labels.condition, axes[0].genes, grouping, sums, cells, least_cells).write()
-
-    def _source(
-        self, reader: Reader, axis: GeneAxis, given: GivenRows, part: slice, rows: np.ndarray[Any, Any]
-    ) -> Reader | Slice:
-        """Give what is summed of a file: its values as they are, or brought to sums, reads or logarithms."""
-        if self.spec.dataset.values == "mean_counts":
-            return SumsOfMeans(reader, given.cells[part])
-        transform = transform_of(self.spec, given.published[part])
-        if transform is None and not isinstance(reader, SelectiveReader):
-            return reader
-        return Slice(reader, rows, np.flatnonzero(axis.is_counted), transform)
+    def _write_listed(self, folder: Path, listed: Listed) -> Written:
+        """Write what a table lists."""
+        spec, n_conditions = self.spec, listed.labels.condition.height
+        with step(f"effects listed of {n_conditions:,} conditions", len(listed.tables)) as advance:
+            write_listed(folder, listed, spec.dataset.values, advance)
+        write_reported_quality(folder, listed.given.published, listed.labels, listed.axis.genes, spec)
+        return self._written(listed.labels, listed.axis)
 
     def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
-        sources = list(zip(self.readers, axes, strict=True))
+        sources = list(zip(self.readers, axes, self.layers, strict=True))
         n_kept = labels.condition.height
         with step(f"{n_kept:,} signatures x {axes[0].genes.height:,} genes", n_kept) as advance:
             write_reported(folder, sources, labels, self.spec.dataset.values, advance)
-        write_reported_quality(folder, given.published, labels, axes[0].genes.height, self.spec)
+        write_reported_quality(folder, given.published, labels, axes[0].genes, self.spec)
 
     def _write_replicates(self, folder: Path, axes: list[GeneAxis], labels: Labels) -> None:
         wells = Wells(list(zip(self.readers, axes, strict=True)))
@@ -275,15 +257,4 @@ class Job:
                 "ingested_at": datetime.now(UTC),
             },
             schema=RELEASE["dataset"].schema,
-        )
-
-
-def _refuse_too_large(needed: int) -> None:
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
-        raise SourceError(
-            "The sums of the dataset do not fit in memory.",
-            expected=f"at most {available / 1e9:.0f} GB",
-            got=f"{needed / 1e9:.0f} GB for conditions x genes",
-            do="filter cells with where under [condition], or split the dataset by context",
         )

@@ -21,6 +21,7 @@ from ingest import reference
 from ingest.database import refresh_database
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import Job
+from ingest.long_table import LongTable
 from ingest.lookups import Lookups
 from ingest.open import open_source
 from ingest.progress import step
@@ -71,10 +72,14 @@ def ingest_dataset(
     paths = find_files(spec, folder)
     with ExitStack() as stack:
         readers: list[Reader] = []
-        named = {"format": spec.dataset.format, "matrix": spec.dataset.matrix}
+        layers: list[dict[str, Reader]] = []
         for path in paths:
-            readers.append(open_source(path, **named, layout=spec.layout))
+            readers.append(_open(path, spec))
             stack.callback(readers[-1].close)
+            layers.append({})
+            for statistic, matrix in spec.layers.named().items():
+                layers[-1][statistic] = open_source(path, format=spec.dataset.format, matrix=matrix)
+                stack.callback(layers[-1][statistic].close)
         folders = (spec_path.parent, folder)
         row_tables = open_side_tables(spec.rows, spec.rows.join, folders)
         gene_tables = open_side_tables(spec.genes, (), folders)
@@ -90,7 +95,7 @@ def ingest_dataset(
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
         }
-        job = Job(spec, folder, readers, row_tables, gene_tables, lookups)
+        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups)
         published = job.read() if online is not None else None
         if online is not None and (answers := online.identity()) is not None:
             identity["online"] = answers
@@ -111,6 +116,14 @@ def ingest_dataset(
         online.save()
     manifest = read_manifest(root, spec.dataset.id, release_id)
     return Outcome(spec.dataset.id, release_id, snapshot.number, is_new=True, manifest=manifest)
+
+
+def _open(path: Path, spec: DatasetSpec) -> Reader:
+    """Open a file as the spec says: a matrix, or a table with a line for each condition and gene."""
+    given = spec.dataset
+    if spec.table is not None:
+        return LongTable(path, spec.table, spec.label_columns(), given.format)
+    return open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout)
 
 
 def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ingest.axis import GeneAxis
+from ingest.contrast import benjamini_hochberg
 from ingest.label import Labels
-from ingest.reader import Reader
+from ingest.reader import Numbers, Reader
 from ingest.readers.columns import MISSING
 from ingest.responder import judge_reported
 from ingest.selection import of_height, selected_blocks
+from ingest.significance import count_significant
 from ingest.spec import DatasetSpec
 from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
@@ -21,24 +24,26 @@ LANDMARK_GENES = 978
 LEAST_CORRELATION = 0.001
 SINGLE_DIGITS = 7
 TRUTH = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
-_NOTHING = ("standard_error", "z", "p_value", "q_value")
+STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
 
 
 def write_reported(
     folder: Path,
-    sources: Sequence[tuple[Reader, GeneAxis]],
+    sources: Sequence[tuple[Reader, GeneAxis, Mapping[str, Reader]]],
     labels: Labels,
     effect_kind: str,
     advance: Callable[[int], None],
 ) -> None:
-    """Write the signature table: every value as published, missing ones NULL.
+    """Write the signature table: every value as published, missing and infinite ones NULL.
+
+    Where p-values are published and q-values are not, these are Benjamini and Hochberg's over a row's genes.
 
     Parameters
     ----------
     folder
         The staged release.
     sources
-        The files in order, each with its gene axis.
+        The files in order: the matrix of effects, its gene axis, and further matrices by statistic.
     labels
         The condition of every row of all files.
     effect_kind
@@ -53,22 +58,32 @@ def write_reported(
     """
     done = 0
     with TileWriter(folder, "signature", sources[0][1].genes.height) as writer:
-        for reader, axis in sources:
+        for reader, axis, layers in sources:
             columns = np.flatnonzero(axis.slots >= 0)
             columns = columns[np.argsort(axis.slots[columns])]
             indices = labels.condition_of_row[done : done + reader.n_rows]
             rows = np.flatnonzero(indices >= 0)
-            for block in of_height(selected_blocks(reader, rows, columns), TILE_CONDITIONS):
-                conditions = indices[rows[block.start : block.start + len(block.values)]]
-                values = np.where(np.isfinite(block.values), block.values, np.nan)
-                effect = {"effect": values.astype(np.float32), **dict.fromkeys(_NOTHING)}
-                writer.write(conditions, effect, {"effect_kind": effect_kind})
-                advance(len(block.values))
+            named = {"effect": reader, **layers}
+            streams = [of_height(selected_blocks(r, rows, columns), TILE_CONDITIONS) for r in named.values()]
+            for blocks in zip(*streams, strict=True):
+                start, height = blocks[0].start, len(blocks[0].values)
+                conditions = indices[rows[start : start + height]]
+                values = {name: _finite(block.values) for name, block in zip(named, blocks, strict=True)}
+                if "p_value" in values and "q_value" not in values:
+                    values["q_value"] = benjamini_hochberg(values["p_value"])
+                writer.write(conditions, dict.fromkeys(STATISTICS) | values, {"effect_kind": effect_kind})
+                advance(height)
             done += reader.n_rows
 
 
-def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, n_genes: int, spec: DatasetSpec) -> None:
-    """Write the quality table from the columns that the spec names under ``[quality]``.
+def _finite(values: Numbers) -> npt.NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+
+
+def write_reported_quality(
+    folder: Path, rows: pl.DataFrame, labels: Labels, genes: pl.DataFrame, spec: DatasetSpec
+) -> None:
+    """Write the quality table from the columns that the spec names under ``[quality]``, and from reported q-values.
 
     The activity score is the published one, else ``sqrt(SS * clip(CC, 0.001, 1)) / sqrt(978)`` where signature
     strength and replicate correlation are published.
@@ -87,7 +102,12 @@ def write_reported_quality(folder: Path, rows: pl.DataFrame, labels: Labels, n_g
         tas=pl.coalesce(_number(given.tas), strength / LANDMARK_GENES**0.5),
         has_passed_qc=_passed(given.passed),
     )
-    write_table(folder, "quality", judge_reported(table.filter(pl.col("condition_index") >= 0), n_genes))
+    table = table.filter(pl.col("condition_index") >= 0)
+    if spec.reports_significance:
+        significant = count_significant(folder, labels.condition, genes)
+        table = table.join(significant, on="condition_index", how="left", maintain_order="left")
+    counted = "called changed" if spec.dataset.values == "de_call" else "at q < 0.05"
+    write_table(folder, "quality", judge_reported(table, genes.height, counted))
 
 
 def _number(column: str | None) -> pl.Expr:

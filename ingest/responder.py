@@ -75,7 +75,7 @@ def judge(
     return _complete(table)
 
 
-def judge_reported(quality: pl.DataFrame, n_genes: int) -> pl.DataFrame:
+def judge_reported(quality: pl.DataFrame, n_genes: int, counted: str = "at q < 0.05") -> pl.DataFrame:
     """Decide for every signature that was not computed from cells here.
 
     Active is one whose transcriptional activity score is at least 0.2; where there is no score, one with enough genes
@@ -87,6 +87,8 @@ def judge_reported(quality: pl.DataFrame, n_genes: int) -> pl.DataFrame:
         ``condition_index`` and any of the quality table's columns; ``evidence`` is added to the reason.
     n_genes
         Measured genes.
+    counted
+        What ``n_significant`` counts, in words.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def judge_reported(quality: pl.DataFrame, n_genes: int) -> pl.DataFrame:
     )
     tas, genes = pl.col("tas"), pl.col("n_significant")
     score = pl.format(f"TAS {{}} (needs {LEAST_TAS})", tas.round(3))
-    count = pl.format(f"{{}} genes at q < 0.05 (needs {least_genes})", genes)
+    count = pl.format(f"{{}} genes {counted} (needs {least_genes})", genes)
     reason = pl.coalesce(pl.when(tas.is_not_null()).then(score), pl.when(genes.is_not_null()).then(count))
     none = pl.when(pl.col("evidence").is_null()).then(pl.lit("the source reports neither activity score nor q-values"))
     return _complete(

@@ -10,6 +10,7 @@ import re
 import polars as pl
 
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL, UNASSIGNED
+from ingest.reader import INDEX
 from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, FromColumns, FromTemplate
 
 ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
@@ -35,6 +36,14 @@ def role_expressions(spec: DatasetSpec) -> list[pl.Expr]:
     }
     roles |= {name: _text(column) if column else pl.lit(None) for name, column in columns.items()}
     return [roles[name].cast(pl.String).alias(name) for name in ROLES]
+
+
+def named_rows(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    """Name rows that have no key by what is published of them: ``label/context/dose/time/cluster/batch``."""
+    roles = dict(zip(ROLES, role_expressions(spec), strict=True))
+    parts = [roles[name].str.strip_suffix(".0") for name in ("label", "kind", "context", "dose", "time", "cluster")]
+    parts += [_text(spec.condition.batch)] if spec.condition.batch else []
+    return rows.with_columns(pl.concat_str(parts, separator="/", ignore_nulls=True).alias(INDEX))
 
 
 def _text(column: str) -> pl.Expr:

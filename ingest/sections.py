@@ -145,6 +145,41 @@ class CoverageSection(Section):
         return {name: value for name, value in self.model_dump().items() if isinstance(value, str)}
 
 
+class EffectsSection(Section):
+    """``[table]``: a table with a line for each condition and gene; what it does not list is unknown.
+
+    ``gene`` and the statistics are columns, or SQL over columns, in which ``file`` is the name of the file; ``columns``
+    are further ones that SQL makes, for ``[condition]`` to name; ``where`` is a condition on lines.
+    """
+
+    gene: str
+    effect: str
+    standard_error: str | None = None
+    z: str | None = None
+    p_value: str | None = None
+    q_value: str | None = None
+    columns: dict[str, str] = {}
+    where: str | None = None
+
+    def statistics(self) -> dict[str, str]:
+        """Return the statistics that are given."""
+        given = self.model_dump(exclude={"gene", "columns", "where"})
+        return {name: text for name, text in given.items() if text is not None}
+
+
+class LayersSection(Section):
+    """``[layers]``: further matrices of the file, by name, that hold statistics of its reported effects."""
+
+    standard_error: str | None = None
+    z: str | None = None
+    p_value: str | None = None
+    q_value: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Return the matrices that are given."""
+        return {name: matrix for name, matrix in self.model_dump().items() if matrix is not None}
+
+
 def groups_of(pattern: str) -> list[str]:
     """List the named groups of a regular expression; none where it is none."""
     try:

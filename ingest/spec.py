@@ -16,7 +16,9 @@ from featurestore.errors import SpecError, did_you_mean
 from ingest.sections import (
     CompoundSection,
     CoverageSection,
+    EffectsSection,
     GenesSection,
+    LayersSection,
     QualitySection,
     RowsSection,
     Section,
@@ -193,6 +195,8 @@ class DatasetSpec(Section):
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()
     coverage: CoverageSection | None = None
+    table: EffectsSection | None = None
+    layers: LayersSection = LayersSection()
 
     @model_validator(mode="after")
     def _has_controls(self) -> Self:
@@ -214,6 +218,14 @@ class DatasetSpec(Section):
     def _says_of_how_many_cells(self) -> Self:
         if self.dataset.values == "mean_counts" and not self.condition.cells:
             raise ValueError("condition.cells: name the column of how many cells each mean was taken over")
+        return self
+
+    @model_validator(mode="after")
+    def _reports_effects(self) -> Self:
+        if self.table is not None and not self.is_relative:
+            raise ValueError("[table] lists effects: values is log2_fold_change, de_call or another kind of them")
+        if self.layers.named() and (self.table is not None or not self.is_relative):
+            raise ValueError("[layers] goes with a matrix of reported effects; with [table], name columns there")
         return self
 
     @property
@@ -250,6 +262,23 @@ class DatasetSpec(Section):
     def experiment(self) -> str:
         """The identity of the cells; the dataset's own id where the spec gives none."""
         return self.dataset.experiment or self.dataset.id
+
+    @property
+    def reports_significance(self) -> bool:
+        """Whether the source says which effects are significant."""
+        listed = self.table is not None and self.table.q_value is not None
+        layered = self.layers.p_value is not None or self.layers.q_value is not None
+        return self.dataset.values == "de_call" or listed or layered
+
+    def label_columns(self) -> list[str]:
+        """Return the columns that hold labels, which are text whatever they look like."""
+        condition = self.condition
+        plain = (condition.kind_column, condition.batch, condition.cluster, condition.split)
+        names = [*condition.components, *plain, *given_columns(condition.context)]
+        for join in self.rows.join:
+            on = join.on or join.key
+            names += [on] if isinstance(on, str) else on
+        return [name for name in names if name is not None]
 
     def row_columns(self) -> list[str]:
         """Return the columns of the row table that the spec names."""

@@ -57,19 +57,8 @@ class TileWriter:
     """
 
     def __init__(self, folder: Path, name: str, n_genes: int) -> None:
-        self.table: Table = RELEASE[name]
         self.n_genes = n_genes
-        schema = pa.schema([(column, _ARROW[dtype]) for column, dtype in self.table.schema.items()])
-        texts = [column for column, dtype in self.table.schema.items() if dtype == pl.String()]
-        path = folder / name / "part-0.parquet"
-        path.parent.mkdir()
-        self.writer = pq.ParquetWriter(
-            path,
-            schema,
-            compression="zstd",
-            use_dictionary=texts,
-            column_encoding={field.name: _encoding(field.type) for field in schema if field.name not in texts},
-        )
+        self.writer = _parquet_writer(folder, RELEASE[name])
 
     def write(self, conditions: npt.NDArray[np.int32], columns: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
         """Write all genes of some conditions.
@@ -111,6 +100,57 @@ class TileWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.writer.close()
+
+
+class RowWriter:
+    """Write a condition x gene table of which only some rows are known, in the order of tiles.
+
+    Parameters
+    ----------
+    folder
+        The staged release.
+    name
+        The table's name in the contract.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.writer = _parquet_writer(folder, RELEASE[name])
+
+    def write(self, rows: pa.Table, fixed: Mapping[str, Any]) -> None:
+        """Write rows, and values that they share; a column that is in neither is NULL throughout."""
+        if not rows.num_rows:
+            return
+        arrays = []
+        for field in self.writer.schema:
+            if field.name in fixed:
+                arrays.append(pa.array([fixed[field.name]]).take(pa.array(np.zeros(rows.num_rows, np.int32))))
+            elif field.name in rows.column_names:
+                arrays.append(rows.column(field.name).cast(field.type).combine_chunks())
+            else:
+                arrays.append(pa.nulls(rows.num_rows, field.type))
+        tile = TILE_CONDITIONS * TILE_GENES
+        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=tile)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.writer.close()
+
+
+def _parquet_writer(folder: Path, table: Table) -> pq.ParquetWriter:
+    """Open the one file of a condition x gene table."""
+    schema = pa.schema([(column, _ARROW[dtype]) for column, dtype in table.schema.items()])
+    texts = [column for column, dtype in table.schema.items() if dtype == pl.String()]
+    path = folder / table.name / "part-0.parquet"
+    path.parent.mkdir()
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=texts,
+        column_encoding={field.name: _encoding(field.type) for field in schema if field.name not in texts},
+    )
 
 
 def _repeat(value: Any, shape: tuple[int, int]) -> pa.Array:

@@ -1,0 +1,39 @@
+"""How many genes a condition changes, by what its source reports: q-values, or its own calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+MOST_Q = 0.05
+
+
+def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame) -> pl.DataFrame:
+    """Count over a staged signature table, a condition's own targets left out.
+
+    Parameters
+    ----------
+    folder
+        The staged release, its signature table written.
+    condition, genes
+        Its condition and gene tables.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``condition_index`` and ``n_significant``: genes with q < 0.05, or genes that are called changed; NULL where
+        there is neither q nor call.
+    """
+    own = condition.select("condition_index", gene_id="target_gene_ids").explode("gene_id")
+    targets = own.join(genes.select("gene_index", "gene_id"), on="gene_id").select("condition_index", "gene_index")
+    with duckdb.connect(":memory:") as connection:
+        connection.register("targets", targets.to_arrow())
+        table: pl.DataFrame = connection.sql(
+            "select condition_index, case when bool_or(q_value is not null or effect_kind = 'de_call') "
+            "then count(*) filter (q_value < $1 or effect_kind = 'de_call' and effect <> 0) end as n_significant "
+            "from read_parquet($2) anti join targets using (condition_index, gene_index) group by all",
+            params=[MOST_Q, str(folder / "signature" / "*.parquet")],
+        ).pl()
+    return table
