@@ -32,7 +32,7 @@ from ingest.long_table import LongTable
 from ingest.lookups import Lookups
 from ingest.phenotypes import Screen, read_screen, write_screen
 from ingest.progress import step
-from ingest.reader import LeavesOut, Reader
+from ingest.reader import INDEX, LeavesOut, Reader
 from ingest.replicates import write_moderated
 from ingest.reported import write_reported, write_reported_quality
 from ingest.roles import named_rows
@@ -119,8 +119,11 @@ class Job:
     def _rows(self, reader: Reader) -> pl.DataFrame:
         """Read the rows of a file; signatures in a table without a key are named by what is published of them."""
         rows = read_rows(reader, self.spec, self.row_tables, self.folder)
-        has_key = getattr(reader, "has_key", True)
-        return rows if has_key or not self.spec.is_relative else named_rows(rows, self.spec)
+        if getattr(reader, "has_key", True) or not self.spec.is_relative:
+            return rows
+        name, number = named_rows(rows, self.spec)[INDEX], rows[INDEX]
+        is_repeated = name.is_duplicated()
+        return rows.with_columns(pl.when(is_repeated).then(name + "/" + number).otherwise(name).alias(INDEX))
 
     def write(
         self, folder: Path, published: Published | Screen | Listed, identity: dict[str, Any], release_id: str

@@ -82,10 +82,11 @@ def test_python_block__runs_and_prints_what_is_shown(demo):
 
 
 def test_toml_blocks__are_valid_specs():
-    features, dataset = blocks("toml")
+    features, *datasets = blocks("toml")
     assert features == FEATURES
     FeatureSpec.model_validate(tomllib.loads(features))
-    assert parse_spec(tomllib.loads(dataset)).dataset.id == "replogle_2022_k562_essential"
+    ids = [parse_spec(tomllib.loads(dataset)).dataset.id for dataset in datasets]
+    assert ids == ["replogle_2022_k562_essential", "my_differential_expression"]
 
 
 def test_plain_blocks__name_make_targets_that_exist():
