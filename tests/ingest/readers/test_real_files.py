@@ -92,4 +92,4 @@ def test_open_source__tells_text_under_the_name_of_hdf5(real_data):
     with pytest.raises(SourceFormatError, match="declared as gctx and is gct"):
         open_source(path, format="gctx")
     with pytest.raises(SourceFormatError, match="of no known format"):
-        open_source(real_data / "depmap" / "gene_effect.hdf5")
+        open_source(real_data / "README.md")
