@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -69,10 +70,25 @@ class GroupSums:
         """Add groups up and leave fixed point; ``groups`` are row numbers."""
         return FloatSums(
             self.count[groups].sum(axis=0) if self.count.size else None,
-            self.log_sum[groups].sum(axis=0) / UNIT,
-            self.square_sum[groups].sum(axis=0) / UNIT,
+            *self.pooled_logs(groups),
             self.expressing[groups].sum(axis=0, dtype=np.int64),
         )
+
+    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add groups up: log values and their squares. Shape (genes,) each."""
+        return self.log_sum[groups].sum(axis=0) / UNIT, self.square_sum[groups].sum(axis=0) / UNIT
+
+
+class Sums(Protocol):
+    """Sums that can be read, wherever they are kept."""
+
+    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
+        """Add groups up and leave fixed point; ``groups`` are group numbers."""
+        ...
+
+    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add groups up: log values and their squares. Shape (genes,) each."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.errors import SourceError
 from ingest.accumulate import GroupSums, accumulate
 from ingest.axis import GeneAxis
+from ingest.ceiling import CappedSums
 from ingest.given import GivenRows
 from ingest.groups import group_cells
+from ingest.kernel import Groups
 from ingest.label import Labels
 from ingest.progress import step
 from ingest.pseudobulk import SumsOfMeans, cells_of
@@ -25,11 +26,14 @@ from ingest.signatures import CellTables
 from ingest.spec import COUNTS, DatasetSpec
 from ingest.values import ValueCheck
 
-BYTES_PER_SUM = 28
-
 
 def write_cells(
-    folder: Path, sources: Sequence[tuple[Reader, GeneAxis]], labels: Labels, given: GivenRows, spec: DatasetSpec
+    folder: Path,
+    sources: Sequence[tuple[Reader, GeneAxis]],
+    labels: Labels,
+    given: GivenRows,
+    spec: DatasetSpec,
+    ceiling: int,
 ) -> None:
     """Write statistics, signatures and quality.
 
@@ -43,35 +47,52 @@ def write_cells(
         Condition and batch of every row of all files.
     spec
         The dataset's spec.
+    ceiling
+        Most that the sums in memory take; the rest waits on the disk. Unit: bytes.
 
     Raises
     ------
-    SourceError
-        The sums do not fit in memory.
+    WarehouseError
+        The sums fit neither in memory nor on the disk.
     ValuesError
         The values are not what the spec says.
     """
     grouping, genes = group_cells(labels, given.half), sources[0][1].genes
-    _refuse_too_large(grouping.n_groups * genes.height * BYTES_PER_SUM)
-    has_counts = spec.dataset.values in COUNTS
-    sums = GroupSums.zeros(grouping.n_groups, genes.height, has_counts=has_counts)
-    start = 0
-    for reader, axis in sources:
-        part = slice(start, start + reader.n_rows)
-        start += reader.n_rows
-        groups, slots = grouping.of_row[part], axis.slots
-        if (groups < 0).all():
-            continue
-        source = _source(reader, axis, given, part, np.flatnonzero(groups >= 0), spec)
-        if isinstance(source, Slice):
-            groups, slots = groups[source.rows_taken], slots[source.genes_taken]
-        check = ValueCheck("counts" if has_counts else "log1p", reader.path)
+    shape = grouping.n_groups, genes.height
+    with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
+        capped = CappedSums(Path(place), *shape, has_counts=spec.dataset.values in COUNTS, ceiling=ceiling)
+        start = 0
+        for reader, axis in sources:
+            part = slice(start, start + reader.n_rows)
+            start += reader.n_rows
+            if (grouping.of_row[part] >= 0).any():
+                _add_file(reader, axis, grouping.of_row[part], capped, given, part, spec)
+        least_cells = LEAST_REPLICATES if spec.dataset.assay == "bulk_rna_seq" else LEAST_CELLS
+        cells = cells_of(labels, given)
+        with step(f"signatures of {labels.condition.height:,} conditions", 1):
+            CellTables(folder, labels.condition, genes, grouping, capped.finish(), cells, least_cells).write()
+
+
+def _add_file(
+    reader: Reader,
+    axis: GeneAxis,
+    groups: Groups,
+    capped: CappedSums,
+    given: GivenRows,
+    part: slice,
+    spec: DatasetSpec,
+) -> None:
+    """Add one file to the sums; ``groups`` and ``part`` are of its rows."""
+    source, slots = _source(reader, axis, given, part, np.flatnonzero(groups >= 0), spec), axis.slots
+    if isinstance(source, Slice):
+        groups, slots = groups[source.rows_taken], slots[source.genes_taken]
+
+    def add_to(held: Groups, sums: GroupSums) -> None:
+        check = ValueCheck("counts" if spec.dataset.values in COUNTS else "log1p", reader.path)
         with step(f"{reader.path.name}: {source.n_rows:,} rows x {reader.n_genes:,} genes", source.n_rows) as advance:
-            accumulate(source, groups, slots, sums, check, advance)
-    least_cells = LEAST_REPLICATES if spec.dataset.assay == "bulk_rna_seq" else LEAST_CELLS
-    cells = cells_of(labels, given)
-    with step(f"signatures of {labels.condition.height:,} conditions", 1):
-        CellTables(folder, labels.condition, genes, grouping, sums, cells, least_cells).write()
+            accumulate(source, held, slots, sums, check, advance)
+
+    capped.add(groups, add_to)
 
 
 def _source(
@@ -84,14 +105,3 @@ def _source(
     if transform is None and not isinstance(reader, SelectiveReader):
         return reader
     return Slice(reader, rows, np.flatnonzero(axis.is_counted), transform)
-
-
-def _refuse_too_large(needed: int) -> None:
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
-        raise SourceError(
-            "The sums of the dataset do not fit in memory.",
-            expected=f"at most {available / 1e9:.0f} GB",
-            got=f"{needed / 1e9:.0f} GB for conditions x genes",
-            do="filter cells with where under [condition], or split the dataset by context",
-        )

@@ -6,12 +6,26 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from featurestore.errors import SpecError, did_you_mean
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
 from ingest.pipeline import Outcome, ingest_dataset
+
+
+class ByteCount(click.ParamType[int]):
+    """A number of bytes: 8GB, 512 MiB."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a size."""
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(value))
+        except ValidationError:
+            self.fail(f"{value!r} is no size; try 8GB", param, ctx)
 
 
 @click.command()
@@ -26,8 +40,13 @@ from ingest.pipeline import Outcome, ingest_dataset
     is_flag=True,
     help="Ask mygene.info (or FEATURESTORE_MYGENE_URL) for genes that the reference leaves open, and for nothing else.",
 )
+@click.option(
+    "--memory",
+    type=ByteCount(),
+    help="Most that sums of cells take in memory, such as 8GB; the rest waits on the disk.  [default: a quarter of it]",
+)
 @click.pass_obj
-def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None, *, online: bool) -> None:
+def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None, memory: int | None, *, online: bool) -> None:
     """Ingest the datasets that SPEC files describe; SPEC may also be the name of a spec that comes with featurestore.
 
     Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
@@ -41,7 +60,7 @@ def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None, *, onlin
     service = GeneService()
     for spec in specs:
         fallback = OnlineGenes(service, AnswerCache(warehouse)) if online else None
-        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data, online=fallback)))
+        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data, online=fallback, ceiling=memory)))
         if fallback is not None:
             click.echo(fallback.summary(), err=True)
 

@@ -85,6 +85,8 @@ class Job:
         The tables beside them.
     lookups
         Its own tables of compounds and cell lines, and the service to ask for genes.
+    ceiling
+        Most that sums of cells take in memory. Unit: bytes.
     """
 
     spec: DatasetSpec
@@ -94,6 +96,7 @@ class Job:
     row_tables: Sequence[SideTable]
     gene_tables: Sequence[SideTable]
     lookups: Lookups
+    ceiling: int
 
     def read(self) -> Published | Screen | Listed:
         """Read and harmonise the tables of genes and rows; the matrix is not touched.
@@ -167,7 +170,8 @@ class Job:
         elif self.spec.is_replicate:
             self._write_replicates(folder, axes, labels)
         else:
-            write_cells(folder, list(zip(self.readers, axes, strict=True)), labels, given, self.spec)
+            sources = list(zip(self.readers, axes, strict=True))
+            write_cells(folder, sources, labels, given, self.spec, self.ceiling)
         return self._written(labels, axes[0])
 
     def _written(self, labels: Labels, axis: GeneAxis) -> Written:

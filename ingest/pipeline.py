@@ -1,7 +1,7 @@
 """The one loop: a spec and its files become a release of the warehouse, or one error and nothing else.
 
-Memory is the sums (28 bytes for each group and gene) and one block of the file; it does not grow with the number of
-cells beyond a few numbers for each of them.
+Memory is the sums (28 bytes for each group and gene, up to a ceiling) and one block of the file; it does not grow with
+the number of cells beyond a few numbers for each of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import SourceError, SpecError, did_you_mean
 from featurestore.snapshot import read_manifest, read_snapshot, release_path
 from ingest import reference
+from ingest.ceiling import default_ceiling
 from ingest.database import refresh_database
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import Job
@@ -46,7 +47,12 @@ class Outcome:
 
 
 def ingest_dataset(
-    spec_path: Path, root: Path, data: Path | None = None, *, online: OnlineGenes | None = None
+    spec_path: Path,
+    root: Path,
+    data: Path | None = None,
+    *,
+    online: OnlineGenes | None = None,
+    ceiling: int | None = None,
 ) -> Outcome:
     """Ingest one dataset.
 
@@ -61,6 +67,9 @@ def ingest_dataset(
     online
         What to ask for genes that the reference leaves open; nothing without it. Its answers are part of the release's
         identity.
+    ceiling
+        Most that sums of cells take in memory; a quarter of the machine's by default. It changes no digit of a
+        release. Unit: bytes.
 
     Raises
     ------
@@ -95,7 +104,7 @@ def ingest_dataset(
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
         }
-        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups)
+        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups, ceiling or default_ceiling())
         published = job.read() if online is not None else None
         if online is not None and (answers := online.identity()) is not None:
             identity["online"] = answers

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ingest.accumulate import GroupSums
+from ingest.accumulate import Sums
 from ingest.contrast import (
     Contrast,
     Control,
@@ -23,7 +23,6 @@ from ingest.contrast import (
     welch,
 )
 from ingest.groups import Grouping
-from ingest.kernel import UNIT
 from ingest.responder import LEAST_CELLS, judge
 from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
@@ -57,7 +56,7 @@ class CellTables:
     condition: pl.DataFrame
     genes: pl.DataFrame
     grouping: Grouping
-    sums: GroupSums
+    sums: Sums
     cells: npt.NDArray[np.int64] | None = None
     least_cells: int = LEAST_CELLS
 
@@ -184,10 +183,9 @@ class _Comparison:
         )
 
 
-def _moments(sums: GroupSums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
-    total = np.stack([sums.log_sum[pool].sum(axis=0) for pool in pools]) / UNIT
-    square = np.stack([sums.square_sum[pool].sum(axis=0) for pool in pools]) / UNIT
-    return Moments.from_sums(n, total, square)
+def _moments(sums: Sums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
+    total, square = zip(*(sums.pooled_logs(pool) for pool in pools), strict=True)
+    return Moments.from_sums(n, np.stack(total), np.stack(square))
 
 
 def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
