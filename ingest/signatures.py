@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.accumulate import Sums
+from ingest.ahead import ahead, batched
 from ingest.contrast import (
     Contrast,
     Control,
@@ -28,6 +29,10 @@ from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
 Doubles = npt.NDArray[np.float64]
 HALVES = (0, 1)
+CONDITIONS_AT_ONCE = 50
+"""Conditions that a thread compares at once; a fixed number, so that the machine has no part in the result."""
+IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
+WRITTEN = ("effect", "standard_error", "z", "p_value", "q_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,9 @@ class CellTables:
         """Write statistics, control_statistics, condition_batch, signature and quality."""
         n_genes = self.genes.height
         with TileWriter(self.folder, "statistics", n_genes) as writer:
-            for block in _blocks(self.condition["condition_index"].to_numpy()):
-                writer.write(block, self._sums_of([self.grouping.of_condition(i) for i in block.tolist()]), {})
+            blocks = _blocks(self.condition["condition_index"].to_numpy(), TILE_CONDITIONS)
+            for block, columns in ahead(self._sums_of_conditions, blocks):
+                writer.write(block, columns, {})
         with TileWriter(self.folder, "control_statistics", n_genes) as writer:
             keys = list(self.grouping.controls)
             for first in range(0, len(keys), TILE_CONDITIONS):
@@ -75,6 +81,9 @@ class CellTables:
                 writer.write(indices, self._sums_of([self.grouping.controls[key] for key in part]), fixed)
         write_table(self.folder, "condition_batch", self.grouping.condition_batch())
         self._write_signatures(n_genes)
+
+    def _sums_of_conditions(self, block: npt.NDArray[np.int32]) -> dict[str, Any]:
+        return self._sums_of([self.grouping.of_condition(index) for index in block.tolist()])
 
     def _sums_of(self, groups: list[npt.NDArray[np.intp]]) -> dict[str, Any]:
         """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
@@ -91,18 +100,15 @@ class CellTables:
 
     def _write_signatures(self, n_genes: int) -> None:
         treated = self.condition.filter(~pl.col("is_control"))
-        quality = []
+        quality: list[pl.DataFrame] = []
         with TileWriter(self.folder, "signature", n_genes) as writer:
             for controls, members in self.grouping.comparisons(self.condition):
-                comparison = _Comparison(self, controls)
-                for block in _blocks(members):
-                    contrast, reference = comparison.contrast(block)
-                    columns: dict[str, Any] = {
-                        name: getattr(contrast, name)
-                        for name in ("effect", "standard_error", "z", "p_value", "q_value")
-                    }
-                    writer.write(block, columns, {"effect_kind": "delta_log1p"})
-                    quality.append(comparison.quality(block, contrast, reference))
+                compare = _Comparison(self, controls).compare
+                for tile in batched(ahead(compare, _blocks(members, CONDITIONS_AT_ONCE)), IN_A_TILE):
+                    contrasts = [contrast for _, (contrast, _) in tile]
+                    columns = {name: np.concatenate([getattr(c, name) for c in contrasts]) for name in WRITTEN}
+                    writer.write(np.concatenate([block for block, _ in tile]), columns, {"effect_kind": "delta_log1p"})
+                    quality += [described for _, (_, described) in tile]
         write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
 
     def _with_cells(self, treated: pl.DataFrame) -> pl.DataFrame:
@@ -121,13 +127,16 @@ class _Comparison:
         self.halves = [self._control((half,)) for half in HALVES]
         self.gene_position = {gene: i for i, gene in enumerate(tables.genes["gene_id"])}
 
-    def contrast(self, block: npt.NDArray[np.int32]) -> tuple[Contrast, Reference]:
-        reference = match(self.whole, self._cells(block, HALVES))
-        return welch(self._moments(block, HALVES), reference), reference
+    def compare(self, block: npt.NDArray[np.int32]) -> tuple[Contrast, pl.DataFrame]:
+        """Compare some conditions with the control: their signatures, and what there is to say of each."""
+        treated, reference = self._moments(block, HALVES), match(self.whole, self._cells(block, HALVES))
+        contrast = welch(treated, reference)
+        return contrast, self._quality(block, treated, contrast, reference)
 
-    def quality(self, block: npt.NDArray[np.int32], contrast: Contrast, reference: Reference) -> pl.DataFrame:
+    def _quality(
+        self, block: npt.NDArray[np.int32], treated: Moments, contrast: Contrast, reference: Reference
+    ) -> pl.DataFrame:
         targets = self._targets(block)
-        treated = self._moments(block, HALVES)
         others = np.ones_like(contrast.effect, dtype=bool)
         for row, positions in enumerate(targets):
             others[row, positions] = False
@@ -198,6 +207,6 @@ def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> 
     return ratios
 
 
-def _blocks(indices: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
-    for first in range(0, indices.size, TILE_CONDITIONS):
-        yield indices[first : first + TILE_CONDITIONS].astype(np.int32)
+def _blocks(indices: npt.NDArray[np.int32], length: int) -> Iterator[npt.NDArray[np.int32]]:
+    for first in range(0, indices.size, length):
+        yield indices[first : first + length].astype(np.int32)

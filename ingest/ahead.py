@@ -1,0 +1,46 @@
+"""Work ahead in threads: results come in order, a bounded number of them waiting."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with its result, in order, while threads work on those that follow.
+
+    Parameters
+    ----------
+    function
+        What to do; it must let go of the interpreter's lock to gain anything, as numpy does.
+    items
+        What to do it with. At most one result more than there are cores is waiting.
+    """
+    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(function, item)))
+                if len(waiting) > n_threads:
+                    first, result = waiting.popleft()
+                    yield first, result.result()
+            while waiting:
+                first, result = waiting.popleft()
+                yield first, result.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def batched(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
+    """Yield lists of so many items, the last of what is left."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, length)):
+        yield batch
