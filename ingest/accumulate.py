@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import ValuesError
+from ingest.ahead import N_CORES, ahead
 from ingest.kernel import (
     UNIT,
     Groups,
@@ -164,16 +165,23 @@ def _add_rows(
     *,
     has_counts: bool,
 ) -> None:
+    """Add a block in threads, each with groups of its own, so that no two add to the same sums."""
     logs = (sums.log_sum, sums.square_sum, sums.expressing)
-    if isinstance(block, DenseBlock):
-        if has_counts:
-            add_dense_counts(block.values, groups, slots, is_shared, sums.count, *logs)
+
+    def add(own: Groups) -> None:
+        if isinstance(block, DenseBlock):
+            if has_counts:
+                add_dense_counts(block.values, own, slots, is_shared, sums.count, *logs)
+            else:
+                add_dense_logs(block.values, own, slots, *logs)
+        elif has_counts:
+            add_csr_counts(block.indptr, block.indices, block.data, own, slots, is_shared, sums.count, *logs)
         else:
-            add_dense_logs(block.values, groups, slots, *logs)
-    elif has_counts:
-        add_csr_counts(block.indptr, block.indices, block.data, groups, slots, is_shared, sums.count, *logs)
-    else:
-        add_csr_logs(block.indptr, block.indices, block.data, groups, slots, *logs)
+            add_csr_logs(block.indptr, block.indices, block.data, own, slots, *logs)
+
+    shares = [np.where(groups % N_CORES == thread, groups, np.int32(-1)) for thread in range(N_CORES)]
+    for _ in ahead(add, shares):
+        pass
 
 
 def _refuse_overflow(sums: GroupSums, reader: Reader | Slice) -> None:

@@ -9,6 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Cores that this process may use."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -23,13 +26,12 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
     items
         What to do it with. At most one result more than there are cores is waiting.
     """
-    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     waiting: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPoolExecutor(N_CORES) as pool:
         try:
             for item in items:
                 waiting.append((item, pool.submit(function, item)))
-                if len(waiting) > n_threads:
+                if len(waiting) > N_CORES:
                     first, result = waiting.popleft()
                     yield first, result.result()
             while waiting:

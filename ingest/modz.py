@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 Doubles = npt.NDArray[np.float64]
 
@@ -78,6 +77,8 @@ def moderate(values: Doubles, is_landmark: npt.NDArray[np.bool_]) -> Moderated:
 
 def spearman(values: Doubles) -> Doubles:
     """Correlate the ranks of each row with those of each other; 0 where a row is constant. Shape (rows, rows)."""
+    from scipy.stats import rankdata  # noqa: PLC0415, a second of start-up that only this way of ingest needs
+
     ranks = rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     norm = np.sqrt((ranks**2).sum(axis=1, keepdims=True))

@@ -29,8 +29,8 @@ from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
 
 Doubles = npt.NDArray[np.float64]
 HALVES = (0, 1)
-CONDITIONS_AT_ONCE = 50
-"""Conditions that a thread compares at once; a fixed number, so that the machine has no part in the result."""
+CONDITIONS_AT_ONCE = 25
+"""Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
 IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
 WRITTEN = ("effect", "standard_error", "z", "p_value", "q_value")
 
@@ -69,9 +69,9 @@ class CellTables:
         """Write statistics, control_statistics, condition_batch, signature and quality."""
         n_genes = self.genes.height
         with TileWriter(self.folder, "statistics", n_genes) as writer:
-            blocks = _blocks(self.condition["condition_index"].to_numpy(), TILE_CONDITIONS)
-            for block, columns in ahead(self._sums_of_conditions, blocks):
-                writer.write(block, columns, {})
+            blocks = _blocks(self.condition["condition_index"].to_numpy())
+            for tile in batched(ahead(self._sums_of_conditions, blocks), IN_A_TILE):
+                writer.write(np.concatenate([block for block, _ in tile]), _joined([part for _, part in tile]), {})
         with TileWriter(self.folder, "control_statistics", n_genes) as writer:
             keys = list(self.grouping.controls)
             for first in range(0, len(keys), TILE_CONDITIONS):
@@ -104,10 +104,10 @@ class CellTables:
         with TileWriter(self.folder, "signature", n_genes) as writer:
             for controls, members in self.grouping.comparisons(self.condition):
                 compare = _Comparison(self, controls).compare
-                for tile in batched(ahead(compare, _blocks(members, CONDITIONS_AT_ONCE)), IN_A_TILE):
-                    contrasts = [contrast for _, (contrast, _) in tile]
-                    columns = {name: np.concatenate([getattr(c, name) for c in contrasts]) for name in WRITTEN}
-                    writer.write(np.concatenate([block for block, _ in tile]), columns, {"effect_kind": "delta_log1p"})
+                for tile in batched(ahead(compare, _blocks(members)), IN_A_TILE):
+                    parts = [{name: getattr(contrast, name) for name in WRITTEN} for _, (contrast, _) in tile]
+                    block = np.concatenate([block for block, _ in tile])
+                    writer.write(block, _joined(parts), {"effect_kind": "delta_log1p"})
                     quality += [described for _, (_, described) in tile]
         write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
 
@@ -207,6 +207,11 @@ def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> 
     return ratios
 
 
-def _blocks(indices: npt.NDArray[np.int32], length: int) -> Iterator[npt.NDArray[np.int32]]:
-    for first in range(0, indices.size, length):
-        yield indices[first : first + length].astype(np.int32)
+def _blocks(indices: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+    for first in range(0, indices.size, CONDITIONS_AT_ONCE):
+        yield indices[first : first + CONDITIONS_AT_ONCE].astype(np.int32)
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put columns of consecutive conditions below each other, as lists; None is None in all of them."""
+    return {name: None if first is None else [part[name] for part in parts] for name, first in parts[0].items()}

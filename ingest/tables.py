@@ -68,7 +68,8 @@ class TileWriter:
         conditions
             ``condition_index`` of each row of the columns, ascending; at most 250 for tiles as intended.
         columns
-            Column name to an array of shape (conditions, genes); NaN is written as NULL. None is NULL throughout.
+            Column name to an array of shape (conditions, genes), or a list of such to be put below each other; NaN is
+            written as NULL. None is NULL throughout.
         fixed
             Column name to a value that all rows share, or a series of one value a condition.
         """
@@ -82,7 +83,9 @@ class TileWriter:
             for name, value in fixed.items():
                 tile[name] = _repeat(value, shape)
             for name, array in columns.items():
-                tile[name] = None if array is None else array[:, first : first + TILE_GENES].ravel()
+                parts = array if isinstance(array, list) else [array]
+                cut = None if array is None else [part[:, first : first + TILE_GENES] for part in parts]
+                tile[name] = cut and np.concatenate(cut).ravel()
             self._write_tile(tile, conditions.size * genes.size)
 
     def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:
