@@ -6,7 +6,6 @@ ingested on a guess. The one guess that is drafted without evidence is the kind 
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import SpecError
-from ingest.draft_condition import draft_condition
+from ingest.draft_condition import draft_condition, is_model_table, relative
 from ingest.draft_lines import Lines
 from ingest.harmonise.slugs import slug
 from ingest.inspection.inspection import Inspection
@@ -59,7 +58,7 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
     )
     lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
     _dataset(lines, found, folder)
-    draft_condition(lines, found)
+    draft_condition(lines, found, folder)
     _tables(lines, found, folder)
     text = "\n".join(lines.lines) + "\n"
     if not lines.missing:
@@ -71,7 +70,9 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     entry = found.entry
     lines.section("dataset")
     lines.set("id", entry.id if entry else _dataset_id(found.path))
-    lines.set("files", [_relative(found.path, folder)], f"told by its content: {found.format}")
+    lines.set("files", [relative(found.path, folder)], f"told by its content: {found.format}")
+    if found.genes_in is not None:
+        lines.set("genes_in", found.genes_in, "the first column holds the genes")
     if found.matrix is not None:
         lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
     values = found.values
@@ -95,18 +96,20 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
 
 def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
     table = found.row_table
+    table = None if is_model_table(found) else table
     if table is not None or found.extract:
         lines.section("rows")
     if found.extract:
         lines.set("extract", found.extract, "labels are part of the names of rows")
     if table is not None:
         told = f"{table.n_found} of {table.n_probed} row keys looked for are in it"
-        lines.set("table", _relative(table.path, folder), told)
+        lines.set("table", relative(table.path, folder), told)
         lines.set("key", table.key)
     lines.section("genes")
     _gene_ids(lines, found, folder)
     kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
     _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
+    _named(lines, found, "coverage", ("auc", "mapped_reads") if found.values.kind == "bp_coverage" else ())
     _named(lines, found, "quality", QUALITY_KEYS if found.is_relative else ())
 
 
@@ -115,7 +118,7 @@ def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
     if found.gene_table is not None:
         table = found.gene_table
         lines.set(
-            "table", _relative(table.path, folder), f"{table.n_found} of {table.n_probed} genes looked for are in it"
+            "table", relative(table.path, folder), f"{table.n_found} of {table.n_probed} genes looked for are in it"
         )
         lines.set("key", table.key)
     if genes.id is None:
@@ -149,10 +152,14 @@ def _named(lines: Lines, found: Inspection, section: str, keys: Iterable[str]) -
 def _assay(found: Inspection) -> str:
     kind = found.roles["kind"][0] if found.roles.get("kind") else None
     is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
-    if found.entry is not None and found.entry.assay != "observational":
+    if found.entry is not None and found.entry.assay != "observational" and found.values.kind != "log2tpm1":
         return found.entry.assay
     if found.values.kind in RELATIVE_VALUES | REPLICATE_VALUES:
         return "l1000" if is_l1000 else "de_table"
+    if found.values.kind in {"bp_coverage", "log2tpm1"} or found.format.startswith("archs4"):
+        return "bulk_rna_seq"
+    if found.is_phenotype:
+        return "crispr_screen"
     if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts":
         return "bulk_rna_seq"
     is_chemical = kind is not None and kind.value in {"compound", "ligand"}
@@ -169,10 +176,6 @@ def _experiment(found: Inspection) -> str:
 def _dataset_id(path: Path) -> str:
     stem = path.name.split(".")[0]
     return slug(path.parent.name if NO_NAMES.fullmatch(stem) else stem)[:100]
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _told(column: object) -> str:

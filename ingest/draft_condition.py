@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from ingest.draft_lines import Lines, to_toml
+from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
 from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
-from ingest.spec import GENETIC_KINDS, REPLICATE_VALUES
+from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS, REPLICATE_VALUES
 
 UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
 """Endings of columns' names that tell the unit of their numbers."""
 
 
-def draft_condition(lines: Lines, found: Inspection) -> None:
-    """Draft ``[condition]``."""
+def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Draft ``[condition]``; names of files are relative to ``folder``."""
     lines.section("condition")
+    if found.is_phenotype or found.values.kind == "log2tpm1":
+        _cell_lines(lines, found, folder)
+        return
     best, labels = found.best("perturbation"), found.labels
     if best is None or labels is None:
         lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
@@ -36,6 +42,32 @@ def draft_condition(lines: Lines, found: Inspection) -> None:
     _context(lines, found)
     _quantities(lines, found)
     _partition(lines, found)
+
+
+def _cell_lines(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Write conditions of a matrix whose rows are cell lines: its columns are what was perturbed, if anything was."""
+    model = "model_id" if "model_id" in found.columns else INDEX
+    if found.is_phenotype:
+        lines.set("perturbation", MATRIX_COLUMNS, "a column of the matrix is a perturbed gene")
+        lines.set("kind", "crispr_knockout", "as in DepMap's screens")
+    else:
+        lines.set("perturbation", model, "nothing was: these are cell lines at rest")
+        lines.set("kind", "control")
+    lines.set("context", {"column": model})
+    if is_model_table(found) and found.row_table is not None:
+        lines.set("context_table", relative(found.row_table.path, folder), "names of the cell lines")
+    if "is_default" in found.columns:
+        lines.set("where", "is_default", "of several rows of a line the one to use")
+
+
+def is_model_table(found: Inspection) -> bool:
+    """Say whether the table beside a file is one of cell lines, which tells contexts rather than rows."""
+    return found.row_table is not None and found.row_table.key in PUBLISHED_COLUMNS["depmap_id"]
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Name a file as a spec in a folder does."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _controls(lines: Lines, found: Inspection) -> None:

@@ -24,12 +24,16 @@ from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
-from ingest.inspection.roles import SURE, guess_roles
+from ingest.inspection.roles import SURE, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.values import Values, judge_values
 from ingest.open import open_source
 from ingest.reader import INDEX, Reader
+from ingest.spec import RELATIVE_VALUES
 
+TABLES = "table"
+MODEL = "model_id"
+"""The column that DepMap's reader gives the cell lines in."""
 MOST_KEYS = 5_000_000
 """Row keys are looked at in files of up to so many rows."""
 
@@ -49,27 +53,27 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     SourceFormatError
         The file is of no known format, or damaged.
     """
-    first, matrices = _inspect(path, matrix)
+    first = _inspect(path, matrix)
+    if first.format.startswith(TABLES) and first.genes.id is None:
+        turned = _inspect(path, matrix, "lines")
+        return turned if turned.genes.id is not None else first
     if matrix is not None or first.values.kind == "counts":
         return first
-    for name in matrices[1:]:
-        other, _ = _inspect(path, name)
-        if other.values.kind == "counts":
-            return other
-    return first
+    others = (_inspect(path, name) for name in first.matrices[1:])
+    return next((other for other in others if other.values.kind == "counts"), first)
 
 
-def _inspect(path: Path, matrix: str | None) -> tuple[Inspection, tuple[str, ...]]:
-    with closing(open_source(path, matrix=matrix)) as reader:
-        found = _Look(reader, matrix).inspection()
-        return found, found.matrices
+def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Inspection:
+    layout = None if genes_in is None else {"genes_in": genes_in}
+    with closing(open_source(path, matrix=matrix, layout=layout)) as reader:
+        return _Look(reader, matrix, genes_in).inspection()
 
 
 class _Look:
     """An open file being looked at."""
 
-    def __init__(self, reader: Reader, matrix: str | None) -> None:
-        self.reader, self.matrix = reader, matrix
+    def __init__(self, reader: Reader, matrix: str | None, genes_in: str | None) -> None:
+        self.reader, self.matrix, self.genes_in = reader, matrix, genes_in
         self.entry = _catalogued(reader.path)
         self.sample = take_sample(reader)
         self.row_table: Beside | None = None
@@ -86,7 +90,12 @@ class _Look:
     def inspection(self) -> Inspection:
         """Judge all there is."""
         genes, gene_table, gene_of_column = self._genes()
-        values = judge_values(self.sample, self.reader.path, self.matrix, self._cells_of_rows())
+        values = judge_values(self.sample, self.reader.path, self.matrix, self._cells_of_rows(), self.reader.format)
+        if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
+            told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
+            values = Values("bp_coverage", 0.8, (*values.evidence, told))
+        if values.kind in RELATIVE_VALUES and INDEX in self.columns and not self.roles["perturbation"]:
+            self.roles["perturbation"] = guess_keys(self.columns[INDEX])
         self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
         totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
         return Inspection(
@@ -105,6 +114,7 @@ class _Look:
             roles=self.roles,
             units=self._units(),
             extract=self.extract,
+            genes_in=self.genes_in,
             row_table=self.row_table,
             gene_table=gene_table,
             entry=self.entry,
@@ -112,7 +122,8 @@ class _Look:
         )
 
     def _look_beside(self) -> None:
-        keys = self.reader.rows([INDEX])[INDEX]
+        name = MODEL if MODEL in self.columns else INDEX
+        keys = self.reader.rows([name])[name]
         self.row_table = find_table(keys, self.reader.path, self.reader.files)
         if self.row_table is not None:
             self._add(read_joined(self.row_table, keys))

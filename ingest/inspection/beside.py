@@ -15,7 +15,7 @@ MOST_FILES = 40
 LARGEST = 10**9
 """Tables larger than this are not looked into. Unit: bytes."""
 N_PROBED = 50
-KEYS = ("id", "barcode", "cell", "sample", "index", "gene")
+KEYS = ("id", "barcode", "cell", "sample", "run", "well", "index", "gene")
 """Words in the names of columns that may be keys."""
 
 

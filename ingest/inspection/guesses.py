@@ -12,7 +12,7 @@ from ingest.catalogue import Entry
 from ingest.harmonise.contexts import map_contexts
 from ingest.inspection.columns import Column
 from ingest.inspection.knockdown import OwnExpression
-from ingest.inspection.known import COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
+from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
 from ingest.inspection.labels import Labels
 from ingest.inspection.roles import SURE, Guess
 
@@ -44,7 +44,7 @@ def guess_kinds(
         if labels.gene_share >= MOSTLY and plain(labels.column) not in LIGANDS:
             guesses.append(_genetic(roles, columns, own, path))
         elif not kinds:
-            guesses.append(_chemical(roles, labels))
+            guesses.append(_chemical(roles, labels, columns[labels.column]))
     guesses += _catalogued("kind", entry, entry.kind if entry else None)
     return sorted(guesses, key=lambda guess: -guess.score)
 
@@ -132,7 +132,10 @@ def _genetic(
     return Guess("kind", None, 0.4 if own is not None else 0.2, (why, *reasons), "crispr_knockout")
 
 
-def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels) -> Guess:
+def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels, column: Column) -> Guess:
+    named = column.others["label"].head(20)
+    if named.len() and all(COMPOUND_ID.fullmatch(label) for label in named):
+        return Guess("kind", None, 0.8, (f"labels are identifiers of compounds, such as {named[0]!r}",), "compound")
     if plain(labels.column) in LIGANDS:
         return Guess("kind", None, 0.7, (f"the column is called '{labels.column}'",), "ligand")
     beside = [guess.column for role in ("dose", *COMPOUND_KEYS) for guess in roles[role]]

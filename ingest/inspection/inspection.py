@@ -11,7 +11,7 @@ from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.labels import Labels
 from ingest.inspection.roles import SURE, Guess
 from ingest.inspection.values import Values
-from ingest.spec import RELATIVE_VALUES
+from ingest.spec import PHENOTYPE_VALUES, RELATIVE_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Inspection:
         Unit of ``dose`` and ``time``, where another column gives it.
     extract
         Patterns that read further columns out of columns, where labels are part of a name.
+    genes_in
+        Of a table, ``lines`` where its lines are genes.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
     entry
@@ -61,6 +63,7 @@ class Inspection:
     labels: Labels | None
     units: dict[str, str] = field(default_factory=dict)
     extract: dict[str, str] = field(default_factory=dict)
+    genes_in: str | None = None
     row_table: Beside | None = None
     gene_table: Beside | None = None
     entry: Entry | None = None
@@ -74,6 +77,11 @@ class Inspection:
         return [guess.column for guess in self.roles["n_cells"] if guess.column is not None]
 
     @property
+    def is_phenotype(self) -> bool:
+        """Whether a column of the matrix is a perturbed gene, and a value one number of it."""
+        return self.values.kind in PHENOTYPE_VALUES
+
+    @property
     def is_relative(self) -> bool:
         """Whether the values are differences from control already."""
         return self.values.kind in RELATIVE_VALUES or (self.values.kind == "zscore" and bool(self.cells))
@@ -81,7 +89,7 @@ class Inspection:
     @property
     def needs_control(self) -> bool:
         """Whether there have to be rows of controls."""
-        return not self.is_relative and self.values.kind != "zscore"
+        return not (self.is_relative or self.is_phenotype) and self.values.kind not in {"zscore", "log2tpm1"}
 
     def best(self, role: str) -> Guess | None:
         """Return the guess for a role that is sure enough to be used."""

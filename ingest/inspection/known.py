@@ -42,6 +42,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "replicate": ("replicate", "bio_rep", "rep", "plate_replicate", "technical_replicate"),
     "second perturbation": ("perturbation_2", "stimulus", "stimulation", "treatment_2"),
     "filter": ("pass_guide_filter", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
+    "auc": ("auc",),
+    "mapped_reads": ("mapped_read_count", "mapped_reads"),
     "inchi_key": ("inchi_key", "inchikey"),
     "smiles": ("canonical_smiles", "smiles"),
     "pubchem_cid": ("pubchem_cid",),
@@ -70,6 +72,9 @@ CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
+
+COMPOUND_ID = re.compile(r"DB\d{5}|BRD-[A-Z]\d{8}.*|CHEMBL\d+|CID:?\d+|[A-Z]{14}-[A-Z]{10}-[A-Z]")
+"""Identifiers of compounds."""
 
 LOOKS_LIKE_CONTROL = re.compile(
     r"non.?target|neg.?(?:ctrl|control)|"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.inspection.columns import Column
-from ingest.inspection.known import COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
+from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
 
 LEAST = 0.3
 """Guesses with a lower score are not made."""
@@ -55,7 +55,7 @@ def guess_roles(columns: Sequence[Column]) -> dict[str, list[Guess]]:
         "second perturbation": _second,
         "filter": _filter,
         **{role: _by_name(role, most_labels=1) for role in ("dose unit", "time unit")},
-        **{role: _by_name(role) for role in (*COMPOUND_KEYS, *QUALITY_KEYS)},
+        **{role: _by_name(role) for role in (*COMPOUND_KEYS, *QUALITY_KEYS, "auc", "mapped_reads")},
     }
     found: dict[str, list[Guess]] = {}
     for role, judge in judges.items():
@@ -103,6 +103,16 @@ def _perturbation(column: Column) -> Evidence:
     elif evidence and not column.genes and column.others.height:
         evidence.append((0.05, f"{column.others.height:,} other labels, none a gene"))
     return evidence if evidence and (rank(column.name, "perturbation") is not None or column.controls) else []
+
+
+def guess_keys(column: Column) -> list[Guess]:
+    """Guess whether the rows' own key says what was done: to which gene, or with which compound."""
+    named = sum(bool(COMPOUND_ID.fullmatch(label)) for label in column.others["label"])
+    share = max(column.gene_share, named / max(column.others.height, 1))
+    what = "genes" if column.gene_share > HALF else "identifiers of compounds"
+    if share < MOST:
+        return []
+    return [Guess("perturbation", column.name, 0.55, (f"{share:.0%} of the rows' own keys are {what}",))]
 
 
 def _context(column: Column) -> Evidence:

@@ -15,6 +15,8 @@ from ingest.inspection.sample import Csr, Sample
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.spec import DatasetSection
 
+DEPMAP = ("depmap", "chronos")
+"""Formats of DepMap."""
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 SAME_TOTAL = 0.02
@@ -62,7 +64,9 @@ def known_kinds() -> set[str]:
     return {str(kind) for part in parts for kind in get_args(part) or (part,)}
 
 
-def judge_values(sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None) -> Values:
+def judge_values(
+    sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None, form: str = ""
+) -> Values:
     """Judge the values of a sample.
 
     Parameters
@@ -73,19 +77,31 @@ def judge_values(sample: Sample, path: Path, matrix: str | None, cells: npt.NDAr
         File and name of the matrix, which may speak for themselves.
     cells
         Numbers of cells behind each row of the sample, NaN where unknown, if a column gives them.
+    form
+        The format, which may leave little choice.
     """
     facts = _facts(sample.matrix)
     evidence = [_described(facts, sample)]
     if facts.n_stored == facts.n_undefined:
         return Values(None, 0.0, (*evidence, "no value but zero or missing"))
     word = next((word for word in VALUE_WORDS if word in f"{path.name}/{matrix or ''}".lower()), None)
-    if facts.smallest < 0:
+    if form.startswith(DEPMAP):
+        verdict = _of_depmap(facts)
+    elif facts.smallest < 0:
         verdict = _relative(facts, sample, word)
     elif facts.whole_share == 1:
         verdict = ("counts", 0.95, "all whole, none below 0")
     else:
         verdict = _positive(facts, sample, path, matrix, cells)
     return Values(verdict[0], verdict[1], (*evidence, verdict[2]))
+
+
+def _of_depmap(facts: Facts) -> tuple[str | None, float, str]:
+    if facts.smallest < 0:
+        return "gene_effect", 0.9, "labelled as DepMap labels genes, and values below 0"
+    if facts.largest <= 1:
+        return "gene_dependency", 0.8, "labelled as DepMap labels genes, and from 0 to 1"
+    return "log2tpm1", 0.8, "labelled as DepMap labels genes, and none below 0"
 
 
 def _facts(matrix: Csr) -> Facts:

@@ -13,8 +13,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
+import scipy.sparse
 
-from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
+from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
 from ingest.readers.columns import as_text, titles, typed, unknown_column
 from ingest.readers.delimited import MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
@@ -100,6 +101,15 @@ class TableReader:
         for values in _stream(self._table, columns, height, wanted=frozenset(rows.tolist())):
             yield DenseBlock(start, values)
             start += len(values)
+
+    def peek(self, n_values: int) -> Peek:
+        """Read lines from the beginning of the file, be they rows or genes."""
+        height = max(1, n_values // max(1, len(self._numbers)))
+        values = next(_stream(self._table, self._numbers, height), np.empty((0, len(self._numbers))))
+        matrix = scipy.sparse.csr_array(values)
+        kind = CsrBlock if self._genes_in == "columns" else CscBlock
+        genes = self.genes() if kind is CsrBlock else self.genes().head(len(values))
+        return Peek(genes, kind(0, matrix.indptr, matrix.indices, matrix.data), is_whole=True)
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -97,6 +97,60 @@ def split_lincs(folder):
     return write_gctx(folder / "GSE1_Level5_COMPZ.gctx", effects, rows, genes)
 
 
+def depmap_folder(folder):
+    """As DepMap since 25Q3: a wide CSV of two rows for one line, and the table of lines."""
+    models = ["ACH-000001", "ACH-000002", "ACH-000003", "ACH-000003"]
+    header = [
+        "",
+        "SequencingID",
+        "ModelID",
+        "IsDefaultEntryForModel",
+        *(f"{name} ({at + 1})" for at, name in enumerate(SYMBOLS)),
+    ]
+    lines = [header]
+    for at, model in enumerate(models):
+        effects = [f"{value:.3f}" for value in np.random.default_rng(at).normal(-0.4, 0.5, len(SYMBOLS))]
+        lines.append([str(at), f"CDS-{at}", model, "No" if at == 3 else "Yes", *effects])
+    (folder / "CRISPRGeneEffect_26Q1.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    table = "ModelID,CellLineName,RRID\nACH-000001,NIH:OVCAR-3,CVCL_0465\nACH-000002,HL-60,CVCL_0002\n"
+    (folder / "Model.csv").write_text(table + "ACH-000003,CACO2,CVCL_0025\n")
+    return folder / "CRISPRGeneEffect_26Q1.csv"
+
+
+def counts_of_lines(folder, scale=1):
+    samples = [f"SRR{387777 + at}" for at in range(9)]
+    values = 60_000 * scale * COUNTS[:9].T.astype(int) + 1
+    lines = [["", *samples]] + [
+        [ENSEMBL[name] + ".3", *map(str, row)] for name, row in zip(SYMBOLS, values, strict=True)
+    ]
+    (folder / "counts.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    return samples, values
+
+
+def described(samples):
+    return {
+        "run": samples,
+        "condition": (["control", "MYC", "STAT1"] * 3),
+        "cell_line": ["K562"] * 9,
+        "batch": [f"b{at // 3}" for at in range(9)],
+    }
+
+
+def bulk_folder(folder):
+    """As counts are shared: genes in lines, and a table of samples."""
+    samples, _ = counts_of_lines(folder)
+    pl.DataFrame(described(samples)).write_csv(folder / "coldata.csv")
+    return folder / "counts.csv"
+
+
+def recount_folder(folder):
+    """As recount: sums of coverage, and a sample table that has all coverage and the reads behind it."""
+    samples, values = counts_of_lines(folder, 36)
+    table = pl.DataFrame(described(samples)).with_columns(auc=values.sum(axis=0) * 1.1)
+    table.with_columns(mapped_read_count=(pl.col("auc") / 36).cast(pl.Int64)).write_csv(folder / "samples.csv")
+    return folder / "counts.csv"
+
+
 def annotated_log1p(folder):
     """As written by scanpy: log1p in X, which uns says, and counts in a layer."""
     rows = cells(condition=cycle("ctrl", "MYC+ctrl", "ctrl+STAT1", "MYC+STAT1"), cell_type=cycle("A549"))
@@ -292,6 +346,21 @@ CASES = {
         },
         2,
     ),
+    "DepMap with its table of lines": (
+        depmap_folder,
+        {"perturbation": "columns", "values": "gene_effect", "context_table": "Model.csv", "where": "is_default"},
+        3 * len(SYMBOLS),
+    ),
+    "bulk samples by genes in lines, a sample table beside it": (
+        bulk_folder,
+        {"genes_in": "lines", "table": "coldata.csv", "key": "run", "assay": "bulk_rna_seq", "values": "counts"},
+        2,
+    ),
+    "recount, coverage": (
+        recount_folder,
+        {"genes_in": "lines", "values": "bp_coverage", "table": "samples.csv"},
+        2,
+    ),
     "LINCS with tables beside it": (
         split_lincs,
         {
@@ -328,14 +397,14 @@ def test_draft__of_a_published_layout_ingests_without_an_edit(write, says, n_con
     _, draft = drafted(path)
     assert draft.missing == (), draft.text
     content = tomllib.loads(draft.text)
-    sections = (content.get(name, {}) for name in ("genes", "compound", "dataset", "condition"))
+    sections = (content.get(name, {}) for name in ("rows", "genes", "compound", "dataset", "condition"))
     flat = {key: value for section in sections for key, value in section.items()}
     assert {key: flat.get(key) for key in says} == says, draft.text
     assert conditions(path, draft.text, tmp_path / "warehouse")[0] == n_conditions
 
 
 ONLY_BARCODES = [("mtx", "10x version 3"), ("mtx", "10x version 2"), ("10x_h5", "Cell Ranger 3")]
-NO_LABELS = ["depmap", "chronos", "archs4"]
+NO_LABELS = ["archs4"]
 """Formats in which no column says what was done to a row."""
 SAID = [(n, layout) for n, layouts in EXAMPLES.items() for layout in layouts if (n, layout) not in ONLY_BARCODES]
 SAID = [(name, layout) for name, layout in SAID if name not in NO_LABELS]
@@ -452,6 +521,7 @@ def test_draft__adds_repeated_symbols_and_says_so(tmp_path):
         ("lincs", "modzs_n272x978.gctx", 272, 0),
         ("lincs", "modzs_n272x978.gct", 272, 0),
         ("lincs", "level4_plate_n377x978.gctx", 351, 1),
+        ("depmap", "gene_effect.hdf5", 38_852, 0),
     ],
 )
 def test_draft__of_real_files_ingests_without_an_edit(folder, name, n_conditions, n_controls, real_data, tmp_path):
