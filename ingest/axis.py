@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
-from ingest.harmonise.genes import collapse, decide_by_context, map_genes
+from ingest.harmonise.genes import GeneMapping, collapse, decide_by_context, map_genes
 from ingest.harmonise.online import OnlineGenes
 from ingest.reader import Reader
 from ingest.rows import columns_of
@@ -20,6 +20,7 @@ from ingest.spec import COUNTS, DatasetSpec
 from ingest.values import zero_genes
 
 NOT_COUNTED = "non_gene"
+OTHER_SPECIES = ["mouse_ensembl", "other_species"]
 ALL_ZERO = "zero in every row of the file: taken as not measured"
 
 
@@ -110,7 +111,8 @@ def read_axis(
     mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=translate)
     mapping = decide_by_context(mapping)
     mapping = online.complete(mapping) if online is not None else mapping
-    mapping.require_mapped(spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'")
+    where = f"{reader.path}, gene column '{spec.genes.id}'"
+    _of_the_organism(mapping).require_mapped(spec.genes.max_unmapped, where=where)
     axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS)
     symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
     genes = pl.DataFrame(
@@ -184,6 +186,12 @@ def _chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArr
         return published.select(pl.sql_expr(where).fill_null(value=False)).to_series().to_numpy()
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
+
+
+def _of_the_organism(mapping: GeneMapping) -> GeneMapping:
+    """Leave out the genes of other species, if there are any besides: cells of two species may share a file."""
+    others = mapping.table.filter(~pl.col("id_kind").is_in(OTHER_SPECIES) | pl.col("gene_id").is_not_null())
+    return mapping.with_table(others) if others.height else mapping
 
 
 def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> None:

@@ -16,6 +16,9 @@ from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, Fr
 ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
 """What a row's condition depends on, all of it text."""
 
+UNKNOWN = "?"
+"""What stands for a dose that is missing beside others."""
+
 IS_CONTROL = "is taken by control_where"
 """The column that says which rows are controls whatever their label."""
 
@@ -88,11 +91,16 @@ def _doses(spec: DatasetSpec, given: FromColumns) -> pl.Expr:
 
 
 def _joined(spec: DatasetSpec, columns: list[str]) -> pl.Expr:
-    """Join columns of the components, leaving out those whose component is missing or a control."""
+    """Join a column of each component, in the order of their names, without those that are missing or a control."""
     condition = spec.condition
     left_out = sorted({*UNASSIGNED, *(name.strip() for name in (*condition.controls, *condition.unassigned))})
-    parts = [
-        pl.when(~_text(component).is_in(left_out)).then(_text(column))
+    pairs = [
+        pl.struct(
+            pl.when(~_text(component).is_in(left_out)).then(_text(component)).alias("name"),
+            _text(column).fill_null(UNKNOWN).alias("value"),
+        )
         for component, column in zip(condition.components, columns, strict=True)
     ]
-    return pl.concat_str(parts, separator=condition.separator or "", ignore_nulls=True)
+    name, value = (pl.element().struct.field(field) for field in ("name", "value"))
+    values = pl.concat_list(pairs).list.eval(value.filter(name.is_not_null()).sort_by(name.drop_nulls()))
+    return values.list.join(condition.separator or "")

@@ -69,14 +69,18 @@ def test_context__of_a_template_is_missing_where_a_part_is():
     assert contexts[:4] == ["A549 + rest", "MCF7 + IFNG", None, "A549 + IFNG"]
 
 
-def test_components__leave_out_controls_with_their_doses():
-    rows = of_rows(
-        perturbation=["drug", "second"],
-        separator=" + ",
-        dose={"columns": ["dose", "second_dose"], "unit": "nM"},
+def test_components__leave_out_controls_with_their_doses_and_have_no_order():
+    rules = spec(
+        perturbation=["drug", "second"], separator=" + ", dose={"columns": ["dose", "second_dose"], "unit": "nM"}
     )
+    gathered = gather_rows([ROWS], rules)
+    rows = gathered.combos[gathered.combo.tolist()]
     assert rows["label"].to_list()[:4] == ["DMSO", "A + B", "B", None]
     assert rows["dose"].to_list()[:3] == [None, "10 + 5", "1000"]
+    turned = ROWS.rename({"drug": "second", "second": "drug", "dose": "second_dose", "second_dose": "dose"})
+    again = gather_rows([turned], rules)
+    pairs = again.combos[again.combo.tolist()].select("label", "dose").rows()
+    assert pairs[:2] == [("DMSO", None), ("A + B", "10 + 5")]
 
 
 def test_control_where__takes_rows_whatever_their_label():
