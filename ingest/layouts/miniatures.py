@@ -1,0 +1,14 @@
+"""A miniature of every dataset that a shipped spec describes: a few hundred rows under the published names.
+
+Specs are tested on them, and so are drafts of ``featurestore inspect``.
+"""
+
+from __future__ import annotations
+
+from ingest.layouts.crispr_screens import CRISPR_SCREENS
+from ingest.layouts.drug_screens import DRUG_SCREENS
+from ingest.layouts.miniature import Miniature
+from ingest.layouts.replogle_screens import REPLOGLE_SCREENS
+
+MINIATURES: dict[str, Miniature] = REPLOGLE_SCREENS | CRISPR_SCREENS | DRUG_SCREENS
+"""By the name of the spec: writes the files that it names into a folder."""
