@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint bench lock clean
+.PHONY: help env demo test stress lint bench lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
+	FEATURESTORE_STRESS=1 $(BIN)/pytest tests/trust
 
 lint: $(READY) ## style, types and import rules
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from ingest.label import Labels
 from ingest.progress import step
 from ingest.pseudobulk import SumsOfMeans, cells_of
 from ingest.reader import Reader
-from ingest.responder import LEAST_CELLS, LEAST_REPLICATES
+from ingest.responder import least_cells_of
 from ingest.scaling import transform_of
 from ingest.selection import SelectiveReader, Slice
 from ingest.signatures import CellTables
@@ -67,7 +67,7 @@ def write_cells(
             start += reader.n_rows
             if (grouping.of_row[part] >= 0).any():
                 _add_file(reader, axis, grouping.of_row[part], capped, given, part, spec)
-        least_cells = LEAST_REPLICATES if spec.dataset.assay == "bulk_rna_seq" else LEAST_CELLS
+        least_cells = least_cells_of(spec.dataset.assay)
         cells = cells_of(labels, given)
         with step(f"signatures of {labels.condition.height:,} conditions", 1):
             CellTables(folder, labels.condition, genes, grouping, capped.finish(), cells, least_cells).write()

@@ -21,6 +21,7 @@ from featurestore.snapshot import read_manifest
 from ingest.accumulate import GroupSums
 from ingest.groups import Grouping
 from ingest.kernel import UNIT
+from ingest.responder import least_cells_of
 from ingest.signatures import CellTables
 
 SUMS = {"count": "count", "sum_log1p": "log_sum", "sum_log1p_square": "square_sum", "n_expressing": "expressing"}
@@ -38,7 +39,8 @@ def recompute(root: Path, dataset_id: str, release_id: str) -> Iterator[Fault]:
     grouping = _grouping(tables)
     sums = _sums(tables, grouping, genes.height)
     with tempfile.TemporaryDirectory(prefix="featurestore-verify-") as folder:
-        CellTables(Path(folder), condition, genes, grouping, sums).write()
+        least_cells = least_cells_of(tables["dataset"]["assay"].item())
+        CellTables(Path(folder), condition, genes, grouping, sums, _cells(tables), least_cells).write()
         for name in ("signature", "quality", "statistics", "control_statistics"):
             again = pl.read_parquet(sorted(Path(folder).glob(f"{name}*/*.parquet")) or Path(folder) / f"{name}.parquet")
             rows = _differing(name, tables[name], again)
@@ -60,6 +62,18 @@ def _read(root: Path, dataset_id: str, release_id: str) -> dict[str, pl.DataFram
     for name, path in release_files(root, dataset_id, release_id):
         tables[name] = pl.concat([tables[name], pl.read_parquet(path)])
     return tables
+
+
+def _cells(tables: dict[str, pl.DataFrame]) -> npt.NDArray[np.int64] | None:
+    """Read the cells behind each condition where rows were pseudobulks, and conditions count those."""
+    both = (
+        tables["condition"]
+        .select("condition_index", rows="n_cells")
+        .join(tables["quality"].select("condition_index", cells="n_cells"), on="condition_index", how="left")
+    )
+    if both.filter(pl.col("cells") != pl.col("rows")).is_empty():
+        return None
+    return both.sort("condition_index")["cells"].fill_null(0).to_numpy()
 
 
 def _grouping(tables: dict[str, pl.DataFrame]) -> Grouping:

@@ -16,6 +16,11 @@ LEAST_TAS = 0.2
 """Transcriptional activity above which an L1000 signature counts as active."""
 
 
+def least_cells_of(assay: str) -> int:
+    """Return how many cells, or replicates, a responder of an assay has at least."""
+    return LEAST_REPLICATES if assay == "bulk_rna_seq" else LEAST_CELLS
+
+
 def judge(
     treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int, least_cells: int = LEAST_CELLS
 ) -> pl.DataFrame:

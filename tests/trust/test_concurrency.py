@@ -1,0 +1,110 @@
+"""Eight processes ingest, read and collect at once: no success is lost, and no reader sees half of anything."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from pathlib import Path
+
+import pytest
+import workers
+
+from featurestore.locks import PUBLISHING, publishing
+from featurestore.snapshot import read_snapshot, snapshot_numbers
+from featurestore.verify import verify
+from featurestore.warehouse import Warehouse
+from ingest.collect import collect
+from ingest.pipeline import ingest_dataset
+
+
+def entries(log: Path) -> list[list]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def require_kept(root: Path, log: str, entry: list, keep: int | None) -> None:
+    """Require that an ingest that succeeded is in its snapshot, and that a reader saw all of one."""
+    kept = snapshot_numbers(root)
+    if keep is None:
+        assert kept == list(range(1, kept[-1] + 1))
+    if log.startswith("ingest"):
+        dataset_id, release_id, number, _ = entry
+        assert number in kept or (keep is not None and number < kept[0])
+        if number in kept:
+            assert read_snapshot(root, number).datasets[dataset_id] == release_id
+    elif log.startswith("read"):
+        number, n_datasets = entry
+        assert n_datasets == min(number, 2)
+
+
+@pytest.mark.parametrize("keep", [None, 2], ids=["every snapshot kept", "two snapshots kept"])
+def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
+    root, logs = tmp_path / "warehouse", tmp_path / "logs"
+    logs.mkdir()
+    specs = [dataset(tmp_path / "files", name, seed=seed) for seed, name in enumerate(("shared", "own"))]
+    for spec in specs:
+        ingest_dataset(spec, root)
+    context = workers.context()
+    start, seconds = context.Barrier(8), share(4, 120)
+    jobs = [
+        (workers.ingest_again, logs / "ingest-1", specs[0], root, 1),
+        (workers.ingest_again, logs / "ingest-2", specs[0], root, 2),
+        (workers.ingest_again, logs / "ingest-3", specs[1], root, 3),
+        (workers.read_again, logs / "read-1", root, 1),
+        (workers.read_again, logs / "read-2", root, 2),
+        (workers.read_again, logs / "read-3", root, 3),
+        (workers.collect_again, logs / "collect", root, keep),
+        (workers.verify_again, logs / "verify", root),
+    ]
+    processes = [context.Process(target=target, args=(*how, start, seconds)) for target, *how in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(seconds + 180)
+    with faults(f"8 processes: ingest, read, verify, gc ({'all' if keep is None else keep} snapshots kept)") as trials:
+        for process, (target, log, *_) in zip(processes, jobs, strict=True):
+            with trials.trial(f"{target.__name__} {log.name}"):
+                assert process.exitcode == 0
+                assert entries(log)
+        for log in sorted(logs.iterdir()):
+            for entry in entries(log):
+                with trials.trial(f"{log.name}: {entry}"):
+                    require_kept(root, log.name, entry, keep)
+        with trials.trial("nothing left"):
+            collect(root, keep=keep)
+            report = verify(root)
+            assert (report.faults, report.notes) == ([], [])
+            assert not (root / "staging").exists()
+            assert not (root / PUBLISHING).exists()
+    for process in processes:
+        process.kill()
+        process.close()
+
+
+def test_two_that_ingest_the_same__make_one_release(tmp_path, dataset):
+    spec, root = dataset(tmp_path / "files", "same"), tmp_path / "warehouse"
+    arguments = ("--warehouse", str(root), "ingest", str(spec))
+    processes = [workers.context().Process(target=workers.command, args=arguments) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert snapshot_numbers(root) == [1]
+    assert len(list((root / "releases").glob("*/*"))) == 1
+    assert verify(root).faults == []
+
+
+def test_readers__hold_no_lock_that_a_writer_takes(warehouse, dataset, tmp_path):
+    stores = [Warehouse(warehouse, number) for number in (None, 1, 2, 3)]
+    with publishing(warehouse, seconds=0.0):
+        pass
+    started = time.monotonic()
+    ingest_dataset(dataset(tmp_path, "third"), warehouse)
+    assert time.monotonic() - started < 30
+    for store in stores:
+        assert store.frame("select count(*) as n from condition")["n"].item() > 0
+        store.close()
+    for path in (warehouse / "snapshots").iterdir():
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

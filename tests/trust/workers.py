@@ -1,0 +1,105 @@
+"""What the processes of the crash and concurrency tests do; forked from a server that has imported it all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.context
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from featurestore import cli
+from featurestore.errors import FeatureStoreError
+from featurestore.snapshot import snapshot_numbers
+from featurestore.verify import verify
+from featurestore.warehouse import Warehouse
+from ingest.collect import collect
+from ingest.pipeline import ingest_dataset
+
+
+def context() -> multiprocessing.context.ForkServerContext:
+    """Give processes that start in milliseconds."""
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["featurestore.cli", "featurestore.verify", "ingest.collect", "ingest.pipeline"])
+    return forked
+
+
+def command(*arguments: str) -> None:
+    """Run a command of featurestore, quietly."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(quiet, descriptor)
+    sys.argv = ["featurestore", *arguments]
+    cli.main()
+
+
+def over_and_over(start: Barrier, seconds: float) -> Iterator[None]:
+    """Wait until all processes are there, then yield for some seconds, and once at least."""
+    start.wait(120)
+    deadline = time.monotonic() + seconds
+    yield
+    while time.monotonic() < deadline:
+        yield
+
+
+def ingest_again(log: Path, spec: Path, root: Path, seed: int, start: Barrier, seconds: float) -> None:
+    """Ingest a dataset over and over, as a new release each time, and write down what succeeded."""
+    rng = random.Random(seed)
+    text = spec.read_text(encoding="utf-8")
+    own = spec.with_name(f"{spec.stem}_by_{seed}.toml")
+    with log.open("a", encoding="utf-8") as file:
+        for _ in over_and_over(start, seconds):
+            own.write_text(text.replace('title = ""', f'title = "take {rng.randrange(6)}"'), encoding="utf-8")
+            outcome = ingest_dataset(own, root)
+            entry = [outcome.dataset_id, outcome.release_id, outcome.snapshot, outcome.is_new]
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+
+
+def read_again(log: Path, root: Path, seed: int, start: Barrier, seconds: float) -> None:
+    """Open the latest or an older snapshot and ask it twice: the answers agree with it, and with one another."""
+    rng = random.Random(seed)
+    query = "select dataset_id, release_id from dataset order by all"
+    sums = "select count(*) as n, sum(effect) as total from signature"
+    with log.open("a", encoding="utf-8") as file:
+        for _ in over_and_over(start, seconds):
+            number = rng.choice([None, *snapshot_numbers(root)])
+            try:
+                store = Warehouse(root, number)
+            except FeatureStoreError as error:
+                if "There is no snapshot" not in str(error):
+                    raise
+                continue  # collected between being listed and being opened
+            with store:
+                named = sorted(store.snapshot.datasets.items())
+                first = store.frame(sums)
+                time.sleep(rng.random() * 0.1)
+                assert store.frame(query).rows() == named, (named, store.frame(query).rows())
+                assert store.frame(sums).equals(first)
+                file.write(json.dumps([store.snapshot.number, len(named)]) + "\n")
+                file.flush()
+
+
+def collect_again(log: Path, root: Path, keep: int | None, start: Barrier, seconds: float) -> None:
+    """Collect over and over."""
+    with log.open("a", encoding="utf-8") as file:
+        for _ in over_and_over(start, seconds):
+            file.write(json.dumps([each.kind for each in collect(root, keep=keep)]) + "\n")
+            file.flush()
+            time.sleep(0.02)
+
+
+def verify_again(log: Path, root: Path, start: Barrier, seconds: float) -> None:
+    """Verify over and over, while others write."""
+    with log.open("a", encoding="utf-8") as file:
+        for _ in over_and_over(start, seconds):
+            report = verify(root)
+            assert report.faults == [], report.faults
+            file.write(json.dumps(report.n_files) + "\n")
+            file.flush()
+            time.sleep(0.2)
