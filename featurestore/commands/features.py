@@ -42,7 +42,7 @@ def output_option(what: str) -> Callable[[click.decorators.FC], click.decorators
 @format_option
 @click.pass_obj
 def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
-    """Build the feature matrix that SPEC (a TOML file) describes.
+    """Build the feature matrix that SPEC (a TOML file, or the name of one that comes with featurestore) describes.
 
     Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of
     every column and the verdict of the leakage guard. The same spec and snapshot give the same bytes. Where a row is
@@ -75,6 +75,8 @@ def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
 @click.pass_obj
 def evaluate(warehouse: Path, spec: Path, output: Path, form: str, shuffles: int) -> None:
     """Score models on the feature matrix that SPEC describes, every perturbation held out once.
+
+    SPEC is a TOML file, or the name of one that comes with featurestore, such as perturbqa_k562_de.
 
     Compares no change, the train mean, the same perturbation elsewhere, ridge and random forest. Writes scores.json,
     per_perturbation.parquet and .csv, and a picture of predicted against measured effects for each model.

@@ -52,6 +52,7 @@ Genes = Annotated[Literal["measured", "shared"] | list[str] | dict[str, int], Pl
 Components = Annotated[int, Field(ge=1)]
 Combination = Literal["exact", "sum"]
 Reduce = Literal["mean", "weighted", "max_cells", "nearest_dose"]
+Question = Literal["changed", "direction"]
 
 
 class Section(BaseModel):
@@ -109,11 +110,15 @@ class ExternalEffects(External):
         Every measured gene, those that the target measures too, the k most variable of the source, or named ones.
     shrinkage
         Cells at which an effect counts half: it is multiplied by ``n / (n + shrinkage)``. Unit: cells.
+    questions
+        Where rows are pairs: what to ask of the sources' calls, ``changed``, ``direction`` or both; the target's
+        question by default. Effects of other kinds are taken as they are.
     """
 
     effect_kind: EffectKind | None = None
     genes: Genes = "measured"
     shrinkage: Annotated[float, Field(gt=0)] | None = None
+    questions: Annotated[list[Question], Field(min_length=1)] | None = None
 
 
 class SignatureFeature(ExternalEffects):
@@ -220,7 +225,7 @@ class NeighbourFeature(ExternalEffects):
     """Training calls on a pair's gene, averaged over perturbations by how alike they behave in the sources.
 
     The weight is the squared cosine, where positive, of the first ``components`` principal directions of the sources,
-    all sources together. A second column is the neighbours' mean call over all genes: what strength to expect.
+    all sources and questions together. A second column is the neighbours' mean over all genes: a strength to expect.
     """
 
     kind: Literal["neighbour"]
@@ -228,7 +233,7 @@ class NeighbourFeature(ExternalEffects):
 
 
 class StrengthFeature(ExternalEffects):
-    """Per source, a perturbation's mean call over genes, less each gene's mean, and its number of changed genes."""
+    """Per source and question, a perturbation's mean over genes, less each gene's; and its number of changed genes."""
 
     kind: Literal["strength"]
 
@@ -264,10 +269,10 @@ KINDS: dict[str, type[_Feature]] = {
     "strength": StrengthFeature,
     "base_rate": BaseRateFeature,
 }
-_PAIR_OPTIONS = {"kind", "name", "datasets", "where", "responders_only", "effect_kind"}
+_PAIR_OPTIONS = {"kind", "name", "datasets", "where", "responders_only", "effect_kind", "questions"}
 PAIR_OPTIONS = {
     "signature": _PAIR_OPTIONS,
-    "reconstruction": _PAIR_OPTIONS | {"components"},
+    "reconstruction": _PAIR_OPTIONS - {"questions"} | {"components"},
     "neighbour": _PAIR_OPTIONS | {"components"},
     "strength": _PAIR_OPTIONS,
     "base_rate": {"kind", "name"},

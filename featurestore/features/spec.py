@@ -51,7 +51,9 @@ from featurestore.features.kinds import (
     Condition,
     EffectKind,
     EmbeddingFeature,
+    ExternalEffects,
     Feature,
+    Question,
     Section,
     Slug,
 )
@@ -82,7 +84,7 @@ class Target(Section):
     effect_kind: EffectKind = "delta_log1p"
     phenotype: Condition | None = None
     unit: Literal["condition", "pair"] = "condition"
-    question: Literal["changed", "direction"] | None = None
+    question: Question | None = None
 
     @model_validator(mode="after")
     def _asks_of_pairs(self) -> Self:
@@ -206,10 +208,19 @@ def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
     for i, feature in enumerate(spec.feature, start=1):
         if feature.kind in PAIR_ONLY:
             yield f"feature {i}, kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
+        elif isinstance(feature, ExternalEffects) and feature.questions is not None:
+            yield f"feature {i}: 'questions' is for pairs: set unit = 'pair' under [target]"
+
+
+def shipped_specs() -> dict[str, Path]:
+    """Name the feature specs that come with featurestore."""
+    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))}
 
 
 def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
-    """Read a feature spec from a TOML file; a spec that is already one is returned as it is.
+    """Read a feature spec from a TOML file, or by the name of one that comes with featurestore.
+
+    A spec that is already one is returned as it is.
 
     Raises
     ------
@@ -219,11 +230,14 @@ def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
     if isinstance(source, FeatureSpec):
         return source
     path = Path(source)
+    if not path.exists() and path.name == str(path):
+        path = shipped_specs().get(path.name, path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SpecError("The feature spec cannot be read.", where=str(path), got=str(reason)) from None
+        near = "" if path.suffix else did_you_mean(path.name, shipped_specs())
+        raise SpecError("The feature spec cannot be read.", where=str(path), got=str(reason), do=near) from None
     return parse_spec(text, where=str(path), folder=path.parent)
 
 

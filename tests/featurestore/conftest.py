@@ -158,24 +158,26 @@ def make_spec():
 PAIRS = """
 name = "pairs"
 [target]
-dataset = "{target}"
+dataset = "line_a"
 unit = "pair"
 effect_kind = "de_call"
 question = "{question}"
 [[feature]]
 kind = "signature"
-datasets = ["b_{table}", "c_{table}"]
+datasets = ["line_b", "line_c"]
 [[feature]]
 kind = "reconstruction"
-datasets = ["b_{table}", "c_{table}"]
+datasets = ["line_b", "line_c"]
 components = 4
 [[feature]]
 kind = "neighbour"
-datasets = ["b_de", "b_dir", "c_de", "c_dir"]
+datasets = ["line_b", "line_c"]
+questions = ["changed", "direction"]
 components = 6
 [[feature]]
 kind = "strength"
-datasets = ["b_de", "c_dir"]
+datasets = ["line_b"]
+questions = ["changed", "direction"]
 [[feature]]
 kind = "base_rate"
 [split]
@@ -186,35 +188,35 @@ kind = "base_rate"
 def called_lines(seed=0, n_perturbations=90, n_genes=50, n_directions=3):
     """Calls in lines a, b and c, whose perturbations do the same and whose genes answer alike in part.
 
-    Per line and table, shape (perturbations, genes). A third of the pairs is listed. ``de`` says 0 or 1, ``dir`` says
-    -1 or 1 of the pairs that changed.
+    Per line -1, 0 or 1, shape (perturbations, genes); a third of the pairs is listed, the others are NaN.
     """
     rng = np.random.default_rng(seed)
     loadings = rng.normal(size=(n_directions, n_genes))
     does = rng.normal(size=(n_perturbations, n_directions)) * rng.gamma(2.0, size=(n_perturbations, 1))
-    tables = {}
+    lines = {}
     for line in "abc":
-        answers = 0.6 * loadings + 0.8 * rng.normal(size=loadings.shape)
-        effect = does @ answers + rng.normal(size=(n_perturbations, n_genes))
+        responses = 0.6 * loadings + 0.8 * rng.normal(size=loadings.shape)
+        effect = does @ responses + rng.normal(size=(n_perturbations, n_genes))
         is_listed = rng.random(effect.shape) < 1 / 3
-        has_changed = np.abs(effect) > 2
-        tables[f"{line}_de"] = np.where(is_listed, has_changed * 1.0, np.nan)
-        tables[f"{line}_dir"] = np.where(is_listed & has_changed, np.sign(effect), np.nan)
-    return tables
+        lines[f"line_{line}"] = np.where(is_listed, np.sign(effect) * (np.abs(effect) > 2), np.nan)
+    return lines
 
 
-def write_called_lines(writer, tables, release="r1"):
-    """Write the tables of :func:`called_lines`; every fourth perturbation is a test perturbation."""
-    for name, calls in tables.items():
-        line = name[0].upper()
+def write_called_lines(writer, lines, release="r1", **more):
+    """Write :func:`called_lines`, one dataset and experiment a line; every fourth perturbation is a test one."""
+    for name, calls in lines.items():
+        line = name[-1].upper()
         conditions = [
             condition(
                 f"P{i}",
                 line,
-                genes=[f"ENSG9{i:010d}"],
-                experiment=f"screen:{line}",
-                cells=None,
-                published_split="test" if i % 4 == 0 else "train",
+                **{
+                    "genes": [f"ENSG9{i:010d}"],
+                    "experiment": f"screen:{line}",
+                    "cells": None,
+                    "published_split": "test" if i % 4 == 0 else "train",
+                }
+                | {key: value(i) for key, value in more.items()},
             )
             for i in range(len(calls))
         ]
@@ -244,15 +246,14 @@ def write_lines():
 
 @pytest.fixture(scope="session")
 def pair_text():
-    """The spec of pairs of line a from lines b and c, as text; ``de`` or ``dir``."""
+    """The spec of pairs of line a from lines b and c, as text."""
 
-    def text(table="de", split='column = "published_split"'):
-        question = {"de": "changed", "dir": "direction"}[table]
-        return PAIRS.format(target=f"a_{table}", table=table, question=question, split=split)
+    def text(question="changed", split='column = "published_split"'):
+        return PAIRS.format(question=question, split=split)
 
     return text
 
 
 @pytest.fixture(scope="session")
 def pair_spec(pair_text):
-    return lambda *more, **further: parse_spec(pair_text(*more, **further))
+    return lambda *more: parse_spec(pair_text(*more))

@@ -30,9 +30,9 @@ class Block(ABC):
 
 
 class SignatureBlock(Block):
-    """The source's own call on each pair, less the gene's mean there."""
+    """A source's own answer on each pair, less the gene's mean there; named by the question alone."""
 
-    suffixes = ("call",)
+    suffixes = ("",)
 
     def __init__(self, source: Calls) -> None:
         self._centred = source.centred()
@@ -43,18 +43,31 @@ class SignatureBlock(Block):
 
 
 class StrengthBlock(Block):
-    """How much each perturbation does in a source, over all genes that it lists there."""
+    """Mean answer of each perturbation in a source, over all genes that it lists there, less each gene's mean."""
 
-    suffixes = ("mean_call", "log_n_changed")
+    suffixes: ClassVar[tuple[str, ...]] = ("mean",)
 
     def __init__(self, source: Calls) -> None:
-        changed = np.bincount(source.perturbation, weights=source.value != 0, minlength=source.shape[0])
         self._mean = source.centred().strength()
-        self._changed = np.where(source.n_genes > 0, np.log1p(changed), np.nan)
 
     def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:  # noqa: ARG002, the gene has no part
         """Look the perturbations up."""
-        return [self._mean[perturbation], self._changed[perturbation]]
+        return [self._mean[perturbation]]
+
+
+class ChangedBlock(StrengthBlock):
+    """The same of changes, and how many genes a perturbation changes."""
+
+    suffixes = ("mean", "log_n")
+
+    def __init__(self, source: Calls) -> None:
+        super().__init__(source)
+        changed = np.bincount(source.perturbation, weights=source.value, minlength=source.shape[0])
+        self._changed = np.where(source.n_genes > 0, np.log1p(changed), np.nan)
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Look the perturbations up."""
+        return [*super().columns(perturbation, gene), self._changed[perturbation]]
 
 
 class NeighbourBlock(Block):
@@ -79,7 +92,7 @@ class NeighbourBlock(Block):
 class ReconstructionBlock(Block):
     """Low-rank reconstruction of all calls, the sources' and the training ones."""
 
-    suffixes = ("call",)
+    suffixes = ("value",)
     is_fitted = True
 
     def __init__(self, sources: Sequence[Calls], components: int) -> None:

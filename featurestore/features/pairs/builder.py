@@ -15,16 +15,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from featurestore.errors import FeatureError
 from featurestore.features.block import source_facts
 from featurestore.features.guard import check_sources, check_split
+from featurestore.features.kinds import Question
 from featurestore.features.licence import refuse_licences
 from featurestore.features.manifest import manifest_of
-from featurestore.features.matrix import signature_matrix
+from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.pairs.calls import Axes, Calls
 from featurestore.features.pairs.lineage import columns_of, make_blocks
 from featurestore.features.pairs.pair_matrix import PairMatrix
-from featurestore.features.pairs.sources import SourceCalls, check_same_calls, read_matrices, shuffled
+from featurestore.features.pairs.sources import SourceCalls, ask, check_same_calls, read_matrices, shuffled
 from featurestore.features.pairs.target import Pairs, pairs_of, split_conditions
 from featurestore.features.pairs.transformer import PairFeatures
-from featurestore.features.selection import Selection, select
+from featurestore.features.selection import Selection, Source, select
 from featurestore.features.spec import FeatureSpec, read_spec
 from featurestore.warehouse import Warehouse
 
@@ -140,14 +141,19 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     axes = Axes.spanning([(conditions, target), *((source.conditions, matrix) for source, matrix in found)])
     perturbation, gene = axes.perturbation_of(conditions), axes.gene_of(target.genes)
     position = np.column_stack([perturbation[pairs.condition], gene[pairs.gene]])
-    sources = [SourceCalls(source, Calls.of(axes, source.conditions, matrix)) for source, matrix in found]
+    asked: Question = spec.target.question or "changed"
+    sources = [calls for source, matrix in found for calls in ask(source, matrix, axes, asked)]
     _require_overlap(sources, position)
     known = pairs.divisions[0].inner_fold >= 0 if spec.split.column else np.ones(len(position), dtype=bool)
     training = Calls(position[known, 0], position[known, 1], pairs.call[known], axes.shape).merged()
+    compared = [
+        SourceCalls(source, asked, Calls.of(axes, source.conditions, matrix, asked)) for source, matrix in found
+    ]
     own = experiments["target_experiments"]
-    lookalikes = [check_same_calls(source, training, own, spec.allow) for source in sources]
+    lookalikes = [check_same_calls(source, training, own, spec.allow) for source in compared]
     guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
-    return PairTask(spec, pairs, position, sources, _manifest(warehouse, spec, selection, pairs, sources, guard))
+    facts = [_facts(source, matrix) for source, matrix in found]
+    return PairTask(spec, pairs, position, sources, _manifest(warehouse, spec, selection, pairs, facts, guard))
 
 
 def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:
@@ -175,18 +181,19 @@ def _require_overlap(sources: Sequence[SourceCalls], position: npt.NDArray[np.in
         )
 
 
+def _facts(source: Source, matrix: SignatureMatrix) -> dict[str, Any]:
+    listed = np.isfinite(matrix.values)
+    return source_facts(source) | {"n_pairs": int(listed.sum()), "n_genes": int(listed.any(axis=0).sum())}
+
+
 def _manifest(
     warehouse: Warehouse,
     spec: FeatureSpec,
     selection: Selection,
     pairs: Pairs,
-    sources: Sequence[SourceCalls],
+    facts: list[dict[str, Any]],
     guard: dict[str, Any],
 ) -> dict[str, Any]:
-    facts = [
-        source_facts(source.source) | {"n_pairs": len(source.calls.value), "n_genes": len(np.unique(source.calls.gene))}
-        for source in sources
-    ]
     counts = {
         "n_rows": pairs.rows.height,
         "n_positive": int(pairs.rows["is_positive"].sum()),

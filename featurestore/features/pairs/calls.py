@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from featurestore.features.perturbations import directed_key
 
 if TYPE_CHECKING:
+    from featurestore.features.kinds import Question
     from featurestore.features.matrix import SignatureMatrix
 
 Positions = npt.NDArray[np.intp]
@@ -21,6 +22,24 @@ Values = npt.NDArray[np.float64]
 
 _PRIOR = 5.0
 """Pairs at which a gene's own mean counts as much as the mean of all genes."""
+
+
+def answers(matrix: SignatureMatrix, question: Question | None) -> tuple[Positions, Positions, Values]:
+    """Ask a question of calls: row, column and answer of every pair that has one.
+
+    Whether it has ``changed``, 0 or 1, every listed pair says; its ``direction``, -1 or 1, only one that has. Without
+    a question effects are taken as they are.
+    """
+    is_asked = np.isfinite(matrix.values)
+    if question == "direction":
+        is_asked &= matrix.values != 0
+    row, column = np.nonzero(is_asked)
+    value = matrix.values[row, column].astype(np.float64)
+    if question == "changed":
+        value = (value != 0).astype(np.float64)
+    elif question == "direction":
+        value = np.sign(value)
+    return row, column, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +99,11 @@ class Calls:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, axes: Axes, conditions: pl.DataFrame, matrix: SignatureMatrix) -> Self:
-        """Take the effects that are there, averaged over conditions of one perturbation."""
-        row, column = np.nonzero(np.isfinite(matrix.values))
+    def of(cls, axes: Axes, conditions: pl.DataFrame, matrix: SignatureMatrix, question: Question | None) -> Self:
+        """Take the answers of an experiment, averaged over conditions of one perturbation."""
+        row, column, value = answers(matrix, question)
         perturbation, gene = axes.perturbation_of(conditions)[row], axes.gene_of(matrix.genes)[column]
-        return cls(perturbation, gene, matrix.values[row, column].astype(np.float64), axes.shape).merged()
+        return cls(perturbation, gene, value, axes.shape).merged()
 
     def merged(self) -> Self:
         """Average entries of the same pair; in order of perturbation and gene."""

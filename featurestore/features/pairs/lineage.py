@@ -12,6 +12,7 @@ from featurestore.features.kinds import BaseRateFeature, NeighbourFeature, Recon
 from featurestore.features.pairs.blocks import (
     BaseRateBlock,
     Block,
+    ChangedBlock,
     NeighbourBlock,
     ReconstructionBlock,
     SignatureBlock,
@@ -40,7 +41,7 @@ def make_blocks(features: Sequence[Feature], sources: Sequence[SourceCalls]) -> 
     for feature in features:
         own = [source for source in sources if source.source.feature is feature]
         calls = [source.calls for source in own]
-        whole = tuple(source.source for source in own)
+        whole = tuple({source.source.block: source.source for source in own}.values())
         if isinstance(feature, BaseRateFeature):
             blocks.append(NamedBlock(feature.block, feature.kind, BaseRateBlock(), ()))
         elif isinstance(feature, NeighbourFeature):
@@ -50,16 +51,28 @@ def make_blocks(features: Sequence[Feature], sources: Sequence[SourceCalls]) -> 
                 NamedBlock(feature.block, feature.kind, ReconstructionBlock(calls, feature.components), whole)
             )
         else:
-            kind = StrengthBlock if isinstance(feature, StrengthFeature) else SignatureBlock
-            blocks += [NamedBlock(s.source.block, feature.kind, kind(s.calls), (s.source,)) for s in own]
+            make = _strength if isinstance(feature, StrengthFeature) else _signature
+            blocks += [NamedBlock(_named(s), feature.kind, make(s), (s.source,)) for s in own]
     return blocks
+
+
+def _named(source: SourceCalls) -> str:
+    return f"{source.source.block}/{source.question or source.source.effect_kind}"
+
+
+def _signature(source: SourceCalls) -> Block:
+    return SignatureBlock(source.calls)
+
+
+def _strength(source: SourceCalls) -> Block:
+    return ChangedBlock(source.calls) if source.question == "changed" else StrengthBlock(source.calls)
 
 
 def columns_of(blocks: Sequence[NamedBlock]) -> pl.DataFrame:
     """Say of every column its block, kind, datasets, licences, and whether it is learnt from training labels."""
     lines = [
         {
-            "name": f"{named.name}/{suffix}",
+            "name": f"{named.name}/{suffix}" if suffix else named.name,
             "block": named.name,
             "kind": named.kind,
             "is_fitted": named.block.is_fitted,

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurestore.errors import LeakageError
+from featurestore.features.kinds import ExternalEffects
 from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.pairs.calls import Calls
 
 if TYPE_CHECKING:
+    from featurestore.features.kinds import Question
+    from featurestore.features.pairs.calls import Axes
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
     from featurestore.warehouse import Warehouse
 
+CALLS = "de_call"
 _SAME_CALLS = 0.98
 """Correlation of calls, less each gene's mean, from which two tables are of the same cells."""
 _FEWEST_SHARED = 100
@@ -24,9 +28,10 @@ _FEWEST_SHARED = 100
 
 @dataclass(frozen=True, slots=True)
 class SourceCalls:
-    """A source and its calls."""
+    """A source, what its calls were asked (None for effects of other kinds), and the answers."""
 
     source: Source
+    question: Question | None
     calls: Calls
 
     @property
@@ -56,30 +61,48 @@ def read_matrices(
     return found
 
 
-def check_same_calls(
-    source: SourceCalls, target: Calls, experiments: Sequence[str], allow: Sequence[Allow]
-) -> dict[str, Any]:
-    """Compare a source's calls with the target's training calls on the pairs that both list.
+def ask(source: Source, matrix: SignatureMatrix, axes: Axes, asked: Question) -> list[SourceCalls]:
+    """Ask a source all questions of its feature, by default the one given."""
+    if source.effect_kind != CALLS:
+        return [SourceCalls(source, None, Calls.of(axes, source.conditions, matrix, None))]
+    feature = source.feature
+    questions = (isinstance(feature, ExternalEffects) and feature.questions) or [asked]
+    return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q)) for q in dict.fromkeys(questions)]
+
+
+def check_same_calls(source: SourceCalls, target: Calls, own: Sequence[str], allow: Sequence[Allow]) -> dict[str, Any]:
+    """Compare a source's answers to the target's question with the training answers, on the pairs that have both.
+
+    Parameters
+    ----------
+    source
+        The source.
+    target
+        Training answers.
+    own
+        The target's experiments.
+    allow
+        Pairs of experiments that are no leak.
 
     Returns
     -------
-    The verdict for the manifest: pairs compared, and the correlation of calls less each gene's mean; None where it is
-    undefined.
+    The verdict for the manifest: pairs compared, and the correlation of answers less each gene's mean; None where it
+    is undefined.
 
     Raises
     ------
     LeakageError
         They are the same, and the spec does not allow the pair of experiments.
     """
-    ours = target.centred()
-    theirs = source.calls.centred().at(ours.perturbation, ours.gene)
+    theirs = source.calls.at(target.perturbation, target.gene)
     shared = np.isfinite(theirs)
-    a, b = ours.value[shared], theirs[shared]
-    defined = shared.sum() >= _FEWEST_SHARED and a.std() > 0 and b.std() > 0
+    places = target.perturbation[shared], target.gene[shared]
+    a, b = (Calls(*places, value[shared], target.shape).centred().value for value in (target.value, theirs))
+    defined = len(a) >= _FEWEST_SHARED and a.std() > 0 and b.std() > 0
     r = float(np.corrcoef(a, b)[0, 1]) if defined else None
     allowed = {(pair.target, pair.source) for pair in allow}
-    named = all((one, other) in allowed for one in experiments for other in source.experiments)
-    if r is not None and r >= _SAME_CALLS and not named:
+    is_allowed = all((one, other) in allowed for one in own for other in source.experiments)
+    if r is not None and r >= _SAME_CALLS and not is_allowed:
         raise LeakageError(
             f"Source {source.source.name} looks like the target under another name.",
             where=f"feature {source.source.block}",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, did_you_mean
+from featurestore.features.pairs.calls import answers
 from featurestore.features.perturbations import assign_folds, own_targets, shared_target_groups
 from featurestore.sqlfiles import sql_files
 
@@ -54,7 +55,7 @@ class Pairs:
     condition, gene
         Positions in the target's conditions and genes, shape (pairs,).
     call
-        What the dataset says of each, shape (pairs,).
+        The answer of each, shape (pairs,): changed 1, not 0; up 1, down -1.
     divisions
         One where the data has its own split, one per fold else.
     """
@@ -103,22 +104,17 @@ def pairs_of(conditions: pl.DataFrame, matrix: SignatureMatrix, target: Target, 
     FeatureError
         There is no pair of both answers among the training pairs.
     """
-    is_row = np.isfinite(matrix.values) & ~own_targets(conditions, matrix.genes)
-    if target.question == "direction":
-        is_row &= matrix.values != 0
-    condition, gene = np.nonzero(is_row)
-    call = matrix.values[condition, gene].astype(np.float64)
-    is_positive = call > 0 if target.question == "direction" else call != 0
-    if target.question == "changed":
-        call = np.abs(call)
+    condition, gene, call = answers(matrix, target.question)
+    is_row = ~own_targets(conditions, matrix.genes)[condition, gene]
+    condition, gene, call = condition[is_row], gene[is_row], call[is_row]
+    is_positive = call > 0
     rows = pl.concat(
         [conditions.select(_DESCRIBED)[condition], matrix.genes.select("gene_id", "gene_symbol")[gene]],
         how="horizontal",
     ).with_columns(is_positive=pl.Series(is_positive))
     divisions = [_division(conditions, condition, name, split) for name in _held_out(conditions)]
     for division in divisions:
-        answers = np.unique(is_positive[~division.is_held_out])
-        if len(answers) < 2:  # noqa: PLR2004, positive and negative
+        if len(np.unique(is_positive[~division.is_held_out])) < 2:  # noqa: PLR2004, positive and negative
             raise FeatureError(
                 "Training pairs have one answer only, so nothing can be learnt.",
                 where=f"target, question = '{target.question}', {division.name} held out",

@@ -13,7 +13,7 @@ from featurestore.features.pairs.pair_matrix import PairMatrix
 def run(pair_store, pair_text, tmp_path):
     def run(command, *arguments):
         spec = tmp_path / "pairs.toml"
-        spec.write_text(pair_text("dir"))
+        spec.write_text(pair_text("direction"))
         result = CliRunner().invoke(
             command, [str(spec), "-o", str(tmp_path / "out"), *arguments], obj=pair_store.path, catch_exceptions=False
         )
@@ -27,9 +27,9 @@ def test_build__describes_pairs(run, tmp_path):
     text = run(build)
     matrix = PairMatrix.read(tmp_path / "out")
     assert f"pairs: {matrix.rows.height:,} pairs of {matrix.manifest['n_perturbations']} perturbations" in text
-    assert "b_dir/CVCL_B" in text
+    assert "line_b/CVCL_B" in text
     assert "signature, reconstruction, neighbour" in text
-    assert "Held out: test. Learnt from training labels, anew for each: reconstruction/call" in text
+    assert "Held out: test. Learnt from training labels, anew for each: reconstruction/value" in text
     assert "no source shares an experiment with the rows (screen:A)" in text
 
 

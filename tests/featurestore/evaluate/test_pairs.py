@@ -13,12 +13,12 @@ from featurestore.features.pairs.builder import build_pairs, read_pairs
 
 @pytest.fixture(scope="module")
 def evaluation(pair_store, pair_spec):
-    return evaluate_pairs(read_pairs(pair_store, pair_spec("dir")), shuffles=4)
+    return evaluate_pairs(read_pairs(pair_store, pair_spec("direction")), shuffles=4)
 
 
-@pytest.mark.parametrize("table", ["de", "dir"])
-def test_evaluate__finds_what_the_lines_share(pair_store, pair_spec, table):
-    evaluation = evaluate_pairs(read_pairs(pair_store, pair_spec(table)), shuffles=0)
+@pytest.mark.parametrize("question", ["changed", "direction"])
+def test_evaluate__finds_what_the_lines_share(pair_store, pair_spec, question):
+    evaluation = evaluate_pairs(read_pairs(pair_store, pair_spec(question)), shuffles=0)
     assert evaluation.areas["logistic"] > 0.75
     assert evaluation.areas["logistic"] > evaluation.areas["elsewhere"] + 0.1 > 0.6
     assert evaluation.null == []
@@ -31,12 +31,12 @@ def test_evaluate__falls_to_chance_where_the_sources_are_shuffled(evaluation):
 
 
 def test_evaluate__predictions_do_not_depend_on_held_out_labels(writer, write_lines, called, pair_store, pair_spec):
-    is_test = (np.arange(len(called["a_dir"])) % 4 == 0)[:, None]
-    scrambled = np.where(is_test, -called["a_dir"], called["a_dir"])
-    write_lines(writer, called | {"a_dir": scrambled})
+    is_test = (np.arange(len(called["line_a"])) % 4 == 0)[:, None]
+    scrambled = np.where(is_test, -called["line_a"], called["line_a"])
+    write_lines(writer, called | {"line_a": scrambled})
     with writer.open() as store:
-        other = build_pairs(store, pair_spec("dir"))
-    matrix = build_pairs(pair_store, pair_spec("dir"))
+        other = build_pairs(store, pair_spec("direction"))
+    matrix = build_pairs(pair_store, pair_spec("direction"))
     held_out = matrix.inner_fold[0] < 0
     assert (matrix.y[held_out] != other.y[held_out]).all()
     np.testing.assert_array_equal(matrix.X, other.X)
@@ -46,7 +46,7 @@ def test_evaluate__predictions_do_not_depend_on_held_out_labels(writer, write_li
 
 
 def test_evaluate__holds_every_fold_out_once(pair_store, pair_spec):
-    matrix = build_pairs(pair_store, pair_spec("dir", "folds = 3"))
+    matrix = build_pairs(pair_store, pair_spec("direction", "folds = 3"))
     scores, weights = held_out_scores(matrix, pair_models(matrix))
     assert all(np.isfinite(score).all() for score in scores.values())
     assert weights["logistic"].shape == (matrix.columns.height,)
@@ -105,7 +105,7 @@ def test_write__tells_where_it_cannot(evaluation, tmp_path):
 
 
 def test_evaluation__without_a_gene_that_has_both_answers_is_undefined(pair_store, pair_spec, tmp_path):
-    matrix = build_pairs(pair_store, pair_spec("dir"))
+    matrix = build_pairs(pair_store, pair_spec("direction"))
     matrix.y[matrix.inner_fold[0] < 0] = True
     evaluation = PairEvaluation(matrix, *held_out_scores(matrix, pair_models(matrix)), [])
     assert evaluation.areas == {}

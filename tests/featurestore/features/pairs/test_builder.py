@@ -21,28 +21,66 @@ def column(matrix, name):
 
 
 def test_build__the_sources_call_on_that_very_gene_is_a_feature(matrix, called):
-    found = column(matrix, "signature/b_de/CVCL_B/call")
+    found = column(matrix, "signature/line_b/CVCL_B/changed")
     perturbation = matrix.rows["perturbation_label"].str.slice(1).cast(int).to_numpy()
     gene = matrix.rows["gene_id"].str.slice(4).cast(int).to_numpy() - 1
-    there = called["b_de"][perturbation, gene]
+    changed = np.where(np.isfinite(called["line_b"]), called["line_b"] != 0, np.nan)
+    there = changed[perturbation, gene]
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(there))
-    n = np.isfinite(called["b_de"]).sum(axis=0)
-    overall = np.nanmean(called["b_de"])
-    mean = (np.nansum(called["b_de"], axis=0) + 5 * overall) / (n + 5)
+    n = np.isfinite(changed).sum(axis=0)
+    mean = (np.nansum(changed, axis=0) + 5 * np.nanmean(changed)) / (n + 5)
     np.testing.assert_allclose(found, (there - mean[gene]).astype(np.float32), atol=1e-6)
 
 
 def test_build__columns_say_where_they_are_from_and_what_looks_at_labels(matrix):
     lines = {row["name"]: row for row in matrix.columns.iter_rows(named=True)}
-    assert lines["neighbour/response"]["dataset_ids"] == ["b_de", "b_dir", "c_de", "c_dir"]
-    assert lines["strength/c_dir/CVCL_C/log_n_changed"]["licences"] == ["licence of c_dir"]
+    assert list(lines) == [
+        "signature/line_b/CVCL_B/changed",
+        "signature/line_c/CVCL_C/changed",
+        "reconstruction/value",
+        "neighbour/response",
+        "neighbour/strength",
+        "strength/line_b/CVCL_B/changed/mean",
+        "strength/line_b/CVCL_B/changed/log_n",
+        "strength/line_b/CVCL_B/direction/mean",
+        "base_rate/log_odds",
+    ]
+    assert lines["neighbour/response"]["dataset_ids"] == ["line_b", "line_c"]
+    assert lines["signature/line_c/CVCL_C/changed"]["licences"] == ["licence of line_c"]
     fitted = [name for name, line in lines.items() if line["is_fitted"]]
-    assert fitted == ["reconstruction/call", "neighbour/response", "neighbour/strength", "base_rate/log_odds"]
+    assert fitted == ["reconstruction/value", "neighbour/response", "neighbour/strength", "base_rate/log_odds"]
+
+
+def test_build__asks_sources_the_targets_question_unless_told(pair_store, pair_text):
+    names = build_pairs(pair_store, parse_spec(pair_text("direction"))).columns["name"]
+    assert "signature/line_b/CVCL_B/direction" in names
+    both = pair_text().replace('kind = "signature"', 'kind = "signature"\nquestions = ["direction", "changed"]')
+    names = build_pairs(pair_store, parse_spec(both)).columns["name"]
+    assert names[:2].to_list() == ["signature/line_b/CVCL_B/direction", "signature/line_b/CVCL_B/changed"]
+
+
+def test_build__takes_effects_of_other_kinds_as_they_are(writer, write_lines, called, pair_text, make_condition):
+    write_lines(writer, called)
+    effects = np.random.default_rng(0).normal(size=(6, 30))
+    conditions = [make_condition(f"P{i}", "D", genes=[f"ENSG9{i:010d}"], experiment="screen:D") for i in range(6)]
+    writer.dataset("line_d", conditions, effects)
+    more = (
+        '[[feature]]\nkind = "signature"\nname = "delta"\ndatasets = ["line_d"]\neffect_kind = "delta_log1p"\n[split]'
+    )
+    with writer.open() as store:
+        matrix = build_pairs(store, parse_spec(pair_text().replace("[split]", more)))
+    rows = matrix.rows.with_columns(found=column(matrix, "delta/line_d/CVCL_D/delta_log1p"))
+    gene = rows.filter(perturbation_label="P1", gene_id=f"ENSG{2:011d}")["found"]
+    mean = (effects[:, 1].sum() + 5 * effects.mean()) / 11
+    expected = [] if np.isnan(called["line_a"][1, 1]) else [pytest.approx(effects[1, 1] - mean, abs=1e-6)]
+    assert gene.to_list() == expected
+    assert np.isfinite(rows.filter(perturbation_label="P2")["found"].to_numpy()).any()
+    assert np.isnan(rows.filter(perturbation_label="P7")["found"].to_numpy()).all()
 
 
 def test_build__manifest_holds_spec_releases_and_verdict(matrix):
     manifest = matrix.manifest
-    assert manifest["releases"] == dict.fromkeys(["a_de", "b_de", "b_dir", "c_de", "c_dir"], "r1")
+    assert manifest["releases"] == dict.fromkeys(["line_a", "line_b", "line_c"], "r1")
     assert manifest["guard"]["experiments"]["target_experiments"] == ["screen:A"]
     assert manifest["guard"]["split"]["split_by"] == "published_split"
     assert manifest["spec"]["target"]["question"] == "changed"
@@ -55,44 +93,37 @@ def test_build__is_dispatched_by_the_unit(pair_store, pair_spec, matrix):
     np.testing.assert_array_equal(again.X, matrix.X)
 
 
-def test_build__refuses_the_target_lines_other_table(pair_store, pair_text):
-    leaky = pair_text().replace('datasets = ["b_de", "c_dir"]', 'datasets = ["a_dir"]')
-    with pytest.raises(LeakageError, match=r"strength/a_dir/CVCL_A: \d+ of \d+ conditions"):
-        build_pairs(pair_store, parse_spec(leaky))
+def test_build__refuses_another_table_of_the_target_line(writer, write_lines, called, pair_text):
+    write_lines(writer, called | {"more_a": called["line_a"]})
+    leaky = pair_text().replace('kind = "strength"\ndatasets = ["line_b"]', 'kind = "strength"\ndatasets = ["more_a"]')
+    with writer.open() as store, pytest.raises(LeakageError, match="strength/more_a/CVCL_A: 90 of 90 conditions"):
+        build_pairs(store, parse_spec(leaky))
 
 
-def test_build__refuses_the_same_calls_under_another_name(writer, write_lines, called, pair_spec):
-    write_lines(writer, called | {"b_de": called["a_de"]})
+@pytest.mark.parametrize("question", ["changed", "direction"])
+def test_build__refuses_the_same_calls_under_another_name(writer, write_lines, called, pair_spec, question):
+    write_lines(writer, called | {"line_b": called["line_a"]})
     with writer.open() as store:
-        with pytest.raises(LeakageError, match="b_de/CVCL_B looks like the target"):
-            build_pairs(store, pair_spec())
+        with pytest.raises(LeakageError, match="line_b/CVCL_B looks like the target"):
+            build_pairs(store, pair_spec(question))
         allow = '\n[[allow]]\ntarget = "screen:A"\nsource = "screen:B"\nreason = "a test"'
-        verdicts = build_pairs(store, pair_spec("de", f'column = "published_split"{allow}')).manifest["guard"]
-    assert verdicts["lookalikes"][0]["correlation"] > 0.99
+        verdicts = build_pairs(store, pair_spec(question, f'column = "published_split"{allow}')).manifest["guard"]
+    assert verdicts["lookalikes"][0]["correlation"] == pytest.approx(1.0)
     assert verdicts["experiments"]["allowed"][0]["reason"] == "a test"
 
 
-def test_build__knows_no_perturbation_by_the_opposite_one(writer, write_lines, called, pair_spec, make_condition):
-    write_lines(writer, {name: calls for name, calls in called.items() if name != "b_de"})
-    genes = [f"ENSG{i:011d}" for i in range(1, called["b_de"].shape[1] + 1)]
-    conditions = [
-        make_condition(f"P{i}", "B", kind="crispra", genes=[f"ENSG9{i:010d}"], experiment="screen:B")
-        for i in range(len(called["b_de"]))
-    ]
-    writer.dataset("b_de", conditions, called["b_de"], genes=genes, kind="de_call")
+def test_build__knows_no_perturbation_by_the_opposite_one(writer, write_lines, called, pair_spec):
+    write_lines(writer, {name: calls for name, calls in called.items() if name != "line_b"})
+    write_lines(writer, {"line_b": called["line_b"]}, kind=lambda _: "crispra")
     with writer.open() as store:
         matrix = build_pairs(store, pair_spec())
-    assert np.isnan(column(matrix, "signature/b_de/CVCL_B/call")).all()
-    assert np.isfinite(column(matrix, "signature/c_de/CVCL_C/call")).any()
+    assert np.isnan(column(matrix, "signature/line_b/CVCL_B/changed")).all()
+    assert np.isfinite(column(matrix, "signature/line_c/CVCL_C/changed")).any()
 
 
-def test_build__refuses_sources_without_a_perturbation_in_common(
-    writer, write_lines, called, pair_spec, make_condition
-):
-    write_lines(writer, {name: calls for name, calls in called.items() if name[0] == "a"})
-    for name in ("b_de", "b_dir", "c_de", "c_dir"):
-        conditions = [make_condition(f"Q{i}", name[0].upper(), genes=[f"ENSG8{i}"], experiment=name) for i in range(4)]
-        writer.dataset(name, conditions, called[name][:4, :30], kind="de_call")
+def test_build__refuses_sources_without_a_perturbation_in_common(writer, write_lines, called, pair_spec):
+    write_lines(writer, {"line_a": called["line_a"]})
+    write_lines(writer, {name: called[name] for name in ("line_b", "line_c")}, genes=lambda i: [f"ENSG8{i:010d}"])
     with writer.open() as store, pytest.raises(FeatureError, match="No source says anything"):
         build_pairs(store, pair_spec())
 
@@ -106,7 +137,9 @@ def test_build__refuses_features_that_look_nowhere(pair_store, pair_text):
 
 def test_build__refuses_licences(pair_store, pair_spec):
     with pytest.raises(FeatureError, match="licences"):
-        build_pairs(pair_store, pair_spec("de", 'column = "published_split"\n[licence]\nforbid = ["licence of c_de"]'))
+        build_pairs(
+            pair_store, pair_spec("changed", 'column = "published_split"\n[licence]\nforbid = ["licence of line_c"]')
+        )
 
 
 def test_shuffle__deals_perturbations_anew_and_leaves_the_target_alone(pair_store, pair_spec, matrix):
@@ -114,7 +147,7 @@ def test_shuffle__deals_perturbations_anew_and_leaves_the_target_alone(pair_stor
     shuffled = task.build(shuffle=0)
     assert shuffled.rows.equals(matrix.rows)
     np.testing.assert_array_equal(column(shuffled, "base_rate/log_odds"), column(matrix, "base_rate/log_odds"))
-    before, after = (column(m, "signature/b_de/CVCL_B/call") for m in (matrix, shuffled))
+    before, after = (column(m, "signature/line_b/CVCL_B/changed") for m in (matrix, shuffled))
     assert np.mean(np.isfinite(before) & np.isfinite(after)) < 0.2, "a third of a third of the pairs"
     again, other = task.build(shuffle=0), task.build(shuffle=1)
     np.testing.assert_array_equal(again.X, shuffled.X)
@@ -123,7 +156,7 @@ def test_shuffle__deals_perturbations_anew_and_leaves_the_target_alone(pair_stor
 
 
 def test_write__round_trip_and_proof(pair_store, pair_spec, tmp_path):
-    matrix = build_pairs(pair_store, pair_spec("de", "folds = 3"))
+    matrix = build_pairs(pair_store, pair_spec("changed", "folds = 3"))
     matrix.write(tmp_path)
     read = read_matrix(tmp_path)
     assert isinstance(read, PairMatrix)
@@ -141,7 +174,7 @@ def test_build__pinned_to_a_snapshot(writer, write_lines, called, pair_spec):
     write_lines(writer, called)
     with writer.open() as store:
         before = build_pairs(store, pair_spec())
-    write_lines(writer, {"b_de": 1 - called["b_de"]}, release="r2")
+    write_lines(writer, {"line_b": 1 - called["line_b"] ** 2}, release="r2")
     with writer.open() as store:
         now = build_pairs(store, pair_spec())
         pinned = build_pairs(store, pair_spec().model_copy(update={"snapshot": 1}))

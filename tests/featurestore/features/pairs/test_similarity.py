@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featurestore.features.pairs.blocks import BaseRateBlock, ReconstructionBlock, StrengthBlock
+from featurestore.features.pairs.blocks import BaseRateBlock, ChangedBlock, ReconstructionBlock
 from featurestore.features.pairs.calls import Calls
 from featurestore.features.pairs.similarity import Neighbours, directions, factorise
 
@@ -83,9 +83,9 @@ def test_factorise__starts_from_a_fixed_point(tables):
 
 
 def test_strength__counts_changed_genes_of_the_source():
-    block = StrengthBlock(Calls(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 0.0, -1.0]), (3, 2)))
+    block = ChangedBlock(Calls(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 1.0, 0.0]), (3, 2)))
     mean, changed = block.columns(np.array([0, 1, 2]), np.array([0, 0, 0]))
-    np.testing.assert_allclose(changed, [np.log(2), np.log(2), np.nan])
+    np.testing.assert_allclose(changed, [np.log(3), np.log(2), np.nan])
     assert np.isnan(mean[2])
     assert mean[0] > mean[1]
 
