@@ -56,6 +56,8 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
     lines.note(
         f"Drafted by 'featurestore inspect' from {found.path.name}: {found.n_rows:,} rows x {found.n_genes:,} genes."
     )
+    if found.entry is not None and found.entry.spec is not None:
+        lines.note(f"A spec of {found.entry.id} comes along: featurestore ingest {found.entry.id} --data FOLDER")
     lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
     _dataset(lines, found, folder)
     draft_condition(lines, found, folder)
@@ -107,6 +109,11 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("key", table.key)
     lines.section("genes")
     _gene_ids(lines, found, folder)
+    if found.n_silent and found.needs_control:
+        lines.note(
+            f"{found.n_silent:,} of {found.n_genes:,} genes are 0 in all rows looked at; if the publisher pads "
+            'its list with genes that were not measured: absent = "all_zero"'
+        )
     kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
     _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
     _named(lines, found, "coverage", ("auc", "mapped_reads") if found.values.kind == "bp_coverage" else ())

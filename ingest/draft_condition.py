@@ -14,6 +14,7 @@ from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
 from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS, REPLICATE_VALUES
 
+COMBINED = " + "
 UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
 """Endings of columns' names that tell the unit of their numbers."""
 
@@ -29,7 +30,7 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
         lines.ask("kind", "crispri")
     else:
-        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        _perturbation(lines, found, best)
         kind = found.roles["kind"][0]
         name = "kind" if kind.column is None else "kind_column"
         lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
@@ -42,6 +43,16 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
     _context(lines, found)
     _quantities(lines, found)
     _partition(lines, found)
+
+
+def _perturbation(lines: Lines, found: Inspection, best: Guess) -> None:
+    """Write the column of labels, or the two of a combination."""
+    combined = found.best("combined")
+    if combined is None:
+        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        return
+    lines.set("perturbation", [best.column, combined.column], _why(best), f"with {_why(combined)}")
+    lines.set("separator", COMBINED, "what the two names are joined by")
 
 
 def _cell_lines(lines: Lines, found: Inspection, folder: Path) -> None:
@@ -107,7 +118,13 @@ def _quantities(lines: Lines, found: Inspection) -> None:
         has_own_unit = any("such as" in reason for reason in guess.reasons)
         unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
         told = "" if has_own_unit or unit else f'no unit is given: add unit = "{example}" if that is it'
-        lines.set(role, {"column": guess.column} | ({"unit": unit} if unit else {}), _why(guess), told)
+        value: dict[str, object] = {"column": guess.column}
+        if unit:
+            value["unit"] = unit
+        if role == "dose" and found.is_measured:
+            value["nominal"] = True
+            told = f"{told}; " * bool(told) + "doses as measured, taken as those that were meant"
+        lines.set(role, value, _why(guess), told)
 
 
 def _partition(lines: Lines, found: Inspection) -> None:

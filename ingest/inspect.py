@@ -98,6 +98,9 @@ class _Look:
             self.roles["perturbation"] = guess_keys(self.columns[INDEX])
         self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
         totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
+        labels = self._labels(values, gene_of_column)
+        self._tell_combinations(labels)
+        dose = next((guess.column for guess in self.roles["dose"] if guess.column is not None), None)
         return Inspection(
             path=self.reader.path,
             format=self.reader.format,
@@ -110,16 +113,30 @@ class _Look:
             values=values,
             genes=genes,
             columns=tuple(self.columns),
-            labels=self._labels(values, gene_of_column),
+            labels=labels,
             roles=self.roles,
             units=self._units(),
+            is_measured=dose is not None and self.columns[dose].are_measured,
             extract=self.extract,
             genes_in=self.genes_in,
             row_table=self.row_table,
             gene_table=gene_table,
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
+            n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
+
+    def _n_silent(self) -> int:
+        stored = self.sample.matrix
+        return int(stored.shape[1] - np.unique(stored.indices[stored.data != 0]).size)
+
+    def _tell_combinations(self, labels: Labels | None) -> None:
+        """Take a second column of compounds for their combination: it holds the same control label."""
+        seconds = self.roles["second perturbation"]
+        if labels is None or labels.gene_share >= SURE or not seconds:
+            return
+        if set(self.columns[str(seconds[0].column)].controls) & set(labels.controls):
+            self.roles["combined"], self.roles["second perturbation"] = seconds, []
 
     def _look_beside(self) -> None:
         name = MODEL if MODEL in self.columns else INDEX

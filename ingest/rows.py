@@ -47,7 +47,7 @@ def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], fo
     rows = reader.rows([name for name in reader.row_columns() if name in needed])
     before = rows.columns
     rows = _extracted(rows, patterns, name_within(reader.path, folder))
-    rows = join_tables(rows, tables, wanted)
+    rows = join_tables(rows, tables, wanted, spec.label_columns())
     rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
     missing = [name for name in wanted if name not in rows.columns]
     if missing:

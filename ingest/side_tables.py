@@ -25,6 +25,7 @@ BETWEEN = "\x1f"
 """What the columns of a key are joined by: the unit separator, which no text holds."""
 JOINED = "|"
 """What distinct values of one key are joined by, such as the mechanisms of a compound."""
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,17 @@ def _open(
     return SideTable(tuple(found), columns, key, on, titles)
 
 
-def join_tables(rows: pl.DataFrame, tables: Sequence[SideTable], wanted: Collection[str]) -> pl.DataFrame:
+def join_tables(
+    rows: pl.DataFrame, tables: Sequence[SideTable], wanted: Collection[str], labels: Collection[str] = ()
+) -> pl.DataFrame:
     """Add to each row what the tables say of it; a column that is there already stays as it is.
 
-    Of several lines with one key, the distinct values are joined by ``|``.
+    Of several lines with one key, the distinct values are joined by ``|``; labels must not differ between them.
+
+    Raises
+    ------
+    SpecError
+        A row lacks the column to join on, or has several lines with different labels.
     """
     for number, table in enumerate(tables):
         later = {name for other in tables[number + 1 :] for name in other.on}
@@ -127,9 +135,27 @@ def join_tables(rows: pl.DataFrame, tables: Sequence[SideTable], wanted: Collect
                     do=did_you_mean(name, rows.columns),
                 )
         rows = rows.with_columns(joined(table.on))
-        lines = _one_line_a_key(table.read(needed).join(rows.select(KEY).unique(), on=KEY, how="semi"))
+        lines = table.read(needed).join(rows.select(KEY).unique(), on=KEY, how="semi")
+        _require_one_label(lines, table, labels)
+        lines = _one_line_a_key(lines)
         rows = rows.join(lines, on=KEY, how="left", maintain_order="left").drop(KEY)
     return rows
+
+
+def _require_one_label(lines: pl.DataFrame, table: SideTable, labels: Collection[str]) -> None:
+    for name in (name for name in labels if name in lines.columns):
+        several = lines.group_by(KEY, maintain_order=True).agg(pl.col(name).drop_nulls().unique(maintain_order=True))
+        several = several.filter(pl.col(name).list.len() > 1)
+        if several.height:
+            key, values = several.row(0)
+            raise SpecError(
+                "The table has several lines for one row, and they do not agree.",
+                where=str(table.paths[0]),
+                expected=f"one '{name}' for each {', '.join(table.key)}",
+                got=f"{several.height:,} with several, such as {key.replace(BETWEEN, ', ')!r}: "
+                + ", ".join(map(repr, values[:MOST_SHOWN])),
+                do="name all columns of its key, such as the plate, under join of [rows]",
+            )
 
 
 def _one_line_a_key(lines: pl.DataFrame) -> pl.DataFrame:

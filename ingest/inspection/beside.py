@@ -79,7 +79,10 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         distinct = table.select(pl.col(name).is_in(keys.implode()).sum().alias(name) for name in candidates[:8])
         counts = distinct.collect().row(0, named=True)
         key = max(counts, key=lambda name: (counts[name] > 0, -abs(counts[name] - keys.len())))
-        n_found = table.filter(pl.col(key).is_in(keys.implode())).select(pl.col(key).n_unique()).collect().item()
+        lines = table.filter(pl.col(key).is_in(keys.implode())).unique().collect()
     except DAMAGE:
+        return None
+    n_found = lines[key].n_unique()
+    if lines.height > n_found:  # the same well on several plates: this key alone does not tell rows apart
         return None
     return Beside(path, key, tuple(names), int(n_found), keys.len()) if n_found else None

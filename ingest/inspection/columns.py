@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from ingest.harmonise.contexts import map_contexts
-from ingest.harmonise.doses import MOLAR, dose_um, time_h
+from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.perturbations import KINDS, UNASSIGNED
 from ingest.inspection.known import CONTROLS
@@ -100,6 +100,12 @@ class Column:
     def number_share(self) -> float:
         """Part of the rows whose label is a number that is not below 0."""
         return self._share(lambda label: dose_um(label, "uM").value is not None)
+
+    @property
+    def are_measured(self) -> bool:
+        """Whether its numbers are doses as measured: several of them are near one that was meant."""
+        numbers = self.others["label"].cast(pl.Float64, strict=False).drop_nulls()
+        return nominal_dose(numbers)["nominal"].n_unique() < numbers.n_unique()
 
     @cached_property
     def are_kinds(self) -> bool:

@@ -36,6 +36,8 @@ class Inspection:
         The labels of the likeliest column of perturbations.
     units
         Unit of ``dose`` and ``time``, where another column gives it.
+    is_measured
+        Whether doses are measured ones, to be taken as those that were meant.
     extract
         Patterns that read further columns out of columns, where labels are part of a name.
     genes_in
@@ -46,6 +48,8 @@ class Inspection:
         The catalogued dataset that has a file of this name.
     total
         Median total of a row of the sample.
+    n_silent
+        Genes that are 0 in all rows of the sample, where it has whole rows.
     """
 
     path: Path
@@ -62,12 +66,14 @@ class Inspection:
     roles: dict[str, list[Guess]]
     labels: Labels | None
     units: dict[str, str] = field(default_factory=dict)
+    is_measured: bool = False
     extract: dict[str, str] = field(default_factory=dict)
     genes_in: str | None = None
     row_table: Beside | None = None
     gene_table: Beside | None = None
     entry: Entry | None = None
     total: float | None = None
+    n_silent: int = 0
 
     @property
     def cells(self) -> list[str]:

@@ -16,6 +16,8 @@ from ingest.inspection.known import LOOKS_LIKE_CONTROL
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 SUFFIXES = (r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
+DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "
+"""What a dose before the name of a compound looks like."""
 MOST = 0.8
 """What part of the labels in question must fit."""
 FEW_CELLS = 10
@@ -78,7 +80,10 @@ def judge_labels(column: Column) -> Labels:
 
 
 def _strip(names: list[str]) -> tuple[str, str] | None:
-    """Find a suffix that nearly all labels have, and without which they are genes."""
+    """Find a suffix that nearly all labels have, and without which they are genes; or a dose before a compound."""
+    dosed = [name for name in names if re.match(DOSE_FIRST, name)]
+    if dosed and len(dosed) >= MOST * len(names):
+        return DOSE_FIRST, f"{len(dosed):,} of {len(names):,} labels begin with a dose, such as {dosed[0]!r}"
     for pattern in SUFFIXES:
         matching = [name for name in names if re.search(pattern, name)]
         if len(matching) < MOST * len(names) or not matching:

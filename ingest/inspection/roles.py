@@ -85,7 +85,8 @@ def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[Column],
 
 
 def _perturbation(column: Column) -> Evidence:
-    is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or column.molar_share > HALF
+    is_dose = column.molar_share > HALF and not column.controls
+    is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or is_dose
     if not column.is_text or column.n_labels < 2 or is_elsewhere or rank(column.name, "guide") is not None:  # noqa: PLR2004
         return []
     if column.is_key and not column.genes:
