@@ -61,7 +61,10 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
     lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
     _dataset(lines, found, folder)
     draft_condition(lines, found, folder)
-    _tables(lines, found, folder)
+    if found.table is not None:
+        _listed(lines, found.table)
+    else:
+        _tables(lines, found, folder)
     text = "\n".join(lines.lines) + "\n"
     if not lines.missing:
         _require_spec(text)
@@ -73,6 +76,8 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.section("dataset")
     lines.set("id", entry.id if entry else _dataset_id(found.path))
     lines.set("files", [relative(found.path, folder)], f"told by its content: {found.format}")
+    if found.table is not None and "format" in found.table:
+        lines.set("format", found.table["format"])
     if found.genes_in is not None:
         lines.set("genes_in", found.genes_in, "the first column holds the genes")
     if found.matrix is not None:
@@ -94,6 +99,13 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
     for key in ("source", "title", "citation", "licence", "url"):
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
+
+
+def _listed(lines: Lines, table: dict[str, str]) -> None:
+    lines.section("table")
+    for key, column in table.items():
+        if key != "format":
+            lines.set(key, column)
 
 
 def _tables(lines: Lines, found: Inspection, folder: Path) -> None:

@@ -24,11 +24,13 @@ from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
+from ingest.inspection.listed import inspect_listed
 from ingest.inspection.roles import SURE, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.values import Values, judge_values
 from ingest.open import open_source
 from ingest.reader import INDEX, Reader
+from ingest.readers.hdf5 import is_hdf5
 from ingest.spec import RELATIVE_VALUES
 
 TABLES = "table"
@@ -53,6 +55,11 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     SourceFormatError
         The file is of no known format, or damaged.
     """
+    listed = (
+        None if matrix is not None or not path.is_file() or is_hdf5(path) else inspect_listed(path, _catalogued(path))
+    )
+    if listed is not None:
+        return listed
     first = _inspect(path, matrix)
     if first.format.startswith(TABLES) and first.genes.id is None:
         turned = _inspect(path, matrix, "lines")

@@ -44,6 +44,8 @@ class Inspection:
         Of a table, ``lines`` where its lines are genes.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
+    table
+        Of a table with a line for each condition and gene, its columns by what ``[table]`` calls them.
     entry
         The catalogued dataset that has a file of this name.
     total
@@ -71,6 +73,7 @@ class Inspection:
     genes_in: str | None = None
     row_table: Beside | None = None
     gene_table: Beside | None = None
+    table: dict[str, str] | None = None
     entry: Entry | None = None
     total: float | None = None
     n_silent: int = 0
