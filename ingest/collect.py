@@ -1,8 +1,9 @@
 """Garbage collection: remove what no snapshot names, and what processes that were killed left behind.
 
-Kept are every snapshot (or the newest few, and all from the oldest that someone reads), the releases they name, and
-the references of those. Nobody is disturbed: the folder of a living process and a snapshot that is read are locked
-(see :mod:`featurestore.locks`), and nothing is published between the look at the snapshots and the removal.
+Kept are every snapshot (or the newest few, and all from the oldest that someone reads or a saved feature spec is
+pinned to), the releases they name, and the references of those. Nobody is disturbed: the folder of a living process and
+a snapshot that is read are locked (see :mod:`featurestore.locks`), and nothing is published between the look at the
+snapshots and the removal.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import WarehouseError
+from featurestore.features.registry import pinned_snapshots
 from featurestore.locks import claim, publishing, try_lock
 from featurestore.snapshot import (
     REFERENCES,
@@ -46,7 +48,8 @@ def collect(root: Path, *, keep: int | None = None, is_rehearsal: bool = False) 
     root
         The warehouse.
     keep
-        How many of the newest snapshots to keep; all where None. A snapshot that is read is kept, and all after it.
+        How many of the newest snapshots to keep; all where None. A snapshot that is read, or that a saved feature spec
+        is pinned to, is kept, and all after it.
     is_rehearsal
         Whether to remove nothing, and only say what would be.
 
@@ -94,10 +97,12 @@ def _bury(paths: list[Path], grave: Path) -> None:
 
 
 def _locked(root: Path, keep: int | None, stack: ExitStack) -> list[Path]:
-    """Lock the snapshots that can go: the oldest, up to the first that a reader holds, so that the rest is a chain."""
-    numbers = snapshot_numbers(root)
+    """Lock the snapshots that can go: the oldest, up to the first that is read or pinned; the rest stays a chain."""
+    numbers, pinned = snapshot_numbers(root), pinned_snapshots(root)
     paths = []
     for number in numbers[: max(len(numbers) - keep, 0)] if keep is not None else []:
+        if number in pinned:
+            break
         descriptor = os.open(snapshot_path(root, number), os.O_RDWR)
         stack.callback(os.close, descriptor)
         if try_lock(descriptor) is not True:

@@ -62,6 +62,11 @@ def describe_plan(made: Plan) -> str:
         f"sources, snapshot {facts['snapshot']}"
     )
     lines = [size, rendered(table)]
+    lines += [
+        f"Also {block['block']} ({block['kind']}): {block['n_features']:,} features, "
+        f"{block['n_rows_covered']:,} rows covered."
+        for block in facts["own_blocks"]
+    ]
     withheld = made.sources.filter(made.sources["withheld"].is_not_null())
     lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
     first = ", ".join(facts["uncovered"][:_SHOWN]) + (", ..." if len(facts["uncovered"]) > _SHOWN else "")

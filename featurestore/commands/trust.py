@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -15,6 +17,7 @@ from featurestore.doctor import Symptom, diagnose
 from featurestore.errors import FeatureStoreError
 from featurestore.examine import Fault, Report
 from featurestore.verify import verify as verify_warehouse
+from featurestore.warehouse import Warehouse
 
 DEEP_CHECKS = "featurestore.checks"
 """Entry points of further checks; the write path registers the one that recomputes signatures."""
@@ -24,10 +27,17 @@ form_option = click.option("--format", "form", type=click.Choice(["table", "json
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Also recompute every signature from its sums.")
+@click.option(
+    "--matrix",
+    "matrices",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Also build this written feature matrix again from its pinned snapshot, and compare every byte.",
+)
 @snapshot_option
 @form_option
 @click.pass_context
-def verify(context: click.Context, deep: bool, snapshot: int | None, form: str) -> None:  # noqa: FBT001
+def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snapshot: int | None, form: str) -> None:  # noqa: FBT001
     """Read every byte of the warehouse again, and compare it with what was published.
 
     Finds any flipped bit in a release, a reference or a snapshot, decodes every table, and runs the questions of
@@ -37,9 +47,11 @@ def verify(context: click.Context, deep: bool, snapshot: int | None, form: str) 
     Examples:
       featurestore verify
       featurestore verify --deep --format json
+      featurestore verify --matrix matrix/
     """
     checks = [point.load() for point in entry_points(group=DEEP_CHECKS)] if deep else []
     report = verify_warehouse(context.obj, snapshot, deep=checks)
+    report.faults += [fault for matrix in matrices for fault in rebuilt_faults(context.obj, matrix)]
     if form == "json":
         click.echo(json.dumps(dataclasses.asdict(report), indent=1))
     else:
@@ -69,6 +81,22 @@ def doctor(context: click.Context, form: str) -> None:
     else:
         Console(soft_wrap=True).print(_table(symptoms))
     context.exit(1 if any(symptom.status == "problem" for symptom in symptoms) else 0)
+
+
+def rebuilt_faults(warehouse: Path, matrix: Path) -> Iterator[Fault]:
+    """Build a matrix again; yield a fault where it is not what was written."""
+    from featurestore.features.registry import rebuild  # noqa: PLC0415, only where a matrix is named
+
+    with Warehouse(warehouse) as store:
+        differing = rebuild(store, matrix)
+    if differing:
+        yield Fault(
+            "The feature matrix is not what its spec gives.",
+            str(matrix),
+            expected="the same bytes, built again from its manifest",
+            got=f"other bytes in {', '.join(differing)}",
+            do="build it again: featurestore build SPEC.toml -o FOLDER",
+        )
 
 
 def _sentence(fault: Fault) -> str:

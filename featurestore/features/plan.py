@@ -14,10 +14,12 @@ import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import measure, with_folds
+from featurestore.features.context import context_block, target_expression_block
 from featurestore.features.effects import read_source
 from featurestore.features.elsewhere import Measured
+from featurestore.features.embedding import embedding_block
 from featurestore.features.guard import leaves_own_out, without_own
-from featurestore.features.kinds import ExternalEffects
+from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
 from featurestore.features.lookalike import check_lookalikes
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
 from featurestore.features.selection import Source, select
@@ -130,9 +132,28 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         "n_data_points": rows.height + sum(source.conditions.height for source in allowed),
         "n_rows_uncovered": uncovered.height,
         "uncovered": uncovered["perturbation_id"].unique().sort().to_list(),
+        "own_blocks": _own_blocks(warehouse, spec, measured),
         "n_sources_withheld": table["withheld"].is_not_null().sum(),
     }
     return Plan(rows, table.drop("order"), ordered, facts)
+
+
+def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> list[dict[str, Any]]:
+    """Build the blocks that no source is behind, which are small: how many rows each has something to say of."""
+    found = []
+    for feature in spec.feature:
+        if isinstance(feature, ContextFeature):
+            block = context_block(warehouse, feature, measured)
+        elif isinstance(feature, TargetExpressionFeature):
+            block = target_expression_block(warehouse, feature, measured)
+        elif isinstance(feature, EmbeddingFeature):
+            block = embedding_block(warehouse, feature, measured.rows)
+        else:
+            continue
+        n_covered = int(np.isfinite(block.values).any(axis=1).sum())
+        found.append({"block": feature.block, "kind": feature.kind, "n_features": block.values.shape[1]})
+        found[-1]["n_rows_covered"] = n_covered
+    return found
 
 
 def _line(

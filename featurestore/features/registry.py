@@ -80,10 +80,19 @@ def save(warehouse: Warehouse, path: Path) -> Saved:
     return Saved(spec.name, latest + 1, text, number, moment, files)
 
 
+def pinned_snapshots(root: Path) -> set[int]:
+    """Return the snapshots that saved specs need, those of retired versions not among them."""
+    return {saved.snapshot for saved in _saved(root) if saved.retired is None}
+
+
 def saved_specs(warehouse: Warehouse) -> list[Saved]:
     """List every version of every spec, by name and version."""
+    return _saved(warehouse.path)
+
+
+def _saved(root: Path) -> list[Saved]:
     found = []
-    for path in sorted((warehouse.path / FEATURES).glob("*/[0-9]*.json")):
+    for path in sorted((root / FEATURES).glob("*/[0-9]*.json")):
         marker = path.with_suffix(".retired")
         retired = marker.read_text(encoding="utf-8") if marker.is_file() else None
         found.append(Saved(name=path.parent.name, version=int(path.stem), retired=retired, **read_json(path)))

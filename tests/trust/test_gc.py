@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from featurestore.errors import WarehouseError
+from featurestore.features import registry
 from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
 from featurestore.snapshot import read_snapshot, release_path, snapshot_numbers, snapshot_path
 from featurestore.verify import verify
@@ -114,6 +115,21 @@ def test_gc__keep_leaves_a_snapshot_that_is_read_and_all_after_it(warehouse):
         assert store.frame("select count(*) as n from signature")["n"].item() > 0
     assert snapshot_numbers(warehouse) == [2, 3]
     assert len(collect(warehouse, keep=1)) == 2
+    assert snapshot_numbers(warehouse) == [3]
+
+
+def test_gc__keep_leaves_a_snapshot_that_a_saved_spec_is_pinned_to(warehouse):
+    spec = warehouse.parent / "features.toml"
+    spec.write_text(
+        'name = "pinned"\nsnapshot = 2\n[target]\ndataset = "first"\n[[feature]]\nkind = "context"\n', encoding="utf-8"
+    )
+    with Warehouse(warehouse) as store:
+        saved = registry.save(store, spec)
+    collect(warehouse, keep=1)
+    assert snapshot_numbers(warehouse) == [2, 3]
+    with Warehouse(warehouse) as store:
+        registry.retire(store, saved.label, "no longer needed")
+    collect(warehouse, keep=1)
     assert snapshot_numbers(warehouse) == [3]
 
 

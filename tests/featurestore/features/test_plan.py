@@ -69,3 +69,15 @@ def test_plan_command__prints_a_table_or_json_and_draws_a_picture(store, tmp_pat
     assert json.loads(told)["sources"][0]["dataset_id"] == "near"
     assert json.loads((tmp_path / "out" / "plan.json").read_text()) == json.loads(told)
     assert imread(tmp_path / "out" / "coverage.png").shape[1] == 1350
+
+
+def test_plan__lists_blocks_that_no_source_is_behind(store, tmp_path):
+    (tmp_path / "vectors.csv").write_text("gene,a,b\nS003,1,2\nS007,3,4\n")
+    more = '[[feature]]\nkind = "embedding"\nfile = "vectors.csv"\n[split]'
+    (tmp_path / "features.toml").write_text(SEARCH.replace("[split]", more))
+    made = plan(store, tmp_path / "features.toml")
+    assert made.facts["own_blocks"] == [
+        {"block": "embedding", "kind": "embedding", "n_features": 2, "n_rows_covered": 2}
+    ]
+    shown = CliRunner().invoke(command, [str(tmp_path / "features.toml")], obj=store.path, catch_exceptions=False)
+    assert "Also embedding (embedding): 2 features, 2 rows covered." in shown.stdout

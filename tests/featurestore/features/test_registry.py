@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.commands.feature_specs import features
+from featurestore.commands.trust import rebuilt_faults
 from featurestore.errors import FeatureError
 from featurestore.features import registry
 from featurestore.features.builder import build
@@ -73,6 +74,19 @@ def test_rebuild__proves_a_matrix_even_after_a_new_ingest(writer, two_datasets, 
         rows = pl.read_parquet(folder / "X.parquet")
         rows.with_columns(pl.col(rows.columns[1]) + 1).write_parquet(folder / "X.parquet")
         assert registry.rebuild(newer, folder) == ["X.parquet"]
+
+
+def test_verify__proves_a_written_matrix(two_datasets, spec_file, tmp_path):
+    build(two_datasets, spec_file()).write(tmp_path / "m")
+    registry.save(two_datasets, spec_file())
+
+    def rebuilt():
+        return list(rebuilt_faults(two_datasets.path, tmp_path / "m"))
+
+    assert rebuilt() == []
+    (tmp_path / "m" / "rows.parquet").write_bytes((tmp_path / "m" / "genes.parquet").read_bytes())
+    (fault,) = rebuilt()
+    assert "other bytes in rows.parquet" in fault.got
 
 
 def test_commands__save_list_show_diff_retire_and_rebuild(two_datasets, spec_file, tmp_path):
