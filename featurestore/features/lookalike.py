@@ -27,6 +27,7 @@ NEARLY_IDENTICAL = 0.98
 SAME_NUMBER = 0.05
 """Relative difference up to which two numbers of cells are the same; an unknown number is like any other."""
 _FEWEST_GENES = 20
+_PAIRS_AT_ONCE = 64
 _FEWEST_PAIRS = 3
 _SHARE = 0.1
 """Share of the compared pairs from which lookalikes are no accident."""
@@ -54,12 +55,16 @@ def check_lookalikes(
     pairs = _compared(source, measured)
     difference = (pl.col("n_row") - pl.col("n_source")).abs() / pl.max_horizontal("n_row", "n_source")
     close = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
-    row = close["row"].to_numpy()
-    own = own_targets(measured.rows, measured.genes)[row][:, ours]
-    here = np.where(own, np.nan, measured.effects[row][:, ours])
-    there = matrix.values[close["source_row"].to_numpy()][:, theirs]
-    enough = (np.isfinite(here) & np.isfinite(there)).sum(axis=1) >= _FEWEST_GENES
-    alike = close.filter(enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL))
+    own = own_targets(measured.rows, measured.genes)
+    is_alike = np.zeros(close.height, dtype=bool)
+    for first in range(0, close.height, _PAIRS_AT_ONCE):
+        some = slice(first, first + _PAIRS_AT_ONCE)
+        row, source_row = close["row"].to_numpy()[some], close["source_row"].to_numpy()[some]
+        here = np.where(own[np.ix_(row, ours)], np.nan, measured.effects[np.ix_(row, ours)])
+        there = matrix.values[np.ix_(source_row, theirs)]
+        enough = (np.isfinite(here) & np.isfinite(there)).sum(axis=1) >= _FEWEST_GENES
+        is_alike[some] = enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL)
+    alike = close.filter(is_alike)
     named = pl.DataFrame(
         {"target": [pair.target for pair in allow], "source": [pair.source for pair in allow]},
         schema={"target": pl.String(), "source": pl.String()},
