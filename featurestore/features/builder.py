@@ -70,6 +70,8 @@ def _once(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMat
     if matrix is None:
         matrix = _build(warehouse, spec, report)
         keep_matrix(warehouse, key, matrix)
+    else:
+        report("built before from these very releases: taken from the warehouse")
     return matrix
 
 

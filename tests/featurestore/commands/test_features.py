@@ -22,7 +22,9 @@ def run(world):
 
 
 def test_build__writes_a_matrix_and_describes_it(run, world_files, tmp_path):
-    result = run(build, world_files / "features.toml", "-o", tmp_path / "matrix")
+    spec = tmp_path / "features.toml"
+    spec.write_text((world_files / "features.toml").read_text().replace("seed = 0", "seed = 31"))
+    result = run(build, spec, "-o", tmp_path / "matrix")
     assert result.exit_code == 0
     assert "40 rows x 24 features -> 120 genes" in result.stdout
     assert "signature/replogle_demo_rpe1/" in result.stdout
@@ -30,6 +32,9 @@ def test_build__writes_a_matrix_and_describes_it(run, world_files, tmp_path):
     assert "CC0-1.0" in result.stdout
     assert "reading 40 target conditions" in result.stderr
     assert FeatureMatrix.read(tmp_path / "matrix").X.shape == (40, 24)
+    again = run(build, spec, "-o", tmp_path / "again")
+    assert "built before" in again.stderr
+    assert again.stdout == result.stdout
 
 
 def test_build__as_json_is_the_manifest(run, world_files, tmp_path):
