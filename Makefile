@@ -43,7 +43,7 @@ bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pic
 	@touch $@
 
 lock: $(READY) ## rewrite requirements.txt from pyproject.toml (needs uv in .venv: pip install uv)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --group dev pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --extra cloud --extra cluster --extra ui --group dev pyproject.toml -o requirements.txt
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
