@@ -107,18 +107,19 @@ def test_commands__save_list_show_diff_retire_and_rebuild(two_datasets, spec_fil
 
 
 def test_build__is_done_once(two_datasets, make_spec):
-    said = []
+    taken = "built before from these very releases: taken from the warehouse"
+    said, said_again, said_at_last = [], [], []
     first = build(two_datasets, make_spec("components = 3"), report=said.append)
-    n = len(said)
-    second = build(two_datasets, make_spec("components = 3"), report=said.append)
-    assert n > 0
-    assert len(said) == n, "the second is read from where the first was kept"
+    assert any(line.startswith("reading ") for line in said)
+    assert taken not in said
+    second = build(two_datasets, make_spec("components = 3"), report=said_again.append)
+    assert said_again == [taken], "nothing is read again"
     np.testing.assert_array_equal(second.X, first.X)
     assert second.manifest == first.manifest
     (kept,) = (two_datasets.path / "matrices").iterdir()
     (kept / "manifest.json").unlink()
-    build(two_datasets, make_spec("components = 3"), report=said.append)
-    assert len(said) > n, "what is not whole is built again"
+    build(two_datasets, make_spec("components = 3"), report=said_at_last.append)
+    assert said_at_last == said, "what is not whole is built again"
 
 
 def test_to_torch__needs_torch(two_datasets, make_spec, monkeypatch):
