@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -110,9 +111,14 @@ class Warehouse:
         return relation
 
     def frame(
-        self, query: str, parameters: dict[str, Any] | list[Any] | None = None, *, timeout: float | None = None
+        self,
+        query: str,
+        parameters: dict[str, Any] | list[Any] | None = None,
+        *,
+        timeout: float | None = None,
+        most_rows: int | None = None,
     ) -> pl.DataFrame:
-        """Run one SELECT statement and return its result as a polars frame.
+        """Run one SELECT statement and return its result as a polars frame; several threads may at the same time.
 
         Parameters
         ----------
@@ -120,19 +126,32 @@ class Warehouse:
             The statement, and what its ``?`` or ``$name`` stand for.
         timeout
             Seconds after which it is given up.
+        most_rows
+            Rows after which no more are read.
 
         Raises
         ------
         QueryError
             As :meth:`sql`, or the statement fails while it runs, or takes more time or memory than it may.
         """
-        table = within(self.connection, timeout, lambda: self._table(query, parameters))
+        with self.connection.cursor() as cursor:
+            table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows))
         frame = pl.from_arrow(table)
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
-    def _table(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> pa.Table:
-        with self.sql(query, parameters).to_arrow_reader(ROWS_AT_ONCE) as reader:
-            return pa.Table.from_batches(bounded(reader, self._most_bytes), reader.schema)
+    def _table(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        query: str,
+        parameters: dict[str, Any] | list[Any] | None,
+        most_rows: int | None,
+    ) -> pa.Table:
+        check_select(cursor, query)
+        n_at_once = ROWS_AT_ONCE if most_rows is None else min(ROWS_AT_ONCE, most_rows)
+        with cursor.sql(query, params=parameters).to_arrow_reader(n_at_once) as reader:
+            batches = bounded(reader, self._most_bytes)
+            kept = batches if most_rows is None else _first(batches, most_rows)
+            return pa.Table.from_batches(kept, reader.schema)
 
     def manifest(self, dataset_id: str) -> dict[str, Any]:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""
@@ -176,6 +195,7 @@ def attach_views(connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Sn
     for table in RELEASE.values():
         connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
+    connection.execute(f"create view reference.gene_label as {_scan_labels(files['reference'])}")
     texts = sql_files("views")
     for view in VIEWS.values():
         columns = ", ".join(view.columns)
@@ -207,6 +227,14 @@ def shown_snapshot(root: Path, path: Path) -> int | None:
     return int(number) if shown == str(root.resolve()) else 0
 
 
+def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.slice(0, n_rows)
+        n_rows -= batch.num_rows
+        if n_rows <= 0:
+            return
+
+
 def _files(root: Path, snapshot: Snapshot) -> dict[str, list[str]]:
     files: dict[str, list[str]] = {name: [] for name in (*RELEASE, "reference")}
     references: dict[str, None] = {}
@@ -233,6 +261,14 @@ def _scan_references(files: list[str]) -> str:
         return f"select {columns}, 0 as reference_rank where false"
     scans = (f"select *, {rank} as reference_rank from read_parquet({_quote(f)})" for rank, f in enumerate(files))  # noqa: S608
     return " union all by name ".join(scans)
+
+
+def _scan_labels(files: list[str]) -> str:
+    labels = [path for path in (Path(file).with_name("gene_label.parquet") for file in files) if path.is_file()]
+    if not labels:
+        return "select null::VARCHAR as label, null::VARCHAR as gene_id, null::VARCHAR as kind where false"
+    paths = ", ".join(_quote(str(path)) for path in labels)
+    return f"select distinct label, gene_id, kind::VARCHAR as kind from read_parquet([{paths}])"  # noqa: S608
 
 
 def _close(descriptor: int | None) -> None:

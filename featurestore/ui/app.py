@@ -1,0 +1,134 @@
+"""The application: pages, their tables and charts as files, what they are drawn with, and what went wrong."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from featurestore.errors import FeatureStoreError
+from featurestore.ui.asked import Asked, address
+from featurestore.ui.page import Page
+from featurestore.ui.pages import catalogue, dataset, gene, sql
+from featurestore.ui.questions import Shelf
+from featurestore.ui.security import Guarded
+from featurestore.ui.tables import as_file, shown
+
+PAGES = (catalogue.CATALOGUE, catalogue.SEARCH, dataset.PAGE, gene.PAGE, sql.PAGE)
+NAVIGATION = {"": "Catalogue", "sql": "SQL"}
+STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_FOREVER = {"cache-control": "max-age=31536000, immutable"}
+_ANEW = {"cache-control": "no-cache"}
+
+
+def application(shelf: Shelf) -> Starlette:
+    """Make the application that shows a warehouse."""
+    templates = Environment(
+        loader=PackageLoader("featurestore.ui"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["shown"] = shown
+    templates.globals |= {"address": address, "navigation": NAVIGATION}
+
+    def rendered(name: str, page: str, status: int = 200, **context: object) -> HTMLResponse:
+        snapshot = shelf.now().store.snapshot
+        text = templates.get_template(name).render(
+            page=page, snapshot=snapshot, warehouse=shelf.name, words=context.pop("words", ""), **context
+        )
+        return HTMLResponse(text, status, _ANEW)
+
+    def routes_of(page: Page) -> list[Route]:
+        def show(request: Request) -> Response:
+            asked = Asked(page.name, request.query_params, shelf.now())
+            return rendered(page.template, page.name, **page.context(asked))
+
+        def part(request: Request) -> Response:
+            return _file(page, Asked(page.name, request.query_params, shelf.now()), request)
+
+        prefix = f"/{page.name}" if page.name else ""
+        return [Route(prefix or "/", show), Route(f"{prefix}/{{part}}.{{suffix}}", part)]
+
+    def failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FeatureStoreError)
+        page = request.url.path.strip("/").partition("/")[0]
+        return rendered("error.html", page, 400, title="That cannot be shown", error=_inside(error, shelf))
+
+    def missing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        what = FeatureStoreError(
+            "There is no such page.", got=request.url.path, do="start at the catalogue, or search for a name"
+        )
+        return rendered("error.html", "", error.status_code, title="No such page", error=what)
+
+    return Starlette(
+        routes=[
+            Route("/static/vega.js", _vega),
+            Route("/static/{name}", _static),
+            *(route for page in reversed(PAGES) for route in routes_of(page)),
+        ],
+        middleware=[Middleware(Guarded)],
+        exception_handlers={FeatureStoreError: failed, HTTPException: missing},
+    )
+
+
+def _file(page: Page, asked: Asked, request: Request) -> Response:
+    name, suffix = request.path_params["part"], request.path_params["suffix"]
+    theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+    if name in page.tables and suffix in ("csv", "parquet"):
+        content, media = as_file(page.tables[name](asked), suffix)
+    elif name in page.charts and suffix in ("json", "svg", "png"):
+        from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+        chart = page.charts[name](asked)
+        if suffix == "json":
+            return JSONResponse(charts.themed(chart, theme), headers=_ANEW)
+        content, media = charts.picture(chart, suffix, theme)
+    else:
+        raise HTTPException(404)
+    shown_as = f'{"inline" if suffix in ("svg", "png") else "attachment"}; filename="{name}.{suffix}"'
+    return Response(content, media_type=media, headers={"content-disposition": shown_as, **_ANEW})
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise HTTPException(404)
+    return Response(_read(name), media_type=STATIC[name], headers=_ANEW)
+
+
+@functools.cache
+def _read(name: str) -> bytes:
+    return (files("featurestore.ui") / "static" / name).read_bytes()
+
+
+@functools.cache
+def vega() -> bytes:
+    """Return Vega, Vega-Lite and Vega-Embed as one script; made once, in seconds, by a process that nobody waits for."""
+    made = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
+    return subprocess.run([sys.executable, "-c", made], check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
+
+
+def _vega(request: Request) -> Response:  # noqa: ARG001
+    return Response(vega(), media_type="text/javascript", headers=_FOREVER)
+
+
+def _inside(error: FeatureStoreError, shelf: Shelf) -> FeatureStoreError:
+    """Return an error with paths as they are inside the warehouse: where that lies is nobody's business."""
+    hide: Callable[[str], str] = lambda text: text.replace(str(shelf.path), shelf.name)  # noqa: E731
+    return FeatureStoreError(
+        hide(error.what), where=hide(error.where), expected=hide(error.expected), got=hide(error.got), do=hide(error.do)
+    )
+

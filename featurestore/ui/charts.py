@@ -1,0 +1,203 @@
+"""Charts, as Vega-Lite specifications made by Altair: drawn in the browser, or here as SVG and PNG.
+
+Colours are Okabe and Ito's, which the colour-blind can tell apart, and magnitudes are in shades of one hue.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import altair as alt
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import vl_convert
+
+from featurestore.ui.page import Chart
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8F98"
+PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"]
+BINS = 30
+_FONT = "system-ui, sans-serif"
+_INK = {"light": "#1d2430", "dark": "#e6e9ef"}
+_LINES = {"light": "#d5d9e0", "dark": "#3a414d"}
+
+
+def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
+    """Count values in equal steps, or in equal ratios where ``log``."""
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    known = known[np.isfinite(known) & ((known > 0) if log else True)]
+    if not known.size:
+        return nothing(f"No condition has a known {title}.")
+    low, high = float(known.min()), float(known.max())
+    if low == high:
+        low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+    edges = np.geomspace(low, high, BINS + 1) if log else np.linspace(low, high, BINS + 1)
+    counts, _ = np.histogram(known, edges)
+    bars = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "conditions": counts})
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False, zero=False)
+    chart = (
+        alt.Chart(_data(bars))
+        .mark_bar(color=BLUE, binSpacing=1)
+        .encode(
+            x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=6)),
+            x2="to:Q",
+            y=alt.Y("conditions:Q", title="conditions"),
+            tooltip=[
+                alt.Tooltip("from:Q", format=".3~s"),
+                alt.Tooltip("to:Q", format=".3~s"),
+                alt.Tooltip("conditions:Q", format=","),
+            ],
+        )
+    )
+    return _finished(chart, f"Histogram of {title}, {known.size:,} conditions")
+
+
+def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
+    """Draw the effects of two conditions against each other: columns ``x``, ``y``, ``gene`` and ``target``."""
+    if points.is_empty():
+        return nothing("The two signatures have no gene in common.")
+    highest = float(max(points["x"].abs().max() or 0, points["y"].abs().max() or 0)) * 1.05 or 1.0  # type: ignore[arg-type]
+    domain = alt.Scale(domain=[-highest, highest], nice=False)
+    dots = (
+        alt.Chart(_data(points))
+        .mark_circle(size=28, opacity=0.6)
+        .encode(
+            x=alt.X("x:Q", title=x, scale=domain),
+            y=alt.Y("y:Q", title=y, scale=domain),
+            color=alt.Color(
+                "target:N",
+                title=None,
+                scale=alt.Scale(domain=["other gene", "own target"], range=[BLUE, ORANGE]),
+            ),
+            tooltip=["gene:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")],
+        )
+    )
+    line = pl.DataFrame({"x": [-highest, highest], "y": [-highest, highest]})
+    diagonal = alt.Chart(_data(line)).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
+    words = "r unknown" if r is None else f"r = {r:.2f}"
+    return _finished(diagonal + dots, f"Scatter of {points.height:,} genes, {words}", height=380)
+
+
+def volcano(points: pl.DataFrame, effect: str) -> Chart:
+    """Draw effect against significance: columns ``effect``, ``sureness``, ``gene`` and ``kind``."""
+    if points.is_empty():
+        return nothing("This source gives no p-value, so there is no volcano; the strongest genes are in the table.")
+    chart = (
+        alt.Chart(_data(points))
+        .mark_circle(size=28, opacity=0.6)
+        .encode(
+            x=alt.X("effect:Q", title=f"effect ({effect})"),
+            y=alt.Y("sureness:Q", title="-log10 q"),
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=["q < 0.05", "not significant", "own target"], range=[BLUE, GREY, ORANGE]),
+            ),
+            tooltip=["gene:N", alt.Tooltip("effect:Q", format=".3f"), alt.Tooltip("q:Q", format=".2e")],
+        )
+    )
+    return _finished(chart, f"Volcano plot of {points.height:,} genes", height=340)
+
+
+def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.int64]) -> Chart:
+    """Draw the correlations of signatures, shape (conditions, conditions); NaN is left blank."""
+    rows, columns = np.indices(r.shape)
+    cells = pl.DataFrame(
+        {
+            "one": [names[i] for i in rows.ravel()],
+            "other": [names[i] for i in columns.ravel()],
+            "r": r.ravel(),
+            "genes": n.ravel(),
+        }
+    ).with_columns(pl.col("r").fill_nan(None))
+    chart = (
+        alt.Chart(_data(cells))
+        .mark_rect()
+        .encode(
+            x=alt.X("one:N", title=None, sort=names, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
+            y=alt.Y("other:N", title=None, sort=names, axis=alt.Axis(labelLimit=220)),
+            color=alt.Color("r:Q", title="Pearson r", scale=alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)),
+            tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
+        )
+    )
+    return _finished(chart, f"Similarity of {len(names)} signatures", height=max(26 * len(names), 60))
+
+
+def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
+    """Draw a heat map of counts: columns named ``one`` and ``other``, and ``n``."""
+    if cells.is_empty():
+        return nothing("There is nothing to count.")
+    base = alt.Chart(_data(cells)).encode(
+        x=alt.X(f"{other}:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=180)),
+        y=alt.Y(f"{one}:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
+    )
+    scale = alt.Scale(scheme="blues", type="symlog", domainMin=0)
+    boxes = base.mark_rect().encode(
+        color=alt.Color("n:Q", title=title, scale=scale),
+        tooltip=[f"{one}:N", f"{other}:N", alt.Tooltip("n:Q", title=title, format=",")],
+    )
+    middle = float(cells["n"].max() or 0) ** 0.5  # type: ignore[arg-type]
+    numbers = base.mark_text(fontSize=11).encode(
+        text=alt.Text("n:Q", format=","),
+        color=alt.condition(f"datum.n > {middle}", alt.value("#ffffff"), alt.value("#1d2430")),
+    )
+    return _finished(boxes + numbers, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
+
+
+def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
+    """Draw one row of ticks for each ``group``: columns ``group``, ``label``, ``value`` and ``kind``."""
+    if points.is_empty():
+        return nothing("No condition has a value.")
+    chart = (
+        alt.Chart(_data(points))
+        .mark_tick(thickness=1.5, opacity=0.6)
+        .encode(
+            x=alt.X(f"{value}:Q", title=title),
+            y=alt.Y("group:N", title=None, axis=alt.Axis(labelLimit=240)),
+            color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE)),
+            tooltip=["label:N", "group:N", alt.Tooltip(f"{value}:Q", format=".3f")],
+        )
+    )
+    return _finished(chart, f"{title}, {points.height:,} conditions", height=max(26 * points["group"].n_unique(), 60))
+
+
+def nothing(why: str) -> Chart:
+    """Say why there is no chart."""
+    chart = alt.Chart(_data(pl.DataFrame({"why": [why]}))).mark_text(fontSize=13, limit=600).encode(text="why:N")
+    return _finished(chart, why, height=60)
+
+
+def _data(frame: pl.DataFrame) -> alt.InlineData:
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    short = frame.with_columns(pl.col(floats).cast(pl.Float64).round_sig_figs(5).fill_nan(None))
+    return alt.InlineData(values=short.to_dicts())
+
+
+def _finished(chart: Any, description: str, height: int = 220) -> Chart:
+    made = chart.properties(width="container", height=height, background="transparent", description=description)
+    made = made.configure_view(stroke=None).configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
+    content: Chart = made.to_dict(validate=False)
+    return content
+
+
+def themed(chart: Chart, theme: str) -> Chart:
+    """Return a chart with ink for a light or a dark page."""
+    ink, lines = _INK[theme], _LINES[theme]
+    config: dict[str, Any] = json.loads(json.dumps(chart.get("config", {})))
+    config["font"] = _FONT
+    config["axis"] = config.get("axis", {}) | {
+        "labelColor": ink, "titleColor": ink, "gridColor": lines, "domainColor": lines, "tickColor": lines,
+    }  # fmt: skip
+    config["legend"] = {"labelColor": ink, "titleColor": ink, "orient": "top", "labelFontSize": 12}
+    config["text"] = {"color": ink}
+    return chart | {"config": config}
+
+
+def picture(chart: Chart, suffix: str, theme: str) -> tuple[bytes, str]:
+    """Draw a chart, and return the bytes of a file and their media type."""
+    sized = themed(chart, theme) | {"width": 720, "background": "#ffffff" if theme == "light" else "#12161d"}
+    if suffix == "svg":
+        return vl_convert.vegalite_to_svg(sized).encode(), "image/svg+xml"
+    return vl_convert.vegalite_to_png(sized, scale=2), "image/png"

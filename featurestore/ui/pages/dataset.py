@@ -1,0 +1,95 @@
+"""One dataset: where it comes from, how its conditions are distributed, and what became of its names and rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from featurestore.ui.asked import Asked
+from featurestore.ui.page import Chart, Page, figure
+from featurestore.ui.tables import table
+
+
+def _conditions(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("conditions", dataset_id=asked.needed("id"))
+
+
+def _ledger(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("ledger", dataset_id=asked.needed("id"))
+
+
+def _mapping(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("mapping", dataset_id=asked.needed("id"))
+
+
+def _rejected(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("rejected", dataset_id=asked.needed("id"))
+
+
+def _phenotypes(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("phenotypes_of_dataset", dataset_id=asked.needed("id"))
+
+
+def _histogram(asked: Asked, column: str, title: str, *, log: bool = False) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    return charts.histogram(_done(asked)[column], title, log=log)
+
+
+def _done(asked: Asked) -> pl.DataFrame:
+    return _conditions(asked).filter(~pl.col("is_control"))
+
+
+def _dataset(asked: Asked) -> dict[str, Any]:
+    dataset_id = asked.needed("id")
+    facts = asked.questions.one("dataset", "dataset", dataset_id=dataset_id)
+    done = _done(asked)
+    figures = [
+        figure(asked, name, caption)
+        for name, column, caption in (
+            ("cells", "n_cells", "Cells per condition; both ends of the axis are conditions that exist."),
+            ("effects", "effect_norm", "Size of effects: Euclidean norm over genes, own targets left out."),
+            ("knockdown", "knockdown_ratio", "Knock-down: expression of the target over control; 0 is none left."),
+            ("replicates", "replicate_correlation", "Agreement of replicates: Pearson r of two halves of the cells."),
+        )
+        if done[column].null_count() < done.height
+    ]
+    manifest = asked.questions.store.manifest(dataset_id)
+    return {
+        "title": dataset_id,
+        "facts": facts,
+        "n_responders": done["is_responder"].sum() if done["is_responder"].null_count() < done.height else None,
+        "inputs": manifest.get("inputs", []),
+        "code": manifest.get("code", {}).get("version", ""),
+        "spec": json.dumps(manifest.get("spec", {}), indent=2, ensure_ascii=False),
+        "figures": figures,
+        "conditions": table(asked, "conditions", "Conditions", _conditions(asked)),
+        "phenotypes": table(asked, "phenotypes", "Readouts", _phenotypes(asked)),
+        "ledger": table(asked, "ledger", "Ledger: what became of every published name", _ledger(asked)),
+        "mapping": table(asked, "mapping", "Name by name, those that did not map first", _mapping(asked)),
+        "rejected": table(
+            asked, "rejected", "Rejected rows", _rejected(asked), "No row was rejected: every one is in a condition."
+        ),
+    }
+
+
+PAGE = Page(
+    "dataset",
+    "dataset.html",
+    _dataset,
+    {
+        "conditions": _conditions,
+        "phenotypes": _phenotypes,
+        "ledger": _ledger,
+        "mapping": _mapping,
+        "rejected": _rejected,
+    },
+    {
+        "cells": lambda asked: _histogram(asked, "n_cells", "cells per condition", log=True),
+        "effects": lambda asked: _histogram(asked, "effect_norm", "norm of effect", log=True),
+        "knockdown": lambda asked: _histogram(asked, "knockdown_ratio", "expression of target over control"),
+        "replicates": lambda asked: _histogram(asked, "replicate_correlation", "replicate correlation"),
+    },
+)

@@ -1,0 +1,74 @@
+"""One gene: which conditions move it most, in every dataset and context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from featurestore.ui.asked import Asked
+from featurestore.ui.page import Chart, Page, figure
+from featurestore.ui.tables import table
+
+_DRAWN = 3000
+
+
+def _responses(asked: Asked) -> pl.DataFrame:
+    frame = asked.questions.ask("responses", gene_id=asked.needed("id"))
+    dataset, kind = asked.text("dataset"), asked.text("effect")
+    if dataset:
+        frame = frame.filter(dataset_id=dataset)
+    return frame.filter(effect_kind=kind) if kind else frame
+
+
+def _strips(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    frame = asked.questions.ask("responses", gene_id=asked.needed("id"))
+    kind = asked.text("effect") or _commonest(frame)
+    points = frame.filter(effect_kind=kind).with_columns(pl.col("effect").abs().alias("size"))
+    points = points.sort("size", descending=True).head(_DRAWN).select(
+        pl.format("{} / {}", "dataset_id", "context_label").alias("group"),
+        pl.col("perturbation_label").alias("label"),
+        "effect",
+        pl.col("perturbation_kind").alias("kind"),
+    )
+    return charts.strips(points, value="effect", title=f"effect on the gene ({kind})")
+
+
+def _commonest(frame: pl.DataFrame) -> str:
+    if frame.is_empty():
+        return ""
+    return str(frame["effect_kind"].value_counts(sort=True)["effect_kind"][0])
+
+
+def _gene(asked: Asked) -> dict[str, Any]:
+    gene_id = asked.needed("id")
+    facts = asked.questions.one("gene", "gene", gene_id=gene_id)
+    every = asked.questions.ask("responses", gene_id=gene_id)
+    names = asked.questions.ask("names_of_gene", gene_id=gene_id).filter(pl.col("label") != facts["gene_symbol"])
+    kinds = every["effect_kind"].unique().sort().to_list()
+    kind = asked.text("effect") or _commonest(every)
+    return {
+        "title": facts["gene_symbol"] or gene_id,
+        "facts": facts,
+        "names": names["label"].to_list(),
+        "is_perturbed": not asked.questions.ask("perturbation", perturbation_id=gene_id).is_empty(),
+        "kinds": kinds,
+        "kind": kind,
+        "datasets": every["dataset_id"].unique().sort().to_list(),
+        "dataset": asked.text("dataset"),
+        "strips": figure(
+            asked, "strips", f"Its responses across contexts ({kind}), at most the {_DRAWN:,} largest.", "tall"
+        ) if kinds else None,
+        "responses": table(
+            asked,
+            "responses",
+            "Conditions that move it most",
+            _responses(asked),
+            "No condition here measured this gene. The catalogue says what each dataset measured.",
+        ),
+    }
+
+
+PAGE = Page("gene", "gene.html", _gene, {"responses": _responses}, {"strips": _strips})

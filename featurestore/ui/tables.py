@@ -1,0 +1,211 @@
+"""A table on a page: some rows of an answer, sorted on the server, with units, links and files of all of it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from featurestore.contract import COLUMNS
+from featurestore.ui.asked import Asked, address
+
+ROWS = 50
+"""Rows on one page."""
+HIDDEN = {
+    "perturbation_id", "condition_id", "gene_id", "compound_id", "context_id", "target_gene_ids", "is_control", "entity_id",
+}  # fmt: skip
+"""Keys that links hold and files show."""
+HEADINGS = {
+    "dataset_id": "dataset",
+    "perturbation_label": "perturbation",
+    "perturbation_kind": "kind",
+    "perturbation_kinds": "kinds",
+    "context_label": "context",
+    "release_id": "release",
+    "gene_symbol": "gene",
+    "dose_um": "dose",
+    "time_h": "time",
+    "knockdown_ratio": "target left",
+    "n_significant": "genes changed",
+    "mapped_share": "genes mapped",
+    "q_value": "q",
+    "p_value": "p",
+    "what": "what it is",
+    "n_conditions": "data points",
+}
+UNITS = {
+    "dose_um": "µM",
+    "time_h": "h",
+    "knockdown_ratio": "of control",
+    "n_significant": "q < 0.05",
+    "mapped_share": "%",
+    "n_conditions": "conditions",
+    "standard_error": "",
+    "effect_norm": "",
+    "z": "",
+}
+_PERCENT = {"mapped_share"}
+_SMALLEST = 1e-3
+_LARGEST = 1e5
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands above a column."""
+
+    name: str
+    words: str
+    unit: str
+    sentence: str
+    is_number: bool
+    sort: str
+    order: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell, and where it leads."""
+
+    text: str
+    is_number: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one page of a table.
+
+    Parameters
+    ----------
+    name, title
+        Its name in addresses, and its caption.
+    headings, rows
+        What is shown.
+    n_rows, first, last
+        Rows in all, and which of them are shown, from 1.
+    before, after
+        Addresses of the pages before and after, if any.
+    files
+        Suffix and address of each file.
+    empty
+        What to do where there are no rows.
+    """
+
+    name: str
+    title: str
+    headings: list[Heading]
+    rows: list[list[Cell]]
+    n_rows: int
+    first: int
+    last: int
+    before: str
+    after: str
+    files: dict[str, str]
+    empty: str
+
+
+def table(asked: Asked, name: str, title: str, frame: pl.DataFrame, empty: str = "There are none.") -> Table:
+    """Lay out the part of an answer that the request asks for."""
+    sort = asked.text(f"{name}_sort")
+    column = sort.removeprefix("-")
+    if column in frame.columns and not frame.schema[column].is_nested():
+        frame = frame.sort(column, descending=sort.startswith("-"), nulls_last=True, maintain_order=True)
+    last_page = max(-(-frame.height // ROWS), 1)
+    page = min(asked.number(f"{name}_page"), last_page)
+    shown = frame.slice((page - 1) * ROWS, ROWS)
+    names = [column for column in frame.columns if column not in HIDDEN]
+    return Table(
+        name=name,
+        title=title,
+        headings=[_heading(asked, name, column, frame.schema[column], sort) for column in names],
+        rows=[[_cell(column, row) for column in names] for row in shown.iter_rows(named=True)],
+        n_rows=frame.height,
+        first=(page - 1) * ROWS + 1,
+        last=(page - 1) * ROWS + shown.height,
+        before=asked.with_values(**{f"{name}_page": page - 1}) + f"#{name}" if page > 1 else "",
+        after=asked.with_values(**{f"{name}_page": page + 1}) + f"#{name}" if page < last_page else "",
+        files={suffix: asked.part(name, suffix) for suffix in ("csv", "parquet")},
+        empty=empty,
+    )
+
+
+def _heading(asked: Asked, name: str, column: str, dtype: pl.DataType, sort: str) -> Heading:
+    known = COLUMNS.get(column)
+    words = HEADINGS.get(column, column.removeprefix("n_").removeprefix("is_").replace("_", " "))
+    unit = UNITS.get(column, known.unit if known else "")
+    order = {column: "ascending", f"-{column}": "descending"}.get(sort, "")
+    following = f"-{column}" if (dtype.is_numeric() and not order) or order == "ascending" else column
+    return Heading(
+        name=column,
+        words=words,
+        unit="" if unit == words else unit,
+        sentence=known.sentence if known else "",
+        is_number=dtype.is_numeric(),
+        sort="" if dtype.is_nested() else asked.with_values(**{f"{name}_sort": following, f"{name}_page": ""}) + f"#{name}",
+        order=order,
+    )
+
+
+def _cell(column: str, row: dict[str, Any]) -> Cell:
+    value = row[column]
+    if column in _PERCENT and value is not None:
+        return Cell(f"{value * 100:.1f}", is_number=True)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(shown(value), is_number, "" if value is None else link(column, row))
+
+
+def link(column: str, row: dict[str, Any]) -> str:
+    """Return the page that the value of a column leads to, if any."""
+    value = row[column]
+    if column == "dataset_id":
+        return address("dataset", id=value)
+    if column == "gene_symbol" and row.get("gene_id"):
+        return address("gene", id=row["gene_id"])
+    if column in ("perturbation_label", "perturbation") and row.get("perturbation_id"):
+        return "" if row.get("is_control") else address("perturbation", id=row["perturbation_id"])
+    if column == "label" and row.get("entity") in _PAGES and row.get("id"):
+        page, key = _PAGES[row["entity"]]
+        return address(page, **{key: row["id"]})
+    return ""
+
+
+_PAGES = {
+    "dataset": ("dataset", "id"),
+    "gene": ("gene", "id"),
+    "perturbation": ("perturbation", "id"),
+    "compound": ("perturbation", "id"),
+    "context": ("coverage", "context"),
+}
+
+
+def shown(value: Any) -> str:
+    """Write a value as people read it: thousands apart, three significant digits, a dash where it is not known."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if value and (abs(value) < _SMALLEST or abs(value) >= _LARGEST):
+            return f"{value:.2e}"
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004, three digits
+    if isinstance(value, list):
+        return ", ".join(map(shown, value)) or "–"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return str(value)
+
+
+def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
+    """Return a frame as the bytes of a file, and their media type."""
+    if suffix == "parquet":
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer)
+        return buffer.getvalue(), "application/vnd.apache.parquet"
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|"))
+    return flat.write_csv().encode(), "text/csv; charset=utf-8"
