@@ -21,7 +21,7 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Name the commands in the order of the work."""
         first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
-        order = [*first, "datasets", "history", "sql", "build", "evaluate"]
+        order = [*first, "datasets", "history", "ui", "sql", "build", "evaluate"]
         names = {point.name for point in entry_points(group="featurestore.commands")}
         return [name for name in order if name in names] + sorted(names.difference(order))
 

@@ -66,15 +66,18 @@ def _parts(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
 
 
 def confine(connection: duckdb.DuckDBPyConnection, folders: list[Path]) -> None:
-    """Let a connection read some folders and nothing else, spill nothing to disk, and change none of that again."""
+    """Let a connection read some folders and nothing else, spill nothing to disk, and change none of that again.
+
+    What is set holds for its cursors too: a setting that is not global is another in each.
+    """
     allowed = ", ".join("'" + f"{folder}/".replace("'", "''") + "'" for folder in folders)
     connection.execute(f"set allowed_directories = [{allowed}]")
     connection.execute("set temp_directory = ''")
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
     connection.execute("set enable_external_access = false")
-    connection.execute("set timezone = 'UTC'")
-    connection.execute("set python_enable_replacements = false")
+    connection.execute("set global timezone = 'UTC'")
+    connection.execute("set global python_enable_replacements = false")
     connection.execute("set lock_configuration = true")
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.resources import files
+from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -62,16 +63,15 @@ def application(shelf: Shelf) -> Starlette:
         return [Route(prefix or "/", show), Route(f"{prefix}/{{part}}.{{suffix}}", part)]
 
     def failed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, FeatureStoreError)
+        failure = _inside(cast("FeatureStoreError", error), shelf)
         page = request.url.path.strip("/").partition("/")[0]
-        return rendered("error.html", page, 400, title="That cannot be shown", error=_inside(error, shelf))
+        return rendered("error.html", page, 400, title="That cannot be shown", error=failure)
 
     def missing(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
         what = FeatureStoreError(
             "There is no such page.", got=request.url.path, do="start at the catalogue, or search for a name"
         )
-        return rendered("error.html", "", error.status_code, title="No such page", error=what)
+        return rendered("error.html", "", cast("HTTPException", error).status_code, title="No such page", error=what)
 
     return Starlette(
         routes=[
@@ -116,7 +116,7 @@ def _read(name: str) -> bytes:
 
 @functools.cache
 def vega() -> bytes:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; made once, in seconds, by a process that nobody waits for."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script; a process of its own makes it, in seconds, once."""
     made = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
     return subprocess.run([sys.executable, "-c", made], check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
 
@@ -131,4 +131,3 @@ def _inside(error: FeatureStoreError, shelf: Shelf) -> FeatureStoreError:
     return FeatureStoreError(
         hide(error.what), where=hide(error.where), expected=hide(error.expected), got=hide(error.got), do=hide(error.do)
     )
-

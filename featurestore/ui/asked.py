@@ -53,8 +53,7 @@ class Asked:
 
     def with_values(self, **changed: Any) -> str:
         """Return the address of this page with other values; None takes a value away."""
-        values = {**self.values, **{name: value for name, value in changed.items()}}
-        return address(self.page, **values)
+        return address(self.page, **{**self.values, **changed})
 
     def part(self, name: str, suffix: str) -> str:
         """Return the address of a table or chart of this page, as a file."""

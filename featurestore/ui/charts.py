@@ -39,11 +39,12 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False, zero=False)
     chart = (
         alt.Chart(_data(bars))
-        .mark_bar(color=BLUE, binSpacing=1)
+        .mark_rect(color=BLUE, stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=6)),
             x2="to:Q",
             y=alt.Y("conditions:Q", title="conditions"),
+            y2=alt.datum(0),
             tooltip=[
                 alt.Tooltip("from:Q", format=".3~s"),
                 alt.Tooltip("to:Q", format=".3~s"),
@@ -112,13 +113,14 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
             "genes": n.ravel(),
         }
     ).with_columns(pl.col("r").fill_nan(None))
+    scale = alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)
     chart = (
         alt.Chart(_data(cells))
         .mark_rect()
         .encode(
             x=alt.X("one:N", title=None, sort=names, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
             y=alt.Y("other:N", title=None, sort=names, axis=alt.Axis(labelLimit=220)),
-            color=alt.Color("r:Q", title="Pearson r", scale=alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)),
+            color=alt.Color("r:Q", title="Pearson r", scale=scale),
             tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
         )
     )

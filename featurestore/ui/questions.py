@@ -21,7 +21,8 @@ SECONDS = 20.0
 """Time that one question may take."""
 MOST_ROWS = 1_000_000
 """Rows that one answer may have."""
-_KEPT_BYTES = 200_000_000
+_MOST_BYTES = 200_000_000
+"""What answers may take while they are kept."""
 
 Answer = tuple[str, tuple[tuple[str, Any], ...]]
 
@@ -58,7 +59,9 @@ class Questions:
         frame = self.store.frame(self._texts[name], values, timeout=SECONDS, most_rows=MOST_ROWS)
         with self._lock:
             self._answers[key] = frame
-            while len(self._answers) > 1 and sum(kept.estimated_size() for kept in self._answers.values()) > _KEPT_BYTES:
+            while (
+                len(self._answers) > 1 and sum(kept.estimated_size() for kept in self._answers.values()) > _MOST_BYTES
+            ):
                 self._answers.popitem(last=False)
         return frame
 

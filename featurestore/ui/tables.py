@@ -12,11 +12,19 @@ import polars as pl
 from featurestore.contract import COLUMNS
 from featurestore.ui.asked import Asked, address
 
+UNKNOWN = "\N{EN DASH}"
 ROWS = 50
 """Rows on one page."""
-HIDDEN = {
-    "perturbation_id", "condition_id", "gene_id", "compound_id", "context_id", "target_gene_ids", "is_control", "entity_id",
-}  # fmt: skip
+KEYS = (
+    "perturbation_id",
+    "condition_id",
+    "gene_id",
+    "compound_id",
+    "context_id",
+    "target_gene_ids",
+    "is_control",
+    "id",
+)
 """Keys that links hold and files show."""
 HEADINGS = {
     "dataset_id": "dataset",
@@ -48,6 +56,8 @@ UNITS = {
     "z": "",
 }
 _PERCENT = {"mapped_share"}
+_LONG = {"title", "reason", "note", "such_as", "what", "citation", "withheld"}
+"""Columns of sentences."""
 _SMALLEST = 1e-3
 _LARGEST = 1e5
 
@@ -61,6 +71,7 @@ class Heading:
     unit: str
     sentence: str
     is_number: bool
+    is_long: bool
     sort: str
     order: str
 
@@ -107,8 +118,19 @@ class Table:
     empty: str
 
 
-def table(asked: Asked, name: str, title: str, frame: pl.DataFrame, empty: str = "There are none.") -> Table:
-    """Lay out the part of an answer that the request asks for."""
+def table(
+    asked: Asked,
+    name: str,
+    title: str,
+    frame: pl.DataFrame,
+    empty: str = "There are none.",
+    *,
+    is_plain: bool = False,
+) -> Table:
+    """Lay out the part of an answer that the request asks for, without the columns that only files show.
+
+    One that is plain shows every column by its own name.
+    """
     sort = asked.text(f"{name}_sort")
     column = sort.removeprefix("-")
     if column in frame.columns and not frame.schema[column].is_nested():
@@ -116,12 +138,12 @@ def table(asked: Asked, name: str, title: str, frame: pl.DataFrame, empty: str =
     last_page = max(-(-frame.height // ROWS), 1)
     page = min(asked.number(f"{name}_page"), last_page)
     shown = frame.slice((page - 1) * ROWS, ROWS)
-    names = [column for column in frame.columns if column not in HIDDEN]
+    names = [column for column in frame.columns if is_plain or column not in KEYS]
     return Table(
         name=name,
         title=title,
-        headings=[_heading(asked, name, column, frame.schema[column], sort) for column in names],
-        rows=[[_cell(column, row) for column in names] for row in shown.iter_rows(named=True)],
+        headings=[_heading(asked, name, column, frame.schema[column], is_plain=is_plain) for column in names],
+        rows=[[_cell(column, row, frame.schema[column]) for column in names] for row in shown.iter_rows(named=True)],
         n_rows=frame.height,
         first=(page - 1) * ROWS + 1,
         last=(page - 1) * ROWS + shown.height,
@@ -132,29 +154,32 @@ def table(asked: Asked, name: str, title: str, frame: pl.DataFrame, empty: str =
     )
 
 
-def _heading(asked: Asked, name: str, column: str, dtype: pl.DataType, sort: str) -> Heading:
+def _heading(asked: Asked, name: str, column: str, dtype: pl.DataType, *, is_plain: bool) -> Heading:
+    sort = asked.text(f"{name}_sort")
     known = COLUMNS.get(column)
-    words = HEADINGS.get(column, column.removeprefix("n_").removeprefix("is_").replace("_", " "))
+    short = column.removeprefix("n_").removeprefix("is_").replace("_", " ")
+    words = column if is_plain else HEADINGS.get(column, short)
     unit = UNITS.get(column, known.unit if known else "")
     order = {column: "ascending", f"-{column}": "descending"}.get(sort, "")
     following = f"-{column}" if (dtype.is_numeric() and not order) or order == "ascending" else column
+    resorted = {f"{name}_sort": following, f"{name}_page": None}
     return Heading(
         name=column,
         words=words,
         unit="" if unit == words else unit,
         sentence=known.sentence if known else "",
         is_number=dtype.is_numeric(),
-        sort="" if dtype.is_nested() else asked.with_values(**{f"{name}_sort": following, f"{name}_page": ""}) + f"#{name}",
+        is_long=column in _LONG,
+        sort="" if dtype.is_nested() else f"{asked.with_values(**resorted)}#{name}",
         order=order,
     )
 
 
-def _cell(column: str, row: dict[str, Any]) -> Cell:
+def _cell(column: str, row: dict[str, Any], dtype: pl.DataType) -> Cell:
     value = row[column]
     if column in _PERCENT and value is not None:
         return Cell(f"{value * 100:.1f}", is_number=True)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(shown(value), is_number, "" if value is None else link(column, row))
+    return Cell(shown(value), dtype.is_numeric(), "" if value is None else link(column, row))
 
 
 def link(column: str, row: dict[str, Any]) -> str:
@@ -181,10 +206,10 @@ _PAGES = {
 }
 
 
-def shown(value: Any) -> str:
+def shown(value: Any) -> str:  # noqa: PLR0911, one kind of value a line
     """Write a value as people read it: thousands apart, three significant digits, a dash where it is not known."""
     if value is None:
-        return "–"
+        return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -194,7 +219,7 @@ def shown(value: Any) -> str:
             return f"{value:.2e}"
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004, three digits
     if isinstance(value, list):
-        return ", ".join(map(shown, value)) or "–"
+        return ", ".join(map(shown, value)) or UNKNOWN
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     return str(value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -139,3 +140,19 @@ def test_warehouse__says_what_is_missing(world, tmp_path):
 def test_snapshot__older_ones_stay_queryable(world):
     with Warehouse(world, snapshot=1) as store:
         assert store.frame("select dataset_id from dataset")["dataset_id"].to_list() == ["replogle_demo_k562"]
+
+
+def test_frame__reads_no_more_rows_than_asked_for(store):
+    assert store.frame("select i from range(10000000000) t(i)", most_rows=7)["i"].to_list() == list(range(7))
+
+
+def test_frame__many_threads_can_ask_at_once(store):
+    with ThreadPoolExecutor(8) as threads:
+        sums = threads.map(lambda n: store.frame("select sum(i)::int s from range(?) t(i)", [n])["s"].item(), range(40))
+    assert list(sums) == [None, *(n * (n - 1) // 2 for n in range(1, 40))]
+
+
+def test_reference__every_name_of_a_gene(store):
+    names = store.frame("select label, kind from reference.gene_label where gene_id = 'ENSG00000165406'")
+    assert ("MARCH8", "previous") in names.rows()
+    assert ("MARCHF8", "approved") in names.rows()

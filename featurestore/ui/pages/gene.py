@@ -27,11 +27,15 @@ def _strips(asked: Asked) -> Chart:
     frame = asked.questions.ask("responses", gene_id=asked.needed("id"))
     kind = asked.text("effect") or _commonest(frame)
     points = frame.filter(effect_kind=kind).with_columns(pl.col("effect").abs().alias("size"))
-    points = points.sort("size", descending=True).head(_DRAWN).select(
-        pl.format("{} / {}", "dataset_id", "context_label").alias("group"),
-        pl.col("perturbation_label").alias("label"),
-        "effect",
-        pl.col("perturbation_kind").alias("kind"),
+    points = (
+        points.sort("size", descending=True)
+        .head(_DRAWN)
+        .select(
+            pl.format("{} / {}", "dataset_id", "context_label").alias("group"),
+            pl.col("perturbation_label").alias("label"),
+            "effect",
+            pl.col("perturbation_kind").alias("kind"),
+        )
     )
     return charts.strips(points, value="effect", title=f"effect on the gene ({kind})")
 
@@ -60,7 +64,9 @@ def _gene(asked: Asked) -> dict[str, Any]:
         "dataset": asked.text("dataset"),
         "strips": figure(
             asked, "strips", f"Its responses across contexts ({kind}), at most the {_DRAWN:,} largest.", "tall"
-        ) if kinds else None,
+        )
+        if kinds
+        else None,
         "responses": table(
             asked,
             "responses",

@@ -29,7 +29,9 @@ def _sql(asked: Asked) -> dict[str, Any]:
     if query:
         try:
             frame = _result(asked)
-            result = table(asked, "result", "Result", frame, "The statement is right, and nothing fits it.")
+            result = table(
+                asked, "result", "Result", frame, "The statement is right, and nothing fits it.", is_plain=True
+            )
         except QueryError as failure:
             error = failure
     return {

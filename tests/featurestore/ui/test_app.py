@@ -1,0 +1,150 @@
+"""Pages, tables and files of the small world, by the application itself."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import polars as pl
+import pytest
+
+from featurestore.ui.questions import Shelf
+from featurestore.warehouse import Warehouse
+from ingest.pipeline import ingest_dataset
+
+
+def links(text: str, page: str) -> list[str]:
+    return [link.replace("&amp;", "&") for link in re.findall(rf'href="(/{page}\?[^"]*)"', text)]
+
+
+def test_catalogue__counts_each_dataset_as_the_warehouse_does(client, world):
+    shown = pl.read_csv(client.get("/datasets.csv").content).sort("dataset_id")
+    with Warehouse(world) as store:
+        conditions = store.frame("select dataset_id, n_conditions, n_cells from dataset order by all")
+        responders = store.frame(
+            "select dataset_id, count(*) filter (is_responder) n from quality group by all order by all"
+        )
+    assert shown.select("dataset_id", "n_conditions", "n_cells").rows() == conditions.rows()
+    assert shown.select("dataset_id", "n_responders").rows() == responders.rows()
+    page = client.get("/").text
+    assert f"<strong>{conditions['n_conditions'].sum()}</strong> effective data points" in page
+    assert all(f"/dataset?id={name}" in page for name in conditions["dataset_id"])
+
+
+def test_search__finds_a_gene_by_a_symbol_it_no_longer_has(client):
+    page = client.get("/search", params={"q": "march8"}).text
+    assert "MARCH8: previous name" in page
+    assert "/gene?id=ENSG00000165406" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        ("lincs", "/dataset?id=lincs_demo"),
+        ("ENSG00000165406", "/gene?id=ENSG00000165406"),
+        ("10150", "/gene?id="),
+        ("a549", "/coverage?context=CVCL_0023"),
+    ],
+)
+def test_search__finds_datasets_ids_and_contexts(client, words, target):
+    assert target in client.get("/search", params={"q": words}).text
+
+
+def test_search__that_finds_nothing_says_what_can_be_found(client):
+    assert "every symbol they have had" in client.get("/search", params={"q": "no such thing"}).text
+
+
+def test_dataset__pages_and_sorts_on_the_server_and_gives_every_row_as_a_file(client, world):
+    address = "/dataset?id=lincs_demo"
+    first = client.get(address).text
+    assert "1 to 50 of 80" in first
+    following = next(link for link in links(first, "dataset") if "conditions_page=2" in link)
+    second = client.get(following).text
+    assert "51 to 80 of 80" in second
+    ordered = client.get(f"{address}&conditions_sort=perturbation_label").text
+    rows = re.findall(r'<td><a href="/perturbation[^"]*">([^<]*)</a>', ordered)
+    assert len(rows) == 50
+    assert rows == sorted(rows)
+    file = pl.read_parquet(io.BytesIO(client.get("/dataset/conditions.parquet?id=lincs_demo").content))
+    assert file.height == 80
+    assert {"condition_id", "perturbation_id"} <= set(file.columns)
+
+
+def test_gene__shows_the_surest_responses_first(client, world):
+    with Warehouse(world) as store:
+        gene = store.frame("select gene_id from signature where z is not null order by abs(z) desc limit 1").item()
+        expected = store.frame(
+            "select s.z from signature s join condition c using (dataset_id, condition_id) "
+            "where gene_id = ? and not is_control order by abs(z) desc nulls last",
+            [gene],
+        )
+    shown = pl.read_csv(client.get(f"/gene/responses.csv?id={gene}").content)
+    assert shown["z"].to_list() == pytest.approx(expected["z"].to_list(), nan_ok=True)
+
+
+def test_sql__answers_a_statement_page_by_page(client):
+    page = client.get("/sql", params={"query": "select i from range(120) t(i)"}).text
+    assert "1 to 50 of 120" in page
+    assert "51 to 100 of 120" in client.get(next(link for link in links(page, "sql") if "result_page=2" in link)).text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from read_csv('/etc/passwd')",
+        "create table t (i int)",
+        "copy dataset to '/tmp/x.csv'",
+        "select 1; select 2",
+        "select nothing from dataset",
+    ],
+)
+def test_sql__refuses_on_the_page_and_as_a_file(client, query):
+    page = client.get("/sql", params={"query": query})
+    assert 'role="alert"' in page.text
+    assert "Result</h2>" not in page.text
+    assert client.get("/sql/result.csv", params={"query": query}).status_code == 400
+
+
+def test_sql__endless_results_are_cut(client):
+    page = client.get("/sql", params={"query": "select i from range(10000000000) t(i)"}).text
+    assert "Only the first 100,000 rows" in page
+
+
+def test_names_are_text_never_markup(client):
+    page = client.get("/search", params={"q": "<script>alert(1)</script>"}).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("address", ["/nothing", "/dataset/nothing.csv?id=lincs_demo", "/static/../app.py"])
+def test_unknown_addresses_lead_somewhere(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert 'href="/"' in answer.text
+
+
+def test_unknown_dataset_is_said_in_a_sentence(client):
+    answer = client.get("/dataset?id=nothing")
+    assert answer.status_code == 400
+    assert "There is no such dataset in this snapshot." in answer.text
+
+
+def test_empty_warehouse_says_how_to_fill_it(tmp_path):
+    from starlette.testclient import TestClient
+
+    from featurestore.ui.app import application
+
+    empty = TestClient(application(Shelf(tmp_path)), base_url="http://127.0.0.1")
+    assert "featurestore ingest" in empty.get("/").text
+    assert "Nothing is called" in empty.get("/search?q=tp53").text
+
+
+def test_pages_follow_the_latest_snapshot(world_files, tmp_path):
+    from starlette.testclient import TestClient
+
+    from featurestore.ui.app import application
+
+    client = TestClient(application(Shelf(tmp_path)), base_url="http://127.0.0.1")
+    assert "lincs_demo" not in client.get("/").text
+    ingest_dataset(world_files / "lincs_demo.toml", tmp_path)
+    assert "lincs_demo" in client.get("/").text
