@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any, Self
 
 
 class FeatureStoreError(Exception):
@@ -55,6 +56,10 @@ class FeatureStoreError(Exception):
         facts = {"where": where, "expected": expected, "got": got, "do": do}
         lines = [f"  {name:<9} {text}" for name, text in facts.items() if text]
         super().__init__("\n".join([self.what, *lines]))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str], dict[str, Any]]:
+        """Travel between processes by facts."""
+        return type(self), (self.what,), vars(self) | {"args": self.args}
 
 
 class SourceError(FeatureStoreError, ValueError):

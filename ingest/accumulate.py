@@ -6,8 +6,9 @@ by a hash of its barcode, so that the agreement of the halves measures noise, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -26,8 +27,7 @@ from ingest.kernel import (
     add_gene_counts,
     add_gene_logs,
 )
-from ingest.reader import CscBlock, CsrBlock, DenseBlock, Reader
-from ingest.selection import Slice
+from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
 from ingest.values import ValueCheck, block_values
 
 CELLS_BETWEEN_CHECKS = 150_000
@@ -80,6 +80,24 @@ class GroupSums:
         return self.log_sum[groups].sum(axis=0) / UNIT, self.square_sum[groups].sum(axis=0) / UNIT
 
 
+class Streamed(Protocol):
+    """A matrix of cells in blocks."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """How many cells there are."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Stream the matrix."""
+        ...
+
+
 class Sums(Protocol):
     """Sums that can be read, wherever they are kept."""
 
@@ -103,7 +121,7 @@ class FloatSums:
 
 
 def accumulate(
-    reader: Reader | Slice,
+    reader: Streamed,
     groups: Groups,
     slots: Slots,
     sums: GroupSums,
@@ -130,7 +148,7 @@ def accumulate(
     Raises
     ------
     ValuesError
-        The values are not of the declared kind, or a group holds too many cells to sum exactly.
+        A value is not of the declared kind, or a group holds too many cells to sum exactly.
     """
     is_shared = np.bincount(slots[slots >= 0], minlength=sums.log_sum.shape[1]) > 1
     has_counts = bool(sums.count.size)
@@ -148,12 +166,11 @@ def accumulate(
         advance(n_cells)
         n_unchecked += n_cells
         if n_unchecked > CELLS_BETWEEN_CHECKS:
-            _refuse_overflow(sums, reader)
+            refuse_overflow(sums, reader.path)
             n_unchecked = 0
     if by_gene:
         by_gene.finish()
-    _refuse_overflow(sums, reader)
-    check.finish()
+    refuse_overflow(sums, reader.path)
 
 
 def _add_rows(
@@ -184,11 +201,12 @@ def _add_rows(
         pass
 
 
-def _refuse_overflow(sums: GroupSums, reader: Reader | Slice) -> None:
+def refuse_overflow(sums: GroupSums, path: Path) -> None:
+    """Refuse sums that come near the largest number; what two of them add up to is still one."""
     if sums.square_sum.size and sums.square_sum.max() > OVERFLOW:
         raise ValuesError(
             "A group of cells is too large to be summed exactly.",
-            where=str(reader.path),
+            where=str(path),
             do="name a batch column under [condition], or split the dataset",
         )
 
@@ -198,7 +216,7 @@ class _ByGene:
 
     def __init__(
         self,
-        reader: Reader | Slice,
+        reader: Streamed,
         groups: Groups,
         slots: Slots,
         is_shared: npt.NDArray[np.bool_],
@@ -236,7 +254,7 @@ class _ByGene:
             add_gene_counts(cells, data, self.totals, self.groups, slot, self.sums.count, *logs)
 
 
-def _cell_totals(reader: Reader | Slice) -> npt.NDArray[np.float64]:
+def _cell_totals(reader: Streamed) -> npt.NDArray[np.float64]:
     totals = np.zeros(reader.n_rows)
     for block in reader.blocks():
         if isinstance(block, CscBlock):

@@ -9,7 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = "FEATURESTORE_THREADS"
+"""Environment variable: how many cores a process uses, if not all."""
+N_CORES = int(os.environ.get(THREADS, "0")) or (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 """Cores that this process may use."""
 
 Item = TypeVar("Item")

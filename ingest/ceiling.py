@@ -80,6 +80,16 @@ class CappedSums:
             position[share] = np.arange(share.size, dtype=np.int32)
             add_to(position[groups], self._held)
 
+    def drain(self) -> Iterator[tuple[Rows, GroupSums]]:
+        """Yield group numbers and their sums, wherever they are, and begin again from nothing."""
+        if self._disk is None:
+            yield self._group_of, self._held
+        else:
+            self._write_held()
+            yield from self._disk.drain(len(self._held.log_sum))
+        for array in arrays_of(self._held).values():
+            array[:] = 0
+
     def finish(self) -> GroupSums | _DiskSums:
         """Return the sums, to be read from."""
         if self._disk is None:
@@ -103,7 +113,7 @@ class CappedSums:
     def _write_held(self) -> None:
         if self._disk is not None:
             self._disk.add(self._group_of, self._held)
-        for array in _arrays(self._held).values():
+        for array in arrays_of(self._held).values():
             array[:] = 0
         self._group_of = np.empty(0, np.intp)
 
@@ -114,7 +124,7 @@ class _DiskSums:
     def __init__(self, folder: Path, like: GroupSums, n_groups: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, tuple[Path, np.dtype[Any], int]] = {}
-        for name, array in _arrays(like).items():
+        for name, array in arrays_of(like).items():
             path = folder / name
             with path.open("wb") as file:
                 file.truncate(n_groups * array[0].nbytes)
@@ -123,7 +133,7 @@ class _DiskSums:
 
     def add(self, groups: Rows, sums: GroupSums) -> None:
         """Add the first rows of some sums, which are of these groups."""
-        for name, array in _arrays(sums).items():
+        for name, array in arrays_of(sums).items():
             path, _, _ = self._files[name]
             with path.open("r+b") as file:
                 for at in np.argsort(groups).tolist():
@@ -133,6 +143,18 @@ class _DiskSums:
                     file.seek(group * row.nbytes)
                     file.write(row.tobytes())
         self._is_written[groups] = True
+
+    def drain(self, at_once: int) -> Iterator[tuple[Rows, GroupSums]]:
+        """Yield the groups written, so many at once, and forget them."""
+        written = np.flatnonzero(self._is_written)
+        for groups in (written[first : first + at_once] for first in range(0, written.size, at_once)):
+            arrays = {}
+            for name, (path, _, _) in self._files.items():
+                with path.open("rb") as file:
+                    arrays[name] = np.stack([self._row(file.fileno(), name, group) for group in groups.tolist()])
+            arrays.setdefault("count", np.zeros((0, arrays["log_sum"].shape[1]), np.int64))
+            yield groups, GroupSums(**arrays)
+        self._is_written[:] = False
 
     def pooled(self, groups: Rows) -> FloatSums:
         """Add groups up and leave fixed point; ``groups`` are group numbers."""
@@ -157,7 +179,8 @@ class _DiskSums:
         return np.frombuffer(os.pread(descriptor, n_bytes, group * n_bytes), dtype)
 
 
-def _arrays(sums: GroupSums) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(sums: GroupSums) -> dict[str, npt.NDArray[Any]]:
+    """Name the arrays of some sums; counts where they are summed."""
     names = ("log_sum", "square_sum", "expressing", *(("count",) if sums.count.size else ()))
     return {name: getattr(sums, name) for name in names}
 

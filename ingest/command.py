@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.cluster import on_cluster
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
@@ -45,24 +47,47 @@ class ByteCount(click.ParamType[int]):
     type=ByteCount(),
     help="Most that sums of cells take in memory, such as 8GB; the rest waits on the disk.  [default: a quarter of it]",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Sum cells on a Dask cluster: the address of its scheduler (tcp://node7:8786), its scheduler file (.json), or "
+    "'local' for a process on every core. The release is the same to the last digit.",
+)
 @click.pass_obj
-def ingest(warehouse: Path, specs: tuple[Path, ...], data: Path | None, memory: int | None, *, online: bool) -> None:
+def ingest(
+    warehouse: Path,
+    specs: tuple[Path, ...],
+    data: Path | None,
+    memory: int | None,
+    dask: str | None,
+    *,
+    online: bool,
+) -> None:
     """Ingest the datasets that SPEC files describe; SPEC may also be the name of a spec that comes with featurestore.
 
     Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
     leaves the warehouse as it was. No network is touched without --online.
 
+    An ingest that is interrupted after its first minute continues where it stopped when the same is asked again: the
+    sums of cells so far wait in the warehouse's staging folder, until then or until gc.
+
+    With --dask, files and warehouse are on a file system that every worker sees under the same path, and workers run
+    this featurestore. Workers may come, go and crash meanwhile.
+
     \b
     Examples:
       featurestore ingest replogle_2022_k562_essential.toml
       featurestore ingest papalexi_2021_thp1 --data downloads/
+      featurestore ingest tahoe_100m.toml --dask /shared/scheduler.json
     """
     service = GeneService()
-    for spec in specs:
-        fallback = OnlineGenes(service, AnswerCache(warehouse)) if online else None
-        click.echo(_summary(ingest_dataset(find_spec(spec), warehouse, data, online=fallback, ceiling=memory)))
-        if fallback is not None:
-            click.echo(fallback.summary(), err=True)
+    with on_cluster(dask, memory) if dask else nullcontext() as cluster:
+        for spec in map(find_spec, specs):
+            fallback = OnlineGenes(service, AnswerCache(warehouse)) if online else None
+            outcome = ingest_dataset(spec, warehouse, data, online=fallback, ceiling=memory, cluster=cluster)
+            click.echo(_summary(outcome))
+            if fallback is not None:
+                click.echo(fallback.summary(), err=True)
 
 
 def shipped_specs() -> dict[str, Path]:

@@ -26,6 +26,7 @@ from ingest import reference
 from ingest.axis import GeneAxis, read_axes
 from ingest.cells import write_cells
 from ingest.given import GivenRows, gather_rows
+from ingest.journal import Journal
 from ingest.label import Labels, label_rows
 from ingest.listed import Listed, read_listed, write_listed
 from ingest.long_table import LongTable
@@ -39,6 +40,7 @@ from ingest.roles import named_rows
 from ingest.rows import read_rows
 from ingest.side_tables import SideTable
 from ingest.spec import DatasetSpec
+from ingest.summing import Summing
 from ingest.tables import write_table
 from ingest.wells import PlateScale, Wells
 
@@ -87,6 +89,8 @@ class Job:
         Its own tables of compounds and cell lines, and the service to ask for genes.
     ceiling
         Most that sums of cells take in memory. Unit: bytes.
+    cluster
+        Who sums cells; this process where None.
     """
 
     spec: DatasetSpec
@@ -97,6 +101,7 @@ class Job:
     gene_tables: Sequence[SideTable]
     lookups: Lookups
     ceiling: int
+    cluster: Summing | None = None
 
     def read(self) -> Published | Screen | Listed:
         """Read and harmonise the tables of genes and rows; the matrix is not touched.
@@ -129,9 +134,16 @@ class Job:
         return rows.with_columns(pl.when(is_repeated).then(name + "/" + number).otherwise(name).alias(INDEX))
 
     def write(
-        self, folder: Path, published: Published | Screen | Listed, identity: dict[str, Any], release_id: str
+        self,
+        folder: Path,
+        published: Published | Screen | Listed,
+        identity: dict[str, Any],
+        release_id: str,
+        journal: Journal,
     ) -> dict[str, Any]:
         """Write every table of the release into a new folder, and return its manifest.
+
+        What a journal has of an ingest that was interrupted is not done again.
 
         Raises
         ------
@@ -145,7 +157,7 @@ class Job:
         elif isinstance(published, Listed):
             written = self._write_listed(folder, published)
         else:
-            written = self._write_matrix(folder, published)
+            written = self._write_matrix(folder, published, journal)
         if written.condition is not None:
             write_table(folder, "condition", written.condition)
         write_table(folder, "gene", written.genes)
@@ -162,7 +174,7 @@ class Job:
             "seconds": round(time.monotonic() - started, 3),
         }
 
-    def _write_matrix(self, folder: Path, published: Published) -> Written:
+    def _write_matrix(self, folder: Path, published: Published, journal: Journal) -> Written:
         """Write a matrix of rows by genes, in any number of files."""
         axes, given, labels = published.axes, published.given, published.labels
         if self.spec.is_relative:
@@ -171,17 +183,18 @@ class Job:
             self._write_replicates(folder, axes, labels)
         else:
             sources = list(zip(self.readers, axes, strict=True))
-            write_cells(folder, sources, labels, given, self.spec, self.ceiling)
+            left_out = write_cells(folder, sources, labels, given, self.spec, self.ceiling, journal, self.cluster)
+            return self._written(labels, axes[0], left_out)
         return self._written(labels, axes[0])
 
-    def _written(self, labels: Labels, axis: GeneAxis) -> Written:
+    def _written(self, labels: Labels, axis: GeneAxis, left_out: Mapping[str, int] | None = None) -> Written:
         n_controls = int(labels.condition["is_control"].sum())
         return Written(
             labels.condition,
             axis.genes,
             labels.compound,
             labels.context,
-            pl.concat([axis.mapping, self._left_out(), labels.mapping]),
+            pl.concat([axis.mapping, self._left_out(left_out), labels.mapping]),
             labels.rejected,
             labels.condition.height - n_controls,
             n_controls,
@@ -222,12 +235,11 @@ class Job:
             None, genes, screen.perturbations.compounds, screen.context(), screen.mapping(), rejected, n_conditions
         )
 
-    def _left_out(self) -> pl.DataFrame:
+    def _left_out(self, counts: Mapping[str, int] | None) -> pl.DataFrame:
         """Ledger rows of the identifiers that readers found in the matrices, but not in the gene tables."""
-        counts: Counter[str] = Counter()
-        for reader in self.readers:
-            if isinstance(reader, LeavesOut):
-                counts.update(reader.left_out())
+        if counts is None:
+            found = (reader.left_out() for reader in self.readers if isinstance(reader, LeavesOut))
+            counts = sum(map(Counter, found), Counter())
         rows = [
             {
                 "entity": "gene",

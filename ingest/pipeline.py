@@ -22,6 +22,7 @@ from ingest.ceiling import default_ceiling
 from ingest.database import refresh_database
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import Job
+from ingest.journal import Journal
 from ingest.long_table import LongTable
 from ingest.lookups import Lookups
 from ingest.open import open_source
@@ -31,6 +32,7 @@ from ingest.reader import Reader
 from ingest.rows import name_within
 from ingest.side_tables import open_side_tables
 from ingest.spec import DatasetSpec, read_spec
+from ingest.summing import Summing
 
 DISTRIBUTION = "perturbation-featurestore"
 
@@ -53,6 +55,7 @@ def ingest_dataset(
     *,
     online: OnlineGenes | None = None,
     ceiling: int | None = None,
+    cluster: Summing | None = None,
 ) -> Outcome:
     """Ingest one dataset.
 
@@ -70,6 +73,8 @@ def ingest_dataset(
     ceiling
         Most that sums of cells take in memory; a quarter of the machine's by default. It changes no digit of a
         release. Unit: bytes.
+    cluster
+        Who sums cells, see :func:`ingest.cluster.on_cluster`; this process by default. It changes no digit either.
 
     Raises
     ------
@@ -104,7 +109,8 @@ def ingest_dataset(
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
         }
-        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups, ceiling or default_ceiling())
+        most = ceiling or default_ceiling()
+        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups, most, cluster)
         published = job.read() if online is not None else None
         if online is not None and (answers := online.identity()) is not None:
             identity["online"] = answers
@@ -114,8 +120,8 @@ def ingest_dataset(
             if online is not None:
                 online.save()
             return known
-        with staging(root) as workspace:
-            manifest = job.write(workspace / "release", published or job.read(), identity, release_id) | {
+        with staging(root) as workspace, Journal(workspace.parent, release_id) as journal:
+            manifest = job.write(workspace / "release", published or job.read(), identity, release_id, journal) | {
                 "spec_file": _spec_name(spec_path)
             }
             _refuse_changed(stamps)

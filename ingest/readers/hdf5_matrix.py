@@ -46,15 +46,18 @@ class DenseMatrix:
         self.shape = (self._values.shape[0], self._values.shape[1])
         self.variant = _variant("dense", dataset)
 
-    def blocks(self, block_bytes: int) -> Iterator[DenseBlock]:
-        """Stream the rows, in whole chunks where a row of chunks takes a few blocks at most."""
+    is_by_row = True
+
+    def blocks(self, block_bytes: int, first: int = 0, last: int | None = None) -> Iterator[DenseBlock]:
+        """Stream the rows, or some, in whole chunks where a row of chunks takes a few blocks at most."""
+        last = self.shape[0] if last is None else last
         row_bytes = max(1, self.shape[1] * self._values.dtype.itemsize)
         per_block = max(1, block_bytes // row_bytes)
         per_read = per_block - per_block % self._values.chunk_length or self._values.chunk_length
         if per_read > per_block * MAX_CHUNK_ROW:
             per_read = per_block
-        for begin in range(0, self.shape[0], per_read):
-            values = self._values.read(begin, min(begin + per_read, self.shape[0]))
+        for begin in range(first, last, per_read):
+            values = self._values.read(begin, min(begin + per_read, last))
             for start in range(0, len(values), per_block):
                 yield DenseBlock(begin + start, values[start : start + per_block])
 
@@ -67,7 +70,7 @@ class SparseMatrix:
 
     def __init__(self, group: h5py.Group, *, by_row: bool, shape: tuple[int, int] | None = None) -> None:
         self._place = where(group)
-        self._by_row = by_row
+        self.is_by_row = by_row
         self.shape = shape or _claimed_shape(group)
         self._minor = self.shape[1] if by_row else self.shape[0]
         data, indices = require_dataset(group, "data"), require_dataset(group, "indices")
@@ -85,18 +88,19 @@ class SparseMatrix:
         self._value_bytes = self._data.dtype.itemsize + self._indices.dtype.itemsize
         self.variant = _variant("csr" if by_row else "csc", data)
 
-    def blocks(self, block_bytes: int) -> Iterator[CsrBlock | CscBlock]:
-        """Stream consecutive rows (CSR) or columns (CSC) whose stored values fit a block, one at least."""
-        for start, stop in ranges(self._indptr, self._value_bytes, block_bytes):
-            first, last = int(self._indptr[start]), int(self._indptr[stop])
-            indptr = self._indptr[start : stop + 1] - first
-            data, indices = self._data.read(first, last), self._indices.read(first, last)
+    def blocks(self, block_bytes: int, first: int = 0, last: int | None = None) -> Iterator[CsrBlock | CscBlock]:
+        """Stream consecutive rows (CSR) or columns (CSC), all or some, as many as fit a block, one at least."""
+        starts = self._indptr[first : None if last is None else last + 1]
+        for start, stop in ((first + a, first + b) for a, b in ranges(starts, self._value_bytes, block_bytes)):
+            begin, end = int(self._indptr[start]), int(self._indptr[stop])
+            indptr = self._indptr[start : stop + 1] - begin
+            data, indices = self._data.read(begin, end), self._indices.read(begin, end)
             indices = self._positions(indices, indptr, start)
-            yield CsrBlock(start, indptr, indices, data) if self._by_row else CscBlock(start, indptr, indices, data)
+            yield CsrBlock(start, indptr, indices, data) if self.is_by_row else CscBlock(start, indptr, indices, data)
 
     def _starts(self, dataset: h5py.Dataset, n_values: int) -> npt.NDArray[np.int64]:
         """Read and check where each row or column begins."""
-        n_major = self.shape[0] if self._by_row else self.shape[1]
+        n_major = self.shape[0] if self.is_by_row else self.shape[1]
         if dataset.shape != (n_major + 1,) or dataset.dtype.kind not in "iu":
             raise self._fault(
                 "indptr does not fit the matrix's shape",
@@ -123,7 +127,7 @@ class SparseMatrix:
             at = int(np.flatnonzero((indices < 0) | (indices >= self._minor))[0])
             raise self._fault(
                 "a value lies outside the matrix",
-                f"{'gene' if self._by_row else 'row'} positions 0 to {self._minor - 1:,}",
+                f"{'gene' if self.is_by_row else 'row'} positions 0 to {self._minor - 1:,}",
                 f"{indices[at]:,} in {self._major(indptr, at, start)}",
             )
         positions: Integers = indices.astype(
@@ -133,14 +137,14 @@ class SparseMatrix:
         if repeat is not None:
             raise self._fault(
                 "a value is given twice",
-                f"each {'gene once a row' if self._by_row else 'row once a gene'}",
+                f"each {'gene once a row' if self.is_by_row else 'row once a gene'}",
                 f"position {positions[repeat]:,} again in {self._major(indptr, repeat, start)}",
             )
         return positions
 
     def _major(self, indptr: Integers, at: int, start: int) -> str:
         number = start + int(np.searchsorted(indptr, at, side="right")) - 1
-        return f"{'row' if self._by_row else 'gene'} {number:,}"
+        return f"{'row' if self.is_by_row else 'gene'} {number:,}"
 
     def _fault(self, what: str, expected: str, got: str) -> SourceFormatError:
         return SourceFormatError(

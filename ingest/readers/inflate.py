@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
+from ingest.ahead import N_CORES
 from ingest.readers.hdf5 import filters, path_of
 
 Values: TypeAlias = npt.NDArray[Any]
 
 FILTERS = ([h5py.h5z.FILTER_DEFLATE], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE])
 """The chains of filters that are undone here: gzip, with or without a shuffle before it."""
-THREADS = min(8, os.cpu_count() or 1)
+THREADS = min(8, N_CORES)
 SHARES = 4
 """How many shares of a stretch's chunks each thread gets, one after the other."""
 

@@ -62,6 +62,15 @@ class TenxReader:
         """Stream the matrix by cell."""
         return iter(self._matrix.blocks(block_bytes))
 
+    @property
+    def is_by_row(self) -> bool:
+        """Whether the matrix is stored by row, so that reading can begin at any."""
+        return self._matrix.is_by_row
+
+    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the rows from ``first`` to ``last``."""
+        return iter(self._matrix.blocks(block_bytes, first, last))
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -66,9 +66,9 @@ def groups(seed=1):
 def run(matrix, layout="csr", length=7, values="counts", slots=SLOTS, cells=None):
     sums = GroupSums.zeros(N_GROUPS, int(slots.max()) + 1, has_counts=values == "counts")
     reader = ArrayReader(matrix, layout, length)
-    accumulate(
-        reader, groups() if cells is None else cells, slots, sums, ValueCheck(values, reader.path), lambda _: None
-    )
+    check = ValueCheck(values, reader.path)
+    accumulate(reader, groups() if cells is None else cells, slots, sums, check, lambda _: None)
+    check.finish()
     return sums
 
 

@@ -23,7 +23,7 @@ from featurestore.locks import PUBLISHING
 from featurestore.snapshot import read_snapshot, release_path, snapshot_path
 from featurestore.verify import verify
 from featurestore.warehouse import DATABASE, Warehouse
-from ingest import cells
+from ingest import summing
 from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
 from ingest.publish import publish, staging
@@ -323,13 +323,13 @@ def test_read_only_disk__reads_and_refuses_to_write(two_specs, tmp_path, faults)
 def test_ingest__a_file_that_changes_while_it_is_read_is_refused(two_specs, tmp_path, monkeypatch, dataset):
     spec = dataset(tmp_path / "files", "second", seed=2)
     root = tmp_path / "warehouse"
-    accumulate = cells.accumulate
+    accumulate = summing.accumulate
 
     def meanwhile(reader, *rest):
         accumulate(reader, *rest)
         os.utime(reader.path, (1, 1))
 
-    monkeypatch.setattr(cells, "accumulate", meanwhile)
+    monkeypatch.setattr(summing, "accumulate", meanwhile)
     with pytest.raises(FeatureStoreError, match="changed while it was read"):
         ingest_dataset(spec, root)
     assert not root.exists()
