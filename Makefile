@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test stress lint bench lock clean
+.PHONY: help env demo test stress lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: $(READY) ## style, types and import rules
 
 bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead
 	$(BIN)/python tests/benchmarks/run.py
+
+oracle: $(READY) .venv-peers/.ready ## every metric against cell-eval, cell-eval2, pdex, scanpy and scipy: the differences
+	$(BIN)/python tests/benchmarks/metrics.py
 
 .venv-peers/.ready: tests/benchmarks/peers.txt
 	$(PYTHON) -m venv .venv-peers

@@ -9,6 +9,20 @@ differs is stated in the docstring.
 """
 
 from featurestore.metrics.deltas import centred_pearson, mae, mae_levels, mse, mse_levels, pearson_delta
+
+# isort: split
+# isort: split, metrics are listed in this order
+from featurestore.metrics.challenge_2025 import VCC_2025, from_baseline, mean_profile, score_2025
+from featurestore.metrics.challenge_2026 import (
+    direction_fidelity,
+    direction_reach,
+    expression_error,
+    lfc_error,
+    log_bulk,
+    pds_2026,
+    score_2026,
+    significant_jaccard,
+)
 from featurestore.metrics.discrimination import Distance, pds, pds_cosine, pds_l2
 from featurestore.metrics.effect_sizes import spearman_effect_size, spearman_lfc, spearman_n_significant
 from featurestore.metrics.expression_calls import (
@@ -27,6 +41,7 @@ from featurestore.metrics.rows import Effects, Scores, Truths
 
 __all__ = [
     "METRICS",
+    "VCC_2025",
     "Distance",
     "Effects",
     "Inputs",
@@ -39,20 +54,31 @@ __all__ = [
     "computable",
     "compute",
     "describe",
+    "direction_fidelity",
     "direction_match",
+    "direction_reach",
+    "expression_error",
+    "from_baseline",
     "get_metric",
+    "lfc_error",
+    "log_bulk",
     "mae",
     "mae_levels",
+    "mean_profile",
     "mse",
     "mse_levels",
     "overlap_at_n",
     "pds",
+    "pds_2026",
     "pds_cosine",
     "pds_l2",
     "pearson_delta",
     "precision_at_n",
     "roc_by_lfc",
     "roc_by_p",
+    "score_2025",
+    "score_2026",
+    "significant_jaccard",
     "significant_recall",
     "spearman_effect_size",
     "spearman_lfc",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from featurestore.metrics.registry import METRICS, Metric, get_metric
-from featurestore.metrics.rows import Effects, Labels, Matrix, Scores, Truths
+from featurestore.metrics.rows import Effects, Labels, Matrix, Scores, Truths, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Inputs:
         Counts summed over the measured control cells, shape (genes,).
     panel
         Target genes of all perturbations, shape (genes,).
+    predicted_noise, measured_noise, control_noise
+        Squared sampling error of log summed counts, shape (perturbations,) and a number for the control.
     """
 
     predicted: Effects | None = None
@@ -65,6 +67,9 @@ class Inputs:
     measured_counts: Matrix | None = None
     control_counts: Matrix | None = None
     panel: Truths | None = None
+    predicted_noise: Vector | None = None
+    measured_noise: Vector | None = None
+    control_noise: float | None = None
 
     def given(self) -> dict[str, Any]:
         """Name the inputs that are there; effects stand in for log fold changes."""

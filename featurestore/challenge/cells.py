@@ -1,0 +1,150 @@
+"""Cells of a screen: a matrix of counts or of log1p values, the perturbation of each cell, and the genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from featurestore.errors import MissingControlError, SourceFormatError, ValuesError, did_you_mean
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+CONTROL = "non-targeting"
+COLUMN = "target_gene"
+_WHOLE = 1e-3
+"""A value this far from a whole number is no count."""
+_LARGEST_LOG = 15.0
+"""No log1p of scaled counts is as large as this; larger ones with fractions are of mixed scales."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells with their perturbations.
+
+    Parameters
+    ----------
+    values
+        Counts, or log1p of scaled counts, shape (cells, genes).
+    labels
+        Perturbation of each cell.
+    genes
+        Names of the genes, in order.
+    control
+        Label of the control cells.
+    name
+        What the cells are called in messages.
+    """
+
+    values: sparse.csr_array
+    labels: npt.NDArray[np.str_]
+    genes: tuple[str, ...]
+    control: str = CONTROL
+    name: str = "the cells"
+
+    def __post_init__(self) -> None:
+        if not (self.labels == self.control).any():
+            known = np.unique(self.labels).tolist()
+            raise MissingControlError(
+                "No control cells were found.",
+                where=self.name,
+                expected=f"'{self.control}' among the perturbations",
+                got=did_you_mean(self.control, known),
+                do="name the label of the controls with --control",
+            )
+
+    @cached_property
+    def perturbations(self) -> tuple[str, ...]:
+        """Perturbations other than control, sorted."""
+        return tuple(np.unique(self.labels[self.labels != self.control]).tolist())
+
+    @cached_property
+    def is_counts(self) -> bool:
+        """Whether every value is whole; refuses values that are neither counts nor log1p of scaled counts."""
+        data = self.values.data
+        if not np.isfinite(data).all() or (data < 0).any():
+            raise ValuesError("Values are neither counts nor log1p: some are negative or not finite.", where=self.name)
+        whole = bool((np.abs(data - np.rint(data)) <= _WHOLE).all())
+        if not whole and data.max() >= _LARGEST_LOG:
+            raise ValuesError(
+                "Values are neither counts nor log1p of scaled counts.",
+                where=self.name,
+                expected=f"whole numbers, or fractions below {_LARGEST_LOG:g}",
+                got=f"fractions, and values up to {data.max():.4g}",
+            )
+        return whole
+
+    @property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Position of each cell's perturbation; -1 for controls."""
+        position = {name: i for i, name in enumerate(self.perturbations)} | {self.control: -1}
+        return np.array([position[label] for label in self.labels.tolist()], dtype=np.int64)
+
+    @property
+    def own(self) -> npt.NDArray[np.bool_]:
+        """Genes that carry the perturbation's name, shape (perturbations, genes)."""
+        genes = np.array(self.genes)
+        return np.array([genes == name for name in self.perturbations]).reshape(len(self.perturbations), len(genes))
+
+    @property
+    def size(self) -> float:
+        """Median total of a cell's counts."""
+        totals = np.asarray(self.values.sum(axis=1), dtype=np.float64).ravel()
+        return float(np.median(totals[totals > 0])) if (totals > 0).any() else 1.0
+
+    def log1p(self, target: float) -> sparse.csr_array:
+        """Log1p of counts scaled to a total; values that are log1p already are returned as they are."""
+        if not self.is_counts:
+            return self.values
+        totals = np.asarray(self.values.sum(axis=1), dtype=np.float64).ravel()
+        scaled = self.values.astype(np.float64)
+        scaled.data *= np.repeat(target / np.where(totals > 0, totals, 1.0), np.diff(scaled.indptr))
+        np.log1p(scaled.data, out=scaled.data)
+        return scaled
+
+
+def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL) -> Cells:
+    """Read the cells of an h5ad file.
+
+    Parameters
+    ----------
+    path
+        The file; its X holds counts or log1p of scaled counts.
+    column
+        Column of obs with the perturbation of each cell.
+    control
+        Label of the control cells.
+
+    Raises
+    ------
+    SourceFormatError
+        The file cannot be read, or has no such column.
+    MissingControlError
+        No cell has the label of the controls.
+    """
+    from anndata import read_h5ad  # noqa: PLC0415, half a second
+
+    try:
+        found = read_h5ad(path)
+    except (OSError, KeyError) as error:
+        raise SourceFormatError("The cells cannot be read.", where=str(path), got=str(error)) from None
+    return as_cells(found, column=column, control=control, name=str(path))
+
+
+def as_cells(found: AnnData, *, column: str = COLUMN, control: str = CONTROL, name: str = "the AnnData") -> Cells:
+    """Take the cells of an AnnData."""
+    if column not in found.obs:
+        raise SourceFormatError(
+            f"There is no column '{column}' in obs.",
+            where=name,
+            got=did_you_mean(column, found.obs.columns),
+            do="name the column of perturbations with --column",
+        )
+    labels = found.obs[column].astype(str).to_numpy().astype(np.str_)
+    return Cells(sparse.csr_array(found.X), labels, tuple(map(str, found.var_names)), control, name)

@@ -1,0 +1,250 @@
+"""Predicted cells against measured cells, on every metric that cells allow, by the protocol of 2025 or of 2026."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from featurestore.challenge.cells import Cells
+from featurestore.errors import SourceFormatError, ValuesError
+from featurestore.metrics.challenge_2025 import VCC_2025, score_2025
+from featurestore.metrics.challenge_2026 import jackknife_noise
+from featurestore.metrics.inputs import Inputs, compute
+from featurestore.metrics.registry import get_metric
+from featurestore.metrics.rows import Matrix
+from featurestore.metrics.wilcoxon import Calls, differential_expression, group_sums
+
+Protocol = Literal["2025", "2026"]
+Report = Callable[[str], None]
+
+_CPM = 1e6
+_EXPRESSED = 5.0
+"""Mean counts per million of the controls above which the protocol of 2026 tests a gene."""
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """Scores of predicted cells.
+
+    Parameters
+    ----------
+    per_perturbation
+        One line per perturbation: numbers of cells and of significant genes, and every metric; NULL where undefined.
+    screen
+        Metrics that are one number for the whole screen.
+    protocol
+        By which protocol.
+    """
+
+    per_perturbation: pl.DataFrame
+    screen: dict[str, float]
+    protocol: Protocol
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """One line per metric: ``mean`` over the perturbations where it is defined, ``n_undefined``, ``best``."""
+        rows: list[dict[str, Any]] = []
+        for name in (*self.metrics, *self.screen):
+            m = get_metric(name)
+            n_undefined = None if name in self.screen else self.per_perturbation[name].null_count()
+            mean = self.screen[name] if name in self.screen else self._mean(name)
+            value = None if np.isnan(mean) else mean
+            rows.append({"metric": name, "title": m.title, "mean": value, "n_undefined": n_undefined, "best": m.best})
+        kinds = {"metric": pl.String(), "title": pl.String(), "mean": pl.Float64(), "n_undefined": pl.Int64()}
+        return pl.DataFrame(rows, schema=kinds | {"best": pl.Float64()})
+
+    def _mean(self, name: str) -> float:
+        found = self.per_perturbation[name].drop_nulls().to_numpy()
+        return float(found.mean()) if len(found) else float("nan")
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics that each perturbation has."""
+        first = ("perturbation", "n_cells_predicted", "n_cells_measured", "n_significant")
+        return [name for name in self.per_perturbation.columns if name not in first]
+
+    def means(self) -> dict[str, float]:
+        """Mean of every metric by name; NaN where it is undefined everywhere."""
+        return {name: float("nan") if value is None else value for name, value in self.summary["metric", "mean"].rows()}
+
+    def challenge(self, baseline: Mapping[str, float]) -> dict[str, float]:
+        """Score of the challenge of 2025 against the mean metrics of a baseline."""
+        own = self.means()
+        lacking = [name for name in VCC_2025 if name not in own or name not in baseline]
+        if lacking:
+            raise ValuesError(
+                "The score of the challenge needs metrics that are not there.",
+                expected=", ".join(VCC_2025),
+                got=f"without {', '.join(lacking)}",
+                do="score prediction and baseline by the protocol of 2025",
+            )
+        return score_2025({name: own[name] for name in VCC_2025}, {name: baseline[name] for name in VCC_2025})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain values."""
+        return {
+            "protocol": self.protocol,
+            "n_perturbations": self.per_perturbation.height,
+            "metrics": {row.pop("metric"): row for row in self.summary.to_dicts()},
+        }
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``scores.json`` and ``per_perturbation.csv`` into a folder."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
+        self.per_perturbation.write_csv(path / "per_perturbation.csv")
+
+
+def read_means(folder: str | Path) -> dict[str, float]:
+    """Read the mean metrics that :meth:`CellScores.write` wrote."""
+    path = Path(folder) / "scores.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceFormatError(
+            "There are no scores of cells to compare with.", where=str(path), got=str(error)
+        ) from None
+    return {name: float("nan") if row["mean"] is None else row["mean"] for name, row in found.items()}
+
+
+def score_cells(
+    predicted: Cells, measured: Cells, *, protocol: Protocol = "2025", report: Report = lambda _: None
+) -> CellScores:
+    """Score predicted cells against measured ones on every metric that they allow.
+
+    Parameters
+    ----------
+    predicted, measured
+        Cells of the same perturbations and genes, each with controls; log1p values or counts. The protocol of 2026
+        needs counts, and takes the controls of the measured cells for both sides.
+    protocol
+        ``2025``: log1p at the median cell size of the measured cells, Wilcoxon over all genes, own targets left out of
+        the PDS only; as cell-eval 0.8.2, which scales predicted counts to a median of their own. ``2026``: summed
+        counts, Wilcoxon over expressed genes, own targets left out everywhere; as cell-eval2 0.20.
+
+    Raises
+    ------
+    SourceFormatError
+        The two sides differ in genes or perturbations.
+    ValuesError
+        The protocol needs counts.
+    """
+    _check_alike(predicted, measured)
+    inputs = (_inputs_2025 if protocol == "2025" else _inputs_2026)(predicted, measured, report)
+    report("scoring")
+    scores = compute(inputs)
+    n_groups = len(measured.perturbations)
+    significant = inputs.significant
+    table = pl.DataFrame(
+        {
+            "perturbation": measured.perturbations,
+            "n_cells_predicted": np.bincount(predicted.groups[predicted.groups >= 0], minlength=n_groups),
+            "n_cells_measured": np.bincount(measured.groups[measured.groups >= 0], minlength=n_groups),
+            "n_significant": None if significant is None else significant.sum(axis=1),
+        }
+    ).with_columns(**{k: pl.Series(v).fill_nan(None) for k, v in scores.items() if not isinstance(v, float)})
+    return CellScores(table, {k: v for k, v in scores.items() if isinstance(v, float)}, protocol)
+
+
+def _check_alike(predicted: Cells, measured: Cells) -> None:
+    for what, ours, theirs in (
+        ("genes", predicted.genes, measured.genes),
+        ("perturbations", predicted.perturbations, measured.perturbations),
+    ):
+        if ours != theirs:
+            missing, extra = sorted(set(theirs) - set(ours))[:5], sorted(set(ours) - set(theirs))[:5]
+            raise SourceFormatError(
+                f"Predicted and measured cells do not have the same {what}.",
+                where=predicted.name,
+                expected=f"the {len(theirs):,} {what} of {measured.name}, in the same order",
+                got=f"{len(ours):,}; missing: {', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}",
+            )
+
+
+def _inputs_2025(predicted: Cells, measured: Cells, report: Report) -> Inputs:
+    target = measured.size if measured.is_counts else predicted.size
+    sides = []
+    for what, cells in (("predicted", predicted), ("measured", measured)):
+        report(f"differential expression of the {what} cells")
+        values, groups = cells.log1p(target), cells.groups
+        calls = differential_expression(values, groups, len(cells.perturbations))
+        sides.append((_means(values, cells), calls))
+    (levels, calls), (true_levels, truth) = sides
+    return Inputs(
+        predicted=levels[1:] - levels[0],
+        measured=true_levels[1:] - true_levels[0],
+        left_out=measured.own,
+        significant=truth.significant,
+        predicted_lfc=calls.log2_fold_change,
+        measured_lfc=truth.log2_fold_change,
+        predicted_levels=levels[1:],
+        measured_levels=true_levels[1:],
+        predicted_significant=calls.significant,
+        predicted_q=calls.q_value,
+        predicted_p=calls.p_value,
+    )
+
+
+def _inputs_2026(predicted: Cells, measured: Cells, report: Report) -> Inputs:
+    for cells in (predicted, measured):
+        if not cells.is_counts:
+            raise ValuesError("The protocol of 2026 scores counts.", where=cells.name, got="log1p values")
+    own = measured.own
+    control = measured.values[measured.groups == -1]
+    scaled = measured.log1p(_CPM)[measured.groups == -1]
+    linear = scaled.copy()
+    np.expm1(linear.data, out=linear.data)
+    tested = np.asarray(linear.mean(axis=0)).ravel() > _EXPRESSED
+    sums: list[Matrix] = []
+    noise: list[Matrix] = []
+    calls: list[Calls] = []
+    for what, cells in (("predicted", predicted), ("measured", measured)):
+        report(f"differential expression of the {what} cells")
+        groups, n = cells.groups, len(cells.perturbations)
+        calls.append(
+            differential_expression(
+                cells.log1p(_CPM),
+                groups,
+                n,
+                fold_change_of="arithmetic",
+                epsilon=_EPSILON,
+                tested=tested,
+                control_cells=scaled,
+            )
+        )
+        sums.append(group_sums(cells.values, groups, n))
+        noise.append(np.array([jackknife_noise(cells.values[groups == p]) for p in range(n)]))
+    kept = tested & ~own
+    return Inputs(
+        left_out=own,
+        significant=calls[1].significant & kept,
+        predicted_lfc=np.where(kept, calls[0].log2_fold_change, np.nan),
+        measured_lfc=np.where(kept, calls[1].log2_fold_change, np.nan),
+        predicted_significant=calls[0].significant & kept,
+        predicted_q=np.where(kept, calls[0].q_value, np.nan),
+        predicted_p=calls[0].p_value,
+        predicted_counts=sums[0],
+        measured_counts=sums[1],
+        control_counts=np.asarray(control.sum(axis=0), dtype=np.float64).ravel(),
+        panel=np.asarray(own.any(axis=0)),
+        predicted_noise=noise[0],
+        measured_noise=noise[1],
+        control_noise=jackknife_noise(control),
+    )
+
+
+def _means(values: Any, cells: Cells) -> Matrix:
+    """Mean over cells of each group, the controls first, shape (1 + perturbations, genes)."""
+    groups = cells.groups + 1
+    n_groups = len(cells.perturbations) + 1
+    means: Matrix = group_sums(values, groups, n_groups) / np.bincount(groups, minlength=n_groups)[:, None]
+    return means

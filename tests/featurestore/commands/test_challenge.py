@@ -1,0 +1,85 @@
+"""``featurestore score`` and ``submit`` as a user runs them."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from cells import write
+from metrics import frozen
+
+from featurestore.challenge.submission import read_vcc
+from featurestore.cli import featurestore
+
+
+def run(*arguments):
+    result = CliRunner().invoke(featurestore, list(map(str, arguments)), catch_exceptions=True)
+    return result, result.stdout
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("challenge")
+    predicted, measured, _ = frozen()
+    write(predicted, folder / "predicted.h5ad")
+    write(measured, folder / "measured.h5ad")
+    rng = np.random.default_rng(0)
+    effects = pl.DataFrame({"perturbation": measured.perturbations}).with_columns(
+        **{gene: pl.Series(rng.normal(0, 0.3, len(measured.perturbations))) for gene in measured.genes[:30]}
+    )
+    effects.write_parquet(folder / "effects.parquet")
+    effects.write_csv(folder / "effects.csv")
+    (folder / "genes.csv").write_text("gene_name\n" + "\n".join(measured.genes) + "\n")
+    return folder
+
+
+def test_score__prints_every_metric_and_what_is_undefined(files, tmp_path):
+    result, text = run("score", files / "predicted.h5ad", files / "measured.h5ad", "-o", tmp_path / "scores")
+    assert result.exit_code == 0, result.output
+    assert "8 perturbations by the protocol of 2025." in text
+    line = next(line for line in text.splitlines() if line.strip().startswith("DE overlap at N"))
+    assert line.split()[-2:] == ["1", "1"]
+    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == ["per_perturbation.csv", "scores.json"]
+    _, text = run("score", files / "measured.h5ad", files / "measured.h5ad", "--baseline", tmp_path / "scores")
+    assert "score of the challenge of 2025: 1.000 (mae_levels 1.000, pds 1.000, overlap_at_n 1.000)" in text
+
+
+def test_score__as_json_is_plain_and_by_the_protocol_of_2026(files):
+    result, text = run("score", files / "predicted.h5ad", files / "measured.h5ad", "--protocol=2026", "--format=json")
+    found = json.loads(text)
+    assert result.exit_code == 0
+    assert found["protocol"] == "2026"
+    assert 0.5 < found["metrics"]["pds_2026"]["mean"] < 1
+    assert "mae" not in found["metrics"]
+
+
+@pytest.mark.parametrize("name", ["effects.parquet", "effects.csv"])
+def test_submit__writes_a_vcc_of_the_predicted_cells(files, tmp_path, name):
+    arguments = ["--genes", files / "genes.csv", "--cells", 12]
+    result, text = run("submit", files / name, files / "measured.h5ad", "-o", tmp_path / "p.vcc", *arguments)
+    assert result.exit_code == 0, result.output
+    assert text.endswith("8 perturbations of 12 cells, 100 control cells, 50 genes.\n")
+    assert read_vcc(tmp_path / "p.vcc").shape == (196, 50)
+
+
+def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
+    arguments = ["--protocol", 2026, "--cells", 30, "--context", "B"]
+    path = tmp_path / "b.h5ad"
+    result, text = run("submit", files / "effects.csv", files / "measured.h5ad", "-o", path, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "0 control cells" in text
+
+
+def test_submit__names_effects_that_do_not_fit(files, tmp_path):
+    other = tmp_path / "effects.csv"
+    other.write_text("perturbation,ENSG1\nG00000,0.5\n")
+    result, _ = run("submit", other, files / "measured.h5ad", "-o", tmp_path / "x.vcc")
+    assert "none of the controls' genes" in str(result.exception)
+    other.write_text("perturbation,G00001\nG00000,0.5\nG00000,0.1\n")
+    result, _ = run("submit", other, files / "measured.h5ad", "-o", tmp_path / "x.vcc")
+    assert "more than once" in str(result.exception)
