@@ -6,5 +6,5 @@ select
     s.n_expressing / c.n_cells as share_expressing
 from release.statistics as s
 join release.condition as c using (dataset_id, condition_index)
-join release.gene as g using (dataset_id, gene_index)
+join release.gene as g on g.dataset_id = $dataset_id and g.gene_index = s.gene_index
 where s.dataset_id = $dataset_id

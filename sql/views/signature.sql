@@ -5,4 +5,5 @@ select
     s.effect, s.effect_kind, s.standard_error, s.z, s.p_value, s.q_value
 from release.signature as s
 join release.condition as c using (dataset_id, condition_index)
-join release.gene as g using (dataset_id, gene_index)
+-- 'is not distinct from' keeps DuckDB from joining all conditions with all genes of a dataset first.
+join release.gene as g on g.gene_index = s.gene_index and g.dataset_id is not distinct from s.dataset_id

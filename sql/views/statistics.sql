@@ -6,4 +6,5 @@ select
     s.count, s.sum_log1p, s.sum_log1p_square, s.n_expressing
 from release.statistics as s
 join release.condition as c using (dataset_id, condition_index)
-join release.gene as g using (dataset_id, gene_index)
+-- 'is not distinct from' keeps DuckDB from joining all conditions with all genes of a dataset first.
+join release.gene as g on g.gene_index = s.gene_index and g.dataset_id is not distinct from s.dataset_id

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,6 +40,19 @@ def test_view__every_column_is_commented(store):
     assert set(VIEWS) == set(comments["table_name"])
     for view, column, comment in comments.rows():
         assert comment.startswith(COLUMNS[column].sentence), (view, column)
+
+
+@pytest.mark.parametrize("view", ["signature", "statistics"])
+def test_view__is_not_planned_as_all_conditions_by_all_genes(store, view):
+    ((_, plan),) = store.connection.execute(f"explain (format json) select count(*) from {view}").fetchall()
+    steps, joins = json.loads(plan), []
+    while steps:
+        step = steps.pop()
+        steps += step["children"]
+        if "JOIN" in step["name"] or "PRODUCT" in step["name"]:
+            joins.append(step["extra_info"].get("Conditions"))
+    assert len(joins) == 2
+    assert all(isinstance(conditions, list) and len(conditions) == 2 for conditions in joins), joins
 
 
 def test_contract_page__is_up_to_date():
