@@ -54,7 +54,7 @@ class Elsewhere:
     def __init__(self, measured: Measured) -> None:
         self._measured = measured
         self._total: Effects = np.zeros(measured.effects.shape)
-        self._count: Effects = np.zeros(measured.effects.shape)
+        self._count = np.zeros(measured.effects.shape, dtype=np.uint16)
         self._seen: set[str] = set()
 
     def add(self, source: Source, matrix: SignatureMatrix, matches: pl.DataFrame) -> None:
@@ -64,12 +64,21 @@ class Elsewhere:
         self._seen.add(source.name)
         alike = matches.filter("is_alike")
         theirs, ours = self._measured.shared_genes(matrix.genes)
-        found = mean_of_matches(matrix.values[:, theirs], alike, len(self._total))
-        self._total[:, ours] += np.nan_to_num(found)
-        self._count[:, ours] += np.isfinite(found)
+        found = mean_of_matches(matrix.values[:, _run(theirs)], alike, len(self._total))
+        present = np.isfinite(found)
+        found[~present] = 0.0
+        self._total[:, _run(ours)] += found
+        self._count[:, _run(ours)] += present
 
     def mean(self) -> npt.NDArray[np.float32]:
         """Return the mean over the sources, shape (rows, genes); NaN where there is none."""
-        mean = np.full(self._total.shape, np.nan)
-        np.divide(self._total, self._count, out=mean, where=self._count > 0)
-        return mean.astype(np.float32)
+        mean = np.full(self._total.shape, np.nan, dtype=np.float32)
+        np.divide(self._total, self._count, out=mean, where=self._count > 0, casting="same_kind")
+        return mean
+
+
+def _run(positions: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """Return positions that follow each other as a slice: what it selects is not copied."""
+    if len(positions) and (np.diff(positions) == 1).all():
+        return slice(int(positions[0]), int(positions[-1]) + 1)
+    return positions

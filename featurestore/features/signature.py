@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy.sparse import coo_array
+from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
 
 from featurestore.features.kinds import Genes
 
 _EXACT = 100
 """Up to this many conditions or genes everything is decomposed; above it, only the wanted components are sought."""
+_LARGEST_SQUARE = 6_000
+"""Up to this many, they are sought in the matrix of inner products; above it, in the effects themselves."""
 
 Effects = npt.NDArray[np.float64]
 
@@ -55,16 +59,12 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
     Shape (rows, genes); NaN where no matching condition has the gene.
     """
     slots = matches.select("row", "part").unique(maintain_order=True).with_row_index("slot")
-    slot = matches.join(slots, on=["row", "part"], how="left", maintain_order="left")["slot"].to_numpy()
-    used, source_row = np.unique(matches["source_row"].to_numpy(), return_inverse=True)
-    pairs = (matches["weight"].to_numpy(), (slot, source_row))
-    weights = coo_array(pairs, shape=(slots.height, len(used))).tocsr()
-    chosen = values[used]
-    present = np.isfinite(chosen)
-    total: Effects = weights @ np.where(present, chosen, 0.0)
-    count = weights @ present.astype(np.float64)
-    mean: Effects = np.full(total.shape, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
+    weight, source_row = matches["weight"].to_numpy(), matches["source_row"].to_numpy()
+    if slots.height == matches.height and (weight > 0).all():
+        mean = values[source_row].astype(np.float64)
+    else:
+        slot = matches.join(slots, on=["row", "part"], how="left", maintain_order="left")["slot"].to_numpy()
+        mean = _weighted_mean(values, slot, source_row, weight)
     result: Effects = np.full((n_rows, values.shape[1]), np.nan)
     row = slots["row"].to_numpy()
     whole, index = np.unique(row, return_inverse=True)
@@ -73,6 +73,24 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
         mean = np.asarray(parts @ mean)
     result[whole] = mean
     return result
+
+
+def _weighted_mean(
+    values: npt.NDArray[np.float32],
+    slot: npt.NDArray[np.integer],
+    source_row: npt.NDArray[np.integer],
+    weight: npt.NDArray[np.float64],
+) -> Effects:
+    """Average the conditions of each slot, shape (slots, genes)."""
+    used, place = np.unique(source_row, return_inverse=True)
+    weights = coo_array((weight, (slot, place)), shape=(int(slot.max()) + 1, len(used))).tocsr()
+    chosen = values[used]
+    present = np.isfinite(chosen)
+    total: Effects = weights @ np.where(present, chosen, 0.0)
+    count = weights @ present.astype(np.float64)
+    mean: Effects = np.full(total.shape, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def shrunk(values: npt.NDArray[np.float32], n_cells: pl.Series, half: float | None) -> npt.NDArray[np.float32]:
@@ -140,8 +158,8 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
 
     The components are fitted on every condition of the source, matched or not; a gene that a condition lacks counts
     as that gene's mean, which changes nothing where the source measured all its genes. Signs are fixed by the largest
-    loading (``svd_flip``), and the iterative solver starts from a fixed vector, so the same source always gives the
-    same components. There are never more components than conditions less one.
+    loading (``svd_flip``), and iterations start from a fixed vector, so the same source always gives the same
+    components. There are never more components than conditions less one.
 
     Parameters
     ----------
@@ -152,14 +170,10 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     components
         Number of components wanted.
     """
-    values = source.astype(np.float64)
-    mean = np.nanmean(values, axis=0)
-    centred = np.nan_to_num(values - mean)
-    limit = min(centred.shape)
+    centred, mean = _centred(source)
     k = min(components, len(centred) - 1, centred.shape[1])
-    iterative = limit > _EXACT and k < limit // 5
-    pca = PCA(n_components=k, svd_solver="arpack" if iterative else "full", random_state=0).fit(centred)
-    scores = np.nan_to_num(matched - mean) @ pca.components_.T
+    loadings, share = _principal(centred, k)
+    scores = (matched - mean if np.isfinite(matched).all() else np.nan_to_num(matched - mean)) @ loadings.T
     scores[~np.isfinite(matched).any(axis=1)] = np.nan
     index = np.arange(1, k + 1)
     columns = pl.DataFrame(
@@ -167,7 +181,42 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
             "suffix": [f"pc_{i:02d}" for i in index],
             "gene_id": pl.Series([None] * k, dtype=pl.String()),
             "component": pl.Series(index, dtype=pl.Int64()),
-            "explained_variance": pl.Series(pca.explained_variance_ratio_, dtype=pl.Float64()),
+            "explained_variance": pl.Series(share, dtype=pl.Float64()),
         }
     )
     return Reduction(scores, columns)
+
+
+def _centred(source: npt.NDArray[np.float32]) -> tuple[Effects, Effects]:
+    """Take each gene's mean away, and put it where a gene is missing."""
+    centred = source.astype(np.float64)
+    missing = ~np.isfinite(centred)
+    if not missing.any():
+        mean = centred.mean(axis=0)
+        centred -= mean
+        return centred, mean
+    mean = np.nanmean(centred, axis=0)
+    centred -= mean
+    centred[missing] = 0.0
+    return centred, mean
+
+
+def _principal(centred: Effects, k: int) -> tuple[Effects, Effects]:
+    """Find the first ``k`` principal directions, shape (k, genes), and each one's share of the variance.
+
+    A few of many are the leading eigenvectors of the inner products, of conditions or of genes, whichever are fewer,
+    sought from a fixed start: each of hundreds of steps then passes over that square, not over all effects.
+    """
+    fewer = min(centred.shape)
+    if fewer <= _EXACT or k >= fewer // 5 or fewer > _LARGEST_SQUARE:
+        solver = "arpack" if fewer > _LARGEST_SQUARE else "full"
+        pca = PCA(n_components=k, svd_solver=solver, random_state=0).fit(centred)
+        return pca.components_, pca.explained_variance_ratio_
+    is_wide = fewer == len(centred)
+    products = centred @ centred.T if is_wide else centred.T @ centred
+    total = np.trace(products)
+    start = np.random.default_rng(0).uniform(-1, 1, fewer)
+    values, vectors = eigsh(products, k, v0=start)
+    values, vectors = np.maximum(values[::-1], np.finfo(np.float64).tiny), vectors[:, ::-1]
+    loadings = (vectors.T @ centred) / np.sqrt(values)[:, None] if is_wide else np.ascontiguousarray(vectors.T)
+    return svd_flip(None, loadings, u_based_decision=False)[1], values / total

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import PCA
 
+from featurestore.features import signature
 from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes, shrunk
 
 
@@ -54,12 +55,17 @@ def test_component_reduction__equals_sklearn_on_a_complete_source(source):
     assert reduction.columns["suffix"].to_list() == ["pc_01", "pc_02", "pc_03", "pc_04", "pc_05"]
 
 
-def test_component_reduction__of_a_large_source_equals_the_exact_one():
+@pytest.mark.parametrize(("n_conditions", "n_genes"), [(150, 130), (120, 400)])
+@pytest.mark.parametrize("largest", [0, 1_000])
+def test_component_reduction__of_a_large_source_equals_the_exact_one(monkeypatch, n_conditions, n_genes, largest):
+    monkeypatch.setattr(signature, "_LARGEST_SQUARE", largest)
     rng = np.random.default_rng(4)
-    large = (rng.normal(size=(150, 6)) * [9, 7, 5, 4, 3, 2] @ rng.normal(size=(6, 130))).astype(np.float32)
+    latent, loadings = rng.normal(size=(n_conditions, 6)), rng.normal(size=(6, n_genes))
+    large = (latent * [9, 7, 5, 4, 3, 2] @ loadings).astype(np.float32)
     large += 0.01 * rng.normal(size=large.shape).astype(np.float32)
     exact = PCA(4, svd_solver="full").fit(large.astype(np.float64))
     reduction = component_reduction(large, large[:3].astype(np.float64), 4)
+    np.testing.assert_allclose(reduction.columns["explained_variance"], exact.explained_variance_ratio_, rtol=1e-9)
     np.testing.assert_allclose(reduction.values, exact.transform(large[:3].astype(np.float64)), atol=1e-6)
     again = component_reduction(large, large[:3].astype(np.float64), 4)
     np.testing.assert_array_equal(again.values, reduction.values)
