@@ -142,7 +142,7 @@ def benjamini_hochberg(p_value: Doubles) -> Doubles:
     ----------
     Benjamini and Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x
     """
-    order = np.argsort(p_value, axis=-1)
+    order = np.argsort(np.where(np.isnan(p_value), np.inf, p_value), axis=-1)  # far faster without NaN
     ranked = np.take_along_axis(p_value, order, axis=-1)
     n_tests = np.isfinite(p_value).sum(axis=-1, keepdims=True)
     ranked = ranked * n_tests / np.arange(1, p_value.shape[-1] + 1)

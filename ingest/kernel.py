@@ -213,6 +213,25 @@ def add_gene_logs(
 
 
 @njit(cache=True, nogil=True)
+def rises(indptr: Integers, indices: Integers) -> bool:
+    """Say whether the indices of every row are in order and none is given twice."""
+    n_falls = 0
+    for row in range(indptr.size - 1):
+        for k in range(indptr[row] + 1, indptr[row + 1]):
+            n_falls += indices[k] <= indices[k - 1]
+    return n_falls == 0
+
+
+@njit(cache=True, nogil=True)
+def count_fractional(data: Numbers) -> int:
+    """Count the values that are not whole, of such as are all finite."""
+    n_fractional = 0
+    for k in range(data.size):
+        n_fractional += data[k] != np.floor(data[k])
+    return n_fractional
+
+
+@njit(cache=True, nogil=True)
 def survey(data: Numbers) -> tuple[float, float, int, int]:
     """Return the smallest and largest value, how many are not whole, and how many are not finite."""
     smallest, largest = math.inf, -math.inf

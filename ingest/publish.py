@@ -32,6 +32,7 @@ from featurestore.snapshot import (
     snapshot_path,
     snapshot_text,
 )
+from ingest.ahead import ahead
 from ingest.database import refresh_database
 from ingest.staging import flush, staging, telling_refusal
 
@@ -68,7 +69,8 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
         A staged table is missing or does not have the contract's columns.
     """
     dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
-    described = [_describe(path, folder) for path in sorted(folder.rglob("*.parquet"))]
+    tables = sorted(folder.rglob("*.parquet"))
+    described = [of_table for _, of_table in ahead(lambda path: _describe(path, folder), tables)]
     copied = [{"path": path.name, **_bytes(path)} for path in sorted(reference.iterdir()) if path.is_file()]
     content = manifest | {"contract_version": CONTRACT_VERSION, "files": described, "reference_files": copied}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

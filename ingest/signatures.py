@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ingest.accumulate import Sums
 from ingest.ahead import ahead, batched
@@ -67,6 +68,10 @@ class CellTables:
 
     def write(self) -> None:
         """Write statistics, control_statistics, condition_batch, signature and quality."""
+        with threadpool_limits(1):  # the blocks are the threads; those of the matrix library would wait, spinning
+            self._write()
+
+    def _write(self) -> None:
         n_genes = self.genes.height
         with TileWriter(self.folder, "statistics", n_genes) as writer:
             blocks = _blocks(self.condition["condition_index"].to_numpy())

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import ValuesError
-from ingest.kernel import survey
+from ingest.kernel import count_fractional, survey
 from ingest.reader import Block, CsrBlock, DenseBlock, Numbers, Reader
 
 LARGEST_LOG = 20.0
@@ -66,7 +66,11 @@ class ValueCheck:
         values = block_values(block)
         if values.size == 0:
             return
-        smallest, largest, n_fractional, n_undefined = survey(values)
+        smallest, largest, n_fractional, n_undefined = float(values.min()), float(values.max()), 0, 0
+        if not (np.isfinite(smallest) and np.isfinite(largest)):
+            smallest, largest, n_fractional, n_undefined = survey(values)
+        elif values.dtype.kind == "f":
+            n_fractional = count_fractional(values)
         self.n_seen += values.size
         self.n_fractional += n_fractional
         self.smallest = min(self.smallest, smallest)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse
 
+from ingest.kernel import rises
+
 if TYPE_CHECKING:
     from ingest.reader import Integers
 
@@ -37,7 +39,7 @@ def first_repeat(indptr: Integers, indices: Integers) -> int | None:
     >>> first_repeat(np.array([0, 2, 5]), np.array([1, 0, 2, 0, 2]))
     4
     """
-    if not indices.size:
+    if not indices.size or rises(indptr, indices):
         return None
     shape = (len(indptr) - 1, int(indices.max()) + 1)
     matrix = scipy.sparse.csr_array((np.arange(indices.size), indices, indptr), shape=shape)
