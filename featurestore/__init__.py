@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Warehouse", "open"]
 
 
-def open(path: str | Path = "warehouse", snapshot: int | None = None) -> Warehouse:  # noqa: A001
-    """Open a warehouse for reading; see :class:`Warehouse`."""
-    return Warehouse(path, snapshot)
+def open(  # noqa: A001
+    path: str | Path = "warehouse", snapshot: int | None = None, *, datasets: Collection[str] | None = None
+) -> Warehouse:
+    """Open a warehouse for reading, or some datasets of it; see :class:`Warehouse`."""
+    return Warehouse(path, snapshot, datasets=datasets)
 
 
 def __getattr__(name: str) -> Any:

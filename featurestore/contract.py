@@ -261,6 +261,10 @@ RELEASE = _tables(
 )
 """The Parquet tables of one release; ``dataset_id`` and ``release_id`` of the others are in the folder names."""
 
+TILES = b"featurestore.tiles"
+"""Mark in the metadata of a file whose every row group holds all pairs of some conditions and some consecutive genes,
+by condition and gene."""
+
 EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "zscore", "signed_log10_p", "de_call", "gene_effect")
 
 

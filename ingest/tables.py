@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from featurestore.contract import RELEASE, Table, conform
+from featurestore.contract import RELEASE, TILES, Table, conform
 
 TILE_CONDITIONS = 250
 TILE_GENES = 500
@@ -58,7 +58,7 @@ class TileWriter:
 
     def __init__(self, folder: Path, name: str, n_genes: int) -> None:
         self.n_genes = n_genes
-        self.writer = _parquet_writer(folder, RELEASE[name])
+        self.writer = _parquet_writer(folder, RELEASE[name], {TILES: b"1"})
 
     def write(self, conditions: npt.NDArray[np.int32], columns: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
         """Write all genes of some conditions.
@@ -141,9 +141,9 @@ class RowWriter:
         self.writer.close()
 
 
-def _parquet_writer(folder: Path, table: Table) -> pq.ParquetWriter:
+def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | None = None) -> pq.ParquetWriter:
     """Open the one file of a condition x gene table."""
-    schema = pa.schema([(column, _ARROW[dtype]) for column, dtype in table.schema.items()])
+    schema = pa.schema([(column, _ARROW[dtype]) for column, dtype in table.schema.items()], metadata=marks)
     texts = [column for column, dtype in table.schema.items() if dtype == pl.String()]
     path = folder / table.name / "part-0.parquet"
     path.parent.mkdir()

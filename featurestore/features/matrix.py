@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
+from featurestore.features.tiles import fill_from_tiles
+from featurestore.release import release_files
 from featurestore.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -69,19 +72,26 @@ def signature_matrix(
     values = np.full((conditions.height, genes.height), np.nan, dtype=np.float32)
     row_of = _positions(rows["condition_index"], rows["row"])
     column_of = _positions(genes["gene_index"], genes["column"])
-    query = sql_files("features")["effects"]
-    parameters = {
-        "dataset_id": dataset_id,
-        "effect_kind": effect_kind,
-        "condition_indices": rows["condition_index"].to_list(),
-    }
-    with warehouse.connection.cursor() as cursor:
-        for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
-            condition_index, gene_index, effect = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
-            values[row_of[condition_index], column_of[gene_index]] = effect
+    if not fill_from_tiles(_files(warehouse, dataset_id), effect_kind, row_of, column_of, values):
+        query = sql_files("features")["effects"]
+        parameters = {
+            "dataset_id": dataset_id,
+            "effect_kind": effect_kind,
+            "condition_indices": rows["condition_index"].to_list(),
+        }
+        with warehouse.connection.cursor() as cursor:
+            for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
+                condition, gene, effect = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+                values[row_of[condition], column_of[gene]] = effect
     if rows.height and np.isnan(values).all():
         raise _no_such_effect(warehouse, dataset_id, effect_kind)
     return SignatureMatrix(values, conditions, genes.drop("column", "gene_index"), effect_kind)
+
+
+def _files(warehouse: Warehouse, dataset_id: str) -> list[Path]:
+    """List the files of the dataset's signatures."""
+    files = release_files(warehouse.path, dataset_id, warehouse.snapshot.release_of(dataset_id))
+    return [path for table, path in files if table == "signature"]
 
 
 def _frame(warehouse: Warehouse, query: str, dataset_id: str) -> pl.DataFrame:
