@@ -12,7 +12,25 @@ from pathlib import Path
 
 import click
 
-from featurestore.errors import FeatureStoreError, did_you_mean
+from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
+from featurestore.objects import is_url
+
+
+class Place(click.ParamType["str | Path"]):
+    """A folder, or an address on an object store."""
+
+    name = "place"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
+        """Tell one from the other; a file is neither."""
+        if is_url(value):
+            return str(value)
+        folder = click.Path(file_okay=False, path_type=Path).convert(str(value), param, ctx)
+        return Path(str(folder))
+
+
+ON_OBJECT_STORES = ("ingest", "sql", "datasets", "plan", "build", "evaluate", "demo", "inspect")
+"""Commands that a warehouse on an object store can be used with."""
 
 
 class Commands(click.Group):
@@ -45,15 +63,16 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--warehouse",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(),
     envvar="FEATURESTORE_WAREHOUSE",
     default=Path("warehouse"),
     show_default=True,
-    help="Folder of the warehouse; also FEATURESTORE_WAREHOUSE.",
+    help="Folder of the warehouse, or its address on an object store (s3://bucket/warehouse); also "
+    "FEATURESTORE_WAREHOUSE.",
 )
 @click.version_option(package_name="perturbation-featurestore")
 @click.pass_context
-def featurestore(context: click.Context, warehouse: Path) -> None:
+def featurestore(context: click.Context, warehouse: str | Path) -> None:
     """Perturbation transcriptomics in one warehouse: files in, SQL and leak-proof model features out.
 
     \b
@@ -65,6 +84,13 @@ def featurestore(context: click.Context, warehouse: Path) -> None:
       featurestore build FEATURES.toml -o matrix/      features from other experiments
       featurestore evaluate FEATURES.toml -o report/   what they add to a regression
     """
+    if is_url(warehouse) and context.invoked_subcommand not in ON_OBJECT_STORES:
+        raise WarehouseError(
+            f"'{context.invoked_subcommand}' works on a warehouse in a folder.",
+            where=str(warehouse),
+            expected=f"with an object store, one of {', '.join(ON_OBJECT_STORES)}",
+            do="copy the warehouse to a disk first, with the store's own tools",
+        )
     context.obj = warehouse
 
 

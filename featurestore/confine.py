@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import TypeVar
 
 import duckdb
@@ -65,7 +64,7 @@ def _parts(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
     return set(_PART.findall(tree)) if tree.startswith('{"error":false') else {"UNKNOWN"}
 
 
-def confine(connection: duckdb.DuckDBPyConnection, folders: list[Path]) -> None:
+def confine(connection: duckdb.DuckDBPyConnection, folders: list[str]) -> None:
     """Let a connection read some folders and nothing else, spill nothing to disk, and change none of that again.
 
     What is set holds for its cursors too: a setting that is not global is another in each.

@@ -7,6 +7,8 @@ needs no server. The connection lives in memory; the files stay readable by any 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -23,6 +25,7 @@ from featurestore.confine import bounded, check_select, confine, limit_memory, q
 from featurestore.contract import COLUMNS, RELEASE, VIEWS, Table
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.locks import hold_snapshot
+from featurestore.objects import ObjectStore, is_url
 from featurestore.release import release_files, why_unreadable
 from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
@@ -54,7 +57,7 @@ class Warehouse:
     Parameters
     ----------
     path
-        The warehouse folder.
+        The warehouse folder, or its address on an object store: ``s3://bucket/warehouse``.
     snapshot
         Number of the snapshot; the latest by default. ``gc`` keeps it while this is open.
     datasets
@@ -87,7 +90,8 @@ class Warehouse:
         datasets: Collection[str] | None = None,
         memory: str | None = None,
     ) -> None:
-        self.path = Path(path).resolve()
+        self.url = str(path) if is_url(path) else None
+        self.path = self._copied(snapshot) if self.url else Path(path).resolve()
         if not self.path.is_dir():
             raise WarehouseError(
                 "There is no warehouse.",
@@ -103,10 +107,14 @@ class Warehouse:
             if self._datasets is not None:
                 shown = {name: self.snapshot.release_of(name) for name in self._datasets}
                 self.snapshot = replace(self.snapshot, datasets=shown)
-            attach_views(self.connection, self.path, self.snapshot)
+            place = self.url or str(self.path)
+            if self.url:
+                self.filesystem = ObjectStore(self.url).filesystem()
+                self.connection.register_filesystem(self.filesystem)
+            attach_views(self.connection, self.path, self.snapshot, place)
             self.connection.execute("set parquet_metadata_cache = true")  # releases never change
             self._most_bytes = limit_memory(self.connection, memory) if memory else None
-            confine(self.connection, [self.path / name for name in (RELEASES, REFERENCES)])
+            confine(self.connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
         except duckdb.Error as error:
             self.close()
             raise why_unreadable(self.path, self.snapshot.datasets.items(), error) from None
@@ -188,14 +196,24 @@ class Warehouse:
 
         return dataset_anndata(self, dataset_id)
 
-    def __reduce__(self) -> tuple[partial[Self], tuple[Path, int]]:
-        """Copy and pickle by path, snapshot and the datasets shown."""
-        return partial(type(self), datasets=self._datasets), (self.path, self.snapshot.number)
+    def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:
+        """Copy and pickle by path or address, snapshot and the datasets shown."""
+        return partial(type(self), datasets=self._datasets), (self.url or self.path, self.snapshot.number)
+
+    def _copied(self, number: int | None) -> Path:
+        """Copy what a snapshot on an object store says, but no tables, into a folder that lives as long as this."""
+        root = Path(tempfile.mkdtemp(prefix="featurestore-")).resolve()
+        self._forget = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+        store = ObjectStore(str(self.url))
+        store.copy_manifests(root, store.copy_snapshot(root, number))
+        return root
 
     def close(self) -> None:
         """Close the connection and let go of the snapshot."""
         self.connection.close()
         self._let_go()
+        if self.url:
+            self._forget()
 
     def __enter__(self) -> Self:
         return self
@@ -204,13 +222,18 @@ class Warehouse:
         self.close()
 
 
-def attach_views(connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot) -> None:
-    """Create the views of a snapshot, every one with its comment, its columns with theirs; ``root`` is absolute."""
-    files = _files(root, snapshot)
+def attach_views(
+    connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
+) -> None:
+    """Create the views of a snapshot, every one with its comment, its columns with theirs.
+
+    ``root`` is absolute; the tables are in ``place``, where that is not the same.
+    """
+    files = snapshot_files(root, snapshot, place or str(root))
     connection.execute("create schema release")
     connection.execute("create schema reference")
-    place = f"{snapshot.number} as snapshot, {_quote(str(root))} as root"
-    connection.execute(f"create view release.snapshot as select {place}")
+    shown = f"{snapshot.number} as snapshot, {_quote(place or str(root))} as root"
+    connection.execute(f"create view release.snapshot as select {shown}")
     for table in RELEASE.values():
         connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
@@ -254,14 +277,18 @@ def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.Record
             return
 
 
-def _files(root: Path, snapshot: Snapshot) -> dict[str, list[str]]:
+def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list[str]]:
+    """List the files of a snapshot by table of the release, and those of its genes under ``reference``.
+
+    ``root`` has the manifests; the files are in ``place``, under the same names.
+    """
     files: dict[str, list[str]] = {name: [] for name in (*RELEASE, "reference")}
     references: dict[str, None] = {}
     for dataset_id, release_id in sorted(snapshot.datasets.items()):
         for table, path in release_files(root, dataset_id, release_id):
-            files[table].append(str(path))
+            files[table].append(f"{place}/{path.relative_to(root).as_posix()}")
         references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
-    files["reference"] = [str(root / REFERENCES / reference / "gene.parquet") for reference in references]
+    files["reference"] = [f"{place}/{REFERENCES}/{reference}/gene.parquet" for reference in references]
     return files
 
 

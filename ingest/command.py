@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
+from featurestore.cli import Place
 from featurestore.errors import SpecError, did_you_mean
+from featurestore.objects import ObjectStore
 from ingest.cluster import on_cluster
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
 from ingest.pipeline import Outcome, ingest_dataset
+from ingest.remote import copy_latest, fetch_inputs, push, scratch
+from ingest.spec import read_spec
 
 
 class ByteCount(click.ParamType[int]):
@@ -34,8 +39,9 @@ class ByteCount(click.ParamType[int]):
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=click.Path(path_type=Path))
 @click.option(
     "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the data files, where that is not the spec's own.",
+    type=Place(),
+    help="Folder of the data files, where that is not the spec's own; or its address on an object store "
+    "(s3://bucket/folder), from which they are fetched.",
 )
 @click.option(
     "--online",
@@ -55,9 +61,9 @@ class ByteCount(click.ParamType[int]):
 )
 @click.pass_obj
 def ingest(
-    warehouse: Path,
+    warehouse: str | Path,
     specs: tuple[Path, ...],
-    data: Path | None,
+    data: str | Path | None,
     memory: int | None,
     dask: str | None,
     *,
@@ -71,6 +77,8 @@ def ingest(
     An ingest that is interrupted after its first minute continues where it stopped when the same is asked again: the
     sums of cells so far wait in the warehouse's staging folder, until then or until gc.
 
+    A warehouse or data on an object store (s3://) go through the system's temporary folder, or FEATURESTORE_SCRATCH.
+
     With --dask, files and warehouse are on a file system that every worker sees under the same path, and workers run
     this featurestore. Workers may come, go and crash meanwhile.
 
@@ -81,13 +89,34 @@ def ingest(
       featurestore ingest tahoe_100m.toml --dask /shared/scheduler.json
     """
     service = GeneService()
+    if isinstance(data, Path) and not data.is_dir():
+        raise SpecError("There is no such folder.", where=str(data), do="name another with --data")
     with on_cluster(dask, memory) if dask else nullcontext() as cluster:
         for spec in map(find_spec, specs):
-            fallback = OnlineGenes(service, AnswerCache(warehouse)) if online else None
-            outcome = ingest_dataset(spec, warehouse, data, online=fallback, ceiling=memory, cluster=cluster)
-            click.echo(_summary(outcome))
+            with _places(warehouse, data, spec) as (root, folder, store):
+                fallback = OnlineGenes(service, AnswerCache(root)) if online else None
+                outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
+                click.echo(_summary(push(store, root, outcome) if store and outcome.is_new else outcome))
             if fallback is not None:
                 click.echo(fallback.summary(), err=True)
+
+
+@contextmanager
+def _places(
+    warehouse: str | Path, data: str | Path | None, spec: Path
+) -> Iterator[tuple[Path, Path | None, ObjectStore | None]]:
+    """Give the folders to ingest into and from, and the object store that the warehouse is on."""
+    with ExitStack() as stack:
+        store = None
+        if isinstance(warehouse, str):
+            store = ObjectStore(warehouse)
+            warehouse = stack.enter_context(scratch())
+            copy_latest(store, warehouse)
+        if isinstance(data, str):
+            inputs = ObjectStore(data)
+            data = stack.enter_context(scratch())
+            fetch_inputs(inputs, read_spec(spec), data)
+        yield warehouse, data, store
 
 
 def shipped_specs() -> dict[str, Path]:

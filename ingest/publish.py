@@ -100,18 +100,27 @@ def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
         latest = read_snapshot(root)
         if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
             return latest
-        following = replace(
-            latest,
-            number=latest.number + 1,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            note=f"ingest {dataset_id}",
-            datasets=dict(sorted((latest.datasets | {dataset_id: release_id}).items())),
-            manifests=dict(sorted((latest.manifests | {dataset_id: checksum}).items())),
-            previous=file_sha256(snapshot_path(root, latest.number)) if latest.number else None,
-            contract_version=CONTRACT_VERSION,
-        )
-        if _create_exclusively(root, following):
-            return following
+        previous = file_sha256(snapshot_path(root, latest.number)) if latest.number else None
+        snapshot = following(latest, dataset_id, release_id, checksum, previous)
+        if _create_exclusively(root, snapshot):
+            return snapshot
+
+
+def following(latest: Snapshot, dataset_id: str, release_id: str, checksum: str, previous: str | None) -> Snapshot:
+    """Return the snapshot after the latest, in which a dataset is at a release.
+
+    ``checksum`` is of the release's manifest, ``previous`` of the latest snapshot's file.
+    """
+    return replace(
+        latest,
+        number=latest.number + 1,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        note=f"ingest {dataset_id}",
+        datasets=dict(sorted((latest.datasets | {dataset_id: release_id}).items())),
+        manifests=dict(sorted((latest.manifests | {dataset_id: checksum}).items())),
+        previous=previous,
+        contract_version=CONTRACT_VERSION,
+    )
 
 
 def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:

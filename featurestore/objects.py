@@ -1,0 +1,157 @@
+"""A warehouse on an object store (``s3://bucket/prefix``, ``gs://``, ``az://``): same files, same names, same SQL.
+
+What a snapshot says, its manifests and the gene tables are small, and are copied when it is opened; tables stay where
+they are, and DuckDB fetches the ranges of them that a query needs. Keys come from the environment, as the store's own
+tools read them: ``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, and ``AWS_ENDPOINT_URL`` (with ``AWS_ALLOW_HTTP``) for others
+than Amazon's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from featurestore.errors import WarehouseError
+from featurestore.snapshot import (
+    MANIFEST,
+    REFERENCES,
+    SNAPSHOTS,
+    Snapshot,
+    read_manifest,
+    read_snapshot,
+    release_path,
+    snapshot_path,
+)
+
+RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+_SEPARATOR = "://"
+
+
+def is_url(path: object) -> bool:
+    """Say whether this names a place on an object store, not on a disk."""
+    return isinstance(path, str) and _SEPARATOR in path
+
+
+class ObjectStore:
+    """A folder on an object store.
+
+    Parameters
+    ----------
+    url
+        Such as ``s3://bucket/warehouse``.
+
+    Raises
+    ------
+    WarehouseError
+        The support of object stores is not installed, or the address is of none that is known.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            import obstore  # noqa: PLC0415, an extra
+            from obstore.store import from_url  # noqa: PLC0415
+        except ImportError as error:
+            do = "pip install 'perturbation-featurestore[cloud]'"
+            raise WarehouseError("Object stores are not supported.", where=url, got=str(error), do=do) from None
+        self._api: Any = obstore
+        with self._telling():
+            self._store: Any = from_url(self.url, retry_config=RETRIES)
+
+    def names(self, folder: str = "") -> dict[str, int]:
+        """List what is in a folder and below: name from here -> bytes."""
+        with self._telling(folder):
+            found = [entry for batch in self._api.list(self._store, folder or None) for entry in batch]
+        return {entry["path"]: int(entry["size"]) for entry in found}
+
+    def read(self, name: str) -> bytes:
+        """Read an object.
+
+        Raises
+        ------
+        WarehouseError
+            There is none, or the store does not answer.
+        """
+        with self._telling(name):
+            return bytes(self._api.get(self._store, name).bytes())
+
+    def fetch(self, name: str, path: Path) -> Iterator[int]:
+        """Copy an object to a file, and yield the bytes of each piece."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._telling(name), path.open("wb") as file:
+            for piece in self._api.get(self._store, name).stream(min_chunk_size=8 * 2**20):
+                yield file.write(piece)
+
+    def write(self, name: str, path: Path) -> None:
+        """Copy a file to an object."""
+        with self._telling(name):
+            self._api.put(self._store, name, path)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Create an object; say False where there is one: the store decides, whoever else tries at the same time."""
+        with self._telling(name):
+            try:
+                self._api.put(self._store, name, content, mode="create")
+            except self._api.exceptions.AlreadyExistsError:
+                return False
+        return True
+
+    def snapshot_numbers(self) -> list[int]:
+        """List the snapshots, oldest first."""
+        names = (Path(name).name.partition(".") for name in self.names(SNAPSHOTS))
+        return sorted(int(stem) for stem, _, end in names if end == "json" and stem.isascii() and stem.isdigit())
+
+    def copy_snapshot(self, root: Path, number: int | None = None) -> Snapshot:
+        """Copy a snapshot, the latest by default, into a folder laid out like this one, and read it.
+
+        Raises
+        ------
+        WarehouseError
+            There is no snapshot of that number, or it is damaged.
+        """
+        numbers = self.snapshot_numbers()
+        wanted = numbers[-1:] if number is None else [number]
+        for each in wanted:
+            if each not in numbers:
+                known = f"one of {numbers[0]} to {numbers[-1]}" if numbers else "none"
+                raise WarehouseError(f"There is no snapshot {each}.", where=self.url, expected=known)
+            self._copy(snapshot_path(root, each), root)
+        return read_snapshot(root, number)
+
+    def copy_manifests(self, root: Path, snapshot: Snapshot) -> None:
+        """Copy the manifests that a snapshot names, and the gene tables that those name."""
+        references = set()
+        for dataset_id, release_id in snapshot.datasets.items():
+            self._copy(release_path(root, dataset_id, release_id) / MANIFEST, root)
+            references.add(read_manifest(root, dataset_id, release_id).get("gene_reference"))
+        for reference in references:
+            for name in self.names(f"{REFERENCES}/{reference}"):
+                self._copy(root / name, root)
+
+    def filesystem(self) -> Any:
+        """Return the store as fsspec knows it, for DuckDB to read through."""
+        from obstore.fsspec import FsspecStore  # noqa: PLC0415, an extra
+
+        protocol: Any = self.url.partition(_SEPARATOR)[0]
+        return FsspecStore(protocol, retry_config=RETRIES)
+
+    def _copy(self, path: Path, root: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.read(path.relative_to(root).as_posix()))
+
+    @contextmanager
+    def _telling(self, name: str = "") -> Iterator[None]:
+        """Raise what the store refuses as one error."""
+        try:
+            yield
+        except (self._api.exceptions.BaseError, FileNotFoundError, PermissionError, ValueError) as error:
+            is_missing = isinstance(error, FileNotFoundError)
+            raise WarehouseError(
+                "There is no such object." if is_missing else "The object store does not do what it is asked.",
+                where=f"{self.url}/{name}".rstrip("/"),
+                got=" ".join(str(error).split())[:300],
+                do="check the address and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
+            ) from error

@@ -1,0 +1,132 @@
+"""Releases published to an object store: made in a scratch folder, copied, and named by a conditional put.
+
+A snapshot is an object that is created only if there is none of its number, which the store decides; whoever loses
+reads the latest and tries the next. Of a release, tables come first and the manifest last, once: whoever makes the same
+release at the same time takes the manifest that is there. The one table that tells when it was ingested has a name of
+its own in every try, so that no try changes what another published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from featurestore.errors import SpecError, did_you_mean
+from featurestore.objects import ObjectStore
+from featurestore.snapshot import MANIFEST, REFERENCES, Snapshot, release_path, snapshot_path, snapshot_text
+from ingest.pipeline import Outcome
+from ingest.progress import step
+from ingest.publish import following
+from ingest.spec import DatasetSpec
+
+SCRATCH = "FEATURESTORE_SCRATCH"
+"""Environment variable: the folder for what is on its way from or to an object store, if not the system's."""
+BESIDE_BYTES = 64 * 2**20
+"""What lies in the folder of inputs, and is not a file of the spec, is fetched up to this size: side tables."""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder for what is on its way; it is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="featurestore-", dir=os.environ.get(SCRATCH)) as folder:
+        yield Path(folder)
+
+
+def copy_latest(store: ObjectStore, root: Path) -> None:
+    """Lay out a folder like the warehouse on an object store, with what its latest snapshot says, but no tables."""
+    root.mkdir(parents=True, exist_ok=True)
+    store.copy_manifests(root, store.copy_snapshot(root))
+
+
+def push(store: ObjectStore, root: Path, outcome: Outcome) -> Outcome:
+    """Publish a release from a scratch warehouse to an object store.
+
+    Parameters
+    ----------
+    store
+        The warehouse there.
+    root
+        The scratch warehouse, in which the release was published.
+    outcome
+        What the ingest did in it.
+
+    Returns
+    -------
+    The outcome, with the number of the snapshot there.
+
+    Raises
+    ------
+    WarehouseError
+        The store does not answer.
+    """
+    release = release_path(root, outcome.dataset_id, outcome.release_id)
+    prefix = release.relative_to(root).as_posix()
+    name = f"{prefix}/{MANIFEST}"
+    if name not in store.names(prefix):
+        files = [_named(file) for file in outcome.manifest["files"]]
+        reference = f"{REFERENCES}/{outcome.manifest['gene_reference']}"
+        copied = [(f"{prefix}/{new['path']}", release / old["path"]) for old, new in files]
+        copied += [(f"{reference}/{path.name}", path) for path in sorted((root / reference).iterdir())]
+        with step(f"to {store.url}", sum(p.stat().st_size for _, p in copied), in_bytes=True) as advance:
+            for target, path in copied:
+                store.write(target, path)
+                advance(path.stat().st_size)
+        content = outcome.manifest | {"files": [new for _, new in files]}
+        store.create(name, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    manifest = store.read(name)
+    snapshot = _name(store, outcome, hashlib.sha256(manifest).hexdigest())
+    return replace(outcome, snapshot=snapshot.number, manifest=json.loads(manifest))
+
+
+def _name(store: ObjectStore, outcome: Outcome, checksum: str) -> Snapshot:
+    while True:
+        with scratch() as folder:
+            latest = store.copy_snapshot(folder)
+            if latest.datasets.get(outcome.dataset_id) == outcome.release_id:
+                return latest
+            path = snapshot_path(folder, latest.number)
+            previous = hashlib.sha256(path.read_bytes()).hexdigest() if latest.number else None
+        snapshot = following(latest, outcome.dataset_id, outcome.release_id, checksum, previous)
+        target = snapshot_path(Path(), snapshot.number).as_posix()
+        if store.create(target, snapshot_text(snapshot).encode()):
+            return snapshot
+
+
+def _named(file: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a file of a manifest as it is, and as it is published."""
+    if file["table"] != "dataset":
+        return file, file
+    path = PurePosixPath(file["path"])
+    return file, file | {"path": str(path.with_name(f"{path.stem}-{file['sha256'][:12]}{path.suffix}"))}
+
+
+def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
+    """Copy the files of a spec, and small ones beside them, from an object store.
+
+    They are fetched whole: a release is named by the checksum of its inputs, which takes every byte of them.
+
+    Raises
+    ------
+    SpecError
+        A name of the spec matches nothing.
+    """
+    names = store.names()
+    wanted = {name for name, size in names.items() if size <= BESIDE_BYTES}
+    for pattern in spec.dataset.files:
+        matches = {name for name in names if fnmatch(name, pattern)}
+        if not matches:
+            near = did_you_mean(pattern, names)
+            raise SpecError(f"There is no file '{pattern}'.", where=store.url, do=near)
+        wanted |= matches
+    with step(f"from {store.url}", sum(names[name] for name in wanted), in_bytes=True) as advance:
+        for name in sorted(wanted):
+            for n_bytes in store.fetch(name, folder / name):
+                advance(n_bytes)

@@ -1,0 +1,243 @@
+"""A warehouse and files on a real S3-compatible server on loopback: the same answers, the same confinement, no race."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from moto.server import ThreadedMotoServer
+
+from featurestore.cli import featurestore
+from featurestore.errors import FeatureStoreError, QueryError, SpecError, WarehouseError
+from featurestore.objects import ObjectStore
+from featurestore.sqlfiles import sql_files
+from featurestore.warehouse import Warehouse
+from ingest import remote
+from ingest.pipeline import ingest_dataset
+
+NAMES = ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of an S3-compatible server, in the environment of whoever asks."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    address = f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ALLOW_HTTP": "true",
+        }.items():
+            patch.setenv(name, value)
+        yield address
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server, request):
+    """The address of an empty bucket."""
+    name = f"b{abs(hash(request.node.name)) % 10**10}"
+    httpx.put(f"{server}/{name}").raise_for_status()
+    return f"s3://{name}"
+
+
+@pytest.fixture(scope="module")
+def there(server, world):
+    """The small world on the server, and something beside it that is nobody's business."""
+    httpx.put(f"{server}/lab").raise_for_status()
+    store = ObjectStore("s3://lab/shared/warehouse")
+    for path in sorted(world.rglob("*")):
+        if path.is_file() and path.name != "featurestore.duckdb":
+            store.write(path.relative_to(world).as_posix(), path)
+    ObjectStore("s3://lab").create("shared/secret.csv", b"a,b\n1,2\n")
+    return store.url
+
+
+def run(*arguments):
+    return CliRunner().invoke(featurestore, arguments, catch_exceptions=True)
+
+
+def test_sql__the_worked_questions_have_the_same_answers(there, world):
+    with Warehouse(world) as here, Warehouse(there) as store:
+        for name, query in sql_files("examples").items():
+            assert sorted(store.frame(query).rows(), key=str) == sorted(here.frame(query).rows(), key=str), name
+
+
+def test_sql__reads_ranges_of_a_table_not_all_of_it(there, tmp_path, monkeypatch):
+    path = tmp_path / "part-0.parquet"
+    rng = np.random.default_rng(0)
+    numbers = {name: rng.random(2_000_000) for name in "xyz"}
+    pl.DataFrame({"key": np.arange(2_000_000)} | numbers).write_parquet(path, row_group_size=50_000)
+    ObjectStore(there).write("releases/large.parquet", path)
+    with Warehouse(there) as store:
+        opened = type(store.filesystem.open(f"{there}/releases/large.parquet"))
+        read, fetched = opened.read, []
+
+        def counted(self, *size):
+            data = read(self, *size)
+            fetched.append(len(data))
+            return data
+
+        monkeypatch.setattr(opened, "read", counted)
+        found = store.frame(f"select x from read_parquet('{there}/releases/large.parquet') where key = 1_234_567")
+    assert found["x"].to_list() == [numbers["x"][1_234_567]]
+    assert 0 < sum(fetched) < path.stat().st_size / 20
+
+
+def test_sql__is_confined_to_the_warehouse(there, world):
+    refused = (
+        "select * from read_csv('s3://lab/shared/secret.csv')",
+        f"select * from read_csv('{there}/../secret.csv')",
+        f"select * from read_csv('{there}/releases/../../secret.csv')",
+        "select * from read_text('/etc/hostname')",
+        f"select * from read_text('{world}/snapshots/00000001.json')",
+        f"select * from read_text('{there}/snapshots/00000001.json')",
+        f"copy (select 1) to '{there}/releases/x.csv'",
+        "set enable_external_access = true",
+    )
+    with Warehouse(there) as store:
+        for query in refused:
+            with pytest.raises((QueryError, duckdb.Error)):
+                store.frame(query)
+
+
+def test_warehouse__there_is_copied_by_address_and_snapshot(there, world):
+    with Warehouse(there, 3) as store, Warehouse(world) as here:
+        again = pickle.loads(pickle.dumps(store))
+        assert (again.url, again.snapshot) == (there, store.snapshot)
+        assert again.manifest("lincs_demo") == here.manifest("lincs_demo")
+        again.close()
+        assert not again.path.exists()
+
+
+def test_ingest__from_and_to_an_object_store_makes_the_same_release(bucket, world, world_files):
+    data = ObjectStore(f"{bucket}/files")
+    for path in world_files.glob("*_raw_singlecell.h5ad"):
+        data.write(path.name, path)
+    arguments = ("--warehouse", f"{bucket}/warehouse", "ingest", "--data", data.url)
+    for number in (1, 2):
+        result = run(*arguments, str(world_files / f"{NAMES[number - 1]}.toml"))
+        assert result.exit_code == 0, result.output
+        assert f"snapshot {number}" in result.output
+    again = run(*arguments, str(world_files / f"{NAMES[0]}.toml"))
+    assert "nothing to do" in again.output
+    shown = run(
+        "--warehouse", f"{bucket}/warehouse", "sql", "select dataset_id from dataset order by 1", "--format", "csv"
+    )
+    assert shown.output.split() == ["dataset_id", *NAMES[:2]]
+    with Warehouse(world) as here, Warehouse(f"{bucket}/warehouse") as store:
+        for name in NAMES[:2]:
+            assert store.snapshot.datasets[name] == here.snapshot.datasets[name]
+            ours, theirs = (
+                {file["sha256"] for file in each.manifest(name)["files"] if file["table"] != "dataset"}
+                for each in (here, store)
+            )
+            assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def ingested(world_files, tmp_path_factory):
+    """Two scratch warehouses, each with a release of its own, and a third with the second's, made anew."""
+    folder = tmp_path_factory.mktemp("scratch")
+    roots = [folder / str(number) for number in range(3)]
+    return [
+        (root, ingest_dataset(world_files / f"{name}.toml", root))
+        for root, name in zip(roots, (NAMES[0], NAMES[2], NAMES[2]), strict=True)
+    ]
+
+
+def test_push__writers_that_race_for_a_number_both_succeed(bucket, ingested, monkeypatch):
+    """All read the latest snapshot before any creates the next, so that all but one lose."""
+    together, reading = threading.Barrier(3), threading.local()
+    copy_snapshot = ObjectStore.copy_snapshot
+
+    def at_once(self, root, number=None):
+        found = copy_snapshot(self, root, number)
+        if not getattr(reading, "is_done", False):
+            reading.is_done = True
+            together.wait(30)
+        return found
+
+    monkeypatch.setattr(ObjectStore, "copy_snapshot", at_once)
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(lambda given: remote.push(ObjectStore(bucket), *given), ingested))
+    monkeypatch.undo()
+    assert sorted({outcome.snapshot for outcome in outcomes}) == [1, 2]
+    assert outcomes[1].manifest == outcomes[2].manifest
+    assert ObjectStore(bucket).snapshot_numbers() == [1, 2]
+    with Warehouse(bucket) as store:
+        assert sorted(store.snapshot.datasets) == sorted([NAMES[0], NAMES[2]])
+        assert store.frame("select count(distinct dataset_id) as n from signature")["n"].item() == 2
+    with Warehouse(bucket, 1) as store:
+        assert len(store.snapshot.datasets) == 1
+
+
+def test_create__is_decided_by_the_store(bucket):
+    store = ObjectStore(bucket)
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda number: store.create("one", str(number).encode()), range(8)))
+    assert sum(created) == 1
+    assert store.read("one") == str(created.index(True)).encode()
+
+
+def test_push__a_release_that_is_there_is_not_written_again(bucket, ingested):
+    store = ObjectStore(bucket)
+    remote.push(store, *ingested[1])
+    before = store.names()
+    remote.push(store, *ingested[2])
+    assert store.names() == before
+
+
+def test_push__that_breaks_off_leaves_the_latest_snapshot_and_can_be_done_again(bucket, ingested, monkeypatch):
+    store = ObjectStore(bucket)
+    remote.push(store, *ingested[0])
+    write, left = ObjectStore.write, [3]
+
+    def breaking(self, name, path):
+        left[0] -= 1
+        if not left[0]:
+            raise WarehouseError("The line is cut.")
+        write(self, name, path)
+
+    monkeypatch.setattr(ObjectStore, "write", breaking)
+    with pytest.raises(WarehouseError):
+        remote.push(store, *ingested[1])
+    with Warehouse(bucket) as opened:
+        assert opened.snapshot.number == 1
+    monkeypatch.undo()
+    assert remote.push(store, *ingested[1]).snapshot == 2
+
+
+def test_faults__are_told_in_a_sentence(bucket, server, world_files, monkeypatch, tmp_path):
+    with pytest.raises(WarehouseError, match="no snapshot 7"):
+        Warehouse(bucket, 7)
+    with pytest.raises(FeatureStoreError, match="AWS_ENDPOINT_URL"):
+        Warehouse("s3://no-such-bucket/x")
+    with pytest.raises(FeatureStoreError, match="object store"):
+        ObjectStore("nonsense://x")
+    with pytest.raises(SpecError, match=r"There is no file 'rpe1_raw_singlecell\.h5ad'"):
+        remote_fetch(bucket, world_files, tmp_path)
+    refused = run("--warehouse", bucket, "gc")
+    assert "works on a warehouse in a folder" in str(refused.exception)
+
+
+def remote_fetch(bucket, world_files, folder):
+    from ingest.spec import read_spec
+
+    store = ObjectStore(bucket)
+    store.write("k562_raw_singlecell.h5ad", world_files / "k562_raw_singlecell.h5ad")
+    remote.fetch_inputs(store, read_spec(world_files / "replogle_demo_rpe1.toml"), folder)
