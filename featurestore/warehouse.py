@@ -237,7 +237,7 @@ def attach_views(
     for table in RELEASE.values():
         connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
-    connection.execute(f"create view reference.gene_label as {_scan_labels(files['reference'])}")
+    connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
     texts = sql_files("views")
     for view in VIEWS.values():
         columns = ", ".join(view.columns)
@@ -278,7 +278,7 @@ def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.Record
 
 
 def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list[str]]:
-    """List the files of a snapshot by table of the release, and those of its genes under ``reference``.
+    """List the files of a snapshot by table of the release, and of its references under ``reference`` and ``labels``.
 
     ``root`` has the manifests; the files are in ``place``, under the same names.
     """
@@ -289,6 +289,8 @@ def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list
             files[table].append(f"{place}/{path.relative_to(root).as_posix()}")
         references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
     files["reference"] = [f"{place}/{REFERENCES}/{reference}/gene.parquet" for reference in references]
+    labels = (f"{REFERENCES}/{reference}/gene_label.parquet" for reference in references)
+    files["labels"] = [f"{place}/{name}" for name in labels if (root / name).is_file()]
     return files
 
 
@@ -300,7 +302,13 @@ def _scan(table: Table, files: list[str]) -> str:
         # by name: only then does DuckDB know how large each file is, once a filter has left few of them
         options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
         return f"select * from read_parquet({listed}, {options})"  # noqa: S608
-    types = {name: _DUCKDB_TYPES[dtype] for name, dtype in table.schema.items()} | keys
+    return scan_of_nothing(table)
+
+
+def scan_of_nothing(table: Table) -> str:
+    """Select no row of a table of releases, with its columns."""
+    types = {name: _DUCKDB_TYPES[dtype] for name, dtype in table.schema.items()}
+    types |= {"dataset_id": "VARCHAR", "release_id": "VARCHAR"}
     return f"select {', '.join(f'null::{dtype} as {name}' for name, dtype in types.items())} where false"
 
 
@@ -313,10 +321,9 @@ def _scan_references(files: list[str]) -> str:
 
 
 def _scan_labels(files: list[str]) -> str:
-    labels = [path for path in (Path(file).with_name("gene_label.parquet") for file in files) if path.is_file()]
-    if not labels:
+    if not files:
         return "select null::VARCHAR as label, null::VARCHAR as gene_id, null::VARCHAR as kind where false"
-    paths = ", ".join(_quote(str(path)) for path in labels)
+    paths = ", ".join(map(_quote, files))
     return f"select distinct label, gene_id, kind::VARCHAR as kind from read_parquet([{paths}])"  # noqa: S608
 
 
