@@ -17,7 +17,9 @@ CONTROL = "non-targeting"
 def counts(rng, mean, n, dispersion=0.3):
     """Counts of n cells of different sizes around a mean profile."""
     size = rng.lognormal(0.0, 0.3, n)[:, None]
-    return rng.poisson(mean * size * rng.gamma(1 / dispersion, dispersion, (n, len(mean)))).astype(np.float32)
+    return sparse.csr_array(
+        rng.poisson(mean * size * rng.gamma(1 / dispersion, dispersion, (n, len(mean)))), dtype=np.float32
+    )
 
 
 def case(n_perturbations=8, n_genes=50, n_each=30, n_controls=100, depth=40.0, seed=0):
@@ -39,7 +41,7 @@ def case(n_perturbations=8, n_genes=50, n_each=30, n_controls=100, depth=40.0, s
         blocks = [counts(rng, base, n_controls)] + [counts(rng, base * np.exp(c), n_each) for c in change]
         labels = np.array([CONTROL] * n_controls + [name for name in names for _ in range(n_each)])
         order = rng.permutation(len(labels))
-        sides.append(Cells(sparse.csr_array(np.vstack(blocks)[order]), labels[order], genes, CONTROL))
+        sides.append(Cells(sparse.csr_array(sparse.vstack(blocks).tocsr()[order]), labels[order], genes, CONTROL))
     return sides[0], sides[1]
 
 
