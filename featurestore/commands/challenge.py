@@ -1,4 +1,4 @@
-"""``featurestore score`` and ``submit``: predicted cells against measured ones, and predictions written as cells."""
+"""``featurestore score``, ``metrics`` and ``submit``: predicted cells scored, and predictions written as cells."""
 
 from __future__ import annotations
 
@@ -100,6 +100,30 @@ def sheet(scores: CellScores, shares: dict[str, float] | None) -> str:
         parts = ", ".join(f"{name} {share:.3f}" for name, share in shares.items() if name != "average")
         lines.append(f"Against the baseline, score of the challenge of 2025: {shares['average']:.3f} ({parts}).")
     return "\n".join(lines)
+
+
+@click.command()
+@format_option
+def metrics(form: str) -> None:
+    """List every metric: what it means, its best value, what it needs, and how a worthless prediction scores well.
+
+    \b
+    Example:
+      featurestore metrics
+    """
+    from featurestore.metrics import describe  # noqa: PLC0415
+
+    listed = describe()
+    if form == "json":
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    for m in listed:
+        chance = "" if m["chance"] is None else f", chance {m['chance']:g}"
+        click.echo(f"{m['name']}: {m['title']}, best {m['best']:g}{chance}, one value a {m['per']}")
+        facts = {"": m["definition"], "loophole": m["loophole"], "needs": ", ".join(m["needs"]), "source": m["source"]}
+        for label, text in facts.items():
+            click.echo(click.wrap_text(f"{label}: {text}" if label else text, 116, "  ", "    "))
+        click.echo()
 
 
 @click.command()

@@ -49,8 +49,8 @@ def main(perturbations, genes, each, controls, peers):
     predicted, measured = case(perturbations, genes, each, controls, depth=1.4)
     density = measured.values.nnz / np.prod(measured.values.shape)
     click.echo(
-        f"{platform.machine()}, {perturbations:,} perturbations x {genes:,} genes, {len(measured.labels):,} cells a side, "
-        f"{density:.0%} nonzero"
+        f"{platform.machine()}, {perturbations:,} perturbations x {genes:,} genes, {len(measured.labels):,} cells "
+        f"a side, {density:.0%} nonzero"
     )
     with tempfile.TemporaryDirectory() as folder:
         write_case(folder, predicted, measured)
@@ -65,10 +65,9 @@ def main(perturbations, genes, each, controls, peers):
         theirs = ask(folder, peers, "--only", "cell_eval", "--skip", skip)["cell_eval"]
         click.echo(f"(the peers took {time.perf_counter() - started:.0f} s with reading)")
     calls, whole = theirs["seconds_de"], theirs["seconds"]
-    click.echo(
-        f"cell-eval 0.8.2: {calls:.1f} s for calls, {whole - calls:.1f} s for {len(theirs['per_perturbation']) - 1} metrics\n"
-        f"ratio: {whole / (de + rest):.0f} x"
-    )
+    n_theirs = len(theirs["per_perturbation"]) - 1
+    click.echo(f"cell-eval 0.8.2: {calls:.1f} s for calls, {whole - calls:.1f} s for {n_theirs} metrics")
+    click.echo(f"ratio: {whole / (de + rest):.0f} x")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from metrics import frozen
 
 from featurestore.challenge.submission import read_vcc
 from featurestore.cli import featurestore
+from featurestore.metrics import METRICS
 
 
 def run(*arguments):
@@ -56,6 +57,14 @@ def test_score__as_json_is_plain_and_by_the_protocol_of_2026(files):
     assert found["protocol"] == "2026"
     assert 0.5 < found["metrics"]["pds_2026"]["mean"] < 1
     assert "mae" not in found["metrics"]
+
+
+def test_metrics__lists_each_with_its_loophole():
+    _, text = run("metrics")
+    assert "pds: PDS, best 1, chance 0.5, one value a perturbation" in text
+    assert text.count("  loophole: ") == len(METRICS)
+    _, text = run("metrics", "--format=json")
+    assert [m["name"] for m in json.loads(text)] == list(METRICS)
 
 
 @pytest.mark.parametrize("name", ["effects.parquet", "effects.csv"])
