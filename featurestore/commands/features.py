@@ -39,9 +39,15 @@ def output_option(what: str) -> Callable[[click.decorators.FC], click.decorators
 @click.command()
 @spec_argument
 @output_option("matrix")
+@click.option(
+    "--forbid",
+    multiple=True,
+    metavar="LICENCE",
+    help="Write nothing that a source under this licence, or an unknown one, is in; 'non-commercial' for all of those.",
+)
 @format_option
 @click.pass_obj
-def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
+def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], form: str) -> None:
     """Build the feature matrix that SPEC (a TOML file, or the name of one that comes with featurestore) describes.
 
     Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of
@@ -49,15 +55,16 @@ def build(warehouse: Path, spec: Path, output: Path, form: str) -> None:
     a pair of condition and gene: X for every part held out, rows with their answer, columns and manifest.json.
 
     \b
-    Example:
+    Examples:
       featurestore build features.toml -o matrix/
+      featurestore build features.toml -o matrix/ --forbid non-commercial
     """
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
 
     with Warehouse(warehouse) as store, progress() as report:
         matrix = build_matrix(store, spec, report=report)
         report("writing")
-        matrix.write(output)
+        matrix.write(output, forbid=forbid)
     click.echo(json.dumps(matrix.manifest, indent=2, ensure_ascii=False) if form == "json" else described(matrix))
 
 

@@ -33,7 +33,8 @@ class Block:
     columns
         One line per feature, as in a feature matrix.
     per_row
-        ``n_conditions/<name>`` and ``rule/<name>`` of each row.
+        ``n_conditions/<name>`` and ``rule/<name>`` of each row; rules that differ among its parts or sources are
+        joined by ``; ``.
     facts
         What the manifest says of the source.
     origins
@@ -148,7 +149,8 @@ def _columns(facts: dict[str, Any], columns: pl.DataFrame) -> pl.DataFrame:
 
 
 def _per_row(name: str, matches: pl.DataFrame, n_rows: int) -> pl.DataFrame:
-    counted = matches.group_by("row").agg(pl.len().cast(pl.Int64()).alias("n"), pl.col("rule").first())
+    rules = pl.col("rule").unique(maintain_order=True).str.join("; ")
+    counted = matches.group_by("row", maintain_order=True).agg(pl.len().cast(pl.Int64()).alias("n"), rules)
     every = pl.DataFrame({"row": np.arange(n_rows, dtype=np.uint32)}).join(
         counted, on="row", how="left", maintain_order="left"
     )

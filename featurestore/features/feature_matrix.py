@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
+from featurestore.features.licence import refuse_licences
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,6 +94,11 @@ class FeatureMatrix:
         """Return X and Y."""
         return self.X, self.Y
 
+    def to_polars(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return X and Y with named columns, ``condition_id`` first; missing is NULL."""
+        parts = self._parts()
+        return self._wide(self.X, parts["X"]), self._wide(self.Y, parts["Y"])
+
     def to_torch(self) -> tuple[Any, Any, Any]:
         """Return X, mask and Y as tensors that share the memory of the arrays.
 
@@ -121,16 +128,24 @@ class FeatureMatrix:
             uns={"genes": genes, "manifest": json.dumps(self.manifest)},
         )
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, *, forbid: Sequence[str] = ()) -> None:
         """Write X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and the manifest as JSON.
 
         The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix.
 
+        Parameters
+        ----------
+        folder
+            Where to.
+        forbid
+            Licences that must not leave the warehouse, or ``non-commercial`` for all that exclude commercial use.
+
         Raises
         ------
         FeatureError
-            The folder cannot be written to.
+            A source's licence is forbidden or unknown, or the folder cannot be written to.
         """
+        refuse_licences(self.manifest["licences"], forbid)
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,12 @@ from featurestore.features.kinds import Combination, Reduce
 _RULES = ("same kind", "same direction", "other kind")
 """How near a source condition is to the row, nearest first; only the nearest there are enter the mean."""
 
+_REDUCED: dict[Reduce, str] = {
+    "mean": "mean",
+    "weighted": "weighted mean",
+    "max_cells": "max cells",
+    "nearest_dose": "nearest dose",
+}
 _INCHI_KEY = r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$"
 _SKELETON = 14
 _MEASURES = ("n_cells", "dose_um", "time_h")
@@ -65,8 +71,9 @@ def match_conditions(
     Returns
     -------
     ``row`` and ``source_row`` (positions), ``part`` of the row's combination and ``n_parts`` (0 and 1 where it is
-    matched as a whole), ``weight`` of the condition in the mean of its part, the ``rule`` that let the pair in, and
-    ``is_alike``: of the same kind or direction. In order of row, part and source_row.
+    matched as a whole), ``weight`` of the condition in the mean of its part, the ``rule`` that let the pair in and
+    reduced so many candidates (``same kind, mean of 3``), and ``is_alike``: of the same kind or direction. In order of
+    row, part and source_row.
     """
     wanted, offered = _described(rows, "row"), _described(source, "source_row")
     whole = wanted.drop("targets").with_columns(part=pl.lit(0, pl.Int64()), n_parts=pl.lit(1, pl.Int64()))
@@ -91,11 +98,13 @@ def match_conditions(
         alike.replace_strict(dict(enumerate(_RULES)), return_dtype=pl.String()),
         pl.when(structure == 1).then(pl.lit(", same skeleton")).otherwise(pl.lit("")),
         pl.when(pl.col("n_parts") > 1).then(pl.lit(", sum of parts")).otherwise(pl.lit("")),
-        pl.lit("" if reduce == "mean" else f", {reduce.replace('_', ' ')}"),
+        pl.when(pl.len().over("row", "part") > 1)
+        .then(pl.lit(f", {_REDUCED[reduce]} of ") + pl.len().over("row", "part").cast(pl.String()))
+        .otherwise(pl.lit("")),
     )
     return (
-        _reduced(found, reduce)
-        .select("row", "source_row", "part", "n_parts", "weight", rule=rule, is_alike=alike < len(_RULES) - 1)
+        _reduced(found.with_columns(rule=rule), reduce)
+        .select("row", "source_row", "part", "n_parts", "weight", "rule", is_alike=alike < len(_RULES) - 1)
         .sort("row", "part", "source_row")
     )
 

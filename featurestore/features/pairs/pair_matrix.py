@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix
+from featurestore.features.licence import refuse_licences
 
 _KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
 
@@ -48,21 +50,27 @@ class PairMatrix:
     columns: pl.DataFrame
     manifest: dict[str, Any]
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, *, forbid: Sequence[str] = ()) -> None:
         """Write X, rows (with the answer) and columns as Parquet, and the manifest as JSON, into a folder.
 
-        X has one line per division and pair. The manifest is written last: without it there is no matrix.
+        X is as of :meth:`to_polars`. The manifest is written last: without it there is no matrix.
+
+        Parameters
+        ----------
+        folder, forbid
+            As of :meth:`FeatureMatrix.write`.
 
         Raises
         ------
         FeatureError
-            The folder cannot be written to.
+            A source's licence is forbidden or unknown, or the folder cannot be written to.
         """
+        refuse_licences(self.manifest["licences"], forbid)
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / MANIFEST).unlink(missing_ok=True)
-            self._long().write_parquet(path / "X.parquet")
+            self.to_polars().write_parquet(path / "X.parquet")
             self.rows.write_parquet(path / "rows.parquet")
             self.columns.write_parquet(path / "columns.parquet")
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
@@ -95,7 +103,8 @@ class PairMatrix:
         inner = long["inner_fold"].to_numpy().reshape(len(held_out), rows.height)
         return cls(values, rows["is_positive"].to_numpy(), held_out, inner, rows, columns, manifest)
 
-    def _long(self) -> pl.DataFrame:
+    def to_polars(self) -> pl.DataFrame:
+        """Return X with named columns, one line per division and pair, which come first; missing is NULL."""
         parts = [
             pl.from_numpy(self.X[i], schema=self.columns["name"].to_list(), orient="row")
             .fill_nan(None)

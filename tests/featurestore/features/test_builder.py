@@ -102,7 +102,7 @@ def test_build__several_conditions_of_a_perturbation_are_averaged_and_counted(wr
         matrix = build(store, make_spec())
     assert matrix.X[:2, 0].tolist() == [2.0, -7.0]
     assert matrix.rows[f"n_conditions/{B}"].to_list() == [2, 1, 0]
-    assert matrix.rows[f"rule/{B}"].to_list() == ["same kind", "other kind", None]
+    assert matrix.rows[f"rule/{B}"].to_list() == ["same kind, mean of 2", "other kind", None]
     assert matrix.elsewhere[0, 0] == 2.0
     assert np.isnan(matrix.elsewhere[1]).all(), "an activation is not the same perturbation as a silencing"
 

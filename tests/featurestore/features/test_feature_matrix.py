@@ -79,6 +79,21 @@ def test_to_numpy__gives_features_and_effects(matrix):
     assert effects is matrix.Y
 
 
+def test_to_polars__names_columns_and_has_null_where_nothing_is_known(matrix):
+    features, effects = matrix.to_polars()
+    assert features.columns == ["condition_id", *matrix.columns["name"]]
+    assert effects.columns == ["condition_id", *matrix.genes["gene_id"]]
+    np.testing.assert_array_equal(features.drop("condition_id").null_count().to_numpy()[0], (~matrix.mask).sum(axis=0))
+    assert features["condition_id"].to_list() == matrix.rows["condition_id"].to_list()
+
+
+def test_write__keeps_forbidden_licences_in_the_warehouse(matrix, tmp_path):
+    with pytest.raises(FeatureError, match="external: licence of external"):
+        matrix.write(tmp_path / "matrix", forbid=["licence of external"])
+    assert not (tmp_path / "matrix").exists()
+    matrix.write(tmp_path / "matrix", forbid=["non-commercial"])
+
+
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")  # anndata asks pandas 3 for it
 def test_to_anndata__survives_an_h5ad_file(matrix, tmp_path):
     matrix.to_anndata().write_h5ad(tmp_path / "matrix.h5ad")

@@ -297,3 +297,25 @@ def test_coverage__says_for_each_row_and_block_what_there_is(two_datasets):
     first = matrix.coverage.filter(condition_id="G5/A/crispri").row(0, named=True)
     assert (first["is_covered"], first["share_observed"], first["n_conditions"]) == (True, 1.0, 1)
     assert not matrix.coverage.filter(condition_id="G1/A/crispri")["is_covered"].any()
+
+
+def test_coverage__names_every_rule_that_a_sum_of_parts_met(writer, make_condition):
+    writer.dataset(
+        "target", [make_condition("G1+G2"), *(make_condition(f"G{i}") for i in (1, 2, 5, 6, 7))], np.ones((6, 30))
+    )
+    parts = [
+        make_condition("G1", "B"),
+        make_condition("G2", "B", kind="crispra"),
+        make_condition("G2", "B", kind="shrna"),
+    ]
+    writer.dataset("external", parts, np.ones((3, 30)))
+    with writer.open() as store:
+        coverage = build(store, spec_of(external("signature", 'combination = "sum"'))).coverage
+    assert coverage.filter(condition_id="G1+G2/A/crispri").row(0, named=True) == {
+        "condition_id": "G1+G2/A/crispri",
+        "block": "signature/external/CVCL_B",
+        "is_covered": True,
+        "share_observed": 1.0,
+        "n_conditions": 2,
+        "rule": "same kind, sum of parts; same direction, sum of parts",
+    }

@@ -41,7 +41,7 @@ def test_match_conditions__pairs_all_source_conditions_of_the_same_perturbation(
     source = frame([gene("A"), gene("B", "A"), gene("A"), gene("C"), ("other name", "compound", [], "INCHI")])
     matches = match_conditions(rows, source)
     assert matches.select("row", "source_row").rows() == [(0, 0), (0, 2), (2, 1), (3, 4)]
-    assert matches["rule"].unique().to_list() == ["same kind"]
+    assert matches["rule"].to_list() == ["same kind, mean of 2"] * 2 + ["same kind"] * 2
 
 
 def test_match_conditions__takes_the_nearest_kind_there_is():
@@ -60,8 +60,8 @@ def test_match_conditions__takes_the_nearest_kind_there_is():
     assert match_conditions(rows, source).select("row", "source_row", "rule", "is_alike").rows() == [
         (0, 0, "same kind", True),
         (1, 3, "same direction", True),
-        (2, 5, "other kind", False),
-        (2, 6, "other kind", False),
+        (2, 5, "other kind, mean of 2", False),
+        (2, 6, "other kind, mean of 2", False),
     ]
 
 
@@ -82,7 +82,8 @@ def test_match_conditions__adds_up_the_parts_of_a_combination_that_is_not_there(
         (3, 0, 1, 1),
         (3, 0, 1, 2),
     ], "A+C is there as such; D is not there at all"
-    assert matches["rule"].to_list()[:4] == ["same kind, sum of parts"] * 3 + ["same kind"]
+    both = "same kind, sum of parts, mean of 2"
+    assert matches["rule"].to_list()[:4] == ["same kind, sum of parts", both, both, "same kind"]
 
 
 BASE = "AAAAAAAAAAAAAA-UHFFFAOYSA-N"
@@ -94,23 +95,23 @@ def test_match_conditions__prefers_the_structure_to_its_skeleton():
     rows = frame([("x", "compound", [], STEREO), ("y", "compound", [], BASE)])
     source = frame([("a", "compound", [], BASE), ("b", "compound", [], OTHER), ("c", "compound", [], BASE)])
     assert match_conditions(rows, source).select("row", "source_row", "rule").rows() == [
-        (0, 0, "same kind, same skeleton"),
-        (0, 2, "same kind, same skeleton"),
-        (1, 0, "same kind"),
-        (1, 2, "same kind"),
+        (0, 0, "same kind, same skeleton, mean of 2"),
+        (0, 2, "same kind, same skeleton, mean of 2"),
+        (1, 0, "same kind, mean of 2"),
+        (1, 2, "same kind, mean of 2"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("rule", "kept", "weights"),
+    ("rule", "kept", "weights", "named"),
     [
-        ("mean", [0, 1, 2, 3], [1, 1, 1, 1]),
-        ("weighted", [0, 1, 2, 3], [10, 500, 20, 20]),
-        ("max_cells", [1], [1]),
-        ("nearest_dose", [2], [1]),
+        ("mean", [0, 1, 2, 3], [1, 1, 1, 1], "mean"),
+        ("weighted", [0, 1, 2, 3], [10, 500, 20, 20], "weighted mean"),
+        ("max_cells", [1], [1], "max cells"),
+        ("nearest_dose", [2], [1], "nearest dose"),
     ],
 )
-def test_match_conditions__reduces_doses_and_times_by_a_declared_rule(rule, kept, weights):
+def test_match_conditions__reduces_doses_and_times_by_a_declared_rule(rule, kept, weights, named):
     row = frame([("x", "compound", [], BASE)]).with_columns(dose_um=pl.lit(1.0), time_h=pl.lit(24.0))
     source = frame([("x", "compound", [], BASE)] * 4).with_columns(
         dose_um=pl.Series([0.01, 10.0, 2.0, 2.0]),
@@ -120,7 +121,7 @@ def test_match_conditions__reduces_doses_and_times_by_a_declared_rule(rule, kept
     matches = match_conditions(row, source, reduce=rule)
     assert matches["source_row"].to_list() == kept
     assert matches["weight"].to_list() == weights
-    assert matches["rule"][0] == ("same kind" if rule == "mean" else f"same kind, {rule.replace('_', ' ')}")
+    assert matches["rule"][0] == f"same kind, {named} of 4"
 
 
 def test_match_keys__finds_targets_combinations_and_compounds():
