@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 .PHONY: help env demo test stress lint bench oracle lock clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## create .venv with the locked dependencies and this project
 
@@ -34,8 +34,11 @@ lint: $(READY) ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead
+bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead, in about ten minutes
 	$(BIN)/python tests/benchmarks/run.py
+
+bench-full: $(READY) .venv-peers/.ready ## the same at full size: hours, 40 GB of disk
+	$(BIN)/python tests/benchmarks/run.py --full --runs 5
 
 oracle: $(READY) .venv-peers/.ready ## every metric against cell-eval, cell-eval2, pdex, scanpy and scipy: the differences
 	$(BIN)/python tests/benchmarks/metrics.py

@@ -1,84 +1,242 @@
-"""``make bench``: each task against the tool a user would pick instead, as ratios of medians in one run.
+"""``make bench``: each task against the tool a user would pick instead, or against the limit of the machine.
 
-Runs alternate (ours, peer, ours, peer ...), each a process of its own with its peak memory as the kernel accounts it.
-Nothing here is a test: a slow machine fails nothing.
+Programs run in turn (ours, other, ours, other ...), so that what slows the machine for a while slows both; ratios are
+of medians in one run. The table goes to the terminal and, with ``--readme``, into README.md. Nothing here is a test: a
+slow machine fails nothing. Sizes are a part of those of ``make bench-full``.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from screen import write_screen
+import estimate
+import lincs_slice
+from measure import HEAD, HERE, PEERS, Row, compared, ours, peer, take_turns, text_of
+from screen import write_dense, write_screen, write_shards
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE.parents[1] / ".venv-peers" / "bin" / "python"
-MEGABYTE = 2**20
+from warehouse import write_warehouse
 
-
-@dataclass
-class Runs:
-    """Wall seconds and peak memory of one command, run after run."""
-
-    command: list[str]
-    seconds: list[float] = field(default_factory=list)
-    peak: list[float] = field(default_factory=list)
-
-    def run(self) -> None:
-        """Run once."""
-        started = time.perf_counter()
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        _, status, usage = os.wait4(process.pid, 0)
-        self.seconds.append(time.perf_counter() - started)
-        self.peak.append(usage.ru_maxrss * 1024 / MEGABYTE)
-        if status:
-            raise click.ClickException(f"failed: {' '.join(self.command)}")
+README = HERE.parents[1] / "README.md"
+BETWEEN = re.compile(r"(<!-- benchmarks -->\n).*(<!-- end of benchmarks -->)", re.DOTALL)
 
 
-def compare(task: str, ours: Runs, peer: Runs, peer_name: str, n_runs: int) -> str:
-    """Run two commands in turn and describe them in a row of the table."""
-    for _ in range(n_runs):
-        ours.run()
-        peer.run()
-    a, b = (statistics.median(runs.seconds) for runs in (ours, peer))
-    m, n = (statistics.median(runs.peak) for runs in (ours, peer))
-    ratio = f"{b / a:.1f} x faster, {n / m:.1f} x less memory"
-    return f"| {task} | {a:.1f} s, {m:,.0f} MB | {peer_name}: {b:.1f} s, {n:,.0f} MB | {ratio} |"
+@dataclass(frozen=True)
+class Bench:
+    """Where files are written, how large, and how often each program runs."""
+
+    folder: Path
+    is_full: bool
+    n_runs: int
+
+    def size(self, small: int, full: int) -> int:
+        """Choose a size."""
+        return full if self.is_full else small
 
 
-def ingest(spec: Path, root: Path) -> Runs:
-    """Ingest into a warehouse that is made afresh each time."""
-    code = (
-        "import shutil, sys; from pathlib import Path; from ingest.pipeline import ingest_dataset; "
-        "shutil.rmtree(sys.argv[2], ignore_errors=True); ingest_dataset(Path(sys.argv[1]), Path(sys.argv[2]))"
+def screen(bench: Bench) -> list[Row]:
+    """Raw counts, CSR, gzip."""
+    path = bench.folder / "screen.h5ad"
+    n_cells = bench.size(10_000, 40_000)
+    write_screen(path, n_cells=n_cells, n_genes=18_000, n_perturbations=500 * n_cells // 40_000)
+    own = ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse")
+    others = [peer("scanpy", path), peer("crispyx", path, bench.folder / "crispyx"), ours("inflate", path)]
+    take_turns([own, *others], bench.n_runs)
+    goals = ["5 x faster", "4 x faster; 1,500 MB", "2 x its time"]
+    task = f"CSR gzip h5ad, {n_cells:,} cells x 18,000 genes, to a release"
+    names = ["scanpy, sums only", "crispyx, effects only", "bare inflation"]
+    return [compared(task, own, *each) for each in zip(others, names, goals, strict=True)]
+
+
+def dense(bench: Bench) -> list[Row]:
+    """Dense and contiguous float32, as Replogle et al. publish it."""
+    runs = {}
+    for factor in (1, 4):
+        path = bench.folder / "dense.h5ad"
+        n_cells = factor * bench.size(12_500, 100_000)
+        write_dense(path, n_cells=n_cells, n_genes=8_563, n_perturbations=200)
+        runs[factor] = [ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse"), ours("add_up", path)]
+        take_turns(runs[factor], bench.n_runs)
+        path.unlink()
+    own, other = runs[1]
+    row = compared(f"dense h5ad, {n_cells // 4:,} cells x 8,563 genes", own, other, "summing the map", "1.5 x its time")
+    each = (runs[4][0].median() - own.median()) / (runs[4][1].median() - other.median())
+    ratio = f"{each:.1f} x its time a cell"
+    memory = f"{own.memory:,.0f} MB, with 4 x the cells {runs[4][0].memory:,.0f} MB"
+    more = Row(f"the same, {n_cells:,} cells", text_of(runs[4][0].median()), "", ratio, memory, "memory flat")
+    return [row, more]
+
+
+def questions(bench: Bench) -> list[Row]:
+    """One signature, one gene, and a matrix."""
+    n_conditions, n_genes = bench.size(4_000, 20_000), 10_000
+    root, copy = bench.folder / "signatures", bench.folder / "matrix.npy"
+    write_warehouse(root, n_datasets=1, n_conditions=n_conditions, n_genes=n_genes)
+    small = bench.folder / "few"
+    write_warehouse(small, n_datasets=1, n_conditions=2_000, n_genes=n_genes)
+    ours("matrix", root, "screen_0000", copy).run()
+    peer("write_effects", copy, bench.folder).run()
+    own = ours("ask", root, "screen_0000")
+    others = {name: peer("ask", bench.folder, name) for name in ("h5ad", "soma", "lance")}
+    take_turns([own, *others.values()], bench.n_runs)
+    of = f" of {n_conditions:,} conditions x {n_genes:,} genes"
+    rows = []
+    for task, goal in (("signature", "40 ms"), ("gene", "150 ms")):
+        name, best = min(others.items(), key=lambda item: item[1].median(task))
+        rows.append(compared(f"one {task}{of}", own, best, f"best of h5ad, SOMA, Lance: {name}", goal, task))
+    effects = bench.folder / "few.npy"
+    read = ours("matrix", small, "screen_0000", effects)
+    read.run()
+    (bench.folder / "few_peers").mkdir()
+    peer("write_effects", effects, bench.folder / "few_peers").run()
+    h5ad = peer("read_h5ad", bench.folder / "few_peers")
+    take_turns([read, h5ad], bench.n_runs)
+    rows.append(compared(f"matrix of 2,000 conditions x {n_genes:,} genes", read, h5ad, "read_h5ad, gzip", "faster"))
+    load = read.median("np.load")
+    ratio = f"{read.median() / load:.0f} x its time"
+    rows.append(Row("the same", text_of(read.median()), f"np.load {text_of(load)}", ratio, "", "12 x its time"))
+    return rows
+
+
+def lincs(bench: Bench) -> list[Row]:
+    """A slice of a large GCTX."""
+    folder = bench.folder / "lincs"
+    folder.mkdir()
+    n, chosen = bench.size(40_000, 200_000), bench.size(1_000, 5_000)
+    lincs_slice.write_files(folder, n, 12_328, 978, chosen, scattered=False)
+    names = [str(folder / "rows.txt"), str(folder / "genes.txt"), str(folder / "slice.npy")]
+    file, programs = folder / "level5.gctx", ((sys.executable, lincs_slice.OURS), (str(PEERS), lincs_slice.CMAPPY))
+    runs = [[lincs_slice.measure(*each, names, file) for each in programs] for _ in range(bench.n_runs)]
+    (a, m), (b, k) = (tuple(map(statistics.median, zip(*part, strict=True))) for part in zip(*runs, strict=True))
+    answer = chosen * 978 * 4 / 2**20
+    memory = f"{m:,.0f} MB, {k:,.0f} MB (answer {answer:,.1f} MB)"
+    task = f"GCTX, {chosen:,} x 978 of {n:,} x 12,328, not cached"
+    return [Row(task, text_of(a), f"cmapPy {text_of(b)}", f"{b / a:.1f} x faster", memory, "10 x faster")]
+
+
+def shards(bench: Bench) -> list[Row]:
+    """Parquet shards of token lists."""
+    folder, n_cells = bench.folder / "shards", bench.size(48_000, 500_000)
+    write_shards(folder, n_cells=n_cells, n_genes=20_000, n_perturbations=100)
+    own = ours("ingest", folder / "shards.toml", bench.folder / "warehouse")
+    other = peer("shards", folder)
+    take_turns([own, other], bench.n_runs)
+    task = f"Parquet token lists, {n_cells:,} cells, to a release"
+    return [compared(task, own, other, "polars explode, group_by, sums only", "4 x faster, memory flat")]
+
+
+def growth(bench: Bench) -> list[Row]:
+    """Time a cell as cells grow; time of a question about one dataset as datasets grow."""
+    seconds, memory = {}, []
+    sizes = bench.size(20_000, 10_000), bench.size(40_000, 40_000), bench.size(80_000, 160_000), bench.size(0, 640_000)
+    for n_cells in filter(None, sizes):
+        path = bench.folder / "growth.h5ad"
+        write_screen(path, n_cells=n_cells, n_genes=3_000, n_perturbations=50, depth=2_000)
+        own = ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse")
+        take_turns([own], bench.n_runs)
+        seconds[n_cells] = own.median()
+        memory.append(own.memory)
+    pairs = list(zip(list(seconds.items()), list(seconds.items())[1:], strict=False))
+    each = [f"{1e6 * (t - s) / (m - n):.0f}" for (n, s), (m, t) in pairs]
+    between = f"{min(seconds):,} to {max(seconds):,} cells"
+    flat = f"{memory[0]:,.0f} to {memory[-1]:,.0f} MB"
+    rows = [Row(f"a further cell, {between}", f"{', '.join(each)} µs", "", "", flat, "within 10 %")]
+    asked = {}
+    for n in (10, 100, *((1_000,) if bench.is_full else ())):
+        root = bench.folder / f"datasets_{n}"
+        write_warehouse(root, n_datasets=n, n_conditions=200, n_genes=1_000)
+        asked[n] = ours("ask", root, "screen_0005")
+        take_turns([asked[n]], bench.n_runs)
+    for task, name in (("signature", "all datasets open"), ("alone", "fs.open(..., datasets=[...])")):
+        times = ", ".join(text_of(program.median(task)) for program in asked.values())
+        sizes_ = ", ".join(f"{n:,}" for n in asked)
+        rows.append(Row(f"one signature among {sizes_} datasets, {name}", times, "", "", "", "flat"))
+    return rows
+
+
+def paper(bench: Bench) -> list[Row]:
+    """Time of the parts that datasets too large to be had here are made of, and what they add up to."""
+
+    def seconds(spec: Path) -> float:
+        own = ours("ingest", spec, bench.folder / "warehouse")
+        take_turns([own], bench.n_runs)
+        return own.median()
+
+    def a_screen(n_perturbations: int) -> float:
+        path = bench.folder / "screen.h5ad"
+        write_screen(path, n_cells=4_000, n_genes=18_000, n_perturbations=n_perturbations)
+        return seconds(path.with_suffix(".toml"))
+
+    def a_dense(n_cells: int) -> float:
+        path = bench.folder / "dense.h5ad"
+        write_dense(path, n_cells=n_cells, n_genes=8_000, n_perturbations=20)
+        return seconds(path.with_suffix(".toml"))
+
+    def some_shards(n_cells: int) -> tuple[float, int]:
+        folder = bench.folder / f"shards_{n_cells}"
+        write_shards(folder, n_cells=n_cells, n_genes=20_000, n_perturbations=20)
+        return seconds(folder / "shards.toml"), estimate.tokens(folder)
+
+    def a_level_5(n: int) -> float:
+        folder = bench.folder / f"lincs_{n}"
+        folder.mkdir()
+        lincs_slice.write_files(folder, n, 12_328, 12_328, n, scattered=False)
+        return seconds(folder / "slice.toml")
+
+    (few, n_few), (many, n_many) = some_shards(12_000), some_shards(48_000)
+    parts = estimate.Parts(
+        pair=(a_screen(270) - a_screen(20)) / (250 * 18_000),
+        dense=(a_dense(25_000) - a_dense(5_000)) / (20_000 * 8_000),
+        token=(many - few) / (n_many - n_few),
+        z_score=(a_level_5(4_000) - a_level_5(1_000)) / (3_000 * 12_328),
     )
-    return Runs([sys.executable, "-c", code, str(spec), str(root)])
+    return [Row(parts.text(), "", "", "", "", ""), *estimate.rows(parts)]
+
+
+TASKS: dict[str, Callable[[Bench], list[Row]]] = {
+    each.__name__: each for each in (screen, dense, questions, lincs, shards, growth, paper)
+}
+
+
+def machine() -> str:
+    """Describe the machine in a line."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":")[1] for line in lines if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{' '.join(model.split())}, {os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
 
 
 @click.command()
-@click.option("--cells", default=20_000, show_default=True)
-@click.option("--genes", default=10_000, show_default=True)
-@click.option("--perturbations", default=300, show_default=True)
+@click.option("--full", "is_full", is_flag=True, help="The sizes of the goals; hours, and 40 GB of disk.")
 @click.option("--runs", default=3, show_default=True)
-def main(cells: int, genes: int, perturbations: int, runs: int) -> None:
-    """Measure, and print a table in Markdown."""
-    click.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, medians of {runs}\n")
-    click.echo("| task | featurestore | peer | ratio |\n|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "screen.h5ad"
-        write_screen(path, n_cells=cells, n_genes=genes, n_perturbations=perturbations)
-        ours = ingest(path.with_suffix(".toml"), Path(folder) / "warehouse")
-        peer = Runs([str(PEERS), str(HERE / "peer_scanpy.py"), str(path)])
-        task = f"{cells:,} cells x {genes:,} genes, CSR gzip h5ad, to sums (ours: to a release with signatures)"
-        click.echo(compare(task, ours, peer, "scanpy read, normalise, log1p, aggregate", runs))
+@click.option("--only", multiple=True, type=click.Choice(list(TASKS)))
+@click.option("--readme", "is_for_readme", is_flag=True, help="Write the table into README.md.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where files are written for a while.")
+def main(*, is_full: bool, runs: int, only: tuple[str, ...], is_for_readme: bool, folder: Path | None) -> None:
+    """Measure, and print tables in Markdown."""
+    lines = [f"{machine()}; medians of {runs}, the machine's load {os.getloadavg()[0]:.1f} at the start.", "", HEAD]
+    click.echo("\n".join(lines))
+    for name in only or TASKS:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            try:
+                rows = TASKS[name](Bench(Path(work), is_full, runs))
+            except (click.ClickException, subprocess.CalledProcessError) as error:
+                rows = [Row(name, "not measured", str(error)[-60:], "", "", "")]
+            for row in rows:
+                lines.append(row.line())
+                click.echo(row.line())
+    if is_for_readme:
+        text = README.read_text(encoding="utf-8")
+        README.write_text(BETWEEN.sub(lambda at: at[1] + "\n".join(lines) + "\n" + at[2], text), encoding="utf-8")
 
 
 if __name__ == "__main__":

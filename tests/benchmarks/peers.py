@@ -1,0 +1,116 @@
+"""What a user would write instead, in the peers' environment: ``python peers.py TASK ARGUMENT...``, each a process."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+N_WARM = 5
+TILE = (250, 500)
+
+
+def warm(task):
+    """Time a task some times, once it has run."""
+    task()
+    seconds = []
+    for _ in range(N_WARM):
+        started = time.perf_counter()
+        task()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def scanpy(path):
+    """Pseudobulk sums of log1p(CP10k)."""
+    import scanpy as sc
+
+    cells = sc.read_h5ad(path)
+    sc.pp.normalize_total(cells, target_sum=1e4)
+    sc.pp.log1p(cells)
+    sc.get.aggregate(cells, by="gene", func=["sum", "mean", "var", "count_nonzero"])
+
+
+def crispyx(path, folder):
+    """Normalised effects in one pass."""
+    import crispyx as cx
+
+    Path(folder).mkdir(exist_ok=True)
+    options = {"perturbation_column": "gene", "control_label": "non-targeting", "gene_name_column": "gene_symbol"}
+    cx.pb.normalized_effects(path, output_dir=folder, verbose=False, **options)
+
+
+def shards(folder):
+    """Explode the lists of all cells, and group."""
+    import polars as pl
+
+    cells = pl.scan_parquet(f"{folder}/train-*.parquet").select("drug", "genes", "expressions")
+    total = pl.col("expressions").list.sum()
+    (
+        cells.with_columns(total=total)
+        .explode("genes", "expressions")
+        .with_columns(log=(pl.col("expressions") / pl.col("total") * 1e4).log1p())
+        .group_by("drug", "genes")
+        .agg(pl.col("expressions").sum(), pl.col("log").sum(), square=(pl.col("log") ** 2).sum(), n=pl.len())
+        .collect(engine="streaming")
+    )
+
+
+def write_effects(copy, folder):
+    """Write a matrix of effects as each peer would keep it."""
+    import anndata as ad
+    import lance
+    import pandas as pd
+    import pyarrow as pa
+    import tiledbsoma as soma
+
+    values, folder = np.load(copy), Path(folder)
+    names = [[f"{kind}{i}" for i in range(n)] for kind, n in zip("cg", values.shape, strict=True)]
+    frames = [pd.DataFrame(index=axis) for axis in names]
+    ad.AnnData(values, *frames).write_h5ad(folder / "effects.h5ad", compression="gzip")
+    extents = {f"soma_dim_{i}": {"tile": side} for i, side in enumerate(TILE)}
+    options = {"tiledb": {"create": {"dims": extents}}}
+    with soma.DenseNDArray.create(
+        str(folder / "soma"), type=pa.float32(), shape=values.shape, platform_config=options
+    ) as array:
+        array.write((slice(None), slice(None)), pa.Tensor.from_numpy(values))
+    effects = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+    dataset = lance.write_dataset(pa.table({"condition": names[0], "effect": effects}), str(folder / "lance"))
+    dataset.create_scalar_index("condition", "BTREE")
+
+
+def ask(folder, how):
+    """Ask for one signature and one gene."""
+    if how == "h5ad":
+        import anndata as ad
+
+        file = ad.read_h5ad(f"{folder}/effects.h5ad", backed="r")
+        one, gene = (lambda: file["c150"].X[:]), (lambda: file[:, "g700"].X[:])
+    elif how == "soma":
+        import tiledbsoma as soma
+
+        array = soma.DenseNDArray.open(f"{folder}/soma")
+        one = lambda: array.read((150, slice(None))).to_numpy()  # noqa: E731
+        gene = lambda: array.read((slice(None), 700)).to_numpy()  # noqa: E731
+    else:
+        import lance
+
+        data = lance.dataset(f"{folder}/lance")
+        one = lambda: data.to_table(filter="condition = 'c150'")  # noqa: E731
+        gene = lambda: data.to_table(columns={"effect": "effect[701]"})  # noqa: E731
+    print(json.dumps({"signature": warm(one), "gene": warm(gene)}))
+
+
+def read_h5ad(folder):
+    """Read the matrix of effects."""
+    import anndata as ad
+
+    print(json.dumps({"": warm(lambda: ad.read_h5ad(f"{folder}/effects.h5ad"))}))
+
+
+if __name__ == "__main__":
+    tasks = (scanpy, crispyx, shards, write_effects, ask, read_h5ad)
+    {each.__name__: each for each in tasks}[sys.argv[1]](*sys.argv[2:])
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
