@@ -74,26 +74,33 @@ class CellScores:
         """Mean of every metric by name; NaN where it is undefined everywhere."""
         return {name: float("nan") if value is None else value for name, value in self.summary["metric", "mean"].rows()}
 
-    def challenge(self, baseline: Mapping[str, float]) -> dict[str, float]:
-        """Score of the challenge of 2025 against the mean metrics of a baseline."""
-        own = self.means()
-        lacking = [name for name in VCC_2025 if name not in own or name not in baseline]
+    def challenge_means(self) -> dict[str, float]:
+        """Means of the three metrics of the challenge of 2025, by its own rule that undefined is 0."""
+        lacking = [name for name in VCC_2025 if name not in self.metrics]
         if lacking:
             raise ValuesError(
-                "The score of the challenge needs metrics that are not there.",
+                "The score of the challenge of 2025 needs metrics that are not there.",
                 expected=", ".join(VCC_2025),
                 got=f"without {', '.join(lacking)}",
-                do="score prediction and baseline by the protocol of 2025",
+                do="score by the protocol of 2025",
             )
-        return score_2025({name: own[name] for name in VCC_2025}, {name: baseline[name] for name in VCC_2025})
+        filled = self.per_perturbation.select(pl.col(VCC_2025).fill_null(0.0).mean())
+        return {name: float(filled[name].item()) for name in VCC_2025}
+
+    def challenge(self, baseline: Mapping[str, float]) -> dict[str, float]:
+        """Score of the challenge of 2025 against the :meth:`challenge_means` of a baseline.
+
+        The scale of the PDS, which is not the challenge's, cancels out. Where a perturbation has no significant gene,
+        not even the measured cells themselves reach 1.
+        """
+        return score_2025(self.challenge_means(), baseline)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values."""
-        return {
-            "protocol": self.protocol,
-            "n_perturbations": self.per_perturbation.height,
-            "metrics": {row.pop("metric"): row for row in self.summary.to_dicts()},
-        }
+        found: dict[str, Any] = {"protocol": self.protocol, "n_perturbations": self.per_perturbation.height}
+        if self.protocol == "2025":
+            found["challenge_means"] = self.challenge_means()
+        return found | {"metrics": {row.pop("metric"): row for row in self.summary.to_dicts()}}
 
     def write(self, folder: str | Path) -> None:
         """Write ``scores.json`` and ``per_perturbation.csv`` into a folder."""
@@ -104,16 +111,15 @@ class CellScores:
         self.per_perturbation.write_csv(path / "per_perturbation.csv")
 
 
-def read_means(folder: str | Path) -> dict[str, float]:
-    """Read the mean metrics that :meth:`CellScores.write` wrote."""
+def read_baseline(folder: str | Path) -> dict[str, float]:
+    """Read the :meth:`CellScores.challenge_means` that a scored baseline was written with."""
     path = Path(folder) / "scores.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["challenge_means"]
     except (OSError, ValueError, KeyError) as error:
-        raise SourceFormatError(
-            "There are no scores of cells to compare with.", where=str(path), got=str(error)
-        ) from None
-    return {name: float("nan") if row["mean"] is None else row["mean"] for name, row in found.items()}
+        what = "There are no scores by the protocol of 2025 to compare with."
+        raise SourceFormatError(what, where=str(path), got=str(error)) from None
+    return found
 
 
 def score_cells(

@@ -69,13 +69,13 @@ def score(
       featurestore score predicted.h5ad measured.h5ad -o scores/ --baseline baseline_scores/
     """
     from featurestore.challenge.cells import read_cells  # noqa: PLC0415
-    from featurestore.challenge.score import read_means, score_cells  # noqa: PLC0415
+    from featurestore.challenge.score import read_baseline, score_cells  # noqa: PLC0415
 
     with progress() as report:
         report("reading")
         cells = [read_cells(path, column=column, control=control) for path in (predicted, measured)]
         scores = score_cells(cells[0], cells[1], protocol=cast("Protocol", protocol), report=report)
-    shares = None if baseline is None else scores.challenge(read_means(baseline))
+    shares = None if baseline is None else scores.challenge(read_baseline(baseline))
     if output is not None:
         scores.write(output)
     if form == "json":

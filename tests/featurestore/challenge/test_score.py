@@ -9,7 +9,7 @@ from cells import logged, write
 from scipy import sparse
 
 from featurestore.challenge import Cells, read_cells, score_cells
-from featurestore.challenge.score import read_means
+from featurestore.challenge.score import read_baseline
 from featurestore.errors import MissingControlError, SourceFormatError, ValuesError
 
 
@@ -56,12 +56,25 @@ def test_score__is_written_and_read_as_a_baseline(answers, tmp_path):
     found = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert found["metrics"]["pds"]["n_undefined"] == 0
     assert (tmp_path / "scores" / "per_perturbation.csv").read_text().startswith("perturbation,n_cells_predicted")
-    shares = scores.challenge(read_means(tmp_path / "scores"))
+    shares = scores.challenge(read_baseline(tmp_path / "scores"))
     assert shares["average"] == 0.0
     with pytest.raises(ValuesError, match=r"protocol of 2025"):
-        score_cells(predicted, measured, protocol="2026").challenge(shares)
-    with pytest.raises(SourceFormatError, match="no scores of cells"):
-        read_means(tmp_path)
+        score_cells(predicted, measured, protocol="2026").challenge({})
+    with pytest.raises(SourceFormatError, match="no scores by the protocol"):
+        read_baseline(tmp_path)
+
+
+def test_challenge_score__of_cells_is_that_of_cell_eval(answers):
+    predicted, measured, peers = answers
+    theirs, n = peers["cell_eval"], len(measured.perturbations)
+    names = {"mae_levels": "mae", "pds": "discrimination_score_l1", "overlap_at_n": "overlap_at_N"}
+    baseline = {ours: theirs["baseline_means"][name] for ours, name in names.items()}
+    baseline["pds"] = 1 - (1 - baseline["pds"]) * n / (n - 1)
+    scores = score_cells(*(logged(cells, measured.size) for cells in (predicted, measured)))
+    assert scores.challenge_means()["overlap_at_n"] == pytest.approx(theirs["means"]["overlap_at_N"], abs=1e-12)
+    shares = scores.challenge(baseline)
+    for ours, name in (names | {"average": "avg_score"}).items():
+        assert shares[ours] == pytest.approx(theirs["score"][name], abs=1e-6), ours
 
 
 def test_score__refuses_other_genes_other_perturbations_and_logs_by_the_protocol_of_2026(answers):

@@ -47,7 +47,7 @@ def test_score__prints_every_metric_and_what_is_undefined(files, tmp_path):
     assert line.split()[-2:] == ["1", "1"]
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == ["per_perturbation.csv", "scores.json"]
     _, text = run("score", files / "measured.h5ad", files / "measured.h5ad", "--baseline", tmp_path / "scores")
-    assert "score of the challenge of 2025: 1.000 (mae_levels 1.000, pds 1.000, overlap_at_n 1.000)" in text
+    assert "score of the challenge of 2025: 0.898 (mae_levels 1.000, pds 1.000, overlap_at_n 0.695)" in text
 
 
 def test_score__as_json_is_plain_and_by_the_protocol_of_2026(files):
