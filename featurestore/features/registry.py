@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from featurestore.errors import FeatureError, did_you_mean
-from featurestore.features.builder import build
-from featurestore.features.feature_matrix import MANIFEST
 from featurestore.features.kinds import EmbeddingFeature
-from featurestore.features.pairs.pair_matrix import read_matrix
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.snapshot import file_sha256, read_json
 from featurestore.warehouse import Warehouse
@@ -162,6 +159,10 @@ def rebuild(warehouse: Warehouse, folder: Path) -> list[str]:
     WarehouseError
         Its snapshot is gone.
     """
+    from featurestore.features.builder import build  # noqa: PLC0415, a list of specs needs no model library
+    from featurestore.features.feature_matrix import MANIFEST  # noqa: PLC0415
+    from featurestore.features.pairs.pair_matrix import read_matrix  # noqa: PLC0415
+
     manifest = read_matrix(folder).manifest
     spec = spec_of(manifest["spec"], str(folder / MANIFEST))
     releases = manifest["releases"].items()

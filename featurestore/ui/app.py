@@ -20,13 +20,26 @@ from starlette.routing import Route
 from featurestore.errors import FeatureStoreError
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Page
-from featurestore.ui.pages import catalogue, dataset, gene, sql
+from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, sql
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import Guarded
 from featurestore.ui.tables import as_file, shown
 
-PAGES = (catalogue.CATALOGUE, catalogue.SEARCH, dataset.PAGE, gene.PAGE, sql.PAGE)
-NAVIGATION = {"": "Catalogue", "sql": "SQL"}
+PAGES = (
+    catalogue.CATALOGUE,
+    catalogue.SEARCH,
+    dataset.PAGE,
+    coverage.PAGE,
+    coverage.OVERLAP,
+    perturbation.PAGE,
+    gene.PAGE,
+    sql.PAGE,
+    features.FEATURES,
+    features.PLAN,
+    features.MATRIX,
+    features.REPORT,
+)
+NAVIGATION = {"": "Catalogue", "coverage": "Coverage", "sql": "SQL", "features": "Features"}
 STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _FOREVER = {"cache-control": "max-age=31536000, immutable"}
 _ANEW = {"cache-control": "no-cache"}

@@ -191,12 +191,16 @@ def link(column: str, row: dict[str, Any]) -> str:
         return address("gene", id=row["gene_id"])
     if column in ("perturbation_label", "perturbation") and row.get("perturbation_id"):
         return "" if row.get("is_control") else address("perturbation", id=row["perturbation_id"])
+    if column in _BY_NAME:
+        page, key = _BY_NAME[column]
+        return address(page, **{key: value})
     if column == "label" and row.get("entity") in _PAGES and row.get("id"):
         page, key = _PAGES[row["entity"]]
         return address(page, **{key: row["id"]})
     return ""
 
 
+_BY_NAME = {"spec": ("plan", "spec"), "matrix": ("matrix", "id"), "report": ("report", "id")}
 _PAGES = {
     "dataset": ("dataset", "id"),
     "gene": ("gene", "id"),

@@ -1,0 +1,260 @@
+"""One perturbation: what it does in every dataset and context, alike or not, gene by gene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import QueryError
+from featurestore.ui.asked import Asked
+from featurestore.ui.page import Chart, Page, figure
+from featurestore.ui.tables import table
+
+_COMPARED = 30
+"""Signatures of one heat map: those of the largest effects."""
+_DRAWN = 4000
+"""Points of one chart: those of the largest effects."""
+_FEWEST = 10
+"""Genes below which a correlation says nothing."""
+_SIGNIFICANT = 0.05
+
+
+def _conditions(asked: Asked) -> pl.DataFrame:
+    identity = asked.needed("id")
+    frame = asked.questions.ask("perturbation", perturbation_id=identity)
+    if frame.is_empty():
+        raise QueryError(
+            "There is no such perturbation in this snapshot.", got=identity, do="search for it by any of its names"
+        )
+    return frame.with_columns(pl.format("{}:{}", "dataset_id", "condition_id").alias("key"))
+
+
+def _phenotypes(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("phenotypes", perturbation_id=asked.needed("id"))
+
+
+def _with_signature(asked: Asked) -> pl.DataFrame:
+    """Return the conditions that have a signature, each with a name that tells it from the others."""
+    measured = asked.questions.ask("measured").to_series().implode()
+    frame = _conditions(asked).filter(pl.col("dataset_id").is_in(measured))
+    named = frame.with_columns(
+        pl.concat_str(
+            "context_label",
+            pl.format("{} µM", pl.col("dose_um").round_sig_figs(3)),
+            pl.format("{} h", pl.col("time_h").round_sig_figs(3)),
+            "cluster",
+            "dataset_id",
+            separator=", ",
+            ignore_nulls=True,
+        ).alias("name")
+    )
+    return named.with_columns(
+        pl.when(pl.col("name").is_duplicated())
+        .then(pl.format("{}, {}", "name", "perturbation_label"))
+        .otherwise("name")
+        .alias("name")
+    )
+
+
+def _chosen(asked: Asked, which: str, frame: pl.DataFrame, default: int) -> dict[str, Any]:
+    """Return the condition that the address names, else one by its place."""
+    wanted = asked.text(which)
+    found = frame.filter(key=wanted) if wanted else frame.slice(min(default, frame.height - 1), 1)
+    if found.is_empty():
+        raise QueryError(
+            "There is no such signature of this perturbation.", got=wanted, do="choose one of the list on the page"
+        )
+    return found.row(0, named=True)
+
+
+def _signature(asked: Asked, which: str = "a", default: int = 0) -> pl.DataFrame:
+    frame = _with_signature(asked)
+    if frame.is_empty():
+        raise QueryError("No dataset has a signature of this perturbation.", do="look at its readouts instead")
+    row = _chosen(asked, which, frame, default)
+    return asked.questions.ask("signature", dataset_id=row["dataset_id"], condition_id=row["condition_id"])
+
+
+def _both(asked: Asked) -> pl.DataFrame:
+    """Effects of two signatures on the genes that both measured."""
+    one, other = _signature(asked, "a", 0), _signature(asked, "b", 1)
+    targets = set(_conditions(asked)["target_gene_ids"][0])
+    columns = ("gene_id", "gene_symbol", "effect")
+    return (
+        one.select(columns)
+        .join(other.select("gene_id", pl.col("effect").alias("effect_b")), on="gene_id")
+        .select("gene_id", "gene_symbol", pl.col("effect").alias("effect_a"), "effect_b")
+        .with_columns(pl.col("gene_id").is_in(targets).alias("is_own_target"))
+    )
+
+
+def _scatter(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    frame = _with_signature(asked)
+    names = [_chosen(asked, which, frame, i)["name"] for i, which in enumerate("ab")]
+    both = _both(asked)
+    points = both.sort(pl.max_horizontal(pl.col("effect_a").abs(), pl.col("effect_b").abs()), descending=True)
+    drawn = points.head(_DRAWN).select(
+        pl.col("gene_symbol").alias("gene"),
+        pl.col("effect_a").alias("x"),
+        pl.col("effect_b").alias("y"),
+        pl.when("is_own_target").then(pl.lit("own target")).otherwise(pl.lit("other gene")).alias("target"),
+    )
+    return charts.scatter(drawn, names[0], names[1], r=_correlation(both))
+
+
+def _correlation(both: pl.DataFrame) -> float | None:
+    """Correlate two signatures over the genes that both measured, own targets left out."""
+    others = both.filter(~pl.col("is_own_target"))
+    if others.height < _FEWEST:
+        return None
+    r = others.select(pl.corr("effect_a", "effect_b")).item()
+    return None if r is None or not np.isfinite(r) else float(r)
+
+
+def _volcano(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    targets = set(_conditions(asked)["target_gene_ids"][0])
+    signature = _signature(asked)
+    smallest = signature.filter(pl.col("q_value") > 0)["q_value"].min()
+    q = pl.max_horizontal("q_value", pl.lit(smallest))
+    points = (
+        signature.drop_nulls("q_value")
+        .head(_DRAWN)
+        .select(
+            pl.col("gene_symbol").alias("gene"),
+            "effect",
+            pl.col("q_value").alias("q"),
+            (-q.log10()).alias("sureness"),
+            pl.when(pl.col("gene_id").is_in(targets))
+            .then(pl.lit("own target"))
+            .when(pl.col("q_value") < _SIGNIFICANT)
+            .then(pl.lit("q < 0.05"))
+            .otherwise(pl.lit("not significant"))
+            .alias("kind"),
+        )
+    )
+    return charts.volcano(points, signature["effect_kind"][0] if signature.height else "")
+
+
+def _similarity(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    frame = _with_signature(asked).head(_COMPARED)
+    effects = asked.questions.ask("effects", conditions=tuple(frame["key"]))
+    targets = set(frame["target_gene_ids"][0]) if frame.height else set()
+    wide = effects.filter(~pl.col("gene_id").is_in(targets)).pivot("condition", index="gene_id", values="effect")
+    missing = [key for key in frame["key"] if key not in wide.columns]
+    wide = wide.with_columns(pl.lit(None, dtype=pl.Float32).alias(key) for key in missing)
+    r, n = _correlations(wide.select(frame["key"].to_list()).to_numpy())
+    return charts.similarity(frame["name"].to_list(), r, n)
+
+
+def _correlations(effects: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Correlate every two columns over the genes that both have.
+
+    Parameters
+    ----------
+    effects
+        Shape (genes, conditions), NaN where a gene was not measured.
+
+    Returns
+    -------
+    Pearson r, NaN where it cannot be told, and the number of genes; both of shape (conditions, conditions).
+    """
+    known = np.isfinite(effects)
+    size = effects.shape[1]
+    r, n = np.full((size, size), np.nan), np.zeros((size, size), np.int64)
+    for i in range(size):
+        for j in range(i, size):
+            both = known[:, i] & known[:, j]
+            x, y = effects[both, i].astype(np.float64), effects[both, j].astype(np.float64)
+            n[i, j] = n[j, i] = both.sum()
+            if both.sum() >= _FEWEST and x.std() > 0 and y.std() > 0:
+                r[i, j] = r[j, i] = np.corrcoef(x, y)[0, 1]
+    return r, n
+
+
+def _readouts(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    points = _phenotypes(asked).select(
+        pl.format("{} / {}", "dataset_id", "phenotype").alias("group"),
+        pl.col("context_label").alias("label"),
+        "value",
+        pl.col("phenotype").alias("kind"),
+    )
+    return charts.strips(points.head(_DRAWN), value="value", title="readout")
+
+
+def _perturbation(asked: Asked) -> dict[str, Any]:
+    conditions = _conditions(asked)
+    first = conditions.row(0, named=True)
+    signatures = _with_signature(asked)
+    phenotypes = _phenotypes(asked)
+    context: dict[str, Any] = {
+        "identity": asked.needed("id"),
+        "compound": _compound(asked, first["compound_id"]),
+        "targets": list(zip(first["target_gene_ids"] or [], first["target_symbols"] or [], strict=False)),
+        "n_datasets": conditions["dataset_id"].n_unique(),
+        "n_contexts": conditions["context_label"].n_unique(),
+        "n_cells": conditions["n_cells"].sum() if conditions["n_cells"].count() else None,
+        "signatures": signatures.select("key", "name").rows(),
+        "one": None,
+        "conditions": table(asked, "conditions", "Its conditions", conditions.drop("target_symbols", "key")),
+        "phenotypes": table(asked, "phenotypes", "Readouts", phenotypes),
+        "readouts": figure(asked, "readouts", "Readouts of every cell line; a tick is one line.")
+        if phenotypes.height
+        else None,
+    }
+    context["title"] = (
+        " + ".join(first["target_symbols"] or [])
+        or (context["compound"] or {}).get("name")
+        or (first["perturbation_label"])
+    )
+    if signatures.height:
+        one = _chosen(asked, "a", signatures, 0)
+        context |= {
+            "one": one,
+            "other": _chosen(asked, "b", signatures, 1),
+            "volcano": figure(asked, "volcano", f"Volcano of {one['name']}: effect against significance.", "tall"),
+            "genes": table(asked, "genes", f"Genes it moves most: {one['name']}", _signature(asked)),
+            "scatter": None,
+        }
+    if signatures.height > 1:
+        both = _both(asked)
+        r = _correlation(both)
+        words = "r cannot be told" if r is None else f"r = {r:.2f}"
+        caption = f"{both.height:,} genes that both measured; {words}, own targets left out; a dot is one gene."
+        context |= {
+            "scatter": figure(asked, "scatter", caption, "tall"),
+            "similarity": figure(
+                asked,
+                "similarity",
+                f"Pearson r of its signatures over the genes that both measured, own targets left out; blank where "
+                f"they are fewer than {_FEWEST}; at most {_COMPARED} signatures.",
+                "tall",
+            ),
+        }
+    return context
+
+
+def _compound(asked: Asked, compound_id: str | None) -> dict[str, Any] | None:
+    if compound_id is None:
+        return None
+    known = asked.questions.ask("compound", compound_id=compound_id)
+    return known.row(0, named=True) if known.height else None
+
+
+PAGE = Page(
+    "perturbation",
+    "perturbation.html",
+    _perturbation,
+    {"conditions": _conditions, "phenotypes": _phenotypes, "genes": _signature, "scatter": _both},
+    {"scatter": _scatter, "volcano": _volcano, "similarity": _similarity, "readouts": _readouts},
+)
