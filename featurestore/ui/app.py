@@ -59,6 +59,8 @@ def application(shelf: Shelf) -> Starlette:
 
     def rendered(name: str, page: str, status: int = 200, **context: object) -> HTMLResponse:
         snapshot = shelf.now().store.snapshot
+        if isinstance(failure := context.get("error"), FeatureStoreError):
+            context["error"] = _inside(failure, shelf)
         text = templates.get_template(name).render(
             page=page, snapshot=snapshot, warehouse=shelf.name, words=context.pop("words", ""), **context
         )
@@ -76,9 +78,8 @@ def application(shelf: Shelf) -> Starlette:
         return [Route(prefix or "/", show), Route(f"{prefix}/{{part}}.{{suffix}}", part)]
 
     def failed(request: Request, error: Exception) -> Response:
-        failure = _inside(cast("FeatureStoreError", error), shelf)
         page = request.url.path.strip("/").partition("/")[0]
-        return rendered("error.html", page, 400, title="That cannot be shown", error=failure)
+        return rendered("error.html", page, 400, title="That cannot be shown", error=error)
 
     def missing(request: Request, error: Exception) -> Response:
         what = FeatureStoreError(

@@ -19,6 +19,7 @@ from featurestore.ui.page import Chart
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8F98"
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"]
 BINS = 30
+_POINTS, _LINE = alt.NamedData("points"), alt.NamedData("line")
 _FONT = "system-ui, sans-serif"
 _INK = {"light": "#1d2430", "dark": "#e6e9ef"}
 _LINES = {"light": "#d5d9e0", "dark": "#3a414d"}
@@ -38,7 +39,7 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
     bars = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "conditions": counts})
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False, zero=False)
     chart = (
-        alt.Chart(_data(bars))
+        alt.Chart(_POINTS)
         .mark_rect(color=BLUE, stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=6)),
@@ -52,7 +53,7 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
             ],
         )
     )
-    return _finished(chart, f"Histogram of {title}, {known.size:,} conditions")
+    return _finished(chart, bars, f"Histogram of {title}, {known.size:,} conditions")
 
 
 def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
@@ -62,7 +63,7 @@ def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
     highest = float(max(points["x"].abs().max() or 0, points["y"].abs().max() or 0)) * 1.05 or 1.0  # type: ignore[arg-type]
     domain = alt.Scale(domain=[-highest, highest], nice=False)
     dots = (
-        alt.Chart(_data(points))
+        alt.Chart(_POINTS)
         .mark_circle(size=28, opacity=0.6)
         .encode(
             x=alt.X("x:Q", title=x, scale=domain),
@@ -76,9 +77,9 @@ def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
         )
     )
     line = pl.DataFrame({"x": [-highest, highest], "y": [-highest, highest]})
-    diagonal = alt.Chart(_data(line)).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
+    diagonal = alt.Chart(_LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
     words = "r unknown" if r is None else f"r = {r:.2f}"
-    return _finished(diagonal + dots, f"Scatter of {points.height:,} genes, {words}", height=380)
+    return _finished(diagonal + dots, points, f"Scatter of {points.height:,} genes, {words}", height=380, line=line)
 
 
 def volcano(points: pl.DataFrame, effect: str) -> Chart:
@@ -86,7 +87,7 @@ def volcano(points: pl.DataFrame, effect: str) -> Chart:
     if points.is_empty():
         return nothing("This source gives no p-value, so there is no volcano; the strongest genes are in the table.")
     chart = (
-        alt.Chart(_data(points))
+        alt.Chart(_POINTS)
         .mark_circle(size=28, opacity=0.6)
         .encode(
             x=alt.X("effect:Q", title=f"effect ({effect})"),
@@ -99,7 +100,7 @@ def volcano(points: pl.DataFrame, effect: str) -> Chart:
             tooltip=["gene:N", alt.Tooltip("effect:Q", format=".3f"), alt.Tooltip("q:Q", format=".2e")],
         )
     )
-    return _finished(chart, f"Volcano plot of {points.height:,} genes", height=340)
+    return _finished(chart, points, f"Volcano plot of {points.height:,} genes", height=340)
 
 
 def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.int64]) -> Chart:
@@ -115,7 +116,7 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
     ).with_columns(pl.col("r").fill_nan(None))
     scale = alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)
     chart = (
-        alt.Chart(_data(cells))
+        alt.Chart(_POINTS)
         .mark_rect()
         .encode(
             x=alt.X("one:N", title=None, sort=names, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
@@ -124,14 +125,14 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
             tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
         )
     )
-    return _finished(chart, f"Similarity of {len(names)} signatures", height=max(26 * len(names), 60))
+    return _finished(chart, cells, f"Similarity of {len(names)} signatures", height=max(26 * len(names), 60))
 
 
 def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
     """Draw a heat map of counts: columns named ``one`` and ``other``, and ``n``."""
     if cells.is_empty():
         return nothing("There is nothing to count.")
-    base = alt.Chart(_data(cells)).encode(
+    base = alt.Chart(_POINTS).encode(
         x=alt.X(f"{other}:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=180)),
         y=alt.Y(f"{one}:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
     )
@@ -145,7 +146,7 @@ def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
         text=alt.Text("n:Q", format=","),
         color=alt.condition(f"datum.n > {middle}", alt.value("#ffffff"), alt.value("#1d2430")),
     )
-    return _finished(boxes + numbers, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
+    return _finished(boxes + numbers, cells, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
 
 
 def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
@@ -153,7 +154,7 @@ def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
     if points.is_empty():
         return nothing("No condition has a value.")
     chart = (
-        alt.Chart(_data(points))
+        alt.Chart(_POINTS)
         .mark_tick(thickness=1.5, opacity=0.6)
         .encode(
             x=alt.X(f"{value}:Q", title=title),
@@ -162,26 +163,32 @@ def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
             tooltip=["label:N", "group:N", alt.Tooltip(f"{value}:Q", format=".3f")],
         )
     )
-    return _finished(chart, f"{title}, {points.height:,} conditions", height=max(26 * points["group"].n_unique(), 60))
+    return _finished(
+        chart, points, f"{title}, {points.height:,} conditions", height=max(26 * points["group"].n_unique(), 60)
+    )
 
 
 def nothing(why: str) -> Chart:
     """Say why there is no chart."""
-    chart = alt.Chart(_data(pl.DataFrame({"why": [why]}))).mark_text(fontSize=13, limit=600).encode(text="why:N")
-    return _finished(chart, why, height=60)
+    chart = alt.Chart(_POINTS).mark_text(fontSize=13, limit=600).encode(text="why:N")
+    return _finished(chart, pl.DataFrame({"why": [why]}), why, height=60)
 
 
-def _data(frame: pl.DataFrame) -> alt.InlineData:
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    short = frame.with_columns(pl.col(floats).cast(pl.Float64).round_sig_figs(5).fill_nan(None))
-    return alt.InlineData(values=short.to_dicts())
-
-
-def _finished(chart: Any, description: str, height: int = 220) -> Chart:
+def _finished(
+    chart: Any, points: pl.DataFrame, description: str, height: int = 220, *, line: pl.DataFrame | None = None
+) -> Chart:
+    """Put the data beside a chart's description: Altair, which checks every value, never sees it."""
     made = chart.properties(width="container", height=height, background="transparent", description=description)
     made = made.configure_view(stroke=None).configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
     content: Chart = made.to_dict(validate=False)
-    return content
+    data = {_POINTS.name: points} if line is None else {_POINTS.name: points, _LINE.name: line}
+    return content | {"datasets": {name: _values(frame) for name, frame in data.items()}}
+
+
+def _values(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    short = pl.col(floats).cast(pl.Float64).round_sig_figs(5)
+    return frame.with_columns(pl.when(short.is_finite()).then(short).name.keep()).to_dicts()
 
 
 def themed(chart: Chart, theme: str) -> Chart:

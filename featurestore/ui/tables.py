@@ -127,9 +127,9 @@ def table(
     *,
     is_plain: bool = False,
 ) -> Table:
-    """Lay out the part of an answer that the request asks for, without the columns that only files show.
+    """Lay out the part of an answer that the request asks for, each column under its title and unit.
 
-    One that is plain shows every column by its own name.
+    Keys, and what is nowhere known, are left to files, unless the table is plain: it shows every column by its name.
     """
     sort = asked.text(f"{name}_sort")
     column = sort.removeprefix("-")
@@ -138,7 +138,8 @@ def table(
     last_page = max(-(-frame.height // ROWS), 1)
     page = min(asked.number(f"{name}_page"), last_page)
     shown = frame.slice((page - 1) * ROWS, ROWS)
-    names = [column for column in frame.columns if is_plain or column not in KEYS]
+    known = [column for column in frame.columns if frame[column].null_count() < frame.height]
+    names = frame.columns if is_plain else [column for column in known if column not in KEYS]
     return Table(
         name=name,
         title=title,

@@ -4,8 +4,9 @@ from condition
 where not is_control
 group by perturbation_kind
 union all
-select 'context', context_id, any_value(context_label), count(*)
+select 'context', context_id, any_value(coalesce(name, context_label)), count(*)
 from condition
+left join context using (context_id)
 where not is_control
 group by context_id
 order by entity, label

@@ -1,9 +1,11 @@
 -- Every condition of one perturbation, in every dataset and context.
 select
-    c.dataset_id, c.condition_id, c.perturbation_label, c.perturbation_kind, c.context_label, c.dose_um, c.time_h,
+    c.dataset_id, c.condition_id, c.perturbation_label, c.perturbation_kind, coalesce(k.name, c.context_label) as context_label, c.dose_um, c.time_h,
     c.cluster, c.n_cells, q.knockdown_ratio, q.n_significant, q.effect_norm, q.replicate_correlation, q.is_responder,
     q.reason, c.target_symbols, c.target_gene_ids, c.compound_id
 from condition as c
 left join quality as q using (dataset_id, condition_id)
+left join context as k using (context_id)
+join dataset as d using (dataset_id)
 where c.perturbation_id = $perturbation_id and not c.is_control
-order by q.effect_norm desc nulls last, c.dataset_id, c.condition_id
+order by d.n_genes = 0, q.effect_norm desc nulls last, c.dataset_id, c.condition_id

@@ -4,19 +4,35 @@ named as (
     select l.gene_id, l.label, l.kind::varchar as kind
     from reference.gene_label as l, wanted
     where contains(lower(l.label), words)
-    union
-    select gene_id, gene_id, 'id' from gene, wanted
-    where lower(gene_id) = words or lower(entrez_id) = words or lower(hgnc_id) = words
+    union all
+    select gene_id, words, 'id' from reference.gene, wanted
+    where words in (lower(gene_id), entrez_id, lower(hgnc_id))
+),
+genes as (
+    select gene_id, any_value(gene_symbol) as gene_symbol
+    from reference.gene
+    where gene_id in (select gene_id from named)
+    group by gene_id
 ),
 exact as (select distinct gene_id from named, wanted where lower(label) = words),
+drugs as (
+    select c.*
+    from compound as c, wanted
+    where contains(lower(concat_ws(' ', c.name, c.moa, c.compound_id, c.chembl_id, c.broad_id)), words)
+        or list_contains(list_transform(c.targets, lambda t: lower(t)), words)
+),
 perturbed as (
     select
         perturbation_id, any_value(array_to_string(target_symbols, ' + ')) as symbols,
         string_agg(distinct perturbation_label, ' | ' order by perturbation_label) as labels,
         any_value(compound_id) as compound_id, any_value(target_gene_ids) as target_gene_ids,
         count(*) as n_conditions, count(distinct dataset_id) as n_datasets
-    from condition
-    where not is_control
+    from condition, wanted
+    where not is_control and (
+        contains(lower(perturbation_label), words) or lower(perturbation_id) = words
+        or list_has_any(target_gene_ids, (select list(gene_id) from exact))
+        or compound_id in (select compound_id from drugs)
+    )
     group by perturbation_id
 ),
 hits as (
@@ -25,23 +41,20 @@ hits as (
     from dataset, wanted
     where contains(lower(concat_ws(' ', dataset_id, title, assay, source, citation)), words)
     union all
-    select 'gene', g.gene_id, g.gene_symbol,
-        if(n.label in (g.gene_symbol, g.gene_id), g.gene_id, n.label || ': ' || replace(n.kind, '_', ' ') || ' name'),
+    select 'gene', g.gene_id, coalesce(g.gene_symbol, g.gene_id),
+        if(n.kind = 'id' or n.label = g.gene_symbol, g.gene_id, n.label || ': ' || replace(n.kind, '_', ' ') || ' name'),
         null, n.label
-    from named as n join gene as g using (gene_id)
+    from named as n join genes as g using (gene_id)
     union all
     select 'perturbation', perturbation_id, coalesce(nullif(symbols, ''), labels),
         labels || ' in ' || n_datasets || if(n_datasets = 1, ' dataset', ' datasets'), n_conditions,
         coalesce(nullif(symbols, ''), labels)
     from perturbed, wanted
-    where contains(lower(labels), words) or lower(perturbation_id) = words
-        or list_has_any(target_gene_ids, (select list(gene_id) from exact))
+    where compound_id is null or contains(lower(labels), words)
     union all
     select 'compound', p.perturbation_id, c.name,
         concat_ws('; ', c.moa, 'targets ' || array_to_string(c.targets, ', '), c.compound_id), p.n_conditions, c.name
-    from compound as c join perturbed as p using (compound_id), wanted
-    where contains(lower(concat_ws(' ', c.name, c.moa, c.compound_id, c.chembl_id, c.broad_id)), words)
-        or list_contains(list_transform(c.targets, lambda t: lower(t)), words)
+    from drugs as c join perturbed as p using (compound_id)
     union all
     select 'context', context_id, coalesce(name, context_id),
         concat_ws('; ', context_id, depmap_id, tissue, disease), null, coalesce(name, context_id)

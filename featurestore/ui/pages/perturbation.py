@@ -43,8 +43,8 @@ def _with_signature(asked: Asked) -> pl.DataFrame:
     named = frame.with_columns(
         pl.concat_str(
             "context_label",
-            pl.format("{} µM", pl.col("dose_um").round_sig_figs(3)),
-            pl.format("{} h", pl.col("time_h").round_sig_figs(3)),
+            pl.format("{} µM", _short("dose_um")),
+            pl.format("{} h", _short("time_h")),
             "cluster",
             "dataset_id",
             separator=", ",
@@ -57,6 +57,10 @@ def _with_signature(asked: Asked) -> pl.DataFrame:
         .otherwise("name")
         .alias("name")
     )
+
+
+def _short(column: str) -> pl.Expr:
+    return pl.col(column).round_sig_figs(3).cast(pl.String).str.strip_suffix(".0")
 
 
 def _chosen(asked: Asked, which: str, frame: pl.DataFrame, default: int) -> dict[str, Any]:
@@ -197,10 +201,12 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     first = conditions.row(0, named=True)
     signatures = _with_signature(asked)
     phenotypes = _phenotypes(asked)
+    ids = first["target_gene_ids"] or []
+    targets = [(gene, symbol or gene) for gene, symbol in zip(ids, first["target_symbols"] or ids, strict=True)]
     context: dict[str, Any] = {
         "identity": asked.needed("id"),
         "compound": _compound(asked, first["compound_id"]),
-        "targets": list(zip(first["target_gene_ids"] or [], first["target_symbols"] or [], strict=False)),
+        "targets": targets,
         "n_datasets": conditions["dataset_id"].n_unique(),
         "n_contexts": conditions["context_label"].n_unique(),
         "n_cells": conditions["n_cells"].sum() if conditions["n_cells"].count() else None,
@@ -212,11 +218,8 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
         if phenotypes.height
         else None,
     }
-    context["title"] = (
-        " + ".join(first["target_symbols"] or [])
-        or (context["compound"] or {}).get("name")
-        or (first["perturbation_label"])
-    )
+    symbols = " + ".join(symbol for _, symbol in targets)
+    context["title"] = symbols or (context["compound"] or {}).get("name") or first["perturbation_label"]
     if signatures.height:
         one = _chosen(asked, "a", signatures, 0)
         context |= {

@@ -42,7 +42,7 @@ def test_search__finds_a_gene_by_a_symbol_it_no_longer_has(client):
     [
         ("lincs", "/dataset?id=lincs_demo"),
         ("ENSG00000165406", "/gene?id=ENSG00000165406"),
-        ("10150", "/gene?id="),
+        ("79102", "/gene?id="),
         ("a549", "/coverage?context=CVCL_0023"),
     ],
 )

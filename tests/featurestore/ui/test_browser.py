@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -23,7 +24,12 @@ PAGES = {
     "search": "/search?q=march8",
     "nothing_found": "/search?q=no+such+thing",
     "dataset": "/dataset?id=replogle_demo_k562",
+    "coverage": "/coverage",
+    "overlap": "/overlap?a=replogle_demo_k562&b=lincs_demo",
+    "perturbation": "/perturbation?id={gene}",
     "gene": "/gene?id={gene}",
+    "features": "/features",
+    "plan": "/plan?text={spec}",
     "sql": "/sql?query=select+dataset_id,+n_cells+from+dataset",
     "sql_refused": "/sql?query=select+*+from+read_csv('/etc/passwd')",
     "missing": "/nothing",
@@ -46,16 +52,16 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def values(world):
+def values(world, world_files):
     """Names that addresses are made with."""
     from featurestore.warehouse import Warehouse
 
     with Warehouse(world) as store:
         row = store.frame(
-            "select target_gene_ids[1] as gene, condition_id as k562 from condition join quality "
+            "select target_gene_ids[1] as gene from condition join quality "
             "using (dataset_id, condition_id) where dataset_id = 'replogle_demo_k562' order by effect_norm desc limit 1"
         ).row(0, named=True)
-    return row | {"rpe1": row["k562"].replace("K562", "RPE1")}
+    return row | {"spec": quote((world_files / "features.toml").read_text())}
 
 
 @pytest.fixture
@@ -91,7 +97,8 @@ def test_page__is_usable_by_all_on_a_desk_and_on_a_phone(visit, values, name):
 
     for mode, width in MODES.items():
         page = visit(PAGES[name].format(**values), mode)
-        found = Axe().run(page).response["violations"]
+        options = {} if mode == "light" else {"runOnly": ["color-contrast", "scrollable-region-focusable"]}
+        found = Axe().run(page, options=options).response["violations"]
         faults = [(each["id"], node["html"], node["failureSummary"]) for each in found for node in each["nodes"]]
         assert faults == [], mode
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -108,6 +115,21 @@ def test_search__by_an_old_symbol_leads_to_the_gene(visit):
     page.get_by_role("link", name="MARCHF8", exact=True).first.click()
     assert page.get_by_role("heading", level=1).inner_text() == "MARCHF8"
     assert "MARCH8" in page.locator("dl.facts").inner_text()
+
+
+def test_perturbation__two_contexts_are_drawn_against_each_other(visit, values):
+    page = visit(PAGES["perturbation"].format(**values))
+    names = page.locator("select[name=b]").locator("option").all_inner_texts()
+    chosen = next(name for name in names if "lincs_demo" in name)
+    page.locator("select[name=b]").select_option(chosen)
+    page.wait_for_url("**b=lincs_demo*")
+    page.wait_for_selector("figure canvas")
+    figure = page.locator("figure", has_text="genes that both measured; r =")
+    assert figure.locator("canvas").count() == 1
+    drawn = figure.locator("canvas").evaluate(
+        "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    )
+    assert drawn > 50, "an empty canvas has one colour"
 
 
 def test_sql__runs_from_the_keyboard_and_refuses_what_is_outside(visit):

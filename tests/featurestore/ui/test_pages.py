@@ -1,0 +1,203 @@
+"""What perturbation, coverage and feature pages say, against the warehouse asked otherwise."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+from featurestore.evaluate import evaluate
+from featurestore.features import registry
+from featurestore.features.plan import plan
+from featurestore.models import SamePerturbationElsewhere, TrainMean
+from featurestore.ui.app import application
+from featurestore.ui.questions import Shelf
+from featurestore.warehouse import Warehouse
+
+
+@pytest.fixture(scope="module")
+def strongest(world):
+    """The perturbation that does most in K562."""
+    with Warehouse(world) as store:
+        return store.frame(
+            "select perturbation_id from condition join quality using (dataset_id, condition_id) "
+            "where dataset_id = 'replogle_demo_k562' order by effect_norm desc limit 1"
+        ).item()
+
+
+@pytest.fixture(scope="module")
+def keys(world, strongest):
+    """Its conditions, as addresses name them."""
+    with Warehouse(world) as store:
+        return dict(
+            store.frame(
+                "select context_label, dataset_id || ':' || condition_id from condition where perturbation_id = ?",
+                [strongest],
+            ).iter_rows()
+        )
+
+
+def effects(world, key: str) -> dict[str, float]:
+    dataset_id, _, condition_id = key.partition(":")
+    with Warehouse(world) as store:
+        return dict(
+            store.frame(
+                "select gene_id, effect from signature where dataset_id = ? and condition_id = ?",
+                [dataset_id, condition_id],
+            ).iter_rows()
+        )
+
+
+def drawn(client, address: str, **values: str) -> list[dict]:
+    """The points of a chart."""
+    (points,) = client.get(address, params=values).json()["datasets"].values()
+    return points
+
+
+def test_scatter__is_of_the_genes_that_both_measured(client, world, strongest, keys):
+    values = {"id": strongest, "a": keys["K562"], "b": keys["A549"]}
+    file = client.get("/perturbation/scatter.parquet", params=values).content
+    shown = pl.read_parquet(io.BytesIO(file)).sort("gene_id")
+    one, other = effects(world, keys["K562"]), effects(world, keys["A549"])
+    both = sorted(one.keys() & other.keys())
+    assert shown["gene_id"].to_list() == both
+    np.testing.assert_array_equal(shown["effect_a"], np.float32([one[gene] for gene in both]))
+    np.testing.assert_array_equal(shown["effect_b"], np.float32([other[gene] for gene in both]))
+    others = [gene for gene in both if gene != strongest]
+    r = np.corrcoef([one[gene] for gene in others], [other[gene] for gene in others])[0, 1]
+    assert f"r = {r:.2f}, own targets left out" in client.get("/perturbation", params=values).text
+
+
+def test_similarity__has_the_correlation_of_every_two_signatures(client, world, strongest, keys):
+    cells = drawn(client, "/perturbation/similarity.json", id=strongest)
+    assert len(cells) == len(keys) ** 2
+    name = {label: next(cell["one"] for cell in cells if label in cell["one"].replace("-", "")) for label in keys}
+    one, other = effects(world, keys["RPE1"]), effects(world, keys["HT29"])
+    both = sorted((one.keys() & other.keys()) - {strongest})
+    cell = next(cell for cell in cells if (cell["one"], cell["other"]) == (name["RPE1"], name["HT29"]))
+    assert cell["genes"] == len(both)
+    assert cell["r"] == pytest.approx(
+        np.corrcoef([one[gene] for gene in both], [other[gene] for gene in both])[0, 1], abs=1e-4
+    )
+
+
+def test_volcano__of_a_source_without_p_values_says_so(client, strongest, keys):
+    (why,) = drawn(client, "/perturbation/volcano.json", id=strongest, a=keys["A549"])
+    assert "no p-value" in why["why"]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_charts_can_be_had_as_pictures(client, strongest, suffix):
+    picture = client.get(f"/perturbation/volcano.{suffix}", params={"id": strongest}).content
+    assert picture.startswith({"svg": b"<svg", "png": b"\x89PNG"}[suffix])
+
+
+def test_perturbation__that_is_not_here_is_said_in_a_sentence(client, strongest):
+    assert "There is no such perturbation" in client.get("/perturbation?id=ENSG0").text
+    unknown = client.get("/perturbation", params={"id": strongest, "a": "no:thing"})
+    assert "There is no such signature" in unknown.text
+
+
+def test_coverage__counts_conditions_by_dataset_kind_and_context(client, world):
+    with Warehouse(world) as store:
+        expected = store.frame(
+            "select perturbation_id, count(*) filter (dataset_id = 'replogle_demo_k562') k, "
+            "count(*) filter (dataset_id = 'lincs_demo') l from condition where not is_control group by 1 order by 1"
+        )
+    shown = pl.read_csv(client.get("/coverage/perturbations.csv").content).sort("perturbation_id").fill_null(0)
+    columns = ("perturbation_id", "replogle_demo_k562", "lincs_demo")
+    assert shown.select(columns).rows() == expected.rows()
+    only = pl.read_csv(client.get("/coverage/perturbations.csv?context=CVCL_0023").content)
+    assert "replogle_demo_k562" not in only.columns
+    assert "No condition is of this kind" in client.get("/coverage?kind=compound").text
+
+
+def test_overlap__lists_what_two_datasets_share(client):
+    shared = pl.read_csv(client.get("/overlap/shared.csv?a=replogle_demo_k562&b=lincs_demo").content)
+    assert shared.height == 40
+    assert set(shared["n_conditions_a"]) == {1}
+    assert set(shared["n_conditions_b"]) == {2}
+
+
+@pytest.fixture(scope="module")
+def kept(world, world_files, tmp_path_factory):
+    """A copy of the warehouse with a saved spec, a matrix and a report."""
+    root = tmp_path_factory.mktemp("kept") / "warehouse"
+    shutil.copytree(world, root)
+    with Warehouse(root) as store:
+        registry.save(store, world_files / "features.toml")
+        models = {"train_mean": TrainMean(), "elsewhere": SamePerturbationElsewhere()}
+        evaluate(store.build(world_files / "features.toml"), models).write(root / "reports" / "one")
+    return root
+
+
+@pytest.fixture(scope="module")
+def keeper(kept):
+    return TestClient(application(Shelf(kept)), base_url="http://127.0.0.1")
+
+
+def test_plan__of_a_saved_spec_is_the_commands(keeper, kept, world_files):
+    label = "k562_from_other_experiments@1"
+    assert label in keeper.get("/features").text
+    with Warehouse(kept) as store:
+        made = plan(store, world_files / "features.toml")
+    page = keeper.get("/plan", params={"spec": label}).text
+    assert f"<strong>{made.facts['n_rows']}</strong> rows" in page
+    assert "Nothing is withheld" in page
+    sources = pl.read_csv(keeper.get("/plan/sources.csv", params={"spec": label}).content)
+    assert sources["source"].to_list() == made.sources["source"].to_list()
+    assert sources["agreement"].to_list() == pytest.approx(made.sources["agreement"].to_list())
+
+
+def test_plan__shows_what_the_guard_withholds(keeper):
+    leak = (
+        '[target]\ndataset = "replogle_demo_k562"\n[[feature]]\nkind = "signature"\ndatasets = ["replogle_demo_k562"]\n'
+    )
+    page = keeper.get("/plan", params={"text": leak}).text
+    assert "It would withhold" in page
+    assert "shares experiment" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "not TOML"),
+        (
+            '[target]\ndataset = "nothing"\n[[feature]]\nkind = "signature"\ndatasets = ["lincs_demo"]',
+            "no dataset &#39;nothing&#39;",
+        ),
+        ('[target]\ndataset = "lincs_demo"\n[[feature]]\nkind = "embedding"\nfile = "/etc/passwd"', "once it is saved"),
+    ],
+)
+def test_plan__of_a_wrong_spec_says_why_and_keeps_the_text(keeper, kept, text, says):
+    page = keeper.get("/plan", params={"text": text}).text
+    assert says in page
+    assert 'role="alert"' in page
+    assert str(kept) not in page
+    assert text.partition("\n")[0] in page.replace("&#34;", '"')
+
+
+def test_matrix__shows_its_manifest_and_the_guards_verdict(keeper):
+    key = re.search(r"/matrix\?id=([0-9a-f]+)", keeper.get("/features").text).group(1)
+    page = keeper.get(f"/matrix?id={key}").text
+    assert "0 sources share an experiment with the rows" in page
+    assert "CC0-1.0" in page
+
+
+def test_report__shows_scores_and_verdict(keeper):
+    page = keeper.get("/report?id=one").text
+    assert "same perturbation elsewhere" in page
+    assert pl.read_csv(keeper.get("/report/single.csv?id=one").content)["model"].n_unique() == 2
+
+
+@pytest.mark.parametrize("name", ["../releases", "..", "one/../one", "/etc"])
+@pytest.mark.parametrize("page", ["matrix", "report"])
+def test_only_what_lies_in_its_folder_is_shown(keeper, page, name):
+    answer = keeper.get(f"/{page}", params={"id": name})
+    assert answer.status_code == 400
+    assert "There is none of that name" in answer.text
