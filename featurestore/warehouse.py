@@ -112,7 +112,7 @@ class Warehouse:
                 self.filesystem = ObjectStore(self.url).filesystem()
                 self.connection.register_filesystem(self.filesystem)
             attach_views(self.connection, self.path, self.snapshot, place)
-            self.connection.execute("set parquet_metadata_cache = true")  # releases never change
+            self.connection.execute("set global parquet_metadata_cache = true")  # releases never change
             self._most_bytes = limit_memory(self.connection, memory) if memory else None
             confine(self.connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
         except duckdb.Error as error:
