@@ -42,9 +42,9 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
         alt.Chart(_POINTS)
         .mark_rect(color=BLUE, stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=6)),
+            x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s" if log else ".2~f", tickCount=6)),
             x2="to:Q",
-            y=alt.Y("conditions:Q", title="conditions"),
+            y=alt.Y("conditions:Q", title="conditions", axis=alt.Axis(format=",d", tickMinStep=1)),
             y2=alt.datum(0),
             tooltip=[
                 alt.Tooltip("from:Q", format=".3~s"),
