@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from featurestore.features.elsewhere import Measured
 from featurestore.features.embedding import embedding_block
 from featurestore.features.guard import leaves_own_out, without_own
 from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
+from featurestore.features.licence import refuse_licences
 from featurestore.features.lookalike import check_lookalikes
+from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
 from featurestore.features.selection import Source, select
 from featurestore.features.signature import mean_of_matches
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 _COUNTS = ("n_conditions", "n_cells", "n_responders", "n_perturbations", "n_rows_covered", "n_genes_shared")
+
+_DATA_POINT = ["experiment_id", "perturbation_id", "perturbation_kind", "context_id", "dose_um", "time_h", "cluster"]
+"""What tells one effective observation from another: copies of the same cells, or a second feature, add none."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Plan:
     sources
         One line per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
         ``licence``, counts of conditions, cells, responders and perturbations, rows covered, genes shared,
-        ``agreement`` with its spread over folds, and ``withheld``: why the guard would refuse it.
+        ``agreement`` with its spread over folds, and ``withheld``: why the guard or the licence gate would refuse it.
     cells
         Cells behind what each source says of each row, shape (sources, rows); 0 where it says nothing, 1 where the
         number is unknown.
@@ -87,7 +92,8 @@ def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report
     """Say what a spec would find, without building it; what the guard would refuse is shown, not raised.
 
     The agreement of a source is the mean centred Pearson correlation of its effects with the target's over the
-    training rows of a fold, the training mean taken away, averaged over folds: no held-out row ranks a source.
+    training rows of a fold, the training mean taken away, averaged over folds: no held-out row ranks a source. Where
+    the data has its own split, its test rows have no part in it.
 
     Raises
     ------
@@ -108,6 +114,9 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
     report(f"reading {selection.target.height} target conditions")
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)
+    if spec.split.column is not None:
+        own = split_conditions(warehouse, rows, spec.target, spec.split)["split"]
+        measured = replace(measured, effects=np.where((own == TEST).to_numpy()[:, None], np.nan, measured.effects))
     lines, cells = [], []
     for source in selection.sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
@@ -121,7 +130,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
     ordered = np.array(cells).reshape(len(lines), rows.height)[table["order"].to_numpy()]
     usable = ordered[table["withheld"].is_null().to_numpy()]
     uncovered = rows.filter(~(usable > 0).any(axis=0))
-    allowed = [s for s, line in zip(selection.sources, lines, strict=True) if line["withheld"] is None]
+    allowed = [s.conditions for s, line in zip(selection.sources, lines, strict=True) if line["withheld"] is None]
     facts = {
         "name": spec.name,
         "snapshot": warehouse.snapshot.number,
@@ -129,7 +138,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         "n_perturbations": rows["perturbation_id"].n_unique(),
         "n_groups": rows["group"].n_unique(),
         "n_genes": measured.genes.height,
-        "n_data_points": rows.height + sum(source.conditions.height for source in allowed),
+        "n_data_points": rows.height + (pl.concat(allowed).unique(_DATA_POINT).height if allowed else 0),
         "n_rows_uncovered": uncovered.height,
         "uncovered": uncovered["perturbation_id"].unique().sort().to_list(),
         "own_blocks": _own_blocks(warehouse, spec, measured),
@@ -179,7 +188,7 @@ def _line(
         "n_rows_covered": matches["row"].n_unique(),
         "agreement": None,
         "agreement_sd": None,
-        "withheld": _shared_experiment(spec, source, measured),
+        "withheld": _shared_experiment(spec, source, measured) or _refused_licence(spec, conditions),
     }
     if isinstance(feature, ExternalEffects):
         matrix = read_source(warehouse, feature, source)
@@ -210,6 +219,16 @@ def _shared_experiment(spec: FeatureSpec, source: Source, measured: Measured) ->
     allowed = {pair.target for pair in spec.allow if pair.target == pair.source}
     shared = sorted((set(source.conditions["experiment_id"]) & set(measured.rows["experiment_id"])) - allowed)
     return f"shares experiment {', '.join(map(str, shared))}" if shared and not leaves_own_out(source) else None
+
+
+def _refused_licence(spec: FeatureSpec, conditions: pl.DataFrame) -> str | None:
+    """Say whether the spec refuses the terms of a source."""
+    try:
+        terms = dict(conditions.select("dataset_id", "licence").unique().iter_rows())
+        refuse_licences(terms, spec.licence.forbid, spec.licence.allow)
+    except FeatureError as error:
+        return f"its licence is not allowed: {error.got}"
+    return None
 
 
 def _agreement(

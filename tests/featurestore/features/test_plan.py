@@ -81,3 +81,18 @@ def test_plan__lists_blocks_that_no_source_is_behind(store, tmp_path):
     ]
     shown = CliRunner().invoke(command, [str(tmp_path / "features.toml")], obj=store.path, catch_exceptions=False)
     assert "Also embedding (embedding): 2 features, 2 rows covered." in shown.stdout
+
+
+def test_plan__withholds_what_the_licence_gate_would_refuse(store):
+    made = plan(store, parse_spec(SEARCH + '[licence]\nforbid = ["licence of near"]\n'))
+    withheld = dict(made.sources.select("dataset_id", "withheld").iter_rows())
+    assert withheld["near"] == "its licence is not allowed: near: licence of near"
+    assert withheld["far"] is None
+    assert made.facts["n_data_points"] == 12 + 11
+    assert made.facts["n_rows_uncovered"] == 1
+
+
+def test_plan__counts_the_conditions_that_two_features_look_in_once(store):
+    twice = '[[feature]]\nkind = "response"\ndatasets = ["near"]\n[split]'
+    made = plan(store, parse_spec(SEARCH.replace("[split]", twice)))
+    assert made.facts["n_data_points"] == 12 + 10 + 11
