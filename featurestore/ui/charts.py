@@ -85,7 +85,7 @@ def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
 def volcano(points: pl.DataFrame, effect: str) -> Chart:
     """Draw effect against significance: columns ``effect``, ``sureness``, ``gene`` and ``kind``."""
     if points.is_empty():
-        return nothing("This source gives no p-value, so there is no volcano; the strongest genes are in the table.")
+        return nothing("There is no p-value: see the table of genes.")
     chart = (
         alt.Chart(_POINTS)
         .mark_circle(size=28, opacity=0.6)
