@@ -199,6 +199,8 @@ def paper(bench: Bench) -> list[Row]:
         token=(many - few) / (n_many - n_few),
         z_score=(a_level_5(4_000) - a_level_5(1_000)) / (3_000 * 12_328),
     )
+    if min(parts.pair, parts.dense, parts.token, parts.z_score) <= 0:
+        raise click.ClickException("the parts are within the noise of the machine")
     return [Row(parts.text(), "", "", "", "", ""), *estimate.rows(parts)]
 
 
