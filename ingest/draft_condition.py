@@ -86,7 +86,7 @@ def _controls(lines: Lines, found: Inspection) -> None:
     has_kinds = bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
         lines.set("controls", list(labels.controls), _counts(labels.controls))
-    elif wells is not None and wells.value is not None:
+    elif wells is not None and wells.value is not None and not found.is_relative:
         lines.set("control_where", wells.value, _why(wells))
     elif found.needs_control and not has_kinds:
         suspects = labels.suspects if labels is not None else {}

@@ -19,7 +19,7 @@ from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import Beside, find_table, read_joined
 from ingest.inspection.columns import MOST_LABELS, Column, summarise
 from ingest.inspection.gene_ids import GeneIds, judge_genes
-from ingest.inspection.guesses import guess_contexts, guess_kinds, weigh_by_controls, where_control
+from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
@@ -122,7 +122,7 @@ class _Look:
             columns=tuple(self.columns),
             labels=labels,
             roles=self.roles,
-            units=self._units(),
+            units=find_units(self.roles, self.columns),
             is_measured=dose is not None and self.columns[dose].are_measured,
             extract=self.extract,
             genes_in=self.genes_in,
@@ -214,16 +214,6 @@ class _Look:
             return None
         labels = perturbation.cast(pl.String).str.strip_chars().head(self.sample.n_rows)
         return own_expression(self.sample, labels, column.genes, gene_of_column, is_log=values.kind == "log1p")
-
-    def _units(self) -> dict[str, str]:
-        """Find the unit of doses and times where another column gives it."""
-        units = {}
-        for role in ("dose", "time"):
-            for guess in self.roles[f"{role} unit"][:1]:
-                unit = self.columns[str(guess.column)].unit
-                if unit is not None:
-                    units[role] = unit
-        return units
 
 
 @cache

@@ -44,9 +44,10 @@ def role_expressions(spec: DatasetSpec) -> list[pl.Expr]:
 def named_rows(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
     """Name rows that have no key by what is published of them: ``label/context/dose/time/cluster/batch``."""
     roles = dict(zip(ROLES, role_expressions(spec), strict=True))
+    rows = rows.with_columns(pl.lit(value=False).alias(IS_CONTROL))
     parts = [roles[name].str.strip_suffix(".0") for name in ("label", "kind", "context", "dose", "time", "cluster")]
     parts += [_text(spec.condition.batch)] if spec.condition.batch else []
-    return rows.with_columns(pl.concat_str(parts, separator="/", ignore_nulls=True).alias(INDEX))
+    return rows.with_columns(pl.concat_str(parts, separator="/", ignore_nulls=True).alias(INDEX)).drop(IS_CONTROL)
 
 
 def _text(column: str) -> pl.Expr:

@@ -102,6 +102,17 @@ def where_control(guess: Guess, column: Column) -> Guess:
     return Guess(guess.role, guess.column, guess.score, guess.reasons, condition)
 
 
+def find_units(roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column]) -> dict[str, str]:
+    """Find the unit of doses and times where another column gives it."""
+    units = {}
+    for role in ("dose", "time"):
+        for guess in roles[f"{role} unit"][:1]:
+            unit = columns[str(guess.column)].unit
+            if unit is not None:
+                units[role] = unit
+    return units
+
+
 def _told_apart(guess: Guess, kinds: Sequence[str]) -> Guess:
     if "CRISPR" not in kinds:
         return guess

@@ -13,7 +13,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     "perturbation": (
         *("perturbation", "target_gene", "gene_target", "perturbed_gene_name", "gene", "condition", "drug", "sm_name"),
         *("cmap_name", "pert_iname", "product_name", "compound", "cytokine", "treatment_1", "treatment", "pert"),
-        *("perturbation_name", "perturbation_label", "target_contrast_gene_name", "target", "gene_symbol", "names"),
+        *(
+            "perturbation_name",
+            "perturbation_label",
+            "target_contrast_gene_name",
+            "hs_gene_symbol",
+            "target",
+            "gene_symbol",
+            "names",
+        ),
         *("perturbed_gene_id", "gene_id", "target_contrast", "pert_id", "perturbation_id", "drug_name", "knockout"),
     ),
     "guide": (

@@ -15,7 +15,7 @@ from featurestore.errors import FeatureStoreError
 from ingest.catalogue import Entry
 from ingest.inspection.columns import Column, summarise
 from ingest.inspection.gene_ids import judge_genes
-from ingest.inspection.guesses import guess_contexts, guess_kinds
+from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
 from ingest.inspection.labels import judge_labels
@@ -113,6 +113,7 @@ def _inspection(
         columns=tuple(lines.columns),
         roles=roles,
         labels=labels,
+        units=find_units(roles, columns),
         table=table | ({"format": form} if form in {"gmt", "creeds"} else {}),
         entry=entry,
     )

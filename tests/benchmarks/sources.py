@@ -17,6 +17,7 @@ from featurestore.errors import FeatureStoreError, SpecError
 from featurestore.warehouse import Warehouse
 from ingest.command import shipped_specs
 from ingest.layouts.miniatures import MINIATURES
+from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset
 from ingest.spec import read_spec
 
@@ -34,10 +35,11 @@ def main(data: Path | None) -> None:
     """Ingest, and print a table in Markdown."""
     click.echo("| source | spec | file | rows | conditions | controls | genes | mapped | rejected groups | seconds |")
     click.echo("|---|---|---|---|---|---|---|---|---|---|")
+    layouts = MINIATURES | PUBLISHED_RESULTS
     for name in shipped_specs():
-        if name in MINIATURES:
+        if name in layouts:
             with tempfile.TemporaryDirectory() as folder:
-                MINIATURES[name](Path(folder))
+                layouts[name](Path(folder))
                 click.echo(_row(name, "miniature", Path(folder)))
         for folder in _folders(data) if data is not None else ():
             try:

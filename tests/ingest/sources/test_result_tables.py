@@ -386,6 +386,15 @@ def test_creeds__up_and_down_are_calls_and_the_rest_is_unknown(tmp_path):
         ingest_dataset(SPECS["creeds_single_gene"], tmp_path / "other", tmp_path)
 
 
+def test_controls__told_by_a_column_are_conditions_of_a_table_too(tmp_path):
+    (tmp_path / "t.csv").write_text("target,line,gene,lfc,ref\nMYC,K562,TP53,1,sample\nmock,K562,TP53,2,vehicle\n")
+    spec = listed(tmp_path)
+    spec.write_text(spec.read_text().replace("[table]", "control_where = \"ref = 'vehicle'\"\n[table]"))
+    with ingested(spec, tmp_path) as store:
+        found = store.frame("select perturbation_label, is_control from condition order by 1").rows()
+        assert found == [("MYC", False), ("mock", True)]
+
+
 def test_gmt__sides_of_a_set_are_one_condition(tmp_path):
     (tmp_path / "sets.gmt").write_text("MYC kd-up\tgeo\tTP53\tJAK2\t\nMYC kd-dn\tgeo\tSTAT1,1.0\nplain\tgeo\tTP53\n")
     spec = tmp_path / "sets.toml"
