@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
-
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths, mean_effect
+from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.regression import RegressionOnSignatures
 
 _ALPHAS = tuple(np.logspace(-1, 4, 11))
 
 
-class RidgeOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class RidgeOnSignatures(RegressionOnSignatures):
     """Ridge from blocks of signature features to the deviation of every gene from the mean training effect.
 
     The penalty is chosen inside the training rows by squared error under a cross-validation that keeps groups whole.
@@ -26,8 +23,8 @@ class RidgeOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    blocks
-        Block of each feature; see :class:`SignatureBlocks`.
+    blocks, components
+        As of :class:`RegressionOnSignatures`.
     indicator
         Whether the regressors say which blocks a row has.
     alphas
@@ -41,56 +38,53 @@ class RidgeOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         The penalty chosen.
     """
 
-    inputs: ClassVar[Inputs] = "X"
-
     def __init__(
         self,
         blocks: Labels | None = None,
         *,
+        components: int | None = None,
         indicator: bool = False,
         alphas: tuple[float, ...] = _ALPHAS,
         inner_folds: int = 5,
     ) -> None:
-        self.blocks = blocks
+        super().__init__(blocks, components=components)
         self.indicator = indicator
         self.alphas = alphas
         self.inner_folds = inner_folds
 
-    def fit(self, X: Array, Y: Array, *, groups: Labels | None = None, sample_weight: Doubles | None = None) -> Self:  # noqa: N803
-        """Choose the penalty and fit.
-
-        Parameters
-        ----------
-        X, Y
-            Features and effects; NaN is missing.
-        groups
-            Rows that the inner cross-validation keeps together; by default each row is its own group.
-        sample_weight
-            Trust in each row, such as :func:`featurestore.evaluate.cell_weights`.
-        """
-        groups = np.arange(len(X)).astype(str) if groups is None else groups
-        self.mean_ = mean_effect(Y)
-        specific = np.nan_to_num(np.asarray(Y, dtype=np.float64) - self.mean_)
+    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
+        self.alpha_ = self._penalty(X, outputs, groups, weights)
         regressors = SignatureBlocks(self.blocks, indicator=self.indicator)
-        pipeline = Pipeline([("blocks", regressors), ("ridge", Ridge(alpha=max(self.alphas)))])
+        self.pipeline_ = Pipeline([("blocks", regressors), ("ridge", Ridge(alpha=self.alpha_))])
+        self.pipeline_.fit(X, outputs, ridge__sample_weight=weights)
+
+    def _predict(self, X: Array) -> Doubles:  # noqa: N803
+        return np.asarray(self.pipeline_.predict(X))
+
+    def _penalty(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> float:  # noqa: N803
+        """Return the penalty with the smallest squared error on groups held out; the largest where none can be."""
+        alphas = np.array(self.alphas, dtype=np.float64)
         n_folds = min(self.inner_folds, len(np.unique(groups)))
-        if n_folds > 1 and len(self.alphas) > 1:
-            folds = GroupKFold(n_folds)
-            pipeline = GridSearchCV(pipeline, {"ridge__alpha": self.alphas}, scoring="neg_mean_squared_error", cv=folds)
-            pipeline.fit(X, specific, groups=groups, ridge__sample_weight=sample_weight)
-            pipeline = pipeline.best_estimator_
-        else:
-            pipeline.fit(X, specific, ridge__sample_weight=sample_weight)
-        self.pipeline_ = pipeline
-        self.alpha_ = float(pipeline["ridge"].alpha)
-        return self
+        if n_folds <= 1 or len(alphas) == 1:
+            return float(alphas.max())
+        errors = np.zeros(len(alphas))
+        for train, test in GroupKFold(n_folds).split(X, groups=groups):
+            regressors = SignatureBlocks(self.blocks, indicator=self.indicator).fit(X[train])
+            fitted = regressors.transform(X[train]), outputs[train], weights[train]
+            errors += _held_out_errors(*fitted, regressors.transform(X[test]), outputs[test], alphas)
+        return float(alphas[errors.argmin()])
 
-    def predict(self, X: Array) -> Doubles:  # noqa: N803
-        """Predict effects, shape (rows, genes)."""
-        check_is_fitted(self)
-        specific = self.pipeline_.predict(X)
-        return np.asarray(self.mean_ + np.where(self.covered(X)[:, None], specific, 0.0))
 
-    def covered(self, X: Array) -> Truths:  # noqa: N803
-        """Say which rows have any feature."""
-        return np.asarray(np.isfinite(X).any(axis=1))
+def _held_out_errors(
+    values: Doubles, outputs: Doubles, weights: Doubles, held_out: Doubles, measured: Doubles, alphas: Doubles
+) -> Doubles:
+    """Mean squared error of ridge regressions with several penalties, from one decomposition; shape (alphas,)."""
+    share = weights / weights.sum()
+    value_mean, output_mean = share @ values, share @ outputs
+    root = np.sqrt(weights)[:, None]
+    left, singular, right = np.linalg.svd(root * (values - value_mean), full_matrices=False)
+    along = left.T @ (root * (outputs - output_mean))
+    scores = (held_out - value_mean) @ right.T
+    residual = measured - output_mean
+    shrunk = singular / (np.square(singular) + alphas[:, None])
+    return np.array([np.square(residual - (scores * by) @ along).mean() for by in shrunk])

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import Pipeline
 
 from featurestore.models import RidgeOnSignatures
 from featurestore.models.blocks import SignatureBlocks
@@ -25,6 +27,28 @@ def test_ridge__equals_sklearn_on_scaled_blocks(planted):
     oracle = Ridge(3.0).fit(scaled.transform(features[:60]), effects[:60] - mean, sample_weight=weights)
     np.testing.assert_allclose(model.predict(features[60:]), oracle.predict(scaled.transform(features[60:])) + mean)
     assert model.alpha_ == 3.0
+
+
+@pytest.mark.parametrize("noise", [0.5, 5.0, 50.0])
+def test_ridge__chooses_the_penalty_of_a_grid_search(planted, noise):
+    features, effects = planted
+    rng = np.random.default_rng(3)
+    effects = effects + noise * rng.normal(size=effects.shape)
+    groups, weights = np.repeat(np.arange(40), 2).astype(str), rng.uniform(0.2, 2, size=80)
+    model = RidgeOnSignatures().fit(features, effects, groups=groups, sample_weight=weights)
+    pipeline = Pipeline([("blocks", SignatureBlocks()), ("ridge", Ridge())])
+    grid = {"ridge__alpha": model.alphas}
+    search = GridSearchCV(pipeline, grid, scoring="neg_mean_squared_error", cv=GroupKFold(5))
+    search.fit(features, effects - effects.mean(axis=0), groups=groups, ridge__sample_weight=weights)
+    assert model.alpha_ == search.best_params_["ridge__alpha"]
+
+
+def test_ridge__predicts_components_of_the_effects_on_request(planted):
+    features, effects = planted
+    model = RidgeOnSignatures(components=3).fit(features, effects)
+    assert np.linalg.matrix_rank(model.predict(features) - model.mean_, tol=1e-8) == 3
+    whole = RidgeOnSignatures(components=100).fit(features, effects)
+    np.testing.assert_allclose(whole.predict(features), RidgeOnSignatures().fit(features, effects).predict(features))
 
 
 def test_ridge__chooses_a_small_penalty_for_signal_and_a_large_one_for_noise(planted):

@@ -1,0 +1,86 @@
+"""Neighbours, kernel ridge and the bilinear model: against other implementations, and what they all promise."""
+
+import numpy as np
+import pytest
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.neighbors import KNeighborsRegressor
+
+from featurestore.models import BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures
+from featurestore.models.blocks import SignatureBlocks
+
+MODELS = (BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures)
+
+
+@pytest.fixture
+def planted():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(120, 4))
+    return features, np.sin(2 * features) @ rng.normal(size=(4, 40)) + 0.2 * rng.normal(size=(120, 40)) + 1.0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_regression__learns_and_gives_the_train_mean_to_rows_without_source(model, planted):
+    features, effects = planted
+    features[[3, 100]] = np.nan
+    fitted = model().fit(features[:90], effects[:90])
+    predicted, mean = fitted.predict(features[90:]), effects[:90].mean(axis=0)
+    covered = fitted.covered(features[90:])
+    np.testing.assert_allclose(predicted[~covered], [mean])
+    assert np.square(predicted - effects[90:]).mean() < 0.95 * np.square(mean - effects[90:]).mean()
+
+
+def test_bilinear__is_the_least_squares_solution_of_its_formula(planted):
+    features, effects = planted
+    model = BilinearOnSignatures(dimensions=3, penalty=0.2).fit(features[:90], effects[:90])
+    values = SignatureBlocks().fit(features[:90])
+    train = values.transform(features[:90])
+    axes = np.linalg.svd(train - train.mean(axis=0))[2][:3]
+    P, P_new = train @ axes.T, (values.transform(features[90:]) - train.mean(axis=0)) @ axes.T
+    P = P - train.mean(axis=0) @ axes.T
+    Y = (effects[:90] - effects[:90].mean(axis=0)).T
+    left, singular, _ = np.linalg.svd(Y)
+    G = left[:, :3] * singular[:3]
+    shrink = 0.2 * np.eye(3)
+    K = np.linalg.inv(G.T @ G + shrink) @ G.T @ Y @ P @ np.linalg.inv(P.T @ P + shrink)
+    expected = (G @ K @ P_new.T).T + effects[:90].mean(axis=0)
+    np.testing.assert_allclose(model.predict(features[90:]), expected, atol=1e-9)
+
+
+def test_kernel_ridge__is_scikit_learns_on_scaled_blocks(planted):
+    features, effects = planted
+    weights = np.linspace(0.5, 1.5, 90)
+    blocks = np.array(["a", "a", "b", "b"])
+    model = KernelRidgeOnSignatures(blocks, components=None, alphas=(0.5,), gammas=(0.4,))
+    model.fit(features[:90], effects[:90], sample_weight=weights)
+    scaled, mean = SignatureBlocks(blocks).fit(features[:90]), effects[:90].mean(axis=0)
+    oracle = KernelRidge(kernel="rbf", alpha=0.5, gamma=0.2)
+    oracle.fit(scaled.transform(features[:90]), effects[:90] - mean, sample_weight=weights)
+    np.testing.assert_allclose(model.predict(features[90:]), oracle.predict(scaled.transform(features[90:])) + mean)
+    assert model.alpha_ == 0.5
+
+
+def test_kernel_ridge__bends_where_a_line_cannot(planted):
+    features, effects = planted
+    curved, straight = KernelRidgeOnSignatures(), BilinearOnSignatures()
+    errors = [
+        np.square(m.fit(features[:90], effects[:90]).predict(features[90:]) - effects[90:]).mean()
+        for m in (curved, straight)
+    ]
+    assert errors[0] < 0.8 * errors[1]
+
+
+def test_neighbours__are_scikit_learns_and_no_more_than_there_are_rows(planted):
+    features, effects = planted
+    model = NeighboursOnSignatures(neighbours=(4,)).fit(features[:90], effects[:90])
+    scaled, mean = SignatureBlocks().fit(features[:90]), effects[:90].mean(axis=0)
+    oracle = KNeighborsRegressor(4, weights="distance").fit(scaled.transform(features[:90]), effects[:90] - mean)
+    np.testing.assert_allclose(model.predict(features[90:]), oracle.predict(scaled.transform(features[90:])) + mean)
+    few = NeighboursOnSignatures(neighbours=(50,)).fit(features[:6], effects[:6], groups=np.array(list("aabbcc")))
+    assert few.neighbours_ == 2
+
+
+def test_neighbours__more_are_taken_where_they_are_noisy(planted):
+    features, effects = planted
+    noisy = effects + 5 * np.random.default_rng(1).normal(size=effects.shape)
+    chosen = [NeighboursOnSignatures(neighbours=(2, 40)).fit(features, y).neighbours_ for y in (effects, noisy)]
+    assert chosen == [2, 40]
