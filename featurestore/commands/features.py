@@ -19,6 +19,7 @@ from featurestore.warehouse import Warehouse
 if TYPE_CHECKING:
     from featurestore.evaluate import Evaluation
     from featurestore.evaluate.pair_evaluation import PairEvaluation
+    from featurestore.evaluate.splits import Unseen
     from featurestore.features.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
@@ -79,14 +80,26 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
     show_default=True,
     help="Of pairs: how often to repeat with the sources' perturbations shuffled, as the null.",
 )
+@click.option(
+    "--unseen",
+    type=click.Choice(["perturbation", "context", "both"]),
+    default="perturbation",
+    show_default=True,
+    help="Of conditions: what no training row has of the rows predicted.",
+)
+@click.option("--thorough", is_flag=True, help="Of conditions: draw learning curves too.")
 @click.pass_obj
-def evaluate(warehouse: Path, spec: Path, output: Path, form: str, shuffles: int) -> None:
+def evaluate(
+    warehouse: Path, spec: Path, output: Path, form: str, shuffles: int, unseen: Unseen, *, thorough: bool
+) -> None:
     """Score models on the feature matrix that SPEC describes, every perturbation held out once.
 
     SPEC is a TOML file, or the name of one that comes with featurestore, such as perturbqa_k562_de.
 
-    Compares no change, the train mean, the same perturbation elsewhere, ridge and random forest. Writes scores.json,
-    per_perturbation.parquet and .csv, and a picture of predicted against measured effects for each model.
+    Compares baselines (no change, the train mean, the same perturbation elsewhere) with regressions (neighbours, ridge,
+    kernel ridge, random forest, the linear model of Ahlmann-Eltze). Writes report.html, which opens without network,
+    scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the report written, where a
+    model scores what no honest one can.
 
     Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge and logistic regression by the
     area under the ROC curve of each gene. Writes scores.json, per_gene.csv, pairs.parquet and a picture.
@@ -95,6 +108,7 @@ def evaluate(warehouse: Path, spec: Path, output: Path, form: str, shuffles: int
     Example:
       featurestore evaluate features.toml -o report/
     """
+    from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
     from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
@@ -102,15 +116,19 @@ def evaluate(warehouse: Path, spec: Path, output: Path, form: str, shuffles: int
     from featurestore.features.spec import read_spec  # noqa: PLC0415
 
     evaluation: Evaluation | PairEvaluation
-    with Warehouse(warehouse) as store, progress() as report:
-        what = read_spec(spec)
+    what = read_spec(spec)
+    with Warehouse(warehouse, what.snapshot) as store, progress() as report:
         if what.target.unit == "pair":
             evaluation = evaluate_pairs(read_pairs(store, what, report=report), shuffles=shuffles, report=report)
         else:
-            evaluation = score_models(cast("FeatureMatrix", build_matrix(store, what, report=report)), report=report)
+            matrix = cast("FeatureMatrix", build_matrix(store, what, report=report))
+            known = read_evidence(store, matrix)
+            evaluation = score_models(matrix, unseen=unseen, evidence=known, thorough=thorough, report=report)
         report("writing")
         evaluation.write(output)
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
+    if isinstance(evaluation, Evaluation):
+        evaluation.check()
 
 
 @contextmanager
@@ -171,36 +189,63 @@ def describe(matrix: FeatureMatrix) -> str:
 
 
 def score_sheet(evaluation: Evaluation) -> str:
-    """Lay out mean scores by model, coverage, and the verdict; a dash is a score that is undefined."""
-    from featurestore.evaluate.scoring import METRICS  # noqa: PLC0415
+    """Lay out mean scores by model, coverage, ceiling, sources and the verdict; a dash is a score that is undefined."""
     from featurestore.evaluate.verdict import title  # noqa: PLC0415
 
     counts = evaluation.counts()
-    table = Table("model", *(m.title for m in METRICS), "fell back", box=box.SIMPLE)
+    across = ["r across"] if evaluation.is_readout else []
+    table = Table("model", *across, *(m.title for m in evaluation.metrics), "fell back", box=box.SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
     n_fallback = dict(evaluation.per_perturbation.group_by("model").agg(pl.col("is_fallback").sum()).iter_rows())
     for model in evaluation.predicted:
-        scores = [evaluation.score(model, metric.name) for metric in METRICS]
-        shown = ["-" if score is None else f"{score:.3f}" for score in scores]
-        table.add_row(title(model), *shown, f"{n_fallback[model]:,}")
+        scores = [evaluation.across[model]["r"]] if evaluation.is_readout else []
+        scores += [evaluation.score(model, metric.name) for metric in evaluation.metrics]
+        table.add_row(title(model), *map(_shown, scores), f"{n_fallback[model]:,}")
     held_out = (
         f"{counts['n_perturbations']:,} perturbations ({counts['n_rows']:,} conditions), each held out once in "
         f"{counts['n_folds']} folds; some source covers {counts['n_rows_covered']:,} conditions, none the other "
         f"{counts['n_rows_uncovered']:,}."
     )
+    if counts["n_responders_unknown"] < counts["n_rows"]:
+        held_out += f" {counts['n_responders']:,} respond."
+    limit = evaluation.ceiling
+    if limit is not None and not evaluation.is_readout:
+        table.add_row("a second measurement", *(_shown(limit.replicate.get(m.name)) for m in evaluation.metrics), "")
+        table.add_row("the truth itself", *(_shown(limit.noise_free.get(m.name)) for m in evaluation.metrics), "")
     note = "Means over perturbations, own target genes left out. PDS, within a fold: 1 perfect, 0.5 chance."
-    return "\n".join([held_out, rendered(table), note, *undefined(evaluation), *evaluation.verdict])
+    if evaluation.is_readout:
+        note = "Correlation across the perturbations of a fold, and mean errors."
+    return "\n".join(
+        [held_out, rendered(table), note, *undefined(evaluation), *_sources(evaluation), *evaluation.verdict]
+    )
+
+
+def _sources(evaluation: Evaluation) -> list[str]:
+    """Say what each source adds, in Pearson delta, in one line."""
+    metric = "mae" if evaluation.is_readout else "pearson_delta"
+    if evaluation.source_values.is_empty():
+        return []
+    table = evaluation.source_values.filter(metric=metric).drop_nulls("value").sort("value", descending=True)
+    named = [
+        f"{row['source'].removeprefix('signature/')} {row['value']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        for row in table.iter_rows(named=True)
+    ]
+    word = "MAE" if evaluation.is_readout else "Pearson delta"
+    return [f"Gain in {word} of the ridge from each source, given the others: {'; '.join(named)}."] if named else []
+
+
+def _shown(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
 
 
 def undefined(evaluation: Evaluation) -> list[str]:
     """Say which scores are undefined for how many perturbations, in one line."""
-    from featurestore.evaluate.scoring import METRICS  # noqa: PLC0415
     from featurestore.evaluate.verdict import title  # noqa: PLC0415
 
     gaps = evaluation.summary.filter((pl.col("stratum") == "all") & (pl.col("n_undefined") > 0))
     texts = []
-    for metric in METRICS:
+    for metric in evaluation.metrics:
         for n, models in (
             gaps.filter(metric=metric.name).group_by("n_undefined", maintain_order=True).agg("model").rows()
         ):

@@ -2,5 +2,6 @@
 
 from featurestore.evaluate.cross_validation import cell_weights, evaluate
 from featurestore.evaluate.evaluation import Evaluation
+from featurestore.evaluate.evidence import Evidence, read_evidence
 
-__all__ = ["Evaluation", "cell_weights", "evaluate"]
+__all__ = ["Evaluation", "Evidence", "cell_weights", "evaluate", "read_evidence"]

@@ -1,4 +1,4 @@
-"""Grouped cross-validation: every row is predicted once, by models that saw none of its perturbation."""
+"""Grouped cross-validation: every row is predicted once, by models that saw none of its perturbation or context."""
 
 from __future__ import annotations
 
@@ -11,11 +11,27 @@ import polars as pl
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from featurestore.evaluate.ceiling import ceiling
 from featurestore.evaluate.evaluation import Evaluation
-from featurestore.evaluate.scoring import METRICS, score_fold, score_table
+from featurestore.evaluate.evidence import Evidence
+from featurestore.evaluate.held_out import Setting
+from featurestore.evaluate.learning import learning_curves
+from featurestore.evaluate.magnitude import rescaled_scores
+from featurestore.evaluate.scoring import score_table
+from featurestore.evaluate.splits import Unseen, inner_groups, parts
+from featurestore.evaluate.value import source_values
 from featurestore.features.perturbations import own_targets
-from featurestore.models import ForestOnSignatures, NoChange, RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
-from featurestore.models.baseline import mean_effect
+from featurestore.models import (
+    BilinearOnSignatures,
+    CrisprInformedMean,
+    ForestOnSignatures,
+    KernelRidgeOnSignatures,
+    NeighboursOnSignatures,
+    NoChange,
+    RidgeOnSignatures,
+    SamePerturbationElsewhere,
+    TrainMean,
+)
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
@@ -23,16 +39,24 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 HALF_TRUST = 30
 """Cells at which a condition has half the weight of one with very many."""
+MANY_SOURCES = 12
+"""With more sources than this, each is left out in turn only on request."""
 
 
-def five_models(matrix: FeatureMatrix) -> dict[str, Any]:
-    """Make the models that a report compares, baselines first."""
+def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
+    """Make the models that a report compares, baselines first; without own targets there is no informed mean."""
     blocks = matrix.columns["block"].to_numpy()
+    informed = own_targets(matrix.rows, matrix.genes).any()
     return {
         "no_change": NoChange(),
         "train_mean": TrainMean(),
+        **({"crispr_mean": CrisprInformedMean()} if informed else {}),
         "elsewhere": SamePerturbationElsewhere(),
+        "rescaled": SamePerturbationElsewhere(rescaled=True),
+        "neighbours": NeighboursOnSignatures(blocks),
+        "bilinear": BilinearOnSignatures(blocks),
         "ridge": RidgeOnSignatures(blocks),
+        "kernel_ridge": KernelRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
     }
 
@@ -53,65 +77,77 @@ def cell_weights(n_cells: pl.Series, half_trust: float = HALF_TRUST) -> npt.NDAr
 
 
 def evaluate(
-    matrix: FeatureMatrix, models: dict[str, Any] | None = None, *, report: Report = lambda _: None
+    matrix: FeatureMatrix,
+    models: dict[str, Any] | None = None,
+    *,
+    unseen: Unseen = "perturbation",
+    evidence: Evidence | None = None,
+    thorough: bool = False,
+    report: Report = lambda _: None,
 ) -> Evaluation:
-    """Hold every fold out once, predict it, and score the predictions.
+    """Hold every part out once, predict it, and score the predictions.
 
-    The models, their scalers, components and penalties are fitted on the other folds alone. Own target genes are left
-    out of all scores. Linear algebra keeps to one thread: the matrices are small, and threads that wait for a busy core
-    cost more than they bring.
+    The models, their scalers, components and penalties are fitted on the other rows alone. Own target genes are left
+    out of the scores. Linear algebra keeps to one thread: the matrices are small, and threads that wait for a busy core
+    cost more than they bring. Where a ridge is among the models it is fitted again without each source.
 
     Parameters
     ----------
     matrix
         A feature matrix; its rows say their group and fold.
     models
-        Estimators by name; by default no change, train mean, same perturbation elsewhere, ridge and forest.
+        Estimators by name; by default those of :func:`standard_models`.
+    unseen
+        What training rows never have of the rows predicted: their perturbation, their context, or either.
+    evidence
+        What else the warehouse knows of the rows; without halves there is no ceiling.
+    thorough
+        Whether to draw learning curves too.
     report
         Told in words what is being done.
     """
-    models = five_models(matrix) if models is None else models
+    evidence = Evidence() if evidence is None else evidence
+    models = standard_models(matrix) if models is None else models
     own = own_targets(matrix.rows, matrix.genes)
-    held_out = {name: _HeldOut(matrix, own) for name in models}
-    folds = matrix.rows["fold"].to_numpy()
+    split = parts(matrix.rows, unseen, seed=_seed(matrix))
+    setting = Setting(
+        matrix,
+        own,
+        split,
+        inner_groups(matrix.rows, unseen),
+        cell_weights(matrix.rows["n_cells"]),
+        evidence.significant,
+    )
+    fold = np.zeros(matrix.rows.height, dtype=np.int64)
+    for place, (_, test) in enumerate(split):
+        fold[test] = place
     with threadpool_limits(1):
-        for fold in np.unique(folds):
-            for name, template in models.items():
-                report(f"fold {fold + 1}: {name.replace('_', ' ')}")
-                held_out[name].add_fold(clone(template), folds == fold)
+        found = {}
+        for name, template in models.items():
+            report(f"fitting {name.replace('_', ' ')}, {len(split)} times")
+            found[name] = setting.run(clone(template))
+        limit = None if evidence.halves is None else ceiling(matrix, evidence.halves, split, own)
+        values = pl.DataFrame()
+        many = matrix.columns["block"].n_unique() > MANY_SOURCES
+        if "ridge" in models and (thorough or not many):
+            report("leaving each source out")
+            values = source_values(setting, models["ridge"], found["ridge"])
+        scaled = rescaled_scores(setting, {name: found[name] for name in ("elsewhere", "ridge") if name in found})
+        curves = learning_curves(setting, models["ridge"], report) if thorough and "ridge" in models else pl.DataFrame()
     return Evaluation(
         matrix,
-        {name: model.predicted for name, model in held_out.items()},
+        {name: model.predicted for name, model in found.items()},
         own,
-        pl.concat(score_table(matrix, name, m.scores, m.is_fallback) for name, m in held_out.items()),
-        {name: model.penalties for name, model in held_out.items() if model.penalties},
+        pl.concat(score_table(matrix, name, m.scores, m.is_fallback, fold) for name, m in found.items()),
+        {name: model.penalties for name, model in found.items() if model.penalties},
+        unseen=unseen,
+        ceiling=limit,
+        source_values=values,
+        rescaled=scaled,
+        curves=curves,
+        data_points=evidence.data_points,
     )
 
 
-class _HeldOut:
-    """One model's predictions and scores of rows that it was not fitted on, filled fold by fold."""
-
-    def __init__(self, matrix: FeatureMatrix, own: npt.NDArray[np.bool_]) -> None:
-        n_rows = matrix.rows.height
-        self.predicted = np.full(matrix.Y.shape, np.nan, dtype=np.float32)
-        self.scores = {metric.name: np.full(n_rows, np.nan) for metric in METRICS}
-        self.is_fallback = np.zeros(n_rows, dtype=bool)
-        self.penalties: list[float] = []
-        self._matrix = matrix
-        self._own = own
-        self._groups = matrix.rows["group"].to_numpy()
-        self._weights = cell_weights(matrix.rows["n_cells"])
-
-    def add_fold(self, model: Any, is_test: npt.NDArray[np.bool_]) -> None:
-        """Fit a model on the other folds, predict one, and score it."""
-        train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-        inputs, measured = getattr(self._matrix, model.inputs), self._matrix.Y
-        model.fit(inputs[train], measured[train], groups=self._groups[train], sample_weight=self._weights[train])
-        self.predicted[test] = model.predict(inputs[test])
-        self.is_fallback[test] = ~model.covered(inputs[test])
-        if hasattr(model, "alpha_"):
-            self.penalties.append(model.alpha_)
-        train_mean = mean_effect(measured[train]).astype(np.float32)
-        scores = score_fold(self._matrix, test, self.predicted[test], train_mean, self._own)
-        for metric, values in scores.items():
-            self.scores[metric][test] = values
+def _seed(matrix: FeatureMatrix) -> int:
+    return int(matrix.manifest.get("spec", {}).get("split", {}).get("seed", 0))

@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import FeatureError
-from featurestore.evaluate.scatter import axis_limit, draw_scatter
-from featurestore.evaluate.scoring import METRICS, STRATA, summarise
-from featurestore.evaluate.verdict import Comparison, as_records, best_learnt, comparisons, sentences, title
+from featurestore.errors import FeatureError, LeakageError
+from featurestore.evaluate.ceiling import ALARM, Ceiling, alarms
+from featurestore.evaluate.readout import readout_scores
+from featurestore.evaluate.report import write_report
+from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
+from featurestore.evaluate.splits import Unseen
+from featurestore.evaluate.verdict import Comparison, as_records, comparisons, sentences, title
+from featurestore.metrics import Metric, describe
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
@@ -37,6 +41,14 @@ class Evaluation:
         One line per model and row: its scores, fold, and whether the model fell back to the training mean.
     penalties
         Penalty chosen in each fold, of the models that choose one.
+    unseen
+        What training rows never had of the rows predicted.
+    ceiling
+        How well a measurement repeats; None without sums of halves.
+    source_values, rescaled, curves
+        What each source adds, scores of rescaled predictions, and learning curves; empty where not computed.
+    data_points
+        Conditions and responders of each dataset of the warehouse.
     """
 
     matrix: FeatureMatrix
@@ -44,6 +56,32 @@ class Evaluation:
     own: npt.NDArray[np.bool_]
     per_perturbation: pl.DataFrame
     penalties: dict[str, list[float]] = field(default_factory=dict)
+    unseen: Unseen = "perturbation"
+    ceiling: Ceiling | None = None
+    source_values: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rescaled: pl.DataFrame = field(default_factory=pl.DataFrame)
+    curves: pl.DataFrame = field(default_factory=pl.DataFrame)
+    data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    @property
+    def is_readout(self) -> bool:
+        """Whether a single number is predicted, such as viability, and not the effect on many genes."""
+        return int(self.matrix.Y.shape[1]) == 1
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What models are judged by."""
+        return tuple(m for m in METRICS if not self.is_readout or m.name in OF_EFFECTS)
+
+    @property
+    def further(self) -> tuple[Metric, ...]:
+        """What else is defined, and defined for anything here."""
+        return tuple(m for m in FURTHER if any(self.score(name, m.name) is not None for name in self.predicted))
+
+    @property
+    def fold(self) -> npt.NDArray[np.int64]:
+        """The part in which each row was held out."""
+        return self.per_perturbation.filter(model=next(iter(self.predicted)))["fold"].to_numpy()
 
     @cached_property
     def summary(self) -> pl.DataFrame:
@@ -52,14 +90,41 @@ class Evaluation:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """The best learnt model against the baselines."""
-        best = best_learnt(self.summary)
-        return [] if best is None else comparisons(self.per_perturbation, best)
+        """Every model against the train mean, and the judged one against the same perturbation elsewhere."""
+        return comparisons(self.per_perturbation, self.metrics)
+
+    @cached_property
+    def across(self) -> dict[str, dict[str, float | None]]:
+        """Correlation across perturbations of each model, where a single readout is predicted."""
+        return readout_scores(self) if self.is_readout else {}
 
     @property
     def verdict(self) -> list[str]:
         """What the comparisons say, in sentences."""
         return sentences(self.comparisons)
+
+    @property
+    def alarms(self) -> list[str]:
+        """Models at or above what the truth itself would score: they have seen the answer."""
+        return alarms({name: self.score(name, ALARM) for name in self.predicted}, self.ceiling)
+
+    def check(self) -> None:
+        """Fail where a model is too good to be honest.
+
+        Raises
+        ------
+        LeakageError
+            A model scores at or above the noise-free ceiling.
+        """
+        if self.alarms and self.ceiling is not None:
+            scores = ", ".join(f"{title(name)} {self.score(name, ALARM):.3f}" for name in self.alarms)
+            raise LeakageError(
+                "A model is better than the truth itself could be: a feature holds the answer.",
+                where="centred Pearson of held-out predictions",
+                expected=f"below {self.ceiling.noise_free[ALARM]:.3f}, what halves of the cells allow",
+                got=scores,
+                do="look for the measured cells among the sources, under another name or in an embedding",
+            )
 
     def score(self, model: str, metric: str, stratum: str = "all") -> float | None:
         """Return a mean score; None where it is undefined."""
@@ -67,15 +132,19 @@ class Evaluation:
         return None if rows.is_empty() else rows["mean"][0]
 
     def counts(self) -> dict[str, int]:
-        """Count rows, perturbations, groups, folds, and the rows that some source covers."""
+        """Count rows, perturbations, groups, folds, and the rows that some source covers or that respond."""
         rows, covered = self.matrix.rows, self.matrix.covered
+        none = pl.Series([None] * rows.height, dtype=pl.Boolean())
+        responds = rows["is_responder"] if "is_responder" in rows.columns else none
         return {
             "n_rows": rows.height,
             "n_perturbations": rows["perturbation_id"].n_unique(),
             "n_groups": rows["group"].n_unique(),
-            "n_folds": rows["fold"].n_unique(),
+            "n_folds": len(np.unique(self.fold)),
             "n_rows_covered": int(covered.sum()),
             "n_rows_uncovered": int((~covered).sum()),
+            "n_responders": int(responds.sum() or 0),
+            "n_responders_unknown": responds.null_count(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,19 +162,29 @@ class Evaluation:
             }
             if name in self.penalties:
                 models[name]["penalties"] = self.penalties[name]
+            if name in self.across:
+                models[name]["across_perturbations"] = self.across[name]
         return {
             "name": self.matrix.manifest.get("name"),
             "recipe": self.matrix.manifest.get("recipe"),
             "snapshot": self.matrix.manifest.get("snapshot"),
+            "unseen": self.unseen,
             **self.counts(),
-            "own_targets": "left out of every score",
+            "own_targets": "left out of every score but mae_own_targets",
             "models": models,
             "comparisons": as_records(self.comparisons),
+            "ceiling": None if self.ceiling is None else self.ceiling.to_dict(),
+            "leak_alarms": self.alarms,
+            "sources": self.source_values.to_dicts(),
+            "rescaled": self.rescaled.to_dicts(),
+            "learning_curves": self.curves.to_dicts(),
+            "data_points": self.data_points.to_dicts(),
+            "metrics": describe((*self.metrics, *self.further)),
             "verdict": self.verdict,
         }
 
     def write(self, folder: str | Path) -> None:
-        """Write ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and one PNG per model into a folder.
+        """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
 
         Raises
         ------
@@ -119,16 +198,6 @@ class Evaluation:
             (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
             self.per_perturbation.write_parquet(path / "per_perturbation.parquet")
             self.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
-            self._draw(path)
+            write_report(path, self)
         except OSError as error:
             raise FeatureError("The report cannot be written.", where=str(path), got=str(error)) from None
-
-    def _draw(self, path: Path) -> None:
-        shown = np.isfinite(self.matrix.Y) & ~self.own
-        measured = self.matrix.Y[shown]
-        limit = axis_limit(measured)
-        unit = self.matrix.manifest.get("spec", {}).get("target", {}).get("effect_kind", "effect")
-        for name, predicted in self.predicted.items():
-            r = self.score(name, METRICS[0].name)
-            heading = f"{title(name).capitalize()}: " + ("r undefined" if r is None else f"mean r = {r:.2f}")
-            draw_scatter(path / f"{name}.png", predicted[shown], measured, limit, heading, unit)

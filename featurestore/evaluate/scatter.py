@@ -37,8 +37,8 @@ def draw_scatter(path: Path, predicted: Array, measured: Array, limit: float, he
         Unit of the effect, for the axis labels.
     """
     inside = (np.abs(predicted) <= limit) & (np.abs(measured) <= limit)
-    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(5.6, 5.0))
+    axes = figure.add_axes((0.13, 0.11, 0.68, 0.8))
     axes.axline((0, 0), slope=1, color="0.35", linewidth=1, linestyle=(0, (4, 3)), zorder=3)
     axes.axhline(0, color="0.85", linewidth=0.8, zorder=0)
     axes.axvline(0, color="0.85", linewidth=0.8, zorder=0)
@@ -56,8 +56,9 @@ def draw_scatter(path: Path, predicted: Array, measured: Array, limit: float, he
     axes.set_xlabel(f"measured effect ({unit})")
     axes.set_ylabel(f"predicted effect ({unit})")
     axes.set_title(heading, fontsize=11)
-    figure.colorbar(hexagons, ax=axes, label="gene x condition pairs", shrink=0.85)
+    bar = figure.colorbar(hexagons, cax=figure.add_axes((0.84, 0.16, 0.03, 0.7)), label="gene x condition pairs")
+    bar.minorticks_off()
     outside = 1 - inside.mean()
     note = f"{len(measured):,} pairs" + (f", {outside:.2%} outside the axes" if outside > 0 else "")
     axes.text(0.02, 0.98, note, transform=axes.transAxes, va="top", fontsize=8, color="0.3")
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -2,79 +2,93 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.metrics import Effects, Scores, centred_pearson, mae, pds, pearson_delta
+from featurestore.metrics import Effects, Inputs, Metric, Scores, compute, get_metric
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
 
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric's name in tables and files, its title, and whether more is better."""
-
-    name: str
-    title: str
-    more_is_better: bool
-
-
-METRICS = (
-    Metric("pearson_delta", "Pearson delta", more_is_better=True),
-    Metric("centred_pearson", "centred Pearson", more_is_better=True),
-    Metric("mae", "MAE", more_is_better=False),
-    Metric("pds", "PDS", more_is_better=True),
-    Metric("pds_cosine", "PDS cosine", more_is_better=True),
+METRICS: tuple[Metric, ...] = tuple(map(get_metric, ("pearson_delta", "centred_pearson", "mae", "pds", "pds_cosine")))
+"""What a model is judged by."""
+FURTHER: tuple[Metric, ...] = tuple(
+    map(get_metric, ("mse", "spearman_lfc", "overlap_at_n", "direction_match", "ap_by_lfc"))
 )
-STRATA = ("all", "covered", "uncovered")
-_ROW = ("condition_id", "perturbation_id", "perturbation_label", "group", "fold")
+"""What else is told of it; most of these need genes that respond."""
+OWN_TARGETS = "mae_own_targets"
+"""Mean absolute error on own targets, which no other score looks at."""
+SCORED = (*(m.name for m in (*METRICS, *FURTHER)), OWN_TARGETS)
+OF_EFFECTS = ("mae", "mse")
+"""Of a single readout nothing but errors is defined row by row."""
+STRATA = ("all", "covered", "uncovered", "responder", "non_responder")
+_ROW = ("condition_id", "perturbation_id", "perturbation_label", "group")
+_DISCRIMINATION = ("pds", "pds_cosine")
 
 
-def score_fold(
+def score_rows(
     matrix: FeatureMatrix,
     rows: npt.NDArray[np.intp],
     predicted: Effects,
     train_mean: Effects,
     own: npt.NDArray[np.bool_],
+    significant: npt.NDArray[np.bool_] | None = None,
+    names: tuple[str, ...] = SCORED,
 ) -> dict[str, Scores]:
-    """Score the predictions of one fold's rows; discrimination is among the rows of the fold.
+    """Score the predictions of some rows; discrimination is among these rows.
 
     Parameters
     ----------
     matrix
         The matrix.
     rows
-        Positions of the fold's rows.
+        Positions of the rows.
     predicted
-        Predicted effects, shape (rows of the fold, genes).
+        Predicted effects, shape (rows of the part, genes).
     train_mean
-        Mean effect of the fold's training rows, shape (genes,).
+        Mean effect of the part's training rows, shape (genes,).
     own
-        Own targets of all rows, which no metric looks at.
+        Own targets of all rows, which no metric but :data:`OWN_TARGETS` looks at.
+    significant
+        Genes that respond, of all rows.
+    names
+        What to compute, as far as it can be.
     """
-    whole = matrix.Y[rows]
-    measured = np.where(own[rows], np.nan, whole)
+    whole, left_out = matrix.Y[rows], own[rows]
+    known = Inputs(
+        predicted=predicted,
+        measured=np.where(left_out, np.nan, whole),
+        train_mean=train_mean,
+        significant=None if significant is None else significant[rows] & ~left_out,
+    )
     labels = matrix.rows["perturbation_id"].to_numpy()[rows]
+    rivals = Inputs(predicted=predicted, measured=whole, left_out=left_out, labels=labels)
+    single = matrix.Y.shape[1] == 1
+    scores: dict[str, Scores] = {}
+    for inputs, chosen in ((known, _ordinary(names)), (rivals, [n for n in names if n in _DISCRIMINATION])):
+        given = inputs.given()
+        can = [n for n in chosen if all(need in given for need in get_metric(n).needs)]
+        can = [n for n in can if n in OF_EFFECTS or not single]
+        scores |= {name: np.asarray(values) for name, values in compute(inputs, can).items()}
+    if OWN_TARGETS in names:
+        of_own = Inputs(predicted=predicted, measured=np.where(left_out, whole, np.nan))
+        scores[OWN_TARGETS] = np.asarray(compute(of_own, ["mae"])["mae"])
+    return scores
 
-    def discrimination(distance: Any) -> Scores:
-        return pds(predicted, whole, distance=distance, left_out=own[rows], labels=labels)
 
-    return {
-        "pearson_delta": pearson_delta(predicted, measured),
-        "centred_pearson": centred_pearson(predicted, measured, train_mean),
-        "mae": mae(predicted, measured),
-        "pds": discrimination("l1"),
-        "pds_cosine": discrimination("cosine"),
-    }
+def _ordinary(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name not in {*_DISCRIMINATION, OWN_TARGETS}]
 
 
 def score_table(
-    matrix: FeatureMatrix, model: str, scores: dict[str, Scores], is_fallback: npt.NDArray[np.bool_]
+    matrix: FeatureMatrix,
+    model: str,
+    scores: dict[str, Scores],
+    is_fallback: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
 ) -> pl.DataFrame:
     """Put the scores of one model beside its rows; undefined scores are NULL.
 
@@ -88,13 +102,29 @@ def score_table(
         Scores of every row by metric.
     is_fallback
         Whether the model had nothing to say about the row and predicted the training mean.
+    fold
+        The part in which a row was held out.
     """
+    has = matrix.rows.columns
     return matrix.rows.select(
         pl.lit(model).alias("model"),
         *_ROW,
+        fold=pl.Series(fold),
+        n_cells=pl.col("n_cells") if "n_cells" in has else pl.lit(None, pl.Int64()),
         is_covered=pl.Series(matrix.covered),
         is_fallback=pl.Series(is_fallback),
+        is_responder=pl.col("is_responder") if "is_responder" in has else pl.lit(None, pl.Boolean()),
         **{name: pl.Series(values).fill_nan(None) for name, values in scores.items()},
+    )
+
+
+def by_perturbation(table: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Average a score over the conditions of each perturbation: one column per model, in order of perturbation_id."""
+    return (
+        table.group_by("perturbation_id", "model", maintain_order=True)
+        .agg(pl.col(metric).mean())
+        .pivot("model", index="perturbation_id", values=metric)
+        .sort("perturbation_id")
     )
 
 
@@ -103,17 +133,25 @@ def summarise(table: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    One row per model, stratum (all rows, those that some source covers, the others) and metric: ``mean`` (NULL where
-    none is defined), ``n_perturbations`` and ``n_undefined``.
+    One row per model, stratum and metric: ``mean`` (NULL where none is defined), ``n_perturbations`` and
+    ``n_undefined``. Strata are all rows, those that some source covers and the others, responders and the others; a
+    condition of which it is unknown whether it responds is in neither of the last two.
     """
+    responds = pl.col("is_responder") if "is_responder" in table.columns else pl.lit(None, pl.Boolean())
     chosen: dict[str, pl.Expr] = {
         "all": pl.lit(value=True),
         "covered": pl.col("is_covered"),
         "uncovered": ~pl.col("is_covered"),
+        "responder": responds.fill_null(value=False),
+        "non_responder": (~responds).fill_null(value=False),
     }
     parts = [
         table.filter(rule)
-        .unpivot([m.name for m in METRICS], index=["model", "perturbation_id"], variable_name="metric")
+        .unpivot(
+            [name for name in SCORED if name in table.columns],
+            index=["model", "perturbation_id"],
+            variable_name="metric",
+        )
         .group_by("model", "metric", "perturbation_id", maintain_order=True)
         .agg(pl.col("value").mean())
         .group_by("model", "metric", maintain_order=True)

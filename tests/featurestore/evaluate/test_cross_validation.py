@@ -1,11 +1,13 @@
 """Evaluation on planted worlds: no leak, honest baselines, and gains where they were planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from featurestore.evaluate import cell_weights, evaluate
-from featurestore.evaluate.cross_validation import five_models
+from featurestore.evaluate.cross_validation import standard_models
 from featurestore.models import RidgeOnSignatures, TrainMean
 
 
@@ -20,8 +22,9 @@ def evaluation(plant):
 
 def test_evaluate__holds_every_row_out_once(evaluation):
     table = evaluation.per_perturbation
-    assert table.height == 5 * 150
-    assert table.group_by("model").agg(pl.col("condition_id").n_unique())["condition_id"].to_list() == [150] * 5
+    n_models = len(evaluation.predicted)
+    assert table.height == n_models * 150
+    assert table.group_by("model").agg(pl.col("condition_id").n_unique())["condition_id"].to_list() == [150] * n_models
     for predicted in evaluation.predicted.values():
         assert np.isfinite(predicted).all()
 
@@ -73,7 +76,9 @@ def test_evaluate__baselines_score_as_they_must(evaluation):
     assert evaluation.score("train_mean", "pds") == pytest.approx(0.5, abs=0.02)
     assert evaluation.score("no_change", "pds_cosine") == pytest.approx(0.5)
     assert evaluation.score("elsewhere", "pds") > 0.8
-    best = max(evaluation.score(m, "pearson_delta") for m in ("train_mean", "elsewhere", "ridge", "forest"))
+    best = max(
+        evaluation.score(m, "pearson_delta") for m in ("train_mean", "elsewhere", "ridge", "forest", "neighbours")
+    )
     assert best == evaluation.score("ridge", "pearson_delta")
     assert best < 0.99, "better than the noise allows would be a leak"
 
@@ -105,12 +110,17 @@ def test_evaluate__does_not_score_own_targets(plant):
 
 
 def test_evaluate__records_the_penalty_of_each_fold(evaluation):
-    assert list(evaluation.penalties) == ["ridge"]
+    assert list(evaluation.penalties) == ["ridge", "kernel_ridge"]
     assert len(evaluation.penalties["ridge"]) == 5
 
 
-def test_five_models__are_the_baselines_and_two_regressions(plant):
-    assert list(five_models(plant(n=20))) == ["no_change", "train_mean", "elsewhere", "ridge", "forest"]
+def test_standard_models__are_baselines_and_regressions_of_their_own_kinds(plant):
+    models = standard_models(plant(n=20))
+    assert list(models)[:5] == ["no_change", "train_mean", "crispr_mean", "elsewhere", "rescaled"]
+    assert list(models)[5:] == ["neighbours", "bilinear", "ridge", "kernel_ridge", "forest"]
+    matrix = plant(n=20)
+    bare = replace(matrix, rows=matrix.rows.with_columns(target_gene_ids=pl.lit([], pl.List(pl.String()))))
+    assert "crispr_mean" not in standard_models(bare), "nobody's target is measured"
 
 
 def test_cell_weights__grow_with_cells_and_level_off():

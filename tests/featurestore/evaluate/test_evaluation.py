@@ -1,6 +1,7 @@
 """The report folder: scores, tables, pictures."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ from matplotlib.image import imread
 
 from featurestore.errors import FeatureError
 from featurestore.evaluate import evaluate
+from featurestore.evaluate.cross_validation import standard_models
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +25,21 @@ def folder(evaluation, tmp_path_factory):
     return folder
 
 
-def test_write__makes_one_picture_per_model_and_two_tables(folder):
-    models = ("no_change", "train_mean", "elsewhere", "ridge", "forest")
-    expected = {"scores.json", "per_perturbation.parquet", "per_perturbation.csv", *(f"{m}.png" for m in models)}
+def test_write__makes_a_page_a_picture_of_each_model_and_two_tables(folder, plant):
+    pictures = {*standard_models(plant(n=60)), "gains", "per_perturbation", "sources", "magnitude"}
+    expected = {"report.html", "scores.json", "per_perturbation.parquet", "per_perturbation.csv"}
+    expected |= {f"{name}.png" for name in pictures}
     assert {path.name for path in folder.iterdir()} == expected
+
+
+def test_page__opens_without_network_and_describes_its_pictures(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+    pictures = re.findall(r'<img src="(.{30})[^"]*" alt="([^"]*)"', page)
+    assert len(pictures) == len(list(folder.glob("*.png")))
+    assert all(source.startswith("data:image/png;base64,") and len(text) > 20 for source, text in pictures)
 
 
 def test_scores__are_the_summary_with_null_for_undefined(folder, evaluation):

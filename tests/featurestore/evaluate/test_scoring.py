@@ -3,11 +3,11 @@
 import polars as pl
 import pytest
 
-from featurestore.evaluate.scoring import METRICS, summarise
+from featurestore.evaluate.scoring import SCORED, summarise
 
 
 def table(**scores):
-    base = {m.name: [0.0] * 4 for m in METRICS} | scores
+    base = {name: [0.0] * 4 for name in SCORED} | scores
     return pl.DataFrame(
         {"model": ["m"] * 4, "perturbation_id": ["a", "a", "b", "c"], "is_covered": [True, True, True, False]} | base
     )

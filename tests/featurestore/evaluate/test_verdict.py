@@ -4,10 +4,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.evaluate.scoring import METRICS, summarise
-from featurestore.evaluate.verdict import best_learnt, compare, comparisons, sentences
+from featurestore.evaluate import verdict
+from featurestore.evaluate.scoring import METRICS
+from featurestore.evaluate.verdict import comparisons, sentences
 
 PEARSON, MAE = METRICS[0], METRICS[2]
+
+
+def compare(table, model, baseline, metric):
+    (only,) = verdict.compare(table, [model], baseline, metric)
+    return only
 
 
 def table(**models):
@@ -41,10 +47,11 @@ def test_compare__is_paired_and_turns_errors_round():
     assert mae.gain == pytest.approx(0.2, abs=0.01)
     assert (pearson.outcome, mae.outcome, pearson.n) == ("better", "better", 20)
     difference = scores.filter(model="ridge")["mae"] - scores.filter(model="train_mean")["mae"]
-    assert mae.standard_error == pytest.approx(difference.std() / np.sqrt(20))
+    assert mae.high - mae.low == pytest.approx(2 * 1.96 * difference.std() / np.sqrt(20), rel=0.15)
+    assert mae.low < mae.gain < mae.high
 
 
-def test_compare__within_two_standard_errors_is_no_clear_difference():
+def test_compare__within_the_interval_is_no_clear_difference():
     scores = table(ridge=(0.001, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
     assert compare(scores, "ridge", "train_mean", PEARSON).outcome == "no clear difference"
     assert compare(scores, "train_mean", "ridge", PEARSON).outcome == "no clear difference"
@@ -63,7 +70,7 @@ def test_compare__uses_perturbations_that_both_define():
 
 def test_sentences__praise_a_model_only_for_what_it_wins():
     scores = table(ridge=(0.1, -0.1, 0.1), train_mean=(0.0, 0.0, 0.0), elsewhere=(0.0, 0.0, 0.3))
-    first, second = sentences(comparisons(scores, "ridge"))
+    first, second = sentences(comparisons(scores))
     assert first.startswith("Ridge on signatures beats train mean: better in Pearson delta")
     assert second.startswith("Ridge on signatures beats same perturbation elsewhere in part:")
     assert "worse in PDS" in second
@@ -71,13 +78,16 @@ def test_sentences__praise_a_model_only_for_what_it_wins():
 
 def test_sentences__say_so_when_nothing_is_gained():
     scores = table(ridge=(0.0, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
-    (only,) = sentences(comparisons(scores, "ridge"))
+    (only,) = sentences(comparisons(scores))
     assert only.startswith(
         "Ridge on signatures does not clearly beat train mean: no clear difference in Pearson delta ("
     )
 
 
-def test_best_learnt__goes_by_mean_pearson_delta_and_never_names_a_baseline():
-    scores = table(forest=(0.1, 0.0, 0.0), ridge=(0.05, 0.0, 0.0), train_mean=(0.9, 0.0, 0.0))
-    assert best_learnt(summarise(scores)) == "forest"
-    assert best_learnt(summarise(scores.filter(model="train_mean"))) is None
+def test_comparisons__set_every_model_against_the_train_mean_and_the_judged_one_against_elsewhere():
+    scores = table(ridge=(0.1, 0, 0), forest=(0.2, 0, 0), train_mean=(0, 0, 0), elsewhere=(0, 0, 0))
+    pairs = {(c.model, c.baseline) for c in comparisons(scores)}
+    with_mean = {(model, "train_mean") for model in ("ridge", "forest", "elsewhere")}
+    assert pairs == with_mean | {("ridge", "elsewhere")}
+    assert all(sentence.startswith("Ridge") for sentence in sentences(comparisons(scores)))
+    assert sentences(comparisons(scores.filter(pl.col("model") != "ridge"))) == []

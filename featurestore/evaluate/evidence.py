@@ -1,0 +1,50 @@
+"""What the warehouse knows of the rows beside their effects: halves of the cells, and genes that respond."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.features.halves import Halves, read_halves
+from featurestore.features.significant import read_significant
+from featurestore.sqlfiles import sql_files
+
+if TYPE_CHECKING:
+    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.warehouse import Warehouse
+
+_OF_SUMS = "delta_log1p"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What scores are held against.
+
+    Parameters
+    ----------
+    halves
+        Effects of halves of the cells, for the ceiling; None where the rows are no differences of sums.
+    significant
+        Genes that respond, shape (rows, genes), for scores of differential expression; None where nothing was tested.
+    data_points
+        Conditions and responders of each dataset of the warehouse.
+    """
+
+    halves: Halves | None = None
+    significant: npt.NDArray[np.bool_] | None = None
+    data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
+def read_evidence(warehouse: Warehouse, matrix: FeatureMatrix) -> Evidence:
+    """Read what the warehouse knows of the rows of a matrix, in the snapshot that the matrix was built from."""
+    target = matrix.manifest["spec"]["target"]
+    points = warehouse.frame(sql_files("features")["data_points"])
+    if target.get("phenotype") is not None:
+        return Evidence(data_points=points)
+    dataset, kind = target["dataset"], target["effect_kind"]
+    halves = read_halves(warehouse, dataset, matrix.rows, matrix.genes) if kind == _OF_SUMS else None
+    return Evidence(halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points)

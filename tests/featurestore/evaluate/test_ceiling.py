@@ -1,0 +1,85 @@
+"""The ceiling from halves of the cells: against planted truth, and against the warehouse's own effects."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from featurestore.errors import LeakageError
+from featurestore.evaluate import Evidence, evaluate, read_evidence
+from featurestore.evaluate.ceiling import alarms, ceiling
+from featurestore.evaluate.splits import parts
+from featurestore.features.halves import Halves
+from featurestore.features.perturbations import own_targets
+from featurestore.metrics import mae, pearson_delta
+from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
+from featurestore.warehouse import Warehouse
+
+NOISE = 0.5
+
+
+@pytest.fixture(scope="module")
+def measured_twice(plant):
+    """A matrix whose effects are planted truth and noise, and the halves that the noise is the mean of."""
+    matrix, rng = plant(), np.random.default_rng(5)
+    truth = matrix.Y.astype(np.float64)
+    first, second = (truth + NOISE * np.sqrt(2) * rng.normal(size=truth.shape) for _ in range(2))
+    halves = Halves(first, second, (first + second) / 2, np.full((len(truth), 2), 20.0))
+    return replace(matrix, Y=halves.whole.astype(np.float32)), halves, truth
+
+
+def test_ceiling__is_what_the_truth_scores(measured_twice):
+    matrix, halves, truth = measured_twice
+    own = np.zeros(truth.shape, dtype=bool)
+    found = ceiling(matrix, halves, parts(matrix.rows), own)
+    assert found.noise_free["pearson_delta"] == pytest.approx(pearson_delta(truth, halves.whole).mean(), abs=0.03)
+    assert found.noise_free["mae"] == pytest.approx(mae(truth, halves.whole).mean(), rel=0.03)
+    again = truth + NOISE * np.random.default_rng(6).normal(size=truth.shape)
+    assert found.replicate["pearson_delta"] == pytest.approx(pearson_delta(again, halves.whole).mean(), abs=0.05)
+
+
+def test_ceiling__of_halves_that_do_not_agree_is_unknown(measured_twice):
+    matrix, halves, truth = measured_twice
+    rng = np.random.default_rng(7)
+    noise = Halves(rng.normal(size=truth.shape), rng.normal(size=truth.shape), truth, halves.cells)
+    found = ceiling(matrix, noise, parts(matrix.rows), np.zeros(truth.shape, dtype=bool))
+    assert found.noise_free["centred_pearson"] is None
+    assert alarms({"ridge": 0.9}, found) == []
+
+
+def test_alarm__rings_for_a_feature_that_holds_the_answer_and_for_nothing_else(measured_twice):
+    matrix, halves, _ = measured_twice
+    models = {"train_mean": TrainMean(), "ridge": RidgeOnSignatures(matrix.columns["block"].to_numpy())}
+    honest = evaluate(matrix, models, evidence=Evidence(halves))
+    assert honest.alarms == []
+    honest.check()
+    answers = replace(matrix, elsewhere=matrix.Y)
+    leaky = evaluate(answers, models | {"elsewhere": SamePerturbationElsewhere()}, evidence=Evidence(halves))
+    assert leaky.alarms == ["elsewhere"]
+    with pytest.raises(LeakageError, match="same perturbation elsewhere 1"):
+        leaky.check()
+
+
+def test_read_halves__of_all_cells_are_the_effects_of_the_release(world, world_files):
+    with Warehouse(world) as store:
+        matrix = store.build(world_files / "features.toml")
+        evidence = read_evidence(store, matrix)
+    np.testing.assert_allclose(evidence.halves.whole, matrix.Y, atol=1e-6)
+    cells = evidence.halves.cells
+    assert cells.sum(axis=1).tolist() == matrix.rows["n_cells"].to_list()
+    assert (cells > 0).all()
+    assert np.abs(evidence.halves.first - evidence.halves.second).mean() > 0.1
+    assert evidence.significant.shape == matrix.Y.shape
+    assert 0 < evidence.significant.mean() < 0.9
+    assert evidence.data_points["n_conditions"].sum() == 160
+
+
+def test_read_halves__agree_as_the_release_says(world, world_files):
+    with Warehouse(world) as store:
+        matrix = store.build(world_files / "features.toml")
+        halves = read_evidence(store, matrix).halves
+        quality = store.frame("select condition_id, replicate_correlation as r from quality")
+    own = own_targets(matrix.rows, matrix.genes)
+    first, second = (np.where(own, 0.0, side) for side in (halves.first, halves.second))
+    expected = matrix.rows.join(quality, on="condition_id", how="left", maintain_order="left")["r"]
+    np.testing.assert_allclose(pearson_delta(first, second), expected, atol=1e-6)
