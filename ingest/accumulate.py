@@ -203,7 +203,7 @@ def _add_rows(
 
 def refuse_overflow(sums: GroupSums, path: Path) -> None:
     """Refuse sums that come near the largest number; what two of them add up to is still one."""
-    if sums.square_sum.size and sums.square_sum.max() > OVERFLOW:
+    if sums.square_sum.size and (sums.square_sum.max() > OVERFLOW or sums.square_sum.min() < 0):
         raise ValuesError(
             "A group of cells is too large to be summed exactly.",
             where=str(path),

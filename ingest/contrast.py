@@ -18,7 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ingest.kernel import UNIT
+
 Doubles = npt.NDArray[np.float64]
+
+ROUNDING = 0.5 / UNIT
+"""How far a value in a sum may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,16 @@ class Moments:
 
     @classmethod
     def from_sums(cls, n: Doubles, total: Doubles, square: Doubles) -> Moments:
-        """Derive moments from cell numbers, sums and sums of squares."""
+        """Derive moments from cell numbers, sums and sums of squares.
+
+        A spread that rounding alone could have made is none: cells that are all alike have variance 0.
+        """
         cells = n[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = total / cells
-            variance = np.maximum(square - total * mean, 0.0) / (cells - 1.0)
+            spread = square - total * mean
+            rounding = cells * ROUNDING * (1.0 + 2.0 * np.abs(mean)) + 4.0 * np.finfo(float).eps * square
+            variance = np.where(spread > rounding, spread, 0.0) / (cells - 1.0)
         variance[n <= 1] = np.nan
         return cls(n, mean, variance)
 

@@ -243,6 +243,6 @@ def survey(data: Numbers) -> tuple[float, float, int, int]:
             continue
         smallest = min(smallest, value)
         largest = max(largest, value)
-        if value != math.floor(value):
+        if value != np.floor(value):
             n_fractional += 1
     return smallest, largest, n_fractional, n_undefined
