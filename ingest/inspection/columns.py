@@ -20,6 +20,8 @@ from ingest.spec import GENETIC_KINDS
 
 MOST_LABELS = 3000
 """How many labels of a column, the most frequent, are looked up."""
+MOST_LETTERS = 1000
+"""How much of a label is looked at."""
 PUBLISHED_KINDS = frozenset({*KINDS, *GENETIC_KINDS, "compound", "ligand", "control"})
 CONTROL_KIND = "ctl_"
 
@@ -133,6 +135,6 @@ class Column:
 
 def summarise(values: pl.Series) -> Column:
     """Summarise a column of the row table."""
-    text = values.cast(pl.String).str.strip_chars().alias("label")
+    text = values.cast(pl.String).str.strip_chars().str.slice(0, MOST_LETTERS).alias("label")
     labels = text.drop_nulls().value_counts(name="n").sort("n", "label", descending=[True, False])
     return Column(values.name, values.dtype, values.len(), values.null_count(), labels)

@@ -67,7 +67,11 @@ def inspect_listed(path: Path, entry: Entry | None) -> Inspection | None:
         form, lines = _read(path)
     except UNREADABLE:
         return None
-    columns = {name: summarise(lines[name]) for name in lines.columns if not lines[name].dtype.is_nested()}
+    columns = {
+        name: summarise(lines[name])
+        for name in lines.columns
+        if not (lines[name].dtype.is_nested() or lines[name].dtype == pl.Binary)
+    }
     gene, effect = _gene(columns), _effect(columns)
     if gene is None or effect is None or gene == effect:
         return None

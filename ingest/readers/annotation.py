@@ -45,7 +45,7 @@ class AnnotationTable:
         node = member(root, name)
         if node is None:
             raise missing(root, name, node, "a table")
-        self._path, self._name = path_of(node), name
+        self._path, self._name, self._node = path_of(node), name, node
         with telling_damage(self._path, name):
             self.key, self._readers = _grouped(node) if isinstance(node, h5py.Group) else _compound(root, whole(node))
             self.n_rows = len(node) if isinstance(node, h5py.Dataset) else _length(node, self.key)
@@ -63,16 +63,29 @@ class AnnotationTable:
         if name not in self._readers:
             raise unknown_column(name, self.columns, f"{self._name} of {self._path}", self.key)
         with telling_damage(self._path, f"column '{name}' of {self._name}"):
+            self._require_length(name, _claimed(self._node, self.key if name == INDEX else name))
             column = self._readers[name]()
-        if len(column) != self.n_rows:
+        self._require_length(name, len(column))
+        return (column.cast(pl.String) if name == INDEX else column).alias(name)
+
+    def _require_length(self, name: str, n: int | None) -> None:
+        """Refuse a column of another length, before it is read: it may claim a thousand million values."""
+        if n not in {None, self.n_rows}:
             raise SourceFormatError(
                 f"column '{name}' is not as long as the table",
                 where=f"{self._name} of {self._path}",
                 expected=f"{self.n_rows:,} values, as in the key '{self.key}'",
-                got=f"{len(column):,}",
+                got=f"{n:,}",
                 do="fetch the file again, or write it again",
             )
-        return (column.cast(pl.String) if name == INDEX else column).alias(name)
+
+
+def _claimed(table: h5py.Group | h5py.Dataset, name: str) -> int | None:
+    """Return how many values a column of a group says it has; None where it does not say."""
+    node = member(table, name) if isinstance(table, h5py.Group) else None
+    if isinstance(node, h5py.Group):
+        node = member(node, "codes") or member(node, "values")
+    return int(node.shape[0]) if isinstance(node, h5py.Dataset) and node.shape else None
 
 
 def _grouped(group: h5py.Group) -> tuple[str, dict[str, ReadColumn]]:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from featurestore.errors import SourceFormatError
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text
+from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text, text_lines
 
 Doubles = npt.NDArray[np.float64]
 
@@ -30,6 +30,8 @@ SEPARATORS = (b"\t", b",", b";")
 COMMENT = b"#"
 LOOKED_AT = 40
 """Lines that are looked at to tell which columns are numbers."""
+MOST_EMPTY = 1000
+"""How many empty lines may follow one another."""
 MISSING = frozenset({b"", b"NA", b"na", b"N/A", b"NaN", b"nan", b"NULL", b"null", b"None"})
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
 NOT_TABLES = (b"#1.2", b"#1.3", b"%%MatrixMarket")
@@ -62,8 +64,17 @@ class Delimited:
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Give the lines of the data and their numbers in the file."""
         with telling_damage(self.path, "the text"), open_text(self.path) as file:
-            for number, line in enumerate(islice(file, self.n_before, None), start=self.n_before + 1):
+            n_empty = 0
+            for number, line in enumerate(islice(text_lines(file, self.path), self.n_before, None), self.n_before + 1):
                 stripped = line.rstrip(b"\r\n")
+                n_empty = 0 if stripped else n_empty + 1
+                if n_empty > MOST_EMPTY:
+                    raise SourceFormatError(
+                        "the table is followed by empty lines without end",
+                        where=f"line {number:,} of {self.path}",
+                        expected=f"at most {MOST_EMPTY:,} in a row",
+                        do="fetch the file again",
+                    )
                 if stripped:
                     yield number, stripped
 
@@ -106,7 +117,7 @@ class Delimited:
                 return values
         fields = self.fields(number, line)
         try:
-            return np.array([math.nan if fields[c] in MISSING else float(fields[c]) for c in columns])
+            return np.array([math.nan if fields[c] in MISSING else _number(fields[c]) for c in columns])
         except ValueError:
             column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c]))
         raise SourceFormatError(
@@ -127,7 +138,7 @@ def read_header(path: Path) -> Delimited:
         The text is no table.
     """
     with telling_damage(path, "the header"), open_text(path) as file:
-        head = [line.rstrip(b"\r\n") for line in islice(file, LOOKED_AT)]
+        head = [line.rstrip(b"\r\n") for line in islice(text_lines(file, path), LOOKED_AT)]
     head[:1] = [line.removeprefix(BYTE_ORDER_MARK) for line in head[:1]]
     for separator in SEPARATORS:
         at, n_fields = _find_header(head, separator)
@@ -164,16 +175,31 @@ def split(line: bytes, separator: bytes) -> list[bytes]:
     if b'"' not in line:
         return line.split(separator)
     text = line.decode("latin-1")
-    return [field.encode("latin-1") for field in next(csv.reader([text], delimiter=separator.decode()))]
+    try:
+        fields = next(csv.reader([text], delimiter=separator.decode()))
+    except csv.Error as error:
+        raise SourceFormatError(
+            "a line in quotation marks cannot be taken apart",
+            got=f"{error}: a line of {len(line):,} bytes that begins {text[:60]!r}",
+            do="check where its quotation marks are closed",
+        ) from None
+    return [field.encode("latin-1") for field in fields]
 
 
 def is_number(field: bytes) -> bool:
     """Say whether a field is a number."""
     try:
-        float(field)
+        _number(field)
     except ValueError:
         return False
-    return b"_" not in field
+    return True
+
+
+def _number(field: bytes) -> float:
+    """Read a number; Python would take ``1_000`` for one, which no publisher writes."""
+    if b"_" in field:
+        raise ValueError(field)
+    return float(field)
 
 
 def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:

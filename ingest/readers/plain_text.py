@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from featurestore.errors import SourceFormatError
 from ingest.readers.damage import DAMAGE
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SKIPPED_AT_ONCE = 2**20
+LONGEST_LINE = 2**26
+"""Of a table; a line of a million signatures takes a tenth. Unit: bytes."""
 LONGEST_MARK = 256
 """How much of the first line is looked at to tell a format. Unit: bytes."""
 
@@ -26,6 +30,25 @@ def is_gzip(path: Path) -> bool:
 def open_text(path: Path) -> BinaryIO:
     """Open a file for reading its text as bytes, line by line."""
     return cast("BinaryIO", gzip.open(path)) if is_gzip(path) else path.open("rb")
+
+
+def text_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Give the lines of an open file, none longer than a line can be: a megabyte of gzip may hold one of a gigabyte.
+
+    Raises
+    ------
+    SourceFormatError
+        One is longer.
+    """
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise SourceFormatError(
+                "a line is longer than a line of text can be",
+                where=str(path),
+                expected=f"at most {LONGEST_LINE:,} bytes",
+                do="check that this is text, and fetch it again",
+            )
+        yield line
 
 
 def open_for_arrow(path: Path, start: int) -> pa.NativeFile:

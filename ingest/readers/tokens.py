@@ -194,6 +194,7 @@ class TokensFormat:
 def _names(schema: pa.Schema, path: Path) -> Names:
     for names in PUBLISHED:
         if names.of_cells <= set(schema.names):
+            _require_once(names, schema, path)
             for name, is_item in ((names.tokens, pa.types.is_integer), (names.values, _is_number)):
                 kind = schema.field(name).type
                 if not (_is_list(kind) and is_item(kind.value_type)):
@@ -207,6 +208,18 @@ def _names(schema: pa.Schema, path: Path) -> Names:
         expected=" or ".join(", ".join(sorted(names.of_cells)) for names in PUBLISHED),
         got=", ".join(schema.names),
     )
+
+
+def _require_once(names: Names, schema: pa.Schema, path: Path) -> None:
+    twice = sorted(name for name in names.of_cells if schema.names.count(name) > 1)
+    if twice:
+        raise SourceFormatError(
+            f"column '{twice[0]}' is there more than once",
+            where=str(path),
+            expected="one column of each name",
+            got=f"{schema.names.count(twice[0])} columns '{twice[0]}'",
+            do="write the file anew without the others",
+        )
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -145,7 +145,10 @@ SPARSE = {
     "column of pairs": (dataset("obs/gem_group", data=np.zeros((37, 2))), "shape (37, 2)"),
     "unknown column": (attribute("obs/perturbation", "encoding-type", "rec-array"), "not known"),
     "unwritten column": (dataset("obs/gem_group", shape=(37,), dtype="i8"), "not written to the end"),
-    "absurd column": (dataset("obs/gem_group", shape=(10**14,), dtype="i8", chunks=(10**6,)), "not written to the end"),
+    "absurd column": (
+        dataset("obs/gem_group", shape=(10**14,), dtype="i8", chunks=(10**6,)),
+        "not as long as the table",
+    ),
     "missing chunk": (a_missing_chunk, "not written to the end"),
     "matrix elsewhere": (link("X", h5py.ExternalLink("elsewhere.h5ad", "X")), "external link"),
     "column elsewhere": (link("obs/gem_group", h5py.ExternalLink("elsewhere.h5ad", "obs")), "external link"),
