@@ -26,7 +26,7 @@ test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
-	FEATURESTORE_STRESS=1 $(BIN)/pytest tests/trust tests/featurestore/evaluate/test_simulation.py
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load --durations 8 tests/trust tests/featurestore/evaluate/test_simulation.py
 
 lint: $(READY) ## style, types and import rules
 	$(BIN)/ruff check .

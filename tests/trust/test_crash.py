@@ -29,8 +29,8 @@ from ingest.pipeline import ingest_dataset
 from ingest.publish import publish, staging
 from ingest.tables import write_table
 
-SAMPLE = 3
-"""Every third boundary is tried in the quick share, another third for each fault."""
+SAMPLE = 12
+"""Every twelfth boundary is tried in the quick share, others for each fault."""
 
 
 def names(root: Path) -> set[str]:
@@ -191,7 +191,7 @@ def test_ingest__survives_kill_9_at_random_moments(two_specs, tmp_path, faults, 
     assert process.exitcode == 0
     n_killed = 0
     with faults("kill -9 of an ingest at a random moment") as trials:
-        for number in range(share(8, 300)):
+        for number in range(share(3, 200)):
             root = tmp_path / f"w{number}"
             shutil.copytree(template, root)
             process = context.Process(target=workers.command, args=ingest_arguments(root, spec))
@@ -207,22 +207,23 @@ def test_ingest__survives_kill_9_at_random_moments(two_specs, tmp_path, faults, 
 
 
 @pytest.mark.skipif(not os.environ.get("FEATURESTORE_STRESS"), reason="part of make stress")
-def test_ingest__survives_a_fault_at_every_boundary(two_specs, tmp_path, faults):
+@pytest.mark.parametrize("fault", FAULTS)
+def test_ingest__survives_a_fault_at_every_boundary(fault, two_specs, tmp_path, faults):
     template, spec, expected = two_specs
+    error, stays = FAULTS[fault]
     shutil.copytree(template, tmp_path / "counted")
     with FaultyDisk().inserted() as counted:
         ingest_dataset(spec, tmp_path / "counted")
-    for fault, (error, stays) in FAULTS.items():
-        with faults(f"{fault}, at every fsync, rename, link, mkdir, write of an ingest") as trials:
-            for at in range(1, counted.n_calls + 1):
-                root = tmp_path / "w"
-                shutil.copytree(template, root)
-                disk = FaultyDisk(at, error, stays=stays)
-                with trials.trial(f"call {at}"):
-                    with contextlib.suppress(Died, FeatureStoreError), disk.inserted():
-                        ingest_dataset(spec, root)
-                    require_survived(root, spec, expected)
-                shutil.rmtree(root)
+    with faults(f"{fault}, at every fsync, rename, link, mkdir, write of an ingest") as trials:
+        for at in range(1, counted.n_calls + 1):
+            root = tmp_path / "w"
+            shutil.copytree(template, root)
+            disk = FaultyDisk(at, error, stays=stays)
+            with trials.trial(f"call {at}"):
+                with contextlib.suppress(Died, FeatureStoreError), disk.inserted():
+                    ingest_dataset(spec, root)
+                require_survived(root, spec, expected)
+            shutil.rmtree(root)
 
 
 STRACE = shutil.which("strace")
@@ -236,7 +237,7 @@ def test_command__survives_a_fault_at_system_calls(injection, two_specs, tmp_pat
     calls = {"fsync": 24, "mkdir": 12, "rename": 5, "link": 1, "unlink": 12, "pwrite64": 8, "write": 30}
     with faults(f"{injection.partition('=')[2]} at a system call of the ingest command, by strace") as trials:
         for call, n in calls.items():
-            for at in range(1, n + 1, 1 if n < 10 else 3):
+            for at in range(1, n + 1, 1 if n < 10 else 5):
                 root = tmp_path / "w"
                 shutil.copytree(template, root)
                 trace = [str(STRACE), "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
@@ -287,7 +288,7 @@ def test_full_disk__is_one_clear_error_and_changes_nothing(two_specs, tmp_path, 
         shutil.copytree(template, disk / "warehouse")
         ballast = disk / "ballast"
         before = contents(disk / "warehouse")
-        for kilobytes in range(0, 320, share(80, 8)):
+        for kilobytes in range(0, 320, share(160, 8)):
             usage = shutil.disk_usage(disk)
             ballast.write_bytes(b"x" * max(usage.free - kilobytes * 1024, 0))
             with trials.trial(f"{kilobytes} kB free"):
