@@ -23,26 +23,26 @@ import polars as pl
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
 from ingest import reference
-from ingest.axis import GeneAxis, read_axes
-from ingest.cells import write_cells
-from ingest.given import GivenRows, gather_rows
-from ingest.journal import Journal
-from ingest.label import Labels, label_rows
-from ingest.listed import Listed, read_listed, write_listed
-from ingest.long_table import LongTable
-from ingest.lookups import Lookups
-from ingest.phenotypes import Screen, read_screen, write_screen
+from ingest.conditions.axis import GeneAxis, read_axes
+from ingest.conditions.given import GivenRows, gather_rows
+from ingest.conditions.label import Labels, label_rows
+from ingest.conditions.lookups import Lookups
+from ingest.conditions.roles import named_rows
+from ingest.conditions.rows import read_rows
+from ingest.conditions.side_tables import SideTable
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, Reader
-from ingest.replicates import write_moderated
-from ingest.reported import write_reported, write_reported_quality
-from ingest.roles import named_rows
-from ingest.rows import read_rows
-from ingest.side_tables import SideTable
+from ingest.release.tables import write_table
+from ingest.reported.listed import Listed, read_listed, write_listed
+from ingest.reported.long_table import LongTable
+from ingest.reported.matrix import write_reported, write_reported_quality
+from ingest.reported.phenotypes import Screen, read_screen, write_screen
+from ingest.signatures.cells import write_cells
+from ingest.signatures.replicates import write_moderated
+from ingest.signatures.wells import PlateScale, Wells
 from ingest.spec import DatasetSpec
-from ingest.summing import Summing
-from ingest.tables import write_table
-from ingest.wells import PlateScale, Wells
+from ingest.sums.journal import Journal
+from ingest.sums.summing import Summing
 
 
 @dataclass(frozen=True, slots=True)

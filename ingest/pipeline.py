@@ -18,21 +18,21 @@ from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import SourceError, SpecError, did_you_mean
 from featurestore.snapshot import read_manifest, read_snapshot, release_path
 from ingest import reference
-from ingest.ceiling import default_ceiling
-from ingest.database import refresh_database
+from ingest.conditions.lookups import Lookups
+from ingest.conditions.rows import name_within
+from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import Job
-from ingest.journal import Journal
-from ingest.long_table import LongTable
-from ingest.lookups import Lookups
-from ingest.open import open_source
 from ingest.progress import step
-from ingest.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
 from ingest.reader import Reader
-from ingest.rows import name_within
-from ingest.side_tables import open_side_tables
+from ingest.readers.open import open_source
+from ingest.release.database import refresh_database
+from ingest.release.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
+from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec, read_spec
-from ingest.summing import Summing
+from ingest.sums.ceiling import default_ceiling
+from ingest.sums.journal import Journal
+from ingest.sums.summing import Summing
 
 DISTRIBUTION = "perturbation-featurestore"
 
@@ -74,7 +74,7 @@ def ingest_dataset(
         Most that sums of cells take in memory; a quarter of the machine's by default. It changes no digit of a
         release. Unit: bytes.
     cluster
-        Who sums cells, see :func:`ingest.cluster.on_cluster`; this process by default. It changes no digit either.
+        Who sums cells, see :func:`ingest.sums.cluster.on_cluster`; this process by default. It changes no digit either.
 
     Raises
     ------

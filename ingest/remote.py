@@ -24,7 +24,7 @@ from featurestore.objects import ObjectStore
 from featurestore.snapshot import MANIFEST, REFERENCES, Snapshot, release_path, snapshot_path, snapshot_text
 from ingest.pipeline import Outcome
 from ingest.progress import step
-from ingest.publish import following
+from ingest.release.publish import following
 from ingest.spec import DatasetSpec
 
 SCRATCH = "FEATURESTORE_SCRATCH"

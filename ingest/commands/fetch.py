@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ingest.catalogue import SHIPPED, Entry, find_entry, read_catalogue
-from ingest.fetch import Fetched, fetch_dataset
+from ingest.catalogue.catalogue import SHIPPED, Entry, find_entry, read_catalogue
+from ingest.catalogue.fetch import Fetched, fetch_dataset
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".gctx.gz", ".h5ad.gz")
 """Endings of what no reader opens as it is."""

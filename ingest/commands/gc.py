@@ -9,7 +9,7 @@ import click
 import polars as pl
 
 from featurestore.commands.query import format_option, output_option, show
-from ingest.collect import collect
+from ingest.release.collect import collect
 
 
 @click.command()

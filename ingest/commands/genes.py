@@ -10,7 +10,7 @@ import click
 from featurestore.commands.query import show
 from featurestore.snapshot import SNAPSHOTS
 from ingest import map_genes
-from ingest.gene_list import parse_gene_list, read_gene_list
+from ingest.identifiers.gene_list import parse_gene_list, read_gene_list
 
 STANDARD_INPUT = Path("-")
 
@@ -60,7 +60,7 @@ def genes(
       featurestore genes screen.h5ad --symbols gene_name --format csv -o genes.csv
       cut -f1 table.tsv | featurestore genes - --format json
     """
-    from ingest.gene_report import report, rows  # noqa: PLC0415, help needs no table of genes
+    from ingest.identifiers.gene_report import report, rows  # noqa: PLC0415, help needs no table of genes
 
     if file == STANDARD_INPUT:
         listed = parse_gene_list(sys.stdin.buffer.read(), column=column, symbols=symbols)

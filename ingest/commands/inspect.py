@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 
 from featurestore.errors import SpecError
-from ingest.draft import Draft, draft_spec
-from ingest.inspect import inspect_file
+from ingest.inspection.draft import Draft, draft_spec
+from ingest.inspection.inspect import inspect_file
 from ingest.inspection.report import as_json, print_report
 
 

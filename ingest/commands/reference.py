@@ -83,7 +83,7 @@ def compare(warehouse: Path, folder: Path, form: str) -> None:
 
     Nothing is written. With --format json: one object for each gene or target that would change.
     """
-    from ingest.reference_changes import (  # noqa: PLC0415, loads the harmonisers
+    from ingest.identifiers.reference_changes import (  # noqa: PLC0415, loads the harmonisers
         changes_in_datasets,
         changes_in_tables,
         count_identifiers,

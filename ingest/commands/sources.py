@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from featurestore.commands.query import format_option, output_option, show
-from ingest.catalogue import read_catalogue
+from ingest.catalogue.catalogue import read_catalogue
+from ingest.catalogue.sources import sentences, sums, table_of_sources
 from ingest.commands.fetch import catalogue_option
-from ingest.sources import sentences, sums, table_of_sources
 
 SHOWN = (
     "dataset_id", "assay", "format", "n_conditions", "n_cells", "size_gb", "licence", "fetch", "release_id",

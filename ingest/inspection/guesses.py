@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.catalogue import Entry
+from ingest.catalogue.catalogue import Entry
 from ingest.harmonise.contexts import map_contexts
 from ingest.inspection.columns import Column
 from ingest.inspection.knockdown import OwnExpression

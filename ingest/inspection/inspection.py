@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.catalogue import Entry
+from ingest.catalogue.catalogue import Entry
 from ingest.inspection.beside import Beside
 from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.labels import Labels

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import FeatureStoreError
-from ingest.catalogue import Entry
+from ingest.catalogue.catalogue import Entry
 from ingest.inspection.columns import Column, summarise
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds

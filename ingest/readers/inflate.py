@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from ingest.ahead import N_CORES
+from ingest.readers.ahead import N_CORES
 from ingest.readers.hdf5 import filters, path_of
 
 Values: TypeAlias = npt.NDArray[Any]

@@ -54,8 +54,8 @@ matrix = parse(sys.argv[1], rid=genes, cid=rows).data_df.loc[genes, rows].to_num
 
 OURS = """
 import sys, numpy as np
-from ingest.open import open_source
-from ingest.selection import selected_blocks
+from ingest.readers.open import open_source
+from ingest.readers.selection import selected_blocks
 rows, genes = ([line.strip() for line in open(name)] for name in sys.argv[2:4])
 reader = open_source(sys.argv[1])
 at = {name: i for i, name in enumerate(reader.rows(["index"])["index"])}

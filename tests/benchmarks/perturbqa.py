@@ -17,7 +17,7 @@ import click
 from featurestore.evaluate.pair_evaluation import DECISIVE, evaluate_pairs
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.warehouse import Warehouse
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.pipeline import ingest_dataset
 
 LINES = {"k562": "K562", "rpe1": "RPE1", "jurkat": "Jurkat"}

@@ -15,7 +15,7 @@ import click
 
 from featurestore.errors import FeatureStoreError, SpecError
 from featurestore.warehouse import Warehouse
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset

@@ -22,8 +22,8 @@ from featurestore.contract import RELEASE
 from featurestore.snapshot import read_snapshot
 from featurestore.warehouse import Warehouse
 from ingest import reference
-from ingest.publish import publish, staging
-from ingest.tables import TileWriter, write_table
+from ingest.release.publish import publish, staging
+from ingest.release.tables import TileWriter, write_table
 from warehouse import tiles
 
 DATASETS = 4

@@ -17,8 +17,8 @@ from scipy import special
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from ingest import reference
-from ingest.contrast import benjamini_hochberg
-from ingest.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.signatures.contrast import benjamini_hochberg
 
 LATENT = 20
 NOISE = 0.15

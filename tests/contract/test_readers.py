@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.layouts.examples import EXAMPLES
-from ingest.open import formats, open_source
+from ingest.readers.open import formats, open_source
 from ingest.testing import CHECKS, Case
 
 FORMATS = {kind.name: kind for kind in formats()}

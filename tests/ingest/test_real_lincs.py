@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from featurestore.warehouse import Warehouse
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.pipeline import ingest_dataset
 
 TABLES = ("condition", "mapping", "quality", "rejected")

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from featurestore.warehouse import Warehouse
-from ingest.command import find_spec
+from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 
 DATASET = "papalexi_2021_thp1"

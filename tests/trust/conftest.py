@@ -18,10 +18,10 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from ingest.database import refresh_database
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
+from ingest.release.database import refresh_database
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -20,8 +20,8 @@ from prison import Prison
 
 from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
-from ingest.draft import draft_spec
-from ingest.inspect import inspect_file
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
 

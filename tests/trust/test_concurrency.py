@@ -14,8 +14,8 @@ from featurestore.locks import PUBLISHING, publishing
 from featurestore.snapshot import read_snapshot, snapshot_numbers
 from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
-from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
+from ingest.release.collect import collect
 
 
 def entries(log: Path) -> list[list]:

@@ -23,11 +23,11 @@ from featurestore.locks import PUBLISHING
 from featurestore.snapshot import read_snapshot, release_path, snapshot_path
 from featurestore.verify import verify
 from featurestore.warehouse import DATABASE, Warehouse
-from ingest import summing
-from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
-from ingest.publish import publish, staging
-from ingest.tables import write_table
+from ingest.release.collect import collect
+from ingest.release.publish import publish, staging
+from ingest.release.tables import write_table
+from ingest.sums import summing
 
 SAMPLE = 12
 """Every twelfth boundary is tried in the quick share, others for each fault."""

@@ -19,10 +19,10 @@ from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapsho
 from featurestore.snapshot import read_snapshot, release_path, snapshot_numbers, snapshot_path
 from featurestore.verify import verify
 from featurestore.warehouse import DATABASE, Warehouse
-from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
-from ingest.publish import name_release
-from ingest.staging import staging
+from ingest.release.collect import collect
+from ingest.release.publish import name_release
+from ingest.release.staging import staging
 
 
 def names(root: Path) -> list[str]:
@@ -203,7 +203,7 @@ def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, mo
 def test_locks__end_with_a_killed_process(warehouse):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom featurestore.locks import publishing\n"
-        "from ingest.staging import staging\nroot = Path(sys.argv[1])\n"
+        "from ingest.release.staging import staging\nroot = Path(sys.argv[1])\n"
         "with staging(root) as folder, publishing(root):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(warehouse)], stdout=subprocess.PIPE) as process:

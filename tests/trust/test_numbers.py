@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.warehouse import Warehouse
-from ingest import accumulate as accumulating
-from ingest.accumulate import GroupSums, accumulate
-from ingest.contrast import Control, Moments, match, welch
 from ingest.kernel import UNIT
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX, CscBlock, CsrBlock, DenseBlock
-from ingest.values import ValueCheck
+from ingest.signatures.contrast import Control, Moments, match, welch
+from ingest.sums import accumulate as accumulating
+from ingest.sums.accumulate import GroupSums, accumulate
+from ingest.sums.values import ValueCheck
 
 mpmath.mp.dps = 60
 HALF_UNIT = 0.5 / UNIT

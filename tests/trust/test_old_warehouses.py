@@ -12,9 +12,9 @@ from featurestore.errors import WarehouseError
 from featurestore.snapshot import read_snapshot, snapshot_path
 from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
-from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
-from ingest.recompute import recompute
+from ingest.release.collect import collect
+from ingest.signatures.recompute import recompute
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def written_by(monkeypatch, tmp_path, dataset):
 
     def write(version: int, table: str = "", lacking: str = ""):
         with monkeypatch.context() as patch:
-            for module in ("featurestore.snapshot", "ingest.publish", "ingest.pipeline"):
+            for module in ("featurestore.snapshot", "ingest.release.publish", "ingest.pipeline"):
                 patch.setattr(f"{module}.CONTRACT_VERSION", version)
             if table:
                 whole = contract.RELEASE[table]

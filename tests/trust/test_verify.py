@@ -18,9 +18,9 @@ from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, read_sna
 from featurestore.sqlfiles import heading, sql_files
 from featurestore.verify import verify
 from featurestore.warehouse import DATABASE, Warehouse
-from ingest.database import refresh_database
 from ingest.pipeline import ingest_dataset
-from ingest.recompute import recompute
+from ingest.release.database import refresh_database
+from ingest.signatures.recompute import recompute
 
 
 def flip(path: Path, bit: int) -> None:

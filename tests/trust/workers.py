@@ -18,14 +18,16 @@ from featurestore.errors import FeatureStoreError
 from featurestore.snapshot import snapshot_numbers
 from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
-from ingest.collect import collect
 from ingest.pipeline import ingest_dataset
+from ingest.release.collect import collect
 
 
 def context() -> multiprocessing.context.ForkServerContext:
     """Give processes that start in milliseconds."""
     forked = multiprocessing.get_context("forkserver")
-    forked.set_forkserver_preload(["featurestore.cli", "featurestore.verify", "ingest.collect", "ingest.pipeline"])
+    forked.set_forkserver_preload(
+        ["featurestore.cli", "featurestore.verify", "ingest.release.collect", "ingest.pipeline"]
+    )
     return forked
 
 

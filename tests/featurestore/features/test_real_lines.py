@@ -9,7 +9,7 @@ from featurestore.errors import LeakageError
 from featurestore.features.builder import build
 from featurestore.features.spec import parse_spec
 from featurestore.warehouse import Warehouse
-from ingest.command import find_spec
+from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 
 SPEC = """

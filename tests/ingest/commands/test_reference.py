@@ -14,9 +14,9 @@ from featurestore.cli import featurestore
 from featurestore.errors import SourceError
 from featurestore.warehouse import Warehouse
 from ingest import reference
+from ingest.identifiers.reference_changes import changes_in_datasets, changes_in_tables, count_identifiers
 from ingest.reference import build
 from ingest.reference.build import content_hash, write_reference
-from ingest.reference_changes import changes_in_datasets, changes_in_tables, count_identifiers
 
 
 def run(*words, warehouse="no such warehouse"):

@@ -9,11 +9,11 @@ import pytest
 import scipy.io
 
 from featurestore.errors import SourceFormatError
-from ingest.open import open_source
 from ingest.readers.gct import GctFormat
 from ingest.readers.gctx import GctxFormat
 from ingest.readers.h5ad import H5adFormat
 from ingest.readers.mtx import MtxFormat
+from ingest.readers.open import open_source
 
 
 @pytest.mark.parametrize(

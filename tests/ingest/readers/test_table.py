@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.layouts.tables import write_genes_by_samples, write_wide, write_wide_parquet
-from ingest.open import open_source
+from ingest.readers.open import open_source
 from ingest.readers.parquet_table import ParquetTableReader
 from ingest.readers.table import TableFormat, TableReader
 from ingest.testing import assemble

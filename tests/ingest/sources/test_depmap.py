@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.errors import SourceFormatError, SpecError
 from featurestore.warehouse import Warehouse
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.layouts.tables import write_chronos, write_depmap
 from ingest.pipeline import ingest_dataset
 

@@ -11,7 +11,7 @@ from featurestore.warehouse import Warehouse
 from ingest.layouts import write_gctx
 from ingest.layouts.tables import write_depmap, write_genes_by_samples, write_wide
 from ingest.pipeline import ingest_dataset
-from ingest.recompute import recompute
+from ingest.signatures.recompute import recompute
 
 GENES = pl.DataFrame({"index": ["TP53", "MYC", "STAT1", "JAK2", "IRF1", "GAPDH"]})
 SAMPLES = [f"s{i}" for i in range(8)]

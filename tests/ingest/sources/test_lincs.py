@@ -9,7 +9,7 @@ import pytest
 from featurestore.errors import SourceFormatError, SpecError
 from featurestore.warehouse import Warehouse
 from ingest import reference
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.layouts.lincs import draw_signatures, write_gse92742, write_lincs_2020
 from ingest.pipeline import ingest_dataset
 

@@ -9,10 +9,10 @@ import pytest
 from featurestore.errors import MissingControlError, SpecError
 from featurestore.warehouse import Warehouse
 from ingest import reference
-from ingest.command import shipped_specs
+from ingest.commands.ingest import shipped_specs
 from ingest.layouts.lincs import Signatures, write_lincs_wells
-from ingest.modz import moderate
 from ingest.pipeline import ingest_dataset
+from ingest.signatures.modz import moderate
 
 SPECS = shipped_specs()
 CMAPPY = {

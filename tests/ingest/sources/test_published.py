@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 
 from featurestore.warehouse import Warehouse
-from ingest.catalogue import SPECS
-from ingest.command import find_spec
+from ingest.catalogue.catalogue import SPECS
+from ingest.commands.ingest import find_spec
 from ingest.layouts.crispr_screens import contexts
 from ingest.layouts.drug_screens import TAHOE_WELLS
 from ingest.layouts.miniature import GENES
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.replogle_screens import POPULATIONS, populations
-from ingest.open import open_source
 from ingest.pipeline import ingest_dataset
+from ingest.readers.open import open_source
 from ingest.spec import read_spec
 
 UNASSIGNED = "no perturbation assigned"

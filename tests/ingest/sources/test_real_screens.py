@@ -7,18 +7,18 @@ import pytest
 import scipy.io
 
 from featurestore.warehouse import Warehouse
-from ingest.axis import read_axis
-from ingest.catalogue import SPECS
-from ingest.given import gather_rows
+from ingest.catalogue.catalogue import SPECS
+from ingest.conditions.axis import read_axis
+from ingest.conditions.given import gather_rows
+from ingest.conditions.label import label_rows
+from ingest.conditions.lookups import Lookups
+from ingest.conditions.rows import read_rows
+from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.genes import map_genes
-from ingest.label import label_rows
 from ingest.layouts.tokens import write_tokens
-from ingest.lookups import Lookups
 from ingest.pipeline import ingest_dataset
 from ingest.readers.tokens import TokensFormat
-from ingest.rows import read_rows
 from ingest.sections import TableSection
-from ingest.side_tables import open_side_tables
 from ingest.spec import read_spec
 
 

@@ -1,0 +1,1 @@
+"""What the field has published, where, under which terms; and its files, fetched and checked."""

@@ -1,0 +1,153 @@
+"""``featurestore ingest``: bring datasets into the warehouse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+import click
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from featurestore.cli import Place
+from featurestore.errors import SpecError, did_you_mean
+from featurestore.objects import ObjectStore
+from ingest.harmonise.online import OnlineGenes
+from ingest.harmonise.online_cache import AnswerCache
+from ingest.harmonise.online_service import GeneService
+from ingest.pipeline import Outcome, ingest_dataset
+from ingest.remote import copy_latest, fetch_inputs, push, scratch
+from ingest.spec import read_spec
+from ingest.sums.cluster import on_cluster
+
+
+class ByteCount(click.ParamType[int]):
+    """A number of bytes: 8GB, 512 MiB."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a size."""
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(value))
+        except ValidationError:
+            self.fail(f"{value!r} is no size; try 8GB", param, ctx)
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=Place(),
+    help="Folder of the data files, where that is not the spec's own; or its address on an object store "
+    "(s3://bucket/folder), from which they are fetched.",
+)
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask mygene.info (or FEATURESTORE_MYGENE_URL) for genes that the reference leaves open, and for nothing else.",
+)
+@click.option(
+    "--memory",
+    type=ByteCount(),
+    help="Most that sums of cells take in memory, such as 8GB; the rest waits on the disk.  [default: a quarter of it]",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Sum cells on a Dask cluster: the address of its scheduler (tcp://node7:8786), its scheduler file (.json), or "
+    "'local' for a process on every core. The release is the same to the last digit.",
+)
+@click.pass_obj
+def ingest(
+    warehouse: str | Path,
+    specs: tuple[Path, ...],
+    data: str | Path | None,
+    memory: int | None,
+    dask: str | None,
+    *,
+    online: bool,
+) -> None:
+    """Ingest the datasets that SPEC files describe; SPEC may also be the name of a spec that comes with featurestore.
+
+    Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
+    leaves the warehouse as it was. No network is touched without --online.
+
+    An ingest that is interrupted after its first minute continues where it stopped when the same is asked again: the
+    sums of cells so far wait in the warehouse's staging folder, until then or until gc.
+
+    A warehouse or data on an object store (s3://) go through the system's temporary folder, or FEATURESTORE_SCRATCH.
+
+    With --dask, files and warehouse are on a file system that every worker sees under the same path, and workers run
+    this featurestore. Workers may come, go and crash meanwhile.
+
+    \b
+    Examples:
+      featurestore ingest replogle_2022_k562_essential.toml
+      featurestore ingest papalexi_2021_thp1 --data downloads/
+      featurestore ingest tahoe_100m.toml --dask /shared/scheduler.json
+    """
+    service = GeneService()
+    if isinstance(data, Path) and not data.is_dir():
+        raise SpecError("There is no such folder.", where=str(data), do="name another with --data")
+    with on_cluster(dask, memory) if dask else nullcontext() as cluster:
+        for spec in map(find_spec, specs):
+            with _places(warehouse, data, spec) as (root, folder, store):
+                fallback = OnlineGenes(service, AnswerCache(root)) if online else None
+                outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
+                click.echo(_summary(push(store, root, outcome) if store and outcome.is_new else outcome))
+            if fallback is not None:
+                click.echo(fallback.summary(), err=True)
+
+
+@contextmanager
+def _places(
+    warehouse: str | Path, data: str | Path | None, spec: Path
+) -> Iterator[tuple[Path, Path | None, ObjectStore | None]]:
+    """Give the folders to ingest into and from, and the object store that the warehouse is on."""
+    with ExitStack() as stack:
+        store = None
+        if isinstance(warehouse, str):
+            store = ObjectStore(warehouse)
+            warehouse = stack.enter_context(scratch())
+            copy_latest(store, warehouse)
+        if isinstance(data, str):
+            inputs = ObjectStore(data)
+            data = stack.enter_context(scratch())
+            fetch_inputs(inputs, read_spec(spec), data)
+        yield warehouse, data, store
+
+
+def shipped_specs() -> dict[str, Path]:
+    """Name the specs that come with featurestore."""
+    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))}
+
+
+def find_spec(spec: Path) -> Path:
+    """Resolve a spec given as a file or as the name of one that comes with featurestore.
+
+    Raises
+    ------
+    SpecError
+        There is neither.
+    """
+    shipped = shipped_specs()
+    if not spec.exists() and spec.name == str(spec) and spec.suffix != ".toml":
+        if spec.name not in shipped:
+            raise SpecError(f"There is no spec '{spec}'.", do=did_you_mean(spec.name, shipped))
+        return shipped[spec.name]
+    return spec
+
+
+def _summary(outcome: Outcome) -> str:
+    if not outcome.is_new:
+        return f"{outcome.dataset_id}: nothing to do, release {outcome.release_id} is in snapshot {outcome.snapshot}"
+    rows: Counter[str] = Counter()
+    for file in outcome.manifest["files"]:
+        rows[file["table"]] += file["rows"]
+    return (
+        f"{outcome.dataset_id}: {rows['condition']:,} conditions x {rows['gene']:,} genes, "
+        f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "
+        f"({outcome.manifest['seconds']:.1f} s)"
+    )

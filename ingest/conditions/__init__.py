@@ -1,0 +1,1 @@
+"""From the published tables of a dataset to its conditions and its gene axis."""

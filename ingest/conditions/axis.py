@@ -1,0 +1,245 @@
+"""The gene axis of a release: the published gene table, harmonised, and each matrix column's place on the axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.contract import RELEASE
+from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.conditions.rows import columns_of
+from ingest.conditions.side_tables import SideTable, join_tables
+from ingest.harmonise.genes import GeneMapping, collapse, decide_by_context, map_genes
+from ingest.harmonise.online import OnlineGenes
+from ingest.reader import Reader
+from ingest.readers.padding import zero_genes
+from ingest.spec import COUNTS, DatasetSpec
+
+NOT_COUNTED = "non_gene"
+OTHER_SPECIES = ["mouse_ensembl", "other_species"]
+ALL_ZERO = "zero in every row of the file: taken as not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneAxis:
+    """Genes of a release and where the columns of one file go.
+
+    ``genes`` and ``mapping`` have the columns of the release's tables; ``slots`` has shape (columns,), -1 for a column
+    that is no gene of the axis; ``is_counted`` (columns,) is false for counters and spike-ins, which are no part of a
+    library; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred.
+    """
+
+    genes: pl.DataFrame
+    slots: npt.NDArray[np.int32]
+    mapping: pl.DataFrame
+    n_published: int
+    is_counted: npt.NDArray[np.bool_]
+    is_landmark: npt.NDArray[np.bool_]
+
+
+def read_axes(
+    readers: Sequence[Reader], tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
+) -> list[GeneAxis]:
+    """Map the genes of all files of a dataset, which have to be the same, to one axis.
+
+    Parameters
+    ----------
+    readers
+        The open files.
+    tables
+        Separate gene tables.
+    spec
+        The dataset's spec.
+    online
+        A service to ask for names that are not known, if any.
+
+    Raises
+    ------
+    SourceFormatError
+        A file measures other genes than the first, or its identifier column is missing, or names a gene twice.
+    SpecError
+        A condition on the gene table cannot be evaluated.
+    HarmonisationError
+        Too few identifiers are known.
+    """
+    first, genes = read_axis(readers[0], tables, spec, online), readers[0].genes()
+    axes = [first]
+    for reader in readers[1:]:
+        is_same = spec.genes.absent is None and reader.genes().equals(genes)
+        axes.append(first if is_same else same_genes(first, read_axis(reader, tables, spec, online), reader))
+    return axes
+
+
+def read_axis(
+    reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
+) -> GeneAxis:
+    """Map the genes of a file.
+
+    Parameters
+    ----------
+    reader
+        The open file.
+    tables
+        Separate gene tables.
+    spec
+        The dataset's spec.
+    online
+        What to ask for genes that the reference leaves open.
+
+    Raises
+    ------
+    SourceFormatError
+        The identifier column is missing, or names a gene twice.
+    SpecError
+        A condition on the gene table cannot be evaluated.
+    HarmonisationError
+        Too few identifiers are known.
+    """
+    published = _published(reader, tables, spec)
+    is_kept = _chosen(published, spec.genes.where, "genes.where")
+    is_absent = is_kept & zero_genes(reader) if spec.genes.absent == "all_zero" else np.zeros_like(is_kept)
+    is_kept &= ~is_absent
+    kept = published.filter(pl.Series(is_kept))
+    ids = kept[spec.genes.id].cast(pl.String)
+    _refuse_duplicates(ids, reader, spec)
+    symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
+    translate = spec.genes.translate_mouse
+    mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=translate)
+    mapping = decide_by_context(mapping)
+    mapping = online.complete(mapping) if online is not None else mapping
+    where = f"{reader.path}, gene column '{spec.genes.id}'"
+    _of_the_organism(mapping).require_mapped(spec.genes.max_unmapped, where=where)
+    axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS)
+    symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
+    genes = pl.DataFrame(
+        {
+            "gene_index": np.arange(len(axis.gene_ids), dtype=np.int32),
+            "gene_id": axis.gene_ids,
+            "gene_symbol": [symbol_of[gene] for gene in axis.gene_ids],
+        },
+        schema=RELEASE["gene"].schema,
+    )
+    slots = np.full(is_kept.size, -1, np.int32)
+    slots[is_kept] = axis.column_to_slot
+    is_counted = np.ones(is_kept.size, bool)
+    is_counted[is_kept] = (axis.mapping.table["status"] != NOT_COUNTED).to_numpy()
+    is_landmark = np.ones(genes.height, bool)
+    is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
+    unwanted = published.filter(~pl.Series(is_kept | is_absent))
+    ledger = pl.concat(
+        [
+            _ledger(axis.mapping.table, kept, spec),
+            _left_out(unwanted, spec, "left_out", f"where: {spec.genes.where}"),
+            _left_out(published.filter(pl.Series(is_absent)), spec, "absent", ALL_ZERO),
+        ]
+    )
+    return GeneAxis(genes, slots, ledger, published.height, is_counted, is_landmark)
+
+
+def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
+    """Bring the axis of a further file of a dataset to the first file's.
+
+    Raises
+    ------
+    SourceFormatError
+        The file measures other genes: a sum over both would take not measured for zero.
+    """
+    position = {gene: index for index, gene in enumerate(first.genes["gene_id"])}
+    genes = other.genes["gene_id"].to_list()
+    if set(genes) != set(position):
+        raise SourceFormatError(
+            "The files of the dataset do not measure the same genes.",
+            where=str(reader.path),
+            expected=f"the {len(position):,} genes of the first file",
+            got=f"{len(genes):,} genes, {len(set(genes) & set(position)):,} of them shared",
+            do="ingest them as separate datasets",
+        )
+    place = np.array([*(position[gene] for gene in genes), -1], np.int32)
+    return replace(other, genes=first.genes, slots=place[other.slots], is_landmark=first.is_landmark)
+
+
+def _published(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
+    given = spec.genes
+    wanted = [given.id, given.symbol, *given.notes, *columns_of(given.where), *columns_of(given.landmarks)]
+    named = [name for name in wanted if name is not None]
+    genes = join_tables(reader.genes(), tables, named)
+    for name in named:
+        if name not in genes.columns:
+            known = [*genes.columns, *(column for table in tables for column in table.columns)]
+            raise SourceFormatError(
+                f"The gene table has no column '{name}'.",
+                where=f"{reader.path}, named under [genes]",
+                do=did_you_mean(name, known),
+            )
+    return genes
+
+
+def _chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArray[np.bool_]:
+    """Evaluate a condition on the gene table; shape (columns,)."""
+    if where is None:
+        return np.ones(published.height, bool)
+    try:
+        return published.select(pl.sql_expr(where).fill_null(value=False)).to_series().to_numpy()
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
+
+
+def _of_the_organism(mapping: GeneMapping) -> GeneMapping:
+    """Leave out the genes of other species, if there are any besides: cells of two species may share a file."""
+    others = mapping.table.filter(~pl.col("id_kind").is_in(OTHER_SPECIES) | pl.col("gene_id").is_not_null())
+    return mapping.with_table(others) if others.height else mapping
+
+
+def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> None:
+    if spec.genes.duplicates == "collapse":
+        return
+    repeated = (
+        ids.drop_nulls().value_counts().filter(pl.col("count") > 1).sort("count", ids.name, descending=[True, False])
+    )
+    if repeated.height:
+        first = ", ".join(f"{name!r} ({count} times)" for name, count in repeated.head(3).rows())
+        raise SourceFormatError(
+            f"The file gives {repeated.height:,} gene identifiers more than once.",
+            where=f"{reader.path}, gene column '{spec.genes.id}'",
+            expected="one column of the matrix for each gene identifier",
+            got=first,
+            do='name a column of distinct identifiers as id under [genes], or set duplicates = "collapse" there: '
+            "counts of one gene are then added in each cell",
+        )
+
+
+def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    note = pl.concat_str(pl.col("note"), *_quoted(spec), separator="; ", ignore_nulls=True)
+    rows = pl.concat([table, published.select(spec.genes.notes)], how="horizontal").select(
+        entity=pl.lit("gene"),
+        original="original",
+        target_id="gene_id",
+        status="status",
+        method="method",
+        candidates="candidates",
+        note=pl.when(note != "").then(note),
+    )
+    return rows.cast(RELEASE["mapping"].schema)
+
+
+def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: str) -> pl.DataFrame:
+    """Ledger rows of the genes that the spec does not want, or that the file does not measure."""
+    rows = published.select(
+        entity=pl.lit("gene"),
+        original=pl.col(spec.genes.id).cast(pl.String),
+        target_id=pl.lit(None),
+        status=pl.lit(status),
+        method=pl.lit("spec"),
+        candidates=pl.lit([], pl.List(pl.String)),
+        note=pl.concat_str(pl.lit(reason), *_quoted(spec), separator="; ", ignore_nulls=True),
+    )
+    return rows.cast(RELEASE["mapping"].schema)
+
+
+def _quoted(spec: DatasetSpec) -> list[pl.Expr]:
+    """Quote columns of the gene table from the gene table: ``feature_space = landmark``."""
+    return [pl.format(f"{name} = {{}}", pl.col(name)) for name in spec.genes.notes]

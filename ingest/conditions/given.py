@@ -1,0 +1,175 @@
+"""What the files of a dataset say of their rows, gathered file by file.
+
+Of a row, of which there may be a hundred million, only numbers are kept: which combination of labels it has, which
+batch, which half, and whether the spec's ``where`` takes it. Values that are differences already have a row for each
+signature, few enough to keep their ids and their published quality too.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import SpecError, ValuesError
+from ingest.conditions.roles import IS_CONTROL, ROLES, role_expressions
+from ingest.reader import INDEX
+from ingest.spec import COUNTS, DatasetSpec
+
+NUMBER = "number of the distinct row"
+
+Integers = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRows:
+    """The rows of one file, or of several, one after another.
+
+    Attributes
+    ----------
+    combos
+        The distinct combinations of labels: a column for each role.
+    combo
+        The combination of every row. Shape (rows,).
+    batches
+        The distinct batches, sorted.
+    batch
+        The batch of every row. Shape (rows,).
+    half
+        0 or 1 for every row, by a hash of its key. Shape (rows,).
+    is_kept
+        Whether ``where`` takes the row. Shape (rows,).
+    cells
+        Of how many cells every row is the pseudobulk, shape (rows,); no values where a row is a cell or a well.
+    published
+        The key of every row with its quality columns, where values are differences already, or with what a read
+        covers; else empty.
+    """
+
+    combos: pl.DataFrame
+    combo: Integers
+    batches: pl.DataFrame
+    batch: Integers
+    half: Integers
+    is_kept: npt.NDArray[np.bool_]
+    cells: npt.NDArray[np.float64]
+    published: pl.DataFrame
+
+
+def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
+    """Gather the row tables of a dataset's files.
+
+    Parameters
+    ----------
+    tables
+        One for each file: ``index`` and the columns that the spec names.
+    spec
+        The dataset's spec.
+
+    Raises
+    ------
+    SpecError
+        A condition of the spec cannot be evaluated.
+    ValuesError
+        A row is a pseudobulk of an unknown number of cells.
+    """
+    parts = [_of_one(table, spec) for table in tables]
+    combos, combo = _merged([(part.combos, part.combo) for part in parts])
+    batches, batch = _merged([(part.batches, part.batch) for part in parts])
+    place = batches.to_series().rank("ordinal").fill_null(batches.height).to_numpy().astype(np.int32) - 1
+    return GivenRows(
+        combos=combos,
+        combo=combo,
+        batches=batches.sort("batch", nulls_last=True),
+        batch=place[batch],
+        half=np.concatenate([part.half for part in parts]),
+        is_kept=np.concatenate([part.is_kept for part in parts]),
+        cells=np.concatenate([part.cells for part in parts]),
+        published=pl.concat([part.published for part in parts], how="vertical_relaxed"),
+    )
+
+
+def half_of(keys: pl.Series) -> Integers:
+    """Split rows in two halves by their key: 0 or 1, the same on every machine. Shape (rows,)."""
+    crc = np.fromiter((zlib.crc32(key.encode()) for key in keys.cast(pl.String).fill_null("")), np.uint64, keys.len())
+    return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63)).astype(np.int32)
+
+
+def _of_one(rows: pl.DataFrame, spec: DatasetSpec) -> GivenRows:
+    condition = spec.condition
+    is_kept = _taken(rows, condition.where, "where", default=True).to_numpy()
+    if condition.control_where is not None:
+        is_control = _taken(rows, condition.control_where, "control_where", default=False)
+        rows = rows.with_columns(is_control.alias(IS_CONTROL))
+    roles = role_expressions(spec)
+    fixed = [role for role in roles if not role.meta.root_names()]
+    combos, combo = _distinct(rows.select(role for role in roles if role.meta.root_names()))
+    if condition.batch:
+        batches, batch = _distinct(rows.select(pl.col(condition.batch).cast(pl.String).alias("batch")))
+    else:
+        batches, batch = pl.DataFrame({"batch": [None]}, {"batch": pl.String}), np.zeros(rows.height, np.int32)
+    return GivenRows(
+        combos=combos.with_columns(fixed).select(ROLES),
+        combo=combo,
+        batches=batches,
+        batch=batch,
+        half=np.zeros(rows.height, np.int32) if spec.is_relative else half_of(rows[INDEX]),
+        is_kept=is_kept,
+        cells=_cells(rows, is_kept & (spec.dataset.values in COUNTS), condition.cell_numbers),
+        published=_published(rows, spec),
+    )
+
+
+def _published(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    if spec.coverage is not None:
+        return rows.select(INDEX, *dict.fromkeys(spec.coverage.columns().values()))
+    return rows.select(INDEX, *spec.quality.columns()) if spec.is_relative else pl.DataFrame()
+
+
+def _taken(rows: pl.DataFrame, where: str | None, key: str, *, default: bool) -> pl.Series:
+    """Evaluate a condition of the spec on every row; what is neither true nor false is false."""
+    if where is None:
+        return pl.repeat(default, rows.height, dtype=pl.Boolean, eager=True)
+    try:
+        taken = rows.select(pl.sql_expr(where).fill_null(value=False)).to_series()
+        return taken.cast(pl.Boolean, strict=True)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        place = f"condition.{key}: {where}"
+        raise SpecError(f"'{key}' cannot be evaluated.", where=place, got=str(error)) from None
+
+
+def _cells(rows: pl.DataFrame, is_needed: npt.NDArray[np.bool_], columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Read of how many cells each row is the pseudobulk: the first number above 0 in the columns, else NaN."""
+    if not columns:
+        return np.empty(0)
+    numbers = [pl.col(name).cast(pl.Float64, strict=False).fill_nan(None) for name in columns]
+    given = rows.select(pl.coalesce(pl.when(number > 0).then(number) for number in numbers)).to_series()
+    unknown = (given.is_null() & pl.Series(is_needed)).arg_true()
+    if len(unknown):
+        raise ValuesError(
+            "A row does not say of how many cells it is the pseudobulk.",
+            where=f"row {rows[INDEX][int(unknown[0])]!r}, {' and '.join(columns)}",
+            expected="a number above 0",
+            got=f"none in {len(unknown):,} rows",
+            do="name a further column as cells under [condition], or leave such rows out with where",
+        )
+    return given.fill_null(np.nan).to_numpy()
+
+
+def _distinct(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+    """Return the distinct rows of a table in order of appearance, and which of them each row is."""
+    distinct = table.unique(maintain_order=True)
+    numbered = distinct.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(NUMBER))
+    found = table.join(numbered, on=table.columns, how="left", nulls_equal=True, maintain_order="left")
+    return distinct, found[NUMBER].to_numpy()
+
+
+def _merged(parts: Sequence[tuple[pl.DataFrame, Integers]]) -> tuple[pl.DataFrame, Integers]:
+    """Bring the distinct rows of several tables together, and number the rows of all of them anew."""
+    distinct, place = _distinct(pl.concat([table for table, _ in parts]))
+    firsts = np.cumsum([0, *(table.height for table, _ in parts)])
+    return distinct, np.concatenate([place[first:][rows] for first, (_, rows) in zip(firsts, parts, strict=False)])

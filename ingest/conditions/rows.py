@@ -1,0 +1,84 @@
+"""The row table of a dataset: what a file and the tables beside it say of each cell, well or signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from featurestore.errors import SpecError, did_you_mean
+from ingest.conditions.side_tables import SideTable, join_tables
+from ingest.reader import INDEX, Reader
+from ingest.sections import groups_of
+from ingest.spec import DatasetSpec
+
+FILE = "file"
+"""In ``[rows] extract``: the path of the file, within the folder of the dataset."""
+
+
+def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path) -> pl.DataFrame:
+    """Read the columns that a spec names, of the file's own row table and of the tables beside it.
+
+    Where the table that ``[rows]`` names and the file have a column in common, the table's is taken; a column read out
+    of a name comes before both.
+
+    Parameters
+    ----------
+    reader
+        The open file.
+    spec
+        The dataset's spec.
+    tables
+        The tables beside it.
+    folder
+        The folder that the files of the spec are relative to.
+
+    Raises
+    ------
+    SpecError
+        A column is in none of them.
+    """
+    condition, patterns = spec.condition, spec.rows.extract
+    conditions = (*columns_of(condition.where), *columns_of(condition.control_where))
+    wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *(name for name in patterns if name != FILE)]))
+    replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
+    needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
+    rows = reader.rows([name for name in reader.row_columns() if name in needed])
+    before = rows.columns
+    rows = _extracted(rows, patterns, name_within(reader.path, folder))
+    rows = join_tables(rows, tables, wanted, spec.label_columns())
+    rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
+    missing = [name for name in wanted if name not in rows.columns]
+    if missing:
+        known = list(dict.fromkeys([*reader.row_columns(), *(name for table in tables for name in table.columns)]))
+        names = ", ".join(map(repr, missing))
+        raise SpecError(
+            f"The row table has no column {names}.",
+            where=f"{reader.path}, named by the spec",
+            expected="one of: " + ", ".join(known),
+            do="; ".join(did_you_mean(name, known) for name in missing),
+        )
+    return rows
+
+
+def name_within(path: Path, folder: Path) -> str:
+    """Name a file by its path within a folder, or by its name alone where it lies elsewhere."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _extracted(rows: pl.DataFrame, patterns: Mapping[str, str], file: str = "") -> pl.DataFrame:
+    """Add a column for each named group of the patterns whose column is there; null where a pattern does not fit."""
+    for column, pattern in patterns.items():
+        if column in (FILE, *rows.columns):
+            text = pl.lit(file) if column == FILE else pl.col(column).cast(pl.String)
+            rows = rows.with_columns(text.str.extract_groups(pattern).struct.field(*groups_of(pattern)))
+    return rows
+
+
+def columns_of(where: str | None) -> list[str]:
+    """List the columns that a condition is about; none where it cannot be parsed, which is told when it is applied."""
+    try:
+        return [] if where is None else pl.sql_expr(where).meta.root_names()
+    except pl.exceptions.PolarsError:
+        return []

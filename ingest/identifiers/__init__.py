@@ -1,0 +1,1 @@
+"""Lists of identifiers outside a dataset: mapped, reported, and compared between gene references."""

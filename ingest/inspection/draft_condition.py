@@ -1,0 +1,164 @@
+"""The part of a drafted spec that makes conditions of rows: labels, controls, cells, doses, times, batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
+from ingest.inspection.draft_lines import Lines, to_toml
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.known import plain
+from ingest.inspection.roles import LEAST, NAMED, Guess
+from ingest.reader import INDEX
+from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS, REPLICATE_VALUES
+
+COMBINED = " + "
+UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
+"""Endings of columns' names that tell the unit of their numbers."""
+
+
+def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Draft ``[condition]``; names of files are relative to ``folder``."""
+    lines.section("condition")
+    if found.is_phenotype or found.values.kind == "log2tpm1":
+        _cell_lines(lines, found, folder)
+        return
+    best, labels = found.best("perturbation"), found.labels
+    if best is None or labels is None:
+        lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
+        lines.ask("kind", "crispri")
+    else:
+        _perturbation(lines, found, best)
+        kind = found.roles["kind"][0]
+        name = "kind" if kind.column is None else "kind_column"
+        lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
+    _controls(lines, found)
+    if labels is not None and labels.unassigned:
+        lines.set("unassigned", list(labels.unassigned), _counts(labels.unassigned))
+    for key, rule in (("separator", labels.separator), ("strip", labels.strip)) if labels is not None else ():
+        if rule is not None:
+            lines.set(key, rule[0], rule[1])
+    _context(lines, found)
+    _quantities(lines, found)
+    _partition(lines, found)
+
+
+def _perturbation(lines: Lines, found: Inspection, best: Guess) -> None:
+    """Write the column of labels, or the two of a combination."""
+    combined = found.best("combined")
+    if combined is None:
+        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        return
+    lines.set("perturbation", [best.column, combined.column], _why(best), f"with {_why(combined)}")
+    lines.set("separator", COMBINED, "what the two names are joined by")
+
+
+def _cell_lines(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Write conditions of a matrix whose rows are cell lines: its columns are what was perturbed, if anything was."""
+    model = "model_id" if "model_id" in found.columns else INDEX
+    if found.is_phenotype:
+        lines.set("perturbation", MATRIX_COLUMNS, "a column of the matrix is a perturbed gene")
+        lines.set("kind", "crispr_knockout", "as in DepMap's screens")
+    else:
+        lines.set("perturbation", model, "nothing was: these are cell lines at rest")
+        lines.set("kind", "control")
+    lines.set("context", {"column": model})
+    if is_model_table(found) and found.row_table is not None:
+        lines.set("context_table", relative(found.row_table.path, folder), "names of the cell lines")
+    if "is_default" in found.columns:
+        lines.set("where", "is_default", "of several rows of a line the one to use")
+
+
+def is_model_table(found: Inspection) -> bool:
+    """Say whether the table beside a file is one of cell lines, which tells contexts rather than rows."""
+    return found.row_table is not None and found.row_table.key in PUBLISHED_COLUMNS["depmap_id"]
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Name a file as a spec in a folder does."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _controls(lines: Lines, found: Inspection) -> None:
+    labels, wells = found.labels, found.best("control")
+    has_kinds = bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
+    if labels is not None and labels.controls:
+        lines.set("controls", list(labels.controls), _counts(labels.controls))
+    elif wells is not None and wells.value is not None and not found.is_relative:
+        lines.set("control_where", wells.value, _why(wells))
+    elif found.needs_control and not has_kinds:
+        suspects = labels.suspects if labels is not None else {}
+        told = f"; may be: {_counts(suspects)}" if suspects else ""
+        lines.ask("controls", list(suspects) or ["non-targeting"], f"no known label of controls is there{told}")
+
+
+def _context(lines: Lines, found: Inspection) -> None:
+    """Write the cells in which it was done, and their stimulus where a column of its own has it."""
+    context, stimulus = found.best("context"), found.best("second perturbation")
+    if context is None:
+        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done", _columns(found))
+        return
+    value = {"column": context.column} if context.value is None else {"value": context.value}
+    reasons = [_why(context), *_also(found.roles["context"][1:])]
+    if stimulus is not None:
+        cells = f"{{{context.column}}}" if context.value is None else context.value
+        value = {"template": f"{cells}, {{{stimulus.column}}}"}
+        reasons.append(f"with {_why(stimulus)}")
+    lines.set("context", value, *reasons)
+
+
+def _quantities(lines: Lines, found: Inspection) -> None:
+    kind = found.roles["kind"][0].value if found.roles.get("kind") else None
+    for role, example in (("dose", "nM"), ("time", "h")):
+        guess = found.best(role)
+        if guess is None or guess.column is None or (role == "dose" and kind in GENETIC_KINDS):
+            continue
+        has_own_unit = any("such as" in reason for reason in guess.reasons)
+        unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
+        told = "" if has_own_unit or unit else f'no unit is given: add unit = "{example}" if that is it'
+        value: dict[str, object] = {"column": guess.column}
+        if unit:
+            value["unit"] = unit
+        if role == "dose" and found.is_measured:
+            value["nominal"] = True
+            told = f"{told}; " * bool(told) + "doses as measured, taken as those that were meant"
+        lines.set(role, value, _why(guess), told)
+
+
+def _partition(lines: Lines, found: Inspection) -> None:
+    """Write the batch, of how many cells a row is made, and mention what else rows differ by."""
+    batch = found.best("batch")
+    if batch is None and found.values.kind in REPLICATE_VALUES:
+        batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
+    if batch is not None and not found.is_relative:
+        lines.set("batch", batch.column, _why(batch), *_also(found.roles["batch"][1:]))
+    if found.cells:
+        value = found.cells if len(found.cells) > 1 else found.cells[0]
+        lines.set("cells", value, "a row is a population: of so many cells")
+    for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
+        for guess in found.roles[role][:1]:
+            lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
+
+
+def _unit_in(column: str) -> str | None:
+    return next((unit for ending, unit in UNITS.items() if plain(column).endswith(ending)), None)
+
+
+def _why(guess: Guess) -> str:
+    name = f"column '{guess.column}': " if guess.column is not None else ""
+    return f"[{guess.score:.2f}] {name}{'; '.join(guess.reasons)}"
+
+
+def _also(guesses: Iterable[Guess]) -> list[str]:
+    return [f"or {_why(guess)}" for guess in list(guesses)[:2] if guess.score >= LEAST]
+
+
+def _counts(labels: dict[str, int]) -> str:
+    return ", ".join(f"{label!r} ({n:,} rows)" for label, n in labels.items())
+
+
+def _columns(found: Inspection) -> str:
+    names = [name for name in found.columns if name != INDEX]
+    return f"columns are {', '.join(names[:20])}" if names else "there is no column but the key"

@@ -1,0 +1,227 @@
+"""Look at a published file: what it is, what its numbers are, and what its columns may mean, each with the evidence.
+
+The matrix is looked at no further than its beginning, the row table column by column, so a file of any size takes
+seconds and little memory.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.catalogue.catalogue import Entry, read_catalogue
+from ingest.harmonise.genes import map_genes
+from ingest.inspection.beside import Beside, find_table, read_joined
+from ingest.inspection.columns import MOST_LABELS, Column, summarise
+from ingest.inspection.gene_ids import GeneIds, judge_genes
+from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.knockdown import OwnExpression, own_expression
+from ingest.inspection.known import POPULATION
+from ingest.inspection.labels import Labels, judge_labels
+from ingest.inspection.listed import inspect_listed
+from ingest.inspection.roles import SURE, guess_keys, guess_roles
+from ingest.inspection.sample import take_sample
+from ingest.inspection.values import Values, judge_values
+from ingest.reader import INDEX, Reader
+from ingest.readers.hdf5 import is_hdf5
+from ingest.readers.open import open_source
+from ingest.spec import RELATIVE_VALUES
+
+TABLES = "table"
+MODEL = "model_id"
+"""The column that DepMap's reader gives the cell lines in."""
+MOST_KEYS = 5_000_000
+"""Row keys are looked at in files of up to so many rows."""
+
+
+def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
+    """Inspect a file of any format that is known.
+
+    Parameters
+    ----------
+    path
+        The file.
+    matrix
+        Which matrix to look at, in a file that holds several; where None the first, or the one that holds counts.
+
+    Raises
+    ------
+    SourceFormatError
+        The file is of no known format, or damaged.
+    """
+    listed = (
+        None if matrix is not None or not path.is_file() or is_hdf5(path) else inspect_listed(path, _catalogued(path))
+    )
+    if listed is not None:
+        return listed
+    first = _inspect(path, matrix)
+    if first.format.startswith(TABLES) and first.genes.id is None:
+        turned = _inspect(path, matrix, "lines")
+        return turned if turned.genes.id is not None else first
+    if matrix is not None or first.values.kind == "counts":
+        return first
+    others = (_inspect(path, name) for name in first.matrices[1:])
+    return next((other for other in others if other.values.kind == "counts"), first)
+
+
+def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Inspection:
+    layout = None if genes_in is None else {"genes_in": genes_in}
+    with closing(open_source(path, matrix=matrix, layout=layout)) as reader:
+        return _Look(reader, matrix, genes_in).inspection()
+
+
+class _Look:
+    """An open file being looked at."""
+
+    def __init__(self, reader: Reader, matrix: str | None, genes_in: str | None) -> None:
+        self.reader, self.matrix, self.genes_in = reader, matrix, genes_in
+        self.entry = _catalogued(reader.path)
+        self.sample = take_sample(reader)
+        self.row_table: Beside | None = None
+        self.extract: dict[str, str] = {}
+        self.added = pl.DataFrame()
+        names = [name for name in reader.row_columns() if name != INDEX or reader.n_rows <= MOST_KEYS]
+        self.columns = {name: summarise(reader.rows([name])[name]) for name in names}
+        self.roles = guess_roles(list(self.columns.values()))
+        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+            self._look_beside()
+        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+            self._look_into_keys()
+
+    def inspection(self) -> Inspection:
+        """Judge all there is."""
+        genes, gene_table, gene_of_column = self._genes()
+        values = judge_values(self.sample, self.reader.path, self.matrix, self._cells_of_rows(), self.reader.format)
+        if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
+            told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
+            values = Values("bp_coverage", 0.8, (*values.evidence, told))
+        if values.kind in RELATIVE_VALUES and INDEX in self.columns and not self.roles["perturbation"]:
+            self.roles["perturbation"] = guess_keys(self.columns[INDEX])
+        self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
+        totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
+        labels = self._labels(values, gene_of_column)
+        self._tell_combinations(labels)
+        dose = next((guess.column for guess in self.roles["dose"] if guess.column is not None), None)
+        return Inspection(
+            path=self.reader.path,
+            format=self.reader.format,
+            files=self.reader.files,
+            n_bytes=sum(file.stat().st_size for file in self.reader.files),
+            n_rows=self.reader.n_rows,
+            n_genes=self.reader.n_genes,
+            matrix=self.matrix,
+            matrices=getattr(self.reader, "matrices", ()),
+            values=values,
+            genes=genes,
+            columns=tuple(self.columns),
+            labels=labels,
+            roles=self.roles,
+            units=find_units(self.roles, self.columns),
+            is_measured=dose is not None and self.columns[dose].are_measured,
+            extract=self.extract,
+            genes_in=self.genes_in,
+            row_table=self.row_table,
+            gene_table=gene_table,
+            entry=self.entry,
+            total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
+            n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
+        )
+
+    def _n_silent(self) -> int:
+        stored = self.sample.matrix
+        return int(stored.shape[1] - np.unique(stored.indices[stored.data != 0]).size)
+
+    def _tell_combinations(self, labels: Labels | None) -> None:
+        """Take a second column of compounds for their combination: it holds the same control label."""
+        seconds = self.roles["second perturbation"]
+        if labels is None or labels.gene_share >= SURE or not seconds:
+            return
+        if set(self.columns[str(seconds[0].column)].controls) & set(labels.controls):
+            self.roles["combined"], self.roles["second perturbation"] = seconds, []
+
+    def _look_beside(self) -> None:
+        name = MODEL if MODEL in self.columns else INDEX
+        keys = self.reader.rows([name])[name]
+        self.row_table = find_table(keys, self.reader.path, self.reader.files)
+        if self.row_table is not None:
+            self._add(read_joined(self.row_table, keys))
+
+    def _look_into_keys(self) -> None:
+        """Read the targets out of the rows' keys, where those are the names of populations."""
+        keys = self.columns.get(INDEX)
+        if keys is None or not keys.labels["label"].head(MOST_LABELS).str.contains(POPULATION).all():
+            return
+        self.extract = {INDEX: POPULATION}
+        found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
+        self._add(found.struct.unnest())
+
+    def _add(self, table: pl.DataFrame) -> None:
+        """Take further columns into account."""
+        self.added = table
+        self.columns |= {name: summarise(table[name]) for name in table.columns}
+        self.roles = guess_roles(list(self.columns.values()))
+
+    def _read(self, name: str) -> pl.Series:
+        return self.added[name] if name in self.added.columns else self.reader.rows([name])[name]
+
+    def _genes(self) -> tuple[GeneIds, Beside | None, pl.Series]:
+        """Judge the gene table, and one beside the file where it tells more; also give each column's gene."""
+        table, beside = self.sample.genes, None
+        genes = judge_genes(table, self.reader.n_genes)
+        if len(table.columns) == 1:
+            beside = find_table(table[INDEX], self.reader.path, self.reader.files)
+        if beside is not None:
+            joined = table.hstack(read_joined(beside, table[INDEX]))
+            better = judge_genes(joined, self.reader.n_genes)
+            is_better = better.id is not None and (genes.id is None or better.symbol is not None)
+            table, genes, beside = (joined, better, beside) if is_better else (table, genes, None)
+        if genes.id is None:
+            return genes, beside, pl.Series([None] * table.height, dtype=pl.String)
+        return genes, beside, map_genes(table[genes.id.name].cast(pl.String), kind=genes.id.kind).table["gene_id"]
+
+    def _cells_of_rows(self) -> npt.NDArray[np.float64] | None:
+        for guess in self.roles["n_cells"][:1]:
+            return self._read(str(guess.column)).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        return None
+
+    def _labels(self, values: Values, gene_of_column: pl.Series) -> Labels | None:
+        """Judge the labels of perturbations, and what depends on them: how they were made, and in which batches."""
+        best = next((guess for guess in self.roles["perturbation"] if guess.score >= SURE), None)
+        if best is None or best.column is None:
+            return None
+        column, perturbation = self.columns[best.column], self._read(best.column)
+        labels = judge_labels(column)
+        own = self._own_expression(perturbation, column, gene_of_column, values)
+        self.roles["kind"] = guess_kinds(self.roles, self.columns, labels, own, self.reader.path, self.entry)
+        self.roles["control"] = [
+            where_control(guess, self.columns[str(guess.column)]) for guess in self.roles["control"]
+        ]
+        for role in ("batch", "second perturbation"):
+            table = pl.DataFrame([self._read(str(guess.column)) for guess in self.roles[role]])
+            self.roles[role] = weigh_by_controls(self.roles[role], perturbation, list(labels.controls), table)
+        return labels
+
+    def _own_expression(
+        self, perturbation: pl.Series, column: Column, gene_of_column: pl.Series, values: Values
+    ) -> OwnExpression | None:
+        if not self.sample.has_whole_rows or values.kind not in {"counts", "log1p"}:
+            return None
+        labels = perturbation.cast(pl.String).str.strip_chars().head(self.sample.n_rows)
+        return own_expression(self.sample, labels, column.genes, gene_of_column, is_log=values.kind == "log1p")
+
+
+@cache
+def _shipped() -> list[Entry]:
+    return list(read_catalogue().values())
+
+
+def _catalogued(path: Path) -> Entry | None:
+    """Find the catalogued dataset that has a file of this name."""
+    named = (entry for entry in _shipped() if any(file.is_called(path.name) for file in entry.files))
+    return next(named, None)

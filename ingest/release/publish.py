@@ -1,0 +1,201 @@
+"""Publish a release: all of it or nothing, and never over something that was there.
+
+Work happens in a folder of its own under ``staging/``. When it is whole, every file is checksummed and flushed to
+disk, the folder is renamed into ``releases/``, and the next snapshot file is created exclusively; whoever loses that
+race re-reads the latest snapshot and tries again. A process killed anywhere leaves the last snapshot as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from featurestore.contract import CONTRACT_VERSION, RELEASE
+from featurestore.errors import WarehouseError
+from featurestore.locks import publishing
+from featurestore.snapshot import (
+    MANIFEST,
+    REFERENCES,
+    Snapshot,
+    file_sha256,
+    read_snapshot,
+    release_path,
+    snapshot_path,
+    snapshot_text,
+)
+from ingest.readers.ahead import ahead
+from ingest.release.database import refresh_database
+from ingest.release.staging import flush, staging, telling_refusal
+
+__all__ = ["content_hash", "file_sha256", "keep_reference", "name_release", "publish", "staging"]
+
+
+def content_hash(content: Any) -> str:
+    """Hash a JSON-like value, whatever the order of its keys: 16 hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path) -> Snapshot:
+    """Turn a staged folder of Parquet tables into a release, and name it in a new snapshot.
+
+    Parameters
+    ----------
+    root
+        The warehouse.
+    folder
+        The staged folder, inside ``root``: tables named as in ``contract.RELEASE``, as a file or a folder of parts.
+    manifest
+        What is known of the release; ``dataset_id``, ``release_id`` and ``gene_reference`` are needed.
+    reference
+        Folder of the gene tables that the release was mapped with.
+
+    Returns
+    -------
+    The snapshot that names the release.
+
+    Raises
+    ------
+    WarehouseError
+        A staged table is missing or does not have the contract's columns.
+    """
+    dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
+    tables = sorted(folder.rglob("*.parquet"))
+    described = [of_table for _, of_table in ahead(lambda path: _describe(path, folder), tables)]
+    copied = [{"path": path.name, **_bytes(path)} for path in sorted(reference.iterdir()) if path.is_file()]
+    content = manifest | {"contract_version": CONTRACT_VERSION, "files": described, "reference_files": copied}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for path in [*folder.rglob("*"), folder]:
+        flush(path)
+    with publishing(root):
+        keep_reference(root, manifest["gene_reference"], reference)
+        _put_in_place(folder, release_path(root, dataset_id, release_id))
+        snapshot = _name(root, dataset_id, release_id)
+    refresh_database(root)
+    return snapshot
+
+
+def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot | None:
+    """Create the snapshot in which a dataset is at a release that is in its place already; None where it is not."""
+    with telling_refusal(root), publishing(root):
+        if not (release_path(root, dataset_id, release_id) / MANIFEST).is_file():
+            return None
+        snapshot = _name(root, dataset_id, release_id)
+    refresh_database(root)
+    return snapshot
+
+
+def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
+    checksum = file_sha256(release_path(root, dataset_id, release_id) / MANIFEST)
+    while True:
+        latest = read_snapshot(root)
+        if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
+            return latest
+        previous = file_sha256(snapshot_path(root, latest.number)) if latest.number else None
+        snapshot = following(latest, dataset_id, release_id, checksum, previous)
+        if _create_exclusively(root, snapshot):
+            return snapshot
+
+
+def following(latest: Snapshot, dataset_id: str, release_id: str, checksum: str, previous: str | None) -> Snapshot:
+    """Return the snapshot after the latest, in which a dataset is at a release.
+
+    ``checksum`` is of the release's manifest, ``previous`` of the latest snapshot's file.
+    """
+    return replace(
+        latest,
+        number=latest.number + 1,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        note=f"ingest {dataset_id}",
+        datasets=dict(sorted((latest.datasets | {dataset_id: release_id}).items())),
+        manifests=dict(sorted((latest.manifests | {dataset_id: checksum}).items())),
+        previous=previous,
+        contract_version=CONTRACT_VERSION,
+    )
+
+
+def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:
+    target = snapshot_path(root, snapshot.number)
+    _make_folder(target.parent)
+    with staging(root) as folder:
+        path = folder / target.name
+        path.write_text(snapshot_text(snapshot), encoding="utf-8")
+        flush(path)
+        try:
+            os.link(path, target)
+        except FileExistsError:
+            return False
+    flush(target.parent)
+    return True
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    _make_folder(target.parent)
+    try:
+        folder.rename(target)
+    except OSError as error:  # the same release, published before or by another process, stays
+        if not (target / MANIFEST).is_file():
+            raise WarehouseError(
+                "A release could not be put in its place.",
+                where=str(target),
+                got=error.strerror or str(error),
+                do="remove what is there and try again",
+            ) from error
+    flush(target.parent)
+
+
+def keep_reference(root: Path, reference_id: str, reference: Path) -> None:
+    """Copy the gene tables of a folder into the warehouse, if it does not have them."""
+    target = root / REFERENCES / reference_id
+    if target.exists():
+        return
+    with staging(root) as folder:
+        copy = folder / reference_id
+        shutil.copytree(reference, copy)
+        for path in [*copy.rglob("*"), copy]:
+            flush(path)
+        _make_folder(target.parent)
+        with suppress(FileExistsError):
+            copy.rename(target)
+    flush(target.parent)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder and those above it so that they outlast a loss of power."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        flush(folder.parent)
+
+
+def _describe(path: Path, folder: Path) -> dict[str, Any]:
+    relative = path.relative_to(folder)
+    table = RELEASE.get(relative.parts[0].removesuffix(".parquet"))
+    if table is None:
+        raise WarehouseError(f"'{relative}' is not a table of a release.", expected=", ".join(RELEASE))
+    metadata = pq.read_metadata(path)
+    if tuple(metadata.schema.to_arrow_schema().names) != table.columns:
+        raise WarehouseError(
+            f"Table '{table.name}' does not keep the contract.",
+            expected=", ".join(table.columns),
+            got=", ".join(metadata.schema.to_arrow_schema().names),
+        )
+    return {
+        "table": table.name,
+        "path": relative.as_posix(),
+        "rows": metadata.num_rows,
+        **_bytes(path),
+    }
+
+
+def _bytes(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}

@@ -1,0 +1,1 @@
+"""What sources computed themselves: signatures, calls and phenotypes, kept as they were published."""

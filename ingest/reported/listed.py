@@ -1,0 +1,162 @@
+"""Tables of a dataset published as a table with a line for each condition and gene: effects, calls, gene sets.
+
+Only what is listed is written: a pair without a line is unknown, and has no row. The files are asked one after another,
+so memory is a file's sorted lines at most, whatever the number of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from featurestore.errors import SourceFormatError
+from ingest.conditions.axis import GeneAxis, read_axis
+from ingest.conditions.given import GivenRows, gather_rows
+from ingest.conditions.label import Labels, label_rows
+from ingest.conditions.lookups import Lookups
+from ingest.conditions.roles import named_rows
+from ingest.conditions.rows import read_rows
+from ingest.conditions.side_tables import SideTable
+from ingest.reader import INDEX
+from ingest.release.tables import RowWriter
+from ingest.reported.long_table import LongTable
+from ingest.spec import DatasetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A long table, its names harmonised.
+
+    Parameters
+    ----------
+    tables
+        The files.
+    found
+        For each file its distinct rows, as published, with ``index``: the condition that they are of.
+    given, labels
+        Rows and conditions, one each.
+    axis
+        The genes of all files, whose ``names`` are as published.
+    """
+
+    tables: Sequence[LongTable]
+    found: list[pl.DataFrame]
+    given: GivenRows
+    labels: Labels
+    axis: GeneAxis
+    names: pl.Series
+
+
+def read_listed(
+    tables: Sequence[LongTable],
+    row_tables: Sequence[SideTable],
+    gene_tables: Sequence[SideTable],
+    folder: Path,
+    spec: DatasetSpec,
+    lookups: Lookups,
+) -> Listed:
+    """Harmonise the conditions and genes that the files list.
+
+    Conditions are named by what is published of them, so lines of one condition in several files are of one condition.
+
+    Raises
+    ------
+    FeatureStoreError
+        Spec or files are at fault.
+    """
+    found = [named_rows(read_rows(table, spec, row_tables, folder), spec) for table in tables]
+    rows = pl.concat(found, how="vertical_relaxed").unique(INDEX, keep="first", maintain_order=True)
+    given = gather_rows([rows], spec)
+    where = ", ".join(table.path.name for table in tables)
+    labels = label_rows(given, spec, lookups, where=where)
+    genes = pl.concat([table.genes()[INDEX] for table in tables]).unique().sort()
+    axis = read_axis(tables[0].listing(genes), gene_tables, spec, lookups.online)
+    return Listed(tables, found, given, labels, axis, genes)
+
+
+def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callable[[int], None]) -> None:
+    """Write the signature table: a row for each line, ordered as tiles are within each file.
+
+    Parameters
+    ----------
+    folder
+        The staged release.
+    listed
+        The table.
+    effect_kind
+        What the effects are.
+    advance
+        Called with the number of files done.
+
+    Raises
+    ------
+    SourceFormatError
+        Two lines are of one condition and gene.
+    """
+    of_id = pl.DataFrame({INDEX: listed.given.published[INDEX], "condition_index": listed.labels.condition_of_row})
+    named = pl.DataFrame({"gene": listed.names, "gene_index": listed.axis.slots})
+    genes = named.filter(pl.col("gene_index") >= 0)
+    with RowWriter(folder, "signature") as writer:
+        for table, rows in zip(listed.tables, listed.found, strict=True):
+            own = [name for name in rows.columns if name != INDEX and name in table.row_columns()]
+            conditions = rows.join(of_id.filter(pl.col("condition_index") >= 0), on=INDEX)
+            last = None
+            for batch in table.effects(conditions.select("condition_index", *own).unique(), genes):
+                last = _refuse_repeats(batch, last, listed, table)
+                writer.write(pa.Table.from_batches([batch]), {"effect_kind": effect_kind})
+            advance(1)
+    if len(listed.tables) > 1:
+        _refuse_repeats_between(folder, listed)
+
+
+def _refuse_repeats(
+    batch: pa.RecordBatch, last: tuple[int, int] | None, listed: Listed, table: LongTable
+) -> tuple[int, int] | None:
+    """Refuse two lines of one condition and gene, which sorting has brought together."""
+    if not batch.num_rows:
+        return last
+    conditions, genes = (batch.column(name).to_numpy() for name in ("condition_index", "gene_index"))
+    same = np.flatnonzero((np.diff(conditions) == 0) & (np.diff(genes) == 0))
+    if same.size or last == (conditions[0], genes[0]):
+        at = int(same[0]) if same.size else 0
+        raise _repeated(int(conditions[at]), int(genes[at]), listed, table.path)
+    return int(conditions[-1]), int(genes[-1])
+
+
+def _refuse_repeats_between(folder: Path, listed: Listed) -> None:
+    """Refuse two lines of one condition and gene in different files, looking at conditions that several files have."""
+    shared = pl.concat([rows.select(pl.col(INDEX).unique()) for rows in listed.found]).filter(
+        pl.col(INDEX).is_duplicated()
+    )
+    numbers = listed.labels.condition.filter(pl.col("condition_id").is_in(shared[INDEX].implode()))["condition_index"]
+    if numbers.is_empty():
+        return
+    with duckdb.connect(":memory:") as connection:
+        connection.register("shared", numbers.to_frame().to_arrow())
+        source = str(folder / "signature" / "*.parquet")
+        twice = connection.execute(
+            "select condition_index, gene_index from read_parquet($1) semi join shared using (condition_index) "
+            "group by all having count(*) > 1 limit 1",
+            [source],
+        ).fetchone()
+    if twice is not None:
+        condition, gene = twice
+        raise _repeated(condition, gene, listed, listed.tables[0].path.parent)
+
+
+def _repeated(condition: int, gene: int, listed: Listed, path: Path) -> SourceFormatError:
+    name = listed.labels.condition.filter(pl.col("condition_index") == condition)["condition_id"][0]
+    symbol = listed.axis.genes.filter(pl.col("gene_index") == gene)["gene_symbol"][0]
+    return SourceFormatError(
+        "Two lines are of one condition and gene.",
+        where=str(path),
+        got=f"{symbol} in {name}",
+        do="name the column that tells them apart (batch, dose, time, cluster) under [condition], or leave lines out "
+        "with where under [table]",
+    )

@@ -1,0 +1,237 @@
+"""A published table with a line for each condition and gene, asked with DuckDB whatever its size.
+
+What a spec says of it are columns, or SQL over its columns; that SQL sees the one file and nothing else. Sorting goes
+to disk when it does not fit in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.reader import BLOCK_BYTES, INDEX, Block
+from ingest.readers.gene_sets import read_creeds, read_gmt
+from ingest.readers.plain_text import is_gzip
+from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
+from ingest.sections import EffectsSection
+
+PARQUET = b"PAR1"
+FILE = "file"
+"""The column that holds the name of the file, for SQL over several."""
+MOST_SHOWN = 300
+NULLS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+MEMORY = "2GB"
+LINES_AT_ONCE = 500_000
+STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
+SETS = {"gmt": read_gmt, "creeds": read_creeds}
+FORMATS = ("csv", "parquet", *SETS)
+
+
+class LongTable:
+    """One file of such a table.
+
+    Parameters
+    ----------
+    path
+        Delimited text, Parquet, GMT or the JSON of CREEDS.
+    section
+        What the spec says of it.
+    texts
+        Columns that are text, whatever they look like: those of conditions and genes.
+    file_format
+        One of ``FORMATS``; told from the content where it is None.
+    genes
+        What is listed, where that is known already.
+
+    Raises
+    ------
+    SourceFormatError
+        The file cannot be read as a table, or not as one of that format.
+    SpecError
+        A column or expression of the spec is wrong.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        section: EffectsSection,
+        texts: Sequence[str],
+        file_format: str | None,
+        genes: pl.Series | None = None,
+    ) -> None:
+        self.path = path
+        self.files: tuple[Path, ...] = (path,)
+        self.n_rows = self.n_genes = 0
+        self._genes = genes
+        self._section, self._texts = section, frozenset(texts)
+        self._kind = _kind(path, file_format)
+        self.format = f"long table ({self._kind})"
+        with self._lines() as connection:
+            self._columns: list[str] = connection.sql("from lines").columns
+
+    def listing(self, genes: pl.Series) -> LongTable:
+        """Return the same table with the genes of all files of the dataset."""
+        return LongTable(self.path, self._section, sorted(self._texts), self._kind, genes)
+
+    def row_columns(self) -> list[str]:
+        """Names of the columns, ``index`` first."""
+        return [INDEX, *self._columns]
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the distinct values of some columns, numbered."""
+        wanted = [name for name in (columns or self.row_columns()) if name != INDEX]
+        distinct = f"select distinct {', '.join(map(_quoted, wanted)) or '1'} from lines order by all"  # noqa: S608, quoted
+        with self._lines() as connection, self._telling():
+            table: pl.DataFrame = connection.sql(distinct).pl()
+        return table.select(pl.int_range(pl.len()).cast(pl.String).alias(INDEX), *wanted)
+
+    def genes(self) -> pl.DataFrame:
+        """Read the distinct genes."""
+        if self._genes is not None:
+            return pl.DataFrame({INDEX: self._genes})
+        with self._lines() as connection, self._telling():
+            table: pl.DataFrame = connection.sql(
+                "select distinct gene from lines where gene is not null order by 1"
+            ).pl()
+        return table.select(pl.col("gene").alias(INDEX))
+
+    def effects(self, conditions: pl.DataFrame, genes: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+        """Stream what is listed, in the order of tiles.
+
+        Parameters
+        ----------
+        conditions
+            ``condition_index``, and the columns of the table by which a line is found to be of that condition.
+        genes
+            ``gene_index`` and ``gene`` as published.
+
+        Returns
+        -------
+        Batches of ``condition_index``, ``gene_index`` and the five statistics; what is infinite is missing.
+        """
+        keys = [name for name in conditions.columns if name != "condition_index"]
+        same = " and ".join(f"l.{_quoted(key)} is not distinct from c.{_quoted(key)}" for key in keys)
+        finite = ", ".join(f"case when isfinite({name}) then {name} end as {name}" for name in STATISTICS)
+        query = (
+            f"select c.condition_index, g.gene_index, {finite} from lines l "  # noqa: S608, quoted
+            f"join conditions c on {same} join genes g on l.gene = g.gene "
+            f"order by c.condition_index // {TILE_CONDITIONS}, g.gene_index // {TILE_GENES}, 1, 2"
+        )
+        with self._lines() as connection, self._telling():
+            connection.register("conditions", conditions.to_arrow())
+            connection.register("genes", genes.to_arrow())
+            yield from connection.sql(query).to_arrow_reader(LINES_AT_ONCE)
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:  # noqa: ARG002, as readers have it
+        """Refuse: there is no matrix."""
+        raise SourceFormatError("a table with a line for each condition and gene has no matrix", where=str(self.path))
+
+    def close(self) -> None:
+        """Do nothing: the file is open only while it is asked."""
+
+    @contextmanager
+    def _lines(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file as the view ``lines``: the wanted lines, with its columns, the gene and the statistics."""
+        with tempfile.TemporaryDirectory(prefix="long-table-") as folder, duckdb.connect(":memory:") as connection:
+            connection.execute(f"set memory_limit = '{MEMORY}'")
+            connection.execute(f"set temp_directory = {_literal(folder)}")
+            connection.execute(f"set allowed_paths = [{_literal(str(self.path))}]")
+            if self._kind in SETS:
+                connection.register("content", SETS[self._kind](self.path).to_arrow())
+            connection.execute("set enable_external_access = false")
+            connection.execute("set python_enable_replacements = false")
+            connection.execute("set lock_configuration = true")
+            with self._telling():
+                columns = connection.sql(f"from {self._source()} limit 0").columns
+            try:
+                connection.execute(self._view(columns))
+            except duckdb.Error as error:
+                raise SpecError(
+                    "The table does not have what the spec names.",
+                    where=f"[table], for {self.path}",
+                    expected="columns, or SQL over them: " + ", ".join(columns),
+                    got=str(error).splitlines()[0],
+                ) from None
+            yield connection
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            got = " ".join(str(error).split())
+            raise SourceFormatError(
+                "the table cannot be read as the spec says", where=str(self.path), got=got[:MOST_SHOWN]
+            ) from None
+
+    def _source(self) -> str:
+        if self._kind in SETS:
+            return "content"
+        if self._kind == "parquet":
+            return f"read_parquet({_literal(str(self.path))})"
+        nulls = ", ".join(map(_literal, NULLS))
+        options = f"header = true, sample_size = -1, nullstr = [{nulls}]"
+        if is_gzip(self.path):
+            options += ", compression = 'gzip'"
+        return f"read_csv({_literal(str(self.path))}, {options})"
+
+    def _view(self, columns: Sequence[str]) -> str:
+        """Write the view: columns that the spec makes, then gene and statistics, which may use them."""
+        section = self._section
+        file = "" if FILE in columns else f", {_literal(self.path.name)} as {FILE}"
+        made = [f"{_expression(text, columns)} as {_quoted(name)}" for name, text in section.columns.items()]
+        known = list(dict.fromkeys([*columns, FILE, *section.columns]))
+        kept = [_quoted(name) for name in known if name not in section.columns]
+        inner = f"select {', '.join([*kept, *made])} from (select *{file} from {self._source()})"  # noqa: S608, confined
+        numbers = {name: _expression(text, known) for name, text in section.statistics().items()}
+        outer = [
+            f"cast({_quoted(name)} as varchar) as {_quoted(name)}" if name in self._texts else _quoted(name)
+            for name in known
+            if name not in {"gene", *STATISTICS}
+        ]
+        outer.append(f"cast({_expression(section.gene, known)} as varchar) as gene")
+        outer += [f"cast({numbers.get(name, 'null')} as double) as {name}" for name in STATISTICS]
+        where = f" where {_expression(section.where, ())}" if section.where else ""
+        return f"create view lines as select {', '.join(outer)} from ({inner}){where}"  # noqa: S608, confined
+
+
+def _kind(path: Path, file_format: str | None) -> str:
+    if file_format is not None and file_format not in FORMATS:
+        raise SourceFormatError(
+            f"there is no format '{file_format}' of tables with a line a gene",
+            where=str(path),
+            do=did_you_mean(file_format, FORMATS),
+        )
+    with path.open("rb") as file:
+        found = "parquet" if file.read(len(PARQUET)) == PARQUET else "csv"
+    return file_format or found
+
+
+def _expression(text: str, columns: Sequence[str]) -> str:
+    """Take a column by its name, whatever signs it holds; anything else is SQL, one expression of it.
+
+    Raises
+    ------
+    duckdb.Error
+        It is not.
+    """
+    if text in columns:
+        return _quoted(text)
+    if len(duckdb.extract_statements(f"select ({text})")) != 1:
+        raise duckdb.ParserException(f"not one expression: {text}")
+    return f"({text})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,222 @@
+"""From the sums of a dataset of cells to its tables: statistics, signatures and quality, by blocks of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ingest.conditions.groups import Grouping
+from ingest.readers.ahead import ahead, batched
+from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.signatures.contrast import (
+    Contrast,
+    Control,
+    Moments,
+    Reference,
+    energy_distance,
+    match,
+    row_correlation,
+    welch,
+)
+from ingest.signatures.responder import LEAST_CELLS, judge
+from ingest.sums.accumulate import Sums
+
+Doubles = npt.NDArray[np.float64]
+HALVES = (0, 1)
+CONDITIONS_AT_ONCE = 25
+"""Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
+IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
+WRITTEN = ("effect", "standard_error", "z", "p_value", "q_value")
+
+
+@dataclass(frozen=True, slots=True)
+class CellTables:
+    """Writes the tables of one dataset of cells.
+
+    Parameters
+    ----------
+    folder
+        The staged release.
+    condition
+        The release's condition table.
+    genes
+        The release's gene table.
+    grouping
+        Which group of the sums belongs to which condition, batch and half.
+    sums
+        The dataset's sums.
+    cells
+        The cells behind each condition, where rows are pseudobulks. Shape (conditions,).
+    least_cells
+        Cells, or replicates, that a responder has at least.
+    """
+
+    folder: Path
+    condition: pl.DataFrame
+    genes: pl.DataFrame
+    grouping: Grouping
+    sums: Sums
+    cells: npt.NDArray[np.int64] | None = None
+    least_cells: int = LEAST_CELLS
+
+    def write(self) -> None:
+        """Write statistics, control_statistics, condition_batch, signature and quality."""
+        with threadpool_limits(1):  # the blocks are the threads; those of the matrix library would wait, spinning
+            self._write()
+
+    def _write(self) -> None:
+        n_genes = self.genes.height
+        with TileWriter(self.folder, "statistics", n_genes) as writer:
+            blocks = _blocks(self.condition["condition_index"].to_numpy())
+            for tile in batched(ahead(self._sums_of_conditions, blocks), IN_A_TILE):
+                writer.write(np.concatenate([block for block, _ in tile]), _joined([part for _, part in tile]), {})
+        with TileWriter(self.folder, "control_statistics", n_genes) as writer:
+            keys = list(self.grouping.controls)
+            for first in range(0, len(keys), TILE_CONDITIONS):
+                part = keys[first : first + TILE_CONDITIONS]
+                fixed = {"batch": pl.Series([self.grouping.batches[b] for _, b in part], dtype=pl.String)}
+                indices = np.array([index for index, _ in part], np.int32)
+                writer.write(indices, self._sums_of([self.grouping.controls[key] for key in part]), fixed)
+        write_table(self.folder, "condition_batch", self.grouping.condition_batch())
+        self._write_signatures(n_genes)
+
+    def _sums_of_conditions(self, block: npt.NDArray[np.int32]) -> dict[str, Any]:
+        return self._sums_of([self.grouping.of_condition(index) for index in block.tolist()])
+
+    def _sums_of(self, groups: list[npt.NDArray[np.intp]]) -> dict[str, Any]:
+        """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
+        whole = [self.sums.pooled(pool.ravel()) for pool in groups]
+        half = [self.sums.pooled(pool[0]) for pool in groups]
+        columns: dict[str, Any] = {}
+        for suffix, pools in (("", whole), ("_half", half)):
+            counts = [pool.count for pool in pools if pool.count is not None]
+            columns[f"count{suffix}"] = np.stack(counts) if counts else None
+            columns[f"sum_log1p{suffix}"] = np.stack([pool.log_sum for pool in pools])
+            columns[f"sum_log1p_square{suffix}"] = np.stack([pool.square_sum for pool in pools])
+            columns[f"n_expressing{suffix}"] = np.stack([pool.expressing for pool in pools])
+        return columns
+
+    def _write_signatures(self, n_genes: int) -> None:
+        treated = self.condition.filter(~pl.col("is_control"))
+        quality: list[pl.DataFrame] = []
+        with TileWriter(self.folder, "signature", n_genes) as writer:
+            for controls, members in self.grouping.comparisons(self.condition):
+                compare = _Comparison(self, controls).compare
+                for tile in batched(ahead(compare, _blocks(members)), IN_A_TILE):
+                    parts = [{name: getattr(contrast, name) for name in WRITTEN} for _, (contrast, _) in tile]
+                    block = np.concatenate([block for block, _ in tile])
+                    writer.write(block, _joined(parts), {"effect_kind": "delta_log1p"})
+                    quality += [described for _, (_, described) in tile]
+        write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
+
+    def _with_cells(self, treated: pl.DataFrame) -> pl.DataFrame:
+        if self.cells is None:
+            return treated
+        return treated.with_columns(n_samples="n_cells", n_cells=self.cells[treated["condition_index"].to_numpy()])
+
+
+class _Comparison:
+    """Conditions that share a control."""
+
+    def __init__(self, tables: CellTables, controls: list[int]) -> None:
+        self.tables = tables
+        self.controls = controls
+        self.whole = self._control(HALVES)
+        self.halves = [self._control((half,)) for half in HALVES]
+        self.gene_position = {gene: i for i, gene in enumerate(tables.genes["gene_id"])}
+
+    def compare(self, block: npt.NDArray[np.int32]) -> tuple[Contrast, pl.DataFrame]:
+        """Compare some conditions with the control: their signatures, and what there is to say of each."""
+        treated, reference = self._moments(block, HALVES), match(self.whole, self._cells(block, HALVES))
+        contrast = welch(treated, reference)
+        return contrast, self._quality(block, treated, contrast, reference)
+
+    def _quality(
+        self, block: npt.NDArray[np.int32], treated: Moments, contrast: Contrast, reference: Reference
+    ) -> pl.DataFrame:
+        targets = self._targets(block)
+        others = np.ones_like(contrast.effect, dtype=bool)
+        for row, positions in enumerate(targets):
+            others[row, positions] = False
+        effects = []
+        for half, control in zip(HALVES, self.halves, strict=True):
+            matched = match(control, self._cells(block, (half,)))
+            effects.append(np.where(others, self._moments(block, (half,)).mean - matched.mean, 0.0))
+        return pl.DataFrame(
+            {
+                "condition_index": block,
+                "n_cells": treated.n.astype(np.int64),
+                "knockdown_ratio": _knockdown(treated.mean, reference.mean, targets),
+                "n_significant": ((contrast.q_value < 0.05) & others).sum(axis=1),  # noqa: PLR2004
+                "effect_norm": np.sqrt(np.where(others, contrast.effect**2, 0.0).sum(axis=1)),
+                "energy_distance": energy_distance(treated, self.whole.pooled),
+                "replicate_correlation": row_correlation(*effects),
+                "is_matched": reference.is_matched,
+            },
+            nan_to_null=True,
+        )
+
+    def _targets(self, block: npt.NDArray[np.int32]) -> list[list[int]]:
+        listed = self.tables.condition["target_gene_ids"].gather(block.tolist())
+        return [[self.gene_position[g] for g in genes if g in self.gene_position] for genes in listed.to_list()]
+
+    def _cells(self, block: npt.NDArray[np.int32], halves: tuple[int, ...]) -> Doubles:
+        """Cells per batch of the control, then of all other batches. Shape (conditions, batches + 1)."""
+        batches = self.tables.grouping.control_batches(self.controls)
+        cells = self.tables.grouping.cells[block][:, :, list(halves)].sum(axis=2)
+        inside = cells[:, batches]
+        return np.column_stack([inside, cells.sum(axis=1) - inside.sum(axis=1)]).astype(np.float64)
+
+    def _moments(self, block: npt.NDArray[np.int32], halves: tuple[int, ...]) -> Moments:
+        grouping = self.tables.grouping
+        pools = [grouping.of_condition(index)[list(halves)].ravel() for index in block.tolist()]
+        n = grouping.cells[block][:, :, list(halves)].sum(axis=(1, 2)).astype(np.float64)
+        return _moments(self.tables.sums, pools, n)
+
+    def _control(self, halves: tuple[int, ...]) -> Control:
+        grouping = self.tables.grouping
+        batches = grouping.control_batches(self.controls)
+        pools = [
+            np.concatenate(
+                [grouping.controls[c, b][list(halves)].ravel() for c in self.controls if (c, b) in grouping.controls]
+            )
+            for b in batches
+        ]
+        cells = grouping.cells[self.controls][:, :, list(halves)].sum(axis=(0, 2))
+        n = cells[batches].astype(np.float64)
+        everything = np.concatenate(pools)
+        return Control(
+            _moments(self.tables.sums, pools, n), _moments(self.tables.sums, [everything], n.sum(keepdims=True))
+        )
+
+
+def _moments(sums: Sums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
+    total, square = zip(*(sums.pooled_logs(pool) for pool in pools), strict=True)
+    return Moments.from_sums(n, np.stack(total), np.stack(square))
+
+
+def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
+    """Expression of the least silenced target over control; NaN where no target is measured or expressed."""
+    ratios = np.full(len(targets), np.nan)
+    for row, positions in enumerate(targets):
+        base = np.expm1(control[row, positions])
+        if positions and (base > 0).all():
+            ratios[row] = (np.expm1(treated[row, positions]) / base).max()
+    return ratios
+
+
+def _blocks(indices: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+    for first in range(0, indices.size, CONDITIONS_AT_ONCE):
+        yield indices[first : first + CONDITIONS_AT_ONCE].astype(np.int32)
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put columns of consecutive conditions below each other, as lists; None is None in all of them."""
+    return {name: None if first is None else [part[name] for part in parts] for name, first in parts[0].items()}

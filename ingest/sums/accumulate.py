@@ -1,0 +1,263 @@
+"""Additive sufficient statistics of every group of cells, gathered in one pass over a file.
+
+A group is half a condition; for controls, half a condition within one batch. Every cell belongs to one of two halves
+by a hash of its barcode, so that the agreement of the halves measures noise, and their sum is the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from featurestore.errors import ValuesError
+from ingest.kernel import (
+    UNIT,
+    Groups,
+    Slots,
+    add_csr_counts,
+    add_csr_logs,
+    add_dense_counts,
+    add_dense_logs,
+    add_gene_counts,
+    add_gene_logs,
+)
+from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
+from ingest.readers.ahead import N_CORES, ahead
+from ingest.sums.values import ValueCheck, block_values
+
+CELLS_BETWEEN_CHECKS = 150_000
+"""Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
+OVERFLOW = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSums:
+    """Sums per group and gene; adding two of them is exact.
+
+    ``count``, ``log_sum``, ``square_sum`` and ``expressing`` have shape (groups, genes); the two log sums are in
+    units of 2**-36. ``count`` has no rows where the source has no counts.
+    """
+
+    count: npt.NDArray[np.int64]
+    log_sum: npt.NDArray[np.int64]
+    square_sum: npt.NDArray[np.int64]
+    expressing: npt.NDArray[np.int32]
+
+    @classmethod
+    def zeros(cls, n_groups: int, n_genes: int, *, has_counts: bool) -> GroupSums:
+        """Return empty sums."""
+        shape = (n_groups, n_genes)
+        return cls(
+            np.zeros(shape if has_counts else (0, n_genes), np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int32),
+        )
+
+    def __add__(self, other: GroupSums) -> GroupSums:
+        return GroupSums(
+            self.count + other.count,
+            self.log_sum + other.log_sum,
+            self.square_sum + other.square_sum,
+            self.expressing + other.expressing,
+        )
+
+    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
+        """Add groups up and leave fixed point; ``groups`` are row numbers."""
+        return FloatSums(
+            self.count[groups].sum(axis=0) if self.count.size else None,
+            *self.pooled_logs(groups),
+            self.expressing[groups].sum(axis=0, dtype=np.int64),
+        )
+
+    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add groups up: log values and their squares. Shape (genes,) each."""
+        return self.log_sum[groups].sum(axis=0) / UNIT, self.square_sum[groups].sum(axis=0) / UNIT
+
+
+class Streamed(Protocol):
+    """A matrix of cells in blocks."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """How many cells there are."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Stream the matrix."""
+        ...
+
+
+class Sums(Protocol):
+    """Sums that can be read, wherever they are kept."""
+
+    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
+        """Add groups up and leave fixed point; ``groups`` are group numbers."""
+        ...
+
+    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add groups up: log values and their squares. Shape (genes,) each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FloatSums:
+    """Sums of one condition, each of shape (genes,), in the units of the contract."""
+
+    count: npt.NDArray[np.int64] | None
+    log_sum: npt.NDArray[np.float64]
+    square_sum: npt.NDArray[np.float64]
+    expressing: npt.NDArray[np.int64]
+
+
+def accumulate(
+    reader: Streamed,
+    groups: Groups,
+    slots: Slots,
+    sums: GroupSums,
+    check: ValueCheck,
+    advance: Callable[[int], None],
+) -> None:
+    """Stream a matrix of cells and add it to the sums.
+
+    Parameters
+    ----------
+    reader
+        The open file.
+    groups
+        Group of every cell, -1 for none. Shape (cells,).
+    slots
+        Gene of every matrix column, -1 for none. Shape (columns,).
+    sums
+        What is added to, in place.
+    check
+        Looks at every value first.
+    advance
+        Called with the number of cells (or genes, for matrices stored by gene) done since the last call.
+
+    Raises
+    ------
+    ValuesError
+        A value is not of the declared kind, or a group holds too many cells to sum exactly.
+    """
+    is_shared = np.bincount(slots[slots >= 0], minlength=sums.log_sum.shape[1]) > 1
+    has_counts = bool(sums.count.size)
+    by_gene: _ByGene | None = None
+    n_unchecked = 0
+    for block in reader.blocks():
+        check.add(block)
+        if isinstance(block, CscBlock):
+            by_gene = by_gene or _ByGene(reader, groups, slots, is_shared, sums, has_counts=has_counts)
+            by_gene.add(block)
+            advance(block.indptr.size - 1)
+            continue
+        n_cells = block.values.shape[0] if isinstance(block, DenseBlock) else block.indptr.size - 1
+        _add_rows(block, groups[block.start : block.start + n_cells], slots, is_shared, sums, has_counts=has_counts)
+        advance(n_cells)
+        n_unchecked += n_cells
+        if n_unchecked > CELLS_BETWEEN_CHECKS:
+            refuse_overflow(sums, reader.path)
+            n_unchecked = 0
+    if by_gene:
+        by_gene.finish()
+    refuse_overflow(sums, reader.path)
+
+
+def _add_rows(
+    block: CsrBlock | DenseBlock,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    sums: GroupSums,
+    *,
+    has_counts: bool,
+) -> None:
+    """Add a block in threads, each with groups of its own, so that no two add to the same sums."""
+    logs = (sums.log_sum, sums.square_sum, sums.expressing)
+
+    def add(own: Groups) -> None:
+        if isinstance(block, DenseBlock):
+            if has_counts:
+                add_dense_counts(block.values, own, slots, is_shared, sums.count, *logs)
+            else:
+                add_dense_logs(block.values, own, slots, *logs)
+        elif has_counts:
+            add_csr_counts(block.indptr, block.indices, block.data, own, slots, is_shared, sums.count, *logs)
+        else:
+            add_csr_logs(block.indptr, block.indices, block.data, own, slots, *logs)
+
+    shares = [np.where(groups % N_CORES == thread, groups, np.int32(-1)) for thread in range(N_CORES)]
+    for _ in ahead(add, shares):
+        pass
+
+
+def refuse_overflow(sums: GroupSums, path: Path) -> None:
+    """Refuse sums that come near the largest number; what two of them add up to is still one."""
+    if sums.square_sum.size and (sums.square_sum.max() > OVERFLOW or sums.square_sum.min() < 0):
+        raise ValuesError(
+            "A group of cells is too large to be summed exactly.",
+            where=str(path),
+            do="name a batch column under [condition], or split the dataset",
+        )
+
+
+class _ByGene:
+    """A matrix stored by gene: cell totals come from a first pass, genes of several columns are joined per cell."""
+
+    def __init__(
+        self,
+        reader: Streamed,
+        groups: Groups,
+        slots: Slots,
+        is_shared: npt.NDArray[np.bool_],
+        sums: GroupSums,
+        *,
+        has_counts: bool,
+    ) -> None:
+        self.groups, self.slots, self.is_shared, self.sums = groups, slots, is_shared, sums
+        self.totals = _cell_totals(reader) if has_counts else None
+        self.waiting: dict[int, npt.NDArray[np.float64]] = {}
+
+    def add(self, block: CscBlock) -> None:
+        for column in range(block.indptr.size - 1):
+            slot = int(self.slots[block.start + column])
+            if slot < 0:
+                continue
+            part = slice(block.indptr[column], block.indptr[column + 1])
+            cells, data = block.indices[part], block.data[part]
+            if self.is_shared[slot] and self.totals is not None:
+                joined = self.waiting.setdefault(slot, np.zeros(self.groups.size))
+                joined[cells] += data.astype(np.float64)
+            else:
+                self._add_gene(slot, cells, data)
+
+    def finish(self) -> None:
+        for slot, joined in self.waiting.items():
+            cells = np.flatnonzero(joined)
+            self._add_gene(slot, cells, joined[cells])
+
+    def _add_gene(self, slot: int, cells: npt.NDArray[np.signedinteger], data: npt.NDArray[np.number]) -> None:
+        logs = (self.sums.log_sum, self.sums.square_sum, self.sums.expressing)
+        if self.totals is None:
+            add_gene_logs(cells, data, self.groups, slot, *logs)
+        else:
+            add_gene_counts(cells, data, self.totals, self.groups, slot, self.sums.count, *logs)
+
+
+def _cell_totals(reader: Streamed) -> npt.NDArray[np.float64]:
+    totals = np.zeros(reader.n_rows)
+    for block in reader.blocks():
+        if isinstance(block, CscBlock):
+            weights = block_values(block).astype(np.float64)
+            totals = np.add(totals, np.bincount(block.indices, weights=weights, minlength=reader.n_rows))
+    return totals

@@ -1,0 +1,189 @@
+"""Consecutive rows of one file on their way into sums: what is read of it, and on what terms it is added.
+
+A portion holds everything that summing it takes but the file itself, and travels to other machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.conditions.axis import GeneAxis
+from ingest.conditions.given import GivenRows
+from ingest.kernel import Groups, Slots
+from ingest.reader import BLOCK_BYTES, Block, Reader
+from ingest.readers.open import open_source
+from ingest.readers.selection import SelectiveReader, Slice
+from ingest.spec import COUNTS, DatasetSpec
+from ingest.sums.journal import gaps
+from ingest.sums.pseudobulk import SumsOfMeans
+from ingest.sums.scaling import transform_of
+from ingest.sums.values import ValueCheck
+
+SCALED = {"mean_counts", "log2tpm1", "bp_coverage"}
+"""Kinds of values that are brought to another scale, which takes what is known of all rows of the file."""
+
+
+@runtime_checkable
+class StretchingReader(Protocol):
+    """What a reader offers besides :class:`ingest.reader.Reader` if it can begin and end at any row."""
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether this file's matrix is stored by row."""
+        ...
+
+    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the rows from ``first`` to ``last``; ``start`` of a block is a row of the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of one file.
+
+    Attributes
+    ----------
+    path, spec
+        The file, and the spec of its dataset.
+    first, last
+        The rows taken, of the file's.
+    start
+        The row of the dataset that the file begins with: its files' rows are numbered one after another.
+    n_genes
+        Genes of the release.
+    groups
+        Group of each of the rows taken, -1 for none. Shape (rows,).
+    slots
+        Gene of every matrix column, -1 for none. Shape (columns,).
+    is_counted
+        Whether a matrix column is summed. Shape (columns,).
+    is_whole
+        Whether these are all rows of the file.
+    cells, published
+        What :class:`ingest.conditions.given.GivenRows` has of all rows of the file; empty where sums need none of it.
+    """
+
+    path: Path
+    spec: DatasetSpec
+    first: int
+    last: int
+    start: int
+    n_genes: int
+    groups: Groups
+    slots: Slots
+    is_counted: npt.NDArray[np.bool_]
+    is_whole: bool
+    cells: npt.NDArray[np.float64]
+    published: pl.DataFrame
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The rows taken, of the dataset's."""
+        return self.start + self.first, self.start + self.last
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether counts are summed, beside their logarithms."""
+        return self.spec.dataset.values in COUNTS
+
+    @property
+    def title(self) -> str:
+        """What is summed, as a phrase."""
+        part = f"{self.last - self.first:,} rows" if self.is_whole else f"rows {self.first:,} to {self.last:,}"
+        return f"{self.path.name}: {part} x {self.slots.size:,} genes"
+
+    def open(self) -> Reader:
+        """Open the file."""
+        dataset = self.spec.dataset
+        return open_source(self.path, format=dataset.format, matrix=dataset.matrix, layout=self.spec.layout)
+
+    def check(self) -> ValueCheck:
+        """Begin to look at the values."""
+        return ValueCheck("counts" if self.has_counts else "log1p", self.path)
+
+    def source(self, reader: Reader, groups: Groups) -> tuple[Reader | Slice | Rows, Groups, Slots]:
+        """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its groups and genes.
+
+        ``groups`` has a value for each of the rows taken, -1 where it is not summed.
+        """
+        if not self.is_whole and isinstance(reader, StretchingReader):
+            return Rows(reader, self.path, self.first, self.last), groups, self.slots
+        if self.spec.dataset.values == "mean_counts":
+            return SumsOfMeans(reader, self.cells), groups, self.slots
+        transform = transform_of(self.spec, self.published)
+        if transform is None and not isinstance(reader, SelectiveReader):
+            return reader, groups, self.slots
+        rows, genes = np.flatnonzero(self.groups >= 0), np.flatnonzero(self.is_counted)
+        return Slice(reader, rows, genes, transform), groups[rows], self.slots[genes]
+
+
+def portions_of(
+    sources: Sequence[tuple[Reader, GeneAxis]],
+    groups: Groups,
+    given: GivenRows,
+    spec: DatasetSpec,
+    done: Sequence[tuple[int, int]],
+    most_rows: int,
+) -> Iterator[Portion]:
+    """Cut files into portions, leaving out what is done; a file whose rows cannot be told apart stays whole.
+
+    Parameters
+    ----------
+    sources
+        The files in order, each with its gene axis.
+    groups
+        Group of every row of all files, -1 for none: a file without any is left out. Shape (rows,).
+    given
+        What is known of every row.
+    spec
+        The dataset's spec.
+    done
+        Rows of the dataset that are summed already.
+    most_rows
+        How many rows a portion has at most, where the file can be cut.
+    """
+    start = 0
+    for reader, axis in sources:
+        part = slice(start, start + reader.n_rows)
+        start += reader.n_rows
+        if not (groups[part] >= 0).any():
+            continue
+        is_plain = spec.dataset.values not in SCALED and isinstance(reader, StretchingReader) and reader.is_by_row
+        for begin, end in gaps(part.start, part.stop, done):
+            length = -(-(end - begin) // -(-(end - begin) // most_rows)) if is_plain else end - begin
+            for first in range(begin, end, length):
+                last = min(first + length, end)
+                yield Portion(
+                    reader.path,
+                    spec,
+                    first - part.start,
+                    last - part.start,
+                    part.start,
+                    axis.genes.height,
+                    groups[first:last],
+                    axis.slots,
+                    axis.is_counted,
+                    (first, last) == (part.start, part.stop),
+                    given.cells[part],
+                    given.published[part],
+                )
+
+
+class Rows:
+    """A reader of consecutive rows of another."""
+
+    def __init__(self, reader: StretchingReader, path: Path, first: int, last: int) -> None:
+        self._reader, self._first, self._last = reader, first, last
+        self.path, self.n_rows = path, last - first
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the rows, the first being 0."""
+        for block in self._reader.stretch(self._first, self._last, block_bytes):
+            yield replace(block, start=block.start - self._first)

@@ -1,0 +1,102 @@
+"""Check what a matrix holds against what its spec says it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from featurestore.errors import ValuesError
+from ingest.kernel import count_fractional, survey
+from ingest.reader import Block, DenseBlock, Numbers
+
+LARGEST_LOG = 20.0
+"""No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
+LARGEST_COUNT = 2.0**31
+
+
+def block_values(block: Block) -> Numbers:
+    """Return the stored values of a block as one array."""
+    return block.values.ravel() if isinstance(block, DenseBlock) else block.data
+
+
+@dataclass(slots=True)
+class ValueCheck:
+    """Evidence for the kind of a matrix's values, gathered block by block; refuses at the first contradiction.
+
+    Parameters
+    ----------
+    declared
+        The kind that the spec names.
+    path
+        The file, for messages.
+    """
+
+    declared: str
+    path: Path
+    n_seen: int = 0
+    n_fractional: int = 0
+    smallest: float = np.inf
+    largest: float = -np.inf
+
+    def add(self, block: Block) -> None:
+        """Look at a block's values.
+
+        Raises
+        ------
+        ValuesError
+            They cannot be of the declared kind.
+        """
+        values = block_values(block)
+        if values.size == 0:
+            return
+        smallest, largest, n_fractional, n_undefined = float(values.min()), float(values.max()), 0, 0
+        if not (np.isfinite(smallest) and np.isfinite(largest)):
+            smallest, largest, n_fractional, n_undefined = survey(values)
+        elif values.dtype.kind == "f":
+            n_fractional = count_fractional(values)
+        self.n_seen += values.size
+        self.n_fractional += n_fractional
+        self.smallest = min(self.smallest, smallest)
+        self.largest = max(self.largest, largest)
+        if n_undefined:
+            raise self._refusal(f"{n_undefined:,} of {self.n_seen:,} values are NaN or infinite")
+        if self.smallest < 0:
+            raise self._refusal(f"values below 0 (smallest {self.smallest:.4g})", "moderated_z or log2_fold_change")
+        if self.declared == "counts" and n_fractional:
+            example = values[values != np.floor(values)][0]
+            likely = "log1p" if self.largest < LARGEST_LOG else ""
+            raise self._refusal(
+                f"{n_fractional:,} of {values.size:,} values are not whole (such as {example:.6g}), "
+                f"largest {self.largest:.4g}",
+                likely,
+            )
+        if self.declared == "counts" and self.largest > LARGEST_COUNT:
+            raise self._refusal(f"a value of {self.largest:.4g}")
+        if self.declared == "log1p" and self.largest > LARGEST_LOG:
+            raise self._refusal(f"a value of {self.largest:.4g}", "counts" if self.n_fractional == 0 else "")
+
+    def finish(self) -> None:
+        """Judge the whole matrix.
+
+        Raises
+        ------
+        ValuesError
+            Values declared as logarithms are all whole numbers.
+        """
+        if self.declared == "log1p" and self.n_seen and not self.n_fractional and self.largest > 0:
+            raise self._refusal(f"only whole numbers, up to {self.largest:.0f}", "counts")
+
+    def _refusal(self, got: str, likely: str = "") -> ValuesError:
+        wanted = {
+            "counts": 'whole numbers from 0 (values = "counts")',
+            "log1p": f'numbers from 0 to {LARGEST_LOG:.0f}, not all whole (values = "log1p")',
+        }
+        return ValuesError(
+            f"The values are not {self.declared}.",
+            where=str(self.path),
+            expected=wanted[self.declared],
+            got=got,
+            do=f'set values = "{likely}" under [dataset] if that is what they are' if likely else "check the file",
+        )

@@ -1,0 +1,105 @@
+"""Drafts of the published layouts: ingested without an edit, they give the conditions of the shipped specs."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurestore.warehouse import Warehouse
+from ingest.catalogue.catalogue import SPECS
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
+from ingest.layouts.miniatures import MINIATURES
+from ingest.layouts.published_results import PUBLISHED_RESULTS
+from ingest.pipeline import find_files, ingest_dataset
+from ingest.spec import read_spec
+
+LAYOUTS = MINIATURES | PUBLISHED_RESULTS
+CONDITIONS = (
+    "select is_control, perturbation_label as label, perturbation_kind as kind, context_id as context, "
+    "dose_um as dose, time_h as time from condition order by all"
+)
+REPLOGLE = ("k562_essential", "k562_gwps", "rpe1")
+UNSAID = {
+    **{f"replogle_2022_{line}{form}": {"time"} for line in REPLOGLE for form in ("", "_bulk", "_normalised_bulk")},
+    "sciplex3": {"time"},
+    "sciplex3_triplets": {"dose", "time"},  # nM, says the paper
+    "arc_support_h1": {"context"},  # its column of cells says 'x'
+    "datlinger_2017_jurkat": {"context"},  # 'Jurkat cells' and the stimulus, spelt otherwise
+    "datlinger_2017_jurkat_subset": {"context", "kind"},
+    **{f"gears_{name}": {"kind"} for name in ("norman", "adamson")},
+    **{f"gears_replogle_{line}_essential": {"kind"} for line in ("k562", "rpe1")},
+    "lincs2020_trt_cp": {"dose"},  # as given, where the spec takes the one that was meant
+    "lincs_gse92742": {"dose"},
+    "perturbqa_k562": {"kind"},
+    "zhu_2026_cd4_t_de": {"kind", "context"},  # of the cells, the stimulus only
+    "op3_2023_pbmc_de": {"dose", "time"},
+}
+"""What a file does not say of its conditions, and the shipped spec takes from the paper."""
+ASKED = {
+    "vcc_2026_controls": {"perturbation", "kind", "controls"},  # controls only; guides are in another table
+    "zhu_2026_cd4_t": {"controls"},  # guides of no target
+    "nourreddine_2026_kolf2": {"context"},
+    "zhao_2021_glioblastoma": {"context"},
+    **{f"sciplex{n}_triplets": {"perturbation", "kind", "controls"} for n in (2, 4)},  # text to be taken apart
+    # wells are described by plate and barcode, in a table above the matrix or of all plates
+    **{name: {"perturbation", "kind", "controls", "context"} for name in ("drugseq_2022_pilot", "macseq_pmmsq033")},
+    "lincs2020_ctl": {"perturbation", "kind"},  # controls only
+    "lincs2020_level3_trt_xpr": {"dataset.values"},
+    # of bulk samples the file says nothing but their names
+    **{name: {"perturbation", "kind", "controls", "context"} for name in ("archs4_human", "recount3_srp009615")},
+}
+"""What a draft leaves to be filled in."""
+ELSEWHERE = {
+    "xatlas_orion_hct116", "xatlas_orion_hek293t",  # a filter of cells, which the draft mentions
+    "jiang_2025_pathways", "tahoe_100m_plates",  # other files hold other stimuli and plates
+    "tahoe_100m",  # doses are in a table of another folder
+    "tahoe_100m_de",  # other shards hold other drugs
+    "creeds_single_gene",  # organisms and kinds in words of its own, which the shipped spec translates
+}  # fmt: skip
+"""Datasets of which one file alone does not tell all conditions."""
+SAME = {
+    *(f"lincs2020_trt_{kind}" for kind in ("sh", "xpr", "oe", "misc")), "lincs_gse70138", "perturbqa_rpe1",
+    "perturbqa_jurkat", "recount2_srp009615",
+}  # fmt: skip
+"""Files of the same layout as one that is drafted here."""
+
+
+@pytest.fixture
+def drafted(tmp_path):
+    def draft(name):
+        LAYOUTS[name](tmp_path)
+        path = find_files(read_spec(SPECS / f"{name}.toml"), tmp_path)[0]
+        return draft_spec(inspect_file(path), tmp_path)
+
+    return draft
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - set(ASKED) - SAME))
+def test_draft__ingests_without_an_edit_and_agrees_with_the_shipped_spec(name, drafted, tmp_path):
+    draft = drafted(name)
+    assert draft.missing == ()
+    (tmp_path / "draft.toml").write_text(draft.text)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "drafted")
+    ingest_dataset(SPECS / f"{name}.toml", tmp_path / "shipped", tmp_path)
+    with Warehouse(tmp_path / "drafted") as mine, Warehouse(tmp_path / "shipped") as theirs:
+        ours, shipped = mine.frame(CONDITIONS), theirs.frame(CONDITIONS)
+    if name in ELSEWHERE:
+        assert set(ours["label"]) & set(shipped["label"])
+        return
+    assert ours.height == shipped.height
+    assert {column for column in ours.columns if not ours[column].equals(shipped[column])} == UNSAID.get(name, set())
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_draft__asks_for_what_the_file_does_not_say(name, drafted):
+    draft = drafted(name)
+    assert {key.removeprefix("condition.") for key in draft.missing} == ASKED[name]
+    assert draft.text.count("FILL IN") == len(draft.missing)
+
+
+def test_draft__names_the_spec_that_comes_along(drafted):
+    assert "# A spec of sciplex3 comes along: featurestore ingest sciplex3 --data FOLDER" in drafted("sciplex3").text
+
+
+def test_draft__mentions_genes_that_may_be_padding(drafted):
+    assert "5 of 23 genes are 0 in all rows looked at" in drafted("arc_support_k562").text

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featurestore.errors import ValuesError
+from ingest.conditions.given import half_of
+from ingest.kernel import UNIT
+from ingest.reader import CscBlock, CsrBlock, DenseBlock
+from ingest.sums.accumulate import GroupSums, accumulate
+from ingest.sums.values import ValueCheck
+
+N_CELLS, N_COLUMNS, N_GROUPS = 60, 14, 4
+SLOTS = np.array([0, 1, 2, 3, -1, 4, 5, 2, 6, 7, 8, 9, 2, 10], np.int32)
+
+
+@dataclass
+class ArrayReader:
+    """A matrix in memory, given out in blocks of some layout."""
+
+    matrix: np.ndarray
+    layout: str
+    length: int
+    path: Path = Path("memory")
+
+    @property
+    def n_rows(self):
+        return self.matrix.shape[0]
+
+    @property
+    def n_genes(self):
+        return self.matrix.shape[1]
+
+    def blocks(self, block_bytes=0):
+        extent = self.n_genes if self.layout == "csc" else self.n_rows
+        for start in range(0, extent, self.length):
+            part = slice(start, start + self.length)
+            if self.layout == "dense":
+                yield DenseBlock(start, self.matrix[part])
+            elif self.layout == "csr":
+                block = sp.csr_array(self.matrix[part])
+                yield CsrBlock(start, block.indptr, block.indices, block.data)
+            else:
+                block = sp.csc_array(self.matrix[:, part])
+                yield CscBlock(start, block.indptr, block.indices, block.data)
+
+
+def counts(seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.poisson(1.2, (N_CELLS, N_COLUMNS)) * rng.choice([1, 1, 1, 300], (N_CELLS, N_COLUMNS))).astype(
+        np.float32
+    )
+
+
+def groups(seed=1):
+    return np.random.default_rng(seed).integers(-1, N_GROUPS, N_CELLS).astype(np.int32)
+
+
+def run(matrix, layout="csr", length=7, values="counts", slots=SLOTS, cells=None):
+    sums = GroupSums.zeros(N_GROUPS, int(slots.max()) + 1, has_counts=values == "counts")
+    reader = ArrayReader(matrix, layout, length)
+    check = ValueCheck(values, reader.path)
+    accumulate(reader, groups() if cells is None else cells, slots, sums, check, lambda _: None)
+    check.finish()
+    return sums
+
+
+def expected(matrix):
+    """Plain numpy on the whole matrix: columns of one gene are added in each cell, then scaled and logged."""
+    whole = matrix.astype(np.float64)
+    by_gene = np.zeros((N_CELLS, SLOTS.max() + 1))
+    for column, slot in enumerate(SLOTS):
+        if slot >= 0:
+            by_gene[:, slot] += whole[:, column]
+    total = whole.sum(axis=1, keepdims=True)
+    logs = np.log1p(by_gene / np.where(total > 0, total, 1) * 1e4)
+    pools = [groups() == g for g in range(N_GROUPS)]
+    return tuple(
+        np.stack([table[pool].sum(axis=0) for pool in pools]) for table in (by_gene, logs, logs**2, by_gene > 0)
+    )
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "dense"])
+def test_accumulate__equals_numpy_on_the_whole_matrix(layout):
+    sums = run(counts(), layout)
+    count, log_sum, square_sum, expressing = expected(counts())
+    np.testing.assert_array_equal(sums.count, count)
+    np.testing.assert_array_equal(sums.expressing, expressing)
+    np.testing.assert_allclose(sums.log_sum / UNIT, log_sum, rtol=1e-9)
+    np.testing.assert_allclose(sums.square_sum / UNIT, square_sum, rtol=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    layout=st.sampled_from(["csr", "csc", "dense"]),
+    length=st.integers(1, 70),
+    dtype=st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.uint16]),
+    seed=st.integers(0, 5),
+)
+def test_accumulate__does_not_depend_on_layout_block_size_or_type(layout, length, dtype, seed):
+    once = run(counts(seed))
+    again = run(counts(seed).astype(dtype), layout, length)
+    for name in ("count", "log_sum", "square_sum", "expressing"):
+        np.testing.assert_array_equal(getattr(once, name), getattr(again, name))
+
+
+@settings(deadline=None, max_examples=15)
+@given(order=st.permutations(range(N_CELLS)), cut=st.integers(0, N_CELLS))
+def test_accumulate__is_exactly_additive_over_any_order_and_split_of_cells(order, cut):
+    matrix, cells = counts()[list(order)], groups()[list(order)]
+    whole = run(counts())
+    parts = [run(matrix[part], cells=cells[part]) for part in (slice(0, cut), slice(cut, None))]
+    merged = parts[0] + parts[1]
+    for name in ("count", "log_sum", "square_sum", "expressing"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(merged, name))
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "dense"])
+def test_accumulate__takes_logs_as_they_are_and_has_no_counts(layout):
+    logs = np.log1p(counts() / 3.0)
+    slots = np.where(np.arange(N_COLUMNS) < 11, np.arange(N_COLUMNS), -1).astype(np.int32)
+    sums = run(logs, layout, values="log1p", slots=slots)
+    assert sums.count.size == 0
+    for g in range(N_GROUPS):
+        np.testing.assert_allclose(sums.log_sum[g] / UNIT, logs[groups() == g][:, :11].sum(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "declared", "message"),
+    [
+        (np.log1p(counts()), "counts", 'values = "log1p"'),
+        (-counts(), "counts", "below 0"),
+        (np.where(counts() > 2, np.nan, counts()), "counts", "NaN"),
+        (np.minimum(counts(), 5), "log1p", 'values = "counts"'),
+        (counts() + 0.5, "log1p", "a value of"),
+        (np.full((N_CELLS, N_COLUMNS), 2.0**40), "counts", "a value of"),
+    ],
+)
+def test_accumulate__refuses_values_of_another_kind(matrix, declared, message):
+    with pytest.raises(ValuesError, match="The values are not") as caught:
+        run(matrix.astype(np.float32), values=declared, layout="dense")
+    assert message in str(caught.value)
+
+
+def test_accumulate__an_empty_cell_adds_nothing():
+    matrix = counts()
+    matrix[:] = 0
+    assert run(matrix).log_sum.sum() == 0
+
+
+def test_half_of__splits_evenly_and_is_the_same_everywhere():
+    barcodes = pl.Series([f"AAACCTGAG{i:06d}-1" for i in range(20_000)])
+    halves = half_of(barcodes)
+    assert set(halves.tolist()) == {0, 1}
+    assert abs(halves.mean() - 0.5) < 0.02
+    assert (
+        half_of(pl.Series(["AAACCCAAGAATAGTC-3", "cell_1", "cell_2", "cell_3"])).tolist()
+        == half_of(pl.Series(["cell_3", "cell_2", "cell_1", "AAACCCAAGAATAGTC-3"])).tolist()[::-1]
+    )
