@@ -24,7 +24,10 @@ def describe_pairs(matrix: PairMatrix) -> str:
         column.justify = "right"
     agreement = {verdict["source"]: verdict["correlation"] for verdict in manifest["guard"]["lookalikes"]}
     blocks: dict[str, list[str]] = {}
+    embeddings = [source for source in manifest["sources"] if source["kind"] == "embedding"]
     for source in manifest["sources"]:
+        if source in embeddings:
+            continue
         block, name = source["source"].split("/", 1)
         blocks.setdefault(name, []).append(block)
     for name, own in blocks.items():
@@ -32,6 +35,11 @@ def describe_pairs(matrix: PairMatrix) -> str:
         counts = [f"{first[key]:,}" for key in ("n_conditions", "n_genes", "n_pairs")]
         r = agreement[first["source"]]
         table.add_row(name, *counts, "-" if r is None else f"{r:.2f}", ", ".join(own))
+    also = [
+        f"Also {source['source']} (vectors of each {source['of']}): {source['n_features']:,} features, "
+        f"{source['n_covered']:,} of {source['n_asked']:,} {source['of']}s and {source['n_pairs']:,} pairs covered."
+        for source in embeddings
+    ]
     fitted = matrix.columns.filter("is_fitted")["name"].to_list()
     size = (
         f"{manifest['name']}: {manifest['n_rows']:,} pairs of {manifest['n_perturbations']:,} perturbations and "
@@ -43,7 +51,8 @@ def describe_pairs(matrix: PairMatrix) -> str:
     guard = f"Guard: no source shares an experiment with the rows ({experiments}); no perturbation is on both sides."
     licences = "; ".join(f"{name} {licence or 'unknown'}" for name, licence in manifest["licences"].items())
     note = "Agreement: correlation with the training calls over the pairs that both list, each gene's mean taken away."
-    return "\n".join([size, rendered(table), note, held_out, guard, f"Licences: {licences}."])
+    sources = [rendered(table), note] if blocks else []
+    return "\n".join([size, *sources, *also, held_out, guard, f"Licences: {licences}."])
 
 
 def pair_sheet(evaluation: PairEvaluation) -> str:

@@ -64,7 +64,8 @@ def describe_plan(made: Plan) -> str:
     lines = [size, rendered(table)]
     lines += [
         f"Also {block['block']} ({block['kind']}): {block['n_features']:,} features, "
-        f"{block['n_rows_covered']:,} rows covered."
+        + (f"{block['n_rows_covered']:,} rows" if "n_rows_covered" in block else f"{block['n_genes_covered']:,} genes")
+        + " covered."
         for block in facts["own_blocks"]
     ]
     withheld = made.sources.filter(made.sources["withheld"].is_not_null())

@@ -78,6 +78,14 @@ def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.Da
     return make_block(facts, matches, values, matched, columns, components=feature.components)
 
 
+def gene_rows(gene_ids: pl.Series) -> pl.DataFrame:
+    """Describe genes as rows that have them for their target, so that each is given its own vector."""
+    text = pl.lit(None, pl.String())
+    return pl.DataFrame({"perturbation_id": gene_ids}).with_columns(
+        target_gene_ids=pl.concat_list("perturbation_id"), compound_id=text, perturbation_kind=text
+    )
+
+
 def read_vectors(path: Path, key: str | None = None) -> tuple[pl.Series, npt.NDArray[np.float32]]:
     """Read keys and vectors of a Parquet, CSV or npz file; nothing in it is ever executed.
 

@@ -17,6 +17,7 @@ reconstruction        that call in a low-rank reconstruction of all calls, exter
 neighbour             training calls on that gene, averaged over perturbations that behave alike elsewhere
 strength              how much the perturbation does elsewhere, over all genes
 base_rate             how often the gene is called among the training pairs
+embedding             the vector of what is perturbed, or of the measured gene
 ====================  ======================================================================================
 """
 
@@ -201,6 +202,8 @@ class EmbeddingFeature(_Feature):
         Principal components, fitted on all vectors of the file; absent, every dimension is a column.
     combination
         ``sum`` adds up the vectors of several targets; ``exact`` leaves combinations missing.
+    of
+        Where rows are pairs: whose vector a pair gets, that of what is perturbed or that of the ``gene`` measured.
     """
 
     kind: Literal["embedding"]
@@ -209,6 +212,7 @@ class EmbeddingFeature(_Feature):
     licence: str | None = None
     components: Components | None = None
     combination: Combination = "sum"
+    of: Literal["perturbation", "gene"] = "perturbation"
 
 
 class ReconstructionFeature(ExternalEffects):
@@ -276,6 +280,7 @@ PAIR_OPTIONS = {
     "neighbour": _PAIR_OPTIONS | {"components"},
     "strength": _PAIR_OPTIONS,
     "base_rate": {"kind", "name"},
+    "embedding": set(EmbeddingFeature.model_fields),
 }
 """The kinds that a row which is a pair can have, and their options there."""
 PAIR_ONLY = ("reconstruction", "neighbour", "strength", "base_rate")

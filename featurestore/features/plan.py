@@ -17,7 +17,7 @@ from featurestore.features.builder import measure, with_folds
 from featurestore.features.context import context_block, target_expression_block
 from featurestore.features.effects import read_source
 from featurestore.features.elsewhere import Measured
-from featurestore.features.embedding import embedding_block
+from featurestore.features.embedding import embedding_block, gene_rows
 from featurestore.features.guard import leaves_own_out, without_own
 from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
 from featurestore.features.licence import refuse_licences
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from featurestore.warehouse import Warehouse
 
 Report = Callable[[str], None]
+_TEXTS = ("source", "kind", "dataset_id", "context_label", "effect_kind", "licence")
 _COUNTS = ("n_conditions", "n_cells", "n_responders", "n_perturbations", "n_rows_covered", "n_genes_shared")
 
 _DATA_POINT = ["experiment_id", "perturbation_id", "perturbation_kind", "context_id", "dose_um", "time_h", "cluster"]
@@ -68,7 +69,7 @@ class Plan:
         return {**self.facts, "sources": self.sources.to_dicts()}
 
     def write(self, folder: str | Path) -> None:
-        """Write ``plan.json``, ``sources.csv`` and the heat map ``coverage.png`` into a folder.
+        """Write ``plan.json``, ``sources.csv`` and, of sources, the heat map ``coverage.png`` into a folder.
 
         Raises
         ------
@@ -83,7 +84,8 @@ class Plan:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
             (path / "plan.json").write_text(f"{text}\n", encoding="utf-8")
             self.sources.write_csv(path / "sources.csv")
-            draw_coverage(path / "coverage.png", self.sources, self.cells)
+            if self.sources.height:
+                draw_coverage(path / "coverage.png", self.sources, self.cells)
         except OSError as error:
             raise FeatureError("The plan cannot be written.", where=str(path), got=str(error)) from None
 
@@ -124,7 +126,9 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         lines.append(line)
         cells.append(n)
     schema = {"agreement": pl.Float64(), "agreement_sd": pl.Float64(), "withheld": pl.String()}
-    table = pl.DataFrame(lines, schema_overrides=schema, infer_schema_length=None).with_row_index("order")
+    nothing = dict.fromkeys(_TEXTS, pl.String()) | dict.fromkeys((*_COUNTS, "n_contexts"), pl.Int64()) | schema
+    table = pl.DataFrame(lines, None if lines else nothing, schema_overrides=schema, infer_schema_length=None)
+    table = table.with_row_index("order")
     rank = (pl.col("withheld").is_not_null(), -pl.col("agreement"), -pl.col("n_rows_covered").cast(pl.Int64()))
     table = table.sort(*rank, nulls_last=True, maintain_order=True)
     ordered = np.array(cells).reshape(len(lines), rows.height)[table["order"].to_numpy()]
@@ -156,12 +160,14 @@ def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> 
         elif isinstance(feature, TargetExpressionFeature):
             block = target_expression_block(warehouse, feature, measured)
         elif isinstance(feature, EmbeddingFeature):
-            block = embedding_block(warehouse, feature, measured.rows)
+            rows = gene_rows(measured.genes["gene_id"]) if feature.of == "gene" else measured.rows
+            block = embedding_block(warehouse, feature, rows)
         else:
             continue
         n_covered = int(np.isfinite(block.values).any(axis=1).sum())
         found.append({"block": feature.block, "kind": feature.kind, "n_features": block.values.shape[1]})
-        found[-1]["n_rows_covered"] = n_covered
+        of_genes = isinstance(feature, EmbeddingFeature) and feature.of == "gene"
+        found[-1]["n_genes_covered" if of_genes else "n_rows_covered"] = n_covered
     return found
 
 

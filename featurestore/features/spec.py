@@ -210,6 +210,8 @@ def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
             yield f"feature {i}, kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
         elif isinstance(feature, ExternalEffects) and feature.questions is not None:
             yield f"feature {i}: 'questions' is for pairs: set unit = 'pair' under [target]"
+        elif isinstance(feature, EmbeddingFeature) and feature.of == "gene":
+            yield f"feature {i}: of = 'gene' is for pairs: set unit = 'pair' under [target]"
 
 
 def shipped_specs() -> dict[str, Path]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from featurestore.features.pairs.calls import Calls, Positions, Values, pooled
 from featurestore.features.pairs.similarity import Factors, Neighbours, directions, factorise
@@ -18,14 +19,14 @@ from featurestore.features.pairs.similarity import Factors, Neighbours, directio
 class Block(ABC):
     """Features of pairs; ``suffixes`` end their column names, ``is_fitted`` says whether they look at labels."""
 
-    suffixes: ClassVar[tuple[str, ...]]
+    suffixes: tuple[str, ...]
     is_fitted: ClassVar[bool] = False
 
     def fit(self, training: Calls) -> None:  # noqa: B027, a block that looks at no label learns nothing
         """Learn from training calls."""
 
     @abstractmethod
-    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+    def columns(self, perturbation: Positions, gene: Positions) -> Sequence[npt.NDArray[np.floating[Any]]]:
         """Describe pairs, one array of shape (pairs,) per suffix."""
 
 
@@ -45,7 +46,7 @@ class SignatureBlock(Block):
 class StrengthBlock(Block):
     """Mean answer of each perturbation in a source, over all genes that it lists there, less each gene's mean."""
 
-    suffixes: ClassVar[tuple[str, ...]] = ("mean",)
+    suffixes: tuple[str, ...] = ("mean",)
 
     def __init__(self, source: Calls) -> None:
         self._mean = source.centred().strength()
@@ -134,3 +135,16 @@ class BaseRateBlock(Block):
     def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:  # noqa: ARG002, the gene alone counts
         """Look the genes up."""
         return [self._log_odds[gene]]
+
+
+class EmbeddingBlock(Block):
+    """Vectors of perturbations (``axis`` 0) or of genes (1), one line for each on that axis."""
+
+    def __init__(self, values: npt.NDArray[np.float32], axis: int, suffixes: tuple[str, ...]) -> None:
+        self._values = values
+        self._axis = axis
+        self.suffixes = suffixes
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[npt.NDArray[np.float32]]:
+        """Look the vectors up."""
+        return list(self._values[(perturbation, gene)[self._axis]].T)

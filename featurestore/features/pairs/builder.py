@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from featurestore.errors import FeatureError
 from featurestore.features.block import source_facts
 from featurestore.features.guard import check_sources, check_split
-from featurestore.features.kinds import Question
+from featurestore.features.kinds import EmbeddingFeature, Question
 from featurestore.features.licence import refuse_licences
 from featurestore.features.manifest import manifest_of
 from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.pairs.calls import Axes, Calls
+from featurestore.features.pairs.embeddings import Vectors, embed, shuffled_vectors
 from featurestore.features.pairs.lineage import columns_of, make_blocks
 from featurestore.features.pairs.pair_matrix import PairMatrix
 from featurestore.features.pairs.sources import SourceCalls, ask, check_same_calls, read_matrices, shuffled
@@ -47,6 +48,10 @@ class PairTask:
         Perturbation and gene of each pair on the axes, shape (pairs, 2).
     sources
         The sources with their calls.
+    embeddings
+        Vectors of perturbations and genes from files.
+    shape
+        Numbers of perturbations and genes on the axes.
     manifest
         What can be said before features are made.
     """
@@ -55,6 +60,8 @@ class PairTask:
     pairs: Pairs
     position: npt.NDArray[np.intp]
     sources: list[SourceCalls]
+    embeddings: list[Vectors]
+    shape: tuple[int, int]
     manifest: dict[str, Any]
 
     def build(self, *, shuffle: int | None = None, report: Report = lambda _: None) -> PairMatrix:
@@ -64,15 +71,16 @@ class PairTask:
         ----------
         shuffle
             Seed by which the perturbations of every external experiment are shuffled first: what is left is what the
-            training labels and chance explain. None shuffles nothing.
+            training labels and chance explain. So are the vectors of embeddings. None shuffles nothing.
         report
             Told in words what is being done.
         """
         sources = self.sources if shuffle is None else shuffled(self.sources, shuffle)
+        embeddings = self.embeddings if shuffle is None else shuffled_vectors(self.embeddings, shuffle)
         parts = []
         with threadpool_limits(1):
-            blocks = make_blocks(self.spec.feature, sources)
-            features = PairFeatures([named.block for named in blocks], self.sources[0].calls.shape)
+            blocks = make_blocks(self.spec.feature, sources, embeddings)
+            features = PairFeatures([named.block for named in blocks], self.shape)
             for division in self.pairs.divisions:
                 report(f"features with {division.name} held out")
                 parts.append(features.hold_out(self.position, self.pairs.call, division.inner_fold))
@@ -127,7 +135,8 @@ def read_pairs(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: 
 def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     report("selecting conditions")
     selection = select(warehouse, spec)
-    if not selection.sources:
+    embedded = [feature for feature in spec.feature if isinstance(feature, EmbeddingFeature)]
+    if not selection.sources and not embedded:
         raise FeatureError("No feature looks in another experiment.", where=f"spec '{spec.name}'")
     experiments = check_sources(selection.target, selection.sources, spec.allow)
     conditions = split_conditions(warehouse, selection.target, spec.target, spec.split)
@@ -143,7 +152,11 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     position = np.column_stack([perturbation[pairs.condition], gene[pairs.gene]])
     asked: Question = spec.target.question or "changed"
     sources = [calls for source, matrix in found for calls in ask(source, matrix, axes, asked)]
-    _require_overlap(sources, position)
+    embeddings = []
+    for feature in embedded:
+        report(f"reading {feature.file}")
+        embeddings.append(embed(warehouse, feature, conditions, axes, position))
+    _require_overlap(sources, embeddings, position)
     known = pairs.divisions[0].inner_fold >= 0 if spec.split.column else np.ones(len(position), dtype=bool)
     training = Calls(position[known, 0], position[known, 1], pairs.call[known], axes.shape).merged()
     compared = [
@@ -152,8 +165,9 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     own = experiments["target_experiments"]
     lookalikes = [check_same_calls(source, training, own, spec.allow) for source in compared]
     guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
-    facts = [_facts(source, matrix) for source, matrix in found]
-    return PairTask(spec, pairs, position, sources, _manifest(warehouse, spec, selection, pairs, facts, guard))
+    facts = [*(_facts(source, matrix) for source, matrix in found), *(vectors.facts for vectors in embeddings)]
+    manifest = _manifest(warehouse, spec, selection, pairs, facts, guard)
+    return PairTask(spec, pairs, position, sources, embeddings, axes.shape, manifest)
 
 
 def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:
@@ -168,12 +182,16 @@ def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:
 def _check_licences(selection: Selection, spec: FeatureSpec) -> None:
     frames = [selection.target, *(source.conditions for source in selection.sources)]
     terms = dict(pl.concat(frame.select("dataset_id", "licence").unique() for frame in frames).iter_rows())
+    terms |= {f"file:{Path(f.file).name}": f.licence for f in spec.feature if isinstance(f, EmbeddingFeature)}
     refuse_licences(terms, spec.licence.forbid, spec.licence.allow)
 
 
-def _require_overlap(sources: Sequence[SourceCalls], position: npt.NDArray[np.intp]) -> None:
+def _require_overlap(
+    sources: Sequence[SourceCalls], embeddings: Sequence[Vectors], position: npt.NDArray[np.intp]
+) -> None:
     wanted = np.unique(position[:, 0])
-    if not any(np.isin(wanted, source.calls.perturbation).any() for source in sources):
+    covers = [np.isin(wanted, source.calls.perturbation).any() for source in sources]
+    if not any(covers) and not any(vectors.facts["n_pairs"] for vectors in embeddings):
         raise FeatureError(
             "No source says anything about the rows.",
             got="no perturbation in common with any source",

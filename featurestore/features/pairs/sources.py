@@ -119,6 +119,8 @@ def shuffled(sources: Sequence[SourceCalls], seed: int) -> list[SourceCalls]:
     They are dealt to all perturbations there are, not only to those of the experiment: which ones an experiment has,
     and which of them did enough to be listed, says something too.
     """
+    if not sources:
+        return []
     experiments = list(dict.fromkeys(source.experiments for source in sources))
     n = sources[0].calls.shape[0]
     orders = {name: np.random.default_rng([seed, i]).permutation(n) for i, name in enumerate(experiments)}

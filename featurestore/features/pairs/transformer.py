@@ -47,7 +47,7 @@ class PairFeatures:
     def transform(self, pairs: Positions) -> npt.NDArray[np.float32]:
         """Describe pairs, shape (pairs, features); NaN where nothing is known."""
         columns = [column for block in self.blocks for column in block.columns(pairs[:, 0], pairs[:, 1])]
-        return np.column_stack(columns).astype(np.float32)
+        return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
 
     def hold_out(self, pairs: Positions, labels: Values, inner_fold: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Describe the pairs of one division into training and held-out ones, shape (pairs, features).
