@@ -190,11 +190,14 @@ class Warehouse:
 
         return build(self, spec)
 
-    def to_anndata(self, dataset_id: str) -> AnnData:
-        """Return a dataset as an AnnData; see :func:`featurestore.features.pseudobulk.dataset_anndata`."""
+    def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
+        """Return a dataset as an AnnData, unless its licence is forbidden.
+
+        See :func:`featurestore.features.pseudobulk.dataset_anndata`.
+        """
         from featurestore.features.pseudobulk import dataset_anndata  # noqa: PLC0415, reading needs no AnnData
 
-        return dataset_anndata(self, dataset_id)
+        return dataset_anndata(self, dataset_id, forbid=forbid)
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:
         """Copy and pickle by path or address, snapshot and the datasets shown."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.features.licence import refuse_licences
 from featurestore.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -26,8 +28,15 @@ _CONDITIONS = """
 """
 
 
-def dataset_anndata(warehouse: Warehouse, dataset_id: str) -> AnnData:
+def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
     """Return the conditions of a dataset with what is known of each gene in each.
+
+    Parameters
+    ----------
+    warehouse, dataset_id
+        The warehouse, and the dataset.
+    forbid
+        Licences that must not leave the warehouse, or ``non-commercial`` for all that exclude commercial use.
 
     Returns
     -------
@@ -41,10 +50,14 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str) -> AnnData:
     ------
     UnknownDatasetError
         The snapshot has no such dataset.
+    FeatureError
+        Its licence is forbidden, or unknown where any is forbidden.
     """
     from anndata import AnnData  # noqa: PLC0415
 
     warehouse.snapshot.release_of(dataset_id)
+    facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
+    refuse_licences({dataset_id: facts["licence"][0]}, list(forbid))
     conditions = warehouse.frame(_CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
     query = "select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id order by gene_index"
     genes = warehouse.frame(query, {"dataset_id": dataset_id})
@@ -56,7 +69,6 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str) -> AnnData:
         "select distinct effect_kind from release.signature where dataset_id = $dataset_id order by all",
         {"dataset_id": dataset_id},
     )
-    facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
     return AnnData(
         X=None if X is None else X.copy(),
         obs=_frame(_observed(conditions), "condition_id"),

@@ -118,11 +118,12 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.feature_names_out_)
 
     def __sklearn_tags__(self) -> Any:
-        """Say that the input is text and the output may have gaps."""
+        """Say that the input is text, and that the output may have gaps and is float32 whatever comes in."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.allow_nan = True
         tags.no_validation = True
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
     def _note_input(self, X: Any) -> None:  # noqa: N803

@@ -157,3 +157,16 @@ def test_to_anndata__of_a_dataset_has_the_names_that_scanpy_and_pertpy_expect(wo
     assert anndata.read_h5ad(tmp_path / "data.h5ad").shape == data.shape
     assert signatures.uns["effect_kind"] == ["moderated_z"]
     np.testing.assert_array_equal(signatures.X, signatures.layers["effect"])
+
+
+def test_to_anndata__does_not_let_out_what_its_licence_forbids(writer, make_condition):
+    conditions = [make_condition("G1"), make_condition("G2")]
+    writer.dataset("target", conditions, np.ones((2, 30)))
+    writer.dataset("unknown", conditions, np.ones((2, 30)), dataset=pl.DataFrame({"dataset_id": ["unknown"]}))
+    with writer.open() as store:
+        assert store.to_anndata("target", forbid=["non-commercial"]).shape == (2, 30)
+        with pytest.raises(FeatureError, match="target: licence of target"):
+            store.to_anndata("target", forbid=["Licence of target"])
+        with pytest.raises(FeatureError, match="unknown: unknown"):
+            store.to_anndata("unknown", forbid=["non-commercial"])
+        assert store.to_anndata("unknown").shape == (2, 30)

@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 import featurestore as fs
 from featurestore.errors import FeatureError, LeakageError
@@ -87,19 +88,57 @@ def test_signature_features__work_in_searches_and_column_transformers(pipeline):
     assert as_frame.get_feature_names_out()[0] == "external__signature/external/CVCL_B/pc_01"
 
 
-def test_signature_features__pass_the_checks_of_scikit_learn(two_datasets):
-    results = check_estimator(fs.SignatureFeatures(two_datasets.path, BLOCKS), on_fail=None, on_skip=None)
+OF_NUMBERS = """check_fit_score_takes_y check_estimators_overwrite_params check_dont_overwrite_parameters
+    check_estimators_fit_returns_self check_readonly_memmap_input check_positive_only_tag_during_fit
+    check_estimators_dtypes check_pipeline_consistency check_estimators_pickle check_f_contiguous_array_estimator
+    check_transformer_general check_methods_sample_order_invariance check_methods_subset_invariance
+    check_fit2d_1sample check_fit2d_1feature check_dict_unchanged check_fit_idempotent check_fit_check_is_fitted"""
+"""Checks that feed matrices of random numbers, which are no names of perturbations: refused, as they should be."""
+
+
+def test_signature_features__pass_the_checks_of_scikit_learn_that_do_not_feed_numbers(two_datasets):
+    transformer = fs.SignatureFeatures(two_datasets.path, BLOCKS)
+    inapplicable = dict.fromkeys(OF_NUMBERS.split(), "feeds a matrix of numbers")
+    results = check_estimator(transformer, expected_failed_checks=inapplicable, on_fail=None, on_skip=None)
+    by_status = {}
+    for each in results:
+        by_status.setdefault(each["status"], set()).add(each["check_name"])
+    assert "failed" not in by_status, by_status["failed"]
+    assert by_status["xfail"] == set(inapplicable), "a check that passes by now is no exception"
+    assert len(by_status["passed"]) > 14
+    assert by_status.get("skipped", set()) <= {"check_array_api_input"}, "names are no array of numbers"
+
+
+class OfNumbers(fs.SignatureFeatures):
+    """The same of numbers, each of which stands for a name, so that the other checks have something to feed."""
+
+    def fit(self, X, y=None):
+        return super().fit(named(validate_data(self, X)))
+
+    def transform(self, X):
+        check_is_fitted(self)
+        return super().transform(named(validate_data(self, X, reset=False)))
+
+    def _note_input(self, X):
+        """Leave it to scikit-learn."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.allow_nan = tags.no_validation = False
+        return tags
+
+
+def named(X):
+    return NAMES[np.abs(X[:, 0].astype(float) * 1000).astype(int) % len(NAMES)]
+
+
+def test_signature_features__pass_every_check_of_scikit_learn_where_numbers_stand_for_names(two_datasets, monkeypatch):
+    monkeypatch.setattr(OfNumbers, "_blocks", lambda self, names: self._blocks_from(two_datasets, names))
+    blocks = [{**BLOCKS[0], "where": "context_label = 'B'"}]
+    results = check_estimator(OfNumbers("read from a store that is open", blocks), on_fail=None, on_skip=None)
     failed = {each["check_name"]: each["exception"] for each in results if each["status"] == "failed"}
-    passed = {each["check_name"] for each in results if each["status"] == "passed"}
-    assert {"check_estimator_cloneable", "check_no_attributes_set_in_init", "check_get_params_invariance"} <= passed
-    numbers = [name for name, error in failed.items() if not is_about_numbers(error)]
-    assert not numbers, failed
-
-
-def is_about_numbers(error):
-    """The checks feed matrices of random numbers, which are no perturbations."""
-    text = f"{error} {error.__cause__} {error.__context__}"
-    return "one column of perturbation names" in text or "No source says anything" in text
+    assert not failed
+    assert {each["check_name"] for each in results if each["status"] == "passed"} >= set(OF_NUMBERS.split())
 
 
 def pairs(*given):
