@@ -17,10 +17,13 @@ import polars as pl
 
 from featurestore.errors import SpecError, ValuesError
 from ingest.conditions.roles import IS_CONTROL, ROLES, role_expressions
+from ingest.conditions.rows import columns_of
 from ingest.reader import INDEX
 from ingest.spec import COUNTS, DatasetSpec
 
 NUMBER = "number of the distinct row"
+MOST_SHOWN = 8
+"""How many rows' values an error shows."""
 
 Integers = npt.NDArray[np.int32]
 
@@ -73,11 +76,14 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
     Raises
     ------
     SpecError
-        A condition of the spec cannot be evaluated.
+        A condition of the spec cannot be evaluated, or takes no row of any file.
     ValuesError
         A row is a pseudobulk of an unknown number of cells.
     """
-    parts = [_of_one(table, spec) for table in tables]
+    where, control_where = _Filter("where", spec), _Filter("control_where", spec)
+    parts = [_of_one(table, spec, where, control_where) for table in tables]
+    where.require_a_row()
+    control_where.require_a_row()
     combos, combo = _merged([(part.combos, part.combo) for part in parts])
     batches, batch = _merged([(part.batches, part.batch) for part in parts])
     place = batches.to_series().rank("ordinal").fill_null(batches.height).to_numpy().astype(np.int32) - 1
@@ -99,12 +105,52 @@ def half_of(keys: pl.Series) -> Integers:
     return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63)).astype(np.int32)
 
 
-def _of_one(rows: pl.DataFrame, spec: DatasetSpec) -> GivenRows:
+class _Filter:
+    """``where`` or ``control_where``: a condition of the spec on rows, which has to take a row of some file."""
+
+    def __init__(self, key: str, spec: DatasetSpec) -> None:
+        self.text: str | None = getattr(spec.condition, key)
+        self._key = key
+        self._seen = pl.DataFrame()
+        self._has_taken = self.text is None
+
+    def take(self, rows: pl.DataFrame) -> pl.Series:
+        """Evaluate it on every row; what is neither true nor false is false, and without a condition all is true."""
+        if self.text is None:
+            return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
+        try:
+            taken = rows.select(pl.sql_expr(self.text).fill_null(value=False)).to_series().cast(pl.Boolean, strict=True)
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            message = f"'{self._key}' cannot be evaluated."
+            raise SpecError(message, where=self._place, got=str(error)) from None
+        if not self._has_taken and not taken.any():
+            self._seen = rows.select(columns_of(self.text)).unique(maintain_order=True).head(MOST_SHOWN)
+        self._has_taken = self._has_taken or bool(taken.any())
+        return taken
+
+    def require_a_row(self) -> None:
+        """Refuse a condition that took no row, and show what its columns hold instead."""
+        if self._has_taken:
+            return
+        values = [f"'{column.name}': {', '.join(map(repr, column.unique(maintain_order=True)))}" for column in self._seen]
+        raise SpecError(
+            f"'{self._key}' takes no row of the dataset.",
+            where=self._place,
+            expected="at least one row for which it is true",
+            got="; ".join(values) or "no row",
+            do="compare with a value as it is written there; text goes in single quotation marks",
+        )
+
+    @property
+    def _place(self) -> str:
+        return f"condition.{self._key}: {self.text}"
+
+
+def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where: _Filter) -> GivenRows:
     condition = spec.condition
-    is_kept = _taken(rows, condition.where, "where", default=True).to_numpy()
-    if condition.control_where is not None:
-        is_control = _taken(rows, condition.control_where, "control_where", default=False)
-        rows = rows.with_columns(is_control.alias(IS_CONTROL))
+    is_kept = where.take(rows).to_numpy()
+    if control_where.text is not None:
+        rows = rows.with_columns(control_where.take(rows).alias(IS_CONTROL))
     roles = role_expressions(spec)
     fixed = [role for role in roles if not role.meta.root_names()]
     combos, combo = _distinct(rows.select(role for role in roles if role.meta.root_names()))
@@ -128,18 +174,6 @@ def _published(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
     if spec.coverage is not None:
         return rows.select(INDEX, *dict.fromkeys(spec.coverage.columns().values()))
     return rows.select(INDEX, *spec.quality.columns()) if spec.is_relative else pl.DataFrame()
-
-
-def _taken(rows: pl.DataFrame, where: str | None, key: str, *, default: bool) -> pl.Series:
-    """Evaluate a condition of the spec on every row; what is neither true nor false is false."""
-    if where is None:
-        return pl.repeat(default, rows.height, dtype=pl.Boolean, eager=True)
-    try:
-        taken = rows.select(pl.sql_expr(where).fill_null(value=False)).to_series()
-        return taken.cast(pl.Boolean, strict=True)
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        place = f"condition.{key}: {where}"
-        raise SpecError(f"'{key}' cannot be evaluated.", where=place, got=str(error)) from None
 
 
 def _cells(rows: pl.DataFrame, is_needed: npt.NDArray[np.bool_], columns: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -26,6 +26,8 @@ PARQUET = b"PAR1"
 FILE = "file"
 """The column that holds the name of the file, for SQL over several."""
 MOST_SHOWN = 300
+TYPES = ("BIGINT", "DOUBLE", "VARCHAR")
+"""What a column of text may be read as: yes and no, dates and times stay the text that was published."""
 NULLS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 MEMORY = "2GB"
 LINES_AT_ONCE = 500_000
@@ -176,8 +178,8 @@ class LongTable:
             return "content"
         if self._kind == "parquet":
             return f"read_parquet({_literal(str(self.path))})"
-        nulls = ", ".join(map(_literal, NULLS))
-        options = f"header = true, sample_size = -1, nullstr = [{nulls}]"
+        nulls, types = (", ".join(map(_literal, words)) for words in (NULLS, TYPES))
+        options = f"header = true, sample_size = -1, nullstr = [{nulls}], auto_type_candidates = [{types}]"
         if is_gzip(self.path):
             options += ", compression = 'gzip'"
         return f"read_csv({_literal(str(self.path))}, {options})"

@@ -261,3 +261,30 @@ def test_memory__does_not_grow_with_the_number_of_cells(tmp_path):
         peaks.append(int(answer.stdout))
         shutil.rmtree(tmp_path / f"w{n_cells}")
     assert peaks[1] < 1.10 * peaks[0], peaks
+
+
+def test_a_column_decides__which_dataset_each_cell_of_one_file_belongs_to(tmp_path):
+    counts, rows = cells(600)
+    rows = rows.with_columns(screen=pl.Series(np.where(np.arange(600) % 3 == 0, "pilot", "main")))
+    put(tmp_path, "x.h5ad", counts, rows)
+    for name in ("pilot", "main"):
+        text = SPEC.format(files=["x.h5ad"], more=f"where = \"screen = '{name}'\"")
+        (tmp_path / f"{name}.toml").write_text(text.replace('id = "small"', f'id = "{name}"'))
+        ingest_dataset(tmp_path / f"{name}.toml", tmp_path / "warehouse")
+        put(tmp_path, f"{name}.h5ad", counts[(rows["screen"] == name).to_numpy()], rows.filter(pl.col("screen") == name))
+        alone = SPEC.format(files=[f"{name}.h5ad"], more="").replace('id = "small"', f'id = "{name}"')
+        (tmp_path / f"{name}_alone.toml").write_text(alone)
+        ingest_dataset(tmp_path / f"{name}_alone.toml", tmp_path / "alone")
+    sums = "select * from statistics join condition using (dataset_id, condition_id) order by all"
+    with Warehouse(tmp_path / "warehouse") as one, Warehouse(tmp_path / "alone") as two:
+        assert one.frame(sums).equals(two.frame(sums))
+        datasets = one.frame("select dataset_id, experiment_id from dataset order by all").rows()
+        assert datasets == [("main", "main"), ("pilot", "pilot")]
+        taken = dict(one.frame("select dataset_id, sum(n_cells)::int from condition group by all").rows())
+        told = "select dataset_id, reason like 'where: %' as is_elsewhere, sum(n_cells)::int from rejected group by all"
+        left = {tuple(row[:2]): row[2] for row in one.frame(told).rows()}
+        rejected = dict(two.frame("select dataset_id, sum(n_cells)::int from rejected group by all").rows())
+    for name, n, n_elsewhere in (("pilot", 200, 400), ("main", 400, 200)):
+        assert left[name, True] == n_elsewhere
+        assert left[name, False] == rejected[name]
+        assert taken[name] + rejected[name] == n

@@ -106,6 +106,15 @@ def test_conditions__that_cannot_be_evaluated_are_named(key, condition):
     assert f"condition.{key}: {condition}" in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["where", "control_where"])
+def test_conditions__that_take_no_row_of_any_file_show_the_values(key):
+    other = ROWS.with_columns(well=pl.lit("rc"))
+    with pytest.raises(SpecError, match=f"'{key}' takes no row") as caught:
+        gather_rows([ROWS, ROWS], spec(**{key: "well = 'rc'"}))
+    assert "'well': 'RC', 'SA'" in str(caught.value)
+    assert gather_rows([ROWS, other], spec(**{key: "well = 'rc'"})).combo.size == 2 * N
+
+
 FAULTS = [
     ({"perturbation": ["drug", "second"]}, "need 'controls' and a 'separator'"),
     ({"dose": {"columns": ["dose", "second_dose"]}}, "as many columns of 'dose' as of 'perturbation'"),

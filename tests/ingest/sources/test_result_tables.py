@@ -446,3 +446,19 @@ def test_real_top20__twenty_genes_a_condition_and_no_more(real_data, tmp_path, n
         listed = store.frame("select count(*) as n from signature group by condition_id")["n"]
         assert listed.min() == listed.max() == 20
         assert store.frame("select count(*) from signature where effect = 0 or effect is null").item() == 0
+
+
+@pytest.mark.parametrize("section", ["where", "control_where"])
+def test_words__that_look_like_truth_values_are_compared_as_they_are_written(tmp_path, section):
+    lines = ("MYC,K562,TP53,1,no", "safe,K562,TP53,0,yes", "MYC,K562,STAT1,2,no")
+    (tmp_path / "t.csv").write_text("\n".join(["target,line,gene,lfc,spiked", *lines]) + "\n")
+    path = listed(tmp_path)
+    path.write_text(path.read_text().replace("[table]", f"{section} = \"spiked = 'yes'\"\n[table]"))
+    with ingested(path, tmp_path) as store:
+        found = store.frame("select perturbation_label, is_control from condition order by all").rows()
+        controls = {"MYC": False, "safe": True} if section == "control_where" else {"safe": False}
+        assert dict(found) == controls
+    path.write_text(path.read_text().replace("'yes'", "'true'"))
+    with pytest.raises(SpecError, match=f"'{section}' takes no row") as caught:
+        ingest_dataset(path, tmp_path / "warehouse", tmp_path)
+    assert "'spiked': 'no', 'yes'" in str(caught.value)
