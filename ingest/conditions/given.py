@@ -132,7 +132,9 @@ class _Filter:
         """Refuse a condition that took no row, and show what its columns hold instead."""
         if self._has_taken:
             return
-        values = [f"'{column.name}': {', '.join(map(repr, column.unique(maintain_order=True)))}" for column in self._seen]
+        values = [
+            f"'{column.name}': {', '.join(map(repr, column.unique(maintain_order=True)))}" for column in self._seen
+        ]
         raise SpecError(
             f"'{self._key}' takes no row of the dataset.",
             where=self._place,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import SourceFormatError, did_you_mean
+from ingest.readers.describing import refuse_description
 
 if TYPE_CHECKING:
     from ingest.reader import Format, Reader
@@ -25,6 +26,7 @@ MARKS = {
     b"\x28\xb5\x2f\xfd": "zstd",
 }
 GZIP = b"\x1f\x8b"
+TABLE = "table"
 SHOWN = 48
 """How much of an unknown file an error shows. Unit: bytes."""
 
@@ -57,7 +59,8 @@ def open_source(
     Raises
     ------
     SourceFormatError
-        There is no such file, its format is not known or not the one declared, or it is damaged.
+        There is no such file, its format is not known or not the one declared, it is damaged, or it only describes
+        what another file measured.
     """
     path = Path(path)
     known = {kind.name: kind for kind in formats()}
@@ -65,6 +68,8 @@ def open_source(
         raise SourceFormatError(f"there is no format '{format}'", where=str(path), do=did_you_mean(format, known))
     _require_content(path)
     found = next((kind for kind in known.values() if kind.recognises(path)), None)
+    if (found is None or found.name == TABLE) and not (layout or {}).get("described_by"):
+        refuse_description(path)
     if found is None:
         raise SourceFormatError(
             "the file is of no known format",

@@ -271,7 +271,9 @@ def test_a_column_decides__which_dataset_each_cell_of_one_file_belongs_to(tmp_pa
         text = SPEC.format(files=["x.h5ad"], more=f"where = \"screen = '{name}'\"")
         (tmp_path / f"{name}.toml").write_text(text.replace('id = "small"', f'id = "{name}"'))
         ingest_dataset(tmp_path / f"{name}.toml", tmp_path / "warehouse")
-        put(tmp_path, f"{name}.h5ad", counts[(rows["screen"] == name).to_numpy()], rows.filter(pl.col("screen") == name))
+        put(
+            tmp_path, f"{name}.h5ad", counts[(rows["screen"] == name).to_numpy()], rows.filter(pl.col("screen") == name)
+        )
         alone = SPEC.format(files=[f"{name}.h5ad"], more="").replace('id = "small"', f'id = "{name}"')
         (tmp_path / f"{name}_alone.toml").write_text(alone)
         ingest_dataset(tmp_path / f"{name}_alone.toml", tmp_path / "alone")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from featurestore.warehouse import Warehouse
@@ -95,6 +97,12 @@ def test_draft__asks_for_what_the_file_does_not_say(name, drafted):
     draft = drafted(name)
     assert {key.removeprefix("condition.") for key in draft.missing} == ASKED[name]
     assert draft.text.count("FILL IN") == len(draft.missing)
+
+
+def test_readme__says_of_how_many_layouts_the_draft_ingests():
+    layouts = set(LAYOUTS) - SAME
+    said = f"Drafts of {len(layouts - set(ASKED))} of the {len(layouts)} published\nlayouts ingest without an edit"
+    assert said in (Path(__file__).parents[3] / "README.md").read_text()
 
 
 def test_draft__names_the_spec_that_comes_along(drafted):

@@ -128,3 +128,30 @@ def test_formats__come_from_the_entry_points():
     declared = {point.name for point in entry_points(group="featurestore.readers")}
     assert {"gct", "gctx", "h5ad", "mtx"} <= declared
     assert len({kind.name for kind in formats()}) == len(declared)
+
+
+DESCRIBING = {
+    "Model.csv": ("ModelID,CellLineName,Age\nACH-1,A549,58\nACH-2,K562,53\n", "cell lines", "context_table"),
+    "repurposing_info.tsv": ("broad_id\tpert_iname\tmoa\ttarget\nBRD-K1\tx\ty\tEGFR\n", "compounds", "[compound]"),
+    "pertinfo.tsv.gz": (
+        "pert_id\tpert_iname\tnum_sig\tcanonical_smiles\nBRD-1\tx\t3\tCCO\n",
+        "compounds",
+        '[[rows.join]] with table = "pertinfo.tsv.gz" and key = "pert_id"',
+    ),
+    "gene_info.txt": (
+        "pr_gene_id\tpr_gene_symbol\tpr_is_lm\n780\tDDR1\t1\n",
+        "genes",
+        'key = "pr_gene_id" under [genes]',
+    ),
+    "siginfo.txt": ("sig_id\tpert_id\ttas\nA:B\tBRD-1\t0.3\n", "rows", 'key = "sig_id" under [rows]'),
+}
+
+
+@pytest.mark.parametrize("name", DESCRIBING)
+def test_tables__that_describe_a_matrix_say_where_a_spec_names_them(tmp_path, name):
+    text, what, place = DESCRIBING[name]
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    with pytest.raises(SourceFormatError, match=f"The table describes {what}, and holds no measurements") as caught:
+        open_source(path)
+    assert place in str(caught.value)
