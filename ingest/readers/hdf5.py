@@ -21,6 +21,9 @@ MAX_SOFT_LINKS = 8
 
 STRINGS_AT_ONCE = 2**18
 """How many strings are held as Python objects at a time."""
+BOMB_BYTES = 2**29
+BOMB_RATIO = 500
+"""A column of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -184,9 +187,32 @@ def text_attribute(node: h5py.Group | h5py.Dataset, *names: str) -> str | None:
 
 
 def read_column(dataset: h5py.Dataset) -> pl.Series:
-    """Read a dataset of text or numbers as a table's column, text a piece at a time."""
-    whole(dataset)
+    """Read a dataset of text or numbers as a table's column, text a piece at a time.
+
+    Raises
+    ------
+    TypeError
+        It holds no values, or is not one of text or numbers.
+    SourceFormatError
+        It is not whole, or claims far more than its bytes can hold.
+    """
+    if dataset.shape is None:
+        raise TypeError("expected a number, a truth value or text a row, got nothing")
+    _refuse_bomb(whole(dataset))
     if h5py.check_string_dtype(dataset.dtype) is None or len(dataset.shape) != 1:
         return as_column(dataset[...])
     starts = range(0, max(1, len(dataset)), STRINGS_AT_ONCE)
     return pl.concat([as_text(dataset[start : start + STRINGS_AT_ONCE].tolist()) for start in starts])
+
+
+def _refuse_bomb(dataset: h5py.Dataset) -> None:
+    """Refuse a column that would fill the memory out of next to nothing in the file."""
+    claimed, stored = int(dataset.nbytes), int(dataset.id.get_storage_size())
+    if claimed > BOMB_BYTES and claimed > BOMB_RATIO * stored:
+        raise SourceFormatError(
+            "a column claims far more than is stored of it",
+            where=where(dataset),
+            expected=f"at most {BOMB_RATIO} bytes for each one stored",
+            got=f"{claimed:,} bytes out of {stored:,}",
+            do="fetch the file again and compare its size and checksum with the publisher's",
+        )

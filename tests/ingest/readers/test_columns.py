@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import doctest
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featurestore.errors import SourceFormatError
 from ingest.readers import columns
 from ingest.readers.columns import as_column, as_text, decode, stripped, titles, typed, without_missing
+from ingest.readers.hdf5 import read_column
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,14 @@ def test_titles__are_different_from_each_other_and_from_the_key():
 def test_examples__run():
     assert doctest.testmod(columns).attempted > 0
     assert doctest.testmod(columns).failed == 0
+
+
+def test_read_column__refuses_what_would_fill_the_memory_and_what_is_nothing(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("bomb", (2**28,), "f4", chunks=(2**22,), compression="gzip", fillvalue=0)
+        file["bomb"][:: 2**22] = 1
+        file.create_dataset("nothing", data=h5py.Empty("f4"))
+        with pytest.raises(SourceFormatError, match=r"claims far more than is stored"):
+            read_column(file["bomb"])
+        with pytest.raises(TypeError, match="got nothing"):
+            read_column(file["nothing"])
