@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test stress lint bench oracle lock clean
+.PHONY: help env demo test test-spark stress lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,15 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster: the answers of DuckDB (needs Java 17)
+	.venv-spark/bin/pytest tests/spark
+
+.venv-spark/.ready: requirements.txt tests/spark/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r tests/spark/requirements.txt
+	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load --durations 8 tests/trust tests/featurestore/evaluate/test_simulation.py
@@ -48,8 +57,9 @@ oracle: $(READY) .venv-peers/.ready ## every metric against cell-eval, cell-eval
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
 	@touch $@
 
-lock: $(READY) ## rewrite requirements.txt from pyproject.toml (needs uv in .venv: pip install uv)
+lock: $(READY) ## rewrite both requirements.txt from pyproject.toml and tests/spark/requirements.in (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --extra cloud --extra cluster --extra ui --group dev pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/spark/requirements.in -o tests/spark/requirements.txt
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers .venv-spark .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

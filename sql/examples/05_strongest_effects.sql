@@ -6,5 +6,5 @@ select
 from quality as q
 join condition as c using (dataset_id, condition_id)
 where q.is_responder
-order by q.effect_norm desc
+order by q.effect_norm desc, c.dataset_id, c.condition_id
 limit 10

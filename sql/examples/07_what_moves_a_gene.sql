@@ -12,5 +12,5 @@ from signature as g
 join chosen using (gene_id)
 join condition as c using (dataset_id, condition_id)
 where g.q_value < 0.05 and not c.is_control
-order by abs(g.z) desc
+order by abs(g.z) desc, c.dataset_id, c.condition_id
 limit 10
