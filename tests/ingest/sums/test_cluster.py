@@ -17,10 +17,11 @@ from scipy import sparse
 
 from featurestore.cli import featurestore
 from featurestore.errors import ValuesError, WarehouseError
-from ingest import ahead, cluster, summing
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
+from ingest.readers import ahead
+from ingest.sums import cluster, summing
 from ingest.sums.cluster import DaskCluster, on_cluster
 
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]

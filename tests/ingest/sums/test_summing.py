@@ -13,13 +13,13 @@ from scipy import sparse
 
 from featurestore.errors import ValuesError
 from featurestore.verify import verify
-from ingest import journal, summing
 from ingest.catalogue.catalogue import SPECS
 from ingest.layouts import write_h5ad
 from ingest.layouts.miniatures import MINIATURES
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
 from ingest.release.collect import collect
+from ingest.sums import journal, summing
 from ingest.sums.journal import Journal, gaps
 from ingest.sums.partial import read_about
 from ingest.sums.summing import sum_portion
@@ -149,7 +149,7 @@ def test_journal__gives_the_same_release_and_leaves_nothing(plates, tmp_path, ea
 
 DIE = """
 import os, signal
-from ingest import journal, summing
+from ingest.sums import journal, summing
 from ingest.pipeline import ingest_dataset
 
 journal.LEAST_SECONDS = journal.COST = 0.0
