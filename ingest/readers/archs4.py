@@ -102,16 +102,7 @@ class Archs4Reader:
 
     def _column(self, group: h5py.Group, field: str, name: str) -> pl.Series:
         with telling_damage(self.path, f"field '{field}'"):
-            column = read_column(require_dataset(group, field))
-        expected = self.n_rows if group == self._samples else self.n_genes
-        if len(column) != expected:
-            raise SourceFormatError(
-                f"field '{field}' is not as long as the table",
-                where=str(self.path),
-                expected=f"{expected:,} values",
-                got=f"{len(column):,}",
-                do="fetch the file again",
-            )
+            column = read_column(require_dataset(group, field), self.n_rows if group == self._samples else self.n_genes)
         return (column.cast(pl.String) if name == INDEX else column).alias(name)
 
     def _find_gene_key(self) -> str:

@@ -126,15 +126,7 @@ class MetadataTable:
             raise unknown_column(name, self.fields, self._place, KEY)
         field = self.fields[name]
         with telling_damage(self._path, f"{self._place}, field '{field}'"):
-            column = stripped(read_column(require_dataset(self._group, field)))
-        if len(column) != self.n_rows:
-            raise SourceFormatError(
-                f"field '{field}' is not as long as the table",
-                where=self._place,
-                expected=f"{self.n_rows:,} values, as in '{KEY}'",
-                got=f"{len(column):,}",
-                do="fetch the file again, or write it again",
-            )
+            column = stripped(read_column(require_dataset(self._group, field), self.n_rows))
         return (column.cast(pl.String) if name == INDEX else without_missing(column)).alias(name)
 
 

@@ -186,19 +186,27 @@ def text_attribute(node: h5py.Group | h5py.Dataset, *names: str) -> str | None:
     return None
 
 
-def read_column(dataset: h5py.Dataset) -> pl.Series:
+def read_column(dataset: h5py.Dataset, n: int | None = None) -> pl.Series:
     """Read a dataset of text or numbers as a table's column, text a piece at a time.
 
     Raises
     ------
     TypeError
-        It holds no values, or is not one of text or numbers.
+        It is not one of text or numbers.
     SourceFormatError
-        It is not whole, or claims far more than its bytes can hold.
+        It is not whole, has not ``n`` values, or claims far more than is stored of it; it is then not read: a megabyte
+        of gzip may claim a thousand million.
     """
-    if dataset.shape is None:
-        raise TypeError("expected a number, a truth value or text a row, got nothing")
-    _refuse_bomb(whole(dataset))
+    whole(dataset)
+    if dataset.shape is None or (n is not None and dataset.shape[:1] != (n,)):
+        raise SourceFormatError(
+            f"field '{dataset.name.rpartition('/')[2]}' is not as long as the table",
+            where=where(dataset),
+            expected="values" if n is None else f"{n:,} values",
+            got="none" if dataset.shape is None else f"shape {dataset.shape}",
+            do="fetch the file again",
+        )
+    _refuse_bomb(dataset)
     if h5py.check_string_dtype(dataset.dtype) is None or len(dataset.shape) != 1:
         return as_column(dataset[...])
     starts = range(0, max(1, len(dataset)), STRINGS_AT_ONCE)

@@ -90,7 +90,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", []):
-                if name == PROPERTY:
+                if name == PROPERTY and report.when == "call":
                     fault, n, lost, seconds = value
                     row = rows.setdefault(fault, [0, 0, 0.0])
                     for at, number in enumerate((n, lost, seconds)):
