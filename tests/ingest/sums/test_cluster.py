@@ -145,7 +145,7 @@ def test_cluster__a_worker_that_fails_again_and_again_ends_the_ingest(plates, wo
         cluster.sum_portion = fail
 
     def mend():
-        from ingest import cluster, summing
+        from ingest.sums import cluster, summing
 
         cluster.sum_portion = summing.sum_portion
 
