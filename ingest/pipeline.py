@@ -29,7 +29,7 @@ from ingest.readers.open import open_source
 from ingest.release.database import refresh_database
 from ingest.release.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
 from ingest.reported.long_table import LongTable
-from ingest.spec import DatasetSpec, read_spec
+from ingest.spec import SPECS, DatasetSpec, read_spec
 from ingest.sums.ceiling import default_ceiling
 from ingest.sums.journal import Journal
 from ingest.sums.summing import Summing
@@ -179,7 +179,7 @@ def _known(root: Path, dataset_id: str, release_id: str) -> Outcome | None:
 
 def _spec_name(path: Path) -> str:
     """Return what to type to ingest by this spec again: its file, or the name of one that comes with featurestore."""
-    return path.stem if path.parent == Path(__file__).parent / "specs" else path.name
+    return path.stem if path.parent == SPECS else path.name
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -24,6 +24,9 @@ from ingest.sections import (
     Section,
 )
 
+SPECS = Path(__file__).with_name("specs")
+"""Folder of the specs that come with featurestore."""
+
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
 CellValues = Literal["counts", "mean_counts", "log1p", "bp_coverage", "log2tpm1"]
 RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]

@@ -13,10 +13,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from ingest.spec import Kind
+from ingest.spec import SPECS, Kind
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
-SPECS = Path(__file__).parents[1] / "specs"
 
 Assay = Literal["perturb_seq", "drug_seq", "bulk_rna_seq", "l1000", "de_table", "crispr_screen", "observational"]
 Access = Literal["open", "login", "requester_pays"]

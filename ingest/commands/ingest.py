@@ -18,7 +18,7 @@ from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
 from ingest.pipeline import Outcome, ingest_dataset
 from ingest.remote import copy_latest, fetch_inputs, push, scratch
-from ingest.spec import read_spec
+from ingest.spec import SPECS, read_spec
 from ingest.sums.cluster import on_cluster
 
 
@@ -121,7 +121,7 @@ def _places(
 
 def shipped_specs() -> dict[str, Path]:
     """Name the specs that come with featurestore."""
-    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))}
+    return {path.stem: path for path in sorted(SPECS.glob("*.toml"))}
 
 
 def find_spec(spec: Path) -> Path:

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from featurestore.cli import featurestore
 from featurestore.errors import SpecError
 from ingest.catalogue.address import require_safe
-from ingest.catalogue.catalogue import SPECS, find_entry, read_catalogue
+from ingest.catalogue.catalogue import find_entry, read_catalogue
 from ingest.catalogue.sources import RNA_SEQ, SOURCES, sentences, sums, table_of_sources
-from ingest.spec import read_spec
+from ingest.spec import SPECS, read_spec
 
 ENTRIES = read_catalogue()
 

@@ -13,6 +13,7 @@ from featurestore.warehouse import Warehouse
 from ingest.layouts import write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
+from ingest.spec import SPECS
 
 GENES = pl.DataFrame({INDEX: ["7157", "1956", "4609", "3845"]})
 SPEC = """
@@ -182,7 +183,7 @@ def test_tables__that_are_missing_or_wrong_are_one_clear_error(tmp_path, conditi
 
 def test_lincs__times_of_pooled_signatures_are_said_to_be_several(real_data, tmp_path):
     ingest_dataset(
-        Path(__file__).parents[3] / "ingest" / "specs" / "lincs_modzs_272.toml",
+        SPECS / "lincs_modzs_272.toml",
         tmp_path / "warehouse",
         real_data / "lincs",
     )
@@ -195,7 +196,7 @@ def test_lincs__the_repurposing_hub_gives_structures_to_most_compounds(real_data
     pytest.importorskip("rdkit")
     for source in ("lincs/modzs_n272x978.gctx", "drug_seq/repurposing_info.tsv"):
         (tmp_path / Path(source).name).symlink_to(real_data / source)
-    shipped = Path(__file__).parents[3] / "ingest" / "specs" / "lincs_modzs_272.toml"
+    shipped = SPECS / "lincs_modzs_272.toml"
     spec = tmp_path / shipped.name
     spec.write_text(shipped.read_text().replace("[compound]", '[compound]\ndictionary = "repurposing_info.tsv"'))
     ingest_dataset(spec, tmp_path / "warehouse")

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from featurestore.warehouse import Warehouse
-from ingest.catalogue.catalogue import SPECS
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset
-from ingest.spec import read_spec
+from ingest.spec import SPECS, read_spec
 
 LAYOUTS = MINIATURES | PUBLISHED_RESULTS
 CONDITIONS = (

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from featurestore.warehouse import Warehouse
-from ingest.catalogue.catalogue import SPECS
 from ingest.commands.ingest import find_spec
 from ingest.layouts.crispr_screens import contexts
 from ingest.layouts.drug_screens import TAHOE_WELLS
@@ -16,7 +15,7 @@ from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.replogle_screens import POPULATIONS, populations
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
-from ingest.spec import read_spec
+from ingest.spec import SPECS, read_spec
 
 UNASSIGNED = "no perturbation assigned"
 SHAPES = {

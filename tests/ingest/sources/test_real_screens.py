@@ -7,7 +7,6 @@ import pytest
 import scipy.io
 
 from featurestore.warehouse import Warehouse
-from ingest.catalogue.catalogue import SPECS
 from ingest.conditions.axis import read_axis
 from ingest.conditions.given import gather_rows
 from ingest.conditions.label import label_rows
@@ -19,7 +18,7 @@ from ingest.layouts.tokens import write_tokens
 from ingest.pipeline import ingest_dataset
 from ingest.readers.tokens import TokensFormat
 from ingest.sections import TableSection
-from ingest.spec import read_spec
+from ingest.spec import SPECS, read_spec
 
 
 def ingested(name, folder, root):

@@ -13,12 +13,12 @@ from scipy import sparse
 
 from featurestore.errors import ValuesError
 from featurestore.verify import verify
-from ingest.catalogue.catalogue import SPECS
 from ingest.layouts import write_h5ad
 from ingest.layouts.miniatures import MINIATURES
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
 from ingest.release.collect import collect
+from ingest.spec import SPECS
 from ingest.sums import journal, summing
 from ingest.sums.journal import Journal, gaps
 from ingest.sums.partial import read_about
