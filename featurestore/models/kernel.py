@@ -53,6 +53,3 @@ class KernelRidgeOnSignatures(RegressionOnSignatures):
         grid = {"alpha": self.alphas, "gamma": gammas}
         self.pipeline_ = searched(model, grid, self.blocks, X, outputs, groups, self.inner_folds, sample_weight=weights)
         self.alpha_ = float(self.pipeline_["model"].alpha)
-
-    def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        return np.asarray(self.pipeline_.predict(X))

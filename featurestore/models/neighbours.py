@@ -48,6 +48,3 @@ class NeighboursOnSignatures(RegressionOnSignatures):
         model = KNeighborsRegressor(n_neighbors=offered[0], weights="distance")
         self.pipeline_ = searched(model, {"n_neighbors": offered}, self.blocks, X, outputs, groups, self.inner_folds)
         self.neighbours_ = int(self.pipeline_["model"].n_neighbors)
-
-    def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        return np.asarray(self.pipeline_.predict(X))

@@ -31,6 +31,7 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
     """
 
     inputs: ClassVar[Inputs] = "X"
+    pipeline_: Pipeline
 
     def __init__(self, blocks: Labels | None = None, *, components: int | None = None) -> None:
         self.blocks = blocks
@@ -72,9 +73,9 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
         """Fit deviations, shape (rows, outputs), on features."""
 
-    @abstractmethod
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        """Predict deviations, shape (rows, outputs)."""
+        """Predict deviations, shape (rows, outputs): what the fitted ``pipeline_`` says, where there is one."""
+        return np.asarray(self.pipeline_.predict(X))
 
 
 def searched(

@@ -58,9 +58,6 @@ class RidgeOnSignatures(RegressionOnSignatures):
         self.pipeline_ = Pipeline([("blocks", regressors), ("ridge", Ridge(alpha=self.alpha_))])
         self.pipeline_.fit(X, outputs, ridge__sample_weight=weights)
 
-    def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        return np.asarray(self.pipeline_.predict(X))
-
     def _penalty(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> float:  # noqa: N803
         """Return the penalty with the smallest squared error on groups held out; the largest where none can be."""
         alphas = np.array(self.alphas, dtype=np.float64)
