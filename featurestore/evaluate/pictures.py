@@ -5,12 +5,13 @@ Colours are those of Okabe and Ito, and nothing is told by colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -26,6 +27,9 @@ _TITLES = {m.name: m.title for m in METRICS}
 _SHOWN = ("pearson_delta", "mae", "pds")
 _ROW = 0.3
 _LONG = 44
+
+Mark = tuple[int, float, float, float, str]
+"""A row, a value with the ends of its interval, and a colour."""
 
 
 def pictures(evaluation: Evaluation) -> dict[str, tuple[Callable[[Any], Figure], str]]:
@@ -77,23 +81,34 @@ def draw_gains(evaluation: Evaluation) -> Figure:
     names = [m.name for m in evaluation.metrics if any(c.metric == m.name for c in found)]
     models = list(dict.fromkeys(c.model for c in found))
     figure = Figure(figsize=(2.4 + 2.2 * len(names), 1.1 + _ROW * max(len(models), 3)), layout="constrained")
-    panels = figure.subplots(1, max(len(names), 1), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=False):
-        axes.axvline(0, color=DARK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        for c in found:
-            if c.metric != name or c.gain is None or c.low is None or c.high is None:
-                continue
-            place, colour = models.index(c.model), BLUE if c.model == JUDGED else "0.2"
-            axes.plot([c.low, c.high], [place, place], color=colour, linewidth=1.6)
-            axes.plot(c.gain, place, "o", color=colour, markerfacecolor=colour if c.low > 0 else "white", markersize=6)
-        axes.set_title(_TITLES[name], fontsize=10)
-        axes.grid(axis="x", color="0.9")
-        axes.margins(x=0.08)
-        axes.locator_params(axis="x", nbins=4)
+    marks = {
+        name: [
+            (models.index(c.model), c.gain, c.low, c.high, BLUE if c.model == JUDGED else "0.2")
+            for c in found
+            if c.metric == name and c.gain is not None and c.low is not None and c.high is not None
+        ]
+        for name in names
+    }
+    panels = _intervals(figure, marks, margin=0.08)
     panels[0].set_yticks(np.arange(len(models)), [title(model) for model in models], fontsize=9)
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     figure.supxlabel("gain over the train mean, more is better; filled: interval above 0", fontsize=9)
     return figure
+
+
+def _intervals(figure: Figure, marks: dict[str, list[Mark]], *, margin: float) -> Sequence[Axes]:
+    """Draw a panel for each metric: a point with its interval in each row, filled where all of it is above 0."""
+    panels: Sequence[Axes] = figure.subplots(1, max(len(marks), 1), sharey=True, squeeze=False)[0]
+    for axes, (name, drawn) in zip(panels, marks.items(), strict=False):
+        axes.axvline(0, color=DARK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        for place, value, low, high, colour in drawn:
+            axes.plot([low, high], [place, place], color=colour, linewidth=1.6)
+            axes.plot(value, place, "o", color=colour, markerfacecolor=colour if low > 0 else "white", markersize=6)
+        axes.set_title(_TITLES[name], fontsize=10)
+        axes.grid(axis="x", color="0.9")
+        axes.margins(x=margin)
+        axes.locator_params(axis="x", nbins=4)
+    return panels
 
 
 def draw_perturbations(evaluation: Evaluation) -> Figure:
@@ -132,19 +147,12 @@ def draw_sources(evaluation: Evaluation) -> Figure:
     first = table.filter(metric=names[0]).sort("value", descending=True, nulls_last=True) if names else table.head(0)
     order = first["source"].to_list()
     figure = Figure(figsize=(3.4 + 2.3 * max(len(names), 1), 1.2 + _ROW * max(len(order), 3)), layout="constrained")
-    panels = figure.subplots(1, max(len(names), 1), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=False):
-        axes.axvline(0, color=DARK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        for source, value, low, high in table.filter(metric=name).select("source", "value", "low", "high").rows():
-            if value is None or low is None:
-                continue
-            place = order.index(source)
-            axes.plot([low, high], [place, place], color=BLUE, linewidth=1.6)
-            axes.plot(value, place, "o", color=BLUE, markerfacecolor=BLUE if low > 0 else "white", markersize=6)
-        axes.set_title(_TITLES[name], fontsize=10)
-        axes.grid(axis="x", color="0.9")
-        axes.margins(x=0.1)
-        axes.locator_params(axis="x", nbins=4)
+    shown = table.drop_nulls(["value", "low"]).select("metric", "source", "value", "low", "high")
+    marks: dict[str, list[Mark]] = {
+        name: [(order.index(source), *interval, BLUE) for _, source, *interval in shown.filter(metric=name).rows()]
+        for name in names
+    }
+    panels = _intervals(figure, marks, margin=0.1)
     panels[0].set_yticks(np.arange(len(order)), [short(source) for source in order], fontsize=8)
     panels[0].set_ylim(len(order) - 0.5, -0.5)
     figure.supxlabel("gain from the source over all but it; filled: interval above 0", fontsize=9)
