@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -44,8 +46,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is n
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -67,8 +69,6 @@ def values(world, world_files):
 @pytest.fixture
 def visit(browser, served):
     """Open an address in light or dark; what went wrong is told at the end."""
-    from playwright.sync_api import expect
-
     wrong, contexts = [], []
 
     def visit(address: str, mode: str = "light"):
@@ -81,7 +81,7 @@ def visit(browser, served):
             "request", lambda request: None if request.url.startswith((served, "data:")) else wrong.append(request.url)
         )
         page.goto(served + address)
-        expect(page.locator(".chart[aria-busy]")).to_have_count(0, timeout=30_000)
+        expect(page.locator(".chart[aria-busy]")).to_have_count(0)
         return page
 
     yield visit
@@ -93,8 +93,6 @@ def visit(browser, served):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page__is_usable_by_all_on_a_desk_and_on_a_phone(visit, values, name):
-    from axe_playwright_python.sync_playwright import Axe
-
     for mode, width in MODES.items():
         page = visit(PAGES[name].format(**values), mode)
         options = {} if mode == "light" else {"runOnly": ["color-contrast", "scrollable-region-focusable"]}
@@ -113,8 +111,8 @@ def test_search__by_an_old_symbol_leads_to_the_gene(visit):
     page.keyboard.type("MARCH8")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="MARCHF8", exact=True).first.click()
-    assert page.get_by_role("heading", level=1).inner_text() == "MARCHF8"
-    assert "MARCH8" in page.locator("dl.facts").inner_text()
+    expect(page.get_by_role("heading", level=1)).to_have_text("MARCHF8")
+    expect(page.locator("dl.facts")).to_contain_text("MARCH8")
 
 
 def test_perturbation__two_contexts_are_drawn_against_each_other(visit, values):
@@ -123,9 +121,9 @@ def test_perturbation__two_contexts_are_drawn_against_each_other(visit, values):
     chosen = next(name for name in names if "lincs_demo" in name)
     page.locator("select[name=b]").select_option(chosen)
     page.wait_for_url("**b=lincs_demo*")
-    page.wait_for_selector("figure canvas")
     figure = page.locator("figure", has_text="genes that both measured; r =")
-    assert figure.locator("canvas").count() == 1
+    expect(figure.locator("canvas")).to_have_count(1)
+    expect(figure.locator(".chart[aria-busy]")).to_have_count(0)
     drawn = figure.locator("canvas").evaluate(
         "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
     )
@@ -137,19 +135,18 @@ def test_sql__runs_from_the_keyboard_and_refuses_what_is_outside(visit):
     editor = page.get_by_label("One SELECT statement")
     editor.fill("select count(*) as n from dataset")
     editor.press("Control+Enter")
-    page.wait_for_selector("#result")
-    assert page.locator("#result td").inner_text() == "3"
+    expect(page.locator("#result td")).to_have_text("3")
     page.get_by_label("One SELECT statement").fill("select * from read_text('/etc/hostname')")
     page.get_by_role("button", name="Run").click()
-    assert "file system" in page.get_by_role("alert").inner_text().lower()
+    expect(page.get_by_role("alert")).to_contain_text("file system", ignore_case=True)
 
 
 def test_first_stop_of_the_keyboard_skips_to_the_content(visit):
     page = visit("/dataset?id=lincs_demo")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    expect(page.locator("#content")).to_be_focused()
 
 
 def test_page__without_scripts_has_its_charts_as_pictures(browser, served):
