@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,9 @@ from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
+
+LONGEST = 600
+"""How long a process is waited for. Unit: s."""
 
 
 def entries(log: Path) -> list[list]:
@@ -60,7 +62,7 @@ def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(seconds + 180)
+        process.join(seconds + LONGEST)
     with faults(f"8 processes: ingest, read, verify, gc ({'all' if keep is None else keep} snapshots kept)") as trials:
         for process, (target, log, *_) in zip(processes, jobs, strict=True):
             with trials.trial(f"{target.__name__} {log.name}"):
@@ -88,7 +90,7 @@ def test_two_that_ingest_the_same__make_one_release(tmp_path, dataset):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(LONGEST)
     assert [process.exitcode for process in processes] == [0] * 3
     assert snapshot_numbers(root) == [1]
     assert len(list((root / "releases").glob("*/*"))) == 1
@@ -99,9 +101,7 @@ def test_readers__hold_no_lock_that_a_writer_takes(warehouse, dataset, tmp_path)
     stores = [Warehouse(warehouse, number) for number in (None, 1, 2, 3)]
     with publishing(warehouse, seconds=0.0):
         pass
-    started = time.monotonic()
-    ingest_dataset(dataset(tmp_path, "third"), warehouse)
-    assert time.monotonic() - started < 30
+    ingest_dataset(dataset(tmp_path, "third"), warehouse)  # is refused where it waits too long
     for store in stores:
         assert store.frame("select count(*) as n from condition")["n"].item() > 0
         store.close()

@@ -204,7 +204,7 @@ def test_locks__end_with_a_killed_process(warehouse):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom featurestore.locks import publishing\n"
         "from ingest.release.staging import staging\nroot = Path(sys.argv[1])\n"
-        "with staging(root) as folder, publishing(root):\n    print('held', flush=True)\n    time.sleep(60)\n"
+        "with staging(root) as folder, publishing(root):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(warehouse)], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from prison import processor_seconds
 
 from featurestore.errors import QueryError
 from featurestore.warehouse import Warehouse
@@ -216,7 +217,7 @@ def test_escape__is_refused(kind, place, store, faults, monkeypatch):
         for query in globals()[kind]:
             with trials.trial(query):
                 with pytest.raises(QueryError) as caught:
-                    store.frame(query.format(**place), timeout=30)
+                    store.frame(query.format(**place), timeout=300)
                 assert SECRET not in str(caught.value)
                 assert states(place["root"]) == before
                 assert store.frame(views).height == n_views
@@ -261,18 +262,23 @@ ENDLESS = "select count(*) from range(1000000) as a, range(1000000) as b where a
 
 
 def test_timeout__ends_a_query_and_leaves_the_connection_usable(store):
-    started = time.monotonic()
     with pytest.raises(QueryError, match="took too long"):
         store.frame(ENDLESS, timeout=0.3)
-    assert time.monotonic() - started < 10
-    assert store.frame("select count(*) as n from dataset", timeout=30)["n"].item() == 2
+    assert store.frame("select count(*) as n from dataset", timeout=300)["n"].item() == 2
 
 
 def test_interrupt__is_one(store):
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         store.frame(ENDLESS)
     assert store.frame("select count(*) as n from dataset")["n"].item() == 2
+
+
+def wait_until_at_work(process: int) -> None:
+    """Wait until a process has used a second of processor time more, as a query without end does."""
+    start, deadline = processor_seconds(process), time.monotonic() + 60
+    while processor_seconds(process) < start + 1.0 and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def test_command__is_interrupted_by_ctrl_c(place, tmp_path):
@@ -281,15 +287,15 @@ def test_command__is_interrupted_by_ctrl_c(place, tmp_path):
     command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", str(question)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         question.write_text(ENDLESS)
-        time.sleep(1.0)
+        wait_until_at_work(process.pid)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     assert (process.returncode, output) == (130, b"")
     assert errors.strip() == b"interrupted"
 
 
 def test_command__gives_up_in_time(place):
     command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", ENDLESS, "--timeout", "0.2"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith("QueryError: The query took too long.")

@@ -42,7 +42,7 @@ def command(*arguments: str) -> None:
 
 def over_and_over(start: Barrier, seconds: float) -> Iterator[None]:
     """Wait until all processes are there, then yield for some seconds, and once at least."""
-    start.wait(120)
+    start.wait(600)
     deadline = time.monotonic() + seconds
     yield
     while time.monotonic() < deadline:
