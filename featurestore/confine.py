@@ -24,8 +24,10 @@ _BETWEEN_LOOKS = 0.1
 _SIZES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """Refuse everything but one SELECT (or EXPLAIN of one): inside an allowed folder, COPY and ATTACH could write.
+
+    Returns the tree of the SELECT, as ``json_serialize_sql`` writes it; nothing where DuckDB writes none.
 
     A SELECT may itself hold a COPY, in its WITH clause, so its parts are looked at too.
 
@@ -34,6 +36,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     QueryError
         The text does not parse, is empty, holds several statements, or one that is not a SELECT.
     """
+    tree = ""
     try:
         kinds = _kinds(connection, query)
         explain = _EXPLAIN.match(query)
@@ -41,12 +44,14 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             query = query[explain.end() :]
             kinds = _kinds(connection, query)
         if kinds == ["SELECT"]:
-            kinds = sorted(_parts(connection, query) - _READING) or kinds
+            tree = _tree(connection, query)
+            kinds = sorted(_parts(tree) - _READING) or kinds
     except duckdb.Error as error:
         raise query_error(error) from None
     if kinds != ["SELECT"]:
         got = ", ".join(kinds) or "nothing"
         raise QueryError("The warehouse is read-only.", expected="one SELECT statement", got=got)
+    return tree
 
 
 def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
@@ -56,11 +61,14 @@ def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
         return ["UNKNOWN"]
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
-    """Return the kinds of the queries that a SELECT is made of."""
+def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     with connection.cursor() as cursor:
         row = cursor.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
-    tree = row[0] if row else ""
+    return str(row[0]) if row else ""
+
+
+def _parts(tree: str) -> set[str]:
+    """Return the kinds of the queries that a SELECT is made of."""
     return set(_PART.findall(tree)) if tree.startswith('{"error":false') else {"UNKNOWN"}
 
 

@@ -229,6 +229,10 @@ VIEWS = _tables(
 )
 """What SQL users see: the views of one snapshot."""
 
+KEY = "dataset_id"
+SHARED = frozenset(name for name, view in VIEWS.items() if KEY not in view.columns)
+"""Views that are of no one dataset: gene, compound, context."""
+
 RELEASE = _tables(
     ("dataset", "the dataset", _DATASET, "dataset_id"),
     ("condition", "one condition", f"condition_index {_CONDITION}", "condition_index"),

@@ -18,7 +18,7 @@ from featurestore.errors import WarehouseError
 from featurestore.release import release_files
 from featurestore.snapshot import MANIFEST, REFERENCES, Snapshot, file_sha256, read_json, read_manifest, release_path
 from featurestore.sqlfiles import heading, sql_files
-from featurestore.warehouse import attach_views
+from featurestore.views import attach_views
 
 MOST_SHOWN = 3
 

@@ -18,7 +18,8 @@ from sqlglot import exp
 from featurestore.contract import COLUMNS, RELEASE, VIEWS
 from featurestore.errors import QueryError
 from featurestore.sqlfiles import sql_files
-from featurestore.warehouse import Warehouse, scan_of_nothing, snapshot_files
+from featurestore.views import scan_of_nothing, snapshot_files
+from featurestore.warehouse import Warehouse
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",

@@ -27,7 +27,7 @@ from featurestore.snapshot import (
     snapshot_path,
     snapshot_text,
 )
-from featurestore.warehouse import DATABASE, attach_views, open_database, shown_snapshot
+from featurestore.views import DATABASE, attach_views, open_database, shown_snapshot
 
 DeepCheck: TypeAlias = Callable[[Path, str, str], Iterable[Fault]]
 """A check of one release (warehouse, dataset id, release id) that needs more than the warehouse's own code."""

@@ -68,9 +68,10 @@ def target_expression_block(warehouse: Warehouse, feature: TargetExpressionFeatu
 
 
 def _controls(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
-    with warehouse.connection.cursor() as cursor:
+    dataset_id = rows["dataset_id"][0]
+    with warehouse.cursor([dataset_id]) as cursor:
         query = sql_files("features")["controls"]
-        frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": rows["dataset_id"][0]}).pl()
+        frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": dataset_id}).pl()
     return frame
 
 

@@ -79,7 +79,7 @@ def signature_matrix(
             "effect_kind": effect_kind,
             "condition_indices": rows["condition_index"].to_list(),
         }
-        with warehouse.connection.cursor() as cursor:
+        with warehouse.cursor([dataset_id]) as cursor:
             for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
                 condition, gene, effect = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
                 values[row_of[condition], column_of[gene]] = effect
@@ -95,7 +95,7 @@ def _files(warehouse: Warehouse, dataset_id: str) -> list[Path]:
 
 
 def _frame(warehouse: Warehouse, query: str, dataset_id: str) -> pl.DataFrame:
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor([dataset_id]) as cursor:
         frame: pl.DataFrame = cursor.sql(query, params=[dataset_id]).pl()
     return frame
 

@@ -120,7 +120,7 @@ def _check_values(
 
 
 def _read(warehouse: Warehouse, dataset_id: str, phenotype: str | None) -> pl.DataFrame:
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor([dataset_id]) as cursor:
         query = sql_files("features")["phenotypes"]
         frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": dataset_id, "phenotype": phenotype}).pl()
     return frame

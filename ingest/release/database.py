@@ -13,7 +13,7 @@ import duckdb
 from featurestore.errors import WarehouseError
 from featurestore.locks import publishing
 from featurestore.snapshot import read_snapshot
-from featurestore.warehouse import DATABASE, attach_views, shown_snapshot
+from featurestore.views import DATABASE, attach_views, shown_snapshot
 from ingest.release.staging import flush, staging
 
 

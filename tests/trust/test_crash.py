@@ -23,7 +23,8 @@ from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.locks import PUBLISHING
 from featurestore.snapshot import read_snapshot, release_path, snapshot_path
 from featurestore.verify import verify
-from featurestore.warehouse import DATABASE, Warehouse
+from featurestore.views import DATABASE
+from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 from ingest.release.publish import publish, staging

@@ -18,7 +18,8 @@ from featurestore.features import registry
 from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
 from featurestore.snapshot import read_snapshot, release_path, snapshot_numbers, snapshot_path
 from featurestore.verify import verify
-from featurestore.warehouse import DATABASE, Warehouse
+from featurestore.views import DATABASE
+from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 from ingest.release.publish import name_release

@@ -17,7 +17,8 @@ from featurestore.examine import restoration
 from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, read_snapshot, release_path, snapshot_path
 from featurestore.sqlfiles import heading, sql_files
 from featurestore.verify import verify
-from featurestore.warehouse import DATABASE, Warehouse
+from featurestore.views import DATABASE
+from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 from ingest.release.database import refresh_database
 from ingest.signatures.recompute import recompute

@@ -1,0 +1,65 @@
+"""Catalogs of a few datasets beside the whole snapshot's, made when the first query is about those datasets alone.
+
+DuckDB lists every file of a view each time it plans: a query that is planned over the files it can need takes as long
+with a thousand datasets in the warehouse as with ten.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from featurestore.snapshot import Snapshot
+from featurestore.views import attach_views_of_few
+
+LEAST_DATASETS = 12
+"""Snapshots of fewer datasets are planned whole: that takes some milliseconds."""
+MOST_CATALOGS = 500
+_WHOLE = "memory"
+"""What DuckDB calls the catalog of a connection that keeps no file."""
+
+
+class NarrowCatalogs:
+    """Catalogs by the datasets that they show.
+
+    Parameters
+    ----------
+    connection
+        Has the views of the whole snapshot.
+    root, snapshot, place
+        As of :func:`featurestore.views.attach_views`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str) -> None:
+        self._connection, self._root, self._snapshot, self._place = connection, root, snapshot, place
+        self._names: dict[frozenset[str], str] = {}
+        self._lock = threading.Lock()
+
+    def cursor(self, datasets: Collection[str] | None) -> duckdb.DuckDBPyConnection:
+        """Open a cursor that sees these datasets, and may see others; all where None."""
+        cursor = self._connection.cursor()
+        name = self._name(frozenset(datasets or ()))
+        if name is not None:
+            cursor.execute(f"use {name}")
+        return cursor
+
+    def _name(self, datasets: frozenset[str]) -> str | None:
+        """Name the catalog of some datasets, made when it is first asked for; None for that of all."""
+        known = datasets.intersection(self._snapshot.datasets)
+        if not known or len(self._snapshot.datasets) < LEAST_DATASETS or len(known) * 2 > len(self._snapshot.datasets):
+            return None
+        with self._lock:
+            if known not in self._names and len(self._names) < MOST_CATALOGS:
+                name = f"few_{len(self._names)}"
+                shown = {each: self._snapshot.datasets[each] for each in sorted(known)}
+                with self._connection.cursor() as cursor:
+                    cursor.execute(f"attach ':memory:' as {name} (hidden true)")
+                    cursor.execute(f"use {name}")
+                    only = replace(self._snapshot, datasets=shown)
+                    attach_views_of_few(cursor, self._root, only, self._place, _WHOLE)
+                self._names[known] = name
+            return self._names.get(known)

@@ -1,0 +1,144 @@
+"""The views of a snapshot, in DuckDB: each a SELECT over the files of its releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from featurestore.contract import COLUMNS, RELEASE, SHARED, VIEWS, Table
+from featurestore.release import release_files
+from featurestore.snapshot import REFERENCES, Snapshot, read_manifest
+from featurestore.sqlfiles import heading, sql_files
+
+DATABASE = "featurestore.duckdb"
+_BETWEEN_FILES = "\n"
+_DUCKDB_TYPES: dict[pl.DataType, str] = {
+    pl.String(): "VARCHAR",
+    pl.List(pl.String()): "VARCHAR[]",
+    pl.Int64(): "BIGINT",
+    pl.Int32(): "INTEGER",
+    pl.Float32(): "FLOAT",
+    pl.Float64(): "DOUBLE",
+    pl.Boolean(): "BOOLEAN",
+    pl.Datetime("us", "UTC"): "TIMESTAMPTZ",
+}
+
+
+def attach_views(
+    connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
+) -> None:
+    """Create the views of a snapshot, every one with its comment, its columns with theirs.
+
+    ``root`` is absolute; the tables are in ``place``, where that is not the same.
+    """
+    files = snapshot_files(root, snapshot, place or str(root))
+    connection.execute("create schema release")
+    connection.execute("create schema reference")
+    shown = f"{snapshot.number} as snapshot, {_quote(place or str(root))} as root"
+    connection.execute(f"create view release.snapshot as select {shown}")
+    for table in RELEASE.values():
+        connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
+    connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
+    connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
+    texts = sql_files("views")
+    for view in VIEWS.values():
+        columns = ", ".join(view.columns)
+        connection.execute(f"create view {view.name} as select {columns} from ({texts[view.name]})")  # noqa: S608
+        comment = f"Grain: {view.grain}. {heading(texts[view.name])}"
+        connection.execute(f"comment on view {view.name} is {_quote(comment)}")
+        for name in view.columns:
+            column = COLUMNS[name]
+            sentence = f"{column.sentence} Unit: {column.unit}." if column.unit else column.sentence
+            connection.execute(f"comment on column {view.name}.{name} is {_quote(sentence)}")
+
+
+def attach_views_of_few(
+    connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str, whole: str
+) -> None:
+    """Create the views of a few datasets in the catalog that the connection uses.
+
+    Those that are of no one dataset show what they do in the catalog ``whole``, of all datasets.
+    """
+    files = snapshot_files(root, snapshot, place)
+    connection.execute("create schema release")
+    for table in RELEASE.values():
+        connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
+    texts = sql_files("views")
+    for view in VIEWS.values():
+        scan = f"from {whole}.main.{view.name}" if view.name in SHARED else texts[view.name]
+        connection.execute(f"create view {view.name} as select {', '.join(view.columns)} from ({scan})")  # noqa: S608
+
+
+def open_database(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a ``featurestore.duckdb`` for looking at its definitions."""
+    return duckdb.connect(str(path), read_only=True, config={"enable_external_access": False})
+
+
+def shown_snapshot(root: Path, path: Path) -> int | None:
+    """Return which snapshot of a warehouse a ``featurestore.duckdb`` shows.
+
+    None where the file is missing or damaged; 0 where it shows another folder, the warehouse having been moved.
+    """
+    try:
+        with open_database(path) as connection:
+            row = connection.execute("select snapshot, root from release.snapshot").fetchone()
+    except duckdb.Error:
+        return None
+    number, shown = row or (0, "")
+    return int(number) if shown == str(root.resolve()) else 0
+
+
+def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list[str]]:
+    """List the files of a snapshot by table of the release, and of its references under ``reference`` and ``labels``.
+
+    ``root`` has the manifests; the files are in ``place``, under the same names.
+    """
+    files: dict[str, list[str]] = {name: [] for name in (*RELEASE, "reference")}
+    references: dict[str, None] = {}
+    for dataset_id, release_id in sorted(snapshot.datasets.items()):
+        for table, path in release_files(root, dataset_id, release_id):
+            files[table].append(f"{place}/{path.relative_to(root).as_posix()}")
+        references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
+    files["reference"] = [f"{place}/{REFERENCES}/{reference}/gene.parquet" for reference in references]
+    labels = (f"{REFERENCES}/{reference}/gene_label.parquet" for reference in references)
+    files["labels"] = [f"{place}/{name}" for name in labels if (root / name).is_file()]
+    return files
+
+
+def _scan(table: Table, files: list[str]) -> str:
+    keys = {"dataset_id": "VARCHAR", "release_id": "VARCHAR"}
+    if files:
+        paths = _quote(_BETWEEN_FILES.join(files))  # one text: as a list of a thousand, it is parsed for each query
+        listed = f"string_split({paths}, {_quote(_BETWEEN_FILES)})"
+        # by name: only then does DuckDB know how large each file is, once a filter has left few of them
+        options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
+        return f"select * from read_parquet({listed}, {options})"  # noqa: S608
+    return scan_of_nothing(table)
+
+
+def scan_of_nothing(table: Table) -> str:
+    """Select no row of a table of releases, with its columns."""
+    types = {name: _DUCKDB_TYPES[dtype] for name, dtype in table.schema.items()}
+    types |= {"dataset_id": "VARCHAR", "release_id": "VARCHAR"}
+    return f"select {', '.join(f'null::{dtype} as {name}' for name, dtype in types.items())} where false"
+
+
+def _scan_references(files: list[str]) -> str:
+    if not files:
+        columns = ", ".join(f"null::VARCHAR as {name}" for name in VIEWS["gene"].columns)
+        return f"select {columns}, 0 as reference_rank where false"
+    scans = (f"select *, {rank} as reference_rank from read_parquet({_quote(f)})" for rank, f in enumerate(files))  # noqa: S608
+    return " union all by name ".join(scans)
+
+
+def _scan_labels(files: list[str]) -> str:
+    if not files:
+        return "select null::VARCHAR as label, null::VARCHAR as gene_id, null::VARCHAR as kind where false"
+    paths = ", ".join(map(_quote, files))
+    return f"select distinct label, gene_id, kind::VARCHAR as kind from read_parquet([{paths}])"  # noqa: S608
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
