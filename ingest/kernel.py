@@ -3,8 +3,10 @@
 Sums of log values are kept as int64 in units of 2**-36. Integer addition has no rounding, so the order of cells, the
 size of blocks, and the number of workers cannot change a digit of a release; one value is off by at most 7e-12.
 
-Groups are rows of the sums, ``-1`` for cells that no condition takes. Slots are genes of the release, ``-1`` for matrix
-columns without a gene. Where several columns are one gene, their values in a cell are added before the logarithm.
+Groups are rows of the sums, ``-1`` for cells that no condition takes. Cells are added in the order they are given: one
+group after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
+columns of the file without a gene. Where several columns are one gene, their values in a cell are added before the
+logarithm.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ def add_csr_counts(
     indptr: Integers,
     indices: Integers,
     data: Numbers,
+    cells: Integers,
     groups: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
@@ -99,23 +102,24 @@ def add_csr_counts(
     square_sum: Sums,
     expressing: Any,
 ) -> None:
-    """Add the cells of a CSR block of counts.
+    """Add cells of a CSR block of counts.
 
-    ``groups`` has shape (cells,), ``slots`` (columns of the file,), ``is_shared`` (slots,), the sums (groups, slots).
-    A cell's total is taken over all its stored values, genes without a slot among them.
+    ``cells`` are those to add, each of a group; ``groups`` has shape (cells of the block,), ``slots`` (columns of the
+    file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its stored values, genes
+    without a slot among them.
     """
     logs = np.zeros(TABLE)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
     sums = (count, log_sum, square_sum, expressing)
-    for cell in range(indptr.size - 1):
-        if groups[cell] >= 0:
-            part = slice(indptr[cell], indptr[cell + 1])
-            _add_cell(indices[part], data[part], groups[cell], slots, is_shared, logs, pooled, *sums)
+    for cell in cells:
+        part = slice(indptr[cell], indptr[cell + 1])
+        _add_cell(indices[part], data[part], groups[cell], slots, is_shared, logs, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
 def add_dense_counts(
     values: Numbers,
+    cells: Integers,
     groups: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
@@ -124,21 +128,20 @@ def add_dense_counts(
     square_sum: Sums,
     expressing: Any,
 ) -> None:
-    """Add the cells of a dense block of counts; shapes as in :func:`add_csr_counts`."""
+    """Add cells of a dense block of counts; shapes as in :func:`add_csr_counts`."""
     logs = np.zeros(TABLE)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
     columns = np.empty(values.shape[1], dtype=np.int32)
     stored = np.empty(values.shape[1], dtype=values.dtype)
     sums = (count, log_sum, square_sum, expressing)
-    for cell in range(values.shape[0]):
-        if groups[cell] >= 0:
-            n_stored = 0
-            for column in range(values.shape[1]):
-                value = values[cell, column]
-                columns[n_stored] = column
-                stored[n_stored] = value
-                n_stored += value != 0
-            _add_cell(columns[:n_stored], stored[:n_stored], groups[cell], slots, is_shared, logs, pooled, *sums)
+    for cell in cells:
+        n_stored = 0
+        for column in range(values.shape[1]):
+            value = values[cell, column]
+            columns[n_stored] = column
+            stored[n_stored] = value
+            n_stored += value != 0
+        _add_cell(columns[:n_stored], stored[:n_stored], groups[cell], slots, is_shared, logs, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -169,17 +172,16 @@ def add_csr_logs(
     indptr: Integers,
     indices: Integers,
     data: Numbers,
+    cells: Integers,
     groups: Groups,
     slots: Slots,
     log_sum: Sums,
     square_sum: Sums,
     expressing: Any,
 ) -> None:
-    """Add the cells of a CSR block of log-normalised values, taken as they are."""
-    for cell in range(indptr.size - 1):
+    """Add cells of a CSR block of log-normalised values, taken as they are."""
+    for cell in cells:
         group = groups[cell]
-        if group < 0:
-            continue
         for k in range(indptr[cell], indptr[cell + 1]):
             slot = slots[indices[k]]
             if slot >= 0 and data[k] != 0.0:
@@ -188,13 +190,11 @@ def add_csr_logs(
 
 @njit(cache=True, nogil=True)
 def add_dense_logs(
-    values: Numbers, groups: Groups, slots: Slots, log_sum: Sums, square_sum: Sums, expressing: Any
+    values: Numbers, cells: Integers, groups: Groups, slots: Slots, log_sum: Sums, square_sum: Sums, expressing: Any
 ) -> None:
-    """Add the cells of a dense block of log-normalised values, taken as they are."""
-    for cell in range(values.shape[0]):
+    """Add cells of a dense block of log-normalised values, taken as they are."""
+    for cell in cells:
         group = groups[cell]
-        if group < 0:
-            continue
         for column in range(values.shape[1]):
             slot = slots[column]
             if slot >= 0 and values[cell, column] != 0.0:

@@ -92,15 +92,13 @@ class CellTables:
 
     def _sums_of(self, groups: list[npt.NDArray[np.intp]]) -> dict[str, Any]:
         """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
-        whole = [self.sums.pooled(pool.ravel()) for pool in groups]
-        half = [self.sums.pooled(pool[0]) for pool in groups]
         columns: dict[str, Any] = {}
-        for suffix, pools in (("", whole), ("_half", half)):
-            counts = [pool.count for pool in pools if pool.count is not None]
-            columns[f"count{suffix}"] = np.stack(counts) if counts else None
-            columns[f"sum_log1p{suffix}"] = np.stack([pool.log_sum for pool in pools])
-            columns[f"sum_log1p_square{suffix}"] = np.stack([pool.square_sum for pool in pools])
-            columns[f"n_expressing{suffix}"] = np.stack([pool.expressing for pool in pools])
+        for suffix, pools in (("", [pool.ravel() for pool in groups]), ("_half", [pool[0] for pool in groups])):
+            pooled = self.sums.pooled(pools)
+            columns[f"count{suffix}"] = pooled.count
+            columns[f"sum_log1p{suffix}"] = pooled.log_sum
+            columns[f"sum_log1p_square{suffix}"] = pooled.square_sum
+            columns[f"n_expressing{suffix}"] = pooled.expressing
         return columns
 
     def _write_signatures(self, n_genes: int) -> None:
@@ -198,8 +196,7 @@ class _Comparison:
 
 
 def _moments(sums: Sums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
-    total, square = zip(*(sums.pooled_logs(pool) for pool in pools), strict=True)
-    return Moments.from_sums(n, np.stack(total), np.stack(square))
+    return Moments.from_sums(n, *sums.pooled_logs(pools))
 
 
 def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:

@@ -6,7 +6,7 @@ by a hash of its barcode, so that the agreement of the halves measures noise, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +30,11 @@ from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
 from ingest.readers.ahead import N_CORES, ahead
 from ingest.sums.values import ValueCheck, block_values
 
+Doubles = npt.NDArray[np.float64]
+Pools = Sequence[npt.NDArray[np.intp]]
+
+SUMMED_BYTES = 64 * 2**20
+"""How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes."""
 CELLS_BETWEEN_CHECKS = 150_000
 """Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
 OVERFLOW = 2**62
@@ -67,17 +72,24 @@ class GroupSums:
             self.expressing + other.expressing,
         )
 
-    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
-        """Add groups up and leave fixed point; ``groups`` are row numbers."""
+    def pooled(self, pools: Pools) -> FloatSums:
+        """Add the groups of each pool up and leave fixed point; groups are row numbers."""
         return FloatSums(
-            self.count[groups].sum(axis=0) if self.count.size else None,
-            *self.pooled_logs(groups),
-            self.expressing[groups].sum(axis=0, dtype=np.int64),
+            _added(self.count, pools) if self.count.size else None,
+            *self.pooled_logs(pools),
+            _added(self.expressing, pools),
         )
 
-    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Add groups up: log values and their squares. Shape (genes,) each."""
-        return self.log_sum[groups].sum(axis=0) / UNIT, self.square_sum[groups].sum(axis=0) / UNIT
+    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+        """Add groups up: log values and their squares. Shape (pools, genes) each."""
+        return _added(self.log_sum, pools) / UNIT, _added(self.square_sum, pools) / UNIT
+
+
+def _added(rows: npt.NDArray[np.signedinteger], pools: Pools) -> npt.NDArray[np.int64]:
+    total = np.empty((len(pools), rows.shape[1]), np.int64)
+    for position, pool in enumerate(pools):
+        rows[pool].sum(axis=0, dtype=np.int64, out=total[position])
+    return total
 
 
 class Streamed(Protocol):
@@ -93,7 +105,7 @@ class Streamed(Protocol):
         """How many cells there are."""
         ...
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, block_bytes: int = ...) -> Iterator[Block]:
         """Stream the matrix."""
         ...
 
@@ -101,22 +113,22 @@ class Streamed(Protocol):
 class Sums(Protocol):
     """Sums that can be read, wherever they are kept."""
 
-    def pooled(self, groups: npt.NDArray[np.intp]) -> FloatSums:
-        """Add groups up and leave fixed point; ``groups`` are group numbers."""
+    def pooled(self, pools: Pools) -> FloatSums:
+        """Add the groups of each pool up and leave fixed point; groups are group numbers."""
         ...
 
-    def pooled_logs(self, groups: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Add groups up: log values and their squares. Shape (genes,) each."""
+    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+        """Add groups up: log values and their squares. Shape (pools, genes) each."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FloatSums:
-    """Sums of one condition, each of shape (genes,), in the units of the contract."""
+    """Sums of some pools of groups, each of shape (pools, genes), in the units of the contract."""
 
     count: npt.NDArray[np.int64] | None
-    log_sum: npt.NDArray[np.float64]
-    square_sum: npt.NDArray[np.float64]
+    log_sum: Doubles
+    square_sum: Doubles
     expressing: npt.NDArray[np.int64]
 
 
@@ -154,7 +166,7 @@ def accumulate(
     has_counts = bool(sums.count.size)
     by_gene: _ByGene | None = None
     n_unchecked = 0
-    for block in reader.blocks():
+    for block in reader.blocks(SUMMED_BYTES):
         check.add(block)
         if isinstance(block, CscBlock):
             by_gene = by_gene or _ByGene(reader, groups, slots, is_shared, sums, has_counts=has_counts)
@@ -185,19 +197,20 @@ def _add_rows(
     """Add a block in threads, each with groups of its own, so that no two add to the same sums."""
     logs = (sums.log_sum, sums.square_sum, sums.expressing)
 
-    def add(own: Groups) -> None:
+    def add(cells: npt.NDArray[np.intp]) -> None:
         if isinstance(block, DenseBlock):
             if has_counts:
-                add_dense_counts(block.values, own, slots, is_shared, sums.count, *logs)
+                add_dense_counts(block.values, cells, groups, slots, is_shared, sums.count, *logs)
             else:
-                add_dense_logs(block.values, own, slots, *logs)
+                add_dense_logs(block.values, cells, groups, slots, *logs)
         elif has_counts:
-            add_csr_counts(block.indptr, block.indices, block.data, own, slots, is_shared, sums.count, *logs)
+            add_csr_counts(block.indptr, block.indices, block.data, cells, groups, slots, is_shared, sums.count, *logs)
         else:
-            add_csr_logs(block.indptr, block.indices, block.data, own, slots, *logs)
+            add_csr_logs(block.indptr, block.indices, block.data, cells, groups, slots, *logs)
 
-    shares = [np.where(groups % N_CORES == thread, groups, np.int32(-1)) for thread in range(N_CORES)]
-    for _ in ahead(add, shares):
+    by_group = np.argsort(groups, kind="stable")
+    by_group = by_group[groups[by_group] >= 0]
+    for _ in ahead(add, [by_group[groups[by_group] % N_CORES == thread] for thread in range(N_CORES)]):
         pass
 
 

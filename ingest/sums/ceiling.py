@@ -17,14 +17,13 @@ import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
 from ingest.kernel import UNIT, Groups
-from ingest.sums.accumulate import FloatSums, GroupSums
+from ingest.sums.accumulate import Doubles, FloatSums, GroupSums, Pools
 
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""
 SHARE_OF_MEMORY = 4
 """The default ceiling is one part in so many of the machine's memory."""
 
-Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.integer[Any]]
 
 
@@ -156,21 +155,22 @@ class _DiskSums:
             yield groups, GroupSums(**arrays)
         self._is_written[:] = False
 
-    def pooled(self, groups: Rows) -> FloatSums:
-        """Add groups up and leave fixed point; ``groups`` are group numbers."""
-        count = self._sum("count", groups) if "count" in self._files else None
-        return FloatSums(count, *self.pooled_logs(groups), self._sum("expressing", groups))
+    def pooled(self, pools: Pools) -> FloatSums:
+        """Add the groups of each pool up and leave fixed point; groups are group numbers."""
+        count = self._added("count", pools) if "count" in self._files else None
+        return FloatSums(count, *self.pooled_logs(pools), self._added("expressing", pools))
 
-    def pooled_logs(self, groups: Rows) -> tuple[Doubles, Doubles]:
-        """Add groups up: log values and their squares. Shape (genes,) each."""
-        return self._sum("log_sum", groups) / UNIT, self._sum("square_sum", groups) / UNIT
+    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+        """Add groups up: log values and their squares. Shape (pools, genes) each."""
+        return self._added("log_sum", pools) / UNIT, self._added("square_sum", pools) / UNIT
 
-    def _sum(self, name: str, groups: Rows) -> npt.NDArray[np.int64]:
+    def _added(self, name: str, pools: Pools) -> npt.NDArray[np.int64]:
         path, _, n_genes = self._files[name]
-        total = np.zeros(n_genes, np.int64)
+        total = np.zeros((len(pools), n_genes), np.int64)
         with path.open("rb") as file:
-            for group in groups.tolist():
-                total += self._row(file.fileno(), name, group)
+            for position, pool in enumerate(pools):
+                for group in pool.tolist():
+                    total[position] += self._row(file.fileno(), name, group)
         return total
 
     def _row(self, descriptor: int, name: str, group: int) -> npt.NDArray[Any]:
