@@ -7,7 +7,7 @@ minima and maxima.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,8 +74,30 @@ class TileWriter:
         fixed
             Column name to a value that all rows share, or a series of one value a condition.
         """
-        for first in range(0, self.n_genes, TILE_GENES):
-            genes = np.arange(first, min(first + TILE_GENES, self.n_genes), dtype=np.int32)
+
+        def cut(genes: slice) -> dict[str, Any]:
+            parts = {name: value if isinstance(value, list) else [value] for name, value in columns.items()}
+            return {
+                name: None if part[0] is None else np.concatenate([each[:, genes] for each in part])
+                for name, part in parts.items()
+            }
+
+        self.write_tiles(conditions, ((genes, cut(genes)) for genes in self.tiles), fixed)
+
+    @property
+    def tiles(self) -> list[slice]:
+        """The genes of each tile, in the order of the file."""
+        return [slice(first, min(first + TILE_GENES, self.n_genes)) for first in range(0, self.n_genes, TILE_GENES)]
+
+    def write_tiles(
+        self,
+        conditions: npt.NDArray[np.int32],
+        tiles: Iterable[tuple[slice, Mapping[str, npt.NDArray[Any] | None]]],
+        fixed: Mapping[str, Any],
+    ) -> None:
+        """Write all genes of some conditions, whose columns come tile by tile; otherwise as :meth:`write`."""
+        for part, columns in tiles:
+            genes = np.arange(part.start, part.stop, dtype=np.int32)
             shape = (conditions.size, genes.size)
             tile: dict[str, Any] = {
                 "condition_index": np.repeat(conditions, genes.size),
@@ -83,10 +105,8 @@ class TileWriter:
             }
             for name, value in fixed.items():
                 tile[name] = _repeat(value, shape)
-            for name, array in columns.items():
-                parts = array if isinstance(array, list) else [array]
-                cut = None if array is None else [part[:, first : first + TILE_GENES] for part in parts]
-                tile[name] = cut and np.concatenate(cut).ravel()
+            for name, values in columns.items():
+                tile[name] = None if values is None else values.ravel()
             self._write_tile(tile, conditions.size * genes.size)
 
     def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:

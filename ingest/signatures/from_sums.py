@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ HALVES = (0, 1)
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
 IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
-WRITTEN = ("effect", "standard_error", "z", "p_value", "q_value")
+WRITTEN = {
+    "effect": np.float32,
+    "standard_error": np.float32,
+    "z": np.float32,
+    "p_value": np.float64,
+    "q_value": np.float64,
+}
+"""Columns of a signature, and how exact they are kept: most of what is in memory while a tile is put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +82,24 @@ class CellTables:
     def _write(self) -> None:
         n_genes = self.genes.height
         with TileWriter(self.folder, "statistics", n_genes) as writer:
-            blocks = _blocks(self.condition["condition_index"].to_numpy())
-            for tile in batched(ahead(self._sums_of_conditions, blocks), IN_A_TILE):
-                writer.write(np.concatenate([block for block, _ in tile]), _joined([part for _, part in tile]), {})
+            for block in _blocks(self.condition["condition_index"].to_numpy(), TILE_CONDITIONS):
+                pools = [self.grouping.of_condition(index) for index in block.tolist()]
+                writer.write_tiles(block, ahead(partial(self._sums_of, pools), writer.tiles), {})
         with TileWriter(self.folder, "control_statistics", n_genes) as writer:
             keys = list(self.grouping.controls)
-            for first in range(0, len(keys), TILE_CONDITIONS):
-                part = keys[first : first + TILE_CONDITIONS]
+            for part in batched(keys, TILE_CONDITIONS):
                 fixed = {"batch": pl.Series([self.grouping.batches[b] for _, b in part], dtype=pl.String)}
                 indices = np.array([index for index, _ in part], np.int32)
-                writer.write(indices, self._sums_of([self.grouping.controls[key] for key in part]), fixed)
+                pools = [self.grouping.controls[key] for key in part]
+                writer.write_tiles(indices, ahead(partial(self._sums_of, pools), writer.tiles), fixed)
         write_table(self.folder, "condition_batch", self.grouping.condition_batch())
         self._write_signatures(n_genes)
 
-    def _sums_of_conditions(self, block: npt.NDArray[np.int32]) -> dict[str, Any]:
-        return self._sums_of([self.grouping.of_condition(index) for index in block.tolist()])
-
-    def _sums_of(self, groups: list[npt.NDArray[np.intp]]) -> dict[str, Any]:
+    def _sums_of(self, groups: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
         """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
-        columns: dict[str, Any] = {}
+        columns: dict[str, npt.NDArray[Any] | None] = {}
         for suffix, pools in (("", [pool.ravel() for pool in groups]), ("_half", [pool[0] for pool in groups])):
-            pooled = self.sums.pooled(pools)
+            pooled = self.sums.pooled(pools, genes)
             columns[f"count{suffix}"] = pooled.count
             columns[f"sum_log1p{suffix}"] = pooled.log_sum
             columns[f"sum_log1p_square{suffix}"] = pooled.square_sum
@@ -107,10 +112,10 @@ class CellTables:
         with TileWriter(self.folder, "signature", n_genes) as writer:
             for controls, members in self.grouping.comparisons(self.condition):
                 compare = _Comparison(self, controls).compare
-                for tile in batched(ahead(compare, _blocks(members)), IN_A_TILE):
-                    parts = [{name: getattr(contrast, name) for name in WRITTEN} for _, (contrast, _) in tile]
+                for tile in batched(ahead(compare, _blocks(members, CONDITIONS_AT_ONCE)), IN_A_TILE):
+                    columns = {name: [signatures[name] for _, (signatures, _) in tile] for name in WRITTEN}
                     block = np.concatenate([block for block, _ in tile])
-                    writer.write(block, _joined(parts), {"effect_kind": "delta_log1p"})
+                    writer.write(block, columns, {"effect_kind": "delta_log1p"})
                     quality += [described for _, (_, described) in tile]
         write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
 
@@ -130,11 +135,12 @@ class _Comparison:
         self.halves = [self._control((half,)) for half in HALVES]
         self.gene_position = {gene: i for i, gene in enumerate(tables.genes["gene_id"])}
 
-    def compare(self, block: npt.NDArray[np.int32]) -> tuple[Contrast, pl.DataFrame]:
-        """Compare some conditions with the control: their signatures, and what there is to say of each."""
+    def compare(self, block: npt.NDArray[np.int32]) -> tuple[dict[str, npt.NDArray[Any]], pl.DataFrame]:
+        """Compare some conditions with the control: their signatures, as written, and what there is to say of each."""
         treated, reference = self._moments(block, HALVES), match(self.whole, self._cells(block, HALVES))
         contrast = welch(treated, reference)
-        return contrast, self._quality(block, treated, contrast, reference)
+        written = {name: getattr(contrast, name).astype(dtype) for name, dtype in WRITTEN.items()}
+        return written, self._quality(block, treated, contrast, reference)
 
     def _quality(
         self, block: npt.NDArray[np.int32], treated: Moments, contrast: Contrast, reference: Reference
@@ -209,11 +215,6 @@ def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> 
     return ratios
 
 
-def _blocks(indices: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
-    for first in range(0, indices.size, CONDITIONS_AT_ONCE):
-        yield indices[first : first + CONDITIONS_AT_ONCE].astype(np.int32)
-
-
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put columns of consecutive conditions below each other, as lists; None is None in all of them."""
-    return {name: None if first is None else [part[name] for part in parts] for name, first in parts[0].items()}
+def _blocks(indices: npt.NDArray[np.int32], length: int) -> Iterator[npt.NDArray[np.int32]]:
+    for first in range(0, indices.size, length):
+        yield indices[first : first + length].astype(np.int32)

@@ -32,6 +32,7 @@ from ingest.sums.values import ValueCheck, block_values
 
 Doubles = npt.NDArray[np.float64]
 Pools = Sequence[npt.NDArray[np.intp]]
+ALL = slice(None)
 
 SUMMED_BYTES = 64 * 2**20
 """How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes."""
@@ -72,23 +73,24 @@ class GroupSums:
             self.expressing + other.expressing,
         )
 
-    def pooled(self, pools: Pools) -> FloatSums:
+    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
         """Add the groups of each pool up and leave fixed point; groups are row numbers."""
         return FloatSums(
-            _added(self.count, pools) if self.count.size else None,
-            *self.pooled_logs(pools),
-            _added(self.expressing, pools),
+            _added(self.count, pools, genes) if self.count.size else None,
+            *self.pooled_logs(pools, genes),
+            _added(self.expressing, pools, genes),
         )
 
-    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
         """Add groups up: log values and their squares. Shape (pools, genes) each."""
-        return _added(self.log_sum, pools) / UNIT, _added(self.square_sum, pools) / UNIT
+        return _added(self.log_sum, pools, genes) / UNIT, _added(self.square_sum, pools, genes) / UNIT
 
 
-def _added(rows: npt.NDArray[np.signedinteger], pools: Pools) -> npt.NDArray[np.int64]:
-    total = np.empty((len(pools), rows.shape[1]), np.int64)
+def _added(rows: npt.NDArray[np.signedinteger], pools: Pools, genes: slice) -> npt.NDArray[np.int64]:
+    taken = rows[:, genes]
+    total = np.empty((len(pools), taken.shape[1]), np.int64)
     for position, pool in enumerate(pools):
-        rows[pool].sum(axis=0, dtype=np.int64, out=total[position])
+        taken[pool].sum(axis=0, dtype=np.int64, out=total[position])
     return total
 
 
@@ -113,11 +115,11 @@ class Streamed(Protocol):
 class Sums(Protocol):
     """Sums that can be read, wherever they are kept."""
 
-    def pooled(self, pools: Pools) -> FloatSums:
-        """Add the groups of each pool up and leave fixed point; groups are group numbers."""
+    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
+        """Add the groups of each pool up, for some genes, and leave fixed point; groups are group numbers."""
         ...
 
-    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
         """Add groups up: log values and their squares. Shape (pools, genes) each."""
         ...
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
 from ingest.kernel import UNIT, Groups
-from ingest.sums.accumulate import Doubles, FloatSums, GroupSums, Pools
+from ingest.sums.accumulate import ALL, Doubles, FloatSums, GroupSums, Pools
 
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""
@@ -155,28 +155,31 @@ class _DiskSums:
             yield groups, GroupSums(**arrays)
         self._is_written[:] = False
 
-    def pooled(self, pools: Pools) -> FloatSums:
+    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
         """Add the groups of each pool up and leave fixed point; groups are group numbers."""
-        count = self._added("count", pools) if "count" in self._files else None
-        return FloatSums(count, *self.pooled_logs(pools), self._added("expressing", pools))
+        count = self._added("count", pools, genes) if "count" in self._files else None
+        return FloatSums(count, *self.pooled_logs(pools, genes), self._added("expressing", pools, genes))
 
-    def pooled_logs(self, pools: Pools) -> tuple[Doubles, Doubles]:
+    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
         """Add groups up: log values and their squares. Shape (pools, genes) each."""
-        return self._added("log_sum", pools) / UNIT, self._added("square_sum", pools) / UNIT
+        log_sum, square_sum = (self._added(name, pools, genes) for name in ("log_sum", "square_sum"))
+        return log_sum / UNIT, square_sum / UNIT
 
-    def _added(self, name: str, pools: Pools) -> npt.NDArray[np.int64]:
+    def _added(self, name: str, pools: Pools, genes: slice) -> npt.NDArray[np.int64]:
         path, _, n_genes = self._files[name]
-        total = np.zeros((len(pools), n_genes), np.int64)
+        first, last, _ = genes.indices(n_genes)
+        total = np.zeros((len(pools), last - first), np.int64)
         with path.open("rb") as file:
             for position, pool in enumerate(pools):
                 for group in pool.tolist():
-                    total[position] += self._row(file.fileno(), name, group)
+                    total[position] += self._row(file.fileno(), name, group, first, last)
         return total
 
-    def _row(self, descriptor: int, name: str, group: int) -> npt.NDArray[Any]:
+    def _row(self, descriptor: int, name: str, group: int, first: int = 0, last: int | None = None) -> npt.NDArray[Any]:
         _, dtype, n_genes = self._files[name]
-        n_bytes = n_genes * dtype.itemsize
-        return np.frombuffer(os.pread(descriptor, n_bytes, group * n_bytes), dtype)
+        n_taken = (n_genes if last is None else last) - first
+        start = (group * n_genes + first) * dtype.itemsize
+        return np.frombuffer(os.pread(descriptor, n_taken * dtype.itemsize, start), dtype)
 
 
 def arrays_of(sums: GroupSums) -> dict[str, npt.NDArray[Any]]:
