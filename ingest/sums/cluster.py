@@ -136,7 +136,7 @@ def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster
         ) from None
     if address == LOCAL:
         share = default_ceiling() // N_CORES if ceiling is None else ceiling
-        options: dict[str, Any] = {"n_workers": N_CORES, "threads_per_worker": 1, "dashboard_address": None}
+        options: dict[str, Any] = {"n_workers": N_CORES, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with (
             LocalCluster(**options, env={THREADS: "1"}, silence_logs=logging.CRITICAL) as cluster,
             Client(cluster) as client,
