@@ -16,7 +16,7 @@ from __future__ import annotations
 import polars as pl
 
 from ingest import reference
-from ingest.harmonise.gene_lookup import gene_symbols
+from ingest.harmonise.gene_lookup import with_symbols
 from ingest.harmonise.gene_mapping import GeneMapping
 from ingest.harmonise.gene_release import best_release
 
@@ -57,7 +57,7 @@ def decide_by_context(mapping: GeneMapping, *, release: str | None = None) -> Ge
         rows.filter(pl.col("row").is_unique()).select("row", "gene_id", method=pl.lit(rule))
         for rule, rows in rules.items()
     ).unique("row", keep="first", maintain_order=True)
-    return _with_decisions(mapping, table, decided.join(gene_symbols(), on="gene_id", how="left"))
+    return _with_decisions(mapping, table, with_symbols(decided))
 
 
 def _detected_release(normalised: pl.Series) -> str | None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from ingest.harmonise.gene_lookup import NO_GENES, gene_symbols, look_up_ids, look_up_labels, look_up_mouse
+from ingest.harmonise.gene_lookup import NO_GENES, look_up_ids, look_up_labels, look_up_mouse, with_symbols
 from ingest.harmonise.gene_notation import is_mouse_cased
 
 _WITHOUT_LOOKUP = {
@@ -52,7 +52,7 @@ def decide(rows: pl.DataFrame, *, is_mouse: bool, translate_mouse: bool) -> pl.D
     parts = [(rule, numbered.filter(covered)) for rule, covered in rules]
     verdicts = [rule(part) for rule, part in parts if not part.is_empty()] or [_without_lookup(numbered)]
     decided = pl.concat(frame.select(_VERDICT) for frame in verdicts)
-    return decided.join(gene_symbols(), on="gene_id", how="left").sort("row")
+    return with_symbols(decided).sort("row")
 
 
 def _by_name(rows: pl.DataFrame) -> pl.DataFrame:
@@ -98,7 +98,7 @@ def _by_name(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _beside(rows: pl.DataFrame) -> pl.DataFrame:
     """Add what the symbols mean by themselves, and whether each does so to the letter and for one gene."""
-    found = look_up_labels(rows["symbol"]).join(gene_symbols(), on="gene_id", how="left")
+    found = with_symbols(look_up_labels(rows["symbol"]))
     is_sole = pl.col("gene_id").is_not_null()
     named = pl.format("'{}' is {} of {}", "key", "method", pl.coalesce("gene_symbol", "gene_id"))
     meaning = pl.concat_str(named, "note", separator="; ", ignore_nulls=True)

@@ -69,9 +69,16 @@ def gene_symbols() -> pl.DataFrame:
     return reference.table("gene").select("gene_id", "gene_symbol")
 
 
+def with_symbols(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the symbol of each row's gene; of all genes, only those of the rows are joined."""
+    genes = gene_symbols().join(rows.select("gene_id").unique(), on="gene_id", how="semi")
+    return rows.join(genes, on="gene_id", how="left", maintain_order="left")
+
+
 def look_up_ids(keys: pl.Series) -> pl.DataFrame:
     """Find Ensembl, HGNC and Entrez ids, current and retired."""
-    found = _ids().join(keys.unique().to_frame("key"), on="key", how="semi")
+    wanted = keys.drop_nulls().unique().to_frame("key")
+    found = _ids().clear() if wanted.is_empty() else _ids().join(wanted, on="key", how="semi")
     alone = pl.when(pl.col("gene_id").is_null()).then(NO_GENES).otherwise(pl.concat_list("gene_id"))
     return found.select(
         "key", "status", "method", "confidence", "gene_id", candidates=alone, note=pl.lit(None, pl.String)
@@ -168,7 +175,7 @@ def _decide(hits: pl.DataFrame) -> pl.DataFrame:
 
 def _other_meanings(hits: pl.DataFrame) -> pl.DataFrame:
     """Note the genes for which the label is of a less authoritative kind."""
-    named = hits.filter(~pl.col("is_best")).join(gene_symbols(), on="gene_id", how="left", maintain_order="left")
+    named = with_symbols(hits.filter(~pl.col("is_best")))
     meaning = pl.col("kind").cast(pl.String) + pl.lit(" of ") + pl.coalesce("gene_symbol", "gene_id")
     notes = named.group_by("key").agg(meaning.head(_NOTED).str.join(", ").alias("first"), pl.len().alias("n"))
     more = pl.when(pl.col("n") > _NOTED).then(pl.format(" and {} more", pl.col("n") - _NOTED)).otherwise(pl.lit(""))

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from ingest.harmonise.gene_lookup import gene_symbols, look_up_ids
+from ingest.harmonise.gene_lookup import look_up_ids, with_symbols
 from ingest.harmonise.gene_mapping import GeneMapping
 from ingest.harmonise.gene_notation import is_mouse_cased
 from ingest.harmonise.online_cache import Answer, AnswerCache
@@ -96,7 +96,7 @@ class OnlineGenes:
             return mapping
         questions: list[Question] = is_open.select("normalised", "scopes").unique(maintain_order=True).rows()
         verdicts = pl.DataFrame(self._verdicts(questions), schema=_VERDICT, orient="row")
-        verdicts = verdicts.join(gene_symbols(), on="gene_id", how="left")
+        verdicts = with_symbols(verdicts)
         told = is_open.select("row", term="normalised", scopes="scopes").join(verdicts, on=["term", "scopes"])
         self.n_mapped += len(told["gene_id"].drop_nulls())
         return mapping.with_table(_merged(table, told.drop("term", "scopes")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import zlib
 from collections.abc import Mapping
@@ -31,9 +32,10 @@ SHOWN = 48
 """How much of an unknown file an error shows. Unit: bytes."""
 
 
-def formats() -> list[type[Format]]:
-    """List the formats that are installed, by name."""
-    return [point.load() for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)]
+@functools.cache
+def formats() -> tuple[type[Format], ...]:
+    """List the formats that are installed, by name; looked for once."""
+    return tuple(point.load() for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name))
 
 
 def open_source(

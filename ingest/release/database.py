@@ -12,7 +12,7 @@ import duckdb
 
 from featurestore.errors import WarehouseError
 from featurestore.locks import publishing
-from featurestore.snapshot import read_snapshot
+from featurestore.snapshot import Snapshot, read_snapshot
 from featurestore.views import DATABASE, attach_views, shown_snapshot
 from ingest.release.staging import flush, staging
 
@@ -27,14 +27,27 @@ def refresh_database(root: Path) -> bool:
         return False
     with suppress(duckdb.Error, WarehouseError), staging(root) as folder:
         path = folder / DATABASE
-        with duckdb.connect(str(path)) as connection:
-            connection.begin()
-            attach_views(connection, root.resolve(), latest)
-            connection.commit()
-            connection.execute("checkpoint")
+        if _write(path, root.resolve(), latest) != latest.number:
+            return False
         flush(path)
         with publishing(root):
-            if read_snapshot(root).number == latest.number and shown_snapshot(root, path) == latest.number:
+            if read_snapshot(root).number == latest.number:
                 path.replace(root / DATABASE)
                 return True
     return False
+
+
+def _write(path: Path, root: Path, snapshot: Snapshot) -> int | None:
+    """Write the views of a snapshot into a new file, and return which one it shows when it is opened again."""
+    place = str(path).replace("'", "''")
+    with duckdb.connect() as connection:  # an instance takes longer to start than a file to attach: one for both
+        connection.execute(f"attach '{place}' as written")
+        connection.execute("use written")
+        connection.begin()
+        attach_views(connection, root, snapshot)
+        connection.commit()
+        connection.execute("use memory")
+        connection.execute("detach written")
+        connection.execute(f"attach '{place}' as written (read_only)")
+        row = connection.execute("select snapshot from written.release.snapshot").fetchone()
+    return int(row[0]) if row else None
