@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Of two workers on two cores, the threads of the matrix library would wait for each other, spinning.
+
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from ingest.demo import FEATURES, LINCS_SPEC, SPEC
 from ingest.pipeline import ingest_dataset
@@ -16,7 +20,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 """How long an example takes is measured by benchmarks, and decides no test."""
 
+threadpool_limits(1, user_api="blas")
+"""The same of what a plugin of pytest has loaded before."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_loss_of_power():
+    """Force nothing to the disk: no test could tell, but those of trust, which watch the calls themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ Only the shape of a text is judged here; whether the identifier exists is for ``
 
 from __future__ import annotations
 
+import functools
+
 import polars as pl
 
 NO_VALUE = ("", "nan", "NaN", "None", "none", "NA", "N/A", "<NA>", "null", "NULL", "*", "-", "-666", "---")
@@ -66,10 +68,7 @@ def parse_notation(originals: pl.Series) -> pl.DataFrame:
     (null for bare ids); ``normalised``, which of the two the text stands for.
     """
     text = pl.col("text")
-    shapes = {"missing": text.is_null() | text.is_in(NO_VALUE), "control": text.is_in(CONTROL_LABELS)}
-    shapes |= {name: text.str.contains(pattern) for name, pattern in NOTATIONS.items()}
-    notation = pl.coalesce(*(pl.when(shape).then(pl.lit(name)) for name, shape in shapes.items()), pl.lit("symbol"))
-    rows = pl.DataFrame({"text": originals.cast(pl.String).str.strip_chars()}).with_columns(notation=notation)
+    rows = pl.DataFrame({"text": originals.cast(pl.String).str.strip_chars()}).with_columns(notation=_notation())
     rows = _split_pairs(rows.with_row_index("row"))
     id_kind = pl.col("notation").replace(_RENAMED)
     return rows.select(
@@ -80,13 +79,26 @@ def parse_notation(originals: pl.Series) -> pl.DataFrame:
     ).select("id_kind", "id", "symbol", pl.coalesce("id", "text").alias("normalised"))
 
 
+@functools.cache
+def _notation() -> pl.Expr:
+    """Name the notation of a text."""
+    text = pl.col("text")
+    shapes = {"missing": text.is_null() | text.is_in(NO_VALUE), "control": text.is_in(CONTROL_LABELS)}
+    shapes |= {name: text.str.contains(pattern) for name, pattern in NOTATIONS.items()}
+    return pl.coalesce(*(pl.when(shape).then(pl.lit(name)) for name, shape in shapes.items()), pl.lit("symbol"))
+
+
 def _split_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    found = set(rows["notation"].unique())
     paired = [
         rows.filter(pl.col("notation") == notation)
         .select("row", pl.col("text").str.extract_groups(pattern))
         .unnest("text")
         for notation, pattern in _PAIRED.items()
+        if notation in found
     ]
+    if not paired:
+        return rows.with_columns(symbol=pl.lit(None, pl.String), id=pl.col("text"))
     split = pl.concat([frame.select("row", "symbol", "id") for frame in paired])
     return rows.join(split, on="row", how="left", maintain_order="left").with_columns(
         pl.coalesce("id", "text").alias("id")

@@ -130,6 +130,8 @@ def _through_probes(rows: pl.DataFrame, probes: pl.DataFrame) -> pl.DataFrame:
 
 def _with_symbols(rows: pl.DataFrame, beside: pl.Series) -> pl.DataFrame:
     """Add the symbols published beside identifiers; one that stands alone is the identifier."""
+    if beside.null_count() == len(beside):
+        return rows
     parsed = parse_notation(beside)
     given = pl.when(parsed["id_kind"] == "symbol").then(parsed["symbol"])
     alone = (pl.col("id_kind") == "missing") & given.is_not_null()
