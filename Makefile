@@ -23,7 +23,7 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 	$(BIN)/featurestore demo $(if $(DATA),--data $(DATA))
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster: the answers of DuckDB (needs Java 17)
 	.venv-spark/bin/pytest tests/spark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,6 +25,20 @@ threadpool_limits(1, user_api="blas")
 """The same of what a plugin of pytest has loaded before."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+LONG_FILES = (
+    "test_readme.py", "test_real_perturbqa.py", "test_browser.py", "test_bad_files.py", "test_crash.py",
+    "test_verify.py", "test_remote.py", "test_concurrency.py", "test_cluster.py", "test_transformer.py",
+    "test_wheel.py",
+)  # fmt: skip
+"""Files whose few tests take long: they are first, so that no worker is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files for ``--dist loadfile``: long ones, then those of most tests."""
+    n_tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in LONG_FILES, -n_tests[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

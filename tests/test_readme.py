@@ -29,13 +29,40 @@ def blocks(language: str) -> list[str]:
     return [text for kind, text in BLOCK.findall(README.read_text(encoding="utf-8")) if kind == language]
 
 
+class Demo:
+    """The demonstration, run in a folder: it shows its commands with their answers, and leaves a warehouse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: dict[tuple[str, ...], str] = {}
+        all_shown, _, _ = self._run("demo", "-o", "demo").rpartition("\nDone in ")
+        for run in all_shown.split("\n$ featurestore ")[1:]:
+            command, _, shown = run.partition("\n")
+            self.answers[tuple(shlex.split(command))] = shown
+
+    def answer(self, command: str) -> str:
+        """Run a command, or take the answer of the demonstration if that ran it."""
+        program, *words = shlex.split(command)
+        assert program == "featurestore"
+        is_of_demo = words[:2] == ["--warehouse", "demo/warehouse"]
+        shown = self.answers.get(tuple(words[2:])) if is_of_demo else None
+        return without_hashes(self._run(*words) if shown is None else shown)
+
+    def _run(self, *words: str) -> str:
+        command = [sys.executable, "-m", "featurestore", *words]
+        wide = os.environ | {"COLUMNS": "120"}
+        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=wide)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+
+def without_hashes(text: str) -> str:
+    return re.sub(r"(recipe|gene reference:) [0-9a-f]+", r"\1 ...", text)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
-    subprocess.run(
-        [sys.executable, "-m", "featurestore", "demo", "-o", "demo"], cwd=folder, check=True, capture_output=True
-    )
-    return folder
+    return Demo(tmp_path_factory.mktemp("readme"))
 
 
 def same(expected: str, got: str) -> bool:
@@ -46,25 +73,10 @@ def same(expected: str, got: str) -> bool:
     return all(a == pytest.approx(b, abs=TOLERANCE, rel=TOLERANCE) for a, b in zip(*numbers, strict=True))
 
 
-def answer(command: str, folder: Path) -> str:
-    words = shlex.split(command)
-    assert words[0] == "featurestore"
-    ran = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "120"},
-    )
-    assert ran.returncode == 0, ran.stderr
-    return re.sub(r"(recipe|gene reference:) [0-9a-f]+", r"\1 ...", ran.stdout)
-
-
 @pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.split("\n", 1)[0][-40:])
 def test_console_block__gives_the_answer_shown(block, demo):
     command, _, shown = block.partition("\n")
-    got = answer(command.removeprefix("$ "), demo)
+    got = demo.answer(command.removeprefix("$ "))
     assert same(shown, got), f"README shows\n{shown}\nbut the command gives\n{got}"
 
 
@@ -72,7 +84,7 @@ def test_python_block__runs_and_prints_what_is_shown(demo):
     (code,), (shown,) = blocks("python"), blocks("text")
     out = io.StringIO()
     before = Path.cwd()
-    os.chdir(demo)
+    os.chdir(demo.folder)
     try:
         with contextlib.redirect_stdout(out):
             exec(code, {})
