@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,7 +55,7 @@ class Fault:
     """What the next requests get instead of an answer: a status, or no answer in time, or bytes that are no JSON."""
 
     status: int = 0
-    hang_s: float = 0.0
+    hangs: bool = False
     garbage: bool = False
     drop: bool = False
     times: int = 1_000_000
@@ -73,6 +72,7 @@ class MyGeneServer:
     fault: Fault | None = None
     fault_after: int = 0
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def queries(self) -> list[dict[str, str]]:
@@ -199,8 +199,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.server.mine.next_fault()
         if fault is None:
             return False
-        if fault.hang_s:
-            time.sleep(fault.hang_s)
+        if fault.hangs:
+            self.server.mine.stopped.wait()
         if fault.drop:
             self.close_connection = True
             return True
@@ -245,6 +245,7 @@ def mygene_server() -> Iterator[MyGeneServer]:
     try:
         yield mine
     finally:
+        mine.stopped.set()
         server.shutdown()
         server.server_close()
         thread.join()
