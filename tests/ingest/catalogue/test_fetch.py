@@ -21,7 +21,8 @@ from ingest.catalogue.fetch import Patience, fetch_file
 CONTENT = bytes(range(256)) * 300
 MD5 = hashlib.md5(CONTENT).hexdigest()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Patience(tries=3, connect=2.0, read=0.4, first_wait=0.0, longest_wait=0.05)
+QUICK = Patience(tries=3, connect=60.0, read=60.0, first_wait=0.0, longest_wait=0.05)
+IMPATIENT = Patience(tries=20, connect=60.0, read=0.4, first_wait=0.0, longest_wait=0.05)
 
 
 @dataclass
@@ -265,15 +266,17 @@ def test_fetch_file__does_not_wait_for_a_server_that_hangs(server, tmp_path):
         if len(server.ranges) == 1:
             send(handler, CONTENT, stop=10_000)
             handler.wfile.flush()
-            released.wait(5)
+            released.wait(60)
         else:
             serve_ranges(handler, server)
 
     server.behave = hang_once
     try:
-        assert fetch(server, tmp_path, md5=MD5).path.read_bytes() == CONTENT
+        fetched = fetch_file(server.file(md5=MD5), tmp_path, patience=IMPATIENT)
     finally:
         released.set()
+    assert fetched.path.read_bytes() == CONTENT
+    assert len(server.ranges) > 1
 
 
 def test_fetch_file__says_so_when_nothing_answers(tmp_path):
