@@ -20,15 +20,23 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, CsrBlock, Integers, Numbers
+from ingest.readers.ahead import ahead
 from ingest.readers.columns import titles, unknown_column
-from ingest.readers.compressed import first_repeat, ranges
+from ingest.readers.compressed import ranges
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.token_places import place_tokens
 from ingest.readers.vocabulary import find_vocabulary
 
 MAGIC = b"PAR1"
 BYTES_AT_ONCE = 2**20
 """How much of a compressed column is fetched from the file at a time."""
+LARGEST_GROUP = 2
+"""Row groups of up to so many blocks are read by several threads; larger ones in pieces, by one."""
+
+
+_Placed = tuple[int, Integers, Integers, Numbers, dict[int, int]]
+"""Number of the first cell, where each begins, genes, values, and how often there is each token that no gene has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class TokensReader:
             schema = metadata.schema.to_arrow_schema()
         self._names = _names(schema, path)
         self._vocabulary = find_vocabulary(path, self._names.token)
+        self._metadata = metadata
         self.n_rows, self.n_genes = metadata.num_rows, self._vocabulary.genes.height
         self.files = (path, self._vocabulary.path)
         labels = [field.name for field in schema if _is_label(field.type) and field.name != self._names.key]
@@ -97,29 +106,43 @@ class TokensReader:
         return {str(token): n for token, n in sorted(self._left_out.items())}
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[CsrBlock]:
-        """Stream the cells."""
+        """Stream the cells; threads read and place those that follow."""
         self._left_out.clear()
-        start = 0
-        for batch in self._batches(max(1, block_bytes // self._cell_bytes)):
-            indptr, tokens, values = self._lists(batch, start)
-            indptr, genes, values = self._placed(indptr, tokens, values)
+        n_cells = max(1, block_bytes // self._cell_bytes)
+        portions = _portions(self._metadata, n_cells)
+        if portions is None:
+            placed = (part for _, part in ahead(lambda batch: self._placed(*batch), self._batches(n_cells)))
+        else:
+            placed = (part for _, parts in ahead(self._read, portions) for part in parts)
+        for start, indptr, genes, values, unknown in placed:
+            self._left_out.update(unknown)
             for begin, end in ranges(indptr, genes.itemsize + values.itemsize, block_bytes):
                 part = slice(int(indptr[begin]), int(indptr[end]))
                 yield CsrBlock(start + begin, indptr[begin : end + 1] - indptr[begin], genes[part], values[part])
-            start += batch.num_rows
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _batches(self, n_cells: int) -> Iterator[pa.RecordBatch]:
-        names = self._names
+    def _read(self, portion: tuple[int, list[int]]) -> list[_Placed]:
+        """Read some row groups, the first of whose cells has a number, and place them."""
+        first, groups = portion
+        n_rows = sum(int(self._metadata.row_group(group).num_rows) for group in groups)
+        return [self._placed(start, batch) for start, batch in self._batches(max(1, n_rows), first, groups)]
+
+    def _batches(
+        self, n_cells: int, start: int = 0, groups: list[int] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield so many cells at a time, with the number of the first; of all row groups, or of some."""
+        columns = [self._names.tokens, self._names.values]
+        options = {"buffer_size": BYTES_AT_ONCE, "pre_buffer": False, "metadata": self._metadata}
         with (
             telling_damage(self.path, "the lists of tokens and values"),
-            pq.ParquetFile(self.path, buffer_size=BYTES_AT_ONCE, pre_buffer=False) as file,
+            pq.ParquetFile(self.path, **options) as file,
         ):
-            for batch in file.iter_batches(n_cells, columns=[names.tokens, names.values], use_threads=False):
+            for batch in file.iter_batches(n_cells, row_groups=groups, columns=columns, use_threads=False):
                 if batch.num_rows:
-                    yield batch
+                    yield start, batch
+                start += batch.num_rows
 
     def _lists(self, batch: pa.RecordBatch, start: int) -> tuple[Integers, Integers, Numbers]:
         """Return where each cell begins, and the tokens and values of all, as they lie in memory."""
@@ -140,23 +163,13 @@ class TokensReader:
             )
         return starts[0] - starts[0][0], *(column.to_numpy(zero_copy_only=False) for column in items)
 
-    def _placed(self, indptr: Integers, tokens: Integers, values: Numbers) -> tuple[Integers, Integers, Numbers]:
+    def _placed(self, start: int, batch: pa.RecordBatch) -> _Placed:
         """Leave out markers and unknown tokens, and give the others' genes."""
+        indptr, tokens, values = self._lists(batch, start)
         position = self._vocabulary.position
-        is_known = (tokens >= 0) & (tokens < position.size)
-        genes = position[np.where(is_known, tokens, -1)]
-        firsts = indptr[:-1][np.diff(indptr) > 0]
-        is_marker = np.zeros(tokens.size, bool)
-        is_marker[firsts] = values[firsts] < 0
-        is_unknown = (genes < 0) & ~is_marker
-        if is_unknown.any():
-            self._left_out.update(dict(zip(*(x.tolist() for x in np.unique_counts(tokens[is_unknown])), strict=True)))
-        kept = ~(is_marker | is_unknown)
-        if not kept.all():
-            indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[indptr]
-            genes, tokens, values = genes[kept], tokens[kept], values[kept]
-        repeat = first_repeat(indptr, genes)
-        if repeat is not None:
+        genes, kept, ends = np.empty(tokens.size, np.int32), np.empty_like(values), np.empty_like(indptr)
+        n_kept, n_unknown, repeat = place_tokens(indptr, tokens, values, position, genes, kept, ends)
+        if repeat >= 0:
             raise SourceFormatError(
                 "a cell has a token twice",
                 where=str(self.path),
@@ -164,7 +177,17 @@ class TokensReader:
                 got=f"token {tokens[repeat]}",
                 do="fetch the file again",
             )
-        return indptr, genes, values
+        unknown = self._unknown(indptr, tokens, values) if n_unknown else {}
+        return start, ends, genes[:n_kept], kept[:n_kept], unknown
+
+    def _unknown(self, indptr: Integers, tokens: Integers, values: Numbers) -> dict[int, int]:
+        """Count the tokens that no gene has."""
+        position = self._vocabulary.position
+        is_known = (tokens >= 0) & (tokens < position.size)
+        is_unknown = position[np.where(is_known, tokens, -1)] < 0
+        firsts = indptr[:-1][np.diff(indptr) > 0]
+        is_unknown[firsts[values[firsts] < 0]] = False
+        return dict(zip(*(x.tolist() for x in np.unique_counts(tokens[is_unknown])), strict=True))
 
 
 class TokensFormat:
@@ -189,6 +212,23 @@ class TokensFormat:
         """Open a file and its vocabulary."""
         refuse_name(cls.name, path, matrix)
         return TokensReader(path)
+
+
+def _portions(metadata: Any, n_cells: int) -> list[tuple[int, list[int]]] | None:
+    """Put row groups together to so many cells, with the number of the first; None where one group is too large."""
+    portions: list[tuple[int, list[int]]] = []
+    start = n_held = 0
+    for number in range(metadata.num_row_groups):
+        n_rows = int(metadata.row_group(number).num_rows)
+        if n_rows > LARGEST_GROUP * n_cells:
+            return None
+        if not portions or n_held + n_rows > n_cells:
+            portions.append((start, []))
+            n_held = 0
+        portions[-1][1].append(number)
+        n_held += n_rows
+        start += n_rows
+    return portions
 
 
 def _names(schema: pa.Schema, path: Path) -> Names:
