@@ -57,7 +57,7 @@ def _gene(asked: Asked) -> dict[str, Any]:
         "title": facts["gene_symbol"] or gene_id,
         "facts": facts,
         "names": names["label"].to_list(),
-        "is_perturbed": not asked.questions.ask("perturbation", perturbation_id=gene_id).is_empty(),
+        "is_perturbed": not asked.questions.ask("is_perturbed", perturbation_id=gene_id).is_empty(),
         "kinds": kinds,
         "kind": kind,
         "datasets": every["dataset_id"].unique().sort().to_list(),
