@@ -163,4 +163,10 @@ def _stop(connection: duckdb.DuckDBPyConnection, future: Future[Result]) -> None
 def query_error(error: Exception) -> QueryError:
     """Say what DuckDB says, its kind of error as the place."""
     kind, _, message = str(error).partition(": ")
+    if kind == "Out of Memory Error":
+        return QueryError(
+            "The query needs more memory than it may take.",
+            got=message.strip().partition("\n")[0],
+            do="select fewer rows or columns, or raise the limit (--memory)",
+        )
     return QueryError(message.strip() or kind, where=kind)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from featurestore.errors import FeatureStoreError
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Page
-from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, sql
+from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, sql
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import Guarded
 from featurestore.ui.tables import as_file, shown
@@ -35,12 +35,13 @@ PAGES = (
     gene.PAGE,
     sql.PAGE,
     features.FEATURES,
-    features.PLAN,
+    plan.PAGE,
     features.MATRIX,
     features.REPORT,
 )
 NAVIGATION = {"": "Catalogue", "coverage": "Coverage", "sql": "SQL", "features": "Features"}
 STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_MEDIA = {"png": "image/png", "json": "application/json", "html": "text/html; charset=utf-8"}
 _FOREVER = {"cache-control": "max-age=31536000, immutable"}
 _ANEW = {"cache-control": "no-cache"}
 
@@ -110,6 +111,8 @@ def _file(page: Page, asked: Asked, request: Request) -> Response:
         if suffix == "json":
             return JSONResponse(charts.themed(chart, theme), headers=_ANEW)
         content, media = charts.picture(chart, suffix, theme)
+    elif suffix in _MEDIA and (path := page.files(asked).get(f"{name}.{suffix}")) is not None:
+        content, media = path.read_bytes(), _MEDIA[suffix]
     else:
         raise HTTPException(404)
     shown_as = f'{"inline" if suffix in ("svg", "png") else "attachment"}; filename="{name}.{suffix}"'

@@ -56,8 +56,12 @@ class Asked:
         return address(self.page, **{**self.values, **changed})
 
     def part(self, name: str, suffix: str) -> str:
-        """Return the address of a table or chart of this page, as a file."""
+        """Return the address of a table, chart or file of this page, as a file."""
         return address(f"{self.page}/{name}.{suffix}", **self.values)
+
+    def parts(self, name: str, *suffixes: str) -> dict[str, str]:
+        """Return suffix and address of each form in which a table or chart of this page can be had."""
+        return {suffix: self.part(name, suffix) for suffix in suffixes}
 
 
 def address(page: str, **values: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -32,6 +33,8 @@ class Page:
         Says what the template shows.
     tables, charts
         What can be had as a file.
+    files
+        Says which files of the warehouse the page shows, by name.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Page:
     context: Callable[[Asked], dict[str, Any]]
     tables: Mapping[str, Callable[[Asked], pl.DataFrame]] = field(default_factory=dict)
     charts: Mapping[str, Callable[[Asked], Chart]] = field(default_factory=dict)
+    files: Callable[[Asked], Mapping[str, Path]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -65,5 +69,4 @@ class Figure:
 
 def figure(asked: Asked, name: str, caption: str, height: str = "short") -> Figure:
     """Put a chart of the page on it."""
-    files = {suffix: asked.part(name, suffix) for suffix in ("svg", "png")}
-    return Figure(caption, asked.part(name, "json"), files, height)
+    return Figure(caption, asked.part(name, "json"), asked.parts(name, "svg", "png"), height)

@@ -150,7 +150,7 @@ def table(
         last=(page - 1) * ROWS + shown.height,
         before=asked.with_values(**{f"{name}_page": page - 1}) + f"#{name}" if page > 1 else "",
         after=asked.with_values(**{f"{name}_page": page + 1}) + f"#{name}" if page < last_page else "",
-        files={suffix: asked.part(name, suffix) for suffix in ("csv", "parquet")},
+        files=asked.parts(name, "csv", "parquet"),
         empty=empty,
     )
 

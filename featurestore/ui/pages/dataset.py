@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from featurestore.snapshot import MANIFEST, release_path
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.tables import table
+
+
+def _facts(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("dataset", dataset_id=asked.needed("id"))
+
+
+def _manifest(asked: Asked) -> dict[str, Path]:
+    store, dataset_id = asked.questions.store, asked.needed("id")
+    return {MANIFEST: release_path(store.path, dataset_id, store.snapshot.release_of(dataset_id)) / MANIFEST}
 
 
 def _conditions(asked: Asked) -> pl.DataFrame:
@@ -60,6 +71,7 @@ def _dataset(asked: Asked) -> dict[str, Any]:
     return {
         "title": dataset_id,
         "facts": facts,
+        "facts_as": asked.parts("facts", "csv", "parquet") | {"manifest": asked.part("manifest", "json")},
         "n_responders": done["is_responder"].sum() if done["is_responder"].null_count() < done.height else None,
         "inputs": manifest.get("inputs", []),
         "code": manifest.get("code", {}).get("version", ""),
@@ -80,6 +92,7 @@ PAGE = Page(
     "dataset.html",
     _dataset,
     {
+        "facts": _facts,
         "conditions": _conditions,
         "phenotypes": _phenotypes,
         "ledger": _ledger,
@@ -92,4 +105,5 @@ PAGE = Page(
         "knockdown": lambda asked: _histogram(asked, "knockdown_ratio", "expression of target over control"),
         "replicates": lambda asked: _histogram(asked, "replicate_correlation", "replicate correlation"),
     },
+    _manifest,
 )

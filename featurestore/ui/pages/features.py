@@ -1,4 +1,4 @@
-"""Features: plans of specs with the guard's verdict, matrices with their manifests, and reports of evaluations.
+"""Features: specs that were saved, matrices with their manifests, and reports of evaluations.
 
 What is shown lies in the warehouse: specs by ``featurestore features save``, matrices that were built, and what
 ``featurestore evaluate -o WAREHOUSE/reports/NAME`` wrote.
@@ -6,29 +6,24 @@ What is shown lies in the warehouse: specs by ``featurestore features save``, ma
 
 from __future__ import annotations
 
-import functools
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.errors import FeatureError, FeatureStoreError, SpecError
+from featurestore.errors import FeatureError
 from featurestore.snapshot import read_json
 from featurestore.ui.asked import Asked
-from featurestore.ui.page import Chart, Page, figure
+from featurestore.ui.page import Page
 from featurestore.ui.questions import Questions
 from featurestore.ui.tables import table
 
 if TYPE_CHECKING:
-    from featurestore.features.plan import Plan
     from featurestore.features.registry import Saved
 
 MATRICES, REPORTS = "matrices", "reports"
 MANIFEST, SCORES = "manifest.json", "scores.json"
-_PLANNING = threading.Lock()
-_DRAWN = 60
 
 
 def _specs(asked: Asked) -> pl.DataFrame:
@@ -82,80 +77,6 @@ def _features(asked: Asked) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=8)
-def _made(questions: Questions, label: str, text: str) -> tuple[Plan, str]:
-    """Plan a saved spec by its label, or one by its text; return the plan and the text."""
-    from featurestore.features import registry  # noqa: PLC0415, it imports models' libraries
-    from featurestore.features.kinds import EmbeddingFeature  # noqa: PLC0415
-    from featurestore.features.plan import plan  # noqa: PLC0415
-    from featurestore.features.spec import parse_spec  # noqa: PLC0415
-
-    if label:
-        saved = registry.find(questions.store, label)
-        spec, text = registry.saved_spec(questions.store, saved), saved.text
-    else:
-        spec = parse_spec(text, "the spec on the page")
-        if any(isinstance(feature, EmbeddingFeature) for feature in spec.feature):
-            raise SpecError(
-                "A spec with a file can only be planned here once it is saved.",
-                do="save it, with a copy of its file: featurestore features save SPEC.toml",
-            )
-    with _PLANNING:
-        return plan(questions.store, spec), text
-
-
-def _plan_of(asked: Asked) -> tuple[Plan, str]:
-    return _made(asked.questions, asked.text("spec"), asked.values.get("text", "").replace("\r\n", "\n"))
-
-
-def _sources(asked: Asked) -> pl.DataFrame:
-    made, _ = _plan_of(asked)
-    return made.sources.drop("kind", "n_perturbations", "agreement_sd", strict=False)
-
-
-def _covered(asked: Asked) -> Chart:
-    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
-
-    made, _ = _plan_of(asked)
-    rows = [_label(row) for row in made.rows.head(_DRAWN).iter_rows(named=True)]
-    cells = [
-        {"row": row, "source": source, "n": int(n)}
-        for source, numbers in zip(made.sources["source"], made.cells, strict=True)
-        for row, n in zip(rows, numbers, strict=False)
-        if n > 0
-    ]
-    schema = {"row": pl.String, "source": pl.String, "n": pl.Int64}
-    return charts.counts(pl.DataFrame(cells, schema), one="row", other="source", title="cells behind it")
-
-
-def _label(row: dict[str, Any]) -> str:
-    return f"{row['perturbation_label']} / {row['context_label']}"
-
-
-def _plan(asked: Asked) -> dict[str, Any]:
-    text = asked.values.get("text", "")
-    if not asked.text("spec") and not text.strip():
-        return {"title": "Plan", "text": "", "facts": None, "error": None}
-    try:
-        made, text = _plan_of(asked)
-    except FeatureStoreError as error:
-        return {"title": "Plan", "text": text, "facts": None, "error": error}
-    withheld = made.sources.filter(pl.col("withheld").is_not_null()).select("source", "withheld").rows()
-    return {
-        "title": f"Plan of {asked.text('spec') or made.facts['name']}",
-        "text": text,
-        "facts": made.facts,
-        "error": None,
-        "withheld": withheld,
-        "sources": table(asked, "sources", "Sources, those that agree most first", _sources(asked), "There is none."),
-        "covered": figure(
-            asked, "covered", f"Cells behind what each source says of each row (the first {_DRAWN}).", "tall"
-        )
-        if made.sources.height
-        else None,
-    }
-
-
 def _one(asked: Asked, kind: str, whole: str) -> dict[str, Any]:
     known = _folders(asked, kind, whole)
     name = asked.needed("id")
@@ -171,6 +92,12 @@ def _folder(asked: Asked, kind: str, whole: str) -> Path:
     return asked.questions.store.path / kind / asked.needed("id")
 
 
+def _files(folder: Path, *patterns: str) -> dict[str, Path]:
+    """Name the files of a folder of the warehouse, but none that lies elsewhere."""
+    found = (path for pattern in patterns for path in sorted(folder.glob(pattern)))
+    return {path.name: path for path in found if path.resolve().is_relative_to(folder.parents[1])}
+
+
 def _columns(asked: Asked) -> pl.DataFrame:
     return pl.read_parquet(_folder(asked, MATRICES, MANIFEST) / "columns.parquet")
 
@@ -179,10 +106,15 @@ def _rows(asked: Asked) -> pl.DataFrame:
     return pl.read_parquet(_folder(asked, MATRICES, MANIFEST) / "rows.parquet")
 
 
+def _of_matrix(asked: Asked) -> dict[str, Path]:
+    return _files(_folder(asked, MATRICES, MANIFEST), MANIFEST)
+
+
 def _matrix(asked: Asked) -> dict[str, Any]:
     manifest = _one(asked, MATRICES, MANIFEST)
     return {
         "title": f"Matrix of {manifest['name']}",
+        "manifest_as": asked.parts("manifest", "json"),
         "manifest": manifest,
         "text": json.dumps(manifest, indent=2, ensure_ascii=False),
         "columns": table(asked, "columns", "Features", _columns(asked)),
@@ -203,10 +135,24 @@ def _scores(asked: Asked) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def _of_report(asked: Asked) -> dict[str, Path]:
+    return _files(_folder(asked, REPORTS, SCORES), "report.html", SCORES, "*.png")
+
+
+def _is_picture(name: str) -> bool:
+    return name.endswith(".png")
+
+
 def _report(asked: Asked) -> dict[str, Any]:
     report = _one(asked, REPORTS, SCORES)
     counts = {name: value for name, value in report.items() if name.startswith("n_")}
+    pictures = {Path(name).stem: asked.part(Path(name).stem, "png") for name in _of_report(asked) if _is_picture(name)}
+    titles = {name: model["title"] for name, model in report["models"].items()}
     return {
+        "whole": {
+            Path(name).suffix[1:]: asked.part(*name.split(".")) for name in _of_report(asked) if not _is_picture(name)
+        },
+        "pictures": [(titles.get(name, name.replace("_", " ")), link) for name, link in pictures.items()],
         "title": f"Evaluation {asked.needed('id')}",
         "report": report,
         "counts": counts,
@@ -225,6 +171,5 @@ def _single(asked: Asked) -> pl.DataFrame:
 
 
 FEATURES = Page("features", "features.html", _features, {"specs": _specs, "matrices": _matrices, "reports": _reports})
-PLAN = Page("plan", "plan.html", _plan, {"sources": _sources}, {"covered": _covered})
-MATRIX = Page("matrix", "matrix.html", _matrix, {"columns": _columns, "rows": _rows})
-REPORT = Page("report", "report.html", _report, {"scores": _scores, "single": _single})
+MATRIX = Page("matrix", "matrix.html", _matrix, {"columns": _columns, "rows": _rows}, files=_of_matrix)
+REPORT = Page("report", "report.html", _report, {"scores": _scores, "single": _single}, files=_of_report)

@@ -13,6 +13,12 @@ from featurestore.ui.tables import table
 _DRAWN = 3000
 
 
+def _facts(asked: Asked) -> pl.DataFrame:
+    gene_id = asked.needed("id")
+    names = asked.questions.ask("names_of_gene", gene_id=gene_id)["label"]
+    return asked.questions.ask("gene", gene_id=gene_id).with_columns(pl.lit(names.implode()).alias("names"))
+
+
 def _responses(asked: Asked) -> pl.DataFrame:
     frame = asked.questions.ask("responses", gene_id=asked.needed("id"))
     dataset, kind = asked.text("dataset"), asked.text("effect")
@@ -56,6 +62,7 @@ def _gene(asked: Asked) -> dict[str, Any]:
     return {
         "title": facts["gene_symbol"] or gene_id,
         "facts": facts,
+        "facts_as": asked.parts("facts", "csv", "parquet"),
         "names": names["label"].to_list(),
         "is_perturbed": not asked.questions.ask("is_perturbed", perturbation_id=gene_id).is_empty(),
         "kinds": kinds,
@@ -77,4 +84,4 @@ def _gene(asked: Asked) -> dict[str, Any]:
     }
 
 
-PAGE = Page("gene", "gene.html", _gene, {"responses": _responses}, {"strips": _strips})
+PAGE = Page("gene", "gene.html", _gene, {"facts": _facts, "responses": _responses}, {"strips": _strips})

@@ -205,7 +205,8 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     targets = [(gene, symbol or gene) for gene, symbol in zip(ids, first["target_symbols"] or ids, strict=True)]
     context: dict[str, Any] = {
         "identity": asked.needed("id"),
-        "compound": _compound(asked, first["compound_id"]),
+        "compound": next(_compound(asked).iter_rows(named=True), None),
+        "compound_as": asked.parts("compound", "csv", "parquet"),
         "targets": targets,
         "n_datasets": conditions["dataset_id"].n_unique(),
         "n_contexts": conditions["context_label"].n_unique(),
@@ -247,17 +248,21 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     return context
 
 
-def _compound(asked: Asked, compound_id: str | None) -> dict[str, Any] | None:
-    if compound_id is None:
-        return None
-    known = asked.questions.ask("compound", compound_id=compound_id)
-    return known.row(0, named=True) if known.height else None
+def _compound(asked: Asked) -> pl.DataFrame:
+    """Return what is known of the compound, no row where there is none."""
+    return asked.questions.ask("compound", compound_id=_conditions(asked)["compound_id"][0])
 
 
 PAGE = Page(
     "perturbation",
     "perturbation.html",
     _perturbation,
-    {"conditions": _conditions, "phenotypes": _phenotypes, "genes": _signature, "scatter": _both},
+    {
+        "compound": _compound,
+        "conditions": _conditions,
+        "phenotypes": _phenotypes,
+        "genes": _signature,
+        "scatter": _both,
+    },
     {"scatter": _scatter, "volcano": _volcano, "similarity": _similarity, "readouts": _readouts},
 )

@@ -6,7 +6,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 async function draw(figure) {
   const place = figure.querySelector(".chart");
   const separator = figure.dataset.spec.includes("?") ? "&" : "?";
-  const response = await fetch(figure.dataset.spec + separator + "theme=" + (dark.matches ? "dark" : "light"));
+  const theme = dark.matches ? "dark" : "light";
+  const response = await fetch(figure.dataset.spec + separator + "theme=" + theme);
   if (!response.ok) {
     place.textContent = "The chart could not be made; reload the page to try again.";
     return;
@@ -20,6 +21,7 @@ async function draw(figure) {
     tooltip: { disableDefaultStyle: true },
   });
   place.removeAttribute("aria-busy");
+  figure.dataset.drawn = theme;
 }
 
 function drawAll() {

@@ -110,6 +110,17 @@ def test_sql__endless_results_are_cut(client):
     assert "Only the first 100,000 rows" in page
 
 
+def test_sql__that_needs_too_much_memory_is_said_in_a_sentence(world):
+    from starlette.testclient import TestClient
+
+    from featurestore.ui.app import application
+
+    small = TestClient(application(Shelf(world, memory="60MB")), base_url="http://127.0.0.1")
+    page = small.get("/sql", params={"query": "select list(i) from range(100000000) t(i)"}).text
+    assert "The query needs more memory than it may take." in page
+    assert "--memory" in page
+
+
 def test_names_are_text_never_markup(client):
     page = client.get("/search", params={"q": "<script>alert(1)</script>"}).text
     assert "<script>alert" not in page

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 
 import numpy as np
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
 
-from featurestore.evaluate import evaluate
-from featurestore.features import registry
 from featurestore.features.plan import plan
-from featurestore.models import SamePerturbationElsewhere, TrainMean
-from featurestore.ui.app import application
-from featurestore.ui.questions import Shelf
+from featurestore.ui.pages import plan as planning
 from featurestore.warehouse import Warehouse
 
 
@@ -124,23 +118,6 @@ def test_overlap__lists_what_two_datasets_share(client):
     assert set(shared["n_conditions_b"]) == {2}
 
 
-@pytest.fixture(scope="module")
-def kept(world, world_files, tmp_path_factory):
-    """A copy of the warehouse with a saved spec, a matrix and a report."""
-    root = tmp_path_factory.mktemp("kept") / "warehouse"
-    shutil.copytree(world, root)
-    with Warehouse(root) as store:
-        registry.save(store, world_files / "features.toml")
-        models = {"train_mean": TrainMean(), "elsewhere": SamePerturbationElsewhere()}
-        evaluate(store.build(world_files / "features.toml"), models).write(root / "reports" / "one")
-    return root
-
-
-@pytest.fixture(scope="module")
-def keeper(kept):
-    return TestClient(application(Shelf(kept)), base_url="http://127.0.0.1")
-
-
 def test_plan__of_a_saved_spec_is_the_commands(keeper, kept, world_files):
     label = "k562_from_other_experiments@1"
     assert label in keeper.get("/features").text
@@ -187,12 +164,61 @@ def test_matrix__shows_its_manifest_and_the_guards_verdict(keeper):
     page = keeper.get(f"/matrix?id={key}").text
     assert "0 sources share an experiment with the rows" in page
     assert "CC0-1.0" in page
+    manifest = keeper.get(f"/matrix/manifest.json?id={key}").json()
+    assert manifest["guard"]["experiments"]["n_shared_experiments"] == 0
 
 
 def test_report__shows_scores_and_verdict(keeper):
     page = keeper.get("/report?id=one").text
     assert "same perturbation elsewhere" in page
     assert pl.read_csv(keeper.get("/report/single.csv?id=one").content)["model"].n_unique() == 2
+
+
+def test_report__shows_every_picture_and_gives_the_whole_of_it(keeper, kept):
+    page = keeper.get("/report?id=one").text
+    pictures = sorted(path.stem for path in (kept / "reports" / "one").glob("*.png"))
+    assert "elsewhere" in pictures
+    for name in pictures:
+        assert f'<img src="/report/{name}.png?id=one"' in page
+        assert keeper.get(f"/report/{name}.png?id=one").content.startswith(b"\x89PNG")
+    whole = keeper.get("/report/report.html?id=one")
+    assert whole.headers["content-disposition"].startswith("attachment")
+    assert whole.content == (kept / "reports" / "one" / "report.html").read_bytes()
+    assert keeper.get("/report/scores.json?id=one").json()["n_perturbations"] == 40
+
+
+def test_report__shows_no_picture_that_lies_elsewhere(keeper, kept, tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    link = kept / "reports" / "one" / "linked.png"
+    link.symlink_to(tmp_path / "secret.png")
+    try:
+        assert keeper.get("/report/linked.png?id=one").status_code == 404
+        assert "linked.png" not in keeper.get("/report?id=one").text
+    finally:
+        link.unlink()
+
+
+def test_plan__that_takes_too_long_is_given_up(keeper, monkeypatch):
+    monkeypatch.setattr(planning, "SECONDS", -1.0)
+    spec = (
+        '[target]\ndataset = "replogle_demo_rpe1"\n[[feature]]\nkind = "signature"\ndatasets = ["replogle_demo_k562"]\n'
+    )
+    page = keeper.get("/plan", params={"text": spec}).text
+    assert "The plan took too long." in page
+    assert "featurestore plan SPEC.toml" in page
+    monkeypatch.undo()
+    assert "Nothing is withheld" in keeper.get("/plan", params={"text": spec}).text
+
+
+def test_facts_and_manifests_can_be_had_as_files(keeper, client, strongest):
+    facts = pl.read_csv(client.get("/dataset/facts.csv?id=lincs_demo").content)
+    assert facts["dataset_id"].to_list() == ["lincs_demo"]
+    manifest = client.get("/dataset/manifest.json?id=lincs_demo")
+    assert manifest.json()["release_id"] == facts["release_id"][0]
+    gene = pl.read_csv(client.get("/gene/facts.csv?id=ENSG00000165406").content)
+    assert "MARCH8" in gene["names"][0].split("|")
+    planned = pl.read_csv(keeper.get("/plan/facts.csv?spec=k562_from_other_experiments@1").content)
+    assert planned["n_rows"].to_list() == [40]
 
 
 @pytest.mark.parametrize("name", ["../releases", "..", "one/../one", "/etc"])
