@@ -171,7 +171,7 @@ def demo(output: Path, data: Path | None) -> None:
     run(output, "sql", LEDGER)
     run(output, "sql", TOP_GENES.format(target))
     run(output, "build", str(output / "features.toml"), "-o", str(output / "matrix"))
-    run(output, "evaluate", str(output / "features.toml"), "-o", str(output / "report"))
+    run(output, "evaluate", str(output / "features.toml"), "-o", str(output / "report"), "--predictions", "ridge")
     seconds = time.monotonic() - started
     click.echo(f"\nDone in {seconds:.0f} s. The warehouse is {output}/warehouse; pictures are in {output}/report.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy import sparse
 
-from featurestore.errors import MissingControlError, SourceFormatError, ValuesError, did_you_mean
+from featurestore.errors import FeatureError, MissingControlError, SourceFormatError, ValuesError, did_you_mean
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -109,8 +112,8 @@ class Cells:
         return scaled
 
 
-def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL) -> Cells:
-    """Read the cells of an h5ad file.
+def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL, lender: Cells | None = None) -> Cells:
+    """Read the cells of an h5ad file, or of a ``.vcc`` of the challenge of 2025.
 
     Parameters
     ----------
@@ -120,25 +123,49 @@ def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL
         Column of obs with the perturbation of each cell.
     control
         Label of the control cells.
+    lender
+        Cells on the same genes whose controls are taken where the file has none.
 
     Raises
     ------
     SourceFormatError
-        The file cannot be read, or has no such column.
+        The file cannot be read, or has no such column, or not the lender's genes.
     MissingControlError
         No cell has the label of the controls.
     """
     from anndata import read_h5ad  # noqa: PLC0415, half a second
 
     try:
-        found = read_h5ad(path)
+        found = read_vcc(path) if tarfile.is_tarfile(path) else read_h5ad(path)
     except (OSError, KeyError) as error:
         raise SourceFormatError("The cells cannot be read.", where=str(path), got=str(error)) from None
-    return as_cells(found, column=column, control=control, name=str(path))
+    return as_cells(found, column=column, control=control, name=str(path), lender=lender)
 
 
-def as_cells(found: AnnData, *, column: str = COLUMN, control: str = CONTROL, name: str = "the AnnData") -> Cells:
-    """Take the cells of an AnnData."""
+def read_vcc(path: str | Path) -> AnnData:
+    """Read the AnnData of a ``.vcc`` file."""
+    from anndata import read_h5ad  # noqa: PLC0415, half a second
+
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as tar:
+        packed = tar.extractfile("pred.h5ad.zst")
+        if packed is None:
+            raise FeatureError("There is no prediction in the archive.", where=str(path), expected="pred.h5ad.zst")
+        plain = Path(folder) / "pred.h5ad"
+        with pa.CompressedInputStream(packed, "zstd") as source, plain.open("wb") as sink:
+            while block := source.read(1 << 24):
+                sink.write(block)
+        return read_h5ad(plain)
+
+
+def as_cells(
+    found: AnnData,
+    *,
+    column: str = COLUMN,
+    control: str = CONTROL,
+    name: str = "the AnnData",
+    lender: Cells | None = None,
+) -> Cells:
+    """Take the cells of an AnnData, and the controls of a lender where it has none."""
     if column not in found.obs:
         raise SourceFormatError(
             f"There is no column '{column}' in obs.",
@@ -147,4 +174,16 @@ def as_cells(found: AnnData, *, column: str = COLUMN, control: str = CONTROL, na
             do="name the column of perturbations with --column",
         )
     labels = found.obs[column].astype(str).to_numpy().astype(np.str_)
-    return Cells(sparse.csr_array(found.X), labels, tuple(map(str, found.var_names)), control, name)
+    values, genes = sparse.csr_array(found.X), tuple(map(str, found.var_names))
+    if lender is not None and not (labels == control).any():
+        if genes != lender.genes:
+            raise SourceFormatError(
+                "The cells have no controls, and not the genes of those whose controls they could be given.",
+                where=name,
+                expected=f"the {len(lender.genes):,} genes of {lender.name}, in the same order",
+                got=f"{len(genes):,} genes",
+            )
+        lent = lender.labels == lender.control
+        values = sparse.csr_array(sparse.vstack([lender.values[lent], values], format="csr"))
+        labels = np.concatenate([np.full(int(lent.sum()), control), labels])
+    return Cells(values, labels, genes, control, name)

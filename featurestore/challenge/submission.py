@@ -196,21 +196,6 @@ def write_vcc(cells: Cells, path: str | Path, *, genes: Sequence[str] | None = N
         (Path(folder) / "out").replace(path)
 
 
-def read_vcc(path: str | Path) -> Any:
-    """Read the AnnData of a ``.vcc`` file back."""
-    from anndata import read_h5ad  # noqa: PLC0415, half a second
-
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as tar:
-        packed = tar.extractfile("pred.h5ad.zst")
-        if packed is None:
-            raise FeatureError("There is no prediction in the archive.", where=str(path), expected="pred.h5ad.zst")
-        plain = Path(folder) / "pred.h5ad"
-        with pa.CompressedInputStream(packed, "zstd") as source, plain.open("wb") as sink:
-            while block := source.read(1 << 24):
-                sink.write(block)
-        return read_h5ad(plain)
-
-
 def write_counts(
     cells: Cells, path: str | Path, *, context: str, genes: Sequence[str] | None = None, column: str = COLUMN
 ) -> None:

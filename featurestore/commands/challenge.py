@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,6 +17,8 @@ from rich.table import Table
 
 from featurestore.commands.features import format_option, progress, rendered
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.snapshot import snapshot_numbers
+from featurestore.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.challenge import CellScores
@@ -61,6 +65,7 @@ def score(
 ) -> None:
     """Score the cells of PREDICTED against those of MEASURED (h5ad files) on every metric that cells allow.
 
+    PREDICTED may be a .vcc file. By the protocol of 2026 it needs no control cells: those of MEASURED serve both sides.
     Differential expression of both sides is by the Wilcoxon rank-sum test against control cells. Perturbations for
     which a metric is undefined, such as those without a significant gene, are counted and left out of its mean.
 
@@ -73,8 +78,10 @@ def score(
 
     with progress() as report:
         report("reading")
-        cells = [read_cells(path, column=column, control=control) for path in (predicted, measured)]
-        scores = score_cells(cells[0], cells[1], protocol=cast("Protocol", protocol), report=report)
+        truth = read_cells(measured, column=column, control=control)
+        lender = truth if protocol == "2026" else None
+        cells = read_cells(predicted, column=column, control=control, lender=lender)
+        scores = score_cells(cells, truth, protocol=cast("Protocol", protocol), report=report)
     shares = None if baseline is None else scores.challenge(read_baseline(baseline))
     if output is not None:
         scores.write(output)
@@ -143,7 +150,9 @@ def metrics(form: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of control cells.")
 @column_option
 @control_option
+@click.pass_obj
 def submit(
+    warehouse: Path,
     effects: Path,
     controls: Path,
     output: Path,
@@ -158,11 +167,14 @@ def submit(
     """Write predicted EFFECTS as cells, made of the control cells of CONTROLS (h5ad) times the predicted fold change.
 
     EFFECTS is a Parquet or CSV file: a column of perturbations first, then a column for each gene with the predicted
-    difference of mean log1p of counts per 10,000. Genes that it does not have stay as they are in the controls.
+    difference of mean log1p of counts per 10,000, as 'evaluate --predictions' writes it. Genes that it does not have
+    stay as they are in the controls. A gene may have another name there than here, an Ensembl id and a symbol it no
+    longer has: the warehouse's reference tells, if there is a warehouse.
 
     \b
-    Example:
+    Examples:
       featurestore submit predicted.parquet controls.h5ad -o prediction.vcc --genes gene_names.csv
+      featurestore submit predicted.parquet controls.h5ad -o prediction.h5ad --protocol 2026
     """
     from featurestore.challenge.cells import read_cells  # noqa: PLC0415
     from featurestore.challenge.submission import (  # noqa: PLC0415
@@ -177,7 +189,7 @@ def submit(
     with progress() as report:
         report("reading")
         pool = read_cells(controls, column=column, control=control)
-        labels, values = read_effects(effects, pool.genes)
+        labels, values = read_effects(effects, pool.genes, same_genes(warehouse))
         is_2026 = protocol == "2026"
         n = cells or (CELLS_EACH_2026 if is_2026 else CELLS_EACH_2025)
         made = emit_cells(pool, values, labels, n_cells=n, as_counts=is_2026, seed=seed, report=report)
@@ -199,8 +211,34 @@ def read_genes(path: Path) -> list[str]:
     return [name for name in names if name and name != "gene_name"]
 
 
-def read_effects(path: Path, genes: tuple[str, ...]) -> tuple[list[str], npt.NDArray[np.float64]]:
+def same_genes(warehouse: Path) -> Callable[[Sequence[str]], dict[str, str]]:
+    """Return what tells the gene_id of each name of a gene, as far as a warehouse, if there is one, knows it."""
+
+    def ids(names: Sequence[str]) -> dict[str, str]:
+        from featurestore.features.identifiers import harmonise  # noqa: PLC0415, only where names differ
+
+        if not snapshot_numbers(warehouse):
+            return {}
+        with Warehouse(warehouse) as store:
+            found = harmonise(store, names).filter(entity="gene", status="mapped")
+        return dict(found.select("original", "target_id").iter_rows())
+
+    return ids
+
+
+def read_effects(
+    path: Path, genes: tuple[str, ...], ids: Callable[[Sequence[str]], dict[str, str]] = lambda _: {}
+) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Read predicted effects on a gene axis; genes that the file lacks are NaN.
+
+    Parameters
+    ----------
+    path
+        Parquet or CSV: perturbations, then a column for each gene.
+    genes
+        The axis.
+    ids
+        Tells the id of each name, as far as it is known: where a gene has one name in the file and another on the axis.
 
     Raises
     ------
@@ -217,8 +255,16 @@ def read_effects(path: Path, genes: tuple[str, ...]) -> tuple[list[str], npt.NDA
     if len(set(labels)) < len(labels):
         twice = sorted({name for name in labels if labels.count(name) > 1})
         raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=", ".join(twice[:5]))
-    there = set(frame.columns[1:])
-    shared = [gene in there for gene in genes]
+    column_of = {name: name for name in frame.columns[1:]}
+    lacking = [gene for gene in genes if gene not in column_of]
+    extra = sorted(set(column_of).difference(genes))
+    if lacking and extra:
+        known, named = ids([*lacking, *extra]), Counter[str]()
+        for name in extra:
+            named[known.get(name, "")] += 1
+        by_id = {known[name]: name for name in extra if name in known and named[known[name]] == 1}
+        column_of |= {gene: by_id[known[gene]] for gene in lacking if known.get(gene) in by_id}
+    shared = [gene in column_of for gene in genes]
     if not any(shared):
         raise FeatureError(
             "The effects have none of the controls' genes.",
@@ -227,6 +273,8 @@ def read_effects(path: Path, genes: tuple[str, ...]) -> tuple[list[str], npt.NDA
             got=did_you_mean(genes[0], frame.columns[1:]) if genes else "no genes",
         )
     values = np.full((len(labels), len(genes)), np.nan)
-    names = [gene for gene, is_shared in zip(genes, shared, strict=True) if is_shared]
-    values[:, np.flatnonzero(shared)] = frame.select(names).cast(pl.Float64()).to_numpy()
+    names = [column_of[gene] for gene, is_shared in zip(genes, shared, strict=True) if is_shared]
+    place = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
+    values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
     return labels, values

@@ -88,9 +88,22 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
     help="Of conditions: what no training row has of the rows predicted.",
 )
 @click.option("--thorough", is_flag=True, help="Of conditions: draw learning curves too.")
+@click.option(
+    "--predictions",
+    metavar="MODEL",
+    help="Of conditions: write what a model such as ridge predicted of each while it was held out, for 'submit'.",
+)
 @click.pass_obj
 def evaluate(
-    warehouse: Path, spec: Path, output: Path, form: str, shuffles: int, unseen: Unseen, *, thorough: bool
+    warehouse: Path,
+    spec: Path,
+    output: Path,
+    form: str,
+    shuffles: int,
+    unseen: Unseen,
+    predictions: str | None,
+    *,
+    thorough: bool,
 ) -> None:
     """Score models on the feature matrix that SPEC describes, every perturbation held out once.
 
@@ -105,8 +118,10 @@ def evaluate(
     area under the ROC curve of each gene. Writes scores.json, per_gene.csv, pairs.parquet and a picture.
 
     \b
-    Example:
+    Examples:
       featurestore evaluate features.toml -o report/
+      featurestore evaluate features.toml -o report/ --unseen context --thorough
+      featurestore evaluate features.toml -o report/ --predictions ridge
     """
     from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
@@ -125,7 +140,10 @@ def evaluate(
             known = read_evidence(store, matrix)
             evaluation = score_models(matrix, unseen=unseen, evidence=known, thorough=thorough, report=report)
         report("writing")
-        evaluation.write(output)
+        if isinstance(evaluation, Evaluation):
+            evaluation.write(output, predictions=predictions)
+        else:
+            evaluation.write(output)
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
     if isinstance(evaluation, Evaluation):
         evaluation.check()

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import FeatureError, LeakageError
+from featurestore.errors import FeatureError, LeakageError, did_you_mean
 from featurestore.evaluate.ceiling import ALARM, Ceiling, alarms
 from featurestore.evaluate.readout import readout_scores
 from featurestore.evaluate.report import write_report
 from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
 from featurestore.evaluate.splits import Unseen
-from featurestore.evaluate.verdict import Comparison, as_records, comparisons, sentences, title
+from featurestore.evaluate.verdict import JUDGED, Comparison, as_records, comparisons, sentences, title
 from featurestore.metrics import Metric, describe
 
 if TYPE_CHECKING:
@@ -183,14 +183,44 @@ class Evaluation:
             "verdict": self.verdict,
         }
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
+    def predictions(self, model: str = JUDGED) -> pl.DataFrame:
+        """Return what a model predicted of every row while it was held out.
+
+        Returns
+        -------
+        A line per row: ``perturbation``, its label as published, or its condition_id where conditions share labels,
+        then a column for each gene by gene_id, as ``featurestore submit`` reads it.
 
         Raises
         ------
         FeatureError
-            The folder cannot be written to.
+            There is no such model.
         """
+        if model not in self.predicted:
+            known = did_you_mean(model, self.predicted)
+            raise FeatureError(f"No model '{model}' was evaluated.", got=known, expected=", ".join(self.predicted))
+        rows, genes = self.matrix.rows, self.matrix.genes["gene_id"].to_list()
+        labels = rows["perturbation_label"]
+        names = labels if labels.n_unique() == rows.height else rows["condition_id"]
+        values = pl.DataFrame(self.predicted[model], schema=genes, orient="row")
+        return values.insert_column(0, names.alias("perturbation"))
+
+    def write(self, folder: str | Path, *, predictions: str | None = None) -> None:
+        """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
+
+        Parameters
+        ----------
+        folder
+            The folder; made where it is missing.
+        predictions
+            The model of which ``predicted.parquet`` is written too.
+
+        Raises
+        ------
+        FeatureError
+            The folder cannot be written to, or there is no such model.
+        """
+        held_out = None if predictions is None else self.predictions(predictions)
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -198,6 +228,8 @@ class Evaluation:
             (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
             self.per_perturbation.write_parquet(path / "per_perturbation.parquet")
             self.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
+            if held_out is not None:
+                held_out.write_parquet(path / "predicted.parquet")
             write_report(path, self)
         except OSError as error:
             raise FeatureError("The report cannot be written.", where=str(path), got=str(error)) from None

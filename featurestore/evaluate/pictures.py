@@ -14,6 +14,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
 
 from featurestore.evaluate.scoring import METRICS
 from featurestore.evaluate.verdict import JUDGED, title
@@ -27,9 +28,15 @@ _TITLES = {m.name: m.title for m in METRICS}
 _SHOWN = ("pearson_delta", "mae", "pds")
 _ROW = 0.3
 _LONG = 44
+_LETTER = 6.5
+"""Width of a letter of a label. Unit: pixels."""
+_NAMED = {"x1", "x0.25", "x4"}
+"""Labels that go first where there is no room for all."""
 
 Mark = tuple[int, float, float, float, str]
 """A row, a value with the ends of its interval, and a colour."""
+Label = tuple[float, float, str, str]
+"""Where a point is, what it is called, and its colour."""
 
 
 def pictures(evaluation: Evaluation) -> dict[str, tuple[Callable[[Any], Figure], str]]:
@@ -163,6 +170,7 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
     """Draw discrimination against error along the factor that predictions are multiplied by."""
     figure = Figure(figsize=(7.8, 3.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
+    labels: dict[Axes, list[Label]] = {axes: [] for axes in panels}
     for axes, metric in zip(panels, ("pds", "pds_cosine"), strict=True):
         for model, (colour, mark, line) in MARKS.items():
             own = evaluation.rescaled.filter(model=model).drop_nulls([metric, "mae"])
@@ -170,11 +178,12 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
                 continue
             x, y = own["mae"].to_numpy(), own[metric].to_numpy()
             axes.plot(x, y, marker=mark, linestyle=line, color=colour, markersize=5, label=title(model))
-            for factor, at_x, at_y in zip(own["factor"], x, y, strict=True):
-                if metric == "pds" or factor in {own["factor"].min(), own["factor"].max()}:
-                    offset = (5, -10) if model == JUDGED else (5, 5)
-                    text = f"x{factor:g}"
-                    axes.annotate(text, (at_x, at_y), offset, textcoords="offset points", fontsize=7, color=colour)
+            wanted = [
+                (at_x, at_y, f"x{factor:g}", colour)
+                for factor, at_x, at_y in zip(own["factor"], x, y, strict=True)
+                if metric == "pds" or factor in {own["factor"].min(), own["factor"].max()}
+            ]
+            labels[axes] += sorted(wanted, key=lambda label: label[2] not in _NAMED)
         axes.axhline(0.5, color=DARK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         axes.set_title(_TITLES[metric], fontsize=10)
         axes.set_xscale("log")
@@ -186,7 +195,25 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
         axes.margins(x=0.1, y=0.12)
     panels[0].set_ylabel("discrimination, 0.5 is chance")
     panels[1].legend(fontsize=8, loc="center right")
+    for axes, wanted in labels.items():
+        _label_apart(axes, wanted)
     return figure
+
+
+def _label_apart(axes: Axes, labels: list[Label]) -> None:
+    """Write beside points what they are, first things first, and nothing over another label or point."""
+    axes.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
+    places = [axes.transData.transform((x, y)) for x, y, *_ in labels]
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+    for (x, y), (at_x, at_y, text, colour) in zip(places, labels, strict=True):
+        width = _LETTER * len(text)
+        for right, up in ((6, -4), (-6 - width, -4), (6, 6), (-6 - width, 6), (6, -14), (-6 - width, -14)):
+            box = Bbox.from_bounds(x + right, y + up, width, 9)
+            if not any(box.overlaps(other) for other in taken):
+                offset = (72 / axes.figure.dpi * right, 72 / axes.figure.dpi * up)
+                axes.annotate(text, (at_x, at_y), offset, textcoords="offset points", fontsize=7, color=colour)
+                taken.append(box)
+                break
 
 
 def draw_learning(evaluation: Evaluation) -> Figure:

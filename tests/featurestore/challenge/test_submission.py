@@ -9,7 +9,7 @@ from scipy import sparse
 
 from featurestore.challenge import Cells, as_cells, emit_cells, score_cells, write_counts, write_vcc
 from featurestore.challenge import submission as module
-from featurestore.challenge.submission import read_vcc
+from featurestore.challenge.cells import read_vcc
 from featurestore.errors import FeatureError
 
 GENES = tuple(f"G{i}" for i in range(25))

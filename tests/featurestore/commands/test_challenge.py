@@ -13,9 +13,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from cells import write
 from metrics import frozen
 
-from featurestore.challenge.submission import read_vcc
+from featurestore.challenge.cells import read_vcc
 from featurestore.cli import featurestore
+from featurestore.evaluate import evaluate
 from featurestore.metrics import METRICS
+from featurestore.models import SamePerturbationElsewhere
+from featurestore.warehouse import Warehouse
 
 
 def run(*arguments):
@@ -82,6 +85,46 @@ def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
     result, text = run("submit", files / "effects.csv", files / "measured.h5ad", "-o", path, *arguments)
     assert result.exit_code == 0, result.output
     assert "0 control cells" in text
+    result, text = run("score", path, files / "measured.h5ad", "--protocol", 2026)
+    assert result.exit_code == 0, result.output
+    assert "8 perturbations by the protocol of 2026." in text
+
+
+def test_score__reads_a_vcc_and_names_genes_that_cannot_borrow_controls(files, tmp_path):
+    path = tmp_path / "p.vcc"
+    run("submit", files / "effects.csv", files / "measured.h5ad", "-o", path, "--genes", files / "genes.csv")
+    result, text = run("score", path, files / "measured.h5ad")
+    assert result.exit_code == 0, result.output
+    assert "8 perturbations by the protocol of 2025." in text
+    (tmp_path / "few.csv").write_text("\n".join((files / "genes.csv").read_text().split()[1:31]))
+    few = ["--genes", tmp_path / "few.csv", "--protocol", 2026, "-o", tmp_path / "few.h5ad"]
+    run("submit", files / "effects.csv", files / "measured.h5ad", *few)
+    result, _ = run("score", tmp_path / "few.h5ad", files / "measured.h5ad", "--protocol", 2026)
+    assert "not the genes of those whose controls" in str(result.exception)
+
+
+def test_submit__takes_what_evaluate_predicted_by_ids_for_cells_named_by_symbols(world, world_files, tmp_path):
+    from anndata import read_h5ad
+
+    from featurestore.features.builder import build
+
+    with Warehouse(world) as store:
+        matrix = build(store, world_files / "features.toml")
+    evaluation = evaluate(matrix, {"elsewhere": SamePerturbationElsewhere()})
+    evaluation.write(tmp_path, predictions="elsewhere")
+    cells = read_h5ad(world_files / "k562_raw_singlecell.h5ad")
+    cells.var_names = cells.var["gene_name"].astype(str)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    arguments = ["--protocol", 2026, "--cells", 30, "--column", "gene"]
+    effects, made = tmp_path / "predicted.parquet", tmp_path / "made.h5ad"
+    result, text = run("--warehouse", world, "submit", effects, tmp_path / "cells.h5ad", "-o", made, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "40 perturbations of 30 cells" in text
+    by_symbol, by_id = (tmp_path / name for name in ("made.h5ad", "by_id.h5ad"))
+    run("submit", effects, world_files / "k562_raw_singlecell.h5ad", "-o", by_id, *arguments)
+    assert abs(read_h5ad(by_symbol).X - read_h5ad(by_id).X).max() == 0
+    result, _ = run("--warehouse", tmp_path, "submit", effects, tmp_path / "cells.h5ad", "-o", made, *arguments)
+    assert "none of the controls' genes" in str(result.exception)
 
 
 def test_submit__names_effects_that_do_not_fit(files, tmp_path):

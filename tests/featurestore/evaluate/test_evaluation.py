@@ -77,3 +77,11 @@ def test_write__says_where_it_cannot_write(evaluation, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FeatureError, match="cannot be written"):
         evaluation.write(tmp_path / "file")
+
+
+def test_predictions__are_the_held_out_ones_and_only_of_models_that_were_evaluated(evaluation):
+    found = evaluation.predictions("ridge")
+    assert found.columns[:2] == ["perturbation", "g000"]
+    np.testing.assert_array_equal(found.drop("perturbation").to_numpy(), evaluation.predicted["ridge"])
+    with pytest.raises(FeatureError, match="No model 'rigde' was evaluated"):
+        evaluation.predictions("rigde")
