@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -133,10 +134,12 @@ def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL
     MissingControlError
         No cell has the label of the controls.
     """
-    from anndata import read_h5ad  # noqa: PLC0415, half a second
+    from anndata import OldFormatWarning, read_h5ad  # noqa: PLC0415, half a second
 
     try:
-        found = read_vcc(path) if tarfile.is_tarfile(path) else read_h5ad(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OldFormatWarning)  # as published files are
+            found = read_vcc(path) if tarfile.is_tarfile(path) else read_h5ad(path)
     except (OSError, KeyError) as error:
         raise SourceFormatError("The cells cannot be read.", where=str(path), got=str(error)) from None
     return as_cells(found, column=column, control=control, name=str(path), lender=lender)

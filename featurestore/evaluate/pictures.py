@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito, and nothing is told by colour alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,10 @@ _TITLES = {m.name: m.title for m in METRICS}
 _SHOWN = ("pearson_delta", "mae", "pds")
 _ROW = 0.3
 _LONG = 44
-_LETTER = 6.5
-"""Width of a letter of a label. Unit: pixels."""
+_LETTER, _HEIGHT = 6.5, 9
+"""Width and height of a letter of a label. Unit: pixels."""
+_STEPS = 24
+"""Points of a line between two of its marks that labels keep away from."""
 _NAMED = {"x1", "x0.25", "x4"}
 """Labels that go first where there is no room for all."""
 
@@ -201,14 +204,17 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
 
 
 def _label_apart(axes: Axes, labels: list[Label]) -> None:
-    """Write beside points what they are, first things first, and nothing over another label or point."""
-    axes.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
-    places = [axes.transData.transform((x, y)) for x, y, *_ in labels]
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
-    for (x, y), (at_x, at_y, text, colour) in zip(places, labels, strict=True):
+    """Write beside points what they are, first things first, and nothing over a line, a point or another label."""
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    drawn = (np.column_stack(line.get_data()) for line in axes.lines if line.get_marker() != "None")
+    lines = [axes.transData.transform(points) for points in drawn]
+    between = [np.linspace(start, end, _STEPS) for line in lines for start, end in pairwise(line)]
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for line in (*lines, *between) for x, y in line]
+    for at_x, at_y, text, colour in labels:
+        x, y = axes.transData.transform((at_x, at_y))
         width = _LETTER * len(text)
-        for right, up in ((6, -4), (-6 - width, -4), (6, 6), (-6 - width, 6), (6, -14), (-6 - width, -14)):
-            box = Bbox.from_bounds(x + right, y + up, width, 9)
+        for right, up in product((5, -5 - width, -width / 2), (5, -14, -4)):
+            box = Bbox.from_bounds(x + right, y + up, width, _HEIGHT)
             if not any(box.overlaps(other) for other in taken):
                 offset = (72 / axes.figure.dpi * right, 72 / axes.figure.dpi * up)
                 axes.annotate(text, (at_x, at_y), offset, textcoords="offset points", fontsize=7, color=colour)

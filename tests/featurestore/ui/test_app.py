@@ -159,3 +159,16 @@ def test_pages_follow_the_latest_snapshot(world_files, tmp_path):
     assert "lincs_demo" not in client.get("/").text
     ingest_dataset(world_files / "lincs_demo.toml", tmp_path)
     assert "lincs_demo" in client.get("/").text
+
+
+def test_ui__without_its_packages_says_how_to_install_them(world, monkeypatch):
+    from click.testing import CliRunner
+
+    from featurestore.cli import featurestore
+    from featurestore.commands import ui
+
+    monkeypatch.setattr(ui, "find_spec", lambda name: None if name in ("altair", "uvicorn") else name)
+    error = CliRunner().invoke(featurestore, ["--warehouse", str(world), "ui", "--no-browser"]).exception
+    assert "The pages need packages that are not installed." in str(error)
+    assert "missing: altair, uvicorn" in str(error)
+    assert 'pip install "perturbation-featurestore[ui]"' in str(error)
