@@ -16,7 +16,7 @@ from featurestore.errors import SpecError, did_you_mean
 from ingest.reader import INDEX
 from ingest.readers.columns import as_text, decode, typed, without_missing
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text
+from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text, refuse_bomb, text_line
 from ingest.sections import JoinSection, TableSection
 
 PARQUET = b"PAR1"
@@ -198,7 +198,7 @@ class _Header(NamedTuple):
 
 def _header(path: Path, titles: tuple[str, ...]) -> _Header:
     with open_text(path) as file:
-        raw = file.readline()
+        raw = text_line(file, path)
     line = decode(raw.removeprefix(BYTE_ORDER_MARK)).rstrip("\r\n")
     separator = "\t" if "\t" in line else ","
     quote: str | bool = '"' if separator == "," or '"' in line else False
@@ -209,6 +209,7 @@ def _header(path: Path, titles: tuple[str, ...]) -> _Header:
 
 
 def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
+    refuse_bomb(path)
     header = _header(path, titles)
     table = pyarrow.csv.read_csv(
         pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None),

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
+from featurestore.errors import SourceFormatError
 from ingest.readers.damage import DAMAGE
+from ingest.readers.plain_text import refuse_bomb
 
 ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz")
 MOST_FILES = 40
 LARGEST = 10**9
 """Tables larger than this are not looked into. Unit: bytes."""
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, SourceFormatError)
 N_PROBED = 50
 KEYS = ("id", "barcode", "cell", "sample", "run", "well", "index", "gene")
 """Words in the names of columns that may be keys."""
@@ -71,6 +74,7 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 def _probe(path: Path, keys: pl.Series) -> Beside | None:
     try:
+        refuse_bomb(path)
         table = _scan(path)
         names = table.collect_schema().names()
         candidates = [name for name in names if any(word in name.lower() for word in KEYS)] or names[:1]
@@ -80,7 +84,7 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         counts = distinct.collect().row(0, named=True)
         key = max(counts, key=lambda name: (counts[name] > 0, -abs(counts[name] - keys.len())))
         lines = table.filter(pl.col(key).is_in(keys.implode())).unique().collect()
-    except DAMAGE:
+    except UNREADABLE:
         return None
     n_found = lines[key].n_unique()
     if lines.height > n_found:  # the same well on several plates: this key alone does not tell rows apart

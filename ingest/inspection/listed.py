@@ -25,7 +25,7 @@ from ingest.reader import INDEX
 from ingest.readers.columns import decode
 from ingest.readers.damage import DAMAGE
 from ingest.readers.gene_sets import DIRECTION, read_creeds, read_gmt
-from ingest.readers.plain_text import first_line, open_text
+from ingest.readers.plain_text import first_line, first_lines, open_text, text_lines
 
 MOST_LINES = 200_000
 PARQUET = b"PAR1"
@@ -134,14 +134,15 @@ def _read(path: Path) -> tuple[str, pl.DataFrame]:
     if _are_sets(path):
         return "gmt", read_gmt(path)
     separator = "\t" if b"\t" in beginning else ","
-    scanned = pl.scan_csv(path, separator=separator, n_rows=MOST_LINES, infer_schema_length=10_000)
-    return "csv", scanned.collect()
+    lines = first_lines(path, MOST_LINES + 1)
+    return "csv", pl.read_csv(lines, separator=separator, n_rows=MOST_LINES, infer_schema_length=10_000)
 
 
 def _are_sets(path: Path) -> bool:
     """Say whether the first lines are gene sets, some of them named as one side of a comparison."""
     with open_text(path) as file:
-        fields = [decode(line).rstrip("\r\n").split("\t") for line in islice(file, LINES_OF_SETS)]
+        lines = islice(text_lines(file, path), LINES_OF_SETS)
+        fields = [decode(line).rstrip("\r\n").split("\t") for line in lines]
     return all(len(line) > 2 for line in fields) and any(DIRECTION.search(line[0]) for line in fields)  # noqa: PLR2004
 
 

@@ -113,7 +113,9 @@ def _reader(group: h5py.Group, name: str) -> ReadColumn:
     if isinstance(node, h5py.Group):
         return lambda: _encoded(node)
     categories = _legacy_categories(group, name, node)
-    return lambda: read_column(node) if categories is None else _categorical(node, read_column(categories))
+    return lambda: (
+        read_column(node) if categories is None else _categorical(node, read_column(categories, are_distinct=True))
+    )
 
 
 def _legacy_categories(group: h5py.Group, name: str, codes: h5py.Dataset) -> h5py.Dataset | None:
@@ -145,7 +147,7 @@ def _compound(root: h5py.Group, table: h5py.Dataset) -> tuple[str, dict[str, Rea
         categories = member(root, f"uns/{name}_categories") if table.dtype[name].kind in "iu" else None
         if not isinstance(categories, h5py.Dataset):
             return lambda: as_column(table.fields(name)[...])
-        return lambda: _by_code(table.fields(name)[...], read_column(categories), where(table, name))
+        return lambda: _by_code(table.fields(name)[...], read_column(categories, are_distinct=True), where(table, name))
 
     return key, {INDEX: reader(key)} | dict(zip(titles(published), map(reader, published), strict=True))
 
@@ -154,7 +156,7 @@ def _encoded(group: h5py.Group) -> pl.Series:
     """Read a column that is a group: categorical, or nullable."""
     encoding = text_attribute(group, "encoding-type") or ""
     if encoding == "categorical":
-        return _categorical(require_dataset(group, "codes"), _column(group, "categories"))
+        return _categorical(require_dataset(group, "codes"), _column(group, "categories", are_distinct=True))
     if encoding.startswith("nullable-"):
         values, mask = _column(group, "values"), read_column(require_dataset(group, "mask"))
         if mask.dtype != pl.Boolean or len(mask) != len(values):
@@ -171,9 +173,11 @@ def _encoded(group: h5py.Group) -> pl.Series:
     )
 
 
-def _column(group: h5py.Group, name: str) -> pl.Series:
+def _column(group: h5py.Group, name: str, *, are_distinct: bool = False) -> pl.Series:
     node = member(group, name)
-    return _encoded(node) if isinstance(node, h5py.Group) else read_column(require_dataset(group, name))
+    if isinstance(node, h5py.Group):
+        return _encoded(node)
+    return read_column(require_dataset(group, name), are_distinct=are_distinct)
 
 
 def _categorical(codes: h5py.Dataset, categories: pl.Series) -> pl.Series:

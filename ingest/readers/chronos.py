@@ -33,7 +33,8 @@ class ChronosReader:
         try:
             with telling_damage(path, "the whole"):
                 self._matrix = DenseMatrix(require_dataset(self._file, MATRIX))
-                names = [read_column(require_dataset(self._file, name)).cast(pl.String) for name in (ROWS, GENES)]
+                axes = [require_dataset(self._file, name) for name in (ROWS, GENES)]
+                names = [read_column(axis, are_distinct=True).cast(pl.String) for axis in axes]
             self._rows, self._genes = (pl.DataFrame({INDEX: column}) for column in names)
             self.n_rows, self.n_genes = self._matrix.shape
             self._check_shape()

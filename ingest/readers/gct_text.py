@@ -22,7 +22,7 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
 from ingest.readers.columns import MISSING, as_text, decode, titles, typed, without_missing
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import BYTE_ORDER_MARK, open_for_arrow, open_text
+from ingest.readers.plain_text import BYTE_ORDER_MARK, open_for_arrow, open_text, text_line
 
 SIZES = {b"#1.2": ("genes", "signatures"), b"#1.3": ("genes", "signatures", "gene fields", "signature fields")}
 """What the second line counts, by version."""
@@ -58,8 +58,8 @@ def read_header(path: Path) -> Header:
         The sizes are not given, or a line has another number of fields than they say.
     """
     with telling_damage(path, "the header"), open_text(path) as file:
-        version = file.readline().removeprefix(BYTE_ORDER_MARK).strip()
-        n_genes, n_signatures, n_gene_fields, n_fields = _sizes(path, version, file.readline())
+        version = text_line(file, path).removeprefix(BYTE_ORDER_MARK).strip()
+        n_genes, n_signatures, n_gene_fields, n_fields = _sizes(path, version, text_line(file, path))
         lines = [_fields(path, file, at, 1 + n_gene_fields + n_signatures) for at in range(3, 4 + n_fields)]
         n_bytes = file.tell()
     first = 1 + n_gene_fields
@@ -148,7 +148,7 @@ def _sizes(path: Path, version: bytes, line: bytes) -> tuple[int, int, int, int]
 
 
 def _fields(path: Path, file: BinaryIO, number: int, n_expected: int) -> list[bytes]:
-    fields = file.readline().rstrip(b"\r\n").split(b"\t")
+    fields = text_line(file, path).rstrip(b"\r\n").split(b"\t")
     if len(fields) != n_expected:
         raise SourceFormatError(
             "a line has another number of fields than line 2 says",

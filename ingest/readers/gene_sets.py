@@ -16,7 +16,7 @@ import polars as pl
 from featurestore.errors import SourceFormatError
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import open_text
+from ingest.readers.plain_text import open_text, text_lines, whole_text
 
 DIRECTION = re.compile(r"(?i)[-_ ](up|dn|down)$")
 UP = {"up": 1, "dn": -1, "down": -1}
@@ -40,7 +40,7 @@ def read_gmt(path: Path) -> pl.DataFrame:
     """
     rows: list[tuple[str, str, int | None, str]] = []
     with telling_damage(path, "the text"), open_text(path) as file:
-        for number, raw in enumerate(file, start=1):
+        for number, raw in enumerate(text_lines(file, path), start=1):
             fields = decode(raw.rstrip(b"\r\n")).split("\t")
             if not any(fields):
                 continue
@@ -72,8 +72,8 @@ def read_creeds(path: Path) -> pl.DataFrame:
     SourceFormatError
         The text is not a list of such records.
     """
-    with telling_damage(path, "the JSON"), open_text(path) as file:
-        records = json.load(file)
+    with telling_damage(path, "the JSON"):
+        records = json.loads(whole_text(path))
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise SourceFormatError("the JSON is not a list of records", where=str(path), expected="a list of comparisons")
     lines = [line for number, record in enumerate(records) for line in _lines(record, number, path)]

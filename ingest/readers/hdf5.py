@@ -24,6 +24,9 @@ STRINGS_AT_ONCE = 2**18
 BOMB_BYTES = 2**29
 BOMB_RATIO = 500
 """A column of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
+DISTINCT_BYTES = 2**27
+DISTINCT_RATIO = 50
+"""The same of values that differ from one another, such as categories: they cannot be made as small."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -186,8 +189,17 @@ def text_attribute(node: h5py.Group | h5py.Dataset, *names: str) -> str | None:
     return None
 
 
-def read_column(dataset: h5py.Dataset, n: int | None = None) -> pl.Series:
+def read_column(dataset: h5py.Dataset, n: int | None = None, *, are_distinct: bool = False) -> pl.Series:
     """Read a dataset of text or numbers as a table's column, text a piece at a time.
+
+    Parameters
+    ----------
+    dataset
+        The column.
+    n
+        How many values it must have.
+    are_distinct
+        Whether no value comes twice, as no category does.
 
     Raises
     ------
@@ -206,21 +218,21 @@ def read_column(dataset: h5py.Dataset, n: int | None = None) -> pl.Series:
             got="none" if dataset.shape is None else f"shape {dataset.shape}",
             do="fetch the file again",
         )
-    _refuse_bomb(dataset)
+    _refuse_bomb(dataset, *((DISTINCT_BYTES, DISTINCT_RATIO) if are_distinct else (BOMB_BYTES, BOMB_RATIO)))
     if h5py.check_string_dtype(dataset.dtype) is None or len(dataset.shape) != 1:
         return as_column(dataset[...])
     starts = range(0, max(1, len(dataset)), STRINGS_AT_ONCE)
     return pl.concat([as_text(dataset[start : start + STRINGS_AT_ONCE].tolist()) for start in starts])
 
 
-def _refuse_bomb(dataset: h5py.Dataset) -> None:
+def _refuse_bomb(dataset: h5py.Dataset, most: int, ratio: int) -> None:
     """Refuse a column that would fill the memory out of next to nothing in the file."""
     claimed, stored = int(dataset.nbytes), int(dataset.id.get_storage_size())
-    if claimed > BOMB_BYTES and claimed > BOMB_RATIO * stored:
+    if claimed > most and claimed > ratio * stored:
         raise SourceFormatError(
             "a column claims far more than is stored of it",
             where=where(dataset),
-            expected=f"at most {BOMB_RATIO} bytes for each one stored",
+            expected=f"at most {ratio} bytes for each one stored",
             got=f"{claimed:,} bytes out of {stored:,}",
             do="fetch the file again and compare its size and checksum with the publisher's",
         )

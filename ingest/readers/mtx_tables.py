@@ -22,7 +22,7 @@ from ingest.reader import INDEX
 from ingest.readers.columns import decode, titles, typed
 from ingest.readers.damage import telling_damage
 from ingest.readers.mtx_entries import Header
-from ingest.readers.plain_text import open_text
+from ingest.readers.plain_text import whole_text
 
 BARCODES = r"(?P<prefix>.*?)(barcodes|cells)"
 GENES = r"(?P<prefix>.*?)(features|genes)"
@@ -109,8 +109,7 @@ def _find(path: Path, pattern: str) -> Path | None:
 def _read(path: Path) -> pl.DataFrame:
     """Read all lines of a table as text, its header, if any, being the first row."""
     with telling_damage(path, "the table"):
-        with open_text(path) as file:
-            content = decode(file.read()).encode().removeprefix(b"\xef\xbb\xbf")
+        content = decode(whole_text(path)).encode()
         first = content.split(b"\n", 1)[0]
         separator = "\t" if b"\t" in first or ".csv" not in path.name.lower() else ","
         quote = '"' if separator == "," or b'"' in first else None

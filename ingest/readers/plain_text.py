@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,6 +18,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SKIPPED_AT_ONCE = 2**20
 LONGEST_LINE = 2**26
 """Of a table; a line of a million signatures takes a tenth. Unit: bytes."""
+BOMB_BYTES = 2**27
+BOMB_RATIO = 300
+"""Text of more bytes than the first, and more for each byte of the file than the second, is made to fill the memory."""
+HIGHEST_RATIO = 1032
+"""How many bytes of one gzip can make at most: it repeats 258 of them by two bits."""
+READ_AT_ONCE = 2**22
 LONGEST_MARK = 256
 """How much of the first line is looked at to tell a format. Unit: bytes."""
 
@@ -40,15 +47,71 @@ def text_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
     SourceFormatError
         One is longer.
     """
-    while line := file.readline(LONGEST_LINE + 1):
-        if len(line) > LONGEST_LINE:
-            raise SourceFormatError(
-                "a line is longer than a line of text can be",
-                where=str(path),
-                expected=f"at most {LONGEST_LINE:,} bytes",
-                do="check that this is text, and fetch it again",
-            )
+    while line := text_line(file, path):
         yield line
+
+
+def text_line(file: BinaryIO, path: Path) -> bytes:
+    """Give the next line of an open file, as :func:`text_lines` does; nothing at its end."""
+    line = file.readline(LONGEST_LINE + 1)
+    if len(line) > LONGEST_LINE:
+        raise SourceFormatError(
+            "a line is longer than a line of text can be",
+            where=str(path),
+            expected=f"at most {LONGEST_LINE:,} bytes",
+            do="check that this is text, and fetch it again",
+        )
+    return line
+
+
+def whole_text(path: Path) -> bytes:
+    """Read all of a table that is kept in memory, the byte order mark aside.
+
+    Raises
+    ------
+    SourceFormatError
+        A small file holds so much that it can only be made to.
+    """
+    refuse_bomb(path)
+    with open_text(path) as file:
+        return file.read().removeprefix(BYTE_ORDER_MARK)
+
+
+def first_lines(path: Path, n_lines: int) -> bytes:
+    """Read some lines from the beginning of a file, fewer where they are long."""
+    lines: list[bytes] = []
+    n_bytes = 0
+    with open_text(path) as file:
+        for line in islice(text_lines(file, path), n_lines):
+            n_bytes += len(line)
+            if n_bytes > BOMB_BYTES:
+                break
+            lines.append(line)
+    return b"".join(lines).removeprefix(BYTE_ORDER_MARK)
+
+
+def refuse_bomb(path: Path) -> None:
+    """Refuse a file of which gzip makes far more than a table can be made of, before it is read as a whole.
+
+    Raises
+    ------
+    SourceFormatError
+        It is one.
+    """
+    most = max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size)
+    if not is_gzip(path) or path.stat().st_size * HIGHEST_RATIO <= most:
+        return
+    n_bytes = 0
+    with open_text(path) as file:
+        while n_bytes <= most and (piece := file.read(READ_AT_ONCE)):
+            n_bytes += len(piece)
+    if n_bytes > most:
+        raise SourceFormatError(
+            "a small file of gzip holds more than a table can",
+            where=str(path),
+            expected=f"at most {most:,} bytes of text in {path.stat().st_size:,} bytes",
+            do="fetch the file again and compare its size and checksum with the publisher's",
+        )
 
 
 def open_for_arrow(path: Path, start: int) -> pa.NativeFile:

@@ -10,7 +10,7 @@ import polars as pl
 
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text
+from ingest.readers.plain_text import whole_text
 
 MISSING = ["", "NA"]
 ROW_NAME = ""
@@ -33,8 +33,7 @@ def read_r_table(path: Path, titles: Collection[str]) -> pl.DataFrame:
         It is damaged.
     """
     with telling_damage(path, "the table"):
-        with open_text(path) as file:
-            text = decode(file.read().removeprefix(BYTE_ORDER_MARK))
+        text = decode(whole_text(path))
         first, second = (line.rstrip("\r") for line in [*text.split("\n", 2), ""][:2])
         separator = "\t" if "\t" in first else " "
         fields, following = (next(csv.reader([line], delimiter=separator), []) for line in (first, second))

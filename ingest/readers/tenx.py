@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+import h5py
 import polars as pl
 
 from ingest.reader import BLOCK_BYTES, INDEX, Block
@@ -32,10 +33,9 @@ class TenxReader:
         try:
             with telling_damage(path, "the whole"):
                 group = require_group(self._file, "matrix")
-                self._barcodes = stripped(read_column(require_dataset(group, "barcodes"))).alias(INDEX)
-                features = require_group(group, "features")
-                columns = {name: read_column(require_dataset(features, field)) for name, field in FEATURES.items()}
-                self._genes = pl.DataFrame({name: stripped(column) for name, column in columns.items()})
+                barcodes = read_column(require_dataset(group, "barcodes"), are_distinct=True)
+                self._barcodes = stripped(barcodes).alias(INDEX)
+                self._genes = _features(require_group(group, "features"))
                 self.n_rows, self.n_genes = self._barcodes.len(), self._genes.height
                 self._matrix = SparseMatrix(group, by_row=True, shape=(self.n_rows, self.n_genes))
         except BaseException:
@@ -74,6 +74,14 @@ class TenxReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _features(group: h5py.Group) -> pl.DataFrame:
+    """Read the table of features; identifiers say how long it is."""
+    key, *others = FEATURES.items()
+    ids = read_column(require_dataset(group, key[1]), are_distinct=True)
+    columns = [(name, read_column(require_dataset(group, field), len(ids))) for name, field in others]
+    return pl.DataFrame({name: stripped(column) for name, column in [(key[0], ids), *columns]})
 
 
 class TenxFormat:

@@ -38,7 +38,7 @@ unassigned = ["nan"]
 context = {{ {context} }}
 {more}
 """
-SIDE = '[rows]\ntable = "cells.tsv"\nkey = "index"\n'
+SIDE = '[rows]\ntable = "sheet.tsv"\nkey = "index"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _beside(write: Callable[[Path, Content], Path]) -> Callable[[Path, Content],
     """Write labels into a table beside a file that has barcodes alone."""
 
     def both(folder: Path, what: Content) -> Path:
-        what.rows.write_csv(folder / "cells.tsv", separator="\t")
+        what.rows.write_csv(folder / "sheet.tsv", separator="\t")
         return write(folder, what)
 
     return both
