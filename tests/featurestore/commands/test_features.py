@@ -9,6 +9,8 @@ from featurestore.commands.features import build, evaluate
 from featurestore.errors import LeakageError, SpecError
 from featurestore.features.feature_matrix import FeatureMatrix
 
+FEW = "not is_control and hash(condition_id) % 2 = 0"
+
 
 @pytest.fixture
 def run(world):
@@ -61,7 +63,9 @@ def test_evaluate__prints_a_score_sheet_and_writes_a_report(run, world_files, tm
 
 
 def test_evaluate__as_json_is_what_it_writes(run, world_files, tmp_path):
-    result = run(evaluate, world_files / "features.toml", "-o", tmp_path, "--format", "json")
+    few = (world_files / "features.toml").read_text().replace("folds = 5", "folds = 2").replace("not is_control", FEW)
+    (tmp_path / "few.toml").write_text(few)
+    result = run(evaluate, tmp_path / "few.toml", "-o", tmp_path, "--format", "json")
     assert json.loads(result.stdout) == json.loads((tmp_path / "scores.json").read_text())
 
 
