@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
@@ -16,10 +17,10 @@ from featurestore.objects import ObjectStore
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
-from ingest.pipeline import Outcome, ingest_dataset
-from ingest.remote import copy_latest, fetch_inputs, push, scratch
 from ingest.spec import SPECS, read_spec
-from ingest.sums.cluster import on_cluster
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Outcome
 
 
 class ByteCount(click.ParamType[int]):
@@ -91,8 +92,13 @@ def ingest(
     service = GeneService()
     if isinstance(data, Path) and not data.is_dir():
         raise SpecError("There is no such folder.", where=str(data), do="name another with --data")
+    found = [find_spec(spec) for spec in specs]
+    from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need no compiler
+    from ingest.remote import push  # noqa: PLC0415
+    from ingest.sums.cluster import on_cluster  # noqa: PLC0415
+
     with on_cluster(dask, memory) if dask else nullcontext() as cluster:
-        for spec in map(find_spec, specs):
+        for spec in found:
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
@@ -106,6 +112,8 @@ def _places(
     warehouse: str | Path, data: str | Path | None, spec: Path
 ) -> Iterator[tuple[Path, Path | None, ObjectStore | None]]:
     """Give the folders to ingest into and from, and the object store that the warehouse is on."""
+    from ingest.remote import copy_latest, fetch_inputs, scratch  # noqa: PLC0415
+
     with ExitStack() as stack:
         store = None
         if isinstance(warehouse, str):
