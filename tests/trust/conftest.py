@@ -1,6 +1,6 @@
 """What the tests of trust share: counted trials of each fault class, how many of them to run, and a small warehouse.
 
-``FEATURESTORE_STRESS=1`` runs all trials and prints the table of fault classes; otherwise a quick share is run.
+``FEATURESTORE_STRESS=1`` runs all trials, otherwise a quick share is run; the table of fault classes ends either.
 """
 
 from __future__ import annotations
@@ -81,26 +81,6 @@ def faults(record_property) -> Callable[[str], AbstractContextManager[Trials]]:
 def share() -> Callable[[int, int], int]:
     """Choose how many trials to run: a quick share, or all."""
     return lambda quick, stress: stress if IS_STRESS else quick
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    if not IS_STRESS:
-        return
-    rows: dict[str, list[float]] = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", []):
-                if name == PROPERTY and report.when == "call":
-                    fault, n, lost, seconds = value
-                    row = rows.setdefault(fault, [0, 0, 0.0])
-                    for at, number in enumerate((n, lost, seconds)):
-                        row[at] += number
-    terminalreporter.section("fault classes")
-    terminalreporter.write_line(f"{'fault class':<64} {'trials':>7} {'survived':>8} {'lost':>5} {'seconds':>8}")
-    for fault, (n, lost, seconds) in rows.items():
-        terminalreporter.write_line(f"{fault:<64} {n:>7,} {n - lost:>8,} {lost:>5,} {seconds:>8.0f}")
-    n, lost = (sum(int(row[at]) for row in rows.values()) for at in (0, 1))
-    terminalreporter.write_line(f"{'all':<64} {n:>7,} {n - lost:>8,} {lost:>5,}")
 
 
 def write_dataset(folder: Path, name: str, *, seed: int = 0, n_cells: int = 60, title: str = "") -> Path:

@@ -47,7 +47,7 @@ def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
     for spec in specs:
         ingest_dataset(spec, root)
     context = workers.context()
-    start, seconds = context.Barrier(8), share(2, 120)
+    start, seconds = context.Barrier(8), share(1, 120 if keep is None else 60)
     jobs = [
         (workers.ingest_again, logs / "ingest-1", specs[0], root, 1),
         (workers.ingest_again, logs / "ingest-2", specs[0], root, 2),

@@ -63,9 +63,9 @@ def test_verify__of_a_whole_warehouse_is_clean(warehouse):
 def test_verify__finds_any_flipped_bit(warehouse, published, faults, share):
     paths = [p for p in sorted(warehouse.rglob("*")) if p.is_file() and p.name != DATABASE]
     rng = random.Random(8)
-    n_trials = max(share(1, 12), 1)
+    n_trials = share(1, 6)
     with faults("bit flipped in a release, reference or snapshot") as trials:
-        for path in paths if n_trials > 1 else rng.sample(paths, 10):
+        for path in paths if n_trials > 1 else rng.sample(paths, 6):
             for _ in range(n_trials):
                 bit = rng.randrange(path.stat().st_size * 8)
                 flip(path, bit)
@@ -81,7 +81,7 @@ def test_verify__finds_what_a_flipped_bit_changes_in_the_database_of_views(wareh
     rng = random.Random(9)
     path = warehouse / DATABASE
     with faults("bit flipped in the derived database of views") as trials:
-        for _ in range(share(6, 150)):
+        for _ in range(share(3, 100)):
             bit = rng.randrange(path.stat().st_size * 8)
             flip(path, bit)
             with trials.trial(f"bit {bit}"):

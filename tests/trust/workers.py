@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def command(*arguments: str) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(quiet, descriptor)
+    sys.argv = ["featurestore", *arguments]
+    cli.main()
+
+
+def command_when_told(pipe: Connection, said: Path, *arguments: str) -> None:
+    """Run a command once the other end says so; what it says goes to a file."""
+    for descriptor in (1, 2):
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
+    pipe.recv()
     sys.argv = ["featurestore", *arguments]
     cli.main()
 
