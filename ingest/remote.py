@@ -108,6 +108,26 @@ def _named(file: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return file, file | {"path": str(path.with_name(f"{path.stem}-{file['sha256'][:12]}{path.suffix}"))}
 
 
+@contextmanager
+def fetched(address: str) -> Iterator[Path]:
+    """Copy a file from an object store, and small ones beside it, to where it can be looked at; it is gone at the end.
+
+    Raises
+    ------
+    SpecError
+        There is no such file.
+    """
+    place, _, name = address.rpartition("/")
+    store = ObjectStore(place)
+    names = {each: size for each, size in store.names().items() if "/" not in each}
+    if name not in names:
+        raise SpecError(f"There is no file '{name}'.", where=store.url, do=did_you_mean(name, names))
+    wanted = {each for each, size in names.items() if each == name or size <= BESIDE_BYTES}
+    with scratch() as folder:
+        _fetch(store, {each: names[each] for each in wanted}, folder)
+        yield folder / name
+
+
 def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
     """Copy the files of a spec, and small ones beside them, from an object store.
 
@@ -126,7 +146,11 @@ def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
             near = did_you_mean(pattern, names)
             raise SpecError(f"There is no file '{pattern}'.", where=store.url, do=near)
         wanted |= matches
-    with step(f"from {store.url}", sum(names[name] for name in wanted), in_bytes=True) as advance:
-        for name in sorted(wanted):
+    _fetch(store, {name: names[name] for name in wanted}, folder)
+
+
+def _fetch(store: ObjectStore, sizes: dict[str, int], folder: Path) -> None:
+    with step(f"from {store.url}", sum(sizes.values()), in_bytes=True) as advance:
+        for name in sorted(sizes):
             for n_bytes in store.fetch(name, folder / name):
                 advance(n_bytes)

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from featurestore.errors import SpecError
+from featurestore.objects import is_url
 from ingest.inspection.draft import Draft, draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.report import as_json, print_report
+from ingest.remote import fetched
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--write", "spec", metavar="SPEC", type=click.Path(dir_okay=False, path_type=Path), help="Draft the spec here."
 )
 @click.option("--matrix", metavar="NAME", help="Which matrix of the file to look at, such as layers/counts.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def inspect(file: Path, spec: Path | None, matrix: str | None, form: str) -> None:
+def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None:
     """Say what FILE is, by its content: its numbers, genes, labels, and what its columns may mean, with the evidence.
 
     The matrix is read no further than its beginning. A draft is ready to be ingested wherever the file says enough;
-    what it does not say is marked FILL IN, what is no more than a guess CHECK.
+    what it does not say is marked FILL IN, what is no more than a guess CHECK. A file on an object store is fetched
+    first, with the small ones beside it.
 
     \b
     Examples:
       featurestore inspect cells.h5ad
       featurestore inspect cells.h5ad --write cells.toml
+      featurestore inspect s3://lab/files/cells.h5ad
     """
     if spec is not None and spec.exists():
         raise SpecError("The spec is there already.", where=str(spec), do="remove it, or draft another")
-    found = inspect_file(file, matrix=matrix)
-    draft = draft_spec(found, (spec or file).parent)
+    with fetched(file) if is_url(file) else nullcontext(Path(file)) as path:
+        found = inspect_file(path, matrix=matrix)
+        draft = draft_spec(found, path.parent if spec is None or is_url(file) else spec.parent)
     if spec is not None:
         spec.write_text(draft.text, encoding="utf-8")
     if form == "json":

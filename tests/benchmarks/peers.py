@@ -57,18 +57,26 @@ def shards(folder):
     )
 
 
+def write_h5ad(copy, folder):
+    """Write a matrix of effects, compressed."""
+    import anndata as ad
+    import pandas as pd
+
+    values = np.load(copy)
+    names = [[f"{kind}{i}" for i in range(n)] for kind, n in zip("cg", values.shape, strict=True)]
+    frames = [pd.DataFrame(index=axis) for axis in names]
+    ad.AnnData(values, *frames).write_h5ad(f"{folder}/effects.h5ad", compression="gzip")
+    return values, names
+
+
 def write_effects(copy, folder):
     """Write a matrix of effects as each peer would keep it."""
-    import anndata as ad
     import lance
-    import pandas as pd
     import pyarrow as pa
     import tiledbsoma as soma
 
-    values, folder = np.load(copy), Path(folder)
-    names = [[f"{kind}{i}" for i in range(n)] for kind, n in zip("cg", values.shape, strict=True)]
-    frames = [pd.DataFrame(index=axis) for axis in names]
-    ad.AnnData(values, *frames).write_h5ad(folder / "effects.h5ad", compression="gzip")
+    values, names = write_h5ad(copy, folder)
+    folder = Path(folder)
     extents = {f"soma_dim_{i}": {"tile": side} for i, side in enumerate(TILE)}
     options = {"tiledb": {"create": {"dims": extents}}}
     with soma.DenseNDArray.create(
@@ -110,7 +118,7 @@ def read_h5ad(folder):
 
 
 if __name__ == "__main__":
-    tasks = (scanpy, crispyx, shards, write_effects, ask, read_h5ad)
+    tasks = (scanpy, crispyx, shards, write_h5ad, write_effects, ask, read_h5ad)
     {each.__name__: each for each in tasks}[sys.argv[1]](*sys.argv[2:])
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

@@ -33,6 +33,32 @@ def ingest(spec: str, root: str) -> None:
     ingest_dataset(Path(spec), Path(root))
 
 
+def dask(spec: str, root: str, n_workers: str) -> None:
+    """Ingest into a new warehouse on a cluster of processes that have a core each, once they have begun."""
+    from distributed import Client, LocalCluster
+
+    from ingest.pipeline import ingest_dataset
+    from ingest.readers.ahead import THREADS
+    from ingest.sums.ceiling import default_ceiling
+    from ingest.sums.cluster import DaskCluster
+
+    def begin(core: int) -> None:
+        import ingest.sums.summing  # noqa: F401
+
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+    shutil.rmtree(root, ignore_errors=True)
+    options = {"n_workers": int(n_workers), "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options, env={THREADS: "1"}) as cluster, Client(cluster) as client:
+        client.wait_for_workers(int(n_workers))
+        for core, worker in zip(sorted(os.sched_getaffinity(0)), client.scheduler_info()["workers"], strict=False):
+            client.run(begin, core, workers=[worker])
+        started = time.perf_counter()
+        ingest_dataset(Path(spec), Path(root), cluster=DaskCluster(client, default_ceiling() // 2))
+        print(json.dumps({"": [time.perf_counter() - started]}))
+
+
 def inflate(path: str) -> None:
     """Inflate the chunks of a CSR matrix on two threads, and do nothing with them."""
     import h5py
@@ -84,8 +110,6 @@ def ask(root: str, dataset: str) -> None:
         "signature": warm(lambda: store.sql(one, {"d": dataset, "c": condition}).pl()),
         "gene": warm(lambda: store.sql(every, {"d": dataset, "g": gene}).pl()),
     }
-    alone = fs.open(root, datasets=[dataset])
-    asked["alone"] = warm(lambda: alone.sql(one, {"d": dataset, "c": condition}).pl())
     print(json.dumps(asked))
 
 
@@ -106,6 +130,6 @@ def matrix(root: str, dataset: str, copy: str) -> None:
 
 
 if __name__ == "__main__":
-    {each.__name__: each for each in (ingest, inflate, add_up, ask, matrix)}[sys.argv[1]](*sys.argv[2:])
+    {each.__name__: each for each in (ingest, dask, inflate, add_up, ask, matrix)}[sys.argv[1]](*sys.argv[2:])
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

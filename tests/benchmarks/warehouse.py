@@ -7,6 +7,8 @@ an ingest uses, so that a question reads what it would read of a real release.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from ingest.signatures.contrast import benjamini_hochberg
 LATENT = 20
 NOISE = 0.15
 RELEASE_ID = "r1"
+DRAWN = 8
+"""Blocks of conditions after which the same come again."""
 
 
 def tiles(n_conditions: int, n_genes: int, seed: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
@@ -31,14 +35,17 @@ def tiles(n_conditions: int, n_genes: int, seed: int) -> Iterator[tuple[np.ndarr
     loadings = rng.normal(size=(LATENT, n_genes)).astype(np.float32) * NOISE
     error = (NOISE * rng.uniform(0.5, 2.0, n_genes)).astype(np.float32)
     noise = rng.normal(size=(TILE_CONDITIONS, n_genes)).astype(np.float32)
-    for first in range(0, n_conditions, TILE_CONDITIONS):
+    drawn: list[dict[str, np.ndarray]] = []
+    for number, first in enumerate(range(0, n_conditions, TILE_CONDITIONS)):
         numbers = np.arange(first, min(first + TILE_CONDITIONS, n_conditions), dtype=np.int32)
-        latent = rng.normal(size=(numbers.size, LATENT)).astype(np.float32) / 4
-        effect = latent @ loadings + np.roll(noise, first + 1, axis=1)[: numbers.size] * error
-        z = effect / error
-        p_value = 2.0 * special.ndtr(-np.abs(z).astype(np.float64))
-        tests = {"z": z, "p_value": p_value, "q_value": benjamini_hochberg(p_value)}
-        yield numbers, {"effect": effect, "standard_error": np.broadcast_to(error, effect.shape)} | tests
+        if len(drawn) < DRAWN:
+            latent = rng.normal(size=(TILE_CONDITIONS, LATENT)).astype(np.float32) / 4
+            effect = latent @ loadings + np.roll(noise, first + 1, axis=1) * error
+            z = effect / error
+            p_value = 2.0 * special.ndtr(-np.abs(z).astype(np.float64))
+            tests = {"z": z, "p_value": p_value, "q_value": benjamini_hochberg(p_value)}
+            drawn.append({"effect": effect, "standard_error": np.broadcast_to(error, effect.shape)} | tests)
+        yield numbers, {name: values[: numbers.size] for name, values in drawn[number % DRAWN].items()}
 
 
 def write_release(root: Path, name: str, n_conditions: int, n_genes: int, seed: int = 0) -> None:
@@ -58,18 +65,46 @@ def write_release(root: Path, name: str, n_conditions: int, n_genes: int, seed: 
         n_cells=100,
         experiment_id=pl.lit(f"{name}:CVCL_0004"),
     )
-    dataset = pl.DataFrame({"dataset_id": [name], "release_id": [RELEASE_ID], "licence": ["CC0-1.0"]})
-    small = {"dataset": dataset, "condition": condition, "gene": genes}
+    small = {"condition": condition, "gene": genes}
     for table, frame in small.items():
-        schema = RELEASE[table].schema
-        blank = [pl.lit(None, dtype).alias(each) for each, dtype in schema.items() if each not in frame.columns]
-        write_table(folder, table, frame.with_columns(blank).select(pl.col(n).cast(t) for n, t in schema.items()))
+        write_blank(folder, table, frame)
+    write_dataset(folder, name)
     with TileWriter(folder, "signature", n_genes) as writer:
         for numbers, columns in tiles(n_conditions, n_genes, seed):
             writer.write(numbers, columns, {"effect_kind": "delta_log1p"})
-    files = [{"table": table, "path": f"{table}.parquet"} for table in small]
+    files = [{"table": table, "path": f"{table}.parquet"} for table in (*small, "dataset")]
     files.append({"table": "signature", "path": "signature/part-0.parquet"})
     (folder / "manifest.json").write_text(json.dumps({"files": files, "gene_reference": "genes"}))
+
+
+def write_blank(folder: Path, table: str, frame: pl.DataFrame) -> None:
+    """Write a table of which some columns are given; the others are NULL."""
+    schema = RELEASE[table].schema
+    blank = [pl.lit(None, dtype).alias(each) for each, dtype in schema.items() if each not in frame.columns]
+    write_table(folder, table, frame.with_columns(blank).select(pl.col(n).cast(t) for n, t in schema.items()))
+
+
+def write_dataset(folder: Path, name: str) -> None:
+    """Write the table that says what the dataset is."""
+    write_blank(
+        folder,
+        "dataset",
+        pl.DataFrame({"dataset_id": [name], "release_id": [RELEASE_ID], "licence": ["CC0-1.0"]}),
+    )
+
+
+def write_copies(root: Path, *, n_datasets: int, n_conditions: int, n_genes: int) -> None:
+    """Write one dataset, and others that are the same under other names: their large files are one on the disk."""
+    names = [f"screen_{number:04d}" for number in range(n_datasets)]
+    write_release(root, names[0], n_conditions, n_genes)
+    first = root / "releases" / f"dataset_id={names[0]}"
+    for name in names[1:]:
+        copy = first.with_name(f"dataset_id={name}")
+        shutil.copytree(first, copy, copy_function=os.link)
+        (table,) = copy.glob("*/dataset.parquet")
+        table.unlink()
+        write_dataset(table.parent, name)
+    write_snapshot(root, names)
 
 
 def write_snapshot(root: Path, names: list[str]) -> None:

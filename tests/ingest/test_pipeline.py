@@ -260,7 +260,7 @@ def test_memory__does_not_grow_with_the_number_of_cells(tmp_path):
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(int(answer.stdout))
         shutil.rmtree(tmp_path / f"w{n_cells}")
-    assert peaks[1] < 1.10 * peaks[0], peaks  # the matrix of 25,000 cells more would be 25% of it
+    assert peaks[1] < 1.15 * peaks[0], peaks  # the matrix of 25,000 cells more would be 25% of it
 
 
 def test_a_column_decides__which_dataset_each_cell_of_one_file_belongs_to(tmp_path):

@@ -241,3 +241,18 @@ def remote_fetch(bucket, world_files, folder):
     store = ObjectStore(bucket)
     store.write("k562_raw_singlecell.h5ad", world_files / "k562_raw_singlecell.h5ad")
     remote.fetch_inputs(store, read_spec(world_files / "replogle_demo_rpe1.toml"), folder)
+
+
+def test_inspect__drafts_a_spec_of_a_file_on_the_store(bucket, world_files, tmp_path):
+    store = ObjectStore(f"{bucket}/files")
+    path = world_files / "k562_raw_singlecell.h5ad"
+    store.write(path.name, path)
+    spec = tmp_path / "drafted.toml"
+    there = run("inspect", f"{bucket}/files/{path.name}", "--write", str(spec))
+    here = run("inspect", str(path))
+    assert there.exit_code == 0, there.output
+    assert there.stdout.splitlines()[:8] == here.stdout.splitlines()[:8]
+    assert f'files = ["{path.name}"]' in spec.read_text(encoding="utf-8")
+    lost = run("inspect", f"{bucket}/files/k562_raw_singlecel.h5ad")
+    assert isinstance(lost.exception, SpecError)
+    assert path.name in str(lost.exception)
