@@ -36,7 +36,7 @@ class NarrowCatalogs:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str) -> None:
         self._connection, self._root, self._snapshot, self._place = connection, root, snapshot, place
-        self._names: dict[frozenset[str], str] = {}
+        self._names: dict[frozenset[str], str | None] = {}
         self._lock = threading.Lock()
 
     def cursor(self, datasets: Collection[str] | None) -> duckdb.DuckDBPyConnection:
@@ -54,12 +54,17 @@ class NarrowCatalogs:
             return None
         with self._lock:
             if known not in self._names and len(self._names) < MOST_CATALOGS:
-                name = f"few_{len(self._names)}"
-                shown = {each: self._snapshot.datasets[each] for each in sorted(known)}
-                with self._connection.cursor() as cursor:
-                    cursor.execute(f"attach ':memory:' as {name} (hidden true)")
-                    cursor.execute(f"use {name}")
-                    only = replace(self._snapshot, datasets=shown)
-                    attach_views_of_few(cursor, self._root, only, self._place, _WHOLE)
-                self._names[known] = name
+                self._names[known] = self._made(f"few_{len(self._names)}", sorted(known))
             return self._names.get(known)
+
+    def _made(self, name: str, datasets: list[str]) -> str | None:
+        """Make a catalog; None where DuckDB cannot: the query goes on with all datasets, and says what is wrong."""
+        only = replace(self._snapshot, datasets={each: self._snapshot.datasets[each] for each in datasets})
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"attach ':memory:' as {name} (hidden true)")
+                cursor.execute(f"use {name}")
+                attach_views_of_few(cursor, self._root, only, self._place, _WHOLE)
+        except duckdb.Error:
+            return None
+        return name

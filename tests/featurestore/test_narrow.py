@@ -2,6 +2,7 @@
 
 import json
 
+import duckdb
 import pytest
 
 import featurestore as fs
@@ -126,3 +127,14 @@ def test_narrow__hides_its_catalogs(stores):
     few.frame("select count(*) from signature where dataset_id = $a", {"a": A})
     query = "select table_catalog, table_name from information_schema.tables order by all"
     assert few.frame(query).equals(whole.frame(query))
+
+
+def test_narrow__asks_all_datasets_where_a_catalog_cannot_be_made(world, monkeypatch):
+    def failing(*arguments):
+        raise duckdb.IOException("a file is gone")
+
+    monkeypatch.setattr(narrow, "LEAST_DATASETS", 1)
+    monkeypatch.setattr(narrow, "attach_views_of_few", failing)
+    with fs.open(world) as store:
+        for _ in range(2):
+            assert store.frame("select dataset_id from dataset where dataset_id = $a", {"a": A}).rows() == [(A,)]
