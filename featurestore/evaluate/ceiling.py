@@ -59,15 +59,17 @@ class Ceiling:
 def ceiling(matrix: FeatureMatrix, halves: Halves, parts: Parts, own: npt.NDArray[np.bool_]) -> Ceiling:
     """Score the halves of the cells against each other, part by part, as models are scored.
 
-    The error of a difference of halves is that of all cells times the root of n^2 / (n_1 n_2): hence the floor of
-    ``mae``. Both halves are centred on their own training means, which takes the control's noise away.
+    Centred on the training mean and against one control, as models are: what is wrong with either of these, the halves
+    share as predictions and measurements do. The error of a difference of halves is that of all cells times the root of
+    n^2 / (n_1 n_2): hence the floor of ``mae``.
     """
     per_row = {name: np.full(matrix.rows.height, np.nan) for name in (*CORRELATIONS, "mae", "pds", "pds_cosine")}
     labels = matrix.rows["perturbation_id"].to_numpy()
     for train, test in parts:
         first, whole = halves.first[test], halves.second[test]
         second = np.where(own[test], np.nan, whole)
-        centred = [side[test] - mean_effect(side[train]) for side in (halves.first, halves.second)]
+        train_mean = mean_effect(halves.whole[train])
+        centred = [side[test] - train_mean for side in halves.sharing_control]
         centred[1] = np.where(own[test], np.nan, centred[1])
         n = halves.cells[test]
         shrunk = np.sqrt(n.prod(axis=1)) / np.maximum(n.sum(axis=1), 1)

@@ -55,7 +55,7 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "rescaled": SamePerturbationElsewhere(rescaled=True),
         "neighbours": NeighboursOnSignatures(blocks),
         "bilinear": BilinearOnSignatures(blocks),
-        "ridge": RidgeOnSignatures(blocks),
+        "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
     }

@@ -22,6 +22,9 @@ HALVES = ("first", "second", "whole")
 class Halves:
     """Effects of the first and of the second half of the cells, each against its own half of the control.
 
+    Against the whole control, both halves share what is wrong with it, as all rows of a context do: a model can learn
+    that from other rows.
+
     Parameters
     ----------
     first, second, whole
@@ -29,12 +32,20 @@ class Halves:
         release has no sums.
     cells
         Cells of each half, shape (rows, 2).
+    on_whole_control
+        Effects of the first and of the second half against the whole control; None: the same as ``first``, ``second``.
     """
 
     first: Doubles
     second: Doubles
     whole: Doubles
     cells: Doubles
+    on_whole_control: tuple[Doubles, Doubles] | None = None
+
+    @property
+    def sharing_control(self) -> tuple[Doubles, Doubles]:
+        """The two halves against the same control, where that is known."""
+        return self.on_whole_control or (self.first, self.second)
 
 
 def read_halves(warehouse: Warehouse, dataset_id: str, rows: pl.DataFrame, genes: pl.DataFrame) -> Halves | None:
@@ -78,7 +89,8 @@ def read_halves(warehouse: Warehouse, dataset_id: str, rows: pl.DataFrame, genes
     if not np.isfinite(sums).any() or not pools.height:
         return None
     sides = {}
-    cells = []
+    cells: list[Doubles] = []
+    shared: list[Doubles] = []
     for place, side in enumerate(HALVES):
         number = {
             "first": pl.col("n_cells_half"),
@@ -90,10 +102,14 @@ def read_halves(warehouse: Warehouse, dataset_id: str, rows: pl.DataFrame, genes
             counted.group_by("condition_index").agg(pl.col("n").sum()), on="condition_index", how="left"
         )
         n = own["n"].fill_null(0).to_numpy()
-        reference = _reference(treated, conditions, counted, pools, control_sums[place])
-        sides[side] = _ratio(sums[place], n[:, None]) - reference
+        mean = _ratio(sums[place], n[:, None])
+        sides[side] = mean - _reference(treated, conditions, counted, counted, pools, control_sums[place])
         cells.append(n)
-    return Halves(sides["first"], sides["second"], sides["whole"], np.stack(cells[:2], axis=1))
+        if side != "whole":
+            every = batches.with_columns(n=pl.col("n_cells").cast(pl.Float64()))
+            shared.append(mean - _reference(treated, conditions, counted, every, pools, control_sums[-1]))
+    first, second, whole = (sides[side] for side in HALVES)
+    return Halves(first, second, whole, np.stack(cells[:2], axis=1), (shared[0], shared[1]))
 
 
 def _cube(entries: pl.DataFrame, keys: pl.DataFrame, genes: pl.DataFrame, n_genes: int) -> Doubles:
@@ -110,13 +126,21 @@ def _cube(entries: pl.DataFrame, keys: pl.DataFrame, genes: pl.DataFrame, n_gene
 
 
 def _reference(
-    treated: pl.DataFrame, conditions: pl.DataFrame, counted: pl.DataFrame, pools: pl.DataFrame, sums: Doubles
+    treated: pl.DataFrame,
+    conditions: pl.DataFrame,
+    counted: pl.DataFrame,
+    controls_counted: pl.DataFrame,
+    pools: pl.DataFrame,
+    sums: Doubles,
 ) -> Doubles:
     """Return the control mean of each row, its batches in the row's shares; pooled where a batch has no control.
 
     The control of a row is of its context, cluster and time; where that time has none, of its context and cluster.
+    Cells are ``counted`` by condition and batch, those of the controls that were summed too.
     """
-    pool_cells = pools.join(counted, on=["condition_index", "batch"], how="left", maintain_order="left")["n"].to_numpy()
+    pool_cells = pools.join(controls_counted, on=["condition_index", "batch"], how="left", maintain_order="left")[
+        "n"
+    ].to_numpy()
     means = np.full((treated.height, sums.shape[1]), np.nan)
     for controls, members in _comparisons(treated, conditions):
         inside = pools["condition_index"].is_in(controls).to_numpy()

@@ -1,13 +1,17 @@
 """``featurestore build`` and ``evaluate`` on an ingested world."""
 
 import json
+from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
 from featurestore.commands.features import build, evaluate
 from featurestore.errors import LeakageError, SpecError
 from featurestore.features.feature_matrix import FeatureMatrix
+from ingest.commands.ingest import find_spec
+from ingest.pipeline import ingest_dataset
 
 FEW = "not is_control and hash(condition_id) % 2 = 0"
 
@@ -78,3 +82,62 @@ def test_build__leaves_nothing_behind_when_it_refuses(run, world_files, tmp_path
     with pytest.raises(SpecError):
         run(evaluate, tmp_path / "absent.toml", "-o", tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+TWO_LINES = """
+[target]
+dataset = "lincs_demo"
+effect_kind = "moderated_z"
+
+[[feature]]
+kind = "signature"
+datasets = ["replogle_demo_k562"]
+effect_kind = "delta_log1p"
+components = 4
+
+[split]
+folds = 2
+"""
+
+
+@pytest.mark.parametrize(("unseen", "n_folds"), [("context", 2), ("both", 4)])
+def test_evaluate__holds_out_contexts(run, tmp_path, unseen, n_folds):
+    (tmp_path / "spec.toml").write_text(TWO_LINES)
+    result = run(evaluate, tmp_path / "spec.toml", "-o", tmp_path / "report", "--unseen", unseen)
+    assert f"40 perturbations (80 conditions), each held out once in {n_folds} folds" in result.stdout
+    scores = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert scores["unseen"] == unseen
+    assert scores["models"]["ridge"]["all"]["pearson_delta"]["n_undefined"] == 0
+    words = {"context": "contexts that no training row has", "both": "neither of which any training row has"}
+    assert words[unseen] in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_evaluate__thoroughly_draws_learning_curves(run, world_files, tmp_path):
+    spec = tmp_path / "spec.toml"
+    spec.write_text((world_files / "features.toml").read_text().replace("folds = 5", "folds = 2"))
+    result = run(evaluate, spec, "-o", tmp_path / "report", "--thorough")
+    curves = json.loads((tmp_path / "report" / "scores.json").read_text())["learning_curves"]
+    n = {
+        axis: sorted({point["n"] for point in curves if point["axis"] == axis}) for axis in ("perturbations", "sources")
+    }
+    assert n == {"perturbations": [4.0, 8.0, 14.0, 20.0], "sources": [1.0, 2.0, 3.0]}
+    assert "learning from 2 of 3 sources" in result.stderr
+    assert (tmp_path / "report" / "learning.png").is_file()
+
+
+def test_evaluate__says_how_well_signatures_predict_viability(real_data, tmp_path):
+    for name, folder in (("depmap_chronos_44_lines", "depmap"), ("perturbqa_rpe1", "perturbqa")):
+        ingest_dataset(find_spec(Path(name)), tmp_path / "warehouse", real_data / folder)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        '[target]\ndataset = "depmap_chronos_44_lines"\nphenotype = "gene_effect"\n'
+        'where = "context_label = \'ACH-000004\'"\n[[feature]]\nkind = "signature"\ndatasets = ["perturbqa_rpe1"]\n'
+        'effect_kind = "de_call"\ncomponents = 10\n[split]\nfolds = 3\n'
+    )
+    arguments = [str(spec), "-o", str(tmp_path / "report"), "--predictions", "ridge"]
+    result = CliRunner().invoke(evaluate, arguments, obj=tmp_path / "warehouse", catch_exceptions=False)
+    assert "883 perturbations" in result.stdout
+    assert "Ridge on signatures beats train mean: better in MAE" in result.stdout
+    across = json.loads((tmp_path / "report" / "scores.json").read_text())["models"]["ridge"]["across_perturbations"]
+    assert across["low"] > 0.4, "essential genes have strong signatures"
+    assert pl.read_parquet(tmp_path / "report" / "predicted.parquet").shape == (883, 2)

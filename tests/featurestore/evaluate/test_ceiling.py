@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from featurestore.errors import LeakageError
@@ -38,10 +39,34 @@ def test_ceiling__is_what_the_truth_scores(measured_twice):
     assert found.replicate["pearson_delta"] == pytest.approx(pearson_delta(again, halves.whole).mean(), abs=0.05)
 
 
+@pytest.mark.parametrize("unseen", ["perturbation", "context"])
+def test_ceiling__lets_models_learn_what_is_wrong_with_the_control_of_a_context(plant, unseen):
+    matrix, rng = plant(), np.random.default_rng(8)
+    truth = matrix.Y.astype(np.float64)
+    context = np.arange(len(truth)) % 3
+    own_control = NOISE * rng.normal(size=(2, 3, truth.shape[1]))
+    control = own_control.mean(axis=0)
+    cells = truth + NOISE * rng.normal(size=(2, *truth.shape))
+    first, second = cells - own_control[:, context]
+    halves = Halves(
+        first, second, (first + second) / 2, np.full((len(truth), 2), 20.0), tuple(cells - control[context])
+    )
+    rows = matrix.rows.with_columns(context_id=pl.Series(context).cast(pl.String()))
+    matrix = replace(matrix, rows=rows, Y=halves.whole.astype(np.float32))
+    split, best, scores = parts(rows, unseen), truth - control[context], []
+    for train, test in split:
+        mean = halves.whole[train].mean(axis=0)
+        scores += pearson_delta(best[test] - mean, halves.whole[test] - mean).tolist()
+    found = ceiling(matrix, halves, split, np.zeros(truth.shape, dtype=bool))
+    assert found.noise_free["centred_pearson"] == pytest.approx(np.mean(scores), abs=0.02)
+    assert found.noise_free["mae"] == pytest.approx(mae(best, halves.whole).mean(), rel=0.03)
+
+
 def test_ceiling__of_halves_that_do_not_agree_is_unknown(measured_twice):
     matrix, halves, truth = measured_twice
     rng = np.random.default_rng(7)
-    noise = Halves(rng.normal(size=truth.shape), rng.normal(size=truth.shape), truth, halves.cells)
+    first, second = rng.normal(size=(2, *truth.shape))
+    noise = Halves(first, second, (first + second) / 2, halves.cells)
     found = ceiling(matrix, noise, parts(matrix.rows), np.zeros(truth.shape, dtype=bool))
     assert found.noise_free["centred_pearson"] is None
     assert alarms({"ridge": 0.9}, found) == []
