@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from featurestore.commands.features import build, evaluate
 from featurestore.errors import LeakageError, SpecError
+from featurestore.evaluate import cross_validation
 from featurestore.features.feature_matrix import FeatureMatrix
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
@@ -25,6 +26,17 @@ def run(world):
         return result
 
     return run
+
+
+@pytest.fixture
+def few_models(monkeypatch):
+    """Compare the ridge with the train mean only, where the models are not what is tested."""
+    every = cross_validation.standard_models
+
+    def few(matrix):
+        return {name: model for name, model in every(matrix).items() if name in ("train_mean", "ridge")}
+
+    monkeypatch.setattr(cross_validation, "standard_models", few)
 
 
 def test_build__writes_a_matrix_and_describes_it(run, world_files, tmp_path):
@@ -66,7 +78,7 @@ def test_evaluate__prints_a_score_sheet_and_writes_a_report(run, world_files, tm
     assert all(sentence in result.stdout for sentence in scores["verdict"])
 
 
-def test_evaluate__as_json_is_what_it_writes(run, world_files, tmp_path):
+def test_evaluate__as_json_is_what_it_writes(few_models, run, world_files, tmp_path):
     few = (world_files / "features.toml").read_text().replace("folds = 5", "folds = 2").replace("not is_control", FEW)
     (tmp_path / "few.toml").write_text(few)
     result = run(evaluate, tmp_path / "few.toml", "-o", tmp_path, "--format", "json")
@@ -101,7 +113,7 @@ folds = 2
 
 
 @pytest.mark.parametrize(("unseen", "n_folds"), [("context", 2), ("both", 4)])
-def test_evaluate__holds_out_contexts(run, tmp_path, unseen, n_folds):
+def test_evaluate__holds_out_contexts(few_models, run, tmp_path, unseen, n_folds):
     (tmp_path / "spec.toml").write_text(TWO_LINES)
     result = run(evaluate, tmp_path / "spec.toml", "-o", tmp_path / "report", "--unseen", unseen)
     assert f"40 perturbations (80 conditions), each held out once in {n_folds} folds" in result.stdout
@@ -112,7 +124,7 @@ def test_evaluate__holds_out_contexts(run, tmp_path, unseen, n_folds):
     assert words[unseen] in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_evaluate__thoroughly_draws_learning_curves(run, world_files, tmp_path):
+def test_evaluate__thoroughly_draws_learning_curves(few_models, run, world_files, tmp_path):
     spec = tmp_path / "spec.toml"
     spec.write_text((world_files / "features.toml").read_text().replace("folds = 5", "folds = 2"))
     result = run(evaluate, spec, "-o", tmp_path / "report", "--thorough")
@@ -125,7 +137,7 @@ def test_evaluate__thoroughly_draws_learning_curves(run, world_files, tmp_path):
     assert (tmp_path / "report" / "learning.png").is_file()
 
 
-def test_evaluate__says_how_well_signatures_predict_viability(real_data, tmp_path):
+def test_evaluate__says_how_well_signatures_predict_viability(few_models, real_data, tmp_path):
     for name, folder in (("depmap_chronos_44_lines", "depmap"), ("perturbqa_rpe1", "perturbqa")):
         ingest_dataset(find_spec(Path(name)), tmp_path / "warehouse", real_data / folder)
     spec = tmp_path / "spec.toml"
