@@ -56,8 +56,11 @@ UNITS = {
     "z": "",
 }
 _PERCENT = {"mapped_share"}
-_LONG = {"title", "reason", "note", "such_as", "what", "citation", "withheld"}
+_LONG = {"title", "licence", "reason", "note", "such_as", "what", "citation", "withheld"}
 """Columns of sentences."""
+_HASHES = {"matrix"}
+_OF_HASH = 12
+"""Characters of a hash that are shown: enough to tell it from others."""
 _SMALLEST = 1e-3
 _LARGEST = 1e5
 
@@ -180,7 +183,8 @@ def _cell(column: str, row: dict[str, Any], dtype: pl.DataType) -> Cell:
     value = row[column]
     if column in _PERCENT and value is not None:
         return Cell(f"{value * 100:.1f}", is_number=True)
-    return Cell(shown(value), dtype.is_numeric(), "" if value is None else link(column, row))
+    text = str(value)[:_OF_HASH] if column in _HASHES else shown(value)
+    return Cell(text, dtype.is_numeric(), "" if value is None else link(column, row))
 
 
 def link(column: str, row: dict[str, Any]) -> str:

@@ -146,13 +146,16 @@ def _is_picture(name: str) -> bool:
 def _report(asked: Asked) -> dict[str, Any]:
     report = _one(asked, REPORTS, SCORES)
     counts = {name: value for name, value in report.items() if name.startswith("n_")}
-    pictures = {Path(name).stem: asked.part(Path(name).stem, "png") for name in _of_report(asked) if _is_picture(name)}
-    titles = {name: model["title"] for name, model in report["models"].items()}
+    of_models = {name: model["title"] for name, model in report["models"].items()}
+    names = [Path(name).stem for name in _of_report(asked) if _is_picture(name)]
+    overviews = [(name.replace("_", " "), asked.part(name, "png")) for name in names if name not in of_models]
+    scatters = [(title, asked.part(name, "png")) for name, title in of_models.items() if name in names]
     return {
         "whole": {
             Path(name).suffix[1:]: asked.part(*name.split(".")) for name in _of_report(asked) if not _is_picture(name)
         },
-        "pictures": [(titles.get(name, name.replace("_", " ")), link) for name, link in pictures.items()],
+        "overviews": overviews,
+        "scatters": scatters,
         "title": f"Evaluation {asked.needed('id')}",
         "report": report,
         "counts": counts,
