@@ -238,6 +238,7 @@ HDF5_FAULTS: dict[str, Callable[[h5py.File, str], None]] = {
     "zero long": lambda file, name: _again(file, name, shape=(0,), dtype=file[name].dtype),
     "text": _with(lambda values: np.full(values.shape, b"\xff\xfeabc")),
     "numbers": _with(lambda values: np.arange(values.size, dtype="f8").reshape(values.shape)),
+    "a million names": lambda file, name: _again(file, name, data=np.char.mod("name %d", np.arange(10**6)).astype("S")),
     "truth values": _with(lambda values: np.ones(values.shape, bool)),
     "complex numbers": _with(lambda values: np.ones(values.shape, complex)),
     "dates": _with(lambda values: np.ones(values.shape, "i8")),
