@@ -80,3 +80,15 @@ def test_newer_contract__says_to_upgrade(written_by):
     with pytest.raises(WarehouseError, match="newer featurestore") as caught:
         Warehouse(written_by(99))
     assert "upgrade featurestore" in str(caught.value)
+
+
+def test_older_contract__beside_a_newer_one_has_nulls_and_is_named(written_by, dataset, tmp_path):
+    """What an older release lacks is missing there, and there alone; ``verify`` says how to bring it up."""
+    root = written_by(0, "quality", "effect_norm")
+    ingest_dataset(dataset(tmp_path / "files", "new", seed=3), root)
+    with Warehouse(root) as store:
+        count = "select dataset_id, count(*) > 0, count(effect_norm) > 0 from quality group by 1 order by 1"
+        assert store.frame(count).rows() == [("new", True, True), ("old", True, False)]
+    report = verify(root)
+    assert report.faults == []
+    assert "featurestore ingest old.toml" in report.notes[0]
