@@ -37,10 +37,11 @@ test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster:
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load --durations 8 tests/trust tests/featurestore/evaluate/test_simulation.py
 
-lint: $(READY) ## style, types and import rules
+lint: $(READY) ## style, types, known weaknesses and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r featurestore ingest
 	$(BIN)/lint-imports
 
 bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead, in about ten minutes

@@ -6,6 +6,7 @@ neither of them is not known to have stayed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -88,13 +89,30 @@ def _lines(record: dict[str, Any], number: int, path: Path) -> list[dict[str, An
             expected=" or ".join(SIDES),
             got=", ".join(record),
         )
-    described = {key: _plain(value) for key, value in record.items() if key not in SIDES}
+    described: dict[str, Any] = {key: _plain(value) for key, value in record.items() if key not in SIDES}
     lines = []
     for side, direction in SIDES.items():
-        for given in record.get(side, []):
-            gene, weight = (given, None) if isinstance(given, str) else (given[0], float(given[1]))
+        listed = record.get(side, [])
+        for given in listed if isinstance(listed, list) else [listed]:
+            gene, weight = _gene(given, f"'{side}' of record {number} of {path}")
             lines.append(described | {"gene": gene, "direction": direction, "weight": weight})
     return lines
+
+
+def _gene(given: Any, place: str) -> tuple[str, float | None]:
+    """Take apart a symbol, or a symbol and its weight."""
+    with contextlib.suppress(ValueError, OverflowError):
+        match given:
+            case str():
+                return given, None
+            case [str() as gene, (int() | float() | str()) as weight]:
+                return gene, float(weight)
+    raise SourceFormatError(
+        "a gene is not as CREEDS writes it",
+        where=place,
+        expected='"SYMBOL" or ["SYMBOL", weight]',
+        got=repr(given)[:60],
+    )
 
 
 def _plain(value: Any) -> str | None:

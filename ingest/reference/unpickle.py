@@ -7,7 +7,7 @@ constructors that arrays are made of; pandas classes are replaced by inert recor
 from __future__ import annotations
 
 import io
-import pickle
+import pickle  # nosec B403
 from collections.abc import Callable
 from typing import Any
 
