@@ -111,9 +111,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:
-            raise
-        failure = FeatureStoreError(error.strerror or str(error), where=str(error.filename))
+        where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
+        failure = FeatureStoreError(error.strerror or str(error), where=str(where))
         click.echo(f"{type(error).__name__}: {failure}", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -67,7 +67,10 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
                 if lock is not None:
                     stack.callback(os.close, lock)
             except WarehouseError as error:
-                report.faults.append(_damaged(snapshot_path(root, each), error.what))
+                if number is None and _is_collected(root, each):
+                    report.n_snapshots -= 1
+                else:
+                    report.faults.append(_damaged(snapshot_path(root, each), error.what))
                 continue
             report.faults += _snapshot_faults(root, each)
             checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
@@ -77,6 +80,11 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
                 report.faults += check(root, dataset_id, release_id)
         report.faults += _database_faults(root, report)
     return report
+
+
+def _is_collected(root: Path, number: int) -> bool:
+    """Say whether a snapshot that was listed went since, as ``gc`` removes them: the oldest first."""
+    return not snapshot_path(root, number).exists() and number < min(snapshot_numbers(root), default=0)
 
 
 def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:

@@ -76,7 +76,11 @@ def write_chronos(path: Path, matrix: Matrix, models: Sequence[str], labels: Seq
 def write_archs4(path: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.DataFrame, *, version: int = 2) -> Path:
     """Write counts as ARCHS4 does, a matrix of shape (samples, genes); version 1 is the other way round on disk."""
     with h5py.File(path, "w") as file:
-        stored = np.asarray(matrix, np.uint32)
+        with np.errstate(invalid="ignore"):
+            stored = np.asarray(matrix, np.uint32)
+        if not np.array_equal(stored, matrix):
+            message = "ARCHS4 holds whole numbers from 0 to 2**32 - 1"
+            raise ValueError(message)
         stored = stored.T if version > 1 else stored
         chunks = (min(8, stored.shape[0]), min(4, stored.shape[1]))
         file.create_dataset("data/expression", data=stored, chunks=chunks, compression="gzip")

@@ -78,8 +78,13 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
         flush(path)
     with publishing(root):
         keep_reference(root, manifest["gene_reference"], reference)
-        _put_in_place(folder, release_path(root, dataset_id, release_id))
-        snapshot = _name(root, dataset_id, release_id)
+        is_new = _put_in_place(folder, release_path(root, dataset_id, release_id))
+        try:
+            snapshot = _name(root, dataset_id, release_id)
+        except BaseException:
+            if is_new:
+                _take_back(root, dataset_id, release_id)
+            raise
     refresh_database(root)
     return snapshot
 
@@ -138,11 +143,13 @@ def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:
     return True
 
 
-def _put_in_place(folder: Path, target: Path) -> None:
+def _put_in_place(folder: Path, target: Path) -> bool:
+    """Move a staged folder to its place, and say whether it is there now: the same release, published before, stays."""
     _make_folder(target.parent)
+    is_new = True
     try:
         folder.rename(target)
-    except OSError as error:  # the same release, published before or by another process, stays
+    except OSError as error:
         if not (target / MANIFEST).is_file():
             raise WarehouseError(
                 "A release could not be put in its place.",
@@ -150,7 +157,20 @@ def _put_in_place(folder: Path, target: Path) -> None:
                 got=error.strerror or str(error),
                 do="remove what is there and try again",
             ) from error
+        is_new = False
     flush(target.parent)
+    return is_new
+
+
+def _take_back(root: Path, dataset_id: str, release_id: str) -> None:
+    """Remove a release that no snapshot came to name; nobody else can name it while this process publishes."""
+    with suppress(WarehouseError, OSError):
+        if read_snapshot(root).datasets.get(dataset_id) == release_id:
+            return
+        target = release_path(root, dataset_id, release_id)
+        shutil.rmtree(target, ignore_errors=True)
+        for folder in (target.parent, target.parent.parent):
+            folder.rmdir()
 
 
 def keep_reference(root: Path, reference_id: str, reference: Path) -> None:

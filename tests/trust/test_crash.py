@@ -119,6 +119,35 @@ def test_refused__is_one_clear_error_and_changes_nothing_before_the_snapshot(fau
     assert contents(root) == before
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["a new warehouse", "a second dataset"])
+def test_refused__of_the_snapshot_takes_the_release_back(is_first, tmp_path, reference, monkeypatch):
+    root = tmp_path / "warehouse"
+    if not is_first:
+        put(root, reference, "a", "r1")
+    before = contents(root)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(WarehouseError, match="The disk is full"):
+        put(root, reference, "b", "r1")
+    left = {name for name in contents(root) if name not in before}
+    assert not [name for name in left if name.startswith("releases")]
+    assert {name: contents(root)[name] for name in before} == before
+
+
+def test_refused__by_polars_is_told_as_by_all_others(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        text = "parquet: underlying IO error: No space left on device (os error 28)"
+        raise pl.exceptions.ComputeError(text)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", refuse)
+    with pytest.raises(WarehouseError, match="The disk is full") as caught, staging(tmp_path / "w") as folder:
+        write_table(folder, "gene", pl.DataFrame({"gene_index": [0], "gene_id": ["ENSG1"], "gene_symbol": ["ONE"]}))
+    assert os.strerror(errno.ENOSPC) in str(caught.value)
+
+
 def test_publish__everything_is_on_the_disk_before_the_snapshot_names_it(tmp_path, reference, monkeypatch):
     """What power loss could take is flushed first: every file, and every folder that an entry was added to."""
     root = tmp_path / "deep" / "warehouse"

@@ -7,14 +7,25 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from featurestore import verify as verifying
 from featurestore.errors import WarehouseError
 from featurestore.examine import restoration
-from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, read_snapshot, release_path, snapshot_path
+from featurestore.locks import hold_snapshot
+from featurestore.snapshot import (
+    MANIFEST,
+    file_sha256,
+    read_manifest,
+    read_snapshot,
+    release_path,
+    snapshot_numbers,
+    snapshot_path,
+)
 from featurestore.sqlfiles import heading, sql_files
 from featurestore.verify import verify
 from featurestore.views import DATABASE
@@ -48,6 +59,31 @@ def rewrite(root: Path, dataset_id: str, table: str, change) -> None:
         content = json.loads(snapshot_path(root, number).read_text())
         plain = {key: content[key] for key in ("contract_version", "created_at", "note", "datasets")}
         snapshot_path(root, number).write_text(json.dumps(plain))
+
+
+def test_verify__of_a_snapshot_collected_meanwhile_is_no_fault(warehouse, monkeypatch):
+    listed = snapshot_numbers(warehouse)
+    assert len(listed) > 1
+    monkeypatch.setattr(verifying, "hold_snapshot", collecting(warehouse, listed[0]))
+    report = verify(warehouse)
+    assert (report.faults, report.n_snapshots) == ([], len(listed) - 1)
+
+
+def test_verify__of_a_snapshot_that_is_missing_within_the_chain_is_a_fault(warehouse, monkeypatch):
+    listed = snapshot_numbers(warehouse)
+    monkeypatch.setattr(verifying, "hold_snapshot", collecting(warehouse, listed[-1]))
+    report = verify(warehouse)
+    assert [fault.what for fault in report.faults][:1] == ["A snapshot is damaged."]
+
+
+def collecting(root: Path, number: int) -> Callable[..., object]:
+    """Hold a snapshot, once another process has removed one."""
+
+    def hold(*arguments: object) -> object:
+        snapshot_path(root, number).unlink(missing_ok=True)
+        return hold_snapshot(*arguments)
+
+    return hold
 
 
 def test_verify__of_a_whole_warehouse_is_clean(warehouse):
