@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-spark stress lint bench oracle lock clean
+.PHONY: help env demo test test-spark stress simulation lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,10 @@ test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster:
 	@touch $@
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
-	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load --durations 8 tests/trust tests/featurestore/evaluate/test_simulation.py
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load --durations 8 tests/trust
+
+simulation: $(READY) ## what external signatures add, in simulation from cells to scores, on five seeds
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluate/test_simulation.py
 
 lint: $(READY) ## style, types, known weaknesses and import rules
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The proof in simulation, from cells: planted effects, ingested, built into features, evaluated.
 
 Effects are strength x (mean + latent x loadings); four other lines share the latent part to a known correlation, each
-with its own mean, changed loadings, coverage and genes. The default run takes one small world, ``make stress`` five
+with its own mean, changed loadings, coverage and genes. The default run takes one small world, ``make simulation`` five
 larger ones. What must hold is an order of models, not numbers.
 """
 
@@ -145,7 +145,7 @@ def test_ridge__gains_with_what_a_source_shares_and_covers(scored):
     assert found == sorted(found)
 
 
-@pytest.mark.skipif(not IS_STRESS, reason="five further lines a seed; make stress runs it")
+@pytest.mark.skipif(not IS_STRESS, reason="five further lines a seed; make simulation runs it")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ridge__gains_with_the_correlation_alone(seed, tmp_path):
     ladder = dict(zip(("rpe1", "hepg2", "jurkat", "a549"), ((r, 1.0) for r in CORRELATIONS), strict=True))
