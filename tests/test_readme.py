@@ -108,7 +108,7 @@ def test_toml_blocks__are_valid_specs():
 def test_plain_blocks__name_make_targets_that_exist():
     targets = set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    assert {"demo", "test", "stress", "lint", "bench"} == targets
+    assert {"demo", "test", "stress", "simulation", "lint", "bench"} == targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
