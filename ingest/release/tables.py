@@ -74,9 +74,9 @@ class TileWriter:
         fixed
             Column name to a value that all rows share, or a series of one value a condition.
         """
+        parts = {name: value if isinstance(value, list) else [value] for name, value in columns.items()}
 
         def cut(genes: slice) -> dict[str, Any]:
-            parts = {name: value if isinstance(value, list) else [value] for name, value in columns.items()}
             return {
                 name: None if part[0] is None else np.concatenate([each[:, genes] for each in part])
                 for name, part in parts.items()

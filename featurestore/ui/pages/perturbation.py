@@ -205,7 +205,7 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     targets = [(gene, symbol or gene) for gene, symbol in zip(ids, first["target_symbols"] or ids, strict=True)]
     context: dict[str, Any] = {
         "identity": asked.needed("id"),
-        "compound": next(_compound(asked).iter_rows(named=True), None),
+        "compound": next(_compound(asked).iter_rows(named=True), None) if first["compound_id"] else None,
         "compound_as": asked.parts("compound", "csv", "parquet"),
         "targets": targets,
         "n_datasets": conditions["dataset_id"].n_unique(),
