@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from ingest.reader import INDEX
 
 WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^(?i)[+-]?(((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"
+
+PATTERN = re.compile(r"^(\*|\^.*\$)$", re.DOTALL)
 
 MISSING = -666
 MISSING_TEXT = r"^(-666(\.0*)?)?$"
@@ -100,18 +103,20 @@ def typed(text: pl.Series) -> pl.Series:
 
 
 def titles(published: Iterable[str]) -> list[str]:
-    """Name a table's columns as published; one that would pass for the key, ``index``, gets a trailing underscore.
+    """Name a table's columns as published, but for a trailing underscore where a name would be taken for another thing.
+
+    That is the key, ``index``, a column before, or what polars takes for a pattern of names: ``*``, ``^...$``.
 
     Examples
     --------
-    >>> titles(["gene", "index"])
-    ['gene', 'index_']
+    >>> titles(["gene", "index", "gene", "*"])
+    ['gene', 'index_', 'gene_', '*_']
     """
     taken = {INDEX}
     names = []
     for title in published:
         name = title
-        while name in taken:
+        while name in taken or PATTERN.search(name):
             name += "_"
         taken.add(name)
         names.append(name)

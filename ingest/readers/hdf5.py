@@ -16,6 +16,7 @@ import polars as pl
 from featurestore.errors import SourceFormatError
 from ingest.readers.columns import as_column, as_text
 from ingest.readers.damage import telling_damage
+from ingest.readers.hdf5_heap import refuse_endless_heaps
 
 MAX_SOFT_LINKS = 8
 
@@ -40,9 +41,10 @@ def open_hdf5(path: Path) -> h5py.File:
     Raises
     ------
     SourceFormatError
-        It is truncated or not HDF5.
+        It is truncated or not HDF5, or would keep HDF5 going for ever.
     """
     with telling_damage(path, "the whole"):
+        refuse_endless_heaps(path)
         return h5py.File(path, "r", locking="best-effort")
 
 

@@ -72,9 +72,8 @@ class ParquetTableReader:
         stored = [self._columns[name] for name in wanted if name != INDEX]
         with telling_damage(self.path, "the columns that describe the lines"):
             read = pl.DataFrame(self._file.read([*stored, *([self._key] if self._key else [])]))
-        key = pl.col(self._key).cast(pl.String) if self._key else pl.int_range(self.n_rows).cast(pl.String)
-        index = pl.select(key) if not self._key else read.select(key)
-        table = {INDEX: index.to_series()} | {name: _plain(read[stored]) for name, stored in self._columns.items()
+        key = read[self._key] if self._key else pl.int_range(self.n_rows, eager=True)
+        table = {INDEX: key.cast(pl.String)} | {name: _plain(read[stored]) for name, stored in self._columns.items()
                                               if name in wanted}  # fmt: skip
         return pl.DataFrame({name: table[name] for name in wanted})
 

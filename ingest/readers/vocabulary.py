@@ -75,6 +75,6 @@ def _read_vocabulary(path: Path, token: str, changed: int) -> Vocabulary:  # noq
     others = [name for name in table.columns if name != token]
     genes = table.select(
         tokens.cast(pl.String).alias(INDEX),
-        *(pl.col(name).alias(title) for name, title in zip(others, titles(others), strict=True)),
+        *(table[name].alias(title) for name, title in zip(others, titles(others), strict=True)),
     )
     return Vocabulary(path, genes, position)

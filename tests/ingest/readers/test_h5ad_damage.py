@@ -13,6 +13,7 @@ import pytest
 from featurestore.errors import SourceFormatError
 from ingest.layouts import write_h5ad, write_replogle
 from ingest.readers.h5ad import H5adFormat
+from ingest.readers.hdf5_heap import FREE, HEAD, MARK, OBJECT
 
 Damage = Callable[[h5py.File], None]
 
@@ -244,3 +245,16 @@ def test_damage__in_a_compressed_chunk_is_named(tmp_path, counts, cells, genes):
     path.write_bytes(raw)
     with pytest.raises(SourceFormatError, match=r"damaged(.|\n)*X/data"):
         read_all(path)
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 16])
+def test_damage__a_heap_without_an_end_is_refused_before_hdf5_sees_it(tmp_path, counts, cells, genes, size):
+    path = write_h5ad(tmp_path / "x.h5ad", counts, cells, genes)
+    raw = bytearray(path.read_bytes())
+    first = raw.index(MARK) + HEAD.size
+    _, references, reserved, _ = OBJECT.unpack_from(raw, first)
+    OBJECT.pack_into(raw, first, 1 if size else FREE, references, reserved, size)
+    path.write_bytes(raw)
+    with pytest.raises(SourceFormatError, match="A heap of text has an object without a length") as caught:
+        read_all(path)
+    assert f"byte {first - HEAD.size:,} of {path}" in str(caught.value)

@@ -130,3 +130,12 @@ def test_recognises__no_other_text(tmp_path, content):
     assert not TableFormat.recognises(path)
     path.write_bytes(gzip.compress(content))
     assert not TableFormat.recognises(path)
+
+
+@pytest.mark.parametrize("name", ["*", "^.*$"])
+def test_wide__a_column_called_like_a_pattern_is_one_column(tmp_path, name):
+    path = tmp_path / "x.tsv"
+    path.write_text(f"sample\t{name}\tbatch\tENSG00000141510\ns1\tA\tB\t1\ns2\tC\tD\t2\n", encoding="utf-8")
+    reader = TableReader(path)
+    assert reader.rows().rows() == [("s1", "A", "B"), ("s2", "C", "D")]
+    assert reader.rows([f"{name}_"]).rows() == [("A",), ("C",)]
