@@ -9,34 +9,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, LeakageError
-from featurestore.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.features.perturbation_split import PerturbationSplit
     from featurestore.features.transformer import SignatureFeatures
+    from featurestore.warehouse import Warehouse
 
 __all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Warehouse", "open"]
+
+_LOADED_WHEN_ASKED = {
+    "PerturbationSplit": "featurestore.features.perturbation_split",
+    "SignatureFeatures": "featurestore.features.transformer",
+    "Warehouse": "featurestore.warehouse",
+}
+"""Who ingests needs no scikit-learn, and who reads a file no database."""
 
 
 def open(  # noqa: A001
     path: str | Path = "warehouse", snapshot: int | None = None, *, datasets: Collection[str] | None = None
 ) -> Warehouse:
     """Open a warehouse for reading, or some datasets of it; see :class:`Warehouse`."""
+    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+
     return Warehouse(path, snapshot, datasets=datasets)
 
 
 def __getattr__(name: str) -> Any:
-    """Import scikit-learn only for those who ask for its estimators."""
-    if name == "SignatureFeatures":
-        from featurestore.features.transformer import SignatureFeatures  # noqa: PLC0415
-
-        return SignatureFeatures
-    if name == "PerturbationSplit":
-        from featurestore.features.perturbation_split import PerturbationSplit  # noqa: PLC0415
-
-        return PerturbationSplit
+    """Import a class of the package when it is first asked for."""
+    if name in _LOADED_WHEN_ASKED:
+        return getattr(import_module(_LOADED_WHEN_ASKED[name]), name)
     raise AttributeError(f"module 'featurestore' has no attribute '{name}'")

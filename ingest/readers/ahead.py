@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 THREADS = "FEATURESTORE_THREADS"
 """Environment variable: how many cores a process uses, if not all."""
@@ -43,6 +43,17 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
                 yield first, result.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items while a thread makes the one that follows."""
+    made = iter(items)
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        following: Future[Item | object] = pool.submit(next, made, end)
+        while (item := following.result()) is not end:
+            following = pool.submit(next, made, end)
+            yield cast("Item", item)
 
 
 def batched(items: Iterable[Item], length: int) -> Iterator[list[Item]]:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse
-
-from ingest.kernel import rises
+import scipy  # its modules load when they are first used
 
 if TYPE_CHECKING:
     from ingest.reader import Integers
@@ -39,6 +37,8 @@ def first_repeat(indptr: Integers, indices: Integers) -> int | None:
     >>> first_repeat(np.array([0, 2, 5]), np.array([1, 0, 2, 0, 2]))
     4
     """
+    from ingest.kernel import rises  # noqa: PLC0415, loads a compiler, which few formats need
+
     if not indices.size or rises(indptr, indices):
         return None
     shape = (len(indptr) - 1, int(indices.max()) + 1)

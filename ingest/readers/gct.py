@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import scipy.sparse
+import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, CscBlock, DenseBlock, Peek
 from ingest.readers.columns import as_text, unknown_column

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
-import scipy.sparse
+import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
 from ingest.readers.columns import as_text, titles, typed, unknown_column

@@ -25,7 +25,6 @@ from ingest.readers.columns import titles, unknown_column
 from ingest.readers.compressed import ranges
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
-from ingest.readers.token_places import place_tokens
 from ingest.readers.vocabulary import find_vocabulary
 
 MAGIC = b"PAR1"
@@ -92,7 +91,7 @@ class TokensReader:
         with telling_damage(self.path, "the columns of cells"):
             published = [self._columns[name] for name in wanted]
             table = pl.DataFrame(pq.read_table(self.path, columns=list(dict.fromkeys(published))))
-            table = table.select(pl.col(column).alias(name) for column, name in zip(published, wanted, strict=True))
+            table = table.select(table[column].alias(name) for column, name in zip(published, wanted, strict=True))
             return table.with_columns(
                 pl.col(pl.Float32, pl.Float64).fill_nan(None), pl.col(pl.Categorical, pl.Enum).cast(pl.String)
             ).with_columns(pl.col(name).cast(pl.String).fill_null("") for name in wanted if name == INDEX)
@@ -165,6 +164,8 @@ class TokensReader:
 
     def _placed(self, start: int, batch: pa.RecordBatch) -> _Placed:
         """Leave out markers and unknown tokens, and give the others' genes."""
+        from ingest.readers.token_places import place_tokens  # noqa: PLC0415, loads a compiler
+
         indptr, tokens, values = self._lists(batch, start)
         position = self._vocabulary.position
         genes, kept, ends = np.empty(tokens.size, np.int32), np.empty_like(values), np.empty_like(indptr)

@@ -17,6 +17,7 @@ import click
 import h5py
 import numpy as np
 import polars as pl
+from measure import ENVIRONMENT
 
 from ingest import reference
 
@@ -129,7 +130,7 @@ def measure(python: str, program: str, arguments: list[str], file: Path) -> tupl
         os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     timed = "import time; started = time.perf_counter()\n" + program + "seconds = time.perf_counter() - started\n"
     command = [python, "-c", timed + TAIL + "print(seconds)", str(file), *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     peak, seconds = answer.stdout.split()[-2:]
     return float(seconds), float(peak) / 1024
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 PEERS = HERE.parents[1] / ".venv-peers" / "bin" / "python"
 OURS_PROGRAM, PEERS_PROGRAM = HERE / "programs.py", HERE / "peers.py"
 KILOBYTE, MEGABYTE = 2**10, 2**20
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Python keeps what it compiled of a module, of ours as of the peers': both are measured as they are once installed."""
 
 
 @dataclass
@@ -34,7 +37,8 @@ class Program:
     def run(self) -> None:
         """Run once."""
         started = time.perf_counter()
-        ended = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        ended = subprocess.run(self.command, **pipes, text=True, check=False, env=ENVIRONMENT)
         seconds = time.perf_counter() - started
         if ended.returncode:
             raise click.ClickException(f"failed: {' '.join(self.command)}")
