@@ -14,6 +14,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ingest.conditions.groups import Grouping
+from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.contrast import (
@@ -80,6 +81,11 @@ class CellTables:
             self._write()
 
     def _write(self) -> None:
+        """Write both large tables at a time: while one is packed, the numbers of the other are worked out."""
+        for _ in ahead(lambda write: write(), (self._write_statistics, self._write_signatures)):
+            pass
+
+    def _write_statistics(self) -> None:
         n_genes = self.genes.height
         with TileWriter(self.folder, "statistics", n_genes) as writer:
             for block in _blocks(self.condition["condition_index"].to_numpy(), TILE_CONDITIONS):
@@ -93,20 +99,20 @@ class CellTables:
                 pools = [self.grouping.controls[key] for key in part]
                 writer.write_tiles(indices, ahead(partial(self._sums_of, pools), writer.tiles), fixed)
         write_table(self.folder, "condition_batch", self.grouping.condition_batch())
-        self._write_signatures(n_genes)
 
     def _sums_of(self, groups: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
         """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
         columns: dict[str, npt.NDArray[Any] | None] = {}
         for suffix, pools in (("", [pool.ravel() for pool in groups]), ("_half", [pool[0] for pool in groups])):
-            pooled = self.sums.pooled(pools, genes)
-            columns[f"count{suffix}"] = pooled.count
-            columns[f"sum_log1p{suffix}"] = pooled.log_sum
-            columns[f"sum_log1p_square{suffix}"] = pooled.square_sum
-            columns[f"n_expressing{suffix}"] = pooled.expressing
+            added = partial(self.sums.added, pools=pools, genes=genes)
+            columns[f"count{suffix}"] = added("count") if self.sums.has_counts else None
+            columns[f"sum_log1p{suffix}"] = added("log_sum") / UNIT
+            columns[f"sum_log1p_square{suffix}"] = added("square_sum") / UNIT
+            columns[f"n_expressing{suffix}"] = added("expressing")
         return columns
 
-    def _write_signatures(self, n_genes: int) -> None:
+    def _write_signatures(self) -> None:
+        n_genes = self.genes.height
         treated = self.condition.filter(~pl.col("is_control"))
         quality: list[pl.DataFrame] = []
         with TileWriter(self.folder, "signature", n_genes) as writer:
@@ -137,7 +143,7 @@ class _Comparison:
 
     def compare(self, block: npt.NDArray[np.int32]) -> tuple[dict[str, npt.NDArray[Any]], pl.DataFrame]:
         """Compare some conditions with the control: their signatures, as written, and what there is to say of each."""
-        treated, reference = self._moments(block, HALVES), match(self.whole, self._cells(block, HALVES))
+        treated, reference = self._moments(block), match(self.whole, self._cells(block, HALVES))
         contrast = welch(treated, reference)
         written = {name: getattr(contrast, name).astype(dtype) for name, dtype in WRITTEN.items()}
         return written, self._quality(block, treated, contrast, reference)
@@ -152,7 +158,7 @@ class _Comparison:
         effects = []
         for half, control in zip(HALVES, self.halves, strict=True):
             matched = match(control, self._cells(block, (half,)))
-            effects.append(np.where(others, self._moments(block, (half,)).mean - matched.mean, 0.0))
+            effects.append(np.where(others, self._mean(block, half) - matched.mean, 0.0))
         return pl.DataFrame(
             {
                 "condition_index": block,
@@ -178,11 +184,18 @@ class _Comparison:
         inside = cells[:, batches]
         return np.column_stack([inside, cells.sum(axis=1) - inside.sum(axis=1)]).astype(np.float64)
 
-    def _moments(self, block: npt.NDArray[np.int32], halves: tuple[int, ...]) -> Moments:
+    def _moments(self, block: npt.NDArray[np.int32]) -> Moments:
         grouping = self.tables.grouping
-        pools = [grouping.of_condition(index)[list(halves)].ravel() for index in block.tolist()]
-        n = grouping.cells[block][:, :, list(halves)].sum(axis=(1, 2)).astype(np.float64)
-        return _moments(self.tables.sums, pools, n)
+        pools = [grouping.of_condition(index).ravel() for index in block.tolist()]
+        return _moments(self.tables.sums, pools, grouping.cells[block].sum(axis=(1, 2)).astype(np.float64))
+
+    def _mean(self, block: npt.NDArray[np.int32], half: int) -> Doubles:
+        """Mean of half of the cells of each condition. Shape (conditions, genes); NaN where there are none."""
+        grouping = self.tables.grouping
+        total = self.tables.sums.added("log_sum", [grouping.of_condition(index)[half] for index in block.tolist()])
+        n = grouping.cells[block][:, :, half].sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(total / UNIT / n[:, None])
 
     def _control(self, halves: tuple[int, ...]) -> Control:
         grouping = self.tables.grouping
@@ -202,7 +215,7 @@ class _Comparison:
 
 
 def _moments(sums: Sums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:
-    return Moments.from_sums(n, *sums.pooled_logs(pools))
+    return Moments.from_sums(n, sums.added("log_sum", pools) / UNIT, sums.added("square_sum", pools) / UNIT)
 
 
 def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:

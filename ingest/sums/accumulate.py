@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from featurestore.errors import ValuesError
 from ingest.kernel import (
-    UNIT,
     Groups,
     Slots,
     add_csr_counts,
@@ -27,14 +26,14 @@ from ingest.kernel import (
     add_gene_logs,
 )
 from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
-from ingest.readers.ahead import N_CORES, ahead
+from ingest.readers.ahead import N_CORES, ahead, one_ahead
 from ingest.sums.values import ValueCheck, block_values
 
-Doubles = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 Pools = Sequence[npt.NDArray[np.intp]]
 ALL = slice(None)
 
-SUMMED_BYTES = 64 * 2**20
+SUMMED_BYTES = 48 * 2**20
 """How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes."""
 CELLS_BETWEEN_CHECKS = 150_000
 """Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
@@ -73,25 +72,18 @@ class GroupSums:
             self.expressing + other.expressing,
         )
 
-    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
-        """Add the groups of each pool up and leave fixed point; groups are row numbers."""
-        return FloatSums(
-            _added(self.count, pools, genes) if self.count.size else None,
-            *self.pooled_logs(pools, genes),
-            _added(self.expressing, pools, genes),
-        )
+    @property
+    def has_counts(self) -> bool:
+        """Whether counts are summed, beside their logarithms."""
+        return bool(self.count.size)
 
-    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
-        """Add groups up: log values and their squares. Shape (pools, genes) each."""
-        return _added(self.log_sum, pools, genes) / UNIT, _added(self.square_sum, pools, genes) / UNIT
-
-
-def _added(rows: npt.NDArray[np.signedinteger], pools: Pools, genes: slice) -> npt.NDArray[np.int64]:
-    taken = rows[:, genes]
-    total = np.empty((len(pools), taken.shape[1]), np.int64)
-    for position, pool in enumerate(pools):
-        taken[pool].sum(axis=0, dtype=np.int64, out=total[position])
-    return total
+    def added(self, name: str, pools: Pools, genes: slice = ALL) -> Whole:
+        """Add the groups of each pool up; groups are row numbers."""
+        taken = getattr(self, name)[:, genes]
+        total = np.empty((len(pools), taken.shape[1]), np.int64)
+        for position, pool in enumerate(pools):
+            taken[pool].sum(axis=0, dtype=np.int64, out=total[position])
+        return total
 
 
 class Streamed(Protocol):
@@ -115,23 +107,28 @@ class Streamed(Protocol):
 class Sums(Protocol):
     """Sums that can be read, wherever they are kept."""
 
-    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
-        """Add the groups of each pool up, for some genes, and leave fixed point; groups are group numbers."""
+    @property
+    def has_counts(self) -> bool:
+        """Whether counts are summed, beside their logarithms."""
         ...
 
-    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
-        """Add groups up: log values and their squares. Shape (pools, genes) each."""
+    def added(self, name: str, pools: Pools, genes: slice = ALL) -> Whole:
+        """Add the groups of each pool up, for some genes.
+
+        Parameters
+        ----------
+        name
+            What is added: ``count``, ``log_sum``, ``square_sum`` or ``expressing``, as in :class:`GroupSums`.
+        pools
+            Group numbers of each pool.
+        genes
+            The genes wanted.
+
+        Returns
+        -------
+        Shape (pools, genes).
+        """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FloatSums:
-    """Sums of some pools of groups, each of shape (pools, genes), in the units of the contract."""
-
-    count: npt.NDArray[np.int64] | None
-    log_sum: Doubles
-    square_sum: Doubles
-    expressing: npt.NDArray[np.int64]
 
 
 def accumulate(
@@ -168,7 +165,7 @@ def accumulate(
     has_counts = bool(sums.count.size)
     by_gene: _ByGene | None = None
     n_unchecked = 0
-    for block in reader.blocks(SUMMED_BYTES):
+    for block in one_ahead(reader.blocks(SUMMED_BYTES)):
         check.add(block)
         if isinstance(block, CscBlock):
             by_gene = by_gene or _ByGene(reader, groups, slots, is_shared, sums, has_counts=has_counts)

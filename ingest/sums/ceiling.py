@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
-from ingest.kernel import UNIT, Groups
-from ingest.sums.accumulate import ALL, Doubles, FloatSums, GroupSums, Pools
+from ingest.kernel import Groups
+from ingest.sums.accumulate import ALL, GroupSums, Pools, Whole
 
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""
@@ -155,17 +155,13 @@ class _DiskSums:
             yield groups, GroupSums(**arrays)
         self._is_written[:] = False
 
-    def pooled(self, pools: Pools, genes: slice = ALL) -> FloatSums:
-        """Add the groups of each pool up and leave fixed point; groups are group numbers."""
-        count = self._added("count", pools, genes) if "count" in self._files else None
-        return FloatSums(count, *self.pooled_logs(pools, genes), self._added("expressing", pools, genes))
+    @property
+    def has_counts(self) -> bool:
+        """Whether counts are summed, beside their logarithms."""
+        return "count" in self._files
 
-    def pooled_logs(self, pools: Pools, genes: slice = ALL) -> tuple[Doubles, Doubles]:
-        """Add groups up: log values and their squares. Shape (pools, genes) each."""
-        log_sum, square_sum = (self._added(name, pools, genes) for name in ("log_sum", "square_sum"))
-        return log_sum / UNIT, square_sum / UNIT
-
-    def _added(self, name: str, pools: Pools, genes: slice) -> npt.NDArray[np.int64]:
+    def added(self, name: str, pools: Pools, genes: slice = ALL) -> Whole:
+        """Add the groups of each pool up; groups are group numbers."""
         path, _, n_genes = self._files[name]
         first, last, _ = genes.indices(n_genes)
         total = np.zeros((len(pools), last - first), np.int64)
