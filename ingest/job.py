@@ -12,7 +12,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, Reader
+from ingest.release.publish import content_hash
 from ingest.release.tables import write_table
 from ingest.reported.listed import Listed, read_listed, write_listed
 from ingest.reported.long_table import LongTable
@@ -137,13 +138,13 @@ class Job:
         self,
         folder: Path,
         published: Published | Screen | Listed,
-        identity: dict[str, Any],
-        release_id: str,
+        identity: Callable[[], dict[str, Any]],
         journal: Journal,
     ) -> dict[str, Any]:
         """Write every table of the release into a new folder, and return its manifest.
 
-        What a journal has of an ingest that was interrupted is not done again.
+        What a journal has of an ingest that was interrupted is not done again. The identity, by which the release is
+        named, is asked for last: it waits for the checksums of the inputs.
 
         Raises
         ------
@@ -163,12 +164,13 @@ class Job:
         write_table(folder, "gene", written.genes)
         for name in ("compound", "context", "mapping", "rejected"):
             write_table(folder, name, getattr(written, name))
+        made_of = identity()
+        release_id = content_hash(made_of)
         write_table(folder, "dataset", self._dataset_row(written, release_id))
         return {
             "dataset_id": self.spec.dataset.id,
             "release_id": release_id,
-            "gene_reference": identity["gene_reference"],
-            **identity,
+            **made_of,
             "formats": [reader.format for reader in self.readers],
             "environment": {"python": platform.python_version()},
             "seconds": round(time.monotonic() - started, 3),

@@ -6,8 +6,8 @@ the number of cells beyond a few numbers for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import as_file
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from featurestore.contract import CONTRACT_VERSION
-from featurestore.errors import SourceError, SpecError, did_you_mean
-from featurestore.snapshot import read_manifest, read_snapshot, release_path
+from featurestore.errors import SourceError, SpecError, WarehouseError, did_you_mean
+from featurestore.snapshot import MANIFEST, read_manifest, read_snapshot, release_path
 from ingest import reference
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import name_within
 from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import Job
-from ingest.progress import step
 from ingest.reader import Reader
 from ingest.readers.open import open_source
+from ingest.release.checksums import Checksums
 from ingest.release.database import refresh_database
-from ingest.release.publish import content_hash, file_sha256, keep_reference, name_release, publish, staging
+from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
 from ingest.reported.long_table import LongTable
 from ingest.spec import SPECS, DatasetSpec, read_spec
 from ingest.sums.ceiling import default_ceiling
@@ -102,9 +102,8 @@ def ingest_dataset(
         files += [path for table in (*row_tables, *gene_tables) for path in table.paths]
         files += lookups.files
         stamps = {path: _stamp(path) for path in files}
-        inputs = _inputs(files, folder)
-        identity = {
-            "inputs": inputs,
+        checksums = stack.enter_context(Checksums({path: name_within(path, folder) for path in files}))
+        made_by: dict[str, Any] = {
             "spec": spec.model_dump(mode="json"),
             "gene_reference": reference.reference_id(),
             "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
@@ -113,15 +112,19 @@ def ingest_dataset(
         job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups, most, cluster)
         published = job.read() if online is not None else None
         if online is not None and (answers := online.identity()) is not None:
-            identity["online"] = answers
-        release_id = content_hash(identity)
-        known = _known(root, spec.dataset.id, release_id)
+            made_by["online"] = answers
+
+        def identity() -> dict[str, Any]:
+            return {"inputs": checksums.inputs(), **made_by}
+
+        known = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None
         if known is not None:
             if online is not None:
                 online.save()
             return known
-        with staging(root) as workspace, Journal(workspace.parent, release_id) as journal:
-            manifest = job.write(workspace / "release", published or job.read(), identity, release_id, journal) | {
+        work = content_hash(made_by | {"files": {str(path): stamp for path, stamp in stamps.items()}})
+        with staging(root) as workspace, Journal(workspace.parent, work) as journal:
+            manifest = job.write(workspace / "release", published or job.read(), identity, journal) | {
                 "spec_file": _spec_name(spec_path)
             }
             _refuse_changed(stamps)
@@ -129,8 +132,8 @@ def ingest_dataset(
             snapshot = publish(root, workspace / "release", manifest, tables_of_reference)
     if online is not None:
         online.save()
-    manifest = read_manifest(root, spec.dataset.id, release_id)
-    return Outcome(spec.dataset.id, release_id, snapshot.number, is_new=True, manifest=manifest)
+    manifest = read_manifest(root, spec.dataset.id, manifest["release_id"])
+    return Outcome(spec.dataset.id, manifest["release_id"], snapshot.number, is_new=True, manifest=manifest)
 
 
 def _open(path: Path, spec: DatasetSpec) -> Reader:
@@ -162,8 +165,19 @@ def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
     return found
 
 
-def _known(root: Path, dataset_id: str, release_id: str) -> Outcome | None:
+def _may_be_known(root: Path, dataset_id: str, checksums: Checksums) -> bool:
+    """Say whether a release of the dataset is of files of these names and sizes: their checksums then come first."""
+    for path in release_path(root, dataset_id, "").parent.glob(f"*/{MANIFEST}"):
+        with suppress(WarehouseError):
+            manifest = read_manifest(root, dataset_id, path.parent.name.partition("=")[2])
+            if [(each["name"], each["bytes"]) for each in manifest["inputs"]] == checksums.sizes:
+                return True
+    return False
+
+
+def _known(root: Path, dataset_id: str, identity: Callable[[], dict[str, Any]]) -> Outcome | None:
     """Find the same release in the warehouse: in the latest snapshot, or in an older one, to which this returns."""
+    release_id = content_hash(identity())
     if not (release_path(root, dataset_id, release_id) / "manifest.json").is_file():
         return None
     latest = read_snapshot(root)
@@ -194,14 +208,3 @@ def _refuse_changed(stamps: dict[Path, tuple[int, int, int]]) -> None:
             raise SourceError(
                 "A file changed while it was read.", where=str(path), do="ingest it again when it is complete"
             )
-
-
-def _inputs(files: Sequence[Path], folder: Path) -> list[dict[str, Any]]:
-    total = sum(path.stat().st_size for path in files)
-    inputs = []
-    with step("checksums", total) as advance:
-        for path in dict.fromkeys(files):
-            name = name_within(path, folder)
-            inputs.append({"name": name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
-            advance(path.stat().st_size)
-    return inputs

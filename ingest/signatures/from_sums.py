@@ -31,6 +31,8 @@ from ingest.signatures.responder import LEAST_CELLS, judge
 from ingest.sums.accumulate import Sums
 
 Doubles = npt.NDArray[np.float64]
+Compared = tuple[npt.NDArray[np.int32], tuple[dict[str, npt.NDArray[Any]], pl.DataFrame]]
+"""Some conditions, their signatures as written, and what there is to say of each."""
 HALVES = (0, 1)
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
@@ -119,10 +121,9 @@ class CellTables:
             for controls, members in self.grouping.comparisons(self.condition):
                 compare = _Comparison(self, controls).compare
                 for tile in batched(ahead(compare, _blocks(members, CONDITIONS_AT_ONCE)), IN_A_TILE):
-                    columns = {name: [signatures[name] for _, (signatures, _) in tile] for name in WRITTEN}
-                    block = np.concatenate([block for block, _ in tile])
-                    writer.write(block, columns, {"effect_kind": "delta_log1p"})
                     quality += [described for _, (_, described) in tile]
+                    _write_tile(writer, tile)
+                    tile.clear()  # the next is put together while the loop still has this one
         write_table(self.folder, "quality", judge(self._with_cells(treated), quality, n_genes, self.least_cells))
 
     def _with_cells(self, treated: pl.DataFrame) -> pl.DataFrame:
@@ -212,6 +213,12 @@ class _Comparison:
         return Control(
             _moments(self.tables.sums, pools, n), _moments(self.tables.sums, [everything], n.sum(keepdims=True))
         )
+
+
+def _write_tile(writer: TileWriter, compared: list[Compared]) -> None:
+    columns = {name: [signatures[name] for _, (signatures, _) in compared] for name in WRITTEN}
+    block = np.concatenate([block for block, _ in compared])
+    writer.write(block, columns, {"effect_kind": "delta_log1p"})
 
 
 def _moments(sums: Sums, pools: list[npt.NDArray[np.intp]], n: Doubles) -> Moments:

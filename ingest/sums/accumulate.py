@@ -33,7 +33,7 @@ Whole = npt.NDArray[np.int64]
 Pools = Sequence[npt.NDArray[np.intp]]
 ALL = slice(None)
 
-SUMMED_BYTES = 48 * 2**20
+SUMMED_BYTES = 64 * 2**20
 """How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes."""
 CELLS_BETWEEN_CHECKS = 150_000
 """Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""

@@ -1,7 +1,7 @@
 """What an ingest has summed so far, kept so that one that is interrupted continues where it stopped.
 
-Partials lie in a folder under ``staging/`` named by the release that they will be part of and by the code that summed
-them. The folder is made when the first is written, which small datasets never do; it is locked while its process lives,
+Partials lie in a folder under ``staging/`` named by the work that they are part of and by the code that summed them.
+The folder is made when the first is written, which small datasets never do; it is locked while its process lives,
 and whoever ingests the same again takes it over. It is gone when the release is published, or when the input turns out
 to be at fault, and ``gc`` removes what nobody came back for.
 """
@@ -42,12 +42,12 @@ class Journal:
     ----------
     staging
         The warehouse's folder for work in progress.
-    release_id
-        Of the release.
+    work
+        Names what is summed, and how.
     """
 
-    def __init__(self, staging: Path, release_id: str) -> None:
-        self.folder = staging / f"sums-{release_id}-{code_id()}"
+    def __init__(self, staging: Path, work: str) -> None:
+        self.folder = staging / f"sums-{work}-{code_id()}"
         self._owner: int | None = None
         self._since = time.monotonic()
         self._last_cost = 0.0
