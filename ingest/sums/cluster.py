@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 LOCAL = "local"
+SUM = "sum rows"
+"""What tasks are called: the scheduler learns how long those of one name take."""
 RETRIES = 2
 """How often a portion is tried again after a fault that is not the file's."""
 PORTIONS_AHEAD = 2
@@ -89,7 +91,7 @@ class DaskCluster:
 
     def _submit(self, portion: Portion, place: Path) -> Future[Any]:
         start, end = portion.rows
-        key = f"{portion.path.name} rows {start} to {end} {time.monotonic_ns()}"
+        key = (SUM, portion.path.name, start, end, time.monotonic_ns())
         return self._client.submit(_sum, portion, place, self._ceiling, code_id(), key=key, retries=RETRIES, pure=False)
 
     def _wait(self, futures: list[Future[Any]]) -> list[Future[Any]]:

@@ -26,13 +26,13 @@ from ingest.sums.partial import About, add_partial, write_partial
 from ingest.sums.portion import Portion, portions_of
 from ingest.sums.values import ValueCheck
 
-PORTIONS_OF_A_THREAD = 4
+PORTIONS_OF_A_THREAD = 3
 """A cluster's threads get several portions each, so that they end at about the same time."""
 LEAST_ROWS = 10_000
 """A portion has so many rows at least, if its file has: the sums of each are written to the disk."""
 MOST_ROWS = 200_000
 """And so many at most, if its file can be cut: what is lost with a process that is interrupted."""
-MOST_ROWS_OF_CLUSTER = 50_000
+MOST_ROWS_OF_CLUSTER = 100_000
 """The same on a cluster, whose other workers may come when the first has begun."""
 
 
