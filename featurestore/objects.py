@@ -8,9 +8,11 @@ than Amazon's.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from featurestore.snapshot import (
 )
 
 RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+PIECE_BYTES = 8 * 2**20
 _SEPARATOR = "://"
 
 
@@ -79,11 +82,41 @@ class ObjectStore:
             return bytes(self._api.get(self._store, name).bytes())
 
     def fetch(self, name: str, path: Path) -> Iterator[int]:
-        """Copy an object to a file, and yield the bytes of each piece."""
+        """Copy an object to a file, and yield the bytes of each piece.
+
+        A copy of the same version stays, and one that was interrupted continues where it stopped: what there is of it
+        lies beside it until it is whole, and an empty mark from then on, both under the name of the version.
+
+        Raises
+        ------
+        WarehouseError
+            There is none, it changes meanwhile, or the store does not answer.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._telling(name), path.open("wb") as file:
-            for piece in self._api.get(self._store, name).stream(min_chunk_size=8 * 2**20):
-                yield file.write(piece)
+        with self._telling(name):
+            there = self._api.head(self._store, name)
+            size = int(there["size"])
+            version = hashlib.sha256(f"{there['e_tag']} {there['last_modified']} {size}".encode()).hexdigest()[:12]
+            begun, mark = (path.with_name(f".{path.name}.{version}.{end}") for end in ("part", "whole"))
+            if mark.exists() and path.exists():
+                yield size
+                return
+            for other in path.parent.glob(f".{escape(path.name)}.*.whole"):
+                other.unlink()
+            start = begun.stat().st_size if begun.exists() else 0
+            with begun.open("ab") as file:
+                yield start
+                for piece in self._pieces(name, start, there["e_tag"]) if start < size else ():
+                    yield file.write(piece)
+            begun.replace(path)
+            mark.touch()
+
+    def _pieces(self, name: str, start: int, version: str | None) -> Iterator[bytes]:
+        """Stream an object from a byte on."""
+        got = self._api.get(self._store, name, options={"range": {"offset": start}} if start else None)
+        if got.meta["e_tag"] != version:
+            raise WarehouseError("An object changed while it was fetched.", where=f"{self.url}/{name}", do="try again")
+        yield from got.stream(min_chunk_size=PIECE_BYTES)
 
     def write(self, name: str, path: Path) -> None:
         """Copy a file to an object."""

@@ -11,17 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from featurestore.errors import SpecError, did_you_mean
+from featurestore.locks import OWNER, is_in_place, try_lock
 from featurestore.objects import ObjectStore
-from featurestore.snapshot import MANIFEST, REFERENCES, Snapshot, release_path, snapshot_path, snapshot_text
+from featurestore.snapshot import (
+    MANIFEST,
+    REFERENCES,
+    SNAPSHOTS,
+    Snapshot,
+    release_path,
+    snapshot_path,
+    snapshot_text,
+)
 from ingest.pipeline import Outcome
 from ingest.progress import step
 from ingest.release.publish import following
@@ -34,15 +44,38 @@ BESIDE_BYTES = 64 * 2**20
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """Give a folder for what is on its way; it is gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="featurestore-", dir=os.environ.get(SCRATCH)) as folder:
-        yield Path(folder)
+def scratch(purpose: str | None = None) -> Iterator[Path]:
+    """Give a folder for what is on its way; it is gone at the end.
+
+    In the folder that ``FEATURESTORE_SCRATCH`` names, one with a purpose stays when it does not come to its end, and is
+    given again to the next who has the same purpose, one at a time: who is interrupted continues where it stopped.
+    """
+    place = os.environ.get(SCRATCH)
+    with ExitStack() as stack:
+        kept = _take(Path(place), purpose, stack) if place and purpose else None
+        if kept is None:
+            yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="featurestore-", dir=place)))
+            return
+        yield kept
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def _take(place: Path, purpose: str, stack: ExitStack) -> Path | None:
+    """Make the folder of a purpose, or find it as it was left, and lock it; None where another process has it."""
+    folder = place / f"featurestore-{hashlib.sha256(purpose.encode()).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+    stack.callback(os.close, descriptor)
+    return folder if try_lock(descriptor) is not False and is_in_place(descriptor, folder / OWNER) else None
 
 
 def copy_latest(store: ObjectStore, root: Path) -> None:
-    """Lay out a folder like the warehouse on an object store, with what its latest snapshot says, but no tables."""
+    """Lay out a folder like the warehouse on an object store, with what its latest snapshot says, but no tables.
+
+    A release that was made there before, and not published, stays; the snapshot that names it does not.
+    """
     root.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(root / SNAPSHOTS, ignore_errors=True)
     store.copy_manifests(root, store.copy_snapshot(root))
 
 

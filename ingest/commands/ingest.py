@@ -78,7 +78,8 @@ def ingest(
     An ingest that is interrupted after its first minute continues where it stopped when the same is asked again: the
     sums of cells so far wait in the warehouse's staging folder, until then or until gc.
 
-    A warehouse or data on an object store (s3://) go through the system's temporary folder, or FEATURESTORE_SCRATCH.
+    A warehouse or data on an object store (s3://) go through the system's temporary folder, or FEATURESTORE_SCRATCH:
+    there, what was fetched and summed stays when an ingest is interrupted, and the same ingest goes on from it.
 
     With --dask, files and warehouse are on a file system that every worker sees under the same path, and workers run
     this featurestore. Workers may come, go and crash meanwhile.
@@ -114,15 +115,15 @@ def _places(
     """Give the folders to ingest into and from, and the object store that the warehouse is on."""
     from ingest.remote import copy_latest, fetch_inputs, scratch  # noqa: PLC0415
 
+    store = None
     with ExitStack() as stack:
-        store = None
+        if isinstance(warehouse, str) or isinstance(data, str):
+            folder = stack.enter_context(scratch(f"ingest {spec.resolve()} from {data} to {warehouse}"))
         if isinstance(warehouse, str):
-            store = ObjectStore(warehouse)
-            warehouse = stack.enter_context(scratch())
+            store, warehouse = ObjectStore(warehouse), folder / "warehouse"
             copy_latest(store, warehouse)
         if isinstance(data, str):
-            inputs = ObjectStore(data)
-            data = stack.enter_context(scratch())
+            inputs, data = ObjectStore(data), folder / "data"
             fetch_inputs(inputs, read_spec(spec), data)
         yield warehouse, data, store
 

@@ -54,15 +54,19 @@ matrix = parse(sys.argv[1], rid=genes, cid=rows).data_df.loc[genes, rows].to_num
 """
 
 OURS = """
-import sys, numpy as np
+import sys, numpy as np, polars as pl
 from ingest.readers.open import open_source
 from ingest.readers.selection import selected_blocks
-rows, genes = ([line.strip() for line in open(name)] for name in sys.argv[2:4])
 reader = open_source(sys.argv[1])
-at = {name: i for i, name in enumerate(reader.rows(["index"])["index"])}
-gene = {name: i for i, name in enumerate(reader.genes()["index"])}
-chosen = np.array([at[name] for name in rows]), np.array([gene[name] for name in genes])
-matrix = np.concatenate([block.values for block in selected_blocks(reader, *chosen)])
+tables = reader.rows(["index"]).with_row_index("at"), reader.genes().with_row_index("at")
+names = (pl.DataFrame({"index": [line.strip() for line in open(name)]}) for name in sys.argv[2:4])
+rows, genes = (
+    name.join(table, on="index", how="left", maintain_order="left")["at"].to_numpy()
+    for name, table in zip(names, tables)
+)
+matrix = np.empty((rows.size, genes.size), np.float32)
+for block in selected_blocks(reader, rows, genes):
+    matrix[block.start : block.start + len(block.values)] = block.values
 """
 
 INGEST = """

@@ -69,9 +69,13 @@ def peer(*arguments: object) -> Program:
 
 
 def take_turns(programs: Sequence[Program], n_runs: int) -> None:
-    """Run each, then each again: what slows the machine for a while slows all of them."""
+    """Run each, then each again: what slows the machine for a while slows all of them.
+
+    What one wrote is on the disk before the next begins, which would else wait for it.
+    """
     for _ in range(n_runs):
         for program in programs:
+            os.sync()
             program.run()
 
 

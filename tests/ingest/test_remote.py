@@ -10,17 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 import duckdb
 import httpx
 import numpy as np
+import obstore
 import polars as pl
 import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
+from featurestore import objects
 from featurestore.cli import featurestore
 from featurestore.errors import FeatureStoreError, QueryError, SpecError, WarehouseError
 from featurestore.objects import ObjectStore
 from featurestore.sqlfiles import sql_files
 from featurestore.warehouse import Warehouse
 from ingest import remote
+from ingest.job import Job
 from ingest.pipeline import ingest_dataset
 
 NAMES = ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo")
@@ -256,3 +259,91 @@ def test_inspect__drafts_a_spec_of_a_file_on_the_store(bucket, world_files, tmp_
     lost = run("inspect", f"{bucket}/files/k562_raw_singlecel.h5ad")
     assert isinstance(lost.exception, SpecError)
     assert path.name in str(lost.exception)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A scratch folder that the user names."""
+    monkeypatch.setenv(remote.SCRATCH, str(tmp_path / "scratch"))
+    return tmp_path / "scratch"
+
+
+def test_fetch__continues_where_it_was_interrupted(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr(objects, "PIECE_BYTES", 1000)
+    store, raw = ObjectStore(bucket), np.random.default_rng(0).bytes(2_500_000)
+    store.create("x", raw)
+    pieces = store.fetch("x", tmp_path / "x")
+    assert next(pieces) == 0
+    n_first = next(pieces)
+    pieces.close()
+    assert 0 < n_first < len(raw)
+    assert list(tmp_path.glob("x")) == []
+    rest = list(store.fetch("x", tmp_path / "x"))
+    assert rest[0] == n_first
+    assert sum(rest) == len(raw)
+    assert (tmp_path / "x").read_bytes() == raw
+    assert list(store.fetch("x", tmp_path / "x")) == [len(raw)]
+    ObjectStore(bucket).write("x", _file(tmp_path / "other", raw[::-1]))
+    assert sum(store.fetch("x", tmp_path / "x")) == len(raw)
+    assert (tmp_path / "x").read_bytes() == raw[::-1]
+    assert list(tmp_path.glob(".x.*.part")) == []
+    assert len(list(tmp_path.glob(".x.*.whole"))) == 1
+
+
+def _file(path, raw):
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize("broken", ["fetch", "write"])
+def test_ingest__that_breaks_off_goes_on_from_what_is_kept(bucket, world_files, kept, monkeypatch, broken):
+    files = ObjectStore(f"{bucket}/files")
+    for path in world_files.glob("*_raw_singlecell.h5ad"):
+        files.write(path.name, path)
+    spec = str(world_files / f"{NAMES[0]}.toml")
+    arguments = ("--warehouse", f"{bucket}/warehouse", "ingest", "--data", files.url, spec)
+    fetched, written = [], []
+    get, put = obstore.get, obstore.put
+
+    def counted_get(store, name, **options):
+        fetched.append(name)
+        return get(store, name, **options)
+
+    def counted_put(store, name, *rest, **options):
+        written.append(name)
+        if broken == "write" and len(written) == 3:
+            raise KeyboardInterrupt
+        return put(store, name, *rest, **options)
+
+    summed = []
+    write = Job.write
+
+    def counted_write(self, *rest):
+        summed.append(self)
+        if broken == "fetch" and len(summed) == 1:
+            raise KeyboardInterrupt
+        return write(self, *rest)
+
+    monkeypatch.setattr(obstore, "get", counted_get)
+    monkeypatch.setattr(obstore, "put", counted_put)
+    monkeypatch.setattr(Job, "write", counted_write)
+    assert run(*arguments).exit_code != 0
+    assert len(list(kept.iterdir())) == 1
+    inputs = [name for name in fetched if name.endswith(".h5ad")]
+    assert len(inputs) >= 1
+    again = run(*arguments)
+    assert again.exit_code == 0, again.output
+    assert "snapshot 1" in again.output
+    assert [name for name in fetched if name.endswith(".h5ad")] == inputs
+    assert len(summed) == (2 if broken == "fetch" else 1)
+    assert list(kept.iterdir()) == []
+    with Warehouse(f"{bucket}/warehouse") as store:
+        assert list(store.snapshot.datasets) == [NAMES[0]]
+        assert store.frame("select count(*) as n from signature")["n"].item() > 0
+
+
+def test_scratch__of_one_purpose_is_for_one_at_a_time(kept):
+    with remote.scratch("a") as first, remote.scratch("a") as second, remote.scratch("b") as third:
+        assert len({first, second, third}) == 3
+        (first / "x").write_text("1")
+    assert list(kept.iterdir()) == []
