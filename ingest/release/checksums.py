@@ -24,12 +24,19 @@ class Checksums:
     ----------
     names
         The files, and what a manifest calls them.
+
+    Attributes
+    ----------
+    sizes
+        Name and size of each file. Unit: bytes.
+    n_read
+        What is read by now. Unit: bytes.
     """
 
     def __init__(self, names: Mapping[Path, str]) -> None:
         self.sizes = [(name, path.stat().st_size) for path, name in names.items()]
         self._is_given_up = Event()
-        self._n_read = 0
+        self.n_read = 0
         self._pool = ThreadPoolExecutor(1)
         self._inputs: Future[list[dict[str, Any]]] = self._pool.submit(self._read, names)
 
@@ -40,7 +47,7 @@ class Checksums:
                 n_shown = 0
                 while not self._inputs.done():
                     wait([self._inputs], SHOWN_EVERY)
-                    n_read = self._n_read
+                    n_read = self.n_read
                     advance(n_read - n_shown)
                     n_shown = n_read
         return self._inputs.result()
@@ -56,7 +63,7 @@ class Checksums:
         with path.open("rb", buffering=0) as file:
             while not self._is_given_up.is_set() and (piece := file.read(BYTES_AT_ONCE)):
                 hashed.update(piece)
-                self._n_read += len(piece)
+                self.n_read += len(piece)
         return hashed.hexdigest()
 
     def __enter__(self) -> Self:
