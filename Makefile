@@ -35,7 +35,7 @@ test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster:
 	@touch $@
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
-	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist worksteal --durations 8 tests/trust
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 3 --dist worksteal --durations 8 tests/trust
 
 simulation: $(READY) ## what external signatures add, in simulation from cells to scores, on five seeds
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluate/test_simulation.py
