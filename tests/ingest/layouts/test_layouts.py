@@ -96,11 +96,11 @@ def test_gct__is_genes_by_signatures_with_the_sizes_it_says(tmp_path):
 
 def test_mtx__is_genes_by_cells_with_the_tables_of_its_publisher(tmp_path):
     path = write_10x(tmp_path / "10x", COUNTS, *TABLES)
-    np.testing.assert_array_equal(scipy.io.mmread(path).toarray(), COUNTS.T)
+    np.testing.assert_array_equal(scipy.io.mmread(path, spmatrix=False).toarray(), COUNTS.T)
     with gzip.open(path.with_name("features.tsv.gz"), "rt") as file:
         assert file.readline() == "ENSG0\tA\tGene Expression\n"
     path = write_scperturb(tmp_path / "r", COUNTS, *TABLES)
-    np.testing.assert_array_equal(scipy.io.mmread(path).toarray(), COUNTS.T)
+    np.testing.assert_array_equal(scipy.io.mmread(path, spmatrix=False).toarray(), COUNTS.T)
     assert path.with_name("genes.csv").read_text().splitlines()[:2] == ['"","x"', '"1","ENSG0"']
     assert path.with_name("seurat_metadata.csv").read_text().splitlines()[1:3] == [
         '"c0","10 µM",TRUE',

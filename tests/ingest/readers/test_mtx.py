@@ -31,7 +31,7 @@ def test_10x__as_cell_ranger_writes_it(tmp_path, counts, cells, genes, read_matr
     assert {file.parent for file in reader.files} == {tmp_path}
     assert len(reader.files) == 3
     np.testing.assert_array_equal(read_matrix(reader, 500), counts)
-    np.testing.assert_array_equal(read_matrix(reader), scipy.io.mmread(path).T.toarray())
+    np.testing.assert_array_equal(read_matrix(reader), scipy.io.mmread(path, spmatrix=False).T.toarray())
     reader.close()
 
 

@@ -41,7 +41,7 @@ def test_mtx__datlinger_same_as_scipy_reads_it(real_data, read_matrix):
     path = real_data / "perturb_seq" / "datlinger2017" / "matrix.mtx"
     reader = MtxFormat.open(path)
     assert (reader.n_rows, reader.n_genes) == (7500, 2000)
-    np.testing.assert_array_equal(read_matrix(reader, 200_000), scipy.io.mmread(path).toarray().T)
+    np.testing.assert_array_equal(read_matrix(reader, 200_000), scipy.io.mmread(path, spmatrix=False).toarray().T)
     rows = reader.rows(["index", "perturbation", "cancer", "ncounts"])
     assert rows.dtypes == [pl.String, pl.String, pl.Boolean, pl.Int64]
     assert rows.filter(pl.col("perturbation") == "control").height == 200

@@ -37,7 +37,7 @@ def test_datlinger__counts_of_guides_add_up_to_their_genes(real_data, tmp_path):
         )
     cells = pl.read_csv(folder / "datlinger2017" / "seurat_metadata.csv")
     genes = pl.read_csv(folder / "datlinger2017" / "genes.csv")["x"]
-    matrix = scipy.io.mmread(folder / "datlinger2017" / "matrix.mtx").tocsr()
+    matrix = scipy.io.mmread(folder / "datlinger2017" / "matrix.mtx", spmatrix=False).tocsr()
     guides = cells["perturbation"].str.replace(r"_\d+$", "").n_unique()
     assert conditions.filter(~pl.col("is_control")).height == 2 * (guides - 1)
     assert conditions["n_cells"].sum() == cells.height
