@@ -52,6 +52,25 @@ def is_in_place(descriptor: int, path: Path) -> bool:
         return False
 
 
+def own(folder: Path) -> int | None:
+    """Lock the mark of a folder's owner, made if need be, until the descriptor that is given is closed.
+
+    Returns
+    -------
+    None where another process has it, or has removed it.
+
+    Raises
+    ------
+    OSError
+        There is no such folder, or nothing can be written there.
+    """
+    descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o666)
+    if try_lock(descriptor) is False or not is_in_place(descriptor, folder / OWNER):
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def hold_snapshot(root: Path, number: int | None = None) -> tuple[Snapshot, int | None]:
     """Read a snapshot and keep ``gc`` from removing it until the given descriptor is closed.
 

@@ -1,7 +1,7 @@
 """The one loop: a spec and its files become a release of the warehouse, or one error and nothing else.
 
-Memory is the sums (28 bytes for each group and gene, up to a ceiling) and one block of the file; it does not grow with
-the number of cells beyond a few numbers for each of them.
+Memory is the sums (28 bytes for each group and gene, up to a ceiling) and two blocks of the file, one read while the
+other is added; it does not grow with the number of cells beyond their labels and a few numbers for each of them.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _may_be_known(root: Path, dataset_id: str, checksums: Checksums) -> bool:
     """Say whether a release of the dataset is of files of these names and sizes: their checksums then come first."""
     for path in release_path(root, dataset_id, "").parent.glob(f"*/{MANIFEST}"):
         with suppress(WarehouseError):
-            manifest = read_manifest(root, dataset_id, path.parent.name.partition("=")[2])
+            manifest = read_manifest(root, dataset_id, path.parent.name.removeprefix("release_id="))
             if [(each["name"], each["bytes"]) for each in manifest["inputs"]] == checksums.sizes:
                 return True
     return False
@@ -178,7 +178,7 @@ def _may_be_known(root: Path, dataset_id: str, checksums: Checksums) -> bool:
 def _known(root: Path, dataset_id: str, identity: Callable[[], dict[str, Any]]) -> Outcome | None:
     """Find the same release in the warehouse: in the latest snapshot, or in an older one, to which this returns."""
     release_id = content_hash(identity())
-    if not (release_path(root, dataset_id, release_id) / "manifest.json").is_file():
+    if not (release_path(root, dataset_id, release_id) / MANIFEST).is_file():
         return None
     latest = read_snapshot(root)
     is_new = latest.datasets.get(dataset_id) != release_id

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.locks import OWNER, is_in_place, try_lock
+from featurestore.locks import own
 from featurestore.objects import ObjectStore
 from featurestore.snapshot import (
     MANIFEST,
@@ -34,7 +34,7 @@ from featurestore.snapshot import (
 )
 from ingest.pipeline import Outcome
 from ingest.progress import step
-from ingest.release.publish import following
+from ingest.release.publish import content_hash, following
 from ingest.spec import DatasetSpec
 
 SCRATCH = "FEATURESTORE_SCRATCH"
@@ -62,11 +62,13 @@ def scratch(purpose: str | None = None) -> Iterator[Path]:
 
 def _take(place: Path, purpose: str, stack: ExitStack) -> Path | None:
     """Make the folder of a purpose, or find it as it was left, and lock it; None where another process has it."""
-    folder = place / f"featurestore-{hashlib.sha256(purpose.encode()).hexdigest()[:12]}"
+    folder = place / f"featurestore-{content_hash(purpose)}"
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = own(folder)
+    if descriptor is None:
+        return None
     stack.callback(os.close, descriptor)
-    return folder if try_lock(descriptor) is not False and is_in_place(descriptor, folder / OWNER) else None
+    return folder
 
 
 def copy_latest(store: ObjectStore, root: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import WarehouseError
-from featurestore.locks import OWNER, is_in_place, owner_text, try_lock
+from featurestore.locks import OWNER, own, owner_text
 from featurestore.snapshot import STAGING
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -104,15 +104,14 @@ def _own(root: Path) -> tuple[Path, int]:
         folder = root / STAGING / uuid.uuid4().hex
         try:
             folder.mkdir(parents=True)
-            owner = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o666)
+            owner = own(folder)
         except FileNotFoundError:
             continue
         except OSError:
             with suppress(OSError):
                 folder.rmdir()
             raise
-        if try_lock(owner) is False or not is_in_place(owner, folder / OWNER):
-            os.close(owner)
+        if owner is None:
             continue
         try:
             os.write(owner, owner_text().encode())

@@ -162,7 +162,7 @@ def accumulate(
         A value is not of the declared kind, or a group holds too many cells to sum exactly.
     """
     is_shared = np.bincount(slots[slots >= 0], minlength=sums.log_sum.shape[1]) > 1
-    has_counts = bool(sums.count.size)
+    has_counts = sums.has_counts
     by_gene: _ByGene | None = None
     n_unchecked = 0
     for block in one_ahead(reader.blocks(SUMMED_BYTES)):

@@ -180,7 +180,7 @@ class _DiskSums:
 
 def arrays_of(sums: GroupSums) -> dict[str, npt.NDArray[Any]]:
     """Name the arrays of some sums; counts where they are summed."""
-    names = ("log_sum", "square_sum", "expressing", *(("count",) if sums.count.size else ()))
+    names = ("log_sum", "square_sum", "expressing", *(("count",) if sums.has_counts else ()))
     return {name: getattr(sums, name) for name in names}
 
 

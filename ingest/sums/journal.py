@@ -23,7 +23,7 @@ from typing import Self
 import pyarrow as pa
 
 from featurestore.errors import HarmonisationError, SourceError
-from featurestore.locks import OWNER, is_in_place, owner_text, try_lock
+from featurestore.locks import OWNER, own, owner_text
 from ingest.sums.accumulate import GroupSums
 from ingest.sums.ceiling import Rows
 from ingest.sums.partial import SUFFIX, About, read_about, write_partial
@@ -94,11 +94,10 @@ class Journal:
     def _take(self) -> None:
         """Lock the folder, or turn to another where a living process has it."""
         try:
-            descriptor = os.open(self.folder / OWNER, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = own(self.folder)
         except FileNotFoundError:
             return
-        if try_lock(descriptor) is False or not is_in_place(descriptor, self.folder / OWNER):
-            os.close(descriptor)
+        if descriptor is None:
             self.folder = self.folder.with_name(f"{self.folder.name}-{uuid.uuid4().hex[:8]}")
             return
         os.truncate(descriptor, 0)

@@ -37,8 +37,14 @@ class Program:
     def run(self) -> None:
         """Run once."""
         started = time.perf_counter()
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        ended = subprocess.run(self.command, **pipes, text=True, check=False, env=ENVIRONMENT)
+        ended = subprocess.run(
+            self.command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            env=ENVIRONMENT,
+        )
         seconds = time.perf_counter() - started
         if ended.returncode:
             raise click.ClickException(f"failed: {' '.join(self.command)}")
