@@ -9,7 +9,8 @@ import re
 
 import polars as pl
 
-from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL, UNASSIGNED
+from ingest.harmonise.combinations import ABSENT, control_words, unassigned_words
+from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL
 from ingest.reader import INDEX
 from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, FromColumns, FromTemplate
 
@@ -72,17 +73,20 @@ def _kind(spec: DatasetSpec) -> pl.Expr:
 def _label(spec: DatasetSpec) -> pl.Expr:
     """Join the components of a combination that are no control; of controls alone, the first control label.
 
-    A row whose perturbations are the columns of the matrix has no label.
+    A row with a component that is not assigned has that word for its label: nothing else is known of its cells. A row
+    whose perturbations are the columns of the matrix has no label.
     """
     condition = spec.condition
     if not condition.components:
         return pl.lit(None)
     if len(condition.components) == 1:
         return _text(condition.components[0])
-    first, joined = _text(condition.components[0]), _joined(spec, condition.components)
-    is_unassigned = first.is_null() | first.is_in(sorted(UNASSIGNED))
-    only_controls = pl.lit(condition.controls[0])
-    return pl.when(is_unassigned).then(first).when(joined == "").then(only_controls).otherwise(joined)
+    first, *others = map(_text, condition.components)
+    words, joined = unassigned_words(condition), _joined(spec, condition.components)
+    meant = [(first, words), *((other, words - ABSENT) for other in others)]
+    unassigned = pl.coalesce(pl.when(part.is_in(sorted(these))).then(part) for part, these in meant)
+    only_controls = pl.when(joined == "").then(pl.lit(condition.controls[0])).otherwise(joined)
+    return pl.when(first.is_not_null()).then(pl.coalesce(unassigned, only_controls))
 
 
 def _doses(spec: DatasetSpec, given: FromColumns) -> pl.Expr:
@@ -94,7 +98,7 @@ def _doses(spec: DatasetSpec, given: FromColumns) -> pl.Expr:
 def _joined(spec: DatasetSpec, columns: list[str]) -> pl.Expr:
     """Join a column of each component, in the order of their names, without those that are missing or a control."""
     condition = spec.condition
-    left_out = sorted({*UNASSIGNED, *(name.strip() for name in (*condition.controls, *condition.unassigned))})
+    left_out = sorted(control_words(condition) | unassigned_words(condition))
     pairs = [
         pl.struct(
             pl.when(~_text(component).is_in(left_out)).then(_text(component)).alias("name"),

@@ -26,15 +26,32 @@ NEVER_IN_COMPOUNDS = frozenset("+;|&")
 """Signs that no name of a compound holds outside brackets."""
 
 
+ABSENT = frozenset({"", "nan", "NaN", "None", "NA", "-666"})
+"""Words for nothing: after another component of a combination, that there is no second one."""
+UNASSIGNED = ABSENT | {"*", "unsure", "no_reads_found", "multi-guide"}
+"""Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Components:
     """What a label names, controls left out, and why it was not taken apart if it looks as if it could be.
 
-    No names at all: the label names nothing but controls.
+    No names at all: the label names nothing but controls, unless what it names is unassigned.
     """
 
     names: tuple[str, ...]
     note: str | None = None
+    is_unassigned: bool = False
+
+
+def control_words(rules: ConditionSection) -> frozenset[str]:
+    """Return the labels that a spec calls controls."""
+    return frozenset(name.strip() for name in rules.controls)
+
+
+def unassigned_words(rules: ConditionSection) -> frozenset[str]:
+    """Return the labels that mean no perturbation is known, in any source and by a spec."""
+    return UNASSIGNED.union(name.strip() for name in rules.unassigned) - control_words(rules)
 
 
 def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.DataFrame | None) -> pl.DataFrame:
@@ -52,8 +69,9 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
     Returns
     -------
     polars.DataFrame
-        The table with ``part`` (null where a label names nothing but controls), ``n_parts`` of its label, and
-        ``note``: why a label that looks like a combination was not split.
+        The table with ``part`` (null where a label names nothing but controls), ``n_parts`` of its label,
+        ``is_unassigned``: whether its label has a part that means no perturbation is known, and ``note``: why a label
+        that looks like a combination was not split.
     """
     labels = table["label"].unique(maintain_order=True).to_list()
     rows = []
@@ -65,11 +83,18 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
         own = table.filter(pl.col("is_genetic") == is_genetic)["label"].unique(maintain_order=True)
         apart = _take_apart(own.to_list(), rules, known, never_in_names)
         rows += [
-            (label, is_genetic, name, len(found.names), found.note)
+            (label, is_genetic, name, len(found.names), found.is_unassigned, found.note)
             for label, found in apart.items()
             for name in found.names or (None,)
         ]
-    schema = {"label": pl.String, "is_genetic": pl.Boolean, "part": pl.String, "n_parts": pl.Int64, "note": pl.String}
+    schema = {
+        "label": pl.String,
+        "is_genetic": pl.Boolean,
+        "part": pl.String,
+        "n_parts": pl.Int64,
+        "is_unassigned": pl.Boolean,
+        "note": pl.String,
+    }
     parts = pl.DataFrame(rows, schema=schema, orient="row")
     return table.join(parts, on=["label", "is_genetic"], how="left", maintain_order="left")
 
@@ -96,12 +121,12 @@ def _take_apart(
 ) -> dict[str, _Components]:
     """Take distinct labels apart; ``known`` picks known names, ``never_in_names`` are signs that always separate."""
     split = {label: _split(label, rules) for label in labels}
-    controls = {name.strip() for name in rules.controls}
+    aside = control_words(rules) | unassigned_words(rules)
     sign = (rules.separator or "").strip() or rules.separator or ""
     may_be_in_names = not set(sign).issubset(never_in_names)
-    doubtful = {name for names in split.values() if len(names) > 1 for name in names if name not in controls}
+    doubtful = {name for names in split.values() if len(names) > 1 for name in names if name not in aside}
     unknown = doubtful.difference(known(doubtful)) if may_be_in_names and doubtful else set()
-    return {label: _decided(label, names, controls, unknown, rules) for label, names in split.items()}
+    return {label: _decided(label, names, unknown, rules) for label, names in split.items()}
 
 
 def _split(label: str, rules: ConditionSection) -> list[str]:
@@ -117,11 +142,12 @@ def _stripped(label: str, rules: ConditionSection) -> str:
     return re.sub(rules.strip, "", label, count=1).strip() or label if rules.strip else label
 
 
-def _decided(
-    label: str, names: list[str], controls: set[str], unknown: set[str], rules: ConditionSection
-) -> _Components:
+def _decided(label: str, names: list[str], unknown: set[str], rules: ConditionSection) -> _Components:
+    controls, unassigned = control_words(rules), unassigned_words(rules)
     strange = [name for name in dict.fromkeys(names) if name in unknown]
-    if not strange or len(names) == 1:
-        return _Components(tuple(name for name in dict.fromkeys(names) if name not in controls))
-    named = ", ".join(map(repr, strange[:_MOST_NAMED])) + (", ..." if len(strange) > _MOST_NAMED else "")
-    return _Components((_stripped(label, rules),), f"not split at '{rules.separator}': {named} not known")
+    if strange and len(names) > 1:
+        named = ", ".join(map(repr, strange[:_MOST_NAMED])) + (", ..." if len(strange) > _MOST_NAMED else "")
+        return _Components((_stripped(label, rules),), f"not split at '{rules.separator}': {named} not known")
+    if names[0] in unassigned or not unassigned.difference(ABSENT).isdisjoint(names):
+        return _Components((), is_unassigned=True)
+    return _Components(tuple(name for name in dict.fromkeys(names) if name not in controls | unassigned))

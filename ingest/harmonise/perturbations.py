@@ -2,7 +2,7 @@
 
 Labels are compared exactly, after their outer spaces are removed: ``KNTC1`` is no control for holding ``NTC``, nor
 ``Trametinib (DMSO_TF solvate)`` for holding ``DMSO_TF``. A label is split only where the spec names a separator; it is
-a control too if, taken apart, it names nothing but controls.
+a control too if, taken apart, it names nothing but controls, and unassigned if any part of it is.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
-from ingest.harmonise.combinations import components
+from ingest.harmonise.combinations import components, unassigned_words
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.online import OnlineGenes
 from ingest.spec import GENETIC_KINDS, ConditionSection
 
 CONTROL = "control"
-UNASSIGNED = frozenset({"", "nan", "NaN", "None", "NA", "*", "unsure", "no_reads_found", "multi-guide", "-666"})
-"""Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control."""
+NOT_ASSIGNED = "no perturbation assigned"
 
 KINDS = {
     "trt_cp": "compound",
@@ -93,8 +92,8 @@ def map_perturbations(
     table = table.with_columns(is_genetic=pl.col("perturbation_kind").is_in(list(GENETIC_KINDS)), note=pl.lit(None))
     named = table.filter(~pl.col("is_control") & pl.col("reason").is_null()).drop("note")
     parts = _without_structure(components(named, rules, dictionary))
-    table = _with_controls_taken_apart(table, parts)
-    parts = parts.drop_nulls("part")
+    table = _with_found_in_parts(table, parts)
+    parts = parts.filter(~pl.col("is_unassigned")).drop_nulls("part")
     genes, gene_ledger = _map_genes(parts.filter("is_genetic"), online, translate_mouse=translate_mouse)
     compounds, compound_parts, compound_ledger = _map_compounds(parts.filter(~pl.col("is_genetic")), dictionary)
     whole = _assemble(pl.concat([genes, compound_parts], how="diagonal"))
@@ -131,13 +130,13 @@ def _kinds(published: pl.Series, rules: ConditionSection) -> pl.Series:
 def _roles(rules: ConditionSection) -> list[pl.Expr]:
     label = pl.col("label")
     is_control = label.is_in([name.strip() for name in rules.controls]) | (pl.col("perturbation_kind") == CONTROL)
-    is_unassigned = label.is_null() | label.is_in([*UNASSIGNED, *(name.strip() for name in rules.unassigned)])
+    is_unassigned = label.is_null() | label.is_in(sorted(unassigned_words(rules)))
     is_control = is_control.fill_null(value=False)
     reason = (
         pl.when(is_control)
         .then(None)
         .when(is_unassigned)
-        .then(pl.lit("no perturbation assigned"))
+        .then(pl.lit(NOT_ASSIGNED))
         .when(pl.col("perturbation_kind").is_null())
         .then(pl.lit("no perturbation kind"))
     )
@@ -150,12 +149,16 @@ def _without_structure(parts: pl.DataFrame) -> pl.DataFrame:
     return parts.with_columns(pl.when(pl.col("n_parts") <= 1).then(pl.col(name)).alias(name) for name in columns)
 
 
-def _with_controls_taken_apart(table: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    only_controls = parts.filter(pl.col("part").is_null()).select("row", apart=pl.lit("names nothing but controls"))
-    table = table.join(only_controls, on="row", how="left", maintain_order="left")
+def _with_found_in_parts(table: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Take up which labels, taken apart, name nothing but controls, and which name what is not assigned."""
+    found = parts.filter(pl.col("part").is_null() | pl.col("is_unassigned")).unique("row")
+    table = table.join(found.select("row", "is_unassigned"), on="row", how="left", maintain_order="left")
+    is_control = pl.col("is_unassigned").not_().fill_null(value=False)
     return table.with_columns(
-        is_control=pl.col("is_control") | pl.col("apart").is_not_null(), note=pl.col("apart")
-    ).drop("apart")
+        is_control=pl.col("is_control") | is_control,
+        note=pl.when(is_control).then(pl.lit("names nothing but controls")),
+        reason=pl.when("is_unassigned").then(pl.lit(NOT_ASSIGNED)).otherwise("reason"),
+    ).drop("is_unassigned")
 
 
 def _map_genes(

@@ -11,10 +11,11 @@ from functools import cached_property
 
 import polars as pl
 
+from ingest.harmonise.combinations import UNASSIGNED
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
-from ingest.harmonise.perturbations import KINDS, UNASSIGNED
+from ingest.harmonise.perturbations import KINDS
 from ingest.inspection.known import CONTROLS
 from ingest.spec import GENETIC_KINDS
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ingest.harmonise.combinations import UNASSIGNED
 from ingest.harmonise.genes import map_targets
-from ingest.harmonise.perturbations import UNASSIGNED
 from ingest.inspection.columns import Column
 from ingest.inspection.known import LOOKS_LIKE_CONTROL
 

@@ -87,6 +87,23 @@ def test_combination__of_controls_is_a_control():
     assert ledger_of(mapped, "ctrl+ctrl") == [("control", "control", "names nothing but controls")]
 
 
+def test_combination__with_what_is_not_assigned_is_rejected():
+    labels = ["unknown+ctrl", "TP53+unknown", "no_reads_found+ctrl", "nan+ctrl", "nan+TP53", "nan+nan"]
+    mapped = labels_of([*labels, "ctrl"], **GEARS, unassigned=["unknown"])
+    assert mapped.table["is_control"].to_list() == [False] * 6 + [True]
+    assert mapped.table["reason"].to_list() == ["no perturbation assigned"] * 6 + [None]
+    assert mapped.table["perturbation_id"].null_count() == 6
+    assert ledger_of(mapped, "TP53+unknown") == [(None, "unassigned", "no perturbation assigned")]
+
+
+@pytest.mark.parametrize("separator", ["+", "_"])
+def test_combination__with_a_word_for_nothing_has_no_second_component(separator):
+    labels = [f"{name}{separator}nan" for name in ("TP53", "ctrl", "TP53")]
+    mapped = labels_of(labels, controls=["ctrl"], separator=separator)
+    assert mapped.table["target_symbols"].to_list() == [["TP53"], [], ["TP53"]]
+    assert mapped.table["is_control"].to_list() == [False, True, False]
+
+
 def test_combination__of_nothing_is_no_control():
     mapped = labels_of(["+", "TP53+", "++"], **GEARS)
     assert mapped.table["is_control"].to_list() == [False, False, False]
