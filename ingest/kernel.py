@@ -5,8 +5,8 @@ size of blocks, and the number of workers cannot change a digit of a release; on
 
 Groups are rows of the sums, ``-1`` for cells that no condition takes. Cells are added in the order they are given: one
 group after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
-columns of the file without a gene. Where several columns are one gene, their values in a cell are added before the
-logarithm.
+columns of the file without a gene, ``-2`` for those that are no part of a library: spike-ins, tags. Where several
+columns are one gene, their values in a cell are added before the logarithm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from ingest.reader import Integers, Numbers
+from ingest.reader import OUTSIDE, Integers, Numbers
 
 UNIT = float(2**36)
 """One in fixed point."""
@@ -40,11 +40,24 @@ def _add(value: float, group: int, slot: int, log_sum: Sums, square_sum: Sums, e
 
 
 @njit(cache=True, nogil=True)
+def _total(columns: Integers, values: Numbers, slots: Slots, has_outside: Any) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    if has_outside:
+        for k in range(columns.size):
+            if slots[columns[k]] == OUTSIDE:
+                total -= values[k]
+    return total
+
+
+@njit(cache=True, nogil=True)
 def _add_cell(
     columns: Integers,
     values: Numbers,
     group: int,
     slots: Slots,
+    has_outside: Any,
     is_shared: npt.NDArray[np.bool_],
     logs: npt.NDArray[np.float64],
     pooled: Sums,
@@ -53,9 +66,7 @@ def _add_cell(
     square_sum: Sums,
     expressing: Any,
 ) -> None:
-    total = 0.0
-    for value in values:
-        total += value
+    total = _total(columns, values, slots, has_outside)
     if total <= 0.0:
         return
     scale = TARGET / total
@@ -105,15 +116,16 @@ def add_csr_counts(
     """Add cells of a CSR block of counts.
 
     ``cells`` are those to add, each of a group; ``groups`` has shape (cells of the block,), ``slots`` (columns of the
-    file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its stored values, genes
-    without a slot among them.
+    file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its stored values but
+    those outside the library, genes without a slot among them.
     """
     logs = np.zeros(TABLE)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
+    has_outside = np.any(slots == OUTSIDE)
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
         part = slice(indptr[cell], indptr[cell + 1])
-        _add_cell(indices[part], data[part], groups[cell], slots, is_shared, logs, pooled, *sums)
+        _add_cell(indices[part], data[part], groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -131,6 +143,7 @@ def add_dense_counts(
     """Add cells of a dense block of counts; shapes as in :func:`add_csr_counts`."""
     logs = np.zeros(TABLE)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
+    has_outside = np.any(slots == OUTSIDE)
     columns = np.empty(values.shape[1], dtype=np.int32)
     stored = np.empty(values.shape[1], dtype=values.dtype)
     sums = (count, log_sum, square_sum, expressing)
@@ -141,7 +154,8 @@ def add_dense_counts(
             columns[n_stored] = column
             stored[n_stored] = value
             n_stored += value != 0
-        _add_cell(columns[:n_stored], stored[:n_stored], groups[cell], slots, is_shared, logs, pooled, *sums)
+        row = columns[:n_stored], stored[:n_stored]
+        _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)

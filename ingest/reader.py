@@ -24,6 +24,9 @@ Numbers: TypeAlias = npt.NDArray[np.number[Any]]
 INDEX = "index"
 """The name under which every reader gives a table's own key: barcodes of rows, identifiers of genes."""
 
+OUTSIDE = -2
+"""In place of a gene, for a column of the matrix that is no part of a cell's library; one without a gene is at -1."""
+
 BLOCK_BYTES = 16 * 2**20
 """How much of a matrix a block holds at most, decompressed. Unit: bytes."""
 

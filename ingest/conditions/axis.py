@@ -15,7 +15,7 @@ from ingest.conditions.rows import columns_of
 from ingest.conditions.side_tables import SideTable, join_tables
 from ingest.harmonise.genes import GeneMapping, collapse, decide_by_context, map_genes
 from ingest.harmonise.online import OnlineGenes
-from ingest.reader import Reader
+from ingest.reader import OUTSIDE, Reader
 from ingest.readers.padding import zero_genes
 from ingest.spec import COUNTS, DatasetSpec
 
@@ -29,15 +29,14 @@ class GeneAxis:
     """Genes of a release and where the columns of one file go.
 
     ``genes`` and ``mapping`` have the columns of the release's tables; ``slots`` has shape (columns,), -1 for a column
-    that is no gene of the axis; ``is_counted`` (columns,) is false for counters and spike-ins, which are no part of a
-    library; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred.
+    that is no gene of the axis, -2 for one that is no part of a library either: counters, spike-ins, and what the spec
+    leaves out; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred.
     """
 
     genes: pl.DataFrame
     slots: npt.NDArray[np.int32]
     mapping: pl.DataFrame
     n_published: int
-    is_counted: npt.NDArray[np.bool_]
     is_landmark: npt.NDArray[np.bool_]
 
 
@@ -123,10 +122,8 @@ def read_axis(
         },
         schema=RELEASE["gene"].schema,
     )
-    slots = np.full(is_kept.size, -1, np.int32)
-    slots[is_kept] = axis.column_to_slot
-    is_counted = np.ones(is_kept.size, bool)
-    is_counted[is_kept] = (axis.mapping.table["status"] != NOT_COUNTED).to_numpy()
+    slots = np.full(is_kept.size, OUTSIDE, np.int32)
+    slots[is_kept] = np.where(axis.mapping.table["status"] == NOT_COUNTED, OUTSIDE, axis.column_to_slot)
     is_landmark = np.ones(genes.height, bool)
     is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
     unwanted = published.filter(~pl.Series(is_kept | is_absent))
@@ -137,7 +134,7 @@ def read_axis(
             _left_out(published.filter(pl.Series(is_absent)), spec, "absent", ALL_ZERO),
         ]
     )
-    return GeneAxis(genes, slots, ledger, published.height, is_counted, is_landmark)
+    return GeneAxis(genes, slots, ledger, published.height, is_landmark)
 
 
 def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
@@ -158,8 +155,9 @@ def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
             got=f"{len(genes):,} genes, {len(set(genes) & set(position)):,} of them shared",
             do="ingest them as separate datasets",
         )
-    place = np.array([*(position[gene] for gene in genes), -1], np.int32)
-    return replace(other, genes=first.genes, slots=place[other.slots], is_landmark=first.is_landmark)
+    place = np.array([position[gene] for gene in genes], np.int32)
+    slots = np.where(other.slots < 0, other.slots, place[np.maximum(other.slots, 0)])
+    return replace(other, genes=first.genes, slots=slots, is_landmark=first.is_landmark)
 
 
 def _published(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:

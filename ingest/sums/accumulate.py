@@ -25,7 +25,7 @@ from ingest.kernel import (
     add_gene_counts,
     add_gene_logs,
 )
-from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
+from ingest.reader import OUTSIDE, Block, CscBlock, CsrBlock, DenseBlock
 from ingest.readers.ahead import N_CORES, ahead, one_ahead
 from ingest.sums.values import ValueCheck, block_values
 
@@ -148,7 +148,7 @@ def accumulate(
     groups
         Group of every cell, -1 for none. Shape (cells,).
     slots
-        Gene of every matrix column, -1 for none. Shape (columns,).
+        Gene of every matrix column, -1 for none, -2 where it is no part of a library. Shape (columns,).
     sums
         What is added to, in place.
     check
@@ -237,7 +237,7 @@ class _ByGene:
         has_counts: bool,
     ) -> None:
         self.groups, self.slots, self.is_shared, self.sums = groups, slots, is_shared, sums
-        self.totals = _cell_totals(reader) if has_counts else None
+        self.totals = _cell_totals(reader, slots) if has_counts else None
         self.waiting: dict[int, npt.NDArray[np.float64]] = {}
 
     def add(self, block: CscBlock) -> None:
@@ -266,10 +266,12 @@ class _ByGene:
             add_gene_counts(cells, data, self.totals, self.groups, slot, self.sums.count, *logs)
 
 
-def _cell_totals(reader: Streamed) -> npt.NDArray[np.float64]:
+def _cell_totals(reader: Streamed, slots: Slots) -> npt.NDArray[np.float64]:
     totals = np.zeros(reader.n_rows)
     for block in reader.blocks():
         if isinstance(block, CscBlock):
             weights = block_values(block).astype(np.float64)
+            lengths = np.diff(block.indptr)
+            weights[np.repeat(slots[block.start : block.start + lengths.size] == OUTSIDE, lengths)] = 0.0
             totals = np.add(totals, np.bincount(block.indices, weights=weights, minlength=reader.n_rows))
     return totals

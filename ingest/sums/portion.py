@@ -17,7 +17,7 @@ import polars as pl
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
 from ingest.kernel import Groups, Slots
-from ingest.reader import BLOCK_BYTES, Block, Reader
+from ingest.reader import BLOCK_BYTES, OUTSIDE, Block, Reader
 from ingest.readers.open import open_source
 from ingest.readers.selection import SelectiveReader, Slice
 from ingest.spec import COUNTS, DatasetSpec
@@ -61,9 +61,7 @@ class Portion:
     groups
         Group of each of the rows taken, -1 for none. Shape (rows,).
     slots
-        Gene of every matrix column, -1 for none. Shape (columns,).
-    is_counted
-        Whether a matrix column is summed. Shape (columns,).
+        Gene of every matrix column, -1 for none, -2 where it is no part of a library. Shape (columns,).
     is_whole
         Whether these are all rows of the file.
     cells, published
@@ -78,7 +76,6 @@ class Portion:
     n_genes: int
     groups: Groups
     slots: Slots
-    is_counted: npt.NDArray[np.bool_]
     is_whole: bool
     cells: npt.NDArray[np.float64]
     published: pl.DataFrame
@@ -120,7 +117,7 @@ class Portion:
         transform = transform_of(self.spec, self.published)
         if transform is None and not isinstance(reader, SelectiveReader):
             return reader, groups, self.slots
-        rows, genes = np.flatnonzero(self.groups >= 0), np.flatnonzero(self.is_counted)
+        rows, genes = np.flatnonzero(self.groups >= 0), np.flatnonzero(self.slots != OUTSIDE)
         return Slice(reader, rows, genes, transform), groups[rows], self.slots[genes]
 
 
@@ -169,7 +166,6 @@ def portions_of(
                     axis.genes.height,
                     groups[first:last],
                     axis.slots,
-                    axis.is_counted,
                     (first, last) == (part.start, part.stop),
                     given.cells[part],
                     given.published[part],
