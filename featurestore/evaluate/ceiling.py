@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CORRELATIONS = ("pearson_delta", "centred_pearson")
 ALARM = "centred_pearson"
 """The metric that tells a leak: unlike Pearson delta it holds no noise that conditions share through their control."""
+Labels: TypeAlias = npt.NDArray[Any]
+
 _CLASSES = 10
 _IN_A_CLASS = 12
 
@@ -33,8 +35,10 @@ class Ceiling:
     per_row
         Score of the first half of the cells as a prediction of the second, by metric; of ``mae``, what is expected of
         a prediction without error against all cells. Shape (rows,).
+    truth
+        Centred Pearson that the truth itself would score; NaN where halves say nothing of a row. Shape (rows,).
     split_half
-        Means of these.
+        Means of ``per_row`` over perturbations, each once however many conditions it has, as models are averaged.
     low
         Lower end of the 95 % bootstrap interval of these means.
     replicate
@@ -46,6 +50,7 @@ class Ceiling:
     """
 
     per_row: dict[str, Scores]
+    truth: Scores
     split_half: dict[str, float | None]
     low: dict[str, float | None]
     replicate: dict[str, float | None]
@@ -81,41 +86,74 @@ def ceiling(matrix: FeatureMatrix, halves: Halves, parts: Parts, own: npt.NDArra
             scores = pds(first, whole, distance=distance, left_out=own[test], labels=labels[test])  # type: ignore[arg-type]
             per_row[name][test] = np.where(usable, scores, np.nan)
     strength = np.sqrt(np.nansum(np.where(own, 0.0, halves.whole) ** 2, axis=1))
-    return _summarised(per_row, strength)
+    return _summarised(per_row, strength, labels)
 
 
-def _summarised(per_row: dict[str, Scores], strength: Scores) -> Ceiling:
-    means = {name: float(np.nanmean(v)) if np.isfinite(v).any() else None for name, v in per_row.items()}
-    low, _ = mean_intervals(np.column_stack(list(per_row.values())))
+def _summarised(per_row: dict[str, Scores], strength: Scores, labels: Labels) -> Ceiling:
+    found = {name: _by_perturbation(values, labels) for name, values in per_row.items()}
+    means = {name: _mean(values) for name, values in found.items()}
+    low, _ = mean_intervals(np.column_stack(list(found.values())))
     lows = {name: float(v) if np.isfinite(v) else None for name, v in zip(per_row, low, strict=True)}
+    reliable = {name: _reliability(per_row[name], strength) for name in CORRELATIONS}
     replicate: dict[str, float | None] = {}
     noise_free: dict[str, float | None] = {"mae": means["mae"]}
-    for name in CORRELATIONS:
-        r, least = means[name], lows[name]
-        agrees = r is not None and least is not None and least > 0
-        reliable = _reliability(per_row[name], strength)
-        replicate[name] = float(reliable.mean()) if agrees else None
-        noise_free[name] = float(np.sqrt(reliable).mean()) if agrees else None
-    return Ceiling(per_row, means, lows, replicate, noise_free)
+    for name, values in reliable.items():
+        least = lows[name]
+        agrees = least is not None and least > 0
+        replicate[name] = _mean(_by_perturbation(values, labels)) if agrees else None
+        noise_free[name] = _mean(_by_perturbation(np.sqrt(values), labels)) if agrees else None
+    return Ceiling(per_row, np.sqrt(reliable[ALARM]), means, lows, replicate, noise_free)
+
+
+def _by_perturbation(values: Scores, labels: Labels) -> Scores:
+    """Average the rows of each perturbation that have a value; NaN where none has. Shape (perturbations,)."""
+    _, at = np.unique(labels.astype(str), return_inverse=True)
+    known = np.isfinite(values)
+    n = np.bincount(at[known], minlength=int(at.max()) + 1)
+    total = np.bincount(at[known], weights=values[known], minlength=n.size)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _mean(values: Scores) -> float | None:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 
 def _reliability(r: Scores, strength: Scores) -> Scores:
-    """Correlation of two whole measurements of each row, the mean of rows of like strength; shape (defined rows,)."""
-    defined = np.isfinite(r)
-    order = np.argsort(strength[defined], kind="stable")
-    classes = np.array_split(r[defined][order], max(1, min(_CLASSES, int(defined.sum()) // _IN_A_CLASS)))
-    return np.concatenate([np.full(len(c), 2 * max(c.mean(), 0) / (1 + max(c.mean(), 0))) for c in classes if len(c)])
+    """Correlation of two whole measurements of each row, from the mean of rows of like strength; shape (rows,)."""
+    reliable = np.full(r.size, np.nan)
+    defined = np.flatnonzero(np.isfinite(r))
+    order = defined[np.argsort(strength[defined], kind="stable")]
+    for rows in np.array_split(order, max(1, min(_CLASSES, defined.size // _IN_A_CLASS))):
+        if rows.size:
+            half = max(float(r[rows].mean()), 0.0)
+            reliable[rows] = 2 * half / (1 + half)
+    return reliable
 
 
-def alarms(scores: dict[str, float | None], found: Ceiling | None) -> list[str]:
-    """Name the models that score at or above what the truth itself would: they have seen the answer.
+def alarms(scores: dict[str, Scores], found: Ceiling | None, labels: Labels) -> dict[str, tuple[float, float]]:
+    """Find the models that score at or above what the truth itself would: they have seen the answer.
+
+    Both means are over the rows of which a model says something, perturbation by perturbation.
 
     Parameters
     ----------
     scores
-        Mean centred Pearson of each model.
+        Centred Pearson of each model, shape (rows,); NaN where it is undefined.
     found
         The ceiling; None raises no alarm.
+    labels
+        Perturbation of each row. Shape (rows,).
+
+    Returns
+    -------
+    For each such model its mean score, and that of the truth.
     """
-    limit = None if found is None else found.noise_free[ALARM]
-    return [] if limit is None else [name for name, score in scores.items() if score is not None and score >= limit]
+    rung: dict[str, tuple[float, float]] = {}
+    if found is None or found.noise_free[ALARM] is None:
+        return rung
+    for name, values in scores.items():
+        both = np.isfinite(values) & np.isfinite(found.truth)
+        mean, limit = (_mean(_by_perturbation(np.where(both, v, np.nan), labels)) for v in (values, found.truth))
+        if mean is not None and limit is not None and mean >= limit:
+            rung[name] = mean, limit
+    return rung

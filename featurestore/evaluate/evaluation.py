@@ -103,10 +103,11 @@ class Evaluation:
         """What the comparisons say, in sentences."""
         return sentences(self.comparisons)
 
-    @property
-    def alarms(self) -> list[str]:
-        """Models at or above what the truth itself would score: they have seen the answer."""
-        return alarms({name: self.score(name, ALARM) for name in self.predicted}, self.ceiling)
+    @cached_property
+    def alarms(self) -> dict[str, tuple[float, float]]:
+        """Models at or above what the truth itself would score, with both: they have seen the answer."""
+        scores = {name: self.per_perturbation.filter(model=name)[ALARM].to_numpy() for name in self.predicted}
+        return alarms(scores, self.ceiling, self.matrix.rows["perturbation_id"].to_numpy())
 
     def check(self) -> None:
         """Fail where a model is too good to be honest.
@@ -116,13 +117,13 @@ class Evaluation:
         LeakageError
             A model scores at or above the noise-free ceiling.
         """
-        if self.alarms and self.ceiling is not None:
-            scores = ", ".join(f"{title(name)} {self.score(name, ALARM):.3f}" for name in self.alarms)
+        if self.alarms:
+            scores = [f"{title(name)} {score:.3f} of {limit:.3f}" for name, (score, limit) in self.alarms.items()]
             raise LeakageError(
                 "A model is better than the truth itself could be: a feature holds the answer.",
                 where="centred Pearson of held-out predictions",
-                expected=f"below {self.ceiling.noise_free[ALARM]:.3f}, what halves of the cells allow",
-                got=scores,
+                expected="less than halves of the cells allow, over the perturbations that a model says something of",
+                got=", ".join(scores),
                 do="look for the measured cells among the sources, under another name or in an embedding",
             )
 
@@ -174,7 +175,7 @@ class Evaluation:
             "models": models,
             "comparisons": as_records(self.comparisons),
             "ceiling": None if self.ceiling is None else self.ceiling.to_dict(),
-            "leak_alarms": self.alarms,
+            "leak_alarms": list(self.alarms),
             "sources": self.source_values.to_dicts(),
             "rescaled": self.rescaled.to_dicts(),
             "learning_curves": self.curves.to_dicts(),

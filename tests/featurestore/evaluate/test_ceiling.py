@@ -69,20 +69,56 @@ def test_ceiling__of_halves_that_do_not_agree_is_unknown(measured_twice):
     noise = Halves(first, second, (first + second) / 2, halves.cells)
     found = ceiling(matrix, noise, parts(matrix.rows), np.zeros(truth.shape, dtype=bool))
     assert found.noise_free["centred_pearson"] is None
-    assert alarms({"ridge": 0.9}, found) == []
+    assert alarms({"ridge": np.full(len(truth), 0.9)}, found, matrix.rows["perturbation_id"].to_numpy()) == {}
 
 
 def test_alarm__rings_for_a_feature_that_holds_the_answer_and_for_nothing_else(measured_twice):
     matrix, halves, _ = measured_twice
     models = {"train_mean": TrainMean(), "ridge": RidgeOnSignatures(matrix.columns["block"].to_numpy())}
     honest = evaluate(matrix, models, evidence=Evidence(halves))
-    assert honest.alarms == []
+    assert honest.alarms == {}
     honest.check()
     answers = replace(matrix, elsewhere=matrix.Y)
     leaky = evaluate(answers, models | {"elsewhere": SamePerturbationElsewhere()}, evidence=Evidence(halves))
-    assert leaky.alarms == ["elsewhere"]
+    assert leaky.alarms.keys() == {"elsewhere"}
     with pytest.raises(LeakageError, match="same perturbation elsewhere 1"):
         leaky.check()
+
+
+def strong_and_weak(measured_twice, factor=0.02):
+    """The same, but that the effects of every second perturbation are weak, and which those are."""
+    matrix, halves, truth = measured_twice
+    is_weak = matrix.rows["perturbation_id"].rank("dense").to_numpy() % 2 == 0
+    less = np.where(is_weak[:, None], (1 - factor) * truth, 0.0)
+    parts_of = (halves.first - less, halves.second - less, halves.whole - less)
+    halves = Halves(*parts_of, halves.cells)
+    return replace(matrix, Y=halves.whole.astype(np.float32)), halves, is_weak
+
+
+def test_alarm__compares_over_the_perturbations_that_a_model_says_something_of(measured_twice):
+    matrix, halves, is_weak = strong_and_weak(measured_twice)
+    model = {"elsewhere": SamePerturbationElsewhere()}
+    another = measured_twice[2] + 0.4 * np.random.default_rng(9).normal(size=matrix.Y.shape)
+    for told, of in ((another, ~is_weak), (matrix.Y, is_weak)):
+        answers = np.where(of[:, None], told, np.nan).astype(np.float32)
+        found = evaluate(replace(matrix, elsewhere=answers), model, evidence=Evidence(halves))
+        if told is another:
+            assert found.score("elsewhere", "centred_pearson") > found.ceiling.noise_free["centred_pearson"]
+            assert found.alarms == {}
+        else:
+            assert found.alarms["elsewhere"] == pytest.approx((1.0, found.ceiling.truth[is_weak].mean()), abs=0.05)
+
+
+def test_ceiling__takes_each_perturbation_once_however_many_conditions_it_has(measured_twice):
+    matrix, halves, is_weak = strong_and_weak(measured_twice)
+    own = np.zeros(halves.whole.shape, dtype=bool)
+    once = ceiling(matrix, halves, parts(matrix.rows), own)
+    again = np.concatenate([np.arange(len(is_weak)), *[np.flatnonzero(is_weak)] * 7])
+    sides = (getattr(halves, name)[again] for name in ("first", "second", "whole", "cells"))
+    rows = matrix.rows[again.tolist()]
+    many = ceiling(replace(matrix, rows=rows), Halves(*sides), parts(rows), own[again])
+    assert many.split_half["pearson_delta"] == pytest.approx(once.split_half["pearson_delta"], abs=1e-9)
+    assert many.noise_free["mae"] == pytest.approx(once.noise_free["mae"], rel=0.02)
 
 
 def test_read_halves__of_all_cells_are_the_effects_of_the_release(world, world_files):
