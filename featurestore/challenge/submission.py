@@ -76,14 +76,20 @@ def emit_cells(
     Raises
     ------
     FeatureError
-        Effects are not of the shape that their labels and the genes of the controls make, or counts are wanted of
-        controls that have none.
+        Effects are not of the shape that their labels and the genes of the controls make, or one is of the control;
+        or counts are wanted of controls that have none.
     """
     if effects.shape != (len(perturbations), len(controls.genes)):
         raise FeatureError(
             "The effects do not fit.",
             expected=f"{len(perturbations):,} perturbations x {len(controls.genes):,} genes",
             got=" x ".join(f"{n:,}" for n in effects.shape),
+        )
+    if controls.control in perturbations:
+        raise FeatureError(
+            "An effect is of the control, whose cells are those that are given.",
+            got=f"a row '{controls.control}' among the effects",
+            do="leave it out, or name with --control which cells are the controls",
         )
     if as_counts and not controls.is_counts:
         raise FeatureError("Counts can only be made of counts.", where=controls.name, got="log1p values")

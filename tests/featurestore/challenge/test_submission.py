@@ -131,3 +131,9 @@ def test_true_effects__made_into_cells_score_far_better_than_none(controls, effe
     assert good["mae_levels"] < 0.01 < bad["mae_levels"]
     assert good["pds"] == 1.0
     assert good["overlap_at_n"] > bad["overlap_at_n"] + 0.3
+
+
+def test_emit__refuses_an_effect_of_the_control(controls, effects):
+    labels = [controls.control, *NAMES[1:]]
+    with pytest.raises(FeatureError, match="An effect is of the control"):
+        emit_cells(controls, effects, labels, n_cells=9)
