@@ -104,7 +104,10 @@ def make_block(
         return skipped(facts, len(matched), "none of the named genes is measured", likeness)
     reduction = gene_reduction(matched, names)
     if components is not None:
-        present = external[np.isfinite(external).any(axis=1)]
+        has = np.isfinite(external)
+        present, known = external[has.any(axis=1)], has.any(axis=0)
+        if not known.all():
+            present, matched = present[:, known], matched[:, known]
         if len(present) < _FEWEST_CONDITIONS or not np.nanstd(present, axis=0).any():
             return skipped(facts, len(matched), "too few conditions, or none that differ, for components", likeness)
         reduction = component_reduction(present, matched, components)

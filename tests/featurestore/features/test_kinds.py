@@ -263,6 +263,13 @@ def test_average__components_are_those_of_the_averages(two_datasets):
     np.testing.assert_allclose(matrix.X[labels.index("G9")], pca.transform(mean[5:6])[0], atol=1e-4)
 
 
+def test_average__components_ignore_genes_that_only_the_rows_experiment_has(two_datasets):
+    more = ('average = "equal"', "components = 3")
+    alone = build(two_datasets, spec_of(external("signature", *more)))
+    both = external("signature", *more).replace('["external"]', '["target", "external"]')
+    np.testing.assert_array_equal(build(two_datasets, spec_of(both)).X, alone.X)
+
+
 @pytest.mark.parametrize(
     ("rule", "refused"),
     [
