@@ -68,7 +68,7 @@ def _blocks(
     if isinstance(feature, EmbeddingFeature):
         report(f"reading {feature.file}")
         return [embedding_block(warehouse, feature, measured.rows)]
-    if isinstance(feature, SignatureFeature) and feature.average is not None:
+    if isinstance(feature, SignatureFeature) and feature.average is not None and sources:
         return [average_block(warehouse, feature, sources, measured, elsewhere, spec.allow, report)]
     blocks = []
     for source in sources:

@@ -27,7 +27,8 @@ class Measured:
     genes
         Genes that any of them has, with gene_id and gene_symbol.
     effects
-        float32, shape (rows, genes); NaN where a pair was not measured.
+        float32, shape (rows, genes); NaN where a pair was not measured. Shape (rows, 0) where there is no answer yet:
+        sources are then compared with nothing.
     effect_kind
         Scale of the effects.
     """
@@ -38,8 +39,8 @@ class Measured:
     effect_kind: str
 
     def shared_genes(self, genes: pl.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Return the positions of the genes in common: in the given frame, and here."""
-        ours = self.genes.select("gene_id").with_row_index("ours")
+        """Return the positions of the genes in common: in the given frame, and here; none where there is no answer."""
+        ours = self.genes.select("gene_id").head(self.effects.shape[1]).with_row_index("ours")
         both = genes.select("gene_id").with_row_index("theirs").join(ours, on="gene_id", how="inner").sort("ours")
         return both["theirs"].to_numpy().astype(np.intp), both["ours"].to_numpy().astype(np.intp)
 

@@ -54,6 +54,17 @@ def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
     return frame.join(whole.drop("original", strict=False), on="at", how="left", maintain_order="left").drop("at")
 
 
+def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
+    """Describe perturbations by name, as conditions are described: target genes or compound; one line per name."""
+    ledger = harmonise(store, names.to_list())
+    target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
+    return ledger.select(
+        perturbation_id=pl.coalesce(target, "original"),
+        target_gene_ids=pl.when(is_gene & target.is_not_null()).then(target.str.split("+")),
+        compound_id=pl.when(~is_gene).then(target),
+    )
+
+
 def _look_up(frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     """Find the best kind of identifier that each name is, and what it then means."""
     name = pl.col("name").str.strip_chars().str.replace(_VERSION, "$1")

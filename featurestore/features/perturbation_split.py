@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.model_selection import BaseCrossValidator
 
+from featurestore.features.identifiers import perturbed
 from featurestore.features.perturbations import assign_folds, shared_target_groups
-from featurestore.features.transformer import perturbed
 from featurestore.warehouse import Warehouse
 
 Positions = npt.NDArray[np.intp]

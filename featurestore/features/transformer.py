@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +18,41 @@ from sklearn.utils.validation import check_is_fitted
 from featurestore.errors import FeatureError
 from featurestore.features.block import Block
 from featurestore.features.blocks import make_blocks
+from featurestore.features.builder import build
 from featurestore.features.elsewhere import Elsewhere, Measured
-from featurestore.features.guard import check_sources
-from featurestore.features.identifiers import harmonise
-from featurestore.features.kinds import ContextFeature, EmbeddingFeature, External, TargetExpressionFeature
-from featurestore.features.selection import Source, select, select_sources
+from featurestore.features.guard import leaves_own_out
+from featurestore.features.identifiers import perturbed
+from featurestore.features.kinds import (
+    ContextFeature,
+    EmbeddingFeature,
+    External,
+    ExternalEffects,
+    TargetExpressionFeature,
+)
+from featurestore.features.selection import Source, select_sources
 from featurestore.features.spec import FeatureSpec, read_spec, spec_of
 from featurestore.warehouse import Warehouse
 
+if TYPE_CHECKING:
+    from featurestore.features.feature_matrix import FeatureMatrix
+
 _NOBODY = "-"
+_NO_GENES = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})
 
 
 class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn perturbations into features of other experiments.
 
     Components are fitted on external conditions alone, so nothing of the rows' own answers is learnt; what a row lacks
-    is NaN. A feature that no perturbation seen by ``fit`` has is not among the columns.
+    is NaN. A feature that no perturbation seen by ``fit`` has is not among the columns. Where the spec has a target,
+    ``fit`` builds its matrix, or takes it from the warehouse, and so refuses what :func:`build` refuses; averages leave
+    out every experiment of the target, since a perturbation does not say which of them it is from.
 
     Parameters
     ----------
     store
-        Path of a warehouse, or an open one; copied and pickled by its path and snapshot.
+        Path of a warehouse, or an open one; copied and pickled by its path and snapshot. What is transformed is read
+        from the snapshot that was fitted: the spec's, else the open one's, else the latest.
     spec
         A feature spec (or the path of its file), whose target's experiments are refused as sources; or a list of
         features as dictionaries, such as ``[{"kind": "signature", "datasets": ["replogle_2022_rpe1"]}]``.
@@ -85,10 +101,16 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         LeakageError
-            A feature looks in the target's experiment.
+            A feature looks in the target's experiment, or in a lookalike of it.
+        FeatureError
+            A licence is refused, a feature needs rows of another kind, or no source knows these perturbations.
         """
         self._note_input(X)
-        blocks = self._blocks(_names(X))
+        spec = self._spec()
+        with self._opened(spec.snapshot) as store:
+            self._snapshot = store.snapshot.number
+            self._own_experiments, self._genes = _checked(store, spec)
+            blocks = self._blocks(store, spec, _names(X))
         self.feature_names_out_ = np.array([name for b in blocks for name in b.columns["name"]], dtype=object)
         self.blocks_ = np.array([b.name for b in blocks for _ in range(b.columns.height)], dtype=object)
         if not len(self.feature_names_out_):
@@ -105,7 +127,9 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = _names(X)
         values = np.full((len(names), len(self.feature_names_out_)), np.nan, dtype=np.float32)
         place = {name: i for i, name in enumerate(self.feature_names_out_)}
-        for block in self._blocks(names):
+        with self._opened(self._snapshot) as store:
+            blocks = self._blocks(store, self._spec(), names)
+        for block in blocks:
             pairs = [(place[name], i) for i, name in enumerate(block.columns["name"]) if name in place]
             if pairs:
                 ours, theirs = map(list, zip(*pairs, strict=True))
@@ -131,32 +155,25 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if hasattr(X, "columns"):
             self.feature_names_in_ = np.array(list(X.columns), dtype=object)
 
-    def _blocks(self, names: pl.Series) -> list[Block]:
-        if isinstance(self.store, Warehouse):
-            return self._blocks_from(self.store, names)
-        spec = self.spec if isinstance(self.spec, FeatureSpec | str | Path) else None
-        with Warehouse(self.store, None if spec is None else read_spec(spec).snapshot) as store:
-            return self._blocks_from(store, names)
+    @contextmanager
+    def _opened(self, snapshot: int | None) -> Iterator[Warehouse]:
+        """Open the store at a snapshot, unless it is open there."""
+        if isinstance(self.store, Warehouse) and snapshot in (None, self.store.snapshot.number):
+            yield self.store
+            return
+        path = (self.store.url or self.store.path) if isinstance(self.store, Warehouse) else self.store
+        with Warehouse(path, snapshot) as store:
+            yield store
 
-    def _blocks_from(self, store: Warehouse, names: pl.Series) -> list[Block]:
-        spec = self._spec()
-        if any(isinstance(feature, ContextFeature | TargetExpressionFeature) for feature in spec.feature):
-            raise FeatureError(
-                "Features of a context need rows that have one.",
-                expected="signature, response, phenotype or embedding features",
-                do="build a matrix with store.build(spec) instead",
-            )
-        if spec.target.dataset == _NOBODY:
-            sources = select_sources(store, spec.feature, self.effect_kind, "SignatureFeatures")
-        else:
-            selection = select(store, spec)
-            check_sources(selection.target, selection.sources, spec.allow)
-            sources = selection.sources
-        sources = [kept for source in sources if (kept := self._kept(source)) is not None]
+    def _blocks(self, store: Warehouse, spec: FeatureSpec, names: pl.Series) -> list[Block]:
+        effect_kind = self.effect_kind if spec.target.dataset == _NOBODY else spec.target.effect_kind
+        every = select_sources(store, spec.feature, effect_kind, spec.name)
+        sources = [kept for source in every if (kept := self._kept(source)) is not None]
         rows, index = _rows(store, names, self.perturbation_kind)
-        measured = Measured(rows, _NO_GENES, np.empty((rows.height, 0), dtype=np.float32), spec.target.effect_kind)
+        unknown = np.empty((rows.height, 0), dtype=np.float32)
+        measured = Measured(rows, self._genes, unknown, spec.target.effect_kind)
         blocks = make_blocks(store, spec, sources, measured, Elsewhere(measured), lambda _: None)
-        return [Block(b.name, b.values[index], b.columns, b.per_row, b.facts, b.origins, b.likeness) for b in blocks]
+        return [replace(block, values=block.values[index]) for block in blocks]
 
     def _spec(self) -> FeatureSpec:
         if isinstance(self.spec, FeatureSpec | str | Path):
@@ -174,14 +191,39 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return spec.model_copy(update={"feature": features})
 
     def _kept(self, source: Source) -> Source | None:
-        if not self.withhold:
+        """Drop the conditions that are not to be looked at; None where no others are left."""
+        withheld = [*self.withhold, *(self._own_experiments if leaves_own_out(source) else ())]
+        if not withheld:
             return source
-        conditions = source.conditions.filter(~pl.col("experiment_id").is_in(list(self.withhold)))
-        kept = Source(source.feature, source.dataset_id, source.context_id, source.effect_kind, conditions)
-        return None if conditions.is_empty() else kept
+        conditions = source.conditions.filter(~pl.col("experiment_id").is_in(withheld))
+        return None if conditions.is_empty() else replace(source, conditions=conditions)
 
 
-_NO_GENES = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})
+def _checked(store: Warehouse, spec: FeatureSpec) -> tuple[list[str], pl.DataFrame]:
+    """Refuse what a matrix of the spec is refused for, and return the target's experiments and genes, if there is one.
+
+    Raises
+    ------
+    LeakageError, FeatureError
+        As :meth:`SignatureFeatures.fit`.
+    """
+    of_context = any(isinstance(feature, ContextFeature | TargetExpressionFeature) for feature in spec.feature)
+    if of_context or spec.target.unit == "pair":
+        raise FeatureError(
+            "Features of a context or of pairs need rows that have one.",
+            expected="signature, response, phenotype or embedding features of conditions",
+            do="build a matrix with store.build(spec) instead",
+        )
+    if spec.target.dataset != _NOBODY:
+        matrix = cast("FeatureMatrix", build(store, spec))
+        return matrix.manifest["guard"]["experiments"]["target_experiments"], matrix.genes
+    if any(isinstance(feature, ExternalEffects) and feature.genes == "shared" for feature in spec.feature):
+        raise FeatureError(
+            "Genes can only be shared with a target.",
+            where='genes = "shared"',
+            do="give a feature spec, which has one, or name the genes",
+        )
+    return [], _NO_GENES
 
 
 def _names(X: Any) -> pl.Series:  # noqa: N803
@@ -203,17 +245,6 @@ def _names(X: Any) -> pl.Series:  # noqa: N803
         raise ValueError(f"expected one column of perturbation names, got shape {values.shape}")
     names = [None if name is None or name != name else str(name) for name in values]  # noqa: PLR0124, NaN
     return pl.Series(names, dtype=pl.String())
-
-
-def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
-    """Describe perturbations by name, as conditions are described: target genes or compound; one line per name."""
-    ledger = harmonise(store, names.to_list())
-    target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
-    return ledger.select(
-        perturbation_id=pl.coalesce(target, "original"),
-        target_gene_ids=pl.when(is_gene & target.is_not_null()).then(target.str.split("+")),
-        compound_id=pl.when(~is_gene).then(target),
-    )
 
 
 def _rows(store: Warehouse, names: pl.Series, kind: str | None) -> tuple[pl.DataFrame, npt.NDArray[np.intp]]:

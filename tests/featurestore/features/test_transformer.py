@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import featurestore as fs
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import build
+from featurestore.features.spec import parse_spec, read_spec
 
 BLOCKS = [{"kind": "signature", "datasets": ["external"], "components": 3}]
 NAMES = np.array([f"S{i:03d}" for i in range(5, 17)])
@@ -37,6 +39,111 @@ def test_signature_features__are_those_of_a_matrix(two_datasets, make_spec):
     transformer = fs.SignatureFeatures(two_datasets, BLOCKS)
     np.testing.assert_array_equal(transformer.fit_transform(symbols), matrix.X)
     assert transformer.get_feature_names_out().tolist() == matrix.columns["name"].to_list()
+
+
+BOTH = "datasets = ['target', 'external']\naverage = 'equal'"
+KINDS = {
+    "signature": "kind = 'signature'\ndatasets = ['external']",
+    "most variable": "kind = 'signature'\ndatasets = ['external']\ngenes = { most_variable = 7 }",
+    "components": "kind = 'signature'\ndatasets = ['external']\ncomponents = 3",
+    "average": f"kind = 'signature'\n{BOTH}",
+    "average by cells": "kind = 'signature'\ndatasets = ['target', 'external']\naverage = 'cells'",
+    "components of averages": f"kind = 'signature'\n{BOTH}\ncomponents = 3",
+    "response": "kind = 'response'\ndatasets = ['external']",
+    "response components": "kind = 'response'\ndatasets = ['external']\ncomponents = 2",
+    "embedding": "kind = 'embedding'\nfile = 'vectors.csv'\nkey = 'gene'",
+}
+SHARED = {name: f"{KINDS[name]}\ngenes = 'shared'" for name in ("signature", "average", "components", "response")}
+
+
+@pytest.mark.parametrize(
+    ("feature", "has_target"),
+    [
+        *(pytest.param(text, True, id=f"target, {name}") for name, text in KINDS.items()),
+        *(pytest.param(text, True, id=f"target, shared, {name}") for name, text in SHARED.items()),
+        *(pytest.param(text, False, id=f"no target, {name}") for name, text in KINDS.items()),
+    ],
+)
+def test_signature_features__equal_the_columns_of_a_matrix(two_datasets, tmp_path, feature, has_target):
+    (tmp_path / "vectors.csv").write_text("gene,x,y\nS003,1,2\nS007,3,4\n")
+    (tmp_path / "spec.toml").write_text(f"[target]\ndataset = 'target'\n[[feature]]\n{feature}\n[split]\nfolds = 3\n")
+    spec = read_spec(tmp_path / "spec.toml")
+    matrix = build(two_datasets, spec)
+    transformer = fs.SignatureFeatures(two_datasets, spec, perturbation_kind="crispri")
+    if not has_target:
+        features = [spec.feature[0].model_dump(exclude_none=True)]
+        transformer.set_params(spec=features, withhold=["target:CVCL_A"])
+    values = transformer.fit_transform(matrix.rows["target_symbols"].list.first().to_list())
+    names = matrix.columns["name"].to_list()
+    at = [names.index(name) for name in transformer.get_feature_names_out()]
+    assert np.isfinite(values).any(axis=0).all()
+    np.testing.assert_allclose(values, matrix.X[:, at], rtol=1e-4, atol=1e-5)
+    assert np.isnan(np.delete(matrix.X, at, axis=1)).all(), "genes that only the target measures"
+
+
+@pytest.fixture
+def three_datasets(writer, make_condition, gene_ids):
+    """'target' in A and in B, 'copy' of its A, and 'external' in C, of the same 12 genes; and their effects."""
+    rng = np.random.default_rng(3)
+    effects = rng.normal(size=(36, len(gene_ids)))
+    conditions = [make_condition(f"G{i}", context) for context in "ABC" for i in range(12)]
+    writer.dataset("target", conditions[:24], effects[:24])
+    writer.dataset("copy", conditions[:12], effects[:12] + 1e-3 * rng.normal(size=(12, len(gene_ids))))
+    writer.dataset("external", conditions[24:], effects[24:])
+    with writer.open() as store:
+        yield store, effects.reshape(3, 12, -1)
+
+
+def spec_of(sources, more=""):
+    return parse_spec(
+        f"{more}\n[target]\ndataset = 'target'\n[[feature]]\nkind = 'signature'\n{sources}\n[split]\nfolds = 3\n"
+    )
+
+
+def test_signature_features__leave_every_experiment_of_the_target_out_of_averages(three_datasets):
+    store, effects = three_datasets
+    symbols = [f"S{i + 1:03d}" for i in range(12)]
+    for components in (None, 3):
+        transformer = fs.SignatureFeatures(store, spec_of(BOTH), components=components)
+        alone = fs.SignatureFeatures(store, [{"kind": "signature", "datasets": ["external"]}], components=components)
+        np.testing.assert_allclose(transformer.fit_transform(symbols), alone.fit_transform(symbols), atol=1e-6)
+    np.testing.assert_allclose(alone.set_params(components=None).fit_transform(symbols), effects[2].astype(np.float32))
+    with pytest.raises(FeatureError, match="No source says anything"):
+        fs.SignatureFeatures(
+            store, spec_of("datasets = ['target']\naverage = 'equal'\nwhere = \"context_label='B'\"")
+        ).fit(symbols)
+
+
+def test_signature_features__refuse_what_a_matrix_is_refused_for(three_datasets, pair_spec):
+    store, _ = three_datasets
+    with pytest.raises(LeakageError, match="looks like the target under another name"):
+        fs.SignatureFeatures(store, spec_of("datasets = ['copy']")).fit(["S001"])
+    with pytest.raises(LeakageError, match="looks like the target under another name"):
+        fs.SignatureFeatures(store, spec_of("datasets = ['copy', 'external']\naverage = 'equal'")).fit(["S001"])
+    forbidden = spec_of("datasets = ['external']", "licence = { forbid = ['licence of external'] }")
+    with pytest.raises(FeatureError, match="external: licence of external"):
+        fs.SignatureFeatures(store, forbidden).fit(["S001"])
+    with pytest.raises(FeatureError, match="need rows that have one"):
+        fs.SignatureFeatures(store, pair_spec()).fit(["S001"])
+    shared = [{"kind": "signature", "datasets": ["external"], "genes": "shared"}]
+    with pytest.raises(FeatureError, match="only be shared with a target"):
+        fs.SignatureFeatures(store, shared).fit(["S001"])
+
+
+def test_signature_features__are_read_from_the_snapshot_of_the_spec_and_of_the_fit(
+    three_datasets, writer, make_condition
+):
+    store, effects = three_datasets
+    pinned = spec_of("datasets = ['external']", "snapshot = 1")
+    by_path = fs.SignatureFeatures(store.path, spec_of("datasets = ['external']")).fit(["S001"])
+    writer.dataset("external", [make_condition("G0", "C")], np.full((1, 30), 7.0), release="r2")
+    with writer.open() as latest:
+        assert latest.snapshot.number == 2
+        for place in (latest, store, store.path):
+            found = fs.SignatureFeatures(place, pinned).fit_transform(["S001"])
+            np.testing.assert_array_equal(found[0], effects[2, 0].astype(np.float32))
+        np.testing.assert_array_equal(by_path.transform(["S001"])[0], effects[2, 0].astype(np.float32))
+        assert (fs.SignatureFeatures(latest, [BLOCKS[0] | {"components": None}]).fit_transform(["S001"]) == 7).all()
 
 
 def test_signature_features__know_genes_by_any_name_and_combinations(two_datasets, gene_ids):
@@ -133,7 +240,7 @@ def named(X):
 
 
 def test_signature_features__pass_every_check_of_scikit_learn_where_numbers_stand_for_names(two_datasets, monkeypatch):
-    monkeypatch.setattr(OfNumbers, "_blocks", lambda self, names: self._blocks_from(two_datasets, names))
+    monkeypatch.setattr(OfNumbers, "_opened", lambda _, snapshot: nullcontext(two_datasets))
     blocks = [{**BLOCKS[0], "where": "context_label = 'B'"}]
     results = check_estimator(OfNumbers("read from a store that is open", blocks), on_fail=None, on_skip=None)
     failed = {each["check_name"]: each["exception"] for each in results if each["status"] == "failed"}
