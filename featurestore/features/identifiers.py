@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _VERSION = r"^(ENS[A-Z]*G\d+)\.\d+$"
 _KINDS = ("gene id", "HGNC accession", "Entrez id", "approved symbol", "retired id", "previous symbol", "alias")
 _COMPOUND_KINDS = ("compound id", "compound name")
-AMBIGUOUS, UNMAPPED = "ambiguous", "unmapped"
+MAPPED, AMBIGUOUS, UNMAPPED = "mapped", "ambiguous", "unmapped"
+_STATUS = pl.Enum([MAPPED, AMBIGUOUS, UNMAPPED])
+"""From the best to the worst; a combination is as good as its worst part."""
 
 
 def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
@@ -47,7 +49,7 @@ def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
         joined = found.group_by(at="combination").agg(
             pl.when(pl.col("target_id").null_count() == 0).then(pl.col("target_id").unique().sort().str.join("+")),
             entity=pl.col("entity").drop_nulls().first(),
-            status=pl.col("status").max(),
+            status=pl.col("status").cast(_STATUS).max().cast(pl.String()),
             method=pl.lit("combination"),
         )
         whole = whole.update(joined, on="at")
@@ -79,7 +81,7 @@ def _look_up(frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
             method=pl.col("kind").first(),
         )
         .with_columns(
-            status=pl.when(pl.col("target_id").list.len() > 1).then(pl.lit(AMBIGUOUS)).otherwise(pl.lit("mapped")),
+            status=pl.when(pl.col("target_id").list.len() > 1).then(pl.lit(AMBIGUOUS)).otherwise(pl.lit(MAPPED)),
             target_id=pl.when(pl.col("target_id").list.len() == 1).then(pl.col("target_id").list.first()),
         )
     )
