@@ -145,7 +145,7 @@ class FeatureMatrix:
         FeatureError
             A source's licence is forbidden or unknown, or the folder cannot be written to.
         """
-        refuse_licences(self.manifest["licences"], forbid)
+        refuse_licences(self.manifest["licences"].items(), forbid)
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -192,7 +192,7 @@ class EmbeddingFeature(_Feature):
     Parameters
     ----------
     file
-        The file; a relative path starts at the spec's folder.
+        The file; a relative path starts at the spec's folder. Two files of one spec have two names.
     key
         Column, or array of an npz, that identifies the vectors: gene ids, symbols or numbers, compound ids or names.
         The first that holds text by default.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -26,19 +26,20 @@ def check_licences(rule: Licence, rows: pl.DataFrame, blocks: Sequence[Block]) -
     FeatureError
         There is one; every one is named.
     """
-    terms = dict(rows.select("dataset_id", "licence").unique().iter_rows())
-    for block in blocks:
-        terms |= {origin["dataset_id"]: origin["licence"] for origin in block.origins}
+    terms = set(rows.select("dataset_id", "licence").unique().iter_rows())
+    terms |= {(origin["dataset_id"], origin["licence"]) for block in blocks for origin in block.origins}
     refuse_licences(terms, rule.forbid, rule.allow)
 
 
-def refuse_licences(terms: Mapping[str, str | None], forbid: Sequence[str], allow: Sequence[str] | None = None) -> None:
+def refuse_licences(
+    terms: Iterable[tuple[str, str | None]], forbid: Sequence[str], allow: Sequence[str] | None = None
+) -> None:
     """Refuse datasets by their licences; an unknown licence is refused wherever there is a rule.
 
     Parameters
     ----------
     terms
-        Licence of each dataset.
+        Datasets and their licences; a dataset that has several is listed with each.
     forbid
         Licences, or ``non-commercial`` for all that exclude commercial use.
     allow
@@ -49,17 +50,15 @@ def refuse_licences(terms: Mapping[str, str | None], forbid: Sequence[str], allo
     FeatureError
         A dataset is refused; every one is named.
     """
-    refused = [
-        f"{name}: {terms[name] or 'unknown'}" for name in sorted(terms) if _is_refused(terms[name], forbid, allow)
-    ]
+    refused = {(name, licence or "unknown") for name, licence in terms if _is_refused(licence, forbid, allow)}
     if refused:
         rules = [f"none of {', '.join(forbid)}"] if forbid else []
         rules += [f"one of {', '.join(allow)}"] if allow is not None else []
         raise FeatureError(
-            f"The licences of {len(refused)} datasets are not allowed here.",
+            f"The licences of {len({name for name, _ in refused})} datasets are not allowed here.",
             where="the licence gate",
             expected=" and ".join(rules),
-            got="\n            ".join(sorted(refused)),
+            got="\n            ".join(f"{name}: {licence}" for name, licence in sorted(refused)),
             do="leave these datasets out",
         )
 

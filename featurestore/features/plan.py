@@ -230,8 +230,8 @@ def _shared_experiment(spec: FeatureSpec, source: Source, measured: Measured) ->
 def _refused_licence(spec: FeatureSpec, conditions: pl.DataFrame) -> str | None:
     """Say whether the spec refuses the terms of a source."""
     try:
-        terms = dict(conditions.select("dataset_id", "licence").unique().iter_rows())
-        refuse_licences(terms, spec.licence.forbid, spec.licence.allow)
+        terms = conditions.select("dataset_id", "licence").unique()
+        refuse_licences(terms.iter_rows(), spec.licence.forbid, spec.licence.allow)
     except FeatureError as error:
         return f"its licence is not allowed: {error.got}"
     return None

@@ -57,7 +57,7 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection
 
     warehouse.snapshot.release_of(dataset_id)
     facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
-    refuse_licences({dataset_id: facts["licence"][0]}, list(forbid))
+    refuse_licences([(dataset_id, facts["licence"][0])], list(forbid))
     conditions = warehouse.frame(_CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
     query = "select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id order by gene_index"
     genes = warehouse.frame(query, {"dataset_id": dataset_id})

@@ -271,7 +271,10 @@ def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Pa
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()]
         raise spec_error(faults, where) from None
-    return spec if folder is None else _with_files_in(spec, folder)
+    spec = spec if folder is None else _with_files_in(spec, folder)
+    if faults := list(_file_faults(spec)):
+        raise spec_error(faults, where)
+    return spec
 
 
 def _with_files_in(spec: FeatureSpec, folder: Path) -> FeatureSpec:
@@ -282,6 +285,22 @@ def _with_files_in(spec: FeatureSpec, folder: Path) -> FeatureSpec:
         for feature in spec.feature
     ]
     return spec.model_copy(update={"feature": features})
+
+
+def _file_faults(spec: FeatureSpec) -> Iterable[str]:
+    """Say where a file has the name of another, or the terms that it does not have elsewhere: files go by name."""
+    known: dict[str, tuple[int, Path, str | None]] = {}
+    for i, feature in enumerate(spec.feature, start=1):
+        if not isinstance(feature, EmbeddingFeature):
+            continue
+        path = Path(feature.file).resolve()
+        name = Path(feature.file).name
+        first, other, licence = known.setdefault(name, (i, path, feature.licence))
+        if path != other:
+            yield f"feature {i}, file: feature {first} has another file named '{name}': rename one of them"
+        elif feature.licence != licence:
+            terms = f"{licence or 'unknown'} in feature {first}, {feature.licence or 'unknown'} here"
+            yield f"feature {i}, licence: '{name}' has two licences: {terms}"
 
 
 def spec_error(faults: Iterable[str], where: str) -> SpecError:

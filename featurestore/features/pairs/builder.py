@@ -181,8 +181,8 @@ def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:
 
 def _check_licences(selection: Selection, spec: FeatureSpec) -> None:
     frames = [selection.target, *(source.conditions for source in selection.sources)]
-    terms = dict(pl.concat(frame.select("dataset_id", "licence").unique() for frame in frames).iter_rows())
-    terms |= {f"file:{Path(f.file).name}": f.licence for f in spec.feature if isinstance(f, EmbeddingFeature)}
+    terms = set(pl.concat(frame.select("dataset_id", "licence").unique() for frame in frames).iter_rows())
+    terms |= {(f"file:{Path(f.file).name}", f.licence) for f in spec.feature if isinstance(f, EmbeddingFeature)}
     refuse_licences(terms, spec.licence.forbid, spec.licence.allow)
 
 

@@ -285,11 +285,22 @@ def test_licence__gate_names_what_it_refuses(rule, refused):
     terms = {"external": "CC-BY-NC-4.0", "target": None}
     rules = parse_spec(TARGET + '[[feature]]\nkind = "context"\n[licence]\n' + rule).licence
     if not refused:
-        refuse_licences(terms, rules.forbid, rules.allow)
+        refuse_licences(terms.items(), rules.forbid, rules.allow)
         return
     with pytest.raises(FeatureError, match="not allowed here") as caught:
-        refuse_licences(terms, rules.forbid, rules.allow)
+        refuse_licences(terms.items(), rules.forbid, rules.allow)
     assert [line.strip() for line in caught.value.got.splitlines()] == refused
+
+
+def test_licence__gate_looks_at_every_licence_of_a_file(two_datasets, tmp_path):
+    write_embedding(tmp_path, "csv", ["S003", "S007"], np.array([[1.0, 5.0], [2.0, 7.0]]))
+    more = f'{SPLIT}[licence]\nforbid = ["non-commercial", "licence of nobody"]\n'
+    spec = spec_of(f'kind = "embedding"\nfile = "{tmp_path}/vectors.csv"\nlicence = "CC-BY-NC-4.0"', more=more)
+    second = spec.feature[0].model_copy(update={"name": "again", "licence": "MIT"})
+    for features in ([spec.feature[0], second], [second, spec.feature[0]]):
+        with pytest.raises(FeatureError, match="licences of 1 datasets") as caught:
+            build(two_datasets, spec.model_copy(update={"feature": features}))
+        assert caught.value.got == "file:vectors.csv: CC-BY-NC-4.0"
 
 
 def test_licence__gate_of_a_spec_refuses_the_matrix(two_datasets):

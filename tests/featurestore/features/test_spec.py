@@ -111,6 +111,28 @@ def test_spec__says_what_is_wrong(text, part):
     assert part in str(faults(text))
 
 
+def test_read_spec__refuses_two_files_of_one_name_and_two_licences_of_one_file(tmp_path):
+    path = tmp_path / "features.toml"
+
+    def embeddings(*lines):
+        blocks = (f'[[feature]]\nkind = "embedding"\nname = "e{i}"\n{line}\n' for i, line in enumerate(lines))
+        path.write_text('[target]\ndataset = "a"\n' + "".join(blocks))
+        return read_spec(path)
+
+    same = embeddings(
+        'file = "esm2/vectors.csv"', f'file = "{tmp_path}/go/../esm2/vectors.csv"', 'file = "go/terms.csv"'
+    )
+    assert [feature.name for feature in same.feature] == ["e0", "e1", "e2"]
+    with pytest.raises(SpecError) as caught:
+        embeddings(
+            'file = "esm2/v.csv"\nlicence = "MIT"', 'file = "go/v.csv"', 'file = "esm2/v.csv"\nlicence = "CC0-1.0"'
+        )
+    assert [line.strip() for line in caught.value.got.splitlines()] == [
+        "feature 2, file: feature 1 has another file named 'v.csv': rename one of them",
+        "feature 3, licence: 'v.csv' has two licences: MIT in feature 1, CC0-1.0 here",
+    ]
+
+
 def test_read_spec__returns_a_spec_as_it_is_and_reads_a_path(tmp_path):
     path = tmp_path / "features.toml"
     path.write_text(SHORT)
