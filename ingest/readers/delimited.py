@@ -25,6 +25,7 @@ from ingest.readers.damage import telling_damage
 from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text, text_lines
 
 Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 
 SEPARATORS = (b"\t", b",", b";")
 COMMENT = b"#"
@@ -102,19 +103,32 @@ class Delimited:
             )
         return fields
 
-    def numbers(self, number: int, line: bytes, columns: Sequence[int]) -> Doubles:
-        """Read some columns of a line as numbers; missing is NaN.
+    def places(self, columns: Sequence[int]) -> Integers | None:
+        """Return where columns, in any order, are among as many last ones of a line; None where others are there."""
+        first = len(self.names) - len(columns)
+        return np.array(columns) - first if sorted(columns) == list(range(first, len(self.names))) else None
+
+    def numbers(self, number: int, line: bytes, columns: Sequence[int], places: Integers | None) -> Doubles:
+        """Read some columns of a line as numbers, in their order; missing is NaN.
+
+        Parameters
+        ----------
+        number, line
+            From `lines`.
+        columns
+            Which to read.
+        places
+            Of these columns, from :meth:`places`; lines whose last fields are all wanted are read at once.
 
         Raises
         ------
         SourceFormatError
             A field is no number.
         """
-        n_before = len(self.names) - len(columns)
-        if columns and columns[0] == n_before and b'"' not in line:
-            values = _all_numbers(self.fields(number, line, n_before)[-1], self.separator)
+        if columns and places is not None and b'"' not in line:
+            values = _all_numbers(self.fields(number, line, len(self.names) - len(columns))[-1], self.separator)
             if values is not None and len(values) == len(columns):
-                return values
+                return values[places]
         fields = self.fields(number, line)
         try:
             return np.array([math.nan if fields[c] in MISSING else _number(fields[c]) for c in columns])

@@ -152,10 +152,11 @@ def _stream(
 ) -> Iterator[Doubles]:
     """Stream columns of numbers, some lines at a time. Shape (lines, columns)."""
     waiting: list[Doubles] = []
+    places = table.places(columns)
     for at, (number, line) in enumerate(table.lines()):
         if wanted is not None and at not in wanted:
             continue
-        waiting.append(table.numbers(number, line, columns))
+        waiting.append(table.numbers(number, line, columns, places))
         if len(waiting) == height:
             yield np.stack(waiting)
             waiting = []

@@ -60,10 +60,11 @@ def test_selected__is_that_part_of_the_whole(tmp_path, genes_in):
     else:
         path = write_genes_by_samples(tmp_path / "x.csv", MATRIX, ROWS["index"].to_list(), GENES, "plain")
     reader = TableReader(path, genes_in)
-    rows, genes = np.array([0, 2]), np.array([3, 0])
+    rows = np.array([0, 2])
     for size in (1, 2**20):
-        values = np.concatenate([block.values for block in reader.selected(rows, genes, size)])
-        np.testing.assert_array_equal(values, MATRIX[np.ix_(rows, genes)])
+        for genes in (np.array(order) for order in ([3, 0], [0, 2, 3, 1], [2, 3], [0, 1, 2, 3])):
+            values = np.concatenate([block.values for block in reader.selected(rows, genes, size)])
+            np.testing.assert_array_equal(values, MATRIX[np.ix_(rows, genes)])
     reader.close()
 
 

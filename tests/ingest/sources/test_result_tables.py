@@ -304,6 +304,19 @@ def test_op3__a_wide_table_without_a_key_is_named_by_what_it_describes(tmp_path)
         assert store.frame("select distinct effect_kind from signature").item() == "signed_log10_p"
 
 
+def test_files__that_order_genes_differently_give_each_gene_its_own_value(tmp_path):
+    (tmp_path / "a.csv").write_text("id,gene,TP53,MYC,EGFR,KRAS\nA1,BRCA1,1,2,3,4\n")
+    (tmp_path / "b.csv").write_text("id,gene,TP53,EGFR,KRAS,MYC\nB1,BRCA2,1,3,4,2\n")
+    spec = tmp_path / "two.toml"
+    spec.write_text(
+        '[dataset]\nid = "two"\nfiles = ["a.csv", "b.csv"]\nvalues = "log2_fold_change"\nassay = "de_table"\n'
+        '[condition]\nperturbation = "gene"\nkind = "crispri"\ncontext = { value = "K562" }\n'
+    )
+    expected = [("EGFR", 3.0), ("KRAS", 4.0), ("MYC", 2.0), ("TP53", 1.0)]
+    with ingested(spec, tmp_path) as store:
+        assert rows(store) == [(condition, *pair) for condition in ("A1", "B1") for pair in expected]
+
+
 @pytest.mark.parametrize("has_q", [True, False])
 def test_layers__are_the_statistics_of_the_effects(tmp_path, has_q):
     rng = np.random.default_rng(6)
