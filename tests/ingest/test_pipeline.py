@@ -89,6 +89,25 @@ def test_labels__spellings_of_one_line_are_one_context(small):
     assert sorted(store.frame("select distinct context_id from condition")["context_id"]) == ["CVCL_0004", "CVCL_4388"]
 
 
+def test_contexts__that_differ_by_a_sign_have_controls_of_their_own(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["THP-1 + LPS", "THP-1 - LPS"]
+    rows = pl.DataFrame(
+        {
+            INDEX: [str(i) for i in range(80)],
+            "condition": ["ctrl", "TP53"] * 40,
+            "line": [lines[i // 40] for i in range(80)],
+            "batch": "a",
+        }
+    )
+    put(tmp_path, "x.h5ad", rng.poisson(3.0, (80, len(GENES))), rows)
+    ingest_dataset(spec(tmp_path), tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select context_id, is_control, n_cells from condition order by all").rows()
+    ids = ["thp_1_lps_177b1e77", "thp_1_lps_490f85eb"]
+    assert found == [(context, is_control, 20) for context in ids for is_control in (False, True)]
+
+
 def test_cells__none_is_lost(small):
     store, _, rows = small
     kept = store.frame("select sum(n_cells) as n from condition")["n"].item()

@@ -78,6 +78,16 @@ def test_map_contexts__finds_the_line(label, context_id, status):
         ("T cells CD4+", "t_cells_cd4_pos"),
         ("T cells CD4-", "t_cells_cd4_neg"),
         ("CD4+CD25-", "cd4_pos_cd25_neg"),
+        ("CD4\u207a", "cd4_pos"),
+        ("CD4\u207b", "cd4_neg"),
+        ("CD34+CD38\u2212", "cd34_pos_cd38_neg"),
+        ("PTEN+/+", "pten_pos_pos"),
+        ("PTEN+/-", "pten_pos_neg"),
+        ("PTEN-/-", "pten_neg_neg"),
+        ("K562 +dox", "k562_dox"),
+        ("K562 -dox", "k562_minus_dox"),
+        ("T cells (\u2212IL2)", "t_cells_minus_il2"),
+        ("HAP1 (clone 2)", "hap1_clone_2"),
         ("PHH", "phh"),
         ("K562-dCas9-KRAB", "k562_dcas9_krab"),
         ("TNF\u03b1-treated A549", "tnf_alpha_treated_a549"),
@@ -95,6 +105,30 @@ def test_map_contexts__keeps_a_slug_from_reading_as_a_line():
     mapped = map_contexts(["K562*", "K562"])
     assert re.fullmatch(r"k562_[0-9a-f]{8}", mapped["context_id"][0])
     assert mapped["context_id"][1] == "CVCL_0004"
+
+
+@pytest.mark.parametrize(
+    ("labels", "context_ids"),
+    [
+        (["<5%", ">5%", "< 5 %"], ["5_3ce3e66a", "5_b8bdcb2f", "5_3ce3e66a"]),
+        (["THP-1 + LPS", "THP-1 - LPS", "THP-1"], ["thp_1_lps_490f85eb", "thp_1_lps_177b1e77", "CVCL_0006"]),
+        (["CD16++", "CD16", "CD16+"], ["cd16_2238a21b", "cd16_5d75d272", "cd16_pos"]),
+        (["\u2640 liver", "\u2642 liver"], ["liver_adfcab7b", "liver_9b03799d"]),
+        (["THP-1 + LPS", "thp-1+lps", "THP 1 +LPS"], ["thp_1_lps"] * 3),
+        (["T-cells, CD4+", "t cells (CD4+)", "T_cells.CD4+", "T cells CD4 pos"], ["t_cells_cd4_pos"] * 4),
+        (["TNF\u03b1-treated", "TNF alpha treated"], ["tnf_alpha_treated"] * 2),
+    ],
+)
+def test_map_contexts__tells_labels_of_one_slug_apart_only_where_they_mean_different_things(labels, context_ids):
+    assert map_contexts(labels)["context_id"].to_list() == context_ids
+    assert map_contexts(labels[::-1])["context_id"].to_list() == context_ids[::-1]
+    assert map_contexts(labels[:1])["context_id"].item() == slug(labels[0])
+
+
+def test_map_contexts__keeps_a_label_apart_from_a_line_that_has_its_slug():
+    mapped = map_contexts(["PDO-17*", "PDO-17"], table=table_of(line(None, "PDO-17")))
+    assert re.fullmatch(r"pdo_17_[0-9a-f]{8}", mapped["context_id"][0])
+    assert mapped["context_id"][1] == "pdo_17"
 
 
 def test_map_contexts__reports_an_ambiguous_name_and_takes_neither():
@@ -132,7 +166,10 @@ def test_map_contexts__has_the_columns_of_the_contract_whatever_is_given():
 
 
 LABELS = st.one_of(
-    st.text(max_size=12), st.sampled_from(["K562", "k 562", "H9", "K562*", "CD4+", "HAP1.TP53", "cvcl 0004"])
+    st.text(max_size=12),
+    st.sampled_from(
+        ["K562", "k 562", "H9", "H9*", "K562*", "CD4+", "cd4", "CD4++", "HAP1.TP53", "HAP1/TP53", "cvcl 0004"]
+    ),
 )
 
 
