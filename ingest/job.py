@@ -23,7 +23,7 @@ import polars as pl
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
 from ingest import reference
-from ingest.conditions.axis import GeneAxis, read_axes
+from ingest.conditions.axis import GeneAxis, gene_ledger, read_axes
 from ingest.conditions.given import GivenRows, gather_rows
 from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.lookups import Lookups
@@ -186,17 +186,17 @@ class Job:
         else:
             sources = list(zip(self.readers, axes, strict=True))
             left_out = write_cells(folder, sources, labels, given, self.spec, self.ceiling, journal, self.cluster)
-            return self._written(labels, axes[0], left_out)
-        return self._written(labels, axes[0])
+            return self._written(labels, axes, left_out)
+        return self._written(labels, axes)
 
-    def _written(self, labels: Labels, axis: GeneAxis, left_out: Mapping[str, int] | None = None) -> Written:
+    def _written(self, labels: Labels, axes: Sequence[GeneAxis], left_out: Mapping[str, int] | None = None) -> Written:
         n_controls = int(labels.condition["is_control"].sum())
         return Written(
             labels.condition,
-            axis.genes,
+            axes[0].genes,
             labels.compound,
             labels.context,
-            pl.concat([axis.mapping, self._left_out(left_out), labels.mapping]),
+            pl.concat([gene_ledger(axes), self._left_out(left_out), labels.mapping]),
             labels.rejected,
             labels.condition.height - n_controls,
             n_controls,
@@ -209,7 +209,7 @@ class Job:
         with step(f"effects listed of {n_conditions:,} conditions", len(listed.tables)) as advance:
             write_listed(folder, listed, spec.dataset.values, advance)
         write_reported_quality(folder, listed.given.published, listed.labels, listed.axis.genes, spec)
-        return self._written(listed.labels, listed.axis)
+        return self._written(listed.labels, [listed.axis])
 
     def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
         sources = list(zip(self.readers, axes, self.layers, strict=True))

@@ -160,6 +160,16 @@ def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
     return replace(other, genes=first.genes, slots=slots, is_landmark=first.is_landmark)
 
 
+def gene_ledger(axes: Sequence[GeneAxis]) -> pl.DataFrame:
+    """Return the ledger of the first axis, and after it what those of the others say besides."""
+    ledger, *others = {id(axis): axis.mapping for axis in axes}.values()
+    said = [name for name in ledger.columns if name != "candidates"]
+    for other in others:
+        further = other.join(ledger, on=said, how="anti", nulls_equal=True, maintain_order="left")
+        ledger = pl.concat([ledger, further.unique(maintain_order=True)], rechunk=True)
+    return ledger
+
+
 def _published(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
     given = spec.genes
     wanted = [given.id, given.symbol, *given.notes, *columns_of(given.where), *columns_of(given.landmarks)]

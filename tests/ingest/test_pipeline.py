@@ -188,6 +188,24 @@ def test_files__that_measure_other_genes_are_refused(tmp_path):
         ingest_dataset(spec(tmp_path, files=["a.h5ad", "b.h5ad"]), tmp_path / "warehouse")
 
 
+def test_files__that_name_further_genes_have_them_in_the_ledger_once(tmp_path):
+    counts, rows = cells(60)
+    named = [GENES, [*GENES, "FOOBAR1", "FOOBAR2"], [*GENES, "FOOBAR2"], GENES]
+    for part, genes in enumerate(named):
+        own = slice(part * 15, (part + 1) * 15)
+        wide = np.pad(counts[own], ((0, 0), (0, len(genes) - len(GENES))))
+        put(tmp_path, f"part{part}.h5ad", wide, rows[own], genes)
+    ingest_dataset(spec(tmp_path, files=["part*.h5ad"], more="[genes]\nmax_unmapped = 0.5"), tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select original, status from mapping where entity = 'gene'").rows()
+        assert store.frame("select n_genes from dataset").item() == len(GENES)
+    assert sorted(found) == [
+        *((gene, "current") for gene in sorted(GENES)),
+        ("FOOBAR1", "unmapped"),
+        ("FOOBAR2", "unmapped"),
+    ]
+
+
 def test_ingest__twice_is_nothing_and_a_change_is_a_new_release(tmp_path):
     counts, rows = cells()
     put(tmp_path, "x.h5ad", counts, rows)
