@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.published_times import with_time_text
 from featurestore.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -66,10 +67,15 @@ def read_halves(warehouse: Warehouse, dataset_id: str, rows: pl.DataFrame, genes
     """
     parameters = {"dataset_id": dataset_id}
     conditions = warehouse.frame(
-        "select condition_index, condition_id, context_id, cluster, time_h, is_control "
-        "from release.condition where dataset_id = $dataset_id",
+        "select condition_index, condition_id, perturbation_kind, perturbation_id, context_id, cluster, time_h, "
+        "is_control from release.condition where dataset_id = $dataset_id",
         parameters,
     )
+    times = warehouse.frame(
+        "select entity, original, target_id from release.mapping where dataset_id = $dataset_id and entity = 'time'",
+        parameters,
+    )
+    conditions = with_time_text(conditions, times)
     known = warehouse.frame(
         "select gene_index, gene_id from release.gene where dataset_id = $dataset_id", parameters
     ).join(genes.select("gene_id").with_row_index("column"), on="gene_id", how="inner")
@@ -163,7 +169,7 @@ def _reference(
 
 def _comparisons(treated: pl.DataFrame, conditions: pl.DataFrame) -> list[tuple[list[int], list[int]]]:
     """Pair sets of controls with the positions of the rows that are compared with them."""
-    exact, loose = ["context_id", "cluster", "time_h"], ["context_id", "cluster"]
+    exact, loose = ["context_id", "cluster", "time_h", "time_text"], ["context_id", "cluster"]
     controls = conditions.filter("is_control")
     rows = treated.with_row_index("row")
     found = []

@@ -66,8 +66,13 @@ class Grouping:
 
         Controls are those of the same context, cluster and time; where that time has none, of the same context and
         cluster. Conditions whose context and cluster have no control are in no comparison.
+
+        Parameters
+        ----------
+        condition
+            The release's condition table, with the ``time_text`` of times that are no number of hours.
         """
-        exact, loose = ("context_id", "cluster", "time_h"), ("context_id", "cluster")
+        exact, loose = ("context_id", "cluster", "time_h", "time_text"), ("context_id", "cluster")
         controls = condition.filter("is_control")
         treated = condition.filter(~pl.col("is_control"))
         by_time = treated.join(controls.select(exact).unique(), on=list(exact), how="semi", nulls_equal=True)

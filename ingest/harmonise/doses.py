@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 
@@ -53,6 +53,8 @@ doses chosen by hand."""
 _QUANTITY = re.compile(
     r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)(?:\s*([^\W\d_][\w/%]*|%)(?:\s+(.*))?)?", re.DOTALL
 )
+_WORD_FIRST = re.compile(r"([a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_DAY_FIRST = re.compile(r"(d|[a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _AGREE = Fraction(1, 10**6)
 
 
@@ -66,11 +68,17 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What is being read, the factor of a unit (None if it has none), and what to say of such a unit."""
+    """What is being read, the factor of a unit (None if it has none), what to say of such a unit, and units first."""
 
     name: str
     factor: Callable[[str], Fraction | None]
     refusal: Callable[[str], str]
+    unit_first: re.Pattern[str] | None = None
+
+    def number_first(self, text: str) -> str:
+        """Write ``Day 3`` as ``3 Day``; any other text as it is."""
+        match = self.unit_first.fullmatch(text) if self.unit_first is not None else None
+        return f"{match[2]} {match[1]}" if match and self.factor(match[1]) is not None else text
 
 
 class _UnreadableError(Exception):
@@ -104,12 +112,12 @@ def dose_um(text: Number, unit: str | None = None) -> Quantity:
 
 
 def time_h(text: Number, unit: str | None = None) -> Quantity:
-    """Read one time, as `dose_um` reads a dose; in hours.
+    """Read one time, as `dose_um` reads a dose; in hours. The unit, if it is a word, may come first.
 
     Examples
     --------
-    >>> time_h("6 d").value
-    144.0
+    >>> time_h("6 d").value, time_h("Day 6").value
+    (144.0, 144.0)
     """
     return _read(text, unit, _TIME)
 
@@ -126,8 +134,8 @@ def map_doses(values: pl.Series, unit: str | None = None) -> pl.DataFrame:
 
 
 def map_times(values: pl.Series, unit: str | None = None) -> pl.DataFrame:
-    """Read a column of times; ``value`` is in hours."""
-    return _map(values, unit, time_h)
+    """Read a column of times, in which ``D7`` is a day and no donor or well; ``value`` is in hours."""
+    return _map(values, unit, lambda text, unit: _read(text, unit, _TIME_OF_COLUMN))
 
 
 def nominal_dose(values: pl.Series, *, series: Sequence[float] | None = None, tolerance: float = 0.02) -> pl.DataFrame:
@@ -207,7 +215,7 @@ def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
     """Read one number with or without a unit; also what the reader of the value should know."""
     if text.casefold() in MISSING:
         raise _UnreadableError("missing")
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(scale.number_first(text))
     if match is None:
         raise _UnreadableError(f"not a {scale.name}: '{text}'")
     number, own_unit = Fraction(match[1]), match[2] or ""
@@ -248,4 +256,7 @@ def _molar_refusal(unit: str) -> str:
 
 
 _DOSE = _Scale("dose", _molar, _molar_refusal)
-_TIME = _Scale("time", lambda unit: HOURS.get(unit.casefold()), lambda unit: f"unit '{unit}' is not a unit of time")
+_TIME = _Scale(
+    "time", lambda unit: HOURS.get(unit.casefold()), lambda unit: f"unit '{unit}' is not a unit of time", _WORD_FIRST
+)
+_TIME_OF_COLUMN = replace(_TIME, unit_first=_DAY_FIRST)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from featurestore.published_times import with_time_text
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
 from ingest.conditions.groups import group_cells
@@ -70,5 +71,6 @@ def write_cells(
         least_cells = least_cells_of(spec.dataset.assay)
         cells = cells_of(labels, given)
         with step(f"signatures of {labels.condition.height:,} conditions", 1):
-            CellTables(folder, labels.condition, genes, grouping, capped.finish(), cells, least_cells).write()
+            condition = with_time_text(labels.condition, labels.mapping)
+            CellTables(folder, condition, genes, grouping, capped.finish(), cells, least_cells).write()
     return left_out

@@ -56,7 +56,7 @@ class CellTables:
     folder
         The staged release.
     condition
-        The release's condition table.
+        The release's condition table, with ``time_text``.
     genes
         The release's gene table.
     grouping

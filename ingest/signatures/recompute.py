@@ -16,6 +16,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.examine import Fault, restoration
+from featurestore.published_times import with_time_text
 from featurestore.release import release_files
 from featurestore.snapshot import read_manifest
 from ingest.conditions.groups import Grouping
@@ -35,7 +36,7 @@ def recompute(root: Path, dataset_id: str, release_id: str) -> Iterator[Fault]:
     tables = _read(root, dataset_id, release_id)
     if tables["statistics"].is_empty():
         return
-    condition, genes = tables["condition"], tables["gene"]
+    condition, genes = with_time_text(tables["condition"], tables["mapping"]), tables["gene"]
     grouping = _grouping(tables)
     sums = _sums(tables, grouping, genes.height)
     with tempfile.TemporaryDirectory(prefix="featurestore-verify-") as folder:

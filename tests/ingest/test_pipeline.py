@@ -11,11 +11,13 @@ import pytest
 from scipy import sparse
 
 from featurestore.errors import SourceFormatError
+from featurestore.features.halves import read_halves
 from featurestore.snapshot import read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
 from ingest.layouts import write_gct, write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
+from ingest.signatures.recompute import recompute
 
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
 LABELS = ["ctrl", "TP53", "TP53+ctrl", "ctrl+TP53", "MYC+TP53", "TP53+MYC", "nan", "KNTC1", "NOSUCHGENE9"]
@@ -139,6 +141,42 @@ def test_signature__is_batch_matched(small):
     )
     table = dict(ours.rows())
     np.testing.assert_allclose([table[gene] for gene in GENES], effect, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("times", [("Day 3", "Day 9+"), ("Rest", "Stim/8hr")])
+@pytest.mark.parametrize("cluster", [None, "a/b"])
+def test_signature__is_set_against_the_controls_of_the_same_published_time(tmp_path, times, cluster):
+    rng = np.random.default_rng(1)
+    first, condition = np.arange(80) < 40, np.array(["ctrl", "TP53"] * 40)
+    rows = pl.DataFrame(
+        {
+            INDEX: [str(i) for i in range(80)],
+            "condition": condition,
+            "line": "K562",
+            "batch": "a",
+            "time": np.where(first, *times),
+            "state": cluster,
+        }
+    )
+    rate = np.full((80, len(GENES)), 5.0)
+    rate[~first, 1] = 40
+    counts = rng.poisson(rate).astype(np.float32)
+    put(tmp_path, "x.h5ad", counts, rows)
+    more = 'time = { column = "time" }' + ('\ncluster = "state"' if cluster else "")
+    release = ingest_dataset(spec(tmp_path, more=more), tmp_path / "warehouse").release_id
+    logs = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+    assert list(recompute(tmp_path / "warehouse", "small", release)) == []
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame(
+            "select condition_id, gene_id, effect from signature join condition using (dataset_id, condition_id)"
+        )
+        ids = sorted(found["condition_id"].unique())
+        halves = read_halves(store, "small", pl.DataFrame({"condition_id": ids}), pl.DataFrame({"gene_id": GENES}))
+    for name, is_own, whole in zip(ids, (first, ~first), halves.whole, strict=True):
+        treated, control = (logs[is_own & (condition == label)].mean(axis=0) for label in ("TP53", "ctrl"))
+        effects = dict(found.filter(pl.col("condition_id") == name).select("gene_id", "effect").rows())
+        np.testing.assert_allclose([effects[gene] for gene in GENES], treated - control, atol=1e-5)
+        np.testing.assert_allclose(whole, treated - control, atol=1e-5)
 
 
 def test_where__leaves_out_and_counts(tmp_path):

@@ -127,6 +127,10 @@ def test_dose_um_and_time_h__take_anything(text, unit):
         (6, "d", 144.0),
         ("6.0", "d", 144.0),
         ("1 week", None, 168.0),
+        ("Day 3", None, 72.0),
+        ("day3", None, 72.0),
+        ("Day_0.5", "h", 12.0),
+        ("Hour 6", None, 6.0),
     ],
 )
 def test_time_h__reads_times(text, unit, hours):
@@ -135,11 +139,17 @@ def test_time_h__reads_times(text, unit, hours):
 
 @pytest.mark.parametrize(
     ("text", "note"),
-    [("-666", "missing"), ("24", "no unit"), ("5 m", "unit 'm' is not a unit of time"), ("Rest", "not a")],
+    [("-666", "missing"), ("24", "no unit"), ("5 m", "unit 'm' is not a unit of time"), ("Rest", "not a")]
+    + [(text, "not a time") for text in ("D7", "Day -1", "Day-3", "Stage 3", "d7 rest")],
 )
 def test_time_h__says_why_there_is_no_value(text, note):
     assert time_h(text).value is None
     assert time_h(text).note.startswith(note)
+
+
+def test_map_times__takes_a_d_before_the_number_for_days():
+    mapped = map_times(pl.Series(["D7", "d 7", "Day 7", "7 d", "R7", "D-7"]))
+    assert mapped["value"].to_list() == [168.0, 168.0, 168.0, 168.0, None, None]
 
 
 def test_map_doses__keeps_rows_order_and_text():
