@@ -2,6 +2,10 @@
 
 Two screens of the same genes in the same line agree, but they differ in cell numbers and in noise. Where many matched
 conditions have the same number of cells and nearly the same signature, the cells are the same.
+
+Of ``m`` rows and ``n`` source conditions of one perturbation, at several doses, times or contexts, a copy makes the
+smaller number alike, not all ``m * n`` pairs. So that many are counted, alike and compared; and where a condition has
+many pairs, of which one may look alike by chance, few genes must agree better.
 """
 
 from __future__ import annotations
@@ -10,10 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import LeakageError
-from featurestore.features.perturbations import match_conditions, own_targets
+from featurestore.features.perturbations import match_conditions, own_targets, structure_key
 from featurestore.metrics import pearson_delta
 
 if TYPE_CHECKING:
@@ -23,14 +28,14 @@ if TYPE_CHECKING:
     from featurestore.features.spec import Allow
 
 NEARLY_IDENTICAL = 0.98
-"""Correlation over genes from which two signatures are nearly identical."""
+"""Correlation over genes from which two signatures are nearly identical, if there is no other to choose from."""
 SAME_NUMBER = 0.05
 """Relative difference up to which two numbers of cells are the same; an unknown number is like any other."""
 _FEWEST_GENES = 20
 _PAIRS_AT_ONCE = 64
 _FEWEST_PAIRS = 3
 _SHARE = 0.1
-"""Share of the compared pairs from which lookalikes are no accident."""
+"""Share of the compared conditions, each counted once, from which lookalikes are no accident."""
 _SHOWN = 3
 
 
@@ -49,29 +54,31 @@ def check_lookalikes(
     Raises
     ------
     LeakageError
-        At least three pairs, and a tenth of those compared, are alike.
+        At least three pairs, and a tenth of the conditions compared, are alike.
     """
     theirs, ours = measured.shared_genes(matrix.genes)
     pairs = _compared(source, measured)
     difference = (pl.col("n_row") - pl.col("n_source")).abs() / pl.max_horizontal("n_row", "n_source")
     close = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
     own = own_targets(measured.rows, measured.genes)
+    n_each = close["n_each"].to_numpy()
     is_alike = np.zeros(close.height, dtype=bool)
     for first in range(0, close.height, _PAIRS_AT_ONCE):
         some = slice(first, first + _PAIRS_AT_ONCE)
         row, source_row = close["row"].to_numpy()[some], close["source_row"].to_numpy()[some]
         here = np.where(own[np.ix_(row, ours)], np.nan, measured.effects[np.ix_(row, ours)])
         there = matrix.values[np.ix_(source_row, theirs)]
-        enough = (np.isfinite(here) & np.isfinite(there)).sum(axis=1) >= _FEWEST_GENES
-        is_alike[some] = enough & (pearson_delta(there, here) >= NEARLY_IDENTICAL)
+        n_genes = (np.isfinite(here) & np.isfinite(there)).sum(axis=1)
+        least = _least_correlation(n_genes, n_each[some])
+        is_alike[some] = (n_genes >= _FEWEST_GENES) & (pearson_delta(there, here) >= least)
     alike = close.filter(is_alike)
     named = pl.DataFrame(
         {"target": [pair.target for pair in allow], "source": [pair.source for pair in allow]},
         schema={"target": pl.String(), "source": pl.String()},
     )
     refused = alike.join(named, on=["target", "source"], how="anti", maintain_order="left")
-    if refused.height >= max(_FEWEST_PAIRS, _SHARE * pairs.height):
-        raise _lookalike(source, refused, pairs.height, measured)
+    if refused.height >= _FEWEST_PAIRS and _conditions(refused) >= _SHARE * _conditions(pairs):
+        raise _lookalike(source, refused, _conditions(pairs), measured)
     return {
         "source": source.block,
         "n_compared": pairs.height,
@@ -81,14 +88,32 @@ def check_lookalikes(
 
 
 def _compared(source: Source, measured: Measured) -> pl.DataFrame:
-    """Pair rows with all conditions of the same perturbation in other experiments."""
+    """Pair rows with all conditions of the same perturbation elsewhere: of ``n_each`` a condition may look like one."""
     matches = match_conditions(measured.rows, source.conditions)
-    return matches.with_columns(
+    pairs = matches.with_columns(
+        key=measured.rows.select(key=structure_key())["key"].gather(matches["row"]),
         target=measured.rows["experiment_id"].gather(matches["row"]),
         source=source.conditions["experiment_id"].gather(matches["source_row"]),
         n_row=measured.rows["n_cells"].gather(matches["row"]),
         n_source=source.conditions["n_cells"].gather(matches["source_row"]),
     ).filter(pl.col("target") != pl.col("source"))
+    return pairs.with_columns(n_each=pl.max_horizontal(pl.col("row", "source_row").n_unique().over("key")))
+
+
+def _least_correlation(n_genes: npt.NDArray[np.int64], n_pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the correlation to reach: above that of nearly identical ones by the best chance of several pairs.
+
+    The largest of ``n`` standard normal variables is below the root of ``2 log n``; Fisher's transform of a correlation
+    over ``g`` genes has the standard error ``1 / sqrt(g - 3)``.
+    """
+    chance = np.sqrt(2 * np.log(n_pairs) / (np.maximum(n_genes, _FEWEST_GENES) - 3))
+    return np.where(n_pairs > 1, np.tanh(np.arctanh(NEARLY_IDENTICAL) + chance), NEARLY_IDENTICAL)
+
+
+def _conditions(pairs: pl.DataFrame) -> int:
+    """Count conditions once: of each perturbation its rows or its source conditions, whichever are fewer."""
+    each = pairs.group_by("key").agg(n=pl.min_horizontal(pl.col("row", "source_row").n_unique()))
+    return int(each["n"].sum())
 
 
 def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: Measured) -> LeakageError:
@@ -103,7 +128,7 @@ def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: M
         f"Source {source.name} looks like the target under another name.",
         where=f"feature {source.block}",
         expected=f"signatures of other cells, which do not correlate above {NEARLY_IDENTICAL} at equal cell numbers",
-        got=f"{alike.height} of {n_compared} matched conditions nearly identical: {shown}",
+        got=f"{_conditions(alike)} of {n_compared} matched conditions nearly identical: {shown}",
         do=f"leave the dataset out; if these are other cells, say so: [[allow]] target = '{first['target'][0]}', "
         f"source = '{first['source'][0]}', reason = '...'",
     )

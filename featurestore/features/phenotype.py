@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PHENOTYPE = "phenotype"
 _NEARLY_IDENTICAL = 0.98
 _FEWEST_ROWS = 20
+_NO_CONTEXT = "none"
 _IDENTITY = ["perturbation_id", "target_gene_ids", "compound_id", "perturbation_kind"]
 
 
@@ -62,16 +64,17 @@ def phenotype_block(
     Raises
     ------
     LeakageError
-        The target is a readout too, and a context of the source has nearly the same values.
+        The target is a readout too, and a context of the source has nearly the values of a context of the rows.
     """
     facts, n_rows = source_facts(source) | {"effect_kind": feature.phenotype or PHENOTYPE}, measured.rows.height
     readouts = _read(warehouse, source.dataset_id, feature.phenotype)
     found = source.conditions.join(readouts, on="condition_id", how="inner")
     if found.is_empty():
         return skipped(facts, n_rows, "none of its conditions has the phenotype")
-    found = found.with_columns(suffix=pl.concat_str("phenotype", pl.lit("/"), pl.col("context_id").fill_null("none")))
+    found = found.with_columns(context=pl.col("context_id").fill_null(_NO_CONTEXT))
+    found = found.with_columns(suffix=pl.concat_str("phenotype", "context", separator="/"))
     perturbations = found.select(_IDENTITY).unique(maintain_order=True).with_row_index("at")
-    columns = found.select("suffix").unique().sort("suffix").with_row_index("column")
+    columns = found.select("suffix", "context").unique("suffix").sort("suffix").with_row_index("column")
     at = found.join(perturbations, on=_IDENTITY, nulls_equal=True, how="left", maintain_order="left")["at"]
     column = found.join(columns, on="suffix", how="left", maintain_order="left")["column"]
     shape = (perturbations.height, columns.height)
@@ -81,42 +84,62 @@ def phenotype_block(
     values = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape).astype(np.float32)
     matches = match_conditions(measured.rows, perturbations.drop("at"), feature.combination)
     matched = mean_of_matches(values, matches, n_rows)
-    likeness = _check_values(source, columns["suffix"].to_list(), matched, measured, allow)
+    likeness = _check_values(source, columns, matched, measured, allow)
     names = columns.select("suffix", gene_id=pl.lit(None, pl.String()))
     return make_block(facts, matches, values, matched, names, components=feature.components, likeness=likeness)
 
 
 def _check_values(
-    source: Source, names: Sequence[str], matched: Effects, measured: Measured, allow: Sequence[Allow]
+    source: Source, columns: pl.DataFrame, matched: Effects, measured: Measured, allow: Sequence[Allow]
 ) -> list[dict[str, Any]]:
-    """Refuse a column that is the answer under another name."""
+    """Refuse a column that is the answer under another name, in one context of the rows or over all of them."""
     if measured.effect_kind != PHENOTYPE:
         return []
-    answer = measured.effects[:, 0].astype(np.float64)
-    pairs = {(pair.target, pair.source) for pair in allow}
-    experiments = set(measured.rows["experiment_id"])
-    theirs = source.conditions.group_by("context_id").agg(pl.col("experiment_id").unique())
-    of_context = {str(context): set(ids) for context, ids in theirs.iter_rows()}
-    n_alike = n_allowed = 0
-    for name, values in zip(names, matched.T, strict=True):
-        both = np.isfinite(values) & np.isfinite(answer)
-        if both.sum() < _FEWEST_ROWS or not values[both].std() or not answer[both].std():
-            continue
-        if np.corrcoef(values[both], answer[both])[0, 1] < _NEARLY_IDENTICAL:
-            continue
-        n_alike += 1
-        context = of_context.get(name.rpartition("/")[2], set())
-        if all((ours, other) in pairs for ours in experiments for other in context):
-            n_allowed += 1
-            continue
-        raise LeakageError(
-            f"Source {source.name} looks like the target under another name.",
-            where=f"feature {source.block}, column {name}",
-            expected=f"values that do not correlate above {_NEARLY_IDENTICAL} with those to predict",
-            got=f"{both.sum()} rows nearly identical",
-            do="leave its context out; if these are other cells, name the pair of experiments under [[allow]]",
+    allowed = {(pair.target, pair.source) for pair in allow}
+    theirs = source.conditions.group_by(pl.col("context_id").fill_null(_NO_CONTEXT)).agg(pl.col("experiment_id"))
+    of_context = {context: set(experiments) for context, experiments in theirs.iter_rows()}
+    n_compared = n_alike = n_allowed = 0
+    for experiments, row, answer in _answers(measured):
+        for name, context, values in zip(columns["suffix"], columns["context"], matched[row].T, strict=True):
+            n_compared += 1
+            both = np.isfinite(values) & np.isfinite(answer)
+            if not _is_alike(values[both], answer[both]):
+                continue
+            n_alike += 1
+            if all((ours, other) in allowed for ours in experiments for other in of_context[context]):
+                n_allowed += 1
+                continue
+            raise LeakageError(
+                f"Source {source.name} looks like the target under another name.",
+                where=f"feature {source.block}, column {name}",
+                expected=f"values that do not correlate above {_NEARLY_IDENTICAL} with those to predict",
+                got=f"{both.sum()} perturbations nearly identical",
+                do="leave its context out; if these are other cells, name the pair of experiments under [[allow]]",
+            )
+    return [{"source": source.block, "n_compared": n_compared, "n_alike": n_alike, "n_allowed": n_allowed}]
+
+
+def _answers(measured: Measured) -> Iterator[tuple[set[str], npt.NDArray[np.intp], Effects]]:
+    """Yield experiments, a row of each perturbation, and its mean answer: of each context, then of all if several."""
+    rows = measured.rows.select(
+        "experiment_id",
+        "perturbation_id",
+        "perturbation_kind",
+        context=pl.col("context_id").fill_null(_NO_CONTEXT),
+        answer=pl.Series(measured.effects[:, 0], dtype=pl.Float64()),
+    ).with_row_index("row")
+    parts = rows.partition_by("context", maintain_order=True)
+    for part in [*parts, rows] if len(parts) > 1 else parts:
+        means = part.group_by("perturbation_id", "perturbation_kind", maintain_order=True).agg(
+            pl.col("row").first(), pl.col("answer").mean()
         )
-    return [{"source": source.block, "n_compared": len(names), "n_alike": n_alike, "n_allowed": n_allowed}]
+        yield set(part["experiment_id"]), means["row"].to_numpy().astype(np.intp), means["answer"].to_numpy()
+
+
+def _is_alike(values: Effects, answer: Effects) -> bool:
+    if len(values) < _FEWEST_ROWS or not values.std() or not answer.std():
+        return False
+    return bool(np.corrcoef(values, answer)[0, 1] >= _NEARLY_IDENTICAL)
 
 
 def _read(warehouse: Warehouse, dataset_id: str, phenotype: str | None) -> pl.DataFrame:

@@ -23,7 +23,14 @@ from featurestore.features.pairs.calls import Axes, Calls
 from featurestore.features.pairs.embeddings import Vectors, embed, shuffled_vectors
 from featurestore.features.pairs.lineage import columns_of, make_blocks
 from featurestore.features.pairs.pair_matrix import PairMatrix
-from featurestore.features.pairs.sources import SourceCalls, ask, check_same_calls, read_matrices, shuffled
+from featurestore.features.pairs.sources import (
+    SourceCalls,
+    TrainingCalls,
+    ask,
+    check_same_calls,
+    read_matrices,
+    shuffled,
+)
 from featurestore.features.pairs.target import Pairs, pairs_of, split_conditions
 from featurestore.features.pairs.transformer import PairFeatures
 from featurestore.features.selection import Selection, Source, select
@@ -158,16 +165,36 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
         embeddings.append(embed(warehouse, feature, conditions, axes, position))
     _require_overlap(sources, embeddings, position)
     known = pairs.divisions[0].inner_fold >= 0 if spec.split.column else np.ones(len(position), dtype=bool)
-    training = Calls(position[known, 0], position[known, 1], pairs.call[known], axes.shape).merged()
+    training = _training(conditions, pairs, position, known, axes)
     compared = [
         SourceCalls(source, asked, Calls.of(axes, source.conditions, matrix, asked)) for source, matrix in found
     ]
-    own = experiments["target_experiments"]
-    lookalikes = [check_same_calls(source, training, own, spec.allow) for source in compared]
+    lookalikes = [check_same_calls(source, training, spec.allow) for source in compared]
     guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
     facts = [*(_facts(source, matrix) for source, matrix in found), *(vectors.facts for vectors in embeddings)]
     manifest = _manifest(warehouse, spec, selection, pairs, facts, guard)
     return PairTask(spec, pairs, position, sources, embeddings, axes.shape, manifest)
+
+
+def _training(
+    conditions: pl.DataFrame,
+    pairs: Pairs,
+    position: npt.NDArray[np.intp],
+    known: npt.NDArray[np.bool_],
+    axes: Axes,
+) -> list[TrainingCalls]:
+    """Take the known answers, all of them and then by context where there are several."""
+
+    def of(some: npt.NDArray[np.bool_]) -> TrainingCalls:
+        own = conditions["experiment_id"].gather(np.unique(pairs.condition[some])).unique().sort()
+        calls = Calls(position[some, 0], position[some, 1], pairs.call[some], axes.shape).merged()
+        return TrainingCalls(tuple(own), calls)
+
+    _, context = np.unique(conditions["context_id"].fill_null("none").to_numpy(), return_inverse=True)
+    context = context[pairs.condition]
+    contexts = np.unique(context[known])
+    parts = [known & (context == one) for one in contexts] if len(contexts) > 1 else []
+    return [of(known), *map(of, parts)]
 
 
 def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:

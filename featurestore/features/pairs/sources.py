@@ -40,6 +40,14 @@ class SourceCalls:
         return tuple(self.source.conditions["experiment_id"].unique().sort())
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingCalls:
+    """Answers to learn from, and the target's experiments that gave them."""
+
+    experiments: tuple[str, ...]
+    calls: Calls
+
+
 def read_matrices(
     warehouse: Warehouse, sources: Sequence[Source], report: Callable[[str], None]
 ) -> list[SignatureMatrix]:
@@ -70,47 +78,53 @@ def ask(source: Source, matrix: SignatureMatrix, axes: Axes, asked: Question) ->
     return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q)) for q in dict.fromkeys(questions)]
 
 
-def check_same_calls(source: SourceCalls, target: Calls, own: Sequence[str], allow: Sequence[Allow]) -> dict[str, Any]:
+def check_same_calls(source: SourceCalls, training: Sequence[TrainingCalls], allow: Sequence[Allow]) -> dict[str, Any]:
     """Compare a source's answers to the target's question with the training answers, on the pairs that have both.
 
     Parameters
     ----------
     source
         The source.
-    target
-        Training answers.
-    own
-        The target's experiments.
+    training
+        Training answers: all, and those of each context where there are several.
     allow
         Pairs of experiments that are no leak.
 
     Returns
     -------
-    The verdict for the manifest: pairs compared, and the correlation of answers less each gene's mean; None where it
-    is undefined.
+    The verdict for the manifest: pairs compared, and the correlation of answers less each gene's mean, over all
+    training answers; and the highest in any context. None where one is undefined.
 
     Raises
     ------
     LeakageError
         They are the same, and the spec does not allow the pair of experiments.
     """
-    theirs = source.calls.at(target.perturbation, target.gene)
-    shared = np.isfinite(theirs)
-    places = target.perturbation[shared], target.gene[shared]
-    a, b = (Calls(*places, value[shared], target.shape).centred().value for value in (target.value, theirs))
-    defined = len(a) >= _FEWEST_SHARED and a.std() > 0 and b.std() > 0
-    r = float(np.corrcoef(a, b)[0, 1]) if defined else None
     allowed = {(pair.target, pair.source) for pair in allow}
-    is_allowed = all((one, other) in allowed for one in own for other in source.experiments)
-    if r is not None and r >= _SAME_CALLS and not is_allowed:
-        raise LeakageError(
-            f"Source {source.source.name} looks like the target under another name.",
-            where=f"feature {source.source.block}",
-            expected=f"calls of other cells, which do not correlate above {_SAME_CALLS}",
-            got=f"r = {r:.3f} over {len(a):,} pairs that both list",
-            do="leave the dataset out; if these are other cells, say so under [[allow]] with a reason",
-        )
-    return {"source": source.source.block, "n_compared": len(a), "correlation": r}
+    agreements = [_agreement(source.calls, part.calls) for part in training]
+    for part, (n, r) in zip(training, agreements, strict=True):
+        is_allowed = all((one, other) in allowed for one in part.experiments for other in source.experiments)
+        if r is not None and r >= _SAME_CALLS and not is_allowed:
+            raise LeakageError(
+                f"Source {source.source.name} looks like the target under another name.",
+                where=f"feature {source.source.block}",
+                expected=f"calls of other cells, which do not correlate above {_SAME_CALLS}",
+                got=f"r = {r:.3f} over {n:,} pairs that both list",
+                do="leave the dataset out; if these are other cells, say so under [[allow]] with a reason",
+            )
+    n, r = agreements[0]
+    highest = max((found for _, found in agreements if found is not None), default=None)
+    return {"source": source.source.block, "n_compared": n, "correlation": r, "highest": highest}
+
+
+def _agreement(theirs: Calls, target: Calls) -> tuple[int, float | None]:
+    """Return the number of pairs that both list, and the correlation of what is specific to perturbations there."""
+    found = theirs.at(target.perturbation, target.gene)
+    shared = np.isfinite(found)
+    places = target.perturbation[shared], target.gene[shared]
+    a, b = (Calls(*places, value[shared], target.shape).centred().value for value in (target.value, found))
+    defined = len(a) >= _FEWEST_SHARED and a.std() > 0 and b.std() > 0
+    return len(a), float(np.corrcoef(a, b)[0, 1]) if defined else None
 
 
 def shuffled(sources: Sequence[SourceCalls], seed: int) -> list[SourceCalls]:

@@ -103,6 +103,67 @@ def test_phenotype__a_column_that_is_the_answer_is_refused(depmap):
 
 
 @pytest.fixture
+def readouts(writer, make_condition):
+    """Write a dataset of gene effects of 28 genes, shape (contexts, genes), or (contexts, genes, doses)."""
+
+    def readouts(dataset, values, contexts="ABC", genes=28):
+        flat = values.reshape(len(values), genes, -1)
+        conditions = [
+            make_condition(f"G{i}", line, kind="crispr_knockout", cells=None) | {"condition_id": f"{line}/{i}/{dose}"}
+            for line in contexts[: len(values)]
+            for i in range(genes)
+            for dose in range(flat.shape[2])
+        ]
+        n = len(conditions)
+        phenotype = pl.DataFrame(
+            {"condition_index": range(n), "phenotype": ["gene_effect"] * n, "value": values.ravel()}
+        )
+        writer.dataset(dataset, conditions, np.full((n, 30), np.nan), phenotype=phenotype)
+
+    return readouts
+
+
+PREDICT_ALL = '[target]\ndataset = "target"\nphenotype = "gene_effect"\n'
+
+
+@pytest.mark.parametrize("shape", [(1, 28), (2, 28), (3, 28), (3, 28, 4)], ids=["1 line", "2", "3", "3 lines, 4 doses"])
+def test_phenotype__a_copy_of_several_lines_is_refused(writer, readouts, shape):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(28, 1) if len(shape) > 2 else 28) + 0.5 * rng.normal(size=shape)
+    readouts("target", truth)
+    readouts("external", truth + 1e-3 * rng.normal(size=shape))
+    with writer.open() as store:
+        with pytest.raises(LeakageError, match="column gene_effect/CVCL_A") as caught:
+            build(store, spec_of(external("phenotype"), target=PREDICT_ALL))
+        assert caught.value.got == "28 perturbations nearly identical"
+
+
+def test_phenotype__the_same_lines_in_another_laboratory_are_welcome(writer, readouts):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=28) + 0.3 * rng.normal(size=(3, 28))
+    readouts("target", truth)
+    again = truth + 0.3 * rng.normal(size=truth.shape)
+    readouts("external", again)
+    assert min(np.corrcoef(a, b)[0, 1] for a, b in zip(truth, again, strict=True)) > 0.9
+    with writer.open() as store:
+        matrix = build(store, spec_of(external("phenotype"), target=PREDICT_ALL))
+    verdict = {"source": "phenotype/external", "n_compared": 12, "n_alike": 0, "n_allowed": 0}
+    assert matrix.manifest["guard"]["lookalikes"] == [verdict], "three columns with three lines and their mean"
+
+
+def test_phenotype__a_copy_without_contexts_is_refused(writer, readouts, make_condition):
+    values = np.random.default_rng(0).normal(size=28)
+    readouts("target", values[None])
+    conditions = [
+        make_condition(f"G{i}", kind="crispr_knockout", experiment="x") | {"context_id": None} for i in range(28)
+    ]
+    phenotype = pl.DataFrame({"condition_index": range(28), "phenotype": ["gene_effect"] * 28, "value": values})
+    writer.dataset("external", conditions, np.full((28, 30), np.nan), phenotype=phenotype)
+    with writer.open() as store, pytest.raises(LeakageError, match="column gene_effect/none"):
+        build(store, spec_of(external("phenotype"), target=PREDICT_ALL))
+
+
+@pytest.fixture
 def with_controls(writer, make_condition, gene_ids):
     """A target in lines A and B, whose controls express gene i at i (A) and at 2 i (B) in ten cells."""
     conditions = [make_condition("ctrl", line, kind="control", genes=[], cells=10) for line in "AB"]

@@ -93,3 +93,62 @@ def test_lookalike__a_few_copies_among_many_are_an_accident(make_store, make_spe
 
     with make_store(two_copies) as store:
         assert build(store, make_spec()).manifest["guard"]["lookalikes"][0]["n_alike"] == 2
+
+
+COMPOUNDS = [f"{chr(65 + i) * 14}-UHFFFAOYSA-N" for i in range(9)]
+
+
+@pytest.fixture
+def dosed(make_condition):
+    """Nine compounds at doses, whose numbers of cells are unknown."""
+    return lambda doses, context="A": [
+        make_condition(name, context, kind="compound", genes=[], compound=name, cells=None)
+        | {"condition_id": f"{name}/{context}/{dose}", "dose_um": float(dose)}
+        for name in COMPOUNDS
+        for dose in doses
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "n_alike"),
+    [(10, 10, 90), (11, 11, 99), (12, 12, 108), (12, 1, 9), (1, 12, 9)],
+    ids=["10 doses", "11 doses", "12 doses", "of 12 doses one is there", "of 12 doses one is here"],
+)
+def test_lookalike__a_copy_at_many_doses_is_refused(writer, make_spec, dosed, rng, ours, theirs, n_alike):
+    truth = rng.normal(size=(9, 12, 30))
+    writer.dataset("target", dosed(range(1, ours + 1)), truth[:, :ours].reshape(-1, 30))
+    writer.dataset("external", dosed(range(1, theirs + 1)), truth[:, :theirs].reshape(-1, 30))
+    with writer.open() as store, pytest.raises(LeakageError) as caught:
+        build(store, make_spec('reduce = "nearest_dose"'))
+    assert caught.value.got.startswith(f"{n_alike} of {n_alike} matched conditions nearly identical")
+
+
+@pytest.mark.parametrize("n_contexts", [10, 11, 12])
+def test_lookalike__a_copy_in_many_contexts_is_refused(writer, make_condition, make_spec, rng, n_contexts):
+    conditions = [make_condition(f"G{i}", chr(65 + c)) for c in range(n_contexts) for i in range(9)]
+    effects = rng.normal(size=(len(conditions), 30))
+    writer.dataset("target", conditions, effects)
+    writer.dataset("external", conditions, effects)
+    with writer.open() as store, pytest.raises(LeakageError, match="9 of 9 matched conditions nearly identical"):
+        build(store, make_spec())
+
+
+def test_lookalike__other_doses_in_another_laboratory_are_welcome(writer, make_spec, dosed, rng):
+    """Every dose does nearly the same, and correlates at 0.96 with every dose elsewhere, by chance above 0.98."""
+    truth = np.repeat(rng.normal(size=(9, 30)), 12, axis=0)
+    writer.dataset("target", dosed(range(1, 13)), noisy(rng, 0.2)(truth))
+    writer.dataset("external", dosed(range(13, 25), "B"), noisy(rng, 0.2)(truth))
+    with writer.open() as store:
+        (verdict,) = build(store, make_spec()).manifest["guard"]["lookalikes"]
+    assert verdict == {"source": "signature/external/CVCL_B", "n_compared": 1296, "n_alike": 0, "n_allowed": 0}
+
+
+def test_lookalike__one_dose_like_all_doses_of_its_compound_counts_once(writer, make_spec, dosed, rng):
+    """The target's doses of one compound do all the same, which one dose of nine times twelve elsewhere happens to."""
+    here, there = rng.normal(size=(2, 9, 12, 30))
+    here[0], there[0, 0] = here[0, 0], here[0, 0]
+    writer.dataset("target", dosed(range(1, 13)), here.reshape(-1, 30))
+    writer.dataset("external", dosed(range(1, 13), "B"), there.reshape(-1, 30))
+    with writer.open() as store:
+        (verdict,) = build(store, make_spec()).manifest["guard"]["lookalikes"]
+    assert (verdict["n_compared"], verdict["n_alike"]) == (1296, 12)

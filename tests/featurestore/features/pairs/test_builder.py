@@ -112,6 +112,57 @@ def test_build__refuses_the_same_calls_under_another_name(writer, write_lines, c
     assert verdicts["experiments"]["allowed"][0]["reason"] == "a test"
 
 
+PAIRS = """
+[target]
+dataset = "target"
+unit = "pair"
+effect_kind = "de_call"
+question = "changed"
+[[feature]]
+kind = "signature"
+datasets = ["copy"]
+[split]
+folds = 3
+"""
+
+
+@pytest.fixture
+def called_in(writer, make_condition):
+    """Write calls of 40 perturbations and 30 genes in lines, shape (lines, perturbations, genes)."""
+
+    def called_in(dataset, calls):
+        conditions = [
+            make_condition(f"P{i}", line, genes=[f"ENSG9{i:010d}"])
+            for line in "ABC"[: len(calls)]
+            for i in range(calls.shape[1])
+        ]
+        writer.dataset(dataset, conditions, calls.reshape(-1, 30).astype(float), kind="de_call")
+
+    return called_in
+
+
+@pytest.mark.parametrize("n_lines", [1, 2, 3])
+def test_build__refuses_the_same_calls_of_several_lines(writer, called_in, n_lines):
+    calls = np.random.default_rng(0).random((n_lines, 40, 30)) < 0.4
+    called_in("target", calls)
+    called_in("copy", calls)
+    with writer.open() as store, pytest.raises(LeakageError, match="copy/CVCL_A looks like the target") as caught:
+        build_pairs(store, parse_spec(PAIRS))
+    assert caught.value.got == "r = 1.000 over 1,200 pairs that both list"
+
+
+def test_build__takes_calls_of_the_same_lines_by_others(writer, called_in):
+    rng = np.random.default_rng(0)
+    calls = rng.random((2, 40, 30)) < 0.4
+    called_in("target", calls)
+    called_in("copy", np.where(rng.random(calls.shape) < 0.05, ~calls, calls))
+    with writer.open() as store:
+        verdicts = build_pairs(store, parse_spec(PAIRS)).manifest["guard"]["lookalikes"]
+    assert [verdict["n_compared"] for verdict in verdicts] == [1200, 1200]
+    assert [round(verdict["correlation"], 2) for verdict in verdicts] == [0.62, 0.64]
+    assert [round(verdict["highest"], 2) for verdict in verdicts] == [0.9, 0.91]
+
+
 def test_build__knows_no_perturbation_by_the_opposite_one(writer, write_lines, called, pair_spec):
     write_lines(writer, {name: calls for name, calls in called.items() if name != "line_b"})
     write_lines(writer, {"line_b": called["line_b"]}, kind=lambda _: "crispra")
