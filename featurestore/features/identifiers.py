@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.features.perturbations import parts_of
 from featurestore.snapshot import REFERENCES
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
     target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
     return ledger.select(
         perturbation_id=pl.coalesce(target, "original"),
-        target_gene_ids=pl.when(is_gene & target.is_not_null()).then(target.str.split("+")),
+        target_gene_ids=pl.when(is_gene & target.is_not_null()).then(parts_of(target)),
         compound_id=pl.when(~is_gene).then(target),
     )
 

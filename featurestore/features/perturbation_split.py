@@ -12,11 +12,13 @@ import polars as pl
 from sklearn.model_selection import BaseCrossValidator
 
 from featurestore.features.identifiers import perturbed
-from featurestore.features.perturbations import assign_folds, shared_target_groups
+from featurestore.features.perturbations import assign_folds, shared_target_groups, target_atoms
 from featurestore.warehouse import Warehouse
 
 Positions = npt.NDArray[np.intp]
 _PAIR = 2
+_NAME = r"(?:[^+()]|\((?:[^()]|\([^()]*\))*\))+"
+"""One name of a combination: a plus in brackets, as of ``(+)-JQ1``, belongs to the name."""
 
 
 class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
@@ -105,12 +107,28 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
     def _groups(self, names: list[str]) -> pl.Series:
         series = pl.Series(names, dtype=pl.String())
         if isinstance(self.store, Warehouse):
-            return shared_target_groups(perturbed(self.store, series))
-        if self.store is not None:
-            with Warehouse(self.store) as store:
-                return shared_target_groups(perturbed(store, series))
-        apart = pl.col("perturbation_id").str.split("+").list.sort()
-        rows = pl.DataFrame({"perturbation_id": series}).with_columns(
-            target_gene_ids=pl.when(apart.list.len() > 1).then(apart), compound_id=pl.lit(None, pl.String())
-        )
-        return shared_target_groups(rows)
+            return _groups_of(series, self.store)
+        if self.store is None:
+            return _groups_of(series, None)
+        with Warehouse(self.store) as store:
+            return _groups_of(series, store)
+
+
+def _groups_of(names: pl.Series, store: Warehouse | None) -> pl.Series:
+    """Group names; a combination that the store does not know as a whole is made of those parts that it knows."""
+    rows = _described(names, store)
+    is_known = (pl.col("target_gene_ids").list.len() > 0).fill_null(value=False) | pl.col("compound_id").is_not_null()
+    named = rows.select(~is_known.alias("is_open"), name=names.str.extract_all(_NAME)).with_row_index("row")
+    parts = named.filter("is_open", pl.col("name").list.len() > 1).explode("name")
+    atoms = target_atoms(_described(parts["name"].str.strip_chars(), store))
+    own = atoms.select("atom", row=parts["row"].gather(atoms["row"])).group_by("row").agg(target_gene_ids="atom")
+    return shared_target_groups(rows.with_row_index("row").update(own, on="row").drop("row"))
+
+
+def _described(names: pl.Series, store: Warehouse | None) -> pl.DataFrame:
+    if store is not None:
+        return perturbed(store, names)
+    return pl.DataFrame(
+        {"perturbation_id": names, "target_gene_ids": [None] * len(names), "compound_id": [None] * len(names)},
+        schema={"perturbation_id": pl.String(), "target_gene_ids": pl.List(pl.String()), "compound_id": pl.String()},
+    )

@@ -21,8 +21,11 @@ _REDUCED: dict[Reduce, str] = {
     "max_cells": "max cells",
     "nearest_dose": "nearest dose",
 }
-_INCHI_KEY = r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$"
-_SKELETON = 14
+_INCHI_KEY = r"\b([A-Z]{14})-[A-Z]{10}-[A-Z]\b"
+_COMPOUND = r"[A-Z]{14}-[A-Z]{10}-[A-Z]\b|CID:|name:"
+_PART = rf"\+(ENS[A-Z]*G\d|label:|{_COMPOUND})"
+"""Where the next part of a combination begins: compounds by name may hold a plus, as ``name:(+)-jq1`` does."""
+_CUT = "\x1f"
 _MEASURES = ("n_cells", "dose_um", "time_h")
 _DIRECTION = {"crispri": -1, "crispr_knockout": -1, "shrna": -1, "crispra": 1, "overexpression": 1}
 
@@ -34,18 +37,22 @@ def perturbation_key() -> pl.Expr:
 
 
 def structure_key() -> pl.Expr:
-    """Return what was perturbed, as :func:`perturbation_key`, but of an InChIKey its skeleton alone.
+    """Return what was perturbed, as :func:`perturbation_key`, but of every InChIKey its skeleton alone.
 
     The first 14 letters of an InChIKey are the atoms and bonds: stereochemistry, isotopes and charge come after them.
     """
-    key = perturbation_key()
-    return pl.when(key.str.contains(_INCHI_KEY)).then(key.str.head(_SKELETON)).otherwise(key)
+    return _skeleton(perturbation_key())
 
 
 def directed_key() -> pl.Expr:
     """Return what was perturbed, as :func:`structure_key`, and in which direction: knocking down is not activating."""
     direction = pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
     return pl.concat_str(structure_key(), pl.lit("/"), direction.cast(pl.String()))
+
+
+def parts_of(perturbation: pl.Expr) -> pl.Expr:
+    """Take a perturbation as harmonised apart into its genes and compounds: one, or those of a combination."""
+    return perturbation.str.replace_all(_PART, f"{_CUT}$1").str.split(_CUT)
 
 
 def match_conditions(
@@ -189,15 +196,22 @@ def shared_target_groups(rows: pl.DataFrame) -> pl.Series:
 
 
 def target_atoms(rows: pl.DataFrame) -> pl.DataFrame:
-    """List what each row acts on: one line per target gene; the structure or perturbation where there are no genes.
+    """List what each row acts on: one line per target gene and per compound, of a combination each part.
 
     Returns
     -------
-    ``row`` (position) and ``atom``.
+    ``row`` (position) and ``atom``: a gene, the skeleton of a compound, or the perturbation where it is neither.
     """
-    genes = rows.with_row_index("row").select("row", "target_gene_ids", key=structure_key())
-    atoms = pl.when(pl.col("target_gene_ids").list.len() > 0).then("target_gene_ids").otherwise(pl.concat_list("key"))
-    return genes.select("row", atom=atoms).explode("atom")
+    parts = parts_of(pl.coalesce("compound_id", "perturbation_id"))
+    compounds = parts.list.eval(pl.element().filter(pl.element().str.contains(rf"^(?:{_COMPOUND})")))
+    genes = pl.col("target_gene_ids")
+    atoms = pl.when(genes.list.len() > 0).then(genes.list.concat(compounds.fill_null([]))).otherwise(parts)
+    found = rows.with_row_index("row").select("row", atom=atoms).explode("atom")
+    return found.with_columns(_skeleton(pl.col("atom"))).unique(maintain_order=True)
+
+
+def _skeleton(key: pl.Expr) -> pl.Expr:
+    return key.str.replace_all(_INCHI_KEY, "$1")
 
 
 def own_targets(rows: pl.DataFrame, genes: pl.DataFrame) -> npt.NDArray[np.bool_]:

@@ -89,3 +89,15 @@ def test_check_split__refuses_a_combination_apart_from_its_part():
         check_split(rows((["A"], "x"), (["A", "B"], "y"), (["C"], "z")), "condition_id")
     assert caught.value.what == "Groups of the split share 1 perturbations."
     assert "A in groups 'x', 'y' (conditions c0, c1)" in caught.value.got
+
+
+def test_check_split__refuses_a_combination_of_compounds_apart_from_its_part():
+    given = rows(([], "x"), ([], "y"), ([], "y")).with_columns(
+        perturbation_id=pl.Series(["name:aspirin", "name:aspirin+name:caffeine", "name:caffeine"]),
+        compound_id=pl.Series(["name:aspirin", None, "name:caffeine"]),
+    )
+    with pytest.raises(LeakageError) as caught:
+        check_split(given, "condition_id")
+    assert caught.value.got == "name:aspirin in groups 'x', 'y' (conditions c0, c1)"
+    whole = check_split(given.with_columns(group=pl.lit("x")), "perturbation_id")
+    assert whole == {"group_by": "perturbation_id", "n_groups": 1, "n_targets": 2, "n_shared": 0}

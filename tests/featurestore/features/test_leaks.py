@@ -12,6 +12,7 @@ from sklearn.base import clone
 from featurestore.errors import LeakageError
 from featurestore.evaluate import evaluate
 from featurestore.features.builder import build
+from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.spec import parse_spec
 from featurestore.metrics import centred_pearson, pearson_delta
 from featurestore.models import RidgeOnSignatures
@@ -159,6 +160,27 @@ def test_groups__of_ingested_names_of_one_perturbation_never_straddle(tmp_path, 
             assert len(folds) == 6
             assert folds[f"{labels[0]}/K562"] == folds[f"{together[0]}/RPE1"]
             assert len(set(folds.values())) == 3
+
+
+def test_groups__of_combinations_of_ingested_compounds_hold_their_parts(tmp_path):
+    tied = ["metformin", "aspirin", "caffeine", "metformin+aspirin", "aspirin+caffeine"]
+    labels = [*tied, "(+)-JQ1", "ibuprofen"]
+    label = np.repeat(["ctrl", *labels], 6)
+    rows = pl.DataFrame({INDEX: [str(i) for i in range(len(label))], "label": label, "line": ["K562"] * len(label)})
+    counts = np.random.default_rng(0).poisson(3.0, (len(label), 5)).astype(np.float32)
+    genes = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
+    write_h5ad(tmp_path / "cells.h5ad", sparse.csr_array(counts), rows, pl.DataFrame({INDEX: genes}))
+    (tmp_path / "target.toml").write_text(SCREEN.format(kind="compound", more='separator = "+"'))
+    ingest_dataset(tmp_path / "target.toml", tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        matrix = build(store, parse_spec(OWN_CONTEXT.format(0)))
+        known = PerturbationSplit(store=store)._groups([*labels, "TP53+aspirin", "TP53", "novel+(+)-JQ1", "novel"])
+    groups = dict(matrix.rows.select("perturbation_label", "group").iter_rows())
+    one = "name:aspirin"
+    assert groups == dict.fromkeys(tied, one) | {"(+)-JQ1": "name:(+)-jq1", "ibuprofen": "name:ibuprofen"}
+    verdict = {"group_by": "perturbation_id", "n_groups": 3, "n_targets": 5, "n_shared": 0}
+    assert matrix.manifest["guard"]["split"] == verdict
+    assert [known.to_list().index(group) for group in known] == [0, 0, 0, 0, 0, 5, 6, 0, 0, 5, 5]
 
 
 def test_groups__of_one_compound_in_several_forms_never_straddle(writer, make_condition):

@@ -11,8 +11,10 @@ from featurestore.features.perturbations import (
     match_conditions,
     match_keys,
     own_targets,
+    parts_of,
     perturbation_key,
     shared_target_groups,
+    target_atoms,
 )
 
 
@@ -146,6 +148,65 @@ def test_shared_target_groups__ties_a_combination_to_its_parts():
 def test_shared_target_groups__groups_compounds_by_compound():
     rows = frame([("x", "compound", [], "INCHI"), ("x", "compound", None, "INCHI"), ("y", "compound", [], "OTHER")])
     assert shared_target_groups(rows).to_list() == ["x", "x", "y"]
+
+
+def combination(*parts):
+    """A combination as ingested: it has no compound, and genes only if all its parts are genes."""
+    return ("+".join(sorted(parts)), "compound", None, None)
+
+
+def compound(name):
+    return (name, "compound", [], name)
+
+
+GENE = "ENSG00000141510"
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "parts"),
+    [
+        ("name:aspirin+name:metformin", ["name:aspirin", "name:metformin"]),
+        ("name:(+)-jq1+name:vitamin-b1+b2", ["name:(+)-jq1", "name:vitamin-b1+b2"]),
+        (f"{BASE}+{OTHER}", [BASE, OTHER]),
+        (f"CID:5+{GENE}+label:HLA+X+name:x", ["CID:5", GENE, "label:HLA+X", "name:x"]),
+        ("name:(+)-jq1", ["name:(+)-jq1"]),
+        (GENE, [GENE]),
+    ],
+)
+def test_parts_of__cuts_where_a_part_begins_and_in_no_name(perturbation, parts):
+    assert pl.select(parts_of(pl.lit(perturbation))).item().to_list() == parts
+
+
+def test_shared_target_groups__ties_a_combination_of_compounds_to_its_parts():
+    names = ["name:metformin", "name:aspirin", "name:caffeine"]
+    rows = frame([*map(compound, names), combination(*names[:2]), combination(*names[1:]), compound("name:(+)-jq1")])
+    assert shared_target_groups(rows).to_list() == ["name:aspirin"] * 5 + ["name:(+)-jq1"]
+
+
+def test_shared_target_groups__knows_the_skeletons_in_a_combination():
+    rows = frame([compound(STEREO), combination(BASE, OTHER), compound("CID:5")])
+    group = f"{BASE}+{OTHER}"
+    assert shared_target_groups(rows).to_list() == [min(group, STEREO)] * 2 + ["CID:5"]
+
+
+@pytest.mark.parametrize("targets", [None, [GENE]], ids=["no genes listed", "its gene listed"])
+def test_shared_target_groups__ties_a_gene_with_a_drug_to_both(targets):
+    both = (f"{BASE}+{GENE}", "crispri", targets, None)
+    rows = frame([both, (GENE, "crispri", [GENE], None), compound(STEREO), compound(OTHER)])
+    assert shared_target_groups(rows).n_unique() == 2
+    assert target_atoms(rows).sort("row", "atom").rows() == [
+        (0, BASE[:14]),
+        (0, GENE),
+        (1, GENE),
+        (2, BASE[:14]),
+        (3, OTHER[:14]),
+    ]
+
+
+def test_match_conditions__knows_a_combination_by_the_skeletons_of_its_parts():
+    rows, source = frame([combination(STEREO, OTHER)]), frame([combination(BASE, OTHER), compound(BASE)])
+    matches = match_conditions(rows, source)
+    assert matches.select("row", "source_row", "rule").rows() == [(0, 0, "same kind, same skeleton")]
 
 
 def test_own_targets__marks_each_target_that_is_measured():

@@ -261,6 +261,13 @@ def test_perturbation_split__keeps_combinations_and_forms_of_a_compound_together
         assert sorted([*train, *test]) == list(range(9))
 
 
+def test_perturbation_split__takes_combinations_of_forms_apart_but_no_name():
+    salt, base, other = ("AAAAAAAAAAAAAA-BBBBBBBBSA-N", "AAAAAAAAAAAAAA-UHFFFAOYSA-N", "CCCCCCCCCCCCCC-UHFFFAOYSA-N")
+    names = [f"{base}+{other}", salt, "(+)-JQ1", "(+)-X", "(+)-JQ1 + D", "D"]
+    groups = fs.PerturbationSplit()._groups(names).to_list()
+    assert [groups.index(group) for group in groups] == [0, 0, 2, 3, 2, 2]
+
+
 def test_perturbation_split__knows_aliases_by_the_store(world):
     names = ["PERK", "EIF2AK3", "TP53", "RPL3", "GATA1", "SPI1"]
     for train, test in fs.PerturbationSplit(n_splits=3, store=world).split(names):
