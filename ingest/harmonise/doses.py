@@ -50,9 +50,12 @@ NOMINAL_DIGITS = ("1", "1.11", "1.25", "1.5", "2", "2.5", "3", "3.16", "3.33", "
 """Leading digits of the doses that plates are laid out in: tenfold, half-log, threefold and twofold series, and
 doses chosen by hand."""
 
-_QUANTITY = re.compile(
-    r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)(?:\s*([^\W\d_][\w/%]*|%)(?:\s+(.*))?)?", re.DOTALL
-)
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?"
+_UNIT = r"[^\W\d_][\w/%]*|%"
+_QUANTITY = re.compile(rf"({_NUMBER})(?:\s*({_UNIT})(?:\s+(.*))?)?", re.DOTALL)
+_WITH_UNIT = re.compile(rf"(?<![\w.-]){_NUMBER}\s*({_UNIT})")
+_JOINED = re.compile(r"(?:[-+/]|(?:and|to)\b)\s*\.?\d", re.IGNORECASE)
+"""How a text goes on that holds a second value, even one without a unit."""
 _WORD_FIRST = re.compile(r"([a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"(d|[a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _AGREE = Fraction(1, 10**6)
@@ -68,11 +71,16 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What is being read, the factor of a unit (None if it has none), what to say of such a unit, and units first."""
+    """What is being read, the factor of a unit (None if it has none), and what to say of such a unit.
+
+    ``adds_up`` says that values in ever smaller units (``1 h 30 min``) are one, ``unit_first`` how a unit is written
+    that comes first.
+    """
 
     name: str
     factor: Callable[[str], Fraction | None]
     refusal: Callable[[str], str]
+    adds_up: bool
     unit_first: re.Pattern[str] | None = None
 
     def number_first(self, text: str) -> str:
@@ -99,7 +107,8 @@ def dose_um(text: Number, unit: str | None = None) -> Quantity:
     Returns
     -------
     Quantity
-        In micromolar. Words after the unit (``0.2 uM panobinostat``) are noted and left out.
+        In micromolar. Words after the unit (``0.2 uM panobinostat``) are noted and left out; a second value among
+        them (``100 nM + 50 nM``) leaves the text without one.
 
     Examples
     --------
@@ -112,12 +121,12 @@ def dose_um(text: Number, unit: str | None = None) -> Quantity:
 
 
 def time_h(text: Number, unit: str | None = None) -> Quantity:
-    """Read one time, as `dose_um` reads a dose; in hours. The unit, if it is a word, may come first.
+    """Read one time, as `dose_um` reads a dose; in hours. Units that get smaller are added up; one may come first.
 
     Examples
     --------
-    >>> time_h("6 d").value, time_h("Day 6").value
-    (144.0, 144.0)
+    >>> time_h("6 d").value, time_h("1 h 30 min").value, time_h("Day 6").value
+    (144.0, 1.5, 144.0)
     """
     return _read(text, unit, _TIME)
 
@@ -227,8 +236,24 @@ def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
     if factor is None:
         raise _UnreadableError(scale.refusal(own_unit or unit))
     notes = [f"unit in the text, not '{unit}'"] if own_unit and unit and scale.factor(unit) != factor else []
-    notes += [f"read from the start of '{text}'"] if match[3] else []
-    return number * factor, "; ".join(notes)
+    value, rest = _added(number * factor, factor, match[3] or "", scale)
+    if _JOINED.match(rest) or any(_is_unit(found, scale) for found in _WITH_UNIT.findall(rest)):
+        raise _UnreadableError(f"several values: '{text}'")
+    notes += [f"read from the start of '{text}'"] if rest else []
+    return value, "; ".join(notes)
+
+
+def _added(value: Fraction, factor: Fraction, rest: str, scale: _Scale) -> tuple[Fraction, str]:
+    """Add what follows in smaller units than that of the factor, and return what is left of the text."""
+    match = _QUANTITY.fullmatch(rest) if scale.adds_up and rest[:1].isdigit() else None
+    smaller = scale.factor(match[2] or "") if match else None
+    if match is None or smaller is None or smaller >= factor:
+        return value, rest
+    return _added(value + Fraction(match[1]) * smaller, smaller, match[3] or "", scale)
+
+
+def _is_unit(text: str, scale: _Scale) -> bool:
+    return scale.factor(text) is not None or NOT_MOLAR.fullmatch(text) is not None
 
 
 def _read_tuple(text: str, unit: str, scale: _Scale) -> Quantity:
@@ -255,8 +280,12 @@ def _molar_refusal(unit: str) -> str:
     return f"unit '{unit}' is not {'molar' if NOT_MOLAR.fullmatch(unit) else 'known'}"
 
 
-_DOSE = _Scale("dose", _molar, _molar_refusal)
+_DOSE = _Scale("dose", _molar, _molar_refusal, adds_up=False)
 _TIME = _Scale(
-    "time", lambda unit: HOURS.get(unit.casefold()), lambda unit: f"unit '{unit}' is not a unit of time", _WORD_FIRST
+    "time",
+    lambda unit: HOURS.get(unit.casefold()),
+    lambda unit: f"unit '{unit}' is not a unit of time",
+    adds_up=True,
+    unit_first=_WORD_FIRST,
 )
 _TIME_OF_COLUMN = replace(_TIME, unit_first=_DAY_FIRST)

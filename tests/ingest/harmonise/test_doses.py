@@ -69,6 +69,15 @@ def test_dose_um__reads_molar_doses(text, unit, micromolar):
         ("1|2", "uM", "several values that differ: '1|2'"),
         ("1|high", "uM", "several values that differ: '1|high'"),
         ("1 uM & 3 uM", None, "several values that differ: '1 uM & 3 uM'"),
+        ("100nM + 50nM", None, "several values: '100nM + 50nM'"),
+        ("10 uM + 5", None, "several values: '10 uM + 5'"),
+        ("10 uM and .5", None, "several values"),
+        ("1 uM to 10 uM", None, "several values"),
+        ("1 uM / 2 uM", None, "several values"),
+        ("1 uM - 10", None, "several values"),
+        ("1 uM 10 nM", None, "several values"),
+        ("1 uM A, 0.5 mM B", None, "several values"),
+        ("1 uM A (10 ng/mL B)", None, "several values"),
         ("-1", "uM", "below zero: '-1'"),
         ("inf", "uM", "not a dose: 'inf'"),
         ("1,000 nM", None, "not a dose: '1,000 nM'"),
@@ -94,6 +103,8 @@ def test_dose_um__notes_words_that_it_leaves_out():
     quantity = dose_um("0.2 uM panobinostat")
     assert quantity.value == 0.2
     assert quantity.note == "read from the start of '0.2 uM panobinostat'"
+    for text in ("0.2 uM 5-FU", "0.2 uM and PD-0332991", "0.2 uM JQ1 + drug 2", "0.2 uM compound-5g"):
+        assert dose_um(text).value == 0.2
     assert dose_um("vehicle (DMSO)").value is None
 
 
@@ -131,6 +142,9 @@ def test_dose_um_and_time_h__take_anything(text, unit):
         ("day3", None, 72.0),
         ("Day_0.5", "h", 12.0),
         ("Hour 6", None, 6.0),
+        ("1 h 30 min", None, 1.5),
+        ("1 d 12 h", "h", 36.0),
+        ("1 d 1 h 30 min after", None, 25.5),
     ],
 )
 def test_time_h__reads_times(text, unit, hours):
@@ -139,7 +153,17 @@ def test_time_h__reads_times(text, unit, hours):
 
 @pytest.mark.parametrize(
     ("text", "note"),
-    [("-666", "missing"), ("24", "no unit"), ("5 m", "unit 'm' is not a unit of time"), ("Rest", "not a")]
+    [
+        ("-666", "missing"),
+        ("24", "no unit"),
+        ("5 m", "unit 'm' is not a unit of time"),
+        ("Rest", "not a"),
+        ("1 h 30 h", "several values: '1 h 30 h'"),
+        ("30 min 1 h", "several values"),
+        ("1 h + 30 min", "several values"),
+        ("1 h -30 min", "several values"),
+        ("1 d 12 h 3 d", "several values"),
+    ]
     + [(text, "not a time") for text in ("D7", "Day -1", "Day-3", "Stage 3", "d7 rest")],
 )
 def test_time_h__says_why_there_is_no_value(text, note):
