@@ -35,9 +35,9 @@ _IN_BRACKETS = re.compile(rf"-?\((?:(?:{_ANY_SALT_WORD})-?)+\)$")
 """A bracket at the end of a name that holds nothing but salt words; there, 'acetate' is a salt."""
 
 _NOT_ALONE = re.compile(
-    r"(?:.*-)?(?:sodium|potassium|lithium|calcium|magnesium|zinc|ammonium|iron|ferric|antimony|bismuth|.*yl)"
+    r"(?:(?:sodium|potassium|lithium|calcium|magnesium|zinc|ammonium|iron|ferric|antimony|bismuth)(?:-|$))+|.*yl"
 )
-"""What is no compound once a salt word is off: the rest of 'potassium tartrate' or 'dimethyl fumarate'."""
+"""What is no compound once the salt words are off: the rest of 'potassium tartrate' or 'dimethyl fumarate'."""
 
 _SHORTEST = 3
 """Characters that are left of a name at least."""
@@ -85,8 +85,9 @@ def active_name(name: str, *, is_salt: bool = False) -> str:
     ('larotrectinib-sulfate', 'larotrectinib')
     """
     words = _AT_END_OF_SALT if is_salt else _AT_END
-    text, rest = "", normalise_name(name)
-    while rest != text and len(rest) >= _SHORTEST and not _NOT_ALONE.fullmatch(rest):
-        text = rest
-        rest = normalise_name(words.sub("", _IN_BRACKETS.sub("", text)))
-    return text or rest
+    whole = shorter = normalise_name(name)
+    rest = ""
+    while shorter != rest and len(shorter) >= _SHORTEST:
+        rest = shorter
+        shorter = normalise_name(words.sub("", _IN_BRACKETS.sub("", rest)))
+    return whole if not rest or _NOT_ALONE.fullmatch(rest) else rest

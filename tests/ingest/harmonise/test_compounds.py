@@ -68,6 +68,10 @@ def without_rdkit(monkeypatch):
         ("Abiraterone acetate", "abiraterone-acetate", "abiraterone-acetate"),
         ("Potassium chloride", "potassium-chloride", "potassium-chloride"),
         ("potassium tartrate", "potassium-tartrate", "potassium-tartrate"),
+        ("antimony potassium tartrate", "antimony-potassium-tartrate", "antimony-potassium-tartrate"),
+        ("Diclofenac sodium", "diclofenac-sodium", "diclofenac"),
+        ("Rosuvastatin Calcium salt", "rosuvastatin-calcium-salt", "rosuvastatin"),
+        ("Alendronate sodium trihydrate", "alendronate-sodium-trihydrate", "alendronate"),
         ("chloral hydrate", "chloral-hydrate", "chloral-hydrate"),
         ("Betamethasone dipropionate", "betamethasone-dipropionate", "betamethasone-dipropionate"),
         ("(S)-Crizotinib", "(s)-crizotinib", "(s)-crizotinib"),
@@ -83,10 +87,13 @@ def test_active_name__leaves_more_out_of_what_is_known_to_be_a_salt():
     assert active_name("Larotrectinib sulfate", is_salt=True) == "larotrectinib"
     assert active_name("Dapagliflozin ((2S)-1,2-propanediol, hydrate)", is_salt=True) == "dapagliflozin"
     assert active_name("(R)-Verapamil (hydrochloride)", is_salt=True) == "(r)-verapamil"
+    assert active_name("Ammonium iron citrate", is_salt=True) == "ammonium-iron-citrate"
 
 
 WORDS = st.lists(
-    st.sampled_from(["foo", "(+)", "(R)", "(-)", "hydrochloride", "(sodium salt)", "-", " ", "acid", "yl", "2"])
+    st.sampled_from(
+        ["foo", "(+)", "(R)", "(-)", "hydrochloride", "(sodium salt)", "sodium", "hydrate", "-", " ", "acid", "yl", "2"]
+    )
 )
 
 
