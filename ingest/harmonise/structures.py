@@ -50,7 +50,7 @@ def identify(inchi_key: str | None, smiles: str | None) -> ActiveStructure | Non
     """Find the active structure from what a source publishes; None if that is not enough.
 
     A published InChIKey is taken as it is, and as all there is to know, unless the SMILES shows a salt, a solvate or a
-    charge to be removed.
+    charge to be removed. Its stereochemistry still counts where the SMILES shows none of the same active structure.
     """
     may_differ = inchi_key is None or (smiles is not None and _SALT_OR_CHARGE.search(smiles))
     read = active_structure(smiles) if smiles is not None and may_differ else None
@@ -58,7 +58,9 @@ def identify(inchi_key: str | None, smiles: str | None) -> ActiveStructure | Non
         return read
     if read is None or ("." not in (smiles or "") and read.inchi_key[-1] == inchi_key[-1]):
         return ActiveStructure(inchi_key, (), is_flat=False)
-    return ActiveStructure(read.inchi_key, read.removed, is_flat=False)
+    if read.is_flat and skeleton(read.inchi_key) == skeleton(inchi_key):
+        return ActiveStructure(inchi_key[:-1] + read.inchi_key[-1], read.removed, is_flat=False)
+    return read
 
 
 def parse_inchi_key(text: str | None) -> str | None:

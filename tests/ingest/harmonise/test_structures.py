@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.harmonise.structures import active_structure, identify, parse_inchi_key, skeleton
+from ingest.harmonise.structures import ActiveStructure, active_structure, identify, parse_inchi_key, skeleton
 
 pytest.importorskip("rdkit")
 
@@ -99,6 +99,16 @@ def test_identify__believes_a_published_key_unless_there_is_something_to_take_of
     assert identify(published, f"{RILUZOLE}.Cl") == identify(None, f"{RILUZOLE}.Cl")
     assert identify(None, None) is None
     assert not identify(published, DOXORUBICIN).is_flat
+
+
+def test_identify__keeps_the_published_stereochemistry_of_a_salt_that_is_drawn_flat():
+    flat = "CC(C)NCC(O)COc1cccc2ccccc12.Cl"
+    s_form, r_form = "AQHHHDLHHXJYJD-AWEZNQCLSA-N", "AQHHHDLHHXJYJD-CQSZACIVSA-N"
+    for published in (s_form, r_form):
+        assert identify(published, flat) == ActiveStructure(published, ("Cl",), is_flat=False)
+    assert identify("AQHHHDLHHXJYJD-AWEZNQCLSA-O", flat.replace("NCC", "[NH2+]CC")).inchi_key == s_form
+    key_of_salt = "ZMRUPTIKESYGQW-NTISSMGPSA-N"
+    assert identify(key_of_salt, flat) == ActiveStructure("AQHHHDLHHXJYJD-UHFFFAOYSA-N", ("Cl",), is_flat=True)
 
 
 def test_identify__takes_the_neutral_form_of_an_ion():
