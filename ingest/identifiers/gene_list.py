@@ -72,7 +72,7 @@ def parse_gene_list(
     lines = [line for line in text.splitlines() if line.strip()]
     separator = _separator(lines[:_LOOKED_AT])
     if separator is None and column is None and symbols is None:
-        ids = [line.strip() for line in lines]
+        ids = [line.strip().strip('"') for line in lines]
         return _checked(
             GeneList(pl.Series(ids[bool(ids) and ids[0].casefold() in HEADERS :], dtype=pl.String), None, where)
         )

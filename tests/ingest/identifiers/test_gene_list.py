@@ -23,6 +23,7 @@ NAMES = ["TP53", "MARCH8", "1-Mar"]
         "TP53\r\nMARCH8\r\n1-Mar",
         "\ufeffTP53\nMARCH8\n\n1-Mar\n\n",
         "gene\nTP53\nMARCH8\n 1-Mar \n",
+        '"gene"\n"TP53"\n"MARCH8"\n"1-Mar"\n',
     ],
 )
 def test_text__is_one_identifier_a_line(text, tmp_path):
