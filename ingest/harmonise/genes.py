@@ -78,7 +78,9 @@ def map_genes(
     rows = _with_symbols(rows, beside)
     list_kind = kind or kind_of(rows).kind
     verdicts = decide(
-        _settle_numbers(rows, list_kind), is_mouse=list_kind == "mouse_symbol", translate_mouse=translate_mouse
+        _settle_numbers(rows, originals, list_kind),
+        is_mouse=list_kind == "mouse_symbol",
+        translate_mouse=translate_mouse,
     )
     paired = pl.when(rows["id"].is_not_null() | beside.is_not_null()).then(pl.coalesce(beside, rows["symbol"]))
     table = verdicts.with_columns(originals, paired.alias("original_symbol"))
@@ -142,9 +144,11 @@ def _with_symbols(rows: pl.DataFrame, beside: pl.Series) -> pl.DataFrame:
     )
 
 
-def _settle_numbers(rows: pl.DataFrame, list_kind: str) -> pl.DataFrame:
-    """Take bare numbers for what the list as a whole says they are."""
+def _settle_numbers(rows: pl.DataFrame, originals: pl.Series, list_kind: str) -> pl.DataFrame:
+    """Take bare numbers for what the list as a whole says they are; ``Entrez:7157`` says it itself."""
     reading = {"row_number": "row_number", "symbol": "lone_number", "mouse_symbol": "lone_number"}.get(list_kind)
     if reading is None:
         return rows
-    return rows.with_columns(pl.col("id_kind").replace({"entrez": reading}))
+    is_bare = originals.str.strip_chars().str.contains(r"^[\d.]+$").fill_null(value=False)
+    settled = pl.col("id_kind").replace({"entrez": reading})
+    return rows.with_columns(pl.when(is_bare).then(settled).otherwise("id_kind").alias("id_kind"))

@@ -222,6 +222,13 @@ def test_map_genes__number_among_symbols_is_not_an_entrez_id():
     assert (mapping.kind, mapping.table["status"].to_list()[2]) == ("symbol", "unmapped")
 
 
+def test_map_genes__prefixed_number_among_symbols_is_an_entrez_id():
+    mapping = map_genes(["Entrez:7157", "BRCA1", "MYC", "KRAS", "672"])
+    assert (mapping.kind, mapping.table["gene_symbol"].to_list()) == ("symbol", ["TP53", "BRCA1", "MYC", "KRAS", None])
+    explicit = map_genes(["ncbigene:672", "GeneID:7157", "7157 "], kind="symbol")
+    assert explicit.table["gene_symbol"].to_list() == ["BRCA1", "TP53", None]
+
+
 def test_map_genes__row_numbers_are_not_entrez_ids():
     mapping = map_genes([str(number) for number in range(3, 40)])
     assert (mapping.kind, mapping.counts()) == ("row_number", {"unmapped": 37})
