@@ -8,7 +8,8 @@ The rule, in order, on the fragments of the structure, each made neutral by movi
    are taken off; if still nothing is left (talc), the structure is kept whole.
 4. Repeats of one fragment count once (a hemihydrate). Several distinct fragments are a mixture, kept together.
 
-Stereochemistry, isotopes, tautomers and permanent charges are kept. RDKit reads the structures, if it is installed.
+Stereochemistry, isotopes, tautomers and permanent charges are kept. The key is that of the neutral form, so betaine and
+its hydrochloride, a cation that no proton makes neutral, are one. RDKit reads the structures, if it is installed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ SALT_ELEMENTS = _OF_DRUGS | _OF_SALTS
 """Elements of drugs and of plain salts; any other means a complex, whose pieces are one compound."""
 
 INCHI_KEY = re.compile(r"(?:InChIKey=)?([A-Z]{14}-[A-Z]{10}-[A-Z])", re.IGNORECASE)
+_NO_PROTONS_MOVED = "N"
+"""Last letter of the InChIKey of a form that has neither lost nor gained protons, such as a zwitterion."""
+
 _SALT_OR_CHARGE = re.compile(r"\.|[+-]\d?\]")
 
 
@@ -92,7 +96,11 @@ def active_structure(smiles: str) -> ActiveStructure | None:
             return None
         active, removed = _active_part(molecule, chem)
         inchi_key = chem.MolToInchiKey(active)
-    return ActiveStructure(inchi_key, removed, _is_flat(active, chem)) if inchi_key else None
+    if not inchi_key:
+        return None
+    if _elements(active) <= SALT_ELEMENTS:
+        inchi_key = inchi_key[:-1] + _NO_PROTONS_MOVED
+    return ActiveStructure(inchi_key, removed, _is_flat(active, chem))
 
 
 def _active_part(molecule: Molecule, chem: Any) -> tuple[Molecule, tuple[str, ...]]:

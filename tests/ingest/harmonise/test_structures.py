@@ -71,6 +71,21 @@ def test_active_structure__keeps_stereochemistry_isotopes_and_permanent_charges(
     assert active_structure("C[N+](C)(C)Cc1ccccc1").inchi_key != active_structure("CN(C)Cc1ccccc1").inchi_key
 
 
+@pytest.mark.parametrize(
+    ("smiles", "inchi_key"),
+    [
+        ("CCCCCCCCCCCCCCCCOP(=O)([O-])OCC[N+](C)(C)C", "PQLXHQMOHUQAKB-UHFFFAOYSA-N"),  # miltefosine
+        ("C[N+](C)(C)CC(=O)[O-]", "KWIUHFFTVRNATP-UHFFFAOYSA-N"),  # betaine
+        ("C[N+](C)(C)CC(=O)O.[Cl-]", "KWIUHFFTVRNATP-UHFFFAOYSA-N"),
+        ("C[N+](C)(C)C[C@H](O)CC(=O)[O-]", "PHIQHXFUZVPYII-ZCFIWIBFSA-N"),  # carnitine
+        ("C[N+](C)(C)CCO.[Cl-]", "OEYIOHPDSNJKLS-UHFFFAOYSA-N"),  # choline
+    ],
+)
+def test_active_structure__gives_zwitterions_and_cations_their_standard_key(smiles, inchi_key):
+    assert active_structure(smiles).inchi_key == inchi_key
+    assert identify(inchi_key, smiles).inchi_key == inchi_key
+
+
 def test_active_structure__knows_what_leaves_stereochemistry_open():
     assert active_structure(DOXORUBICIN).is_flat
     assert active_structure("CC=CC").is_flat
