@@ -28,6 +28,7 @@ from featurestore.narrow import NarrowCatalogs
 from featurestore.objects import ObjectStore, is_url
 from featurestore.pinned import pinned_datasets
 from featurestore.release import why_unreadable
+from featurestore.results import as_frame, as_held
 from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.views import attach_views
 
@@ -137,6 +138,8 @@ class Warehouse:
     ) -> pl.DataFrame:
         """Run one SELECT statement and return its result as a polars frame; several threads may at the same time.
 
+        A repeated column name is numbered, and what polars has no type for, such as an interval, becomes text.
+
         Parameters
         ----------
         query, parameters
@@ -149,13 +152,13 @@ class Warehouse:
         Raises
         ------
         QueryError
-            As :meth:`sql`, or the statement fails while it runs, or takes more time or memory than it may.
+            As :meth:`sql`, or the statement fails while it runs, takes more time or memory than it may, or returns a
+            date beyond the years 1 to 9999.
         """
         tree = check_select(self.connection, query)
         with self.cursor(pinned_datasets(tree, parameters)) as cursor:
             table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows))
-        frame = pl.from_arrow(table)
-        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+        return as_frame(table)
 
     def _table(
         self,
@@ -165,7 +168,7 @@ class Warehouse:
         most_rows: int | None,
     ) -> pa.Table:
         n_at_once = ROWS_AT_ONCE if most_rows is None else min(ROWS_AT_ONCE, most_rows)
-        with cursor.sql(query, params=parameters).to_arrow_reader(n_at_once) as reader:
+        with as_held(cursor.sql(query, params=parameters)).to_arrow_reader(n_at_once) as reader:
             batches = bounded(reader, self._most_bytes)
             kept = batches if most_rows is None else _first(batches, most_rows)
             return pa.Table.from_batches(kept, reader.schema)

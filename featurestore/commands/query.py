@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 import polars as pl
 
 from featurestore.errors import QueryError
+from featurestore.results import csv_text, json_text
 from featurestore.snapshot import read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
 
@@ -100,7 +99,7 @@ def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
         frame.write_parquet(output)
         return
     digits = frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
-    text = {"table": _table, "csv": _csv, "json": _json}[form](digits)
+    text = {"table": _table, "csv": csv_text, "json": json_text}[form](digits).removesuffix("\n")
     if output is None:
         click.echo(text)
     else:
@@ -133,19 +132,3 @@ def _table(frame: pl.DataFrame) -> str:
         else ""
     )
     return shown + rest
-
-
-def _csv(frame: pl.DataFrame) -> str:
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    return frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|")).write_csv().rstrip("\n")
-
-
-def _json(frame: pl.DataFrame) -> str:
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    known = frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats)
-    rows = [json.dumps(row, default=_plain, ensure_ascii=False, allow_nan=False) for row in known.iter_rows(named=True)]
-    return "[" + ",\n ".join(rows) + "]"
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.contract import COLUMNS
+from featurestore.results import csv_text
 from featurestore.ui.asked import Asked, address
 
 UNKNOWN = "\N{EN DASH}"
@@ -181,7 +182,7 @@ def _heading(asked: Asked, name: str, column: str, dtype: pl.DataType, *, is_pla
 
 def _cell(column: str, row: dict[str, Any], dtype: pl.DataType) -> Cell:
     value = row[column]
-    if column in _PERCENT and value is not None:
+    if column in _PERCENT and isinstance(value, float):
         return Cell(f"{value * 100:.1f}", is_number=True)
     text = str(value)[:_OF_HASH] if column in _HASHES else shown(value)
     return Cell(text, dtype.is_numeric(), "" if value is None else link(column, row))
@@ -199,7 +200,7 @@ def link(column: str, row: dict[str, Any]) -> str:
     if column in _BY_NAME:
         page, key = _BY_NAME[column]
         return address(page, **{key: value})
-    if column == "label" and row.get("entity") in _PAGES and row.get("id"):
+    if column == "label" and str(row.get("entity")) in _PAGES and row.get("id"):
         page, key = _PAGES[row["entity"]]
         return address(page, **{key: row["id"]})
     return ""
@@ -240,6 +241,4 @@ def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         return buffer.getvalue(), "application/vnd.apache.parquet"
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("|"))
-    return flat.write_csv().encode(), "text/csv; charset=utf-8"
+    return csv_text(frame).encode(), "text/csv; charset=utf-8"

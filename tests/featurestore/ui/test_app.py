@@ -172,3 +172,32 @@ def test_ui__without_its_packages_says_how_to_install_them(world, monkeypatch):
     assert "The pages need packages that are not installed." in str(error)
     assert "missing: altair, uvicorn" in str(error)
     assert 'pip install "perturbation-featurestore[ui]"' in str(error)
+
+
+def test_sql__shows_results_of_any_type_and_gives_them_as_files(client):
+    values = {
+        "query": r"select interval 3 day as a, 7 as a, '\xFF'::blob as b, {'x': 'nan'::double} as c, "
+        "map {[1]: 2} as d, [[1, 2], [3]] as e, [1, 2]::int[2] as f, union_value(num := 2) as g, "
+        "'101'::bit as h, null as i",
+        "result_sort": "d",
+    }
+    page = client.get("/sql", params=values).text
+    row = re.findall("<td[^>]*>(.*?)</td>", page)
+    assert row[:2] == ["3 days", "7"]
+    assert row[-3:] == ["2", "101", "\N{EN DASH}"]
+    text = client.get("/sql/result.csv", params=values).text
+    assert text == 'a,a_1,b,c,d,e,f,g,h,i\n3 days,7,ff,"{""x"": null}",{[1]=2},"[[1, 2], [3]]",1|2,2,101,\n'
+    file = pl.read_parquet(io.BytesIO(client.get("/sql/result.parquet", params=values).content))
+    assert file.shape == (1, 10)
+
+
+def test_sql__shows_known_column_names_with_values_of_other_types(client):
+    query = "select 'much' as mapped_share, ['gene'] as entity, 'a' as label, 1 as id"
+    row = re.findall("<td[^>]*>(.*?)</td>", client.get("/sql", params={"query": query}).text)
+    assert row == ["much", "gene", "a", "1"]
+
+
+def test_sql__says_what_is_wrong_with_a_date_beyond_the_calendar(client):
+    page = client.get("/sql", params={"query": "select 'infinity'::timestamp as age"})
+    assert page.status_code == 200
+    assert "holds a date or time beyond the calendar" in page.text
