@@ -83,7 +83,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)
     split = check_split(rows, spec.split.by)
-    elsewhere = Elsewhere(measured)
+    elsewhere = Elsewhere(measured, selection.sources)
     blocks = make_blocks(warehouse, spec, selection.sources, measured, elsewhere, report)
     check_licences(spec.licence, rows, blocks)
     if not any(block.columns.height for block in blocks):
@@ -97,7 +97,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
         X=features,
         mask=np.isfinite(features),
         Y=measured.effects,
-        elsewhere=elsewhere.mean(),
+        elsewhere=elsewhere.mean(warehouse),
         rows=pl.concat([lineage, *(block.per_row for block in blocks)], how="horizontal"),
         columns=pl.concat(block.columns for block in blocks),
         genes=measured.genes,

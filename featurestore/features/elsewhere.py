@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.features.kinds import SignatureFeature
+from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.signature import Effects, mean_of_matches
 
 if TYPE_CHECKING:
-    from featurestore.features.matrix import SignatureMatrix
     from featurestore.features.selection import Source
+    from featurestore.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,35 @@ class Elsewhere:
     """Mean effect of each row's perturbation over sources, on the target's genes.
 
     Sources whose effect is of another kind do not count, nor do conditions that act in the opposite direction: they
-    are not the same perturbation.
+    are not the same perturbation. What several features find in one dataset and context counts as one source: each
+    condition once, whatever the order of the features.
+
+    Parameters
+    ----------
+    measured
+        What is to be predicted.
+    sources
+        Sources of all features, of which those that are added count.
     """
 
-    def __init__(self, measured: Measured) -> None:
+    def __init__(self, measured: Measured, sources: Sequence[Source]) -> None:
         self._measured = measured
         self._total: Effects = np.zeros(measured.effects.shape)
         self._count = np.zeros(measured.effects.shape, dtype=np.uint16)
-        self._seen: set[str] = set()
+        self._n_features = Counter(s.name for s in sources if isinstance(s.feature, SignatureFeature))
+        self._shared: dict[str, list[tuple[Source, pl.DataFrame]]] = {}
 
     def add(self, source: Source, matrix: SignatureMatrix, matches: pl.DataFrame) -> None:
-        """Add a source by its matches; one that several features look in counts once."""
-        if source.effect_kind != self._measured.effect_kind or source.name in self._seen:
+        """Add what one feature found in a source; what others look in too waits for what they find."""
+        if source.effect_kind != self._measured.effect_kind:
             return
-        self._seen.add(source.name)
         alike = matches.filter("is_alike")
+        if self._n_features[source.name] > 1:
+            self._shared.setdefault(source.name, []).append((source, alike))
+        else:
+            self._add(matrix, alike)
+
+    def _add(self, matrix: SignatureMatrix, alike: pl.DataFrame) -> None:
         theirs, ours = self._measured.shared_genes(matrix.genes)
         found = mean_of_matches(matrix.values[:, _run(theirs)], alike, len(self._total))
         present = np.isfinite(found)
@@ -71,11 +89,45 @@ class Elsewhere:
         self._total[:, _run(ours)] += found
         self._count[:, _run(ours)] += present
 
-    def mean(self) -> npt.NDArray[np.float32]:
+    def mean(self, warehouse: Warehouse) -> npt.NDArray[np.float32]:
         """Return the mean over the sources, shape (rows, genes); NaN where there is none."""
+        for name in sorted(self._shared):
+            self._add(*_together(warehouse, self._shared.pop(name)))
         mean = np.full(self._total.shape, np.nan, dtype=np.float32)
         np.divide(self._total, self._count, out=mean, where=self._count > 0, casting="same_kind")
         return mean
+
+
+def _together(
+    warehouse: Warehouse, found: Sequence[tuple[Source, pl.DataFrame]]
+) -> tuple[SignatureMatrix, pl.DataFrame]:
+    """Read the effects of all conditions that features look in, and pair rows with what any of them found.
+
+    A feature's weights are relative to their mean; of one condition's the largest is taken. A combination is matched
+    by its parts only where no feature found it whole.
+    """
+    source = found[0][0]
+    conditions = pl.concat(s.conditions.select("condition_id") for s, _ in found).unique().sort("condition_id")
+    matrix = signature_matrix(warehouse, source.dataset_id, conditions["condition_id"], source.effect_kind)
+    relative = pl.col("weight") / pl.col("weight").mean().over("row", "part")
+    pairs = pl.concat(
+        alike.select(
+            "row",
+            "part",
+            "n_parts",
+            s.conditions["condition_id"].gather(alike["source_row"]),
+            weight=relative.fill_nan(0.0),
+        )
+        for s, alike in found
+    )
+    matches = (
+        pairs.filter(pl.col("n_parts") == pl.col("n_parts").min().over("row"))
+        .group_by("row", "part", "condition_id")
+        .agg(pl.col("weight").max())
+        .join(conditions.with_row_index("source_row"), on="condition_id", how="inner")
+        .sort("row", "part", "source_row")
+    )
+    return matrix, matches
 
 
 def _run(positions: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:

@@ -172,7 +172,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows, index = _rows(store, names, self.perturbation_kind)
         unknown = np.empty((rows.height, 0), dtype=np.float32)
         measured = Measured(rows, self._genes, unknown, spec.target.effect_kind)
-        blocks = make_blocks(store, spec, sources, measured, Elsewhere(measured), lambda _: None)
+        blocks = make_blocks(store, spec, sources, measured, Elsewhere(measured, sources), lambda _: None)
         return [replace(block, values=block.values[index]) for block in blocks]
 
     def _spec(self) -> FeatureSpec:

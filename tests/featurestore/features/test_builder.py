@@ -1,5 +1,7 @@
 """Building a feature matrix: values, lineage, and that no answer gets in."""
 
+from itertools import permutations
+
 import numpy as np
 import polars as pl
 import pytest
@@ -276,3 +278,74 @@ def test_build__reads_a_spec_from_a_path_on_an_ingested_world(world, world_files
     assert matrix.rows["fold"].n_unique() == 5
     own = (matrix.rows["context_id"].unique().to_list(), matrix.columns["context_id"].unique().to_list())
     assert set(own[0]).isdisjoint(own[1])
+
+
+TWO_LOOKS = """
+[target]
+dataset = "target"
+{features}
+[split]
+folds = 2
+"""
+
+
+def looks(*features):
+    """A spec of several features that look in 'external', by their further lines."""
+    parts = [
+        f'[[feature]]\nkind = "signature"\nname = "look{i}"\ndatasets = ["external"]\n{more}\n'
+        for i, more in enumerate(features)
+    ]
+    return [parse_spec(TWO_LOOKS.format(features="".join(order))) for order in permutations(parts)]
+
+
+def test_build__elsewhere_is_of_all_that_several_features_find_in_one_source(writer, make_condition):
+    times = [make_condition(f"G{i}", "B") | {"time_h": 24.0 if i < 6 else 48.0} for i in range(12)]
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(12)], np.ones((12, 30)))
+    writer.dataset("external", times, np.arange(12.0)[:, None] * np.ones((12, 30)))
+    with writer.open() as store:
+        for spec in looks('where = "time_h = 24"', 'where = "time_h = 48"\nshrinkage = 10', 'where = "time_h > 24"'):
+            matrix = build(store, spec, cache=False)
+            of_row = dict(zip(matrix.rows["perturbation_label"], matrix.elsewhere[:, 0].tolist(), strict=True))
+            assert of_row == {f"G{i}": i for i in range(12)}
+
+
+def test_build__elsewhere_counts_a_condition_once_however_many_features_find_it(writer, make_condition):
+    cells = {"early": (24.0, 1.0, 300), "late": (48.0, 3.0, 100), "latest": (72.0, 8.0, 100)}
+    outside = [
+        make_condition("G0", "B", cells=n) | {"condition_id": name, "time_h": time}
+        for name, (time, _, n) in cells.items()
+    ]
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(2)], np.ones((2, 30)))
+    effects = np.array([[effect] for _, effect, _ in cells.values()]) * np.ones((3, 30))
+    writer.dataset("external", outside, effects)
+    writer.dataset("other", [make_condition("G0", "C")], np.full((1, 30), 10.0))
+    with writer.open() as store:
+        for spec in looks('where = "time_h < 72"', 'where = "time_h > 24"'):
+            matrix = build(store, spec, cache=False)
+            np.testing.assert_allclose(matrix.elsewhere[0], np.full(30, 4.0))
+            assert np.isnan(matrix.elsewhere[1]).all()
+        weighted = looks('where = "time_h < 72"\nreduce = "weighted"', 'where = "time_h = 72"')
+        for spec in weighted:
+            matrix = build(store, spec, cache=False)
+            np.testing.assert_allclose(matrix.elsewhere[0], np.full(30, (1.5 * 1 + 0.5 * 3 + 1 * 8) / 3), rtol=1e-6)
+
+
+def test_build__elsewhere_takes_a_combination_by_its_parts_only_where_no_feature_has_it_whole(writer, make_condition):
+    outside = [make_condition(label, "B") for label in ("G0", "G1", "G0+G1", "G2", "G3")]
+    writer.dataset("target", [make_condition(label) for label in ("G0+G1", "G2+G3")], np.ones((2, 30)))
+    writer.dataset("external", outside, np.array([[1.0], [2.0], [7.0], [4.0], [5.0]]) * np.ones((5, 30)))
+    whole = "where = \"perturbation_label = 'G0+G1'\""
+    parts = 'where = "perturbation_label <> \'G0+G1\'"\ncombination = "sum"'
+    with writer.open() as store:
+        for spec in looks(whole, parts):
+            matrix = build(store, spec, cache=False)
+            of_row = dict(zip(matrix.rows["perturbation_label"], matrix.elsewhere[:, 0].tolist(), strict=True))
+            assert of_row == {"G0+G1": 7.0, "G2+G3": 9.0}
+
+
+def test_build__elsewhere_does_not_depend_on_the_order_of_features(two_datasets):
+    wheres = ("hash(condition_id) % 3 > 0", "hash(condition_id) % 3 < 2", "context_label = 'B'")
+    built = [build(two_datasets, spec, cache=False) for spec in looks(*(f'where = "{where}"' for where in wheres))]
+    alone = build(two_datasets, looks("")[0], cache=False)
+    for matrix in built:
+        np.testing.assert_array_equal(matrix.elsewhere, alone.elsewhere)
