@@ -169,8 +169,9 @@ def _reduced(found: pl.DataFrame, reduce: Reduce) -> pl.DataFrame:
         found = order.unique(slot, keep="first", maintain_order=True)
     if reduce == "nearest_dose":
         for name, scale in (("dose_um", pl.Expr.log), ("time_h", pl.Expr.abs)):
-            distance = (scale(pl.col(name)) - scale(pl.col(f"{name}_right"))).abs().fill_null(float("inf"))
-            rounded = distance.round(9)
+            wanted, offered = pl.col(name), pl.col(f"{name}_right")
+            apart = (scale(wanted) - scale(offered)).abs().fill_null(float("inf")).fill_nan(float("inf"))
+            rounded = pl.when(wanted == offered).then(0.0).otherwise(apart).round(9)
             found = found.filter(rounded == rounded.min().over(slot))
     weight = pl.coalesce(cells, cells.median().over(slot), 1.0) if reduce == "weighted" else pl.lit(1.0)
     return found.with_columns(weight=weight)

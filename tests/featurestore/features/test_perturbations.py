@@ -126,6 +126,15 @@ def test_match_conditions__reduces_doses_and_times_by_a_declared_rule(rule, kept
     assert matches["rule"][0] == f"same kind, {named} of 4"
 
 
+@pytest.mark.parametrize(("dose", "kept"), [(0.0, [0]), (1.0, [1]), (None, [0, 1, 2, 3])])
+def test_match_conditions__nearest_to_no_dose_is_no_dose(dose, kept):
+    row = frame([("x", "compound", [], BASE)]).with_columns(dose_um=pl.lit(dose, pl.Float64), time_h=pl.lit(0.0))
+    source = frame([("x", "compound", [], BASE)] * 4).with_columns(
+        dose_um=pl.Series([0.0, 1.0, 10.0, None]), time_h=pl.lit(0.0)
+    )
+    assert match_conditions(row, source, reduce="nearest_dose")["source_row"].to_list() == kept
+
+
 def test_match_keys__finds_targets_combinations_and_compounds():
     rows = frame([gene("A"), gene("A", "B"), gene("B", "D"), ("x", "compound", [], STEREO)])
     matches = match_keys(rows, ["A", "B", BASE])
