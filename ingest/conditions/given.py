@@ -155,9 +155,9 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         rows = rows.with_columns(control_where.take(rows).alias(IS_CONTROL))
     roles = role_expressions(spec)
     fixed = [role for role in roles if not role.meta.root_names()]
-    combos, combo = _distinct(rows.select(role for role in roles if role.meta.root_names()))
+    combos, combo = distinct_rows(rows.select(role for role in roles if role.meta.root_names()))
     if condition.batch:
-        batches, batch = _distinct(rows.select(pl.col(condition.batch).cast(pl.String).alias("batch")))
+        batches, batch = distinct_rows(rows.select(pl.col(condition.batch).cast(pl.String).alias("batch")))
     else:
         batches, batch = pl.DataFrame({"batch": [None]}, {"batch": pl.String}), np.zeros(rows.height, np.int32)
     return GivenRows(
@@ -196,7 +196,7 @@ def _cells(rows: pl.DataFrame, is_needed: npt.NDArray[np.bool_], columns: Sequen
     return given.fill_null(np.nan).to_numpy()
 
 
-def _distinct(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+def distinct_rows(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
     """Return the distinct rows of a table in order of appearance, and which of them each row is."""
     distinct = table.unique(maintain_order=True)
     numbered = distinct.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(NUMBER))
@@ -206,6 +206,6 @@ def _distinct(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
 
 def _merged(parts: Sequence[tuple[pl.DataFrame, Integers]]) -> tuple[pl.DataFrame, Integers]:
     """Bring the distinct rows of several tables together, and number the rows of all of them anew."""
-    distinct, place = _distinct(pl.concat([table for table, _ in parts]))
+    distinct, place = distinct_rows(pl.concat([table for table, _ in parts]))
     firsts = np.cumsum([0, *(table.height for table, _ in parts)])
     return distinct, np.concatenate([place[first:][rows] for first, (_, rows) in zip(firsts, parts, strict=False)])

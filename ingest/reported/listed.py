@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.axis import GeneAxis, read_axis
-from ingest.conditions.given import GivenRows, gather_rows
+from ingest.conditions.given import GivenRows, Integers, gather_rows
 from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.roles import named_rows
@@ -25,6 +25,7 @@ from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
 from ingest.reader import INDEX
 from ingest.release.tables import RowWriter
+from ingest.reported.listed_rows import one_row_each
 from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
 
@@ -37,8 +38,8 @@ class Listed:
     ----------
     tables
         The files.
-    found
-        For each file its distinct rows, as published, with ``index``: the condition that they are of.
+    lines
+        For each file ``condition_index``, and the columns by which a line is found to be of that condition.
     given, labels
         Rows and conditions, one each.
     axis
@@ -46,7 +47,7 @@ class Listed:
     """
 
     tables: Sequence[LongTable]
-    found: list[pl.DataFrame]
+    lines: list[pl.DataFrame]
     given: GivenRows
     labels: Labels
     axis: GeneAxis
@@ -71,13 +72,23 @@ def read_listed(
         Spec or files are at fault.
     """
     found = [named_rows(read_rows(table, spec, row_tables, folder), spec) for table in tables]
-    rows = pl.concat(found, how="vertical_relaxed").unique(INDEX, keep="first", maintain_order=True)
-    given = gather_rows([rows], spec)
     where = ", ".join(table.path.name for table in tables)
+    given, place = one_row_each(gather_rows([pl.concat(found, how="vertical_relaxed")], spec), where=where)
     labels = label_rows(given, spec, lookups, where=where)
+    firsts = np.cumsum([0, *(rows.height for rows in found)])
+    lines = [
+        _lines(table, rows, labels.condition_of_row[place[first : first + rows.height]])
+        for table, rows, first in zip(tables, found, firsts, strict=False)
+    ]
     genes = pl.concat([table.genes()[INDEX] for table in tables]).unique().sort()
     axis = read_axis(tables[0].listing(genes), gene_tables, spec, lookups.online)
-    return Listed(tables, found, given, labels, axis, genes)
+    return Listed(tables, lines, given, labels, axis, genes)
+
+
+def _lines(table: LongTable, rows: pl.DataFrame, condition: Integers) -> pl.DataFrame:
+    own = [name for name in rows.columns if name != INDEX and name in table.row_columns()]
+    taken = rows.select(pl.Series("condition_index", condition), *own).filter(pl.col("condition_index") >= 0)
+    return taken.unique(maintain_order=True)
 
 
 def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callable[[int], None]) -> None:
@@ -99,15 +110,12 @@ def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callab
     SourceFormatError
         Two lines are of one condition and gene.
     """
-    of_id = pl.DataFrame({INDEX: listed.given.published[INDEX], "condition_index": listed.labels.condition_of_row})
     named = pl.DataFrame({"gene": listed.names, "gene_index": listed.axis.slots})
     genes = named.filter(pl.col("gene_index") >= 0)
     with RowWriter(folder, "signature") as writer:
-        for table, rows in zip(listed.tables, listed.found, strict=True):
-            own = [name for name in rows.columns if name != INDEX and name in table.row_columns()]
-            conditions = rows.join(of_id.filter(pl.col("condition_index") >= 0), on=INDEX)
+        for table, lines in zip(listed.tables, listed.lines, strict=True):
             last = None
-            for batch in table.effects(conditions.select("condition_index", *own).unique(), genes):
+            for batch in table.effects(lines, genes):
                 last = _refuse_repeats(batch, last, listed, table)
                 writer.write(pa.Table.from_batches([batch]), {"effect_kind": effect_kind})
             advance(1)
@@ -131,10 +139,8 @@ def _refuse_repeats(
 
 def _refuse_repeats_between(folder: Path, listed: Listed) -> None:
     """Refuse two lines of one condition and gene in different files, looking at conditions that several files have."""
-    shared = pl.concat([rows.select(pl.col(INDEX).unique()) for rows in listed.found]).filter(
-        pl.col(INDEX).is_duplicated()
-    )
-    numbers = listed.labels.condition.filter(pl.col("condition_id").is_in(shared[INDEX].implode()))["condition_index"]
+    conditions = pl.concat([lines["condition_index"].unique() for lines in listed.lines])
+    numbers = conditions.filter(conditions.is_duplicated()).unique()
     if numbers.is_empty():
         return
     with duckdb.connect(":memory:") as connection:

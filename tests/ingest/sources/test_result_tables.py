@@ -136,6 +136,51 @@ def test_two_lines__of_one_pair_are_refused_within_a_file_and_between(tmp_path):
         assert rows(store) == [("MYC/K562/a", "TP53", 1.0), ("MYC/K562/b", "TP53", 2.0)]
 
 
+PLATES = "target,line,gene,lfc,plate,n\n"
+
+
+def of_condition(path, *rules):
+    path.write_text(path.read_text().replace("[table]", "\n".join([*rules, "[table]"])))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("plate", "expected", "rejected"),
+    [
+        ("p1", [("MYC/K562", "JAK2", 2.0), ("MYC/K562", "TP53", 1.0)], {"MYC": 1, "ABL1": 1}),
+        ("p2", [("ABL1/K562", "TP53", 3.0), ("MYC/K562", "EGFR", 6.0), ("MYC/K562", "TP53", 5.0)], {"MYC": 1}),
+    ],
+)
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_where__under_condition_is_asked_of_each_line(tmp_path, plate, expected, rejected, n_files):
+    lines = (
+        "MYC,K562,TP53,1,p1,7", "MYC,K562,JAK2,2,p1,7", "MYC,K562,TP53,5,p2,8", "MYC,K562,EGFR,6,p2,8",
+        "ABL1,K562,TP53,3,p2,9",
+    )  # fmt: skip
+    files = ["t.csv", "u.csv"][:n_files]
+    for number, name in enumerate(files):
+        (tmp_path / name).write_text(PLATES + "\n".join(lines[number::n_files]) + "\n")
+    spec = of_condition(listed(tmp_path, files), f"where = \"plate = '{plate}'\"", "[quality]", 'n_cells = "n"')
+    with ingested(spec, tmp_path) as store:
+        assert rows(store) == expected
+        left_out = store.frame("select label, n_cells, reason from rejected")
+        assert dict(left_out.select("label", "n_cells").rows()) == rejected
+        assert set(left_out["reason"]) == {f"where: plate = '{plate}'"}
+        cells = dict(store.frame("select condition_id, n_cells from quality").rows())
+        assert cells == ({"MYC/K562": 7} if plate == "p1" else {"MYC/K562": 8, "ABL1/K562": 9})
+
+
+def test_quality__that_lines_of_one_condition_do_not_agree_on_is_refused(tmp_path):
+    spec = of_condition(listed(tmp_path), "[quality]", 'n_cells = "n"')
+    (tmp_path / "t.csv").write_text(PLATES + "MYC,K562,TP53,1,p1,\nMYC,K562,JAK2,2,p1,12\n")
+    with ingested(spec, tmp_path) as store:
+        assert store.frame("select n_cells from quality").item() == 12
+    (tmp_path / "t.csv").write_text(PLATES + "MYC,K562,TP53,1,p1,12\nMYC,K562,JAK2,2,p2,30\n")
+    with pytest.raises(SourceFormatError, match="do not agree in column 'n'") as caught:
+        ingest_dataset(spec, tmp_path / "warehouse", tmp_path)
+    assert "MYC/K562: 12, 30" in str(caught.value)
+
+
 def test_order__is_that_of_tiles_so_that_a_gene_reads_little(tmp_path):
     from ingest import reference
 
