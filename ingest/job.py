@@ -207,9 +207,9 @@ class Job:
         """Write what a table lists."""
         spec, n_conditions = self.spec, listed.labels.condition.height
         with step(f"effects listed of {n_conditions:,} conditions", len(listed.tables)) as advance:
-            write_listed(folder, listed, spec.dataset.values, advance)
-        write_reported_quality(folder, listed.given.published, listed.labels, listed.axis.genes, spec)
-        return self._written(listed.labels, [listed.axis])
+            axis = write_listed(folder, listed, spec.dataset.values, advance)
+        write_reported_quality(folder, listed.given.published, listed.labels, axis.genes, spec)
+        return self._written(listed.labels, [axis])
 
     def _write_reported(self, folder: Path, axes: list[GeneAxis], labels: Labels, given: GivenRows) -> None:
         sources = list(zip(self.readers, axes, self.layers, strict=True))

@@ -30,7 +30,8 @@ class GeneAxis:
 
     ``genes`` and ``mapping`` have the columns of the release's tables; ``slots`` has shape (columns,), -1 for a column
     that is no gene of the axis, -2 for one that is no part of a library either: counters, spike-ins, and what the spec
-    leaves out; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred.
+    leaves out; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred. ``ledger_row``
+    (columns,) is the row of ``mapping`` that tells of a column, -1 for one that ``where`` leaves out or that is absent.
     """
 
     genes: pl.DataFrame
@@ -38,6 +39,7 @@ class GeneAxis:
     mapping: pl.DataFrame
     n_published: int
     is_landmark: npt.NDArray[np.bool_]
+    ledger_row: npt.NDArray[np.int32]
 
 
 def read_axes(
@@ -108,11 +110,12 @@ def read_axis(
     symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
     translate = spec.genes.translate_mouse
     mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=translate)
-    mapping = decide_by_context(mapping)
+    is_listed = spec.table is not None
+    mapping = decide_by_context(mapping, each_gene_once=not is_listed)
     mapping = online.complete(mapping) if online is not None else mapping
     where = f"{reader.path}, gene column '{spec.genes.id}'"
     _of_the_organism(mapping).require_mapped(spec.genes.max_unmapped, where=where)
-    axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS)
+    axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS, is_listed=is_listed)
     symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
     genes = pl.DataFrame(
         {
@@ -134,7 +137,8 @@ def read_axis(
             _left_out(published.filter(pl.Series(is_absent)), spec, "absent", ALL_ZERO),
         ]
     )
-    return GeneAxis(genes, slots, ledger, published.height, is_landmark)
+    ledger_row = np.where(is_kept, np.cumsum(is_kept, dtype=np.int32) - 1, np.int32(-1))
+    return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
 
 
 def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:

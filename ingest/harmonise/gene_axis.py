@@ -11,6 +11,9 @@ import polars as pl
 
 from ingest.harmonise.gene_mapping import STATUSES, GeneMapping
 
+RELIABILITY = {status: position for position, status in enumerate(STATUSES)}
+"""Of two inputs for one gene, the one whose status is lower here is better."""
+
 
 @dataclass(frozen=True, slots=True)
 class GeneAxis:
@@ -46,7 +49,13 @@ class GeneAxis:
         return counted.filter(pl.col("n_inputs") > 1)
 
 
-def collapse(mapping: GeneMapping, *, value_is_additive: bool, priority: Sequence[int] | None = None) -> GeneAxis:
+def collapse(
+    mapping: GeneMapping,
+    *,
+    value_is_additive: bool,
+    priority: Sequence[int] | None = None,
+    is_listed: bool = False,
+) -> GeneAxis:
     """Give every gene one slot.
 
     Parameters
@@ -60,21 +69,23 @@ def collapse(mapping: GeneMapping, *, value_is_additive: bool, priority: Sequenc
         input has.
     priority
         One number per input, lower is better, such as landmark 0, best inferred 1, inferred 2.
+    is_listed
+        Whether the inputs are the names in many lists, each of which may have its own name for a gene. Inputs of one
+        gene then share its slot, and which of two in one list is better is left to who reads the lists.
 
     Returns
     -------
     The axis. Rows without a gene are at -1, as are inputs that lost.
     """
-    rank = {status: position for position, status in enumerate(STATUSES)}
     table = mapping.table.with_row_index("row").with_columns(
         priority=pl.Series(priority, dtype=pl.Int64) if priority is not None else pl.lit(0),
-        reliability=pl.col("status").replace_strict(rank, return_dtype=pl.Int64),
+        reliability=pl.col("status").replace_strict(RELIABILITY, return_dtype=pl.Int64),
     )
     mapped = table.filter(pl.col("gene_id").is_not_null())
     chosen = mapped.sort("priority", "reliability", "row").unique("gene_id", keep="first", maintain_order=True)
     chosen = chosen.select("gene_id", winner="row", winner_name="original")
     rivals = mapped.join(chosen, on="gene_id").with_columns(is_winner=pl.col("row") == pl.col("winner"))
-    joins = pl.lit(value_is_additive) & (pl.col("status") != "suffix_flagged")
+    joins = pl.lit(value_is_additive or is_listed) & (pl.col("status") != "suffix_flagged")
     used = rivals.filter(pl.col("is_winner") | joins).sort("row")
     gene_ids = used["gene_id"].unique(maintain_order=True)
     slots = pl.DataFrame({"gene_id": gene_ids, "slot": np.arange(len(gene_ids), dtype=np.int32)})
@@ -83,7 +94,8 @@ def collapse(mapping: GeneMapping, *, value_is_additive: bool, priority: Sequenc
     column_to_slot[placed["row"].to_numpy()] = placed["slot"].to_numpy()
     lost = rivals.filter(~pl.col("is_winner"))
     outcome = pl.when(joins).then(pl.lit("summed with '")).otherwise(pl.lit("left out for '"))
-    remarks = lost.select("row", remark=outcome + pl.col("winner_name") + pl.lit("'"))
+    told = lost.filter(~joins) if is_listed else lost
+    remarks = told.select("row", remark=outcome + pl.col("winner_name") + pl.lit("'"))
     return GeneAxis(tuple(gene_ids), column_to_slot, lost.height, _annotated(mapping, remarks))
 
 

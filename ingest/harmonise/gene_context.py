@@ -25,10 +25,8 @@ _MIN_COVERAGE = 0.9
 """A list of fewer identifiers, or of which a release holds less, does not tell its release."""
 
 
-def decide_by_context(mapping: GeneMapping, *, release: str | None = None) -> GeneMapping:
+def decide_by_context(mapping: GeneMapping, *, release: str | None = None, each_gene_once: bool = True) -> GeneMapping:
     """Map what context decides; such rows get the status ``context`` and keep all candidates.
-
-    Only sound for lists in which each gene occurs once, such as the genes of one matrix.
 
     Parameters
     ----------
@@ -37,6 +35,9 @@ def decide_by_context(mapping: GeneMapping, *, release: str | None = None) -> Ge
     release
         Its annotation release, one of the manifest's ``annotation_releases``, where known; else the one that holds
         most of the list, if it is long enough and holds nearly all.
+    each_gene_once
+        Whether each gene occurs once in the list, as in the genes of one matrix; else ``others_claimed`` is not sound,
+        and not used.
     """
     table = mapping.table.with_row_index("row")
     doubtful = table.filter((pl.col("status") == "ambiguous") & (pl.col("method") != "several_genes"))
@@ -53,6 +54,8 @@ def decide_by_context(mapping: GeneMapping, *, release: str | None = None) -> Ge
         "others_claimed": options.join(mapping.mapped, on="gene_id", how="anti"),
         "annotation_history": options.join(_sole_bearers(names), on=["normalised", "gene_id"]),
     }
+    if not each_gene_once:
+        del rules["others_claimed"]
     decided = pl.concat(
         rows.filter(pl.col("row").is_unique()).select("row", "gene_id", method=pl.lit(rule))
         for rule, rows in rules.items()

@@ -99,7 +99,8 @@ def _changes(store: Warehouse, dataset_id: str, folder: Path) -> pl.DataFrame:
 def _map_genes(ledger: pl.DataFrame, spec: dict[str, Any]) -> pl.DataFrame:
     originals = ledger["original"].unique(maintain_order=True)
     translate = spec["genes"]["translate_mouse"]
-    mapping = decide_by_context(map_genes(originals, kind=spec["genes"]["kind"], translate_mouse=translate))
+    mapping = map_genes(originals, kind=spec["genes"]["kind"], translate_mouse=translate)
+    mapping = decide_by_context(mapping, each_gene_once=spec.get("table") is None)
     return mapping.table.select(pl.lit("gene").alias("entity"), "original", "status", target_id="gene_id")
 
 

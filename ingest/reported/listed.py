@@ -7,7 +7,7 @@ so memory is a file's sorted lines at most, whatever the number of files.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -25,6 +25,7 @@ from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
 from ingest.reader import INDEX
 from ingest.release.tables import RowWriter
+from ingest.reported.listed_names import NameChoice, best_between, ranked_names, shared_conditions, with_left_out
 from ingest.reported.listed_rows import one_row_each
 from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
@@ -91,8 +92,10 @@ def _lines(table: LongTable, rows: pl.DataFrame, condition: Integers) -> pl.Data
     return taken.unique(maintain_order=True)
 
 
-def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callable[[int], None]) -> None:
+def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callable[[int], None]) -> GeneAxis:
     """Write the signature table: a row for each line, ordered as tiles are within each file.
+
+    Where lines of one condition name a gene in several ways, the value of the best name is taken.
 
     Parameters
     ----------
@@ -105,42 +108,34 @@ def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callab
     advance
         Called with the number of files done.
 
+    Returns
+    -------
+    The genes, with a note in the ledger for names of which values were left out.
+
     Raises
     ------
     SourceFormatError
-        Two lines are of one condition and gene.
+        Two lines are of one condition and gene, by one name.
     """
-    named = pl.DataFrame({"gene": listed.names, "gene_index": listed.axis.slots})
-    genes = named.filter(pl.col("gene_index") >= 0)
+    names = ranked_names(listed.names, listed.axis)
+    choice = NameChoice(names.height, best_between(listed.tables, listed.lines, names))
     with RowWriter(folder, "signature") as writer:
         for table, lines in zip(listed.tables, listed.lines, strict=True):
-            last = None
-            for batch in table.effects(lines, genes):
-                last = _refuse_repeats(batch, last, listed, table)
-                writer.write(pa.Table.from_batches([batch]), {"effect_kind": effect_kind})
+            choice.start()
+            for batch in table.effects(lines, names):
+                taken, repeated = choice.take(batch)
+                if repeated is not None:
+                    raise _repeated(*repeated, listed, table.path)
+                writer.write(pa.Table.from_batches([taken]), {"effect_kind": effect_kind})
             advance(1)
     if len(listed.tables) > 1:
         _refuse_repeats_between(folder, listed)
-
-
-def _refuse_repeats(
-    batch: pa.RecordBatch, last: tuple[int, int] | None, listed: Listed, table: LongTable
-) -> tuple[int, int] | None:
-    """Refuse two lines of one condition and gene, which sorting has brought together."""
-    if not batch.num_rows:
-        return last
-    conditions, genes = (batch.column(name).to_numpy() for name in ("condition_index", "gene_index"))
-    same = np.flatnonzero((np.diff(conditions) == 0) & (np.diff(genes) == 0))
-    if same.size or last == (conditions[0], genes[0]):
-        at = int(same[0]) if same.size else 0
-        raise _repeated(int(conditions[at]), int(genes[at]), listed, table.path)
-    return int(conditions[-1]), int(genes[-1])
+    return replace(listed.axis, mapping=with_left_out(listed.axis.mapping, names, choice.left_out))
 
 
 def _refuse_repeats_between(folder: Path, listed: Listed) -> None:
     """Refuse two lines of one condition and gene in different files, looking at conditions that several files have."""
-    conditions = pl.concat([lines["condition_index"].unique() for lines in listed.lines])
-    numbers = conditions.filter(conditions.is_duplicated()).unique()
+    numbers = shared_conditions(listed.lines)
     if numbers.is_empty():
         return
     with duckdb.connect(":memory:") as connection:

@@ -112,19 +112,19 @@ class LongTable:
         conditions
             ``condition_index``, and the columns of the table by which a line is found to be of that condition.
         genes
-            ``gene_index`` and ``gene`` as published.
+            ``gene_index``, ``gene`` as published, and ``rank``: of several names of a gene the better is lower.
 
         Returns
         -------
-        Batches of ``condition_index``, ``gene_index`` and the five statistics; what is infinite is missing.
+        Batches of ``condition_index``, ``gene_index``, ``rank`` and the five statistics; what is infinite is missing.
         """
         keys = [name for name in conditions.columns if name != "condition_index"]
         same = " and ".join(f"l.{_quoted(key)} is not distinct from c.{_quoted(key)}" for key in keys)
         finite = ", ".join(f"case when isfinite({name}) then {name} end as {name}" for name in STATISTICS)
         query = (
-            f"select c.condition_index, g.gene_index, {finite} from lines l "  # noqa: S608, quoted
+            f"select c.condition_index, g.gene_index, g.rank, {finite} from lines l "  # noqa: S608, quoted
             f"join conditions c on {same} join genes g on l.gene = g.gene "
-            f"order by c.condition_index // {TILE_CONDITIONS}, g.gene_index // {TILE_GENES}, 1, 2"
+            f"order by c.condition_index // {TILE_CONDITIONS}, g.gene_index // {TILE_GENES}, 1, 2, 3"
         )
         with self._lines() as connection, self._telling():
             connection.register("conditions", conditions.to_arrow())

@@ -60,6 +60,13 @@ def test_members__lists_the_inputs_of_collapsed_genes():
     ]
 
 
+def test_collapse__names_in_lists_share_a_slot_unless_a_suffix_was_set_aside():
+    axis = axis_of(["TP53", "7157", "TBCE-1", "TBCE"], value_is_additive=False, is_listed=True)
+    assert axis.column_to_slot.tolist() == [0, 0, -1, 1]
+    assert axis.mapping.table["note"].to_list()[1] is None
+    assert "left out for 'TBCE'" in axis.mapping.table["note"].to_list()[2]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(LABELS), max_size=14), st.booleans())
 def test_collapse__every_gene_has_a_slot_and_every_slot_its_gene(labels, additive):

@@ -77,6 +77,12 @@ def test_decide_by_context__takes_the_candidate_that_no_other_row_claims():
     assert len(decided["candidates"]) == 2
 
 
+def test_decide_by_context__of_many_lists_asks_the_annotations_alone():
+    decided = decide_by_context(map_genes(["QARS", "EPRS", "KMT2D", "MLL4"]), each_gene_once=False).table
+    assert decided["method"].to_list()[::3] == ["annotation_history", "alias"]
+    assert decided["status"].to_list()[::3] == ["context", "ambiguous"]
+
+
 def test_decide_by_context__takes_the_only_gene_that_annotations_called_so():
     decided = decide_by_context(map_genes(["C18orf21", "STRA13", "COX1"])).table
     assert decided["gene_symbol"].to_list() == ["RMP24", "CENPX", None]

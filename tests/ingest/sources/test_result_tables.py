@@ -181,6 +181,53 @@ def test_quality__that_lines_of_one_condition_do_not_agree_on_is_refused(tmp_pat
     assert "MYC/K562: 12, 30" in str(caught.value)
 
 
+def split_over(folder, lines, n_files):
+    files = ["t.csv", "u.csv"][:n_files]
+    for number, name in enumerate(files):
+        (folder / name).write_text("\n".join(["target,line,gene,lfc", *lines[number::n_files]]) + "\n")
+    return listed(folder, files)
+
+
+def notes(store):
+    return dict(store.frame("select original, note from mapping where entity = 'gene' and note is not null").rows())
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_names__of_one_gene_in_several_conditions_are_that_gene_in_each(tmp_path, n_files):
+    lines = ["MYC,K562,MAP3K21,1", "JAK2,K562,KIAA1804,3", "MYC,K562,TP53,2", "JAK2,K562,EGFR,4"]
+    with ingested(split_over(tmp_path, lines, n_files), tmp_path) as store:
+        assert rows(store) == [
+            ("JAK2/K562", "EGFR", 4.0),
+            ("JAK2/K562", "MAP3K21", 3.0),
+            ("MYC/K562", "MAP3K21", 1.0),
+            ("MYC/K562", "TP53", 2.0),
+        ]
+        assert notes(store) == {}
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_names__of_one_gene_in_one_condition_leave_the_value_to_the_best(tmp_path, n_files):
+    lines = ["MYC,K562,KIAA1804,5", "MYC,K562,MAP3K21,1", "JAK2,K562,KIAA1804,3", "ABL1,K562,MAP3K21,7"]
+    with ingested(split_over(tmp_path, lines, n_files), tmp_path) as store:
+        assert rows(store) == [
+            ("ABL1/K562", "MAP3K21", 7.0),
+            ("JAK2/K562", "MAP3K21", 3.0),
+            ("MYC/K562", "MAP3K21", 1.0),
+        ]
+        assert notes(store) == {"KIAA1804": "1 values left out: listed by a better name too"}
+    again = [*lines, "JAK2,K562,TP53,1", "JAK2,K562,KIAA1804,3"]
+    with pytest.raises(SourceFormatError, match="Two lines"):
+        ingest_dataset(split_over(tmp_path, again, n_files), tmp_path / "other", tmp_path)
+
+
+def test_names__of_several_genes_are_not_decided_by_what_other_conditions_list(tmp_path):
+    lines = ["MYC,K562,KMT2D,1", "MYC,K562,TP53,2", "JAK2,K562,MLL4,3", "JAK2,K562,EGFR,4"]
+    with ingested(split_over(tmp_path, lines, 1), tmp_path) as store:
+        assert rows(store) == [("JAK2/K562", "EGFR", 4.0), ("MYC/K562", "KMT2D", 1.0), ("MYC/K562", "TP53", 2.0)]
+        ledger = store.frame("select status, target_id, len(candidates) from mapping where original = 'MLL4'")
+        assert ledger.row(0) == ("ambiguous", None, 2)
+
+
 def test_order__is_that_of_tiles_so_that_a_gene_reads_little(tmp_path):
     from ingest import reference
 
