@@ -57,7 +57,7 @@ class Asked:
 
     def part(self, name: str, suffix: str) -> str:
         """Return the address of a table, chart or file of this page, as a file."""
-        return address(f"{self.page}/{name}.{suffix}", **self.values)
+        return address(f"{self.page}/{name}.{suffix}".removeprefix("/"), **self.values)
 
     def parts(self, name: str, *suffixes: str) -> dict[str, str]:
         """Return suffix and address of each form in which a table or chart of this page can be had."""

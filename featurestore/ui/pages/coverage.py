@@ -77,12 +77,21 @@ def _shade(text: str) -> str:
     return f"heat-{min(int(digits).bit_length(), _SHADES)}" if digits.isdigit() else ""
 
 
+def _pair(asked: Asked) -> tuple[str, str]:
+    """Return two datasets: those asked for, else the first of the catalogue."""
+    names = asked.questions.ask("catalogue")["dataset_id"].to_list()
+    if not names:
+        return asked.needed("a"), asked.needed("b")
+    return asked.text("a") or names[0], asked.text("b") or names[:2][-1]
+
+
 def _overlap(asked: Asked) -> pl.DataFrame:
-    return asked.questions.ask("overlap", a=asked.needed("a"), b=asked.needed("b"))
+    one, other = _pair(asked)
+    return asked.questions.ask("overlap", a=one, b=other)
 
 
 def _two(asked: Asked) -> dict[str, Any]:
-    one, other = asked.needed("a"), asked.needed("b")
+    one, other = _pair(asked)
     for dataset_id in (one, other):
         asked.questions.one("dataset", "dataset", dataset_id=dataset_id)
     frame = _overlap(asked)

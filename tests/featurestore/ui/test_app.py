@@ -31,6 +31,13 @@ def test_catalogue__counts_each_dataset_as_the_warehouse_does(client, world):
     assert all(f"/dataset?id={name}" in page for name in conditions["dataset_id"])
 
 
+def test_catalogue__gives_its_table_as_files_of_this_server(client):
+    page = client.get("/?datasets_sort=n_cells").text
+    files = re.findall(r'href="([^"?]*\.(?:csv|parquet))[^"]*"', page)
+    assert files == ["/datasets.csv", "/datasets.parquet"]
+    assert pl.read_csv(client.get(files[0]).content).height == 3
+
+
 def test_search__finds_a_gene_by_a_symbol_it_no_longer_has(client):
     page = client.get("/search", params={"q": "march8"}).text
     assert "MARCH8: previous name" in page

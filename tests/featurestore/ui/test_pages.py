@@ -118,6 +118,18 @@ def test_overlap__lists_what_two_datasets_share(client):
     assert set(shared["n_conditions_b"]) == {2}
 
 
+def test_overlap__without_names_is_of_the_first_two_datasets(client, world):
+    with Warehouse(world) as store:
+        names = store.sql("select dataset_id from dataset").pl()["dataset_id"].to_list()
+    page = client.get("/overlap")
+    one, other = re.search(r"What (\S+) and (\S+) share", page.text).groups()
+    assert page.status_code == 200
+    assert one != other
+    assert {one, other} <= set(names)
+    shown = client.get("/overlap/shared.csv")
+    assert shown.content == client.get(f"/overlap/shared.csv?a={one}&b={other}").content
+
+
 def test_plan__of_a_saved_spec_is_the_commands(keeper, kept, world_files):
     label = "k562_from_other_experiments@1"
     assert label in keeper.get("/features").text
