@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.model_selection import BaseCrossValidator
 
+from featurestore.errors import FeatureError
 from featurestore.features.identifiers import perturbed
 from featurestore.features.perturbations import assign_folds, shared_target_groups, target_atoms
 from featurestore.warehouse import Warehouse
@@ -64,13 +65,18 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Perturbations of the rows, where ``groups`` is not given.
+            Anything where ``groups`` is given; else what groups are, as text.
         y
             Ignored.
         groups
             Perturbations, shape (rows,); for ``context``, contexts; or both, shape (rows, 2), perturbations first.
+
+        Raises
+        ------
+        FeatureError
+            Without ``groups``, X is not text: features say nothing of what must stay together.
         """
-        parts = self._parts(X if groups is None else groups)
+        parts = self._parts(_names(X) if groups is None else groups)
         for tests in parts[0]:
             for others in parts[1]:
                 test, train = np.flatnonzero(tests & others), np.flatnonzero(~tests & ~others)
@@ -132,3 +138,20 @@ def _described(names: pl.Series, store: Warehouse | None) -> pl.DataFrame:
         {"perturbation_id": names, "target_gene_ids": [None] * len(names), "compound_id": [None] * len(names)},
         schema={"perturbation_id": pl.String(), "target_gene_ids": pl.List(pl.String()), "compound_id": pl.String()},
     )
+
+
+def _names(features: Any) -> Any:
+    """Return what stands for groups where none are given, as long as it is text."""
+    values = np.asarray(features)
+    is_text = values.dtype.kind == "U"
+    if values.dtype == object:
+        is_text = all(isinstance(v, str) or v is None or (isinstance(v, float) and np.isnan(v)) for v in values.flat)
+    if not is_text:
+        raise FeatureError(
+            "The perturbations of the rows are not given.",
+            where="PerturbationSplit.split",
+            expected="groups, or names as X",
+            got=f"no groups, and an X that is not text: {type(features).__name__}",
+            do="split(X, groups=labels), with the perturbation of every row as labels",
+        )
+    return features

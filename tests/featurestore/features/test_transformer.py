@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -289,6 +290,27 @@ def test_perturbation_split__holds_out_contexts_or_both():
         next(both.split(rows[:, 0]))
     with pytest.raises(ValueError, match="unseen is"):
         fs.PerturbationSplit("gene")
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.arange(8.0)[:, None],
+        np.arange(8),
+        np.arange(8.0).tolist(),
+        pd.DataFrame({"gene": list("AABBCCDD"), "dose": range(8)}),
+        sparse.csr_array(np.eye(8)),
+    ],
+)
+@pytest.mark.parametrize("unseen", ["perturbation", "context"])
+def test_perturbation_split__refuses_features_for_perturbations(X, unseen):
+    splitter = fs.PerturbationSplit(unseen, n_splits=2)
+    with pytest.raises(FeatureError, match=r"split\(X, groups=labels\)"):
+        next(splitter.split(X))
+    labels = np.array(list("AABBCCDD"))
+    splits = list(splitter.split(X, groups=labels))
+    assert [sorted(set(labels[train]) & set(labels[test])) for train, test in splits] == [[]] * len(splits)
+    assert sum(len(test) for _, test in splits) == 8
 
 
 def test_perturbation_split__takes_groups_by_metadata_routing():
