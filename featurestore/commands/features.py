@@ -61,9 +61,13 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
       featurestore build features.toml -o matrix/ --forbid non-commercial
     """
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
+    from featurestore.features.licence import check_spec_words  # noqa: PLC0415
+    from featurestore.features.spec import read_spec  # noqa: PLC0415
 
+    what = read_spec(spec)
     with Warehouse(warehouse) as store, progress() as report:
-        matrix = build_matrix(store, spec, report=report)
+        check_spec_words(what, store, forbid)
+        matrix = build_matrix(store, what, report=report)
         report("writing")
         matrix.write(output, forbid=forbid)
     click.echo(json.dumps(matrix.manifest, indent=2, ensure_ascii=False) if form == "json" else described(matrix))

@@ -15,7 +15,7 @@ from featurestore.features.cache import keep_matrix, kept_matrix, matrix_key
 from featurestore.features.elsewhere import Elsewhere, Measured
 from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.guard import check_sources, check_split
-from featurestore.features.licence import check_licences
+from featurestore.features.licence import check_licences, check_spec_words
 from featurestore.features.manifest import matrix_manifest
 from featurestore.features.matrix import signature_matrix
 from featurestore.features.pairs.builder import build_pairs
@@ -53,11 +53,12 @@ def build(
     LeakageError
         A feature looks in the target's own experiment, or in a lookalike of it, or the split shares a perturbation.
     FeatureError
-        There is nothing to predict, or nothing to predict it from.
+        There is nothing to predict, or nothing to predict it from, or a forbidden licence is none.
     """
     spec = read_spec(spec)
     if spec.target.unit == "pair":
         return build_pairs(warehouse, spec, report=report)
+    check_spec_words(spec, warehouse)
     if spec.snapshot in (None, warehouse.snapshot.number):
         return _once(warehouse, spec, report) if cache else _build(warehouse, spec, report)
     with Warehouse(warehouse.path, spec.snapshot) as pinned:

@@ -20,7 +20,7 @@ from featurestore.features.elsewhere import Measured
 from featurestore.features.embedding import embedding_block, gene_rows
 from featurestore.features.guard import leaves_own_out, without_own
 from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
-from featurestore.features.licence import refuse_licences
+from featurestore.features.licence import check_spec_words, refuse_licences
 from featurestore.features.lookalike import check_lookalikes
 from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
@@ -102,9 +102,10 @@ def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report
     SpecError
         The spec is wrong; every fault is listed.
     FeatureError
-        There is nothing to predict.
+        There is nothing to predict, or a forbidden licence is none.
     """
     spec = read_spec(spec)
+    check_spec_words(spec, warehouse)
     if spec.snapshot not in (None, warehouse.snapshot.number):
         with type(warehouse)(warehouse.path, spec.snapshot) as pinned:
             return _plan(pinned, spec, report)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.licence import refuse_licences
+from featurestore.features.licence import check_words, refuse_licences
 from featurestore.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -51,12 +51,13 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection
     UnknownDatasetError
         The snapshot has no such dataset.
     FeatureError
-        Its licence is forbidden, or unknown where any is forbidden.
+        Its licence is forbidden, or unknown where any is forbidden, or what is forbidden is no licence.
     """
     from anndata import AnnData  # noqa: PLC0415
 
     warehouse.snapshot.release_of(dataset_id)
     facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
+    check_words(forbid, warehouse)
     refuse_licences([(dataset_id, facts["licence"][0])], list(forbid))
     conditions = warehouse.frame(_CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
     query = "select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id order by gene_index"

@@ -16,7 +16,7 @@ from featurestore.errors import FeatureError
 from featurestore.features.block import source_facts
 from featurestore.features.guard import check_sources, check_split
 from featurestore.features.kinds import EmbeddingFeature, Question
-from featurestore.features.licence import refuse_licences
+from featurestore.features.licence import check_spec_words, refuse_licences
 from featurestore.features.manifest import manifest_of
 from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.pairs.calls import Axes, Calls
@@ -130,9 +130,10 @@ def read_pairs(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: 
     LeakageError
         A feature looks in the target's own experiment, or in a lookalike of it, or the split shares a perturbation.
     FeatureError
-        There is nothing to predict, or nothing to predict it from.
+        There is nothing to predict, or nothing to predict it from, or a forbidden licence is none.
     """
     spec = read_spec(spec)
+    check_spec_words(spec, warehouse)
     if spec.snapshot in (None, warehouse.snapshot.number):
         return _read(warehouse, spec, report)
     with Warehouse(warehouse.path, spec.snapshot) as pinned:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.commands.features import build, evaluate
-from featurestore.errors import LeakageError, SpecError
+from featurestore.errors import FeatureError, LeakageError, SpecError
 from featurestore.evaluate import cross_validation
 from featurestore.features.feature_matrix import FeatureMatrix
 from ingest.commands.ingest import find_spec
@@ -53,6 +53,14 @@ def test_build__writes_a_matrix_and_describes_it(run, world_files, tmp_path):
     again = run(build, spec, "-o", tmp_path / "again")
     assert "built before" in again.stderr
     assert again.stdout == result.stdout
+
+
+def test_build__refuses_to_forbid_what_is_no_licence(run, world_files, tmp_path):
+    with pytest.raises(FeatureError, match="No licence is called so") as caught:
+        run(build, world_files / "features.toml", "-o", tmp_path / "matrix", "--forbid", "CC-BY-4", "--forbid", "MIT")
+    assert caught.value.got == "'CC-BY-4'"
+    assert "did you mean 'CC-BY-4.0'" in caught.value.do
+    assert not (tmp_path / "matrix").exists()
 
 
 def test_build__as_json_is_the_manifest(run, world_files, tmp_path):
