@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from featurestore.contract import CONTRACT_VERSION
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.locks import abandoned, hold_snapshot, try_lock
 from featurestore.release import release_files
-from featurestore.snapshot import REFERENCES, Snapshot, read_manifest, snapshot_numbers
+from featurestore.snapshot import REFERENCES, Snapshot, check_warehouse, read_manifest, snapshot_numbers
 from featurestore.sqlfiles import sql_files
 
 DISTRIBUTION = "perturbation-featurestore"
@@ -109,6 +109,11 @@ def _space(root: Path) -> Iterator[Symptom]:
 def _warehouse(root: Path) -> Iterator[Symptom]:
     if not root.is_dir():
         yield Symptom("warehouse", "note", f"none at {root}", "the first ingest makes it, or name another: --warehouse")
+        return
+    try:
+        check_warehouse(root)
+    except WarehouseError as error:
+        yield Symptom("warehouse", "problem", f"none in {root}", error.do)
         return
     for folder in (root, *(entry for entry in root.iterdir() if entry.is_dir())):
         if not os.access(folder, os.W_OK | os.X_OK):

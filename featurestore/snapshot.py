@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ REFERENCES = "reference"
 STAGING = "staging"
 MANIFEST = "manifest.json"
 CHECKSUM = "sha256"
+_MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING)
+"""Folders that tell a warehouse, even where its first ingest was interrupted."""
+_BESIDE = {"features", "matrices", "reports", "README.md"}
+"""What else a warehouse without a snapshot may hold."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -65,6 +70,32 @@ class Snapshot:
 
 
 EMPTY = Snapshot(0, "", "empty warehouse", {})
+
+
+def check_warehouse(root: Path) -> None:
+    """Refuse to read what is no warehouse; an empty folder is one without datasets.
+
+    Raises
+    ------
+    WarehouseError
+        The folder does not exist, or holds other things.
+    """
+    if (root / SNAPSHOTS).is_dir():
+        return
+    do = "ingest a dataset first: featurestore ingest SPEC.toml, or name another folder with --warehouse"
+    if not root.is_dir():
+        raise WarehouseError("There is no warehouse.", where=str(root), do=do)
+    names = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")}
+    others = sorted(names - _BESIDE)
+    if others and names.isdisjoint(_MARKS):
+        near = sorted(folder.parent for folder in root.glob(f"*/{SNAPSHOTS}") if folder.is_dir())
+        raise WarehouseError(
+            "There is no warehouse in this folder.",
+            where=str(root),
+            expected=f"a folder {SNAPSHOTS}",
+            got=", ".join(others[:5]) + (", ..." if len(others) > 5 else ""),  # noqa: PLR2004, enough to know it by
+            do=" or ".join(f"a warehouse is in it: --warehouse {shlex.quote(str(path))}" for path in near[:2]) or do,
+        )
 
 
 def snapshot_path(root: Path, number: int) -> Path:

@@ -20,6 +20,7 @@ from featurestore.errors import WarehouseError
 from featurestore.examine import Examination, Fault, Report
 from featurestore.locks import hold_snapshot
 from featurestore.snapshot import (
+    check_warehouse,
     file_sha256,
     read_json,
     read_snapshot,
@@ -53,8 +54,7 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
         There is no warehouse, or no such snapshot.
     """
     root = root.resolve()
-    if not root.is_dir():
-        raise WarehouseError("There is no warehouse.", where=str(root))
+    check_warehouse(root)
     if number is not None and number not in snapshot_numbers(root):
         read_snapshot(root, number)
     report = Report()

@@ -22,14 +22,14 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.confine import bounded, check_select, confine, limit_memory, query_error, within
-from featurestore.errors import FeatureStoreError, WarehouseError
+from featurestore.errors import FeatureStoreError
 from featurestore.locks import hold_snapshot
 from featurestore.narrow import NarrowCatalogs
 from featurestore.objects import ObjectStore, is_url
 from featurestore.pinned import pinned_datasets
 from featurestore.release import why_unreadable
 from featurestore.results import as_frame, as_held
-from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
+from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
 from featurestore.views import attach_views
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Warehouse:
     Raises
     ------
     WarehouseError
-        The folder does not exist, has no such snapshot, or one that is damaged or too old.
+        The folder does not exist or is no warehouse, or has no such snapshot, or one that is damaged or too old.
     UnknownDatasetError
         The snapshot lacks one of ``datasets``.
     QueryError
@@ -82,12 +82,8 @@ class Warehouse:
     ) -> None:
         self.url = str(path) if is_url(path) else None
         self.path = self._copied(snapshot) if self.url else Path(path).resolve()
-        if not self.path.is_dir():
-            raise WarehouseError(
-                "There is no warehouse.",
-                where=str(self.path),
-                do="ingest a dataset first: featurestore ingest SPEC.toml, or name another folder with --warehouse",
-            )
+        if self.url is None:
+            check_warehouse(self.path)
         self.snapshot: Snapshot
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)

@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.errors import QueryError
 from featurestore.results import csv_text, json_text
-from featurestore.snapshot import read_snapshot, snapshot_numbers
+from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
 
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
@@ -76,6 +76,7 @@ def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | No
 @click.pass_obj
 def history(warehouse: Path, form: str, output: Path | None) -> None:
     """List the snapshots of the warehouse, newest first."""
+    check_warehouse(warehouse)
     snapshots = [read_snapshot(warehouse, number) for number in reversed(snapshot_numbers(warehouse))]
     table = pl.DataFrame(
         [(s.number, s.created_at, s.note, len(s.datasets)) for s in snapshots],

@@ -22,6 +22,7 @@ from featurestore.snapshot import (
     RELEASES,
     SNAPSHOTS,
     STAGING,
+    check_warehouse,
     read_manifest,
     read_snapshot,
     snapshot_numbers,
@@ -58,8 +59,7 @@ def collect(root: Path, *, keep: int | None = None, is_rehearsal: bool = False) 
     WarehouseError
         There is no warehouse, a snapshot is damaged, the disk cannot be written, or it has no locks.
     """
-    if not root.is_dir():
-        raise WarehouseError("There is no warehouse.", where=str(root))
+    check_warehouse(root)
     removed = list(_clear_staging(root, is_rehearsal=is_rehearsal))
     with telling_refusal(root), ExitStack() as stack:
         grave = None if is_rehearsal else stack.enter_context(staging(root))

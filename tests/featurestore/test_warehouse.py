@@ -5,13 +5,18 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from click.testing import CliRunner
 
 import featurestore as fs
+from featurestore.commands.query import history
 from featurestore.contract import COLUMNS, VIEWS
 from featurestore.contract_page import page
+from featurestore.doctor import diagnose
 from featurestore.errors import QueryError, UnknownDatasetError, WarehouseError
 from featurestore.sqlfiles import sql_files, sql_root
+from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
+from ingest.release.collect import collect
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +154,30 @@ def test_warehouse__says_what_is_missing(world, tmp_path):
         Warehouse(world, snapshot=99)
     with Warehouse(world) as store, pytest.raises(UnknownDatasetError, match="did you mean 'lincs_demo'"):
         store.manifest("lincs_dem")
+
+
+def test_warehouse__is_not_any_folder(world, tmp_path):
+    (tmp_path / "README.md").write_text("")
+    with Warehouse(tmp_path) as store:
+        assert store.frame("select * from dataset").height == 0
+    (tmp_path / "staging").mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    with Warehouse(tmp_path) as store:
+        assert store.snapshot.number == 0
+    (tmp_path / "staging").rmdir()
+    with pytest.raises(WarehouseError, match="There is no warehouse in this folder") as caught:
+        Warehouse(tmp_path)
+    assert (caught.value.got, caught.value.do[:22]) == ("notes.txt", "ingest a dataset first")
+    shutil.copytree(world, tmp_path / "the warehouse")
+    for read in (Warehouse, verify, collect):
+        with pytest.raises(WarehouseError) as caught:
+            read(tmp_path)
+        assert caught.value.do == f"a warehouse is in it: --warehouse '{tmp_path}/the warehouse'"
+    symptom = next(each for each in diagnose(tmp_path) if each.check == "warehouse")
+    assert (symptom.status, symptom.do) == ("problem", caught.value.do)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        answer = CliRunner().invoke(history, [], obj=folder)
+        assert isinstance(answer.exception, WarehouseError)
 
 
 def test_snapshot__older_ones_stay_queryable(world):
