@@ -15,9 +15,9 @@ __all__ = ["map_genes"]
 
 
 def map_genes(
-    ids: Sequence[str | None] | pl.Series,
+    ids: str | Sequence[object] | pl.Series,
     *,
-    symbols: Sequence[str | None] | pl.Series | None = None,
+    symbols: str | Sequence[object] | pl.Series | None = None,
     kind: str | None = None,
     by_context: bool = False,
     translate_mouse: bool = False,
@@ -29,7 +29,8 @@ def map_genes(
     Parameters
     ----------
     ids
-        Identifiers in any mixture of notations; None where missing.
+        Identifiers in any mixture of notations, numbers among them; None or NaN where missing. A text is one
+        identifier, not its letters.
     symbols
         Symbols published beside them; an identifier beats its symbol.
     kind

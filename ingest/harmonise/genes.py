@@ -10,6 +10,7 @@ gene. Nothing is guessed: what could mean several genes has none, and dates made
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from ingest.harmonise.gene_axis import GeneAxis, collapse
 from ingest.harmonise.gene_context import decide_by_context
 from ingest.harmonise.gene_decision import decide
 from ingest.harmonise.gene_mapping import STATUSES, GeneMapping
-from ingest.harmonise.gene_notation import parse_notation
+from ingest.harmonise.gene_notation import NO_VALUE, parse_notation
 from ingest.harmonise.gene_release import KINDS, DetectedKind, best_release, detect_kind, kind_of
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "map_targets",
 ]
 
-Labels = Sequence[str | None] | pl.Series
+Labels = str | Sequence[object] | pl.Series
 
 _PROBE_COLUMNS = ("probe", "id", "symbol")
 
@@ -53,7 +54,8 @@ def map_genes(
     Parameters
     ----------
     ids
-        Identifiers in any mixture of notations; None where missing.
+        Identifiers in any mixture of notations, numbers among them; None or NaN where missing. A text is one
+        identifier, not its letters.
     symbols
         Symbols published beside them, of the same length.
     kind
@@ -69,8 +71,8 @@ def map_genes(
     HarmonisationError
         ``symbols`` is of another length, ``kind`` is unknown, or ``probe_table`` lacks a column.
     """
-    originals = pl.Series("original", ids).cast(pl.String)
-    beside = pl.Series("symbol", [None] * len(originals) if symbols is None else symbols).cast(pl.String)
+    originals = _texts("original", ids)
+    beside = _texts("symbol", [None] * len(originals) if symbols is None else symbols)
     _check(originals, beside, kind, probe_table)
     rows = parse_notation(originals)
     if probe_table is not None:
@@ -93,6 +95,17 @@ def map_targets(labels: Sequence[str], *, translate_mouse: bool = False) -> Gene
     Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
     """
     return map_genes(labels, translate_mouse=translate_mouse)
+
+
+def _texts(name: str, labels: Labels) -> pl.Series:
+    """Write labels as text, those that are missing, by the conventions of any library, as null."""
+    values = [labels] if isinstance(labels, str) else labels
+    with suppress(TypeError, ValueError):  # labels of several types
+        column = pl.Series(name, values)
+        if column.dtype != pl.Object:
+            return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
+    texts = [str(value) for value in values]
+    return pl.Series(name, [None if text in NO_VALUE else text for text in texts], dtype=pl.String)
 
 
 def _check(originals: pl.Series, beside: pl.Series, kind: str | None, probes: pl.DataFrame | None) -> None:

@@ -3,6 +3,8 @@
 import doctest
 import socket
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -137,6 +139,28 @@ def test_map_genes__empty_list_gives_no_rows():
 @pytest.mark.parametrize("ids", [pl.Series([7157, 672]), pl.Series([7157.0, 672.0]), pl.Series(["7157", "672"])])
 def test_map_genes__entrez_ids_may_be_numbers(ids):
     assert map_genes(ids).table["gene_symbol"].to_list() == ["TP53", "BRCA1"]
+
+
+def test_map_genes__a_text_is_one_identifier():
+    rows = map_genes("TP53", symbols="BRCA1").table
+    assert rows.select("original", "original_symbol", "gene_symbol").rows() == [("TP53", "BRCA1", "TP53")]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float64("nan"), pd.NA])
+@pytest.mark.parametrize("as_written", [list, tuple, lambda ids: np.array(ids, object), pd.Series])
+def test_map_genes__labels_of_several_types_are_read_as_text(missing, as_written):
+    rows = map_genes(as_written(["TP53", missing, 7157, np.int64(672)])).table
+    assert rows.select("original", "status", "gene_symbol").rows() == [
+        ("TP53", "approved", "TP53"),
+        (None, "unmapped", None),
+        ("7157", "current", "TP53"),
+        ("672", "current", "BRCA1"),
+    ]
+
+
+def test_map_genes__numbers_with_nan_among_them_are_entrez_ids():
+    rows = map_genes(pl.Series([7157.0, float("nan")])).table
+    assert rows.select("original", "gene_symbol").rows() == [("7157.0", "TP53"), (None, None)]
 
 
 def test_map_genes__ambiguous_name_lists_every_candidate():
