@@ -77,7 +77,7 @@ def featurestore(context: click.Context, warehouse: str | Path) -> None:
 
     \b
     A first session:
-      featurestore demo                                a small world, the whole job, two minutes
+      featurestore demo                                a small world, the whole job, one minute
       featurestore inspect FILE --write SPEC.toml      what a published file is, and its spec drafted
       featurestore ingest SPEC.toml                    the file becomes a release
       featurestore sql "select * from dataset"         ask anything

@@ -220,8 +220,16 @@ def run(output: Path, *arguments: str) -> None:
     FeatureStoreError
         The command failed; it has said why.
     """
-    shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
-    click.secho(f"\n$ featurestore {shown}", bold=True)
-    command = [sys.executable, "-m", "featurestore", "--warehouse", str(output / "warehouse"), *arguments]
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
-        raise FeatureStoreError(f"The command failed: featurestore {shown}")
+    words = ["--warehouse", str(output / "warehouse"), *arguments]
+    shown = " ".join([program(), *(f'"{word}"' if " " in word else word for word in words)])
+    click.secho(f"\n$ {shown}", bold=True)
+    if subprocess.run([sys.executable, "-m", "featurestore", *words], check=False).returncode != 0:  # noqa: S603
+        raise FeatureStoreError(f"The command failed: {shown}")
+
+
+def program() -> str:
+    """Return how the shell finds featurestore: by its name, or by its path where no environment is activated."""
+    script, here = Path(sys.executable).with_name("featurestore"), Path.cwd()
+    if shutil.which("featurestore") or not script.exists():
+        return "featurestore"
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from featurestore.features.spec import FeatureSpec
+from ingest.catalogue.catalogue import read_catalogue
 from ingest.demo import FEATURES
 from ingest.spec import parse_spec
 
@@ -36,16 +37,15 @@ class Demo:
         self.folder = folder
         self.answers: dict[tuple[str, ...], str] = {}
         all_shown, _, _ = self._run("demo", "-o", "demo").rpartition("\nDone in ")
-        for run in all_shown.split("\n$ featurestore ")[1:]:
+        for run in all_shown.split("\n$ ")[1:]:
             command, _, shown = run.partition("\n")
-            self.answers[tuple(shlex.split(command))] = shown
+            self.answers[tuple(shlex.split(command)[1:])] = shown
 
     def answer(self, command: str) -> str:
         """Run a command, or take the answer of the demonstration if that ran it."""
         program, *words = shlex.split(command)
         assert program == "featurestore"
-        is_of_demo = words[:2] == ["--warehouse", "demo/warehouse"]
-        shown = self.answers.get(tuple(words[2:])) if is_of_demo else None
+        shown = self.answers.get(tuple(words))
         return without_hashes(self._run(*words) if shown is None else shown)
 
     def _run(self, *words: str) -> str:
@@ -111,6 +111,19 @@ def test_plain_blocks__name_make_targets_that_exist():
     assert {"demo", "test", "stress", "simulation", "lint", "bench"} == targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_catalogue__has_as_many_datasets_as_it_says():
+    entries = read_catalogue().values()
+    n_new = sum(entry.same_cells_as is None for entry in entries)
+    said = re.search(r"(\d+) datasets are catalogued [^;]* (\d+) of them with", README.read_text(encoding="utf-8"))
+    assert said is not None
+    assert said.groups() == (str(len(entries)), str(n_new))
+
+
+def test_demo__shows_commands_that_can_be_pasted(demo):
+    words = next(words for words in demo.answers if "matrix" in words[-1])
+    assert words == ("--warehouse", "demo/warehouse", "build", "demo/features.toml", "-o", "demo/matrix")
 
 
 def test_links__lead_somewhere():
