@@ -1,6 +1,7 @@
 """Published results as a table with a line for each condition and gene, or as sets of genes: what the columns may be.
 
-Such a table has a column of genes that come again and again, and one of effects, both named as publishers name them.
+Such a table has a column of genes and one of effects, both named as publishers name them. The genes come again and
+again, or beside them is what a matrix does not have: a p-value, or a perturbation that several lines share.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ingest.inspection.columns import Column, summarise
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
-from ingest.inspection.known import plain
+from ingest.inspection.known import plain, rank
 from ingest.inspection.labels import judge_labels
 from ingest.inspection.roles import SURE, guess_roles
 from ingest.inspection.values import Values
@@ -72,10 +73,13 @@ def inspect_listed(path: Path, entry: Entry | None) -> Inspection | None:
         for name in lines.columns
         if not (lines[name].dtype.is_nested() or lines[name].dtype == pl.Binary)
     }
-    gene, effect = _gene(columns), _effect(columns)
-    if gene is None or effect is None or gene == effect:
+    effect = _effect(columns)
+    if effect is None:
         return None
     kind, score = EFFECTS[plain(effect)]
+    gene = _gene(columns, is_result=_is_tested(columns) or (kind != "de_call" and _has_contrasts(columns)))
+    if gene is None or gene == effect:
+        return None
     statistics = {name: found for name, known in STATISTICS.items() if (found := _named(columns, known))}
     table = {"gene": gene, "effect": effect} | statistics
     described = {name: column for name, column in columns.items() if name not in table.values()}
@@ -94,15 +98,20 @@ def _inspection(
     entry: Entry | None,
 ) -> Inspection:
     """Judge the columns that describe conditions, as those of a row table are."""
-    roles = guess_roles(list(columns.values()))
+    measured = lines[table["gene"]]
+    roles = guess_roles(list(columns.values()), fewest_perturbations=1)
     roles["filter"] = []
-    roles["perturbation"] = [guess for guess in roles["perturbation"] if guess.column is not None]
+    roles["perturbation"] = [
+        guess
+        for guess in roles["perturbation"]
+        if guess.column is not None and not _is_gene_again(columns[guess.column], lines[guess.column], measured)
+    ]
     best = next((guess for guess in roles["perturbation"] if guess.score >= SURE), None)
     labels = judge_labels(columns[str(best.column)]) if best is not None else None
     if labels is not None:
         roles["kind"] = guess_kinds(roles, columns, labels, None, path, entry)
     roles["context"] = guess_contexts(roles, columns, path, entry)
-    genes = lines[table["gene"]].drop_nulls().unique(maintain_order=True).cast(pl.String)
+    genes = measured.drop_nulls().unique(maintain_order=True).cast(pl.String)
     return Inspection(
         path=path,
         format=f"a table with a line for each condition and gene ({form})",
@@ -146,15 +155,36 @@ def _are_sets(path: Path) -> bool:
     return all(len(line) > 2 for line in fields) and any(DIRECTION.search(line[0]) for line in fields)  # noqa: PLR2004
 
 
-def _gene(columns: Mapping[str, Column]) -> str | None:
-    """Find the column whose labels are genes that are listed again and again, the best named first."""
+def _gene(columns: Mapping[str, Column], *, is_result: bool) -> str | None:
+    """Find the column of genes, the best named first; in what may be no result they are listed again and again."""
     named = sorted((GENES.index(plain(name)), name) for name in columns if plain(name) in GENES)
     for _, name in named:
         column = columns[name]
-        listed = column.n_rows - column.n_missing
-        if column.is_text and column.gene_share > HALF and listed > FEWEST_A_GENE * column.n_labels:
+        is_listed = column.n_rows - column.n_missing > FEWEST_A_GENE * column.n_labels
+        if column.is_text and column.gene_share > HALF and (is_listed or is_result):
             return name
     return None
+
+
+def _is_tested(columns: Mapping[str, Column]) -> bool:
+    """Say whether there is a column of p-values or of what corrects them."""
+    return any(_named(columns, STATISTICS[name]) for name in ("p_value", "q_value"))
+
+
+def _has_contrasts(columns: Mapping[str, Column]) -> bool:
+    """Say whether there is a column of perturbations, each in several lines."""
+    return any(
+        column.is_text and column.n_labels < column.n_rows - column.n_missing
+        for name, column in columns.items()
+        if plain(name) not in GENES and rank(name, "perturbation") is not None
+    )
+
+
+def _is_gene_again(column: Column, values: pl.Series, measured: pl.Series) -> bool:
+    """Say whether a column is the measured gene under another name: it is named so and has one label for each gene."""
+    pairs = pl.DataFrame([measured.alias("gene"), values.alias("other")])
+    is_named = plain(column.name) in GENES and column.n_labels > 1
+    return is_named and pairs.n_unique() == measured.n_unique() == values.n_unique()
 
 
 def _effect(columns: Mapping[str, object]) -> str | None:

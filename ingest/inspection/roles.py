@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ingest.inspection.columns import Column
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
@@ -39,10 +40,10 @@ class Guess:
 Evidence = list[tuple[float, str]]
 
 
-def guess_roles(columns: Sequence[Column]) -> dict[str, list[Guess]]:
-    """Guess what columns hold, for each role the likeliest first."""
+def guess_roles(columns: Sequence[Column], *, fewest_perturbations: int = 2) -> dict[str, list[Guess]]:
+    """Guess what columns hold, for each role the likeliest first; perturbations are at least so many labels."""
     judges: dict[str, Callable[[Column], Evidence]] = {
-        "perturbation": _perturbation,
+        "perturbation": partial(_perturbation, fewest=fewest_perturbations),
         "guide": _by_name("guide"),
         "context": _context,
         "batch": _batch,
@@ -84,10 +85,10 @@ def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[Column],
     return judge
 
 
-def _perturbation(column: Column) -> Evidence:
+def _perturbation(column: Column, *, fewest: int) -> Evidence:
     is_dose = column.molar_share > HALF and not column.controls
     is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or is_dose
-    if not column.is_text or column.n_labels < 2 or is_elsewhere or rank(column.name, "guide") is not None:  # noqa: PLR2004
+    if not column.is_text or column.n_labels < fewest or is_elsewhere or rank(column.name, "guide") is not None:
         return []
     if column.is_key and not column.genes:
         return []

@@ -74,6 +74,48 @@ def test_inspect__tells_the_columns_of_a_long_table(tmp_path, case):
     assert (found.n_rows, found.n_genes) == (len(TARGETS), len(GENES))
 
 
+def one_line_a_gene(targets, *dropped):
+    """A table in which no gene comes twice, with the columns that README describes."""
+    table = pl.DataFrame({"target": [targets[at % len(targets)] for at in range(len(GENES))], "gene_name": GENES})
+    effects = np.linspace(-2, 2, len(GENES))
+    table = table.with_columns(baseMean=pl.lit(12.5), log2FoldChange=pl.Series(effects), padj=pl.lit(0.01))
+    return table.with_columns(line=pl.lit("K562")).drop(dropped)
+
+
+@pytest.mark.parametrize("targets", [["BRD4"], ["BRD4", "EGFR"]])
+@pytest.mark.parametrize("dropped", [(), ("padj",), ("baseMean", "line", "padj")])
+def test_inspect__tells_a_long_table_of_few_lines(tmp_path, targets, dropped):
+    one_line_a_gene(targets, *dropped).write_csv(tmp_path / "deseq2_K562.csv")
+    found = inspect_file(tmp_path / "deseq2_K562.csv")
+    table = {"gene": "gene_name", "effect": "log2FoldChange"} | ({} if "padj" in dropped else {"q_value": "padj"})
+    assert (found.table, found.best("perturbation").column) == (table, "target")
+    assert (found.n_rows, found.n_genes) == (len(targets), len(GENES))
+    draft = draft_spec(found, tmp_path)
+    assert draft.missing == ()
+    (tmp_path / "draft.toml").write_text(draft.text)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select count(*) as n, count(distinct condition_id) as conditions from signature")
+    assert found.row(0) == (len(GENES), len(targets))
+
+
+def test_inspect__takes_no_second_name_of_the_gene_for_what_was_perturbed(tmp_path):
+    ids = {"MYC": "ENSG00000136997", "TP53": "ENSG00000141510", "STAT1": "ENSG00000115415"}
+    table = one_line_a_gene(["BRD4"], "target").filter(pl.col("gene_name").is_in(list(ids)))
+    table.with_columns(gene_id=pl.col("gene_name").replace(ids)).write_csv(tmp_path / "BRD4.csv")
+    found = inspect_file(tmp_path / "BRD4.csv")
+    assert found.table == {"gene": "gene_name", "effect": "log2FoldChange", "q_value": "padj"}
+    assert found.best("perturbation") is None
+
+
+@pytest.mark.parametrize("samples", [["label", "s2"], ["effect", "s2"], ["log2fc", "pvalues_none"]])
+@pytest.mark.parametrize("described", [{}, {"biotype": "protein_coding"}])
+def test_inspect__takes_a_matrix_of_genes_in_lines_for_no_result(tmp_path, samples, described):
+    table = pl.DataFrame({"gene": GENES}).with_columns(pl.lit(text).alias(name) for name, text in described.items())
+    table.with_columns(pl.Series(name, range(len(GENES))) for name in samples).write_csv(tmp_path / "counts.csv")
+    assert inspect_file(tmp_path / "counts.csv").table is None
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_draft__of_a_long_table_ingests_every_line(tmp_path, case):
     write, table, kind, _ = CASES[case]
