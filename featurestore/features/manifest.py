@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
     from featurestore.snapshot import Snapshot
 
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 """Raised whenever the same spec and releases would give another matrix."""
 
 PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
