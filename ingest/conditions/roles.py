@@ -18,7 +18,10 @@ ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split
 """What a row's condition depends on, all of it text."""
 
 UNKNOWN = "?"
-"""What stands for a dose that is missing beside others."""
+"""What stands for a dose that is missing beside others, and in names that would be of two conditions without it."""
+
+NAMED_BY = ("label", "kind", "context", "dose", "time", "cluster")
+"""What names a row that has no key, beside its batch."""
 
 IS_CONTROL = "is taken by control_where"
 """The column that says which rows are controls whatever their label."""
@@ -46,9 +49,37 @@ def named_rows(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
     """Name rows that have no key by what is published of them: ``label/context/dose/time/cluster/batch``."""
     roles = dict(zip(ROLES, role_expressions(spec), strict=True))
     rows = rows.with_columns(pl.lit(value=False).alias(IS_CONTROL))
-    parts = [roles[name].str.strip_suffix(".0") for name in ("label", "kind", "context", "dose", "time", "cluster")]
+    parts = [_without_zero(roles[name]) for name in NAMED_BY]
     parts += [_text(spec.condition.batch)] if spec.condition.batch else []
     return rows.with_columns(pl.concat_str(parts, separator="/", ignore_nulls=True).alias(INDEX)).drop(IS_CONTROL)
+
+
+def naming_parts(roles: pl.DataFrame, batch: pl.Series) -> pl.DataFrame:
+    """Return what `named_rows` joins, each part a column; missing is null.
+
+    Parameters
+    ----------
+    roles
+        The roles of rows, as `role_expressions` gives them: of a control that ``control_where`` takes, the kind is so.
+    batch
+        The batch of each row.
+    """
+    return roles.select(_without_zero(pl.col(name)) for name in NAMED_BY).with_columns(
+        batch.str.strip_chars().alias("batch")
+    )
+
+
+def spelled_out(parts: pl.DataFrame) -> pl.Series:
+    """Name rows by the same parts with a sign for doses, times, clusters and batches that some rows lack."""
+    given = [name for name in parts.columns if parts[name].null_count() < parts.height]
+    texts = [
+        pl.col(name) if name in {"label", "kind", "context"} else pl.col(name).fill_null(UNKNOWN) for name in given
+    ]
+    return parts.select(pl.concat_str(texts, separator="/", ignore_nulls=True).alias(INDEX)).to_series()
+
+
+def _without_zero(part: pl.Expr) -> pl.Expr:
+    return part.str.strip_suffix(".0")
 
 
 def _text(column: str) -> pl.Expr:

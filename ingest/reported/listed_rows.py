@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.given import GivenRows, Integers, distinct_rows
+from ingest.conditions.roles import naming_parts, spelled_out
 from ingest.reader import INDEX
 
 MOST_SHOWN = 3
@@ -34,8 +35,8 @@ def one_row_each(given: GivenRows, *, where: str) -> tuple[GivenRows, Integers]:
     SourceFormatError
         A column of ``[quality]`` says different things of one condition.
     """
-    identity = given.published.select(INDEX).with_columns(is_kept=given.is_kept)
-    _, place = distinct_rows(identity)
+    names, parts = given.published[INDEX], _parts(given)
+    _, place = distinct_rows(parts.with_columns(names, is_kept=given.is_kept))
     _, first = np.unique(place, return_index=True)
     used, combo = np.unique(given.combo[first], return_inverse=True)
     each = replace(
@@ -46,9 +47,24 @@ def one_row_each(given: GivenRows, *, where: str) -> tuple[GivenRows, Integers]:
         half=given.half[first],
         is_kept=given.is_kept[first],
         cells=given.cells[first] if given.cells.size else given.cells,
-        published=_published(given, place, where),
+        published=_published(given, place, where).with_columns(_names(names, parts)[first.tolist()]),
     )
     return each, place
+
+
+def _parts(given: GivenRows) -> pl.DataFrame:
+    """Return what tells conditions apart: a column for each part of their name."""
+    batch = given.batches.to_series()[given.batch.tolist()]
+    return naming_parts(given.combos[given.combo.tolist()], batch)
+
+
+def _names(names: pl.Series, parts: pl.DataFrame) -> pl.Series:
+    """Spell out names that several conditions would share: of a dose of 24 without a time, of a time without a dose."""
+    distinct = parts.with_columns(names).unique().filter(pl.col(INDEX).is_duplicated())
+    is_shared = pl.col(INDEX).is_in(distinct[INDEX].implode())
+    return (
+        names.to_frame().select(pl.when(is_shared).then(spelled_out(parts)).otherwise(INDEX).alias(INDEX)).to_series()
+    )
 
 
 def _published(given: GivenRows, place: Integers, where: str) -> pl.DataFrame:

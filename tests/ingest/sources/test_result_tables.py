@@ -228,6 +228,29 @@ def test_names__of_several_genes_are_not_decided_by_what_other_conditions_list(t
         assert ledger.row(0) == ("ambiguous", None, 2)
 
 
+def test_conditions__that_lack_different_parts_of_a_name_are_not_one(tmp_path):
+    lines = ("MYC,K562,TP53,1,24,", "MYC,K562,JAK2,2,,24", "MYC,K562,TP53,3,,24", "MYC,K562,JAK2,4,10,6")
+    (tmp_path / "t.csv").write_text("\n".join(["target,line,gene,lfc,dose,time", *lines]) + "\n")
+    quantities = ('dose = { column = "dose", unit = "uM" }', 'time = { column = "time", unit = "h" }')
+    with ingested(of_condition(listed(tmp_path), *quantities), tmp_path) as store:
+        assert rows(store) == [
+            ("MYC/K562/10/6", "JAK2", 4.0),
+            ("MYC/K562/24/?", "TP53", 1.0),
+            ("MYC/K562/?/24", "JAK2", 2.0),
+            ("MYC/K562/?/24", "TP53", 3.0),
+        ]
+        found = store.frame("select condition_id, dose_um, time_h from condition order by 1").rows()
+        assert found == [("MYC/K562/10/6", 10.0, 6.0), ("MYC/K562/24/?", 24.0, None), ("MYC/K562/?/24", None, 24.0)]
+
+
+def test_controls__of_a_label_that_is_no_control_elsewhere_are_conditions_of_their_own(tmp_path):
+    (tmp_path / "t.csv").write_text(PLATES + "MYC,K562,TP53,1,p1,1\nMYC,K562,TP53,2,p2,1\nJAK2,K562,TP53,3,p2,1\n")
+    with ingested(of_condition(listed(tmp_path), "control_where = \"plate = 'p2'\""), tmp_path) as store:
+        assert rows(store) == [("JAK2/K562", "TP53", 3.0), ("MYC/K562", "TP53", 1.0), ("MYC/control/K562", "TP53", 2.0)]
+        found = dict(store.frame("select condition_id, is_control from condition").rows())
+        assert found == {"JAK2/K562": True, "MYC/K562": False, "MYC/control/K562": True}
+
+
 def test_order__is_that_of_tiles_so_that_a_gene_reads_little(tmp_path):
     from ingest import reference
 
