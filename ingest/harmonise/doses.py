@@ -56,6 +56,8 @@ _QUANTITY = re.compile(rf"({_NUMBER})(?:\s*({_UNIT})(?:\s+(.*))?)?", re.DOTALL)
 _WITH_UNIT = re.compile(rf"(?<![\w.-]){_NUMBER}\s*({_UNIT})")
 _JOINED = re.compile(r"(?:[-+/]|(?:and|to)\b)\s*\.?\d", re.IGNORECASE)
 """How a text goes on that holds a second value, even one without a unit."""
+_DISSOLVED = re.compile(r"in\s", re.IGNORECASE)
+"""How it goes on with what the dose is given in, such as 0.1% DMSO."""
 _WORD_FIRST = re.compile(r"([a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"(d|[a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _AGREE = Fraction(1, 10**6)
@@ -237,7 +239,8 @@ def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
         raise _UnreadableError(scale.refusal(own_unit or unit))
     notes = [f"unit in the text, not '{unit}'"] if own_unit and unit and scale.factor(unit) != factor else []
     value, rest = _added(number * factor, factor, match[3] or "", scale)
-    if _JOINED.match(rest) or any(_is_unit(found, scale) for found in _WITH_UNIT.findall(rest)):
+    others = () if _DISSOLVED.match(rest) else _WITH_UNIT.findall(rest)
+    if _JOINED.match(rest) or any(_is_unit(found, scale) for found in others):
         raise _UnreadableError(f"several values: '{text}'")
     notes += [f"read from the start of '{text}'"] if rest else []
     return value, "; ".join(notes)

@@ -108,6 +108,12 @@ def test_dose_um__notes_words_that_it_leaves_out():
     assert dose_um("vehicle (DMSO)").value is None
 
 
+def test_dose_um__reads_what_a_dose_is_given_in_as_no_second_dose():
+    quantity = dose_um("10 uM in 0.1% DMSO")
+    assert quantity.value == 10.0
+    assert quantity.note == "read from the start of '10 uM in 0.1% DMSO'"
+
+
 @given(st.integers(0, 10**7), st.integers(0, 6))
 def test_dose_um__is_the_same_double_in_every_unit(digits, places):
     nanomolar = f"{digits}e-{places}"
