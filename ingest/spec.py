@@ -121,9 +121,11 @@ class ConditionSection(Section):
     """``[condition]``: which columns of the row table make a condition.
 
     Several columns of ``perturbation`` are the components of a combination. Rows that ``control_where`` takes are
-    controls, whatever their label. ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns
-    the first that has a number. With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes;
-    with ``kind = "control"`` every row is a control, a cell line at rest.
+    controls, whatever their label. ``strip`` is a regular expression: all that it matches is taken off labels, after
+    they are compared with ``controls``; ``^sg|-\\d+$`` makes TP53 of ``sgTP53-1``. ``cells`` says that a row is a
+    pseudobulk, and of how many cells: of several columns the first that has a number. With ``perturbation = "columns"``
+    the columns of the matrix are the perturbed genes; with ``kind = "control"`` every row is a control, a cell line at
+    rest.
     """
 
     perturbation: str | Annotated[list[str], Field(min_length=2)]

@@ -139,7 +139,7 @@ def _split(label: str, rules: ConditionSection) -> list[str]:
 
 
 def _stripped(label: str, rules: ConditionSection) -> str:
-    return re.sub(rules.strip, "", label, count=1).strip() or label if rules.strip else label
+    return re.sub(rules.strip, "", label).strip() or label if rules.strip else label
 
 
 def _decided(label: str, names: list[str], unknown: set[str], rules: ConditionSection) -> _Components:

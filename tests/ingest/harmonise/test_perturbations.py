@@ -146,6 +146,11 @@ def test_strip__takes_guide_numbers_off_every_component():
     assert ledger_of(mapped, "ZAP70_1") == [("ENSG00000115085", "approved", "read as 'ZAP70'")]
 
 
+def test_strip__takes_off_every_match():
+    found = targets(["sgTP53-1", "sgNKX2-1-2", "sgMYC"], controls=["sgNTC-1"], strip=r"^sg|-\d+$")
+    assert found == {"sgTP53-1": ["TP53"], "sgNKX2-1-2": ["NKX2-1"], "sgMYC": ["MYC"]}
+
+
 def test_strip__that_leaves_nothing_leaves_the_label():
     assert targets(["TP53"], controls=["x"], strip=".*") == {"TP53": ["TP53"]}
 
