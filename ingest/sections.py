@@ -73,11 +73,13 @@ class RowsSection(TableSection):
 class GenesSection(TableSection):
     """``[genes]``: which column identifies the measured genes, and which genes to keep.
 
-    ``where`` is a condition on the gene table; a cell's total is taken without what it leaves out. ``notes`` are
-    columns of the table that the ledger quotes; ``landmarks`` is a condition that tells the genes which were measured,
-    the others being inferred. With ``absent = "all_zero"`` a gene that is zero in every row of the file was not
-    measured. ``translate_mouse`` maps mouse genes, measured and targeted, to their only human ortholog; without it they
-    have no gene.
+    ``kind`` is the notation of the list. It settles what a single text does not tell, whether a bare number is an
+    Entrez id and a symbol one of the mouse; a text that tells its own notation is read by that. ``where`` is a
+    condition on the gene table; a cell's total is taken without what it leaves out. ``notes`` are columns of the table
+    that the ledger quotes; ``landmarks`` is a condition that tells the genes which were measured, the others being
+    inferred. With ``absent = "all_zero"`` a gene that is zero in every row of the file was not measured.
+    ``translate_mouse`` maps mouse genes, measured and targeted, to their only human ortholog; without it they have no
+    gene.
     """
 
     id: str = "index"
