@@ -16,7 +16,7 @@ from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.perturbations import KINDS
-from ingest.inspection.known import CONTROLS
+from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL
 from ingest.spec import GENETIC_KINDS
 
 MOST_LABELS = 3000
@@ -58,7 +58,9 @@ class Column:
     @cached_property
     def controls(self) -> dict[str, int]:
         """Known labels of controls, with their numbers of rows."""
-        known = self.labels.filter(pl.col("label").is_in(CONTROLS) | pl.col("label").str.starts_with(CONTROL_KIND))
+        label = pl.col("label")
+        is_guide = label.str.contains(GUIDE_CONTROL)
+        known = self.labels.filter(label.is_in(CONTROLS) | label.str.starts_with(CONTROL_KIND) | is_guide)
         return dict(known.iter_rows())
 
     @cached_property
@@ -74,9 +76,15 @@ class Column:
 
     @cached_property
     def genes(self) -> dict[str, str]:
-        """Labels that name one gene, and its identifier."""
-        table = map_targets(self.others["label"].to_list()).table
-        return dict(table.select("original", "gene_id").drop_nulls().iter_rows())
+        """Labels that name one gene, or a guide of it, and its identifier."""
+        labels = self.others["label"]
+        found = map_targets(labels.str.replace(GUIDE, "").to_list()).table["gene_id"]
+        return dict(pl.DataFrame([labels, found]).drop_nulls().iter_rows())
+
+    @property
+    def are_guides(self) -> bool:
+        """Whether most labels are written as guides."""
+        return self.is_text and 2 * self.labels["label"].str.contains(GUIDE).sum() > self.n_labels
 
     @property
     def gene_share(self) -> float:

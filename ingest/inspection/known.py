@@ -81,6 +81,16 @@ CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 
+GUIDE_PREFIXES = ("^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
+GUIDE = "|".join(GUIDE_PREFIXES)
+"""What names of guides begin with: ``sgTP53-1``, ``gRNA_TP53``."""
+
+GUIDE_CONTROL = (
+    rf"(?:{GUIDE})(?i:NT[-_.]g?\d+|NT|(?:NTC|non[-_ ]?targeting(?:[-_ ]?controls?)?|scrambled?|safe[-_]?targeting"
+    r"|(?:neg(?:ative)?[-_]?)?(?:controls?|ctrls?))(?:[-_.]?g?\d+)?)$"
+)
+"""Guides without a target, such as ``sgNTC-1``, which are controls."""
+
 COMPOUND_ID = re.compile(r"DB\d{5}|BRD-[A-Z]\d{8}.*|CHEMBL\d+|CID:?\d+|[A-Z]{14}-[A-Z]{10}-[A-Z]")
 """Identifiers of compounds."""
 

@@ -11,11 +11,17 @@ import polars as pl
 from ingest.harmonise.combinations import UNASSIGNED
 from ingest.harmonise.genes import map_targets
 from ingest.inspection.columns import Column
-from ingest.inspection.known import LOOKS_LIKE_CONTROL
+from ingest.inspection.known import GUIDE_PREFIXES, LOOKS_LIKE_CONTROL
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 SUFFIXES = (r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
+AFFIXES = [
+    *((suffix,) for suffix in SUFFIXES),
+    *((prefix, suffix) for prefix in GUIDE_PREFIXES for suffix in SUFFIXES),
+    *((prefix,) for prefix in GUIDE_PREFIXES),
+]
+"""What may be taken off labels together: their end, the beginning and end of guides, the beginning of guides."""
 DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "
 """What a dose before the name of a compound looks like."""
 MOST = 0.8
@@ -80,21 +86,20 @@ def judge_labels(column: Column) -> Labels:
 
 
 def _strip(names: list[str]) -> tuple[str, str] | None:
-    """Find a suffix that nearly all labels have, and without which they are genes; or a dose before a compound."""
+    """Find what nearly all labels begin or end with, and without which they are genes; or a dose before a compound."""
     dosed = [name for name in names if re.match(DOSE_FIRST, name)]
     if dosed and len(dosed) >= MOST * len(names):
         return DOSE_FIRST, f"{len(dosed):,} of {len(names):,} labels begin with a dose, such as {dosed[0]!r}"
-    for pattern in SUFFIXES:
-        matching = [name for name in names if re.search(pattern, name)]
+    for affixes in AFFIXES:
+        matching = [name for name in names if all(re.search(affix, name) for affix in affixes)]
         if len(matching) < MOST * len(names) or not matching:
             continue
+        pattern = "|".join(affixes)
         cores = {re.sub(pattern, "", name) for name in matching}
         parts = {part for core in cores for part in core.split("_")}
         if len(_known_genes(parts)) >= MOST * len(parts):
-            return (
-                pattern,
-                f"{len(matching):,} of {len(names):,} labels end like {matching[0]!r}; without, they are genes",
-            )
+            written = f"{len(matching):,} of {len(names):,} labels are written like {matching[0]!r}"
+            return pattern, f"{written}; without, they are genes"
     return None
 
 

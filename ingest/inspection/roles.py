@@ -63,6 +63,9 @@ def guess_roles(columns: Sequence[Column], *, fewest_perturbations: int = 2) -> 
         guesses = [_weighed(role, column, judge(column)) for column in columns if column.n_labels]
         likely = [guess for guess in guesses if guess.score >= LEAST]
         found[role] = sorted(likely, key=lambda guess: (-guess.score, str(guess.column)))
+    if not any(guess.score >= SURE for guess in found["perturbation"]):
+        guides = [_weighed("perturbation", column, _guides(column)) for column in columns]
+        found["perturbation"] = [guess for guess in guides if guess.score >= SURE] + found["perturbation"]
     return found
 
 
@@ -105,6 +108,17 @@ def _perturbation(column: Column, *, fewest: int) -> Evidence:
     elif evidence and not column.genes and column.others.height:
         evidence.append((0.05, f"{column.others.height:,} other labels, none a gene"))
     return evidence if evidence and (rank(column.name, "perturbation") is not None or column.controls) else []
+
+
+def _guides(column: Column) -> Evidence:
+    """Take a column of guides for the perturbation, where no other says what was perturbed."""
+    if rank(column.name, "guide") is None or not column.are_guides or column.gene_share < HALF:
+        return []
+    evidence = [(0.5, f"guides of {len(set(column.genes.values())):,} genes, and no column of the genes")]
+    if column.controls:
+        label, n = next(iter(column.controls.items()))
+        evidence.append((0.25, f"holds the control label {label!r} ({n:,} rows)"))
+    return evidence
 
 
 def guess_keys(column: Column) -> list[Guess]:

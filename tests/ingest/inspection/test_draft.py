@@ -13,6 +13,7 @@ import pytest
 from featurestore.errors import SpecError
 from featurestore.warehouse import Warehouse
 from ingest import reference
+from ingest.inspection.columns import summarise
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts import replogle_genes, write_gctx, write_h5ad, write_replogle
@@ -534,3 +535,36 @@ def test_draft__of_real_files_ingests_without_an_edit(folder, name, n_conditions
     with Warehouse(tmp_path / "warehouse") as store:
         counted = dict(store.frame("select is_control, count(*) from condition group by all").iter_rows())
     assert (counted.get(False, 0), counted.get(True, 0)) == (n_conditions, n_controls)
+
+
+@pytest.mark.parametrize("column", ["perturbation", "guide"])
+@pytest.mark.parametrize(
+    ("labels", "controls", "strip"),
+    [
+        (["sgTP53-1", "sgTP53-2", "sgMYC-1", "sgNTC-1"], ["sgNTC-1"], r"^sg[-_]?|-\d+$"),
+        (
+            ["sgRNA_TP53_1", "sgRNA_MYC_2", "sgRNA_NT_1", "sgRNA_NT_2"],
+            ["sgRNA_NT_1", "sgRNA_NT_2"],
+            r"^sgRNA[-_]?|_\d+$",
+        ),
+        (["gRNA-TP53", "gRNA-MYC", "gRNA-Control", "sgNT-3"], ["gRNA-Control", "sgNT-3"], "^gRNA[-_]?"),
+    ],
+)
+def test_draft__takes_labels_of_guides_for_their_genes(tmp_path, column, labels, controls, strip):
+    path = h5ad("guides.h5ad", cells(cell_line=cycle("K562"), **{column: cycle(*labels)}))(tmp_path)
+    draft = draft_spec(inspect_file(path), tmp_path)
+    condition = tomllib.loads(draft.text)["condition"]
+    assert (condition["perturbation"], condition["controls"], condition["strip"]) == (column, controls, strip)
+    assert draft.missing == ()
+    (tmp_path / "draft.toml").write_text(draft.text)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select target_symbols, is_control, n_cells from condition order by target_symbols")
+    each = {symbol: N // 4 * sum(symbol in label for label in labels) for symbol in ("MYC", "TP53")}
+    n_controls = N // 4 * len(controls)
+    assert found.rows() == [([], True, n_controls), (["MYC"], False, each["MYC"]), (["TP53"], False, each["TP53"])]
+
+
+@pytest.mark.parametrize("label", ["sgNT5E", "sgNT5", "sgNTN1-1", "sgCTRL1B", "SGK1", "sgSCRIB-2", "sgNEGR1"])
+def test_column__takes_no_guide_of_a_gene_for_a_control(label):
+    assert summarise(pl.Series("guide", [label, "sgNTC-1"])).controls == {"sgNTC-1": 1}
