@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from featurestore.cli import Place
 from featurestore.errors import SpecError, did_you_mean
 from featurestore.objects import ObjectStore
+from ingest.catalogue.catalogue import read_catalogue
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
@@ -94,6 +95,8 @@ def ingest(
     if isinstance(data, Path) and not data.is_dir():
         raise SpecError("There is no such folder.", where=str(data), do="name another with --data")
     found = [find_spec(spec) for spec in specs]
+    if data is None:
+        _require_files(found)
     from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need no compiler
     from ingest.remote import push  # noqa: PLC0415
     from ingest.sums.cluster import on_cluster  # noqa: PLC0415
@@ -141,12 +144,30 @@ def find_spec(spec: Path) -> Path:
     SpecError
         There is neither.
     """
+    if spec.exists():
+        return spec
     shipped = shipped_specs()
-    if not spec.exists() and spec.name == str(spec) and spec.suffix != ".toml":
-        if spec.name not in shipped:
-            raise SpecError(f"There is no spec '{spec}'.", do=did_you_mean(spec.name, shipped))
-        return shipped[spec.name]
-    return spec
+    if spec.name != str(spec) or spec.suffix == ".toml":
+        near = [path.name for path in sorted(spec.parent.glob("*.toml"))]
+        raise SpecError(f"There is no file '{spec}'.", do=did_you_mean(spec.name, [*near, *shipped]))
+    if spec.name not in shipped:
+        raise SpecError(f"There is no spec '{spec}'.", do=did_you_mean(spec.name, shipped))
+    return shipped[spec.name]
+
+
+def _require_files(specs: Iterable[Path]) -> None:
+    """Refuse specs that come with featurestore where nothing says where their files are."""
+    for spec in specs:
+        if spec.parent != SPECS:
+            continue
+        entry = read_catalogue()[spec.stem]
+        can_fetch = entry.access == "open" and entry.files
+        raise SpecError(
+            f"The spec '{spec.stem}' comes without its files.",
+            expected=", ".join(read_spec(spec).dataset.files),
+            do="give --data, the folder of the files"
+            + (f"; 'featurestore fetch {spec.stem} -o FOLDER' downloads them" if can_fetch else ""),
+        )
 
 
 def _summary(outcome: Outcome) -> str:
