@@ -97,6 +97,7 @@ def ingest(
     found = [find_spec(spec) for spec in specs]
     if data is None:
         _require_files(found)
+    from ingest.commands.left_open import left_open  # noqa: PLC0415
     from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need no compiler
     from ingest.remote import push  # noqa: PLC0415
     from ingest.sums.cluster import on_cluster  # noqa: PLC0415
@@ -107,6 +108,8 @@ def ingest(
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
                 click.echo(_summary(push(store, root, outcome) if store and outcome.is_new else outcome))
+                for line in left_open(root, outcome) if outcome.is_new else ():
+                    click.echo(line)
             if fallback is not None:
                 click.echo(fallback.summary(), err=True)
 
