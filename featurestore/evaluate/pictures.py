@@ -5,10 +5,10 @@ Colours are those of Okabe and Ito, and nothing is told by colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -197,7 +197,7 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
         axes.grid(color="0.92")
         axes.margins(x=0.1, y=0.12)
     panels[0].set_ylabel("discrimination, 0.5 is chance")
-    panels[1].legend(fontsize=8, loc="center right")
+    _explain_marks((panels[1], panels[0]), "center right")
     for axes, wanted in labels.items():
         _label_apart(axes, wanted)
     return figure
@@ -240,8 +240,15 @@ def draw_learning(evaluation: Evaluation) -> Figure:
         axes.grid(color="0.92")
     panels[1].xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel(_TITLES[metric])
-    panels[0].legend(fontsize=8)
+    _explain_marks(panels, "best")
     return figure
+
+
+def _explain_marks(panels: Iterable[Axes], place: Literal["best", "center right"]) -> None:
+    """Write a legend into the first panel that anything was drawn in."""
+    drawn = next((axes for axes in panels if axes.get_legend_handles_labels()[0]), None)
+    if drawn is not None:
+        drawn.legend(fontsize=8, loc=place)
 
 
 def draw_data_points(evaluation: Evaluation) -> Figure:

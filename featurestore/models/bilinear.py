@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
-from featurestore.models.regression import RegressionOnSignatures
+from featurestore.models.regression import RegressionOnSignatures, principal_components
 
 
 class BilinearOnSignatures(RegressionOnSignatures):
@@ -38,8 +37,8 @@ class BilinearOnSignatures(RegressionOnSignatures):
     def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
         self.blocks_ = SignatureBlocks(self.blocks).fit(X)
         values = self.blocks_.transform(X)
-        self.embedding_ = PCA(min(self.dimensions, *values.shape), random_state=0).fit(values)
-        P = self.embedding_.transform(values)  # noqa: N806
+        self.embedding_ = principal_components(values, min(self.dimensions, *values.shape))
+        P = self._embedded(values)  # noqa: N806
         k = min(self.dimensions, *outputs.shape)
         left, singular, _ = np.linalg.svd(outputs.T, full_matrices=False)
         G = left[:, :k] * singular[:k]  # noqa: N806
@@ -49,4 +48,8 @@ class BilinearOnSignatures(RegressionOnSignatures):
         self.map_ = np.asarray(G @ np.linalg.solve(inner_p, weights_.T).T)
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        return np.asarray(self.embedding_.transform(self.blocks_.transform(X)) @ self.map_.T)
+        return np.asarray(self._embedded(self.blocks_.transform(X)) @ self.map_.T)
+
+    def _embedded(self, values: Doubles) -> Doubles:
+        """Return P, of length 0 where no two training rows differ."""
+        return np.zeros((len(values), 0)) if self.embedding_ is None else np.asarray(self.embedding_.transform(values))

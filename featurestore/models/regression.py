@@ -52,7 +52,7 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.mean_ = mean_effect(Y)
         specific = np.nan_to_num(np.asarray(Y, dtype=np.float64) - self.mean_)
         k = 0 if self.components is None else min(self.components, len(X) - 1)
-        self.outputs_ = PCA(k, random_state=0).fit(specific) if 1 <= k < specific.shape[1] else None
+        self.outputs_ = principal_components(specific, k) if 1 <= k < specific.shape[1] else None
         outputs = specific if self.outputs_ is None else self.outputs_.transform(specific)
         groups = np.arange(len(X)).astype(str) if groups is None else groups
         self._fit(X, outputs, groups, np.ones(len(X)) if sample_weight is None else sample_weight)
@@ -76,6 +76,11 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
         """Predict deviations, shape (rows, outputs): what the fitted ``pipeline_`` says, where there is one."""
         return np.asarray(self.pipeline_.predict(X))
+
+
+def principal_components(values: Doubles, k: int) -> PCA | None:
+    """Fit k principal components of values, shape (rows, columns); None where no two rows differ: there are none."""
+    return PCA(k, random_state=0).fit(values) if np.ptp(values, axis=0).any() else None
 
 
 def searched(

@@ -84,3 +84,24 @@ def test_neighbours__more_are_taken_where_they_are_noisy(planted):
     noisy = effects + 5 * np.random.default_rng(1).normal(size=effects.shape)
     chosen = [NeighboursOnSignatures(neighbours=(2, 40)).fit(features, y).neighbours_ for y in (effects, noisy)]
     assert chosen == [2, 40]
+
+
+@pytest.mark.parametrize("constant", ["features", "effects", "both"])
+@pytest.mark.parametrize("model", [BilinearOnSignatures, lambda: KernelRidgeOnSignatures(components=2)])
+def test_regression__predicts_the_train_mean_where_training_rows_do_not_differ(model, constant, planted, recwarn):
+    features, effects = planted
+    features, effects, new = features[:4], effects[:4], features[90:]
+    if constant != "effects":
+        features = np.full_like(features, 0.1)
+    if constant != "features":
+        effects = np.full_like(effects, 0.3)
+    predicted = model().fit(features, effects).predict(new)
+    np.testing.assert_allclose(predicted, np.broadcast_to(effects.mean(axis=0), predicted.shape), rtol=1e-9)
+    assert not recwarn.list
+
+
+def test_bilinear__of_a_single_row_is_that_row(planted, recwarn):
+    features, effects = planted
+    predicted = BilinearOnSignatures().fit(features[:1], effects[:1]).predict(features[90:])
+    np.testing.assert_array_equal(predicted, np.repeat(effects[:1], 30, axis=0))
+    assert not recwarn.list
