@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,7 @@ Matrix = npt.NDArray[np.float32]
 
 _FRAMES = ("rows", "columns", "genes")
 MANIFEST = "manifest.json"
+_UNFINISHED = f"{MANIFEST}.part"
 _KEY = "condition_id"
 
 
@@ -131,7 +133,8 @@ class FeatureMatrix:
     def write(self, folder: str | Path, *, forbid: Sequence[str] = ()) -> None:
         """Write X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and the manifest as JSON.
 
-        The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix.
+        The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix. A
+        matrix that is there already is written over, files of others never.
 
         Parameters
         ----------
@@ -143,21 +146,15 @@ class FeatureMatrix:
         Raises
         ------
         FeatureError
-            A source's licence is forbidden or unknown, or the folder cannot be written to.
+            A source's licence is forbidden or unknown, or the folder cannot be written to or has files of others.
         """
         refuse_licences(self.manifest["licences"].items(), forbid)
-        path = Path(folder)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            (path / MANIFEST).unlink(missing_ok=True)
+        frames = (*_FRAMES, "coverage")
+        with written(Path(folder), [*self._parts(), *frames], self.manifest) as path:
             for name, columns in self._parts().items():
                 self._wide(getattr(self, name), columns).write_parquet(path / f"{name}.parquet")
-            for name in (*_FRAMES, "coverage"):
+            for name in frames:
                 getattr(self, name).write_parquet(path / f"{name}.parquet")
-            text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
-            (path / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise FeatureError("The matrix cannot be written.", where=str(path), got=str(error)) from None
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
@@ -192,6 +189,49 @@ class FeatureMatrix:
         if values.dtype != np.bool_:
             frame = frame.fill_nan(None)
         return frame.insert_column(0, self.rows[_KEY])
+
+
+@contextmanager
+def written(folder: Path, names: Sequence[str], manifest: dict[str, Any]) -> Iterator[Path]:
+    """Give the folder that Parquet files of these names are to be written to; at the end, write the manifest.
+
+    Raises
+    ------
+    FeatureError
+        A file of such a name is there that no build wrote, or the folder cannot be written to.
+    """
+    try:
+        files = [folder / MANIFEST, *(folder / f"{name}.parquet" for name in names)]
+        if not (folder / _UNFINISHED).exists() and not _is_manifest(folder / MANIFEST):
+            _refuse_foreign(files)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _UNFINISHED).touch()
+        (folder / MANIFEST).unlink(missing_ok=True)
+        yield folder
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (folder / _UNFINISHED).write_text(f"{text}\n", encoding="utf-8")
+        (folder / _UNFINISHED).replace(folder / MANIFEST)
+    except OSError as error:
+        raise FeatureError("The matrix cannot be written.", where=str(folder), got=str(error)) from None
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(content, dict) and "recipe" in content
+
+
+def _refuse_foreign(files: Sequence[Path]) -> None:
+    for path in files:
+        if path.exists():
+            raise FeatureError(
+                "A file is in the way that no build wrote.",
+                where=str(path),
+                expected="an empty folder, or one with a matrix and its manifest",
+                do="name another folder with -o, or move the file",
+            )
 
 
 def _narrow(path: Path) -> npt.NDArray[Any]:

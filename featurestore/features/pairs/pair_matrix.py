@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix
+from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix, written
 from featurestore.features.licence import refuse_licences
 
 _KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
@@ -63,20 +63,13 @@ class PairMatrix:
         Raises
         ------
         FeatureError
-            A source's licence is forbidden or unknown, or the folder cannot be written to.
+            A source's licence is forbidden or unknown, or the folder cannot be written to or has files of others.
         """
         refuse_licences(self.manifest["licences"].items(), forbid)
-        path = Path(folder)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            (path / MANIFEST).unlink(missing_ok=True)
+        with written(Path(folder), ["X", "rows", "columns"], self.manifest) as path:
             self.to_polars().write_parquet(path / "X.parquet")
             self.rows.write_parquet(path / "rows.parquet")
             self.columns.write_parquet(path / "columns.parquet")
-            text = json.dumps(self.manifest, indent=2, ensure_ascii=False)
-            (path / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise FeatureError("The matrix cannot be written.", where=str(path), got=str(error)) from None
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:

@@ -94,6 +94,36 @@ def test_write__keeps_forbidden_licences_in_the_warehouse(matrix, tmp_path):
     matrix.write(tmp_path / "matrix", forbid=["non-commercial"])
 
 
+def test_write__leaves_files_of_others_alone(matrix, tmp_path):
+    for name in ("X.parquet", "manifest.json", "coverage.parquet"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("{}")
+        with pytest.raises(FeatureError, match="A file is in the way that no build wrote") as caught:
+            matrix.write(folder)
+        assert caught.value.where == str(folder / name)
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (folder / name).read_text() == "{}"
+
+
+def test_write__goes_over_a_matrix_and_over_what_is_left_of_one(matrix, tmp_path, monkeypatch):
+    folder = tmp_path / "matrix"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    matrix.write(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(matrix), "_wide", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            matrix.write(folder)
+    with pytest.raises(FeatureError, match="no complete feature matrix"):
+        FeatureMatrix.read(folder)
+    matrix.write(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    parts = ["X", "Y", "columns", "coverage", "elsewhere", "genes", "mask", "rows"]
+    assert names == sorted(["manifest.json", "notes.txt", *(f"{part}.parquet" for part in parts)])
+    assert FeatureMatrix.read(folder).manifest == matrix.manifest
+
+
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")  # anndata asks pandas 3 for it
 def test_to_anndata__survives_an_h5ad_file(matrix, tmp_path):
     matrix.to_anndata().write_h5ad(tmp_path / "matrix.h5ad")
