@@ -71,9 +71,8 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
     FeatureError
         No condition is left to predict, or to predict from.
     """
-    faults = [*_unknown_datasets(warehouse, spec.feature, spec.target)]
-    if faults:
-        raise spec_error(faults, _origin(warehouse, spec.name))
+    _check_datasets(warehouse, spec.feature, spec.name, spec.target)
+    faults: list[str] = []
     target = _attempt(warehouse, [spec.target.dataset], spec.target.where, "target", faults)
     found = _external(warehouse, spec.feature, faults)
     if faults:
@@ -91,8 +90,9 @@ def select_sources(warehouse: Warehouse, features: Sequence[Feature], effect_kin
     SpecError, FeatureError
         As :func:`select`.
     """
-    faults = [*_unknown_datasets(warehouse, features)]
-    found = {} if faults else _external(warehouse, features, faults)
+    _check_datasets(warehouse, features, name)
+    faults: list[str] = []
+    found = _external(warehouse, features, faults)
     if faults:
         raise spec_error(faults, _origin(warehouse, name))
     return _checked(warehouse, features, found, effect_kind, name)
@@ -123,15 +123,23 @@ def _checked(
     return sources
 
 
-def _unknown_datasets(warehouse: Warehouse, features: Sequence[Feature], target: Target | None = None) -> Iterator[str]:
-    named = [] if target is None else [("target", target.dataset)]
+def _check_datasets(warehouse: Warehouse, features: Sequence[Feature], name: str, target: Target | None = None) -> None:
+    """Refuse datasets that the snapshot does not have, each once, with the places that name it."""
+    named: dict[str, list[str]] = {} if target is None else {target.dataset: ["target"]}
     for i, feature in enumerate(features, start=1):
-        named += [(f"feature {i}", name) for name in (isinstance(feature, External) and feature.datasets) or []]
-    for place, dataset_id in named:
+        for dataset_id in (isinstance(feature, External) and feature.datasets) or []:
+            named.setdefault(dataset_id, []).append(f"feature {i}")
+    faults, absent = [], []
+    for dataset_id, places in named.items():
         try:
             warehouse.snapshot.release_of(dataset_id)
         except UnknownDatasetError as error:
-            yield f"{place}: no dataset '{dataset_id}'; {error.do}"
+            hint = f"; {error.do}" if warehouse.snapshot.datasets else ""
+            faults.append(f"{', '.join(places)}: no dataset '{dataset_id}'{hint}")
+            absent.append(dataset_id)
+    if faults:
+        do = f"correct the names, or ingest these first: featurestore ingest {' '.join(absent)}"
+        raise spec_error(faults, _origin(warehouse, name), do)
 
 
 def _attempt(

@@ -238,7 +238,8 @@ def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        near = "" if path.suffix else did_you_mean(path.name, shipped_specs())
+        files = sorted(file.name for file in path.parent.glob("*.toml"))
+        near = did_you_mean(path.name, files if path.suffix and files else [*shipped_specs(), *files])
         raise SpecError("The feature spec cannot be read.", where=str(path), got=str(reason), do=near) from None
     return parse_spec(text, where=str(path), folder=path.parent)
 
@@ -303,11 +304,11 @@ def _file_faults(spec: FeatureSpec) -> Iterable[str]:
             yield f"feature {i}, licence: '{name}' has two licences: {terms}"
 
 
-def spec_error(faults: Iterable[str], where: str) -> SpecError:
-    """Make one error of all the faults of a spec."""
+def spec_error(faults: Iterable[str], where: str, do: str = "") -> SpecError:
+    """Make one error of all the faults of a spec, and of what to do about them."""
     lines = list(faults)
     count = f"{len(lines)} faults" if len(lines) > 1 else "a fault"
-    return SpecError(f"The feature spec has {count}.", where=where, got="\n            ".join(lines))
+    return SpecError(f"The feature spec has {count}.", where=where, got="\n            ".join(lines), do=do)
 
 
 def _fault(location: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
