@@ -48,9 +48,10 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
             kinds = sorted(_parts(tree) - _READING) or kinds
     except duckdb.Error as error:
         raise query_error(error) from None
+    if not kinds:
+        raise QueryError("The statement is empty.", expected="one SELECT statement", do="ask: select * from dataset")
     if kinds != ["SELECT"]:
-        got = ", ".join(kinds) or "nothing"
-        raise QueryError("The warehouse is read-only.", expected="one SELECT statement", got=got)
+        raise QueryError("The warehouse is read-only.", expected="one SELECT statement", got=", ".join(kinds))
     return tree
 
 

@@ -11,15 +11,23 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
-import sqlglot
-from pyspark.sql import DataFrame, SparkSession
-from sqlglot import exp
 
 from featurestore.contract import COLUMNS, RELEASE, VIEWS
-from featurestore.errors import QueryError
+from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.sqlfiles import sql_files
 from featurestore.views import scan_of_nothing, snapshot_files
 from featurestore.warehouse import Warehouse
+
+try:
+    import sqlglot
+    from pyspark.sql import DataFrame, SparkSession
+    from sqlglot import exp
+except ModuleNotFoundError as error:
+    raise FeatureStoreError(
+        "Spark needs packages that are not installed.",
+        got=f"missing: {error.name}",
+        do="pip install 'perturbation-featurestore[spark]', and Java 17",
+    ) from None
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",

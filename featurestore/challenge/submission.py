@@ -184,7 +184,7 @@ def write_vcc(cells: Cells, path: str | Path, *, genes: Sequence[str] | None = N
             "The number of genes is not the challenge's.",
             expected=f"{N_GENES_2025:,}",
             got=f"{len(cells.genes):,}",
-            do="name the file with the genes that are expected",
+            do="name the file with the genes that are expected with --genes, or make counts with --protocol 2026",
         )
     ordered = cells if genes is None else _ordered(cells, genes)
     found = _anndata(ordered.values, ordered.genes, {column: cells.labels})
@@ -241,11 +241,13 @@ def _ordered(cells: Cells, genes: Sequence[str]) -> Cells:
     position = {gene: i for i, gene in enumerate(cells.genes)}
     missing = [gene for gene in genes if gene not in position]
     if missing:
+        near = did_you_mean(missing[0], cells.genes)
         raise FeatureError(
             f"{len(missing):,} of the {len(genes):,} expected genes are not among the cells' genes.",
             where=cells.name,
-            expected=", ".join(missing[:5]),
-            got=did_you_mean(missing[0], cells.genes),
+            expected=", ".join(missing[:5]) + (", ..." if len(missing) > 5 else ""),  # noqa: PLR2004, enough to see
+            got=", ".join(cells.genes[:5]) + (", ..." if len(cells.genes) > 5 else ""),  # noqa: PLR2004
+            do=f"list genes by the names that the controls have; of {missing[0]}: {near}",
         )
     columns = [position[gene] for gene in genes]
     return Cells(cells.values[:, columns], cells.labels, tuple(genes), cells.control, cells.name)

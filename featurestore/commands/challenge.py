@@ -16,6 +16,7 @@ from rich import box
 from rich.table import Table
 
 from featurestore.commands.features import format_option, progress, rendered
+from featurestore.commands.query import in_folder
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
 from featurestore.snapshot import snapshot_numbers
 from featurestore.warehouse import Warehouse
@@ -136,7 +137,14 @@ def metrics(form: str) -> None:
 @click.command()
 @click.argument("effects", type=existing)
 @click.argument("controls", type=existing)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_folder,
+    required=True,
+    help="File to write.",
+)
 @click.option(
     "--protocol",
     type=click.Choice(["2025", "2026"]),

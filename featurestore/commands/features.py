@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 WIDTH = 160
+_COUNT = re.compile(r"[\d,]+ of [\d,]+ ")
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 format_option = click.option(
@@ -129,6 +131,8 @@ def evaluate(
     """
     from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
+    from featurestore.evaluate.cross_validation import standard_models  # noqa: PLC0415
+    from featurestore.evaluate.evaluation import check_model  # noqa: PLC0415
     from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
     from featurestore.features.pairs.builder import read_pairs  # noqa: PLC0415
@@ -141,6 +145,8 @@ def evaluate(
             evaluation = evaluate_pairs(read_pairs(store, what, report=report), shuffles=shuffles, report=report)
         else:
             matrix = cast("FeatureMatrix", build_matrix(store, what, report=report))
+            if predictions is not None:
+                check_model(predictions, standard_models(matrix))
             known = read_evidence(store, matrix)
             evaluation = score_models(matrix, unseen=unseen, evidence=known, thorough=thorough, report=report)
         report("writing")
@@ -155,10 +161,26 @@ def evaluate(
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Show on standard error what is being done: one line that changes on a terminal, one line a step elsewhere."""
+    """Show on standard error what is being done: one line that changes on a terminal, one line a step elsewhere.
+
+    A step that counts, such as ``3 of 8 perturbations``, is one line, its last.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: console.print(f"  {text}", highlight=False)
+        counted: list[str] = []
+
+        def tell(text: str) -> None:
+            is_count = _COUNT.match(text) is not None
+            if counted and not is_count:
+                console.print(f"  {counted.pop()}", highlight=False)
+            if is_count:
+                counted[:] = [text]
+            else:
+                console.print(f"  {text}", highlight=False)
+
+        yield tell
+        for text in counted:
+            console.print(f"  {text}", highlight=False)
         return
     with console.status("starting") as status:
         yield status.update

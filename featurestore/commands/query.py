@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 import polars as pl
 
-from featurestore.errors import QueryError
+from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.results import csv_text, json_text
 from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
@@ -16,8 +17,28 @@ snapshot_option = click.option("--snapshot", type=int, help="Number of an older 
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
 )
+
+
+def in_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file to write to in a folder that does not exist, before any work is done.
+
+    Raises
+    ------
+    FeatureStoreError
+        There is no such folder.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        do = f"make the folder first: mkdir -p {shlex.quote(str(path.parent))}"
+        raise FeatureStoreError("The folder to write to does not exist.", where=str(path), do=do)
+    return path
+
+
 output_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to standard output."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_folder,
+    help="Write here instead of to standard output.",
 )
 LONGEST_TABLE = 1000
 SINGLE_DIGITS = 7

@@ -59,7 +59,7 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
             click.echo(_sentence(fault) + "\n")
         for note in report.notes:
             click.echo(f"Note: {note}.")
-        click.echo(_summary(report, deep=deep))
+        click.echo(_summary(report, len(matrices), deep=deep))
     context.exit(1 if report.faults else 0)
 
 
@@ -107,11 +107,13 @@ def _sentence(fault: Fault) -> str:
     )
 
 
-def _summary(report: Report, *, deep: bool) -> str:
+def _summary(report: Report, n_matrices: int, *, deep: bool) -> str:
     what = (
         f"{report.n_snapshots} snapshots, {report.n_releases} releases, {report.n_files} files, "
         f"{report.n_bytes / 1e6:,.1f} MB read"
     )
+    if n_matrices:
+        what += f", {n_matrices} {'matrix' if n_matrices == 1 else 'matrices'} built again"
     if report.faults:
         return f"{what}: {len(report.faults)} faults."
     return f"{what}: all as published" + (", and as the sums give." if deep else ".")

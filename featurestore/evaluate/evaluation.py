@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,18 @@ from featurestore.metrics import Metric, describe
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
+
+
+def check_model(model: str, known: Collection[str]) -> None:
+    """Refuse the name of a model that is not evaluated.
+
+    Raises
+    ------
+    FeatureError
+        There is no such model.
+    """
+    if model not in known:
+        raise FeatureError(f"No model '{model}' is evaluated.", do=did_you_mean(model, known))
 
 
 @dataclass(frozen=True)
@@ -197,9 +210,7 @@ class Evaluation:
         FeatureError
             There is no such model.
         """
-        if model not in self.predicted:
-            known = did_you_mean(model, self.predicted)
-            raise FeatureError(f"No model '{model}' was evaluated.", got=known, expected=", ".join(self.predicted))
+        check_model(model, self.predicted)
         rows, genes = self.matrix.rows, self.matrix.genes["gene_id"].to_list()
         labels = rows["perturbation_label"]
         names = labels if labels.n_unique() == rows.height else rows["condition_id"]

@@ -107,6 +107,13 @@ def find(warehouse: Warehouse, label: str) -> Saved:
     name, _, number = label.partition("@")
     every = saved_specs(warehouse)
     chosen = [s for s in every if s.name == name and (str(s.version) == number if number else s.retired is None)]
+    retired = [saved.label for saved in every if saved.name == name]
+    if not chosen and not number and retired:
+        raise FeatureError(
+            f"Every version of the spec '{name}' is retired.",
+            got=", ".join(retired),
+            do=f"name a version to read it, such as {retired[-1]}, or save the spec again",
+        )
     if not chosen:
         names = sorted({saved.name for saved in every} | {saved.label for saved in every})
         raise FeatureError(f"There is no saved spec '{label}'.", do=did_you_mean(label, names) if names else "save one")

@@ -48,9 +48,10 @@ def test_failure__is_one_message_and_exit_code_1(tmp_path, world):
 
 
 def test_failure__to_write_is_one_message_too(tmp_path, world):
-    answer = run("sql", "select 1", "--format", "csv", "-o", str(tmp_path / "none" / "x.csv"), warehouse=world)
+    path = tmp_path / ("x" * 300)
+    answer = run("sql", "select 1", "--format", "csv", "-o", str(path), warehouse=world)
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == f"FileNotFoundError: No such file or directory.\n  where     {tmp_path}/none/x.csv\n"
+    assert answer.stderr == f"OSError: File name too long.\n  where     {path}\n"
 
 
 def test_sql__json_is_a_list_of_objects(world):
@@ -90,6 +91,28 @@ def test_sql__takes_a_file_and_an_older_snapshot(world, tmp_path):
         answer = run("sql", str(file), "--format", "json", "--snapshot", str(snapshot), warehouse=world)
         assert json.loads(answer.stdout) == [{"n": n}]
     assert run("sql", str(tmp_path / "absent.sql"), warehouse=world).returncode == 1
+
+
+@pytest.mark.parametrize("query", ["", "  ", ";", "/* a comment */"])
+def test_sql__of_nothing_says_so(world, query):
+    answer = run("sql", query, warehouse=world)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("QueryError: The statement is empty.")
+
+
+def test_sql__refuses_a_folder_that_does_not_exist(world, tmp_path):
+    answer = run("sql", "select 1", "-o", str(tmp_path / "no dir" / "x.csv"), warehouse=world)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("FeatureStoreError: The folder to write to does not exist.")
+    assert f"mkdir -p '{tmp_path}/no dir'" in answer.stderr
+
+
+def test_import__of_spark_without_its_packages_says_what_to_install():
+    code = "import sys; sys.modules['sqlglot'] = None; from featurestore import spark"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert "FeatureStoreError: Spark needs packages that are not installed." in answer.stderr
+    assert "pip install 'perturbation-featurestore[spark]'" in answer.stderr
 
 
 def test_history__lists_snapshots_newest_first(world):

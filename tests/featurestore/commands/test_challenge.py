@@ -78,6 +78,8 @@ def test_submit__writes_a_vcc_of_the_predicted_cells(files, tmp_path, name):
     result, text = run("submit", files / name, files / "measured.h5ad", "-o", tmp_path / "p.vcc", *arguments)
     assert result.exit_code == 0, result.output
     assert text.endswith("8 perturbations of 12 cells, 100 control cells, 50 genes.\n")
+    lines = ["  reading", "  8 of 8 perturbations made into cells", "  writing"]
+    assert result.stderr.splitlines() == lines
     assert read_vcc(tmp_path / "p.vcc").shape == (196, 50)
 
 
@@ -90,6 +92,12 @@ def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
     result, text = run("score", path, files / "measured.h5ad", "--protocol", 2026)
     assert result.exit_code == 0, result.output
     assert "8 perturbations by the protocol of 2026." in text
+
+
+def test_submit__refuses_a_folder_that_does_not_exist_first(files, tmp_path):
+    result, _ = run("submit", files / "effects.csv", files / "measured.h5ad", "-o", tmp_path / "no" / "p.vcc")
+    assert result.exception.what == "The folder to write to does not exist."
+    assert result.exception.do == f"make the folder first: mkdir -p {tmp_path / 'no'}"
 
 
 def test_score__reads_a_vcc_and_names_genes_that_cannot_borrow_controls(files, tmp_path):

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from featurestore.commands.features import build, evaluate
+import featurestore.evaluate as evaluate_package
+from featurestore.commands.features import build, evaluate, progress
 from featurestore.errors import FeatureError, LeakageError, SpecError
 from featurestore.evaluate import cross_validation
 from featurestore.features.feature_matrix import FeatureMatrix
@@ -130,6 +131,38 @@ def test_evaluate__holds_out_contexts(few_models, run, tmp_path, unseen, n_folds
     assert scores["models"]["ridge"]["all"]["pearson_delta"]["n_undefined"] == 0
     words = {"context": "contexts that no training row has", "both": "neither of which any training row has"}
     assert words[unseen] in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_evaluate__refuses_an_unknown_model_before_any_is_fitted(run, world_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_package, "evaluate", lambda *_, **__: pytest.fail("fitted"))
+    with pytest.raises(FeatureError, match="No model 'lasso' is evaluated") as caught:
+        run(evaluate, world_files / "features.toml", "-o", tmp_path / "report", "--predictions", "lasso")
+    assert str(caught.value).count("kernel_ridge") == 1
+    assert not (tmp_path / "report").exists()
+
+
+def test_evaluate__of_a_shipped_spec_says_once_what_to_ingest(run, tmp_path):
+    with pytest.raises(SpecError) as caught:
+        run(evaluate, "perturbqa_k562_de", "-o", tmp_path / "report")
+    assert len(caught.value.got.splitlines()) == 3
+    assert "feature 1, feature 2, feature 3, feature 4, feature 5: no dataset 'perturbqa_rpe1'" in caught.value.got
+    names = "perturbqa_k562 perturbqa_rpe1 perturbqa_jurkat"
+    assert caught.value.do == f"correct the names, or ingest these first: featurestore ingest {names}"
+
+
+def test_build__of_no_file_names_the_nearest(run, world_files, tmp_path):
+    with pytest.raises(SpecError) as caught:
+        run(build, world_files / "featurs.toml", "-o", tmp_path / "matrix")
+    assert caught.value.do == "did you mean 'features.toml'?"
+    with pytest.raises(SpecError, match="known: 'perturbqa_jurkat_de'"):
+        run(build, tmp_path / "nofile.toml", "-o", tmp_path / "matrix")
+
+
+def test_progress__shows_the_last_count_alone_off_a_terminal(capsys):
+    with progress() as report:
+        for text in ("reading", "1 of 1,200 made", "2 of 1,200 made", "writing", "3 of 4 sent", "4 of 4 sent"):
+            report(text)
+    assert capsys.readouterr().err.split("\n") == ["  reading", "  2 of 1,200 made", "  writing", "  4 of 4 sent", ""]
 
 
 def test_evaluate__thoroughly_draws_learning_curves(few_models, run, world_files, tmp_path):

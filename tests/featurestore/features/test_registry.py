@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.commands.feature_specs import features
-from featurestore.commands.trust import rebuilt_faults
+from featurestore.commands.trust import rebuilt_faults, verify
 from featurestore.errors import FeatureError
+from featurestore.examine import Report
 from featurestore.features import registry
 from featurestore.features.builder import build
 from featurestore.warehouse import Warehouse
@@ -76,7 +77,7 @@ def test_rebuild__proves_a_matrix_even_after_a_new_ingest(writer, two_datasets, 
         assert registry.rebuild(newer, folder) == ["X.parquet"]
 
 
-def test_verify__proves_a_written_matrix(two_datasets, spec_file, tmp_path):
+def test_verify__proves_a_written_matrix(two_datasets, spec_file, tmp_path, monkeypatch):
     build(two_datasets, spec_file()).write(tmp_path / "m")
     registry.save(two_datasets, spec_file())
 
@@ -84,6 +85,11 @@ def test_verify__proves_a_written_matrix(two_datasets, spec_file, tmp_path):
         return list(rebuilt_faults(two_datasets.path, tmp_path / "m"))
 
     assert rebuilt() == []
+    monkeypatch.setattr("featurestore.commands.trust.verify_warehouse", lambda *_, **__: Report())
+    matrix = ["--matrix", str(tmp_path / "m")]
+    for arguments, said in (([], ""), (matrix, ", 1 matrix built again"), (matrix * 2, ", 2 matrices built again")):
+        output = CliRunner().invoke(verify, arguments, obj=two_datasets.path).output
+        assert output == f"0 snapshots, 0 releases, 0 files, 0.0 MB read{said}: all as published.\n"
     (tmp_path / "m" / "rows.parquet").write_bytes((tmp_path / "m" / "genes.parquet").read_bytes())
     (fault,) = rebuilt()
     assert "other bytes in rows.parquet" in fault.got
@@ -104,6 +110,9 @@ def test_commands__save_list_show_diff_retire_and_rebuild(two_datasets, spec_fil
     (tmp_path / "m" / "rows.parquet").write_bytes((tmp_path / "m" / "genes.parquet").read_bytes())
     assert run("rebuild", str(tmp_path / "m")).exit_code == 1
     assert run("retire", "near", "--reason", "old").output == "retired near@1\n"
+    again = run("retire", "near", "--reason", "old").exception
+    assert again.what == "Every version of the spec 'near' is retired."
+    assert again.got == "near@1"
 
 
 def test_build__is_done_once(two_datasets, make_spec):
