@@ -83,5 +83,5 @@ def test_predictions__are_the_held_out_ones_and_only_of_models_that_were_evaluat
     found = evaluation.predictions("ridge")
     assert found.columns[:2] == ["perturbation", "g000"]
     np.testing.assert_array_equal(found.drop("perturbation").to_numpy(), evaluation.predicted["ridge"])
-    with pytest.raises(FeatureError, match="No model 'rigde' was evaluated"):
+    with pytest.raises(FeatureError, match="No model 'rigde' is evaluated"):
         evaluation.predictions("rigde")
