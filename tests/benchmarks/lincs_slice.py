@@ -8,7 +8,6 @@ them. Both readings are compared value by value.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ import click
 import h5py
 import numpy as np
 import polars as pl
-from measure import ENVIRONMENT
+from measure import ENVIRONMENT, forget
 
 from ingest import reference
 
@@ -129,9 +128,7 @@ def write_files(
 
 def measure(python: str, program: str, arguments: list[str], file: Path) -> tuple[float, float]:
     """Run a program on a file that is not in the page cache; return seconds and MB at most in memory."""
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
-        os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    forget(file)
     timed = "import time; started = time.perf_counter()\n" + program + "seconds = time.perf_counter() - started\n"
     command = [python, "-c", timed + TAIL + "print(seconds)", str(file), *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)

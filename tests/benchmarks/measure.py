@@ -74,15 +74,25 @@ def peer(*arguments: object) -> Program:
     return Program([str(PEERS), str(PEERS_PROGRAM), *map(str, arguments)])
 
 
-def take_turns(programs: Sequence[Program], n_runs: int) -> None:
+def take_turns(programs: Sequence[Program], n_runs: int, forgotten: Path | None = None) -> None:
     """Run each, then each again: what slows the machine for a while slows all of them.
 
-    What one wrote is on the disk before the next begins, which would else wait for it.
+    What one wrote is on the disk before the next begins, which would else wait for it. A file that is to be forgotten
+    is read from the disk by each, as one larger than the memory would be.
     """
     for _ in range(n_runs):
         for program in programs:
             os.sync()
+            if forgotten:
+                forget(forgotten)
             program.run()
+
+
+def forget(path: Path) -> None:
+    """Ask the system to keep nothing of a file in memory."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 @dataclass(frozen=True)

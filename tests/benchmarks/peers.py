@@ -43,11 +43,24 @@ def crispyx(path, folder):
 
 def shards(folder):
     """Explode the lists of all cells, and group."""
+    exploded(f"{folder}/train-*.parquet")
+
+
+def shards_in_turn(folder):
+    """Explode and group one file after another, and add up: less memory."""
     import polars as pl
 
-    cells = pl.scan_parquet(f"{folder}/train-*.parquet").select("drug", "genes", "expressions")
+    parts = [exploded(path) for path in sorted(Path(folder).glob("train-*.parquet"))]
+    pl.concat(parts).group_by("drug", "genes").sum()
+
+
+def exploded(pattern):
+    """Sum the cells of some files by drug and gene."""
+    import polars as pl
+
+    cells = pl.scan_parquet(pattern).select("drug", "genes", "expressions")
     total = pl.col("expressions").list.sum()
-    (
+    return (
         cells.with_columns(total=total)
         .explode("genes", "expressions")
         .with_columns(log=(pl.col("expressions") / pl.col("total") * 1e4).log1p())
@@ -118,7 +131,7 @@ def read_h5ad(folder):
 
 
 if __name__ == "__main__":
-    tasks = (scanpy, crispyx, shards, write_h5ad, write_effects, ask, read_h5ad)
+    tasks = (scanpy, crispyx, shards, shards_in_turn, write_h5ad, write_effects, ask, read_h5ad)
     {each.__name__: each for each in tasks}[sys.argv[1]](*sys.argv[2:])
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
