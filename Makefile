@@ -50,7 +50,7 @@ lint: $(READY) ## style, types, known weaknesses and import rules
 bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pick instead, in about ten minutes
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-full: $(READY) .venv-peers/.ready ## the same at full size: half an hour, 40 GB of disk
+bench-full: $(READY) .venv-peers/.ready ## the same at full size: an hour, 40 GB of disk
 	$(BIN)/python tests/benchmarks/run.py --full --runs 5
 
 oracle: $(READY) .venv-peers/.ready ## every metric against cell-eval, cell-eval2, pdex, scanpy and scipy: the differences

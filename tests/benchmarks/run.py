@@ -262,7 +262,7 @@ def machine() -> str:
 
 
 @click.command()
-@click.option("--full", "is_full", is_flag=True, help="The sizes of the goals: half an hour, and 40 GB of disk.")
+@click.option("--full", "is_full", is_flag=True, help="The sizes of the goals: an hour, and 40 GB of disk.")
 @click.option("--runs", default=3, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(list(TASKS)))
 @click.option("--readme", "is_for_readme", is_flag=True, help="Write the table into README.md.")
