@@ -28,7 +28,7 @@ A message says what is wrong, where, what was expected and found, and what to do
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 
@@ -126,6 +126,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = [lowered[n] for n in difflib.get_close_matches(name.lower(), lowered, n=2, cutoff=0.6)]
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
-    return "known: " + (
-        ", ".join(repr(n) for n in names[:most]) + (", ..." if len(names) > most else "") if names else "none"
-    )
+    return "known: " + (first_of([repr(n) for n in names[: most + 1]], most) or "none")
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Name the first of some, and say whether there are more.
+
+    Examples
+    --------
+    >>> first_of(["a", "b", "c"], 2), first_of(["a", "b"], 2)
+    ('a, b, ...', 'a, b')
+    """
+    return ", ".join([*names[:most], *["..."] * (len(names) > most)])

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from featurestore.contract import CONTRACT_VERSION
-from featurestore.errors import UnknownDatasetError, WarehouseError, did_you_mean
+from featurestore.errors import UnknownDatasetError, WarehouseError, did_you_mean, first_of
 
 SNAPSHOTS = "snapshots"
 RELEASES = "releases"
@@ -93,7 +93,7 @@ def check_warehouse(root: Path) -> None:
             "There is no warehouse in this folder.",
             where=str(root),
             expected=f"a folder {SNAPSHOTS}",
-            got=", ".join(others[:5]) + (", ..." if len(others) > 5 else ""),  # noqa: PLR2004, enough to know it by
+            got=first_of(others),
             do=" or ".join(f"a warehouse is in it: --warehouse {shlex.quote(str(path))}" for path in near[:2]) or do,
         )
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from featurestore.challenge.cells import COLUMN, Cells
-from featurestore.errors import FeatureError, did_you_mean
+from featurestore.errors import FeatureError, did_you_mean, first_of
 from featurestore.metrics.rows import Effects, Vector
 
 N_GENES_2025 = 18_080
@@ -245,8 +245,8 @@ def _ordered(cells: Cells, genes: Sequence[str]) -> Cells:
         raise FeatureError(
             f"{len(missing):,} of the {len(genes):,} expected genes are not among the cells' genes.",
             where=cells.name,
-            expected=", ".join(missing[:5]) + (", ..." if len(missing) > 5 else ""),  # noqa: PLR2004, enough to see
-            got=", ".join(cells.genes[:5]) + (", ..." if len(cells.genes) > 5 else ""),  # noqa: PLR2004
+            expected=first_of(missing),
+            got=first_of(cells.genes),
             do=f"list genes by the names that the controls have; of {missing[0]}: {near}",
         )
     columns = [position[gene] for gene in genes]

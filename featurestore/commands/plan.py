@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from featurestore.commands.features import format_option, progress, rendered, spec_argument
+from featurestore.errors import first_of
 from featurestore.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -70,6 +71,6 @@ def describe_plan(made: Plan) -> str:
     ]
     withheld = made.sources.filter(made.sources["withheld"].is_not_null())
     lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
-    first = ", ".join(facts["uncovered"][:_SHOWN]) + (", ..." if len(facts["uncovered"]) > _SHOWN else "")
+    first = first_of(facts["uncovered"], _SHOWN)
     missing = f"No source covers {facts['n_rows_uncovered']:,} rows ({first})." if facts["uncovered"] else ""
     return "\n".join([*lines, missing or "Some source covers every row."])

@@ -13,6 +13,7 @@ from functools import partial
 
 import polars as pl
 
+from featurestore.errors import first_of
 from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.genes import map_targets
 from ingest.spec import ConditionSection
@@ -146,7 +147,7 @@ def _decided(label: str, names: list[str], unknown: set[str], rules: ConditionSe
     controls, unassigned = control_words(rules), unassigned_words(rules)
     strange = [name for name in dict.fromkeys(names) if name in unknown]
     if strange and len(names) > 1:
-        named = ", ".join(map(repr, strange[:_MOST_NAMED])) + (", ..." if len(strange) > _MOST_NAMED else "")
+        named = first_of(list(map(repr, strange)), _MOST_NAMED)
         return _Components((_stripped(label, rules),), f"not split at '{rules.separator}': {named} not known")
     if names[0] in unassigned or not unassigned.difference(ABSENT).isdisjoint(names):
         return _Components((), is_unassigned=True)

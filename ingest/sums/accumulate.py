@@ -271,7 +271,8 @@ def _cell_totals(reader: Streamed, slots: Slots) -> npt.NDArray[np.float64]:
     for block in reader.blocks():
         if isinstance(block, CscBlock):
             weights = block_values(block).astype(np.float64)
-            lengths = np.diff(block.indptr)
-            weights[np.repeat(slots[block.start : block.start + lengths.size] == OUTSIDE, lengths)] = 0.0
+            is_outside = slots[block.start : block.start + block.indptr.size - 1] == OUTSIDE
+            if is_outside.any():
+                weights[np.repeat(is_outside, np.diff(block.indptr))] = 0.0
             totals = np.add(totals, np.bincount(block.indices, weights=weights, minlength=reader.n_rows))
     return totals
