@@ -120,15 +120,15 @@ class DatasetSection(Section):
 class ConditionSection(Section):
     """``[condition]``: which columns of the row table make a condition.
 
-    Several columns of ``perturbation`` are the components of a combination. Rows that ``control_where`` takes are
-    controls, whatever their label. ``strip`` is a regular expression: all that it matches is taken off labels, after
-    they are compared with ``controls``; ``^sg|-\\d+$`` makes TP53 of ``sgTP53-1``. ``cells`` says that a row is a
-    pseudobulk, and of how many cells: of several columns the first that has a number. With ``perturbation = "columns"``
-    the columns of the matrix are the perturbed genes; with ``kind = "control"`` every row is a control, a cell line at
-    rest.
+    Several columns of ``perturbation`` are the components of a combination; ``{ value = "TP53" }`` is that of all rows.
+    Rows that ``control_where`` takes are controls, whatever their label. ``strip`` is a regular expression: all that it
+    matches is taken off labels, after they are compared with ``controls``; ``^sg|-\\d+$`` makes TP53 of ``sgTP53-1``.
+    ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns the first that has a number.
+    With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes; with ``kind = "control"`` every
+    row is a control, a cell line at rest.
     """
 
-    perturbation: str | Annotated[list[str], Field(min_length=2)]
+    perturbation: str | Fixed | Annotated[list[str], Field(min_length=2)]
     context: Context
     kind: Kind | None = None
     kind_column: str | None = None
@@ -179,8 +179,8 @@ class ConditionSection(Section):
 
     @property
     def components(self) -> list[str]:
-        """The columns of the perturbation: one, one for each component, or none where it is the matrix's columns."""
-        if self.perturbation == MATRIX_COLUMNS:
+        """The columns of the perturbation: one, or one for each component; none where it is fixed, or a matrix's."""
+        if self.perturbation == MATRIX_COLUMNS or isinstance(self.perturbation, Fixed):
             return []
         return [self.perturbation] if isinstance(self.perturbation, str) else self.perturbation
 

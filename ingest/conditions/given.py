@@ -155,7 +155,8 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         rows = rows.with_columns(control_where.take(rows).alias(IS_CONTROL))
     roles = role_expressions(spec)
     fixed = [role for role in roles if not role.meta.root_names()]
-    combos, combo = distinct_rows(rows.select(role for role in roles if role.meta.root_names()))
+    varying = [role for role in roles if role.meta.root_names()] or [pl.repeat(0, pl.len()).alias(NUMBER)]
+    combos, combo = distinct_rows(rows.select(varying))
     if condition.batch:
         batches, batch = distinct_rows(rows.select(pl.col(condition.batch).cast(pl.String).alias("batch")))
     else:

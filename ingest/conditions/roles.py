@@ -108,6 +108,8 @@ def _label(spec: DatasetSpec) -> pl.Expr:
     whose perturbations are the columns of the matrix has no label.
     """
     condition = spec.condition
+    if isinstance(condition.perturbation, Fixed):
+        return _given(condition.perturbation)
     if not condition.components:
         return pl.lit(None)
     if len(condition.components) == 1:

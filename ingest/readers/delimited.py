@@ -27,7 +27,7 @@ from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text, text_lines
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-SEPARATORS = (b"\t", b",", b";")
+SEPARATORS = (b"\t", b",", b";", b" ")
 COMMENT = b"#"
 LOOKED_AT = 40
 """Lines that are looked at to tell which columns are numbers."""
@@ -164,7 +164,7 @@ def read_header(path: Path) -> Delimited:
     raise SourceFormatError(
         "the text is not a table",
         where=str(path),
-        expected="a header and lines of as many fields, separated by tabs, commas or semicolons",
+        expected="a header and lines of as many fields, separated by tabs, commas, semicolons or blanks",
         got=repr(decode(head[0][:60])) if head else "nothing",
     )
 

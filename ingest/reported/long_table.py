@@ -18,7 +18,7 @@ import pyarrow as pa
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
 from ingest.reader import BLOCK_BYTES, INDEX, Block
 from ingest.readers.gene_sets import read_creeds, read_gmt
-from ingest.readers.plain_text import is_gzip
+from ingest.readers.long_text import csv_source, literal
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
 from ingest.sections import EffectsSection
 
@@ -26,12 +26,11 @@ PARQUET = b"PAR1"
 FILE = "file"
 """The column that holds the name of the file, for SQL over several."""
 MOST_SHOWN = 300
-TYPES = ("BIGINT", "DOUBLE", "VARCHAR")
-"""What a column of text may be read as: yes and no, dates and times stay the text that was published."""
-NULLS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 MEMORY = "2GB"
 LINES_AT_ONCE = 500_000
 STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
+OWN = "listed:"
+"""What the names of the view's own columns begin with, so that a file may have columns called ``gene`` or ``Z``."""
 SETS = {"gmt": read_gmt, "creeds": read_creeds}
 FORMATS = ("csv", "parquet", *SETS)
 
@@ -76,7 +75,7 @@ class LongTable:
         self._kind = _kind(path, file_format)
         self.format = f"long table ({self._kind})"
         with self._lines() as connection:
-            self._columns: list[str] = connection.sql("from lines").columns
+            self._columns = [name for name in connection.sql("from lines").columns if not name.startswith(OWN)]
 
     def listing(self, genes: pl.Series) -> LongTable:
         """Return the same table with the genes of all files of the dataset."""
@@ -100,9 +99,9 @@ class LongTable:
             return pl.DataFrame({INDEX: self._genes})
         with self._lines() as connection, self._telling():
             table: pl.DataFrame = connection.sql(
-                "select distinct gene from lines where gene is not null order by 1"
+                f"select distinct {_own('gene')} from lines where {_own('gene')} is not null order by 1"  # noqa: S608, own
             ).pl()
-        return table.select(pl.col("gene").alias(INDEX))
+        return table.select(pl.col(table.columns[0]).alias(INDEX))
 
     def effects(self, conditions: pl.DataFrame, genes: pl.DataFrame) -> Iterator[pa.RecordBatch]:
         """Stream what is listed, in the order of tiles.
@@ -110,7 +109,8 @@ class LongTable:
         Parameters
         ----------
         conditions
-            ``condition_index``, and the columns of the table by which a line is found to be of that condition.
+            ``condition_index``, and the columns of the table by which a line is found to be of that condition; without
+            any, all lines are of the one condition.
         genes
             ``gene_index``, ``gene`` as published, and ``rank``: of several names of a gene the better is lower.
 
@@ -119,11 +119,12 @@ class LongTable:
         Batches of ``condition_index``, ``gene_index``, ``rank`` and the five statistics; what is infinite is missing.
         """
         keys = [name for name in conditions.columns if name != "condition_index"]
-        same = " and ".join(f"l.{_quoted(key)} is not distinct from c.{_quoted(key)}" for key in keys)
-        finite = ", ".join(f"case when isfinite({name}) then {name} end as {name}" for name in STATISTICS)
+        same = " and ".join(f"l.{_quoted(key)} is not distinct from c.{_quoted(key)}" for key in keys) or "true"
+        own = {name: f"l.{_own(name)}" for name in ("gene", *STATISTICS)}
+        finite = ", ".join(f"case when isfinite({own[name]}) then {own[name]} end as {name}" for name in STATISTICS)
         query = (
             f"select c.condition_index, g.gene_index, g.rank, {finite} from lines l "  # noqa: S608, quoted
-            f"join conditions c on {same} join genes g on l.gene = g.gene "
+            f"join conditions c on {same} join genes g on {own['gene']} = g.gene "
             f"order by c.condition_index // {TILE_CONDITIONS}, g.gene_index // {TILE_GENES}, 1, 2, 3"
         )
         with self._lines() as connection, self._telling():
@@ -143,8 +144,8 @@ class LongTable:
         """Open the file as the view ``lines``: the wanted lines, with its columns, the gene and the statistics."""
         with tempfile.TemporaryDirectory(prefix="long-table-") as folder, duckdb.connect(":memory:") as connection:
             connection.execute(f"set memory_limit = '{MEMORY}'")
-            connection.execute(f"set temp_directory = {_literal(folder)}")
-            connection.execute(f"set allowed_paths = [{_literal(str(self.path))}]")
+            connection.execute(f"set temp_directory = {literal(folder)}")
+            connection.execute(f"set allowed_paths = [{literal(str(self.path))}]")
             if self._kind in SETS:
                 connection.register("content", SETS[self._kind](self.path).to_arrow())
             connection.execute("set enable_external_access = false")
@@ -177,17 +178,13 @@ class LongTable:
         if self._kind in SETS:
             return "content"
         if self._kind == "parquet":
-            return f"read_parquet({_literal(str(self.path))})"
-        nulls, types = (", ".join(map(_literal, words)) for words in (NULLS, TYPES))
-        options = f"header = true, sample_size = -1, nullstr = [{nulls}], auto_type_candidates = [{types}]"
-        if is_gzip(self.path):
-            options += ", compression = 'gzip'"
-        return f"read_csv({_literal(str(self.path))}, {options})"
+            return f"read_parquet({literal(str(self.path))})"
+        return csv_source(self.path)
 
     def _view(self, columns: Sequence[str]) -> str:
         """Write the view: columns that the spec makes, then gene and statistics, which may use them."""
         section = self._section
-        file = "" if FILE in columns else f", {_literal(self.path.name)} as {FILE}"
+        file = "" if FILE in columns else f", {literal(self.path.name)} as {FILE}"
         made = [f"{_expression(text, columns)} as {_quoted(name)}" for name, text in section.columns.items()]
         known = list(dict.fromkeys([*columns, FILE, *section.columns]))
         kept = [_quoted(name) for name in known if name not in section.columns]
@@ -196,10 +193,9 @@ class LongTable:
         outer = [
             f"cast({_quoted(name)} as varchar) as {_quoted(name)}" if name in self._texts else _quoted(name)
             for name in known
-            if name not in {"gene", *STATISTICS}
         ]
-        outer.append(f"cast({_expression(section.gene, known)} as varchar) as gene")
-        outer += [f"cast({numbers.get(name, 'null')} as double) as {name}" for name in STATISTICS]
+        outer.append(f"cast({_expression(section.gene, known)} as varchar) as {_own('gene')}")
+        outer += [f"cast({numbers.get(name, 'null')} as double) as {_own(name)}" for name in STATISTICS]
         where = f" where {_expression(section.where, ())}" if section.where else ""
         return f"create view lines as select {', '.join(outer)} from ({inner}){where}"  # noqa: S608, confined
 
@@ -231,9 +227,9 @@ def _expression(text: str, columns: Sequence[str]) -> str:
     return f"({text})"
 
 
+def _own(name: str) -> str:
+    return _quoted(f"{OWN}{name}")
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
