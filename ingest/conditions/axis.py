@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.conditions.feature_types import FeatureTypes, feature_types, require_rna
 from ingest.conditions.rows import columns_of
 from ingest.conditions.side_tables import SideTable, join_tables
 from ingest.harmonise.genes import GeneMapping, collapse, decide_by_context, map_genes
@@ -20,7 +21,7 @@ from ingest.readers.padding import zero_genes
 from ingest.spec import COUNTS, DatasetSpec
 
 NOT_COUNTED = "non_gene"
-OTHER_SPECIES = ["mouse_ensembl", "other_species"]
+OF_ANOTHER = "of another species: no part of a cell's total"
 ALL_ZERO = "zero in every row of the file: taken as not measured"
 
 
@@ -29,9 +30,10 @@ class GeneAxis:
     """Genes of a release and where the columns of one file go.
 
     ``genes`` and ``mapping`` have the columns of the release's tables; ``slots`` has shape (columns,), -1 for a column
-    that is no gene of the axis, -2 for one that is no part of a library either: counters, spike-ins, and what the spec
-    leaves out; ``is_landmark`` (genes,) tells the genes that were measured rather than inferred. ``ledger_row``
-    (columns,) is the row of ``mapping`` that tells of a column, -1 for one that ``where`` leaves out or that is absent.
+    that is no gene of the axis, -2 for one that is no part of a library either: counters, spike-ins, antibodies and
+    guides, genes of another species, and what the spec leaves out; ``is_landmark`` (genes,) tells the genes that were
+    measured rather than inferred. ``ledger_row`` (columns,) is the row of ``mapping`` that tells of a column, -1 for
+    one that ``where`` leaves out or that is absent.
     """
 
     genes: pl.DataFrame
@@ -101,7 +103,9 @@ def read_axis(
         Too few identifiers are known.
     """
     published = _published(reader, tables, spec)
-    is_kept = _chosen(published, spec.genes.where, "genes.where")
+    is_wanted = _chosen(published, spec.genes.where, "genes.where")
+    types = _types(published, spec, reader)
+    is_kept = is_wanted if types is None else is_wanted & types.is_rna
     is_absent = is_kept & zero_genes(reader) if spec.genes.absent == "all_zero" else np.zeros_like(is_kept)
     is_kept &= ~is_absent
     kept = published.filter(pl.Series(is_kept))
@@ -114,6 +118,8 @@ def read_axis(
     mapping = decide_by_context(mapping, each_gene_once=not is_listed)
     mapping = online.complete(mapping) if online is not None else mapping
     where = f"{reader.path}, gene column '{spec.genes.id}'"
+    is_outside = (mapping.table["status"] == NOT_COUNTED) | mapping.of_second_species
+    mapping = _noted(mapping)
     _of_the_organism(mapping).require_mapped(spec.genes.max_unmapped, where=where)
     axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS, is_listed=is_listed)
     symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
@@ -126,17 +132,18 @@ def read_axis(
         schema=RELEASE["gene"].schema,
     )
     slots = np.full(is_kept.size, OUTSIDE, np.int32)
-    slots[is_kept] = np.where(axis.mapping.table["status"] == NOT_COUNTED, OUTSIDE, axis.column_to_slot)
+    slots[is_kept] = np.where(is_outside, OUTSIDE, axis.column_to_slot)
     is_landmark = np.ones(genes.height, bool)
     is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
-    unwanted = published.filter(~pl.Series(is_kept | is_absent))
-    ledger = pl.concat(
-        [
-            _ledger(axis.mapping.table, kept, spec),
-            _left_out(unwanted, spec, "left_out", f"where: {spec.genes.where}"),
-            _left_out(published.filter(pl.Series(is_absent)), spec, "absent", ALL_ZERO),
-        ]
-    )
+    parts = [
+        _ledger(axis.mapping.table, kept, spec),
+        _left_out(published.filter(~pl.Series(is_wanted)), spec, "left_out", pl.lit(f"where: {spec.genes.where}")),
+        _left_out(published.filter(pl.Series(is_absent)), spec, "absent", pl.lit(ALL_ZERO)),
+    ]
+    if types is not None:
+        others = published.filter(pl.Series(is_wanted & ~types.is_rna))
+        parts.append(_left_out(others, spec, "left_out", pl.format(f"{types.column}: {{}}, no RNA", types.column)))
+    ledger = pl.concat(parts)
     ledger_row = np.where(is_kept, np.cumsum(is_kept, dtype=np.int32) - 1, np.int32(-1))
     return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
 
@@ -200,10 +207,26 @@ def _chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArr
         raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
 
 
+def _types(published: pl.DataFrame, spec: DatasetSpec, reader: Reader) -> FeatureTypes | None:
+    """Tell RNA from antibodies and guides, unless the spec does so itself."""
+    types = feature_types(published)
+    if types is None or types.column in columns_of(spec.genes.where):
+        return None
+    require_rna(types, str(reader.path))
+    return types
+
+
 def _of_the_organism(mapping: GeneMapping) -> GeneMapping:
-    """Leave out the genes of other species, if there are any besides: cells of two species may share a file."""
-    others = mapping.table.filter(~pl.col("id_kind").is_in(OTHER_SPECIES) | pl.col("gene_id").is_not_null())
-    return mapping.with_table(others) if others.height else mapping
+    """Leave out the genes of a second species: cells of two may share a file."""
+    others = mapping.of_second_species
+    return mapping.with_table(mapping.table.filter(~others)) if others.any() else mapping
+
+
+def _noted(mapping: GeneMapping) -> GeneMapping:
+    """Note which genes are of a second species."""
+    note = pl.concat_str("note", pl.lit(OF_ANOTHER), separator="; ", ignore_nulls=True)
+    is_other = pl.lit(mapping.of_second_species)
+    return mapping.with_table(mapping.table.with_columns(pl.when(is_other).then(note).otherwise("note").alias("note")))
 
 
 def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> None:
@@ -238,7 +261,7 @@ def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> 
     return rows.cast(RELEASE["mapping"].schema)
 
 
-def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: str) -> pl.DataFrame:
+def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: pl.Expr) -> pl.DataFrame:
     """Ledger rows of the genes that the spec does not want, or that the file does not measure."""
     rows = published.select(
         entity=pl.lit("gene"),
@@ -247,7 +270,7 @@ def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: s
         status=pl.lit(status),
         method=pl.lit("spec"),
         candidates=pl.lit([], pl.List(pl.String)),
-        note=pl.concat_str(pl.lit(reason), *_quoted(spec), separator="; ", ignore_nulls=True),
+        note=pl.concat_str(reason, *_quoted(spec), separator="; ", ignore_nulls=True),
     )
     return rows.cast(RELEASE["mapping"].schema)
 

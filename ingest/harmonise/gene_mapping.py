@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from featurestore.errors import HarmonisationError
+from ingest.harmonise.gene_notation import is_mouse_cased
 
 STATUSES = {
     "current": "the identifier is current",
@@ -33,6 +34,9 @@ STATUSES = {
 """Every status and its meaning, from most to least reliable; none after ``suffix_flagged`` has a gene."""
 
 NOT_GENES = ("control", "non_gene")
+OTHER_SPECIES = ["mouse_ensembl", "other_species"]
+MIXED = 0.1
+"""Least part of a list that has to be human genes, or symbols cased as of the mouse, for it to be of two species."""
 COLUMNS = (
     "original", "original_symbol", "normalised", "id_kind", "status", "method", "confidence", "gene_id", "gene_symbol",
     "candidates", "note",
@@ -81,6 +85,16 @@ class GeneMapping:
         return self.mapped.filter(symbol != pl.col("gene_symbol")).select(
             "original", symbol.alias("symbol"), "gene_symbol", "gene_id"
         )
+
+    @property
+    def of_second_species(self) -> pl.Series:
+        """Say which rows, in a list of human genes, are genes of another species; all False in one of the mouse."""
+        is_open = pl.col("gene_id").is_null()
+        is_human = ~is_open & (pl.col("status") != "ortholog")
+        of_mouse = is_open & (pl.col("id_kind") == "symbol") & is_mouse_cased(pl.col("normalised"))
+        are_mixed = (of_mouse.mean() >= MIXED) & pl.lit(self.kind != "mouse_symbol")
+        is_other = (is_open & pl.col("id_kind").is_in(OTHER_SPECIES)) | (of_mouse & are_mixed)
+        return self.table.select(of_second=(is_other & (is_human.mean() >= MIXED)).fill_null(value=False)).to_series()
 
     def counts(self) -> dict[str, int]:
         """Return rows per status, statuses without rows left out; the counts add up to ``len(self)``."""

@@ -49,6 +49,10 @@ NOTATIONS = {
 }  # fmt: skip
 """Patterns in the order in which they are tried; what matches none is a symbol."""
 
+_HUMAN_GENOME = r"^(?i:GRCh3[678]|hg(?:18|19|38))_+"
+_OTHER_GENOME = r"^(?i:GRCm3[789]|mm(?:8|9|10|39)|rn[4-7]|mRatBN7|dm[36]|danRer\d+|sacCer\d|ce1[01])_+"
+"""What Cell Ranger puts before the genes of each genome where there are several: ``GRCh38_TP53``, ``mm10___Trp53``."""
+
 _PAIRED = {
     "replogle": rf"^\d+_(?<symbol>[^_]+)_.+_(?<id>{_ENSEMBL})$",
     "symbol_ensembl": rf"^(?<symbol>.+?)(?: ?\(|[_|:; ])(?<id>{_ENSEMBL})\)?$",
@@ -68,7 +72,11 @@ def parse_notation(originals: pl.Series) -> pl.DataFrame:
     (null for bare ids); ``normalised``, which of the two the text stands for.
     """
     text = pl.col("text")
-    rows = pl.DataFrame({"text": originals.cast(pl.String).str.strip_chars()}).with_columns(notation=_notation())
+    written = originals.cast(pl.String).str.strip_chars().str.replace(_HUMAN_GENOME, "")
+    is_other = written.str.contains(_OTHER_GENOME).fill_null(value=False)
+    rows = pl.DataFrame({"text": written.str.replace(_OTHER_GENOME, "")}).with_columns(notation=_notation())
+    named = pl.lit(is_other) & (pl.col("notation") == "symbol")
+    rows = rows.with_columns(pl.when(named).then(pl.lit("other_species")).otherwise("notation").alias("notation"))
     rows = _split_pairs(rows.with_row_index("row"))
     id_kind = pl.col("notation").replace(_RENAMED)
     return rows.select(

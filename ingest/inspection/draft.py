@@ -120,6 +120,7 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("table", relative(table.path, folder), told)
         lines.set("key", table.key)
     lines.section("genes")
+    _types(lines, found)
     _gene_ids(lines, found, folder)
     if found.n_silent and found.needs_control:
         lines.note(
@@ -157,6 +158,17 @@ def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
             lines.set("landmarks", condition, "the genes that were measured; the others were inferred")
     if best.n_repeated:
         lines.set("duplicates", "collapse", f"{best.n_repeated:,} are given again: counts of one gene are added")
+
+
+def _types(lines: Lines, found: Inspection) -> None:
+    """Say which rows of the gene table are read, or ask where it does not tell."""
+    types = found.types
+    if types is not None and (not types.is_rna.any() or None in types.counts):
+        lines.ask("where", f"{types.column} = 'Gene Expression'", f"which rows are RNA is not told: {types.told()}")
+    elif types is not None:
+        lines.note(f"by '{types.column}': {types.told()}; only what is RNA is read, and makes a cell's total")
+    if found.genes.n_second:
+        lines.note(f"{found.genes.n_second:,} genes are of a second species: no part of a cell's total")
 
 
 def _named(lines: Lines, found: Inspection, section: str, keys: Iterable[str]) -> None:

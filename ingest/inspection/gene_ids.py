@@ -21,7 +21,8 @@ LEAST_MAPPED = 0.5
 class GeneColumn:
     """A column that may identify genes.
 
-    ``mapped`` is the part of it that is mapped to a gene; ``n_repeated`` counts values beyond the first of their kind.
+    ``mapped`` is the part of it, but for genes of a second species, that is mapped to a gene; ``n_repeated`` counts
+    values beyond the first of their kind, ``n_second`` genes of a second species.
     """
 
     name: str
@@ -29,6 +30,7 @@ class GeneColumn:
     evidence: str
     mapped: float
     n_repeated: int
+    n_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,15 @@ class GeneIds:
         Annotation releases that hold most of the best column that can tell: release, n_ids, n_found, coverage.
     n_seen, n_genes
         How many genes were looked at, of how many.
+    n_second
+        How many of them are of a second species.
     """
 
     columns: tuple[GeneColumn, ...]
     releases: pl.DataFrame
     n_seen: int
     n_genes: int
+    n_second: int = 0
 
     @property
     def id(self) -> GeneColumn | None:
@@ -77,7 +82,7 @@ def judge_genes(genes: pl.DataFrame, n_genes: int) -> GeneIds:
     )
     ranked = (best_release(genes[column.name].cast(pl.String)).head(3) for column in found)
     releases = next((releases for releases in ranked if releases.height), pl.DataFrame())
-    return GeneIds(tuple(found), releases, genes.height, n_genes)
+    return GeneIds(tuple(found), releases, genes.height, n_genes, found[0].n_second if found else 0)
 
 
 def _may_identify(column: pl.Series) -> bool:
@@ -94,10 +99,15 @@ def _judge(column: pl.Series) -> GeneColumn:
     is_number = detected.kind in {"entrez", "row_number"}
     if is_number and column.name != INDEX and "gene" not in column.name.lower() and "entrez" not in column.name.lower():
         return GeneColumn(column.name, detected.kind, detected.evidence, 0.0, 0)
-    table = map_genes(text, kind=None if detected.kind == "unknown" else detected.kind).table
+    mapping = map_genes(text, kind=None if detected.kind == "unknown" else detected.kind)
+    is_second = mapping.of_second_species
+    table = mapping.table.filter(~is_second)
+    if is_second.any():
+        detected = detect_kind(text.filter(~is_second))
     mapped = 1 - table["gene_id"].null_count() / max(table.height, 1)
     repeated = text.drop_nulls()
-    return GeneColumn(column.name, detected.kind, detected.evidence, mapped, repeated.len() - repeated.n_unique())
+    n_repeated = repeated.len() - repeated.n_unique()
+    return GeneColumn(column.name, detected.kind, detected.evidence, mapped, n_repeated, int(is_second.sum()))
 
 
 def _place(column: GeneColumn) -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.catalogue.catalogue import Entry, read_catalogue
+from ingest.conditions.feature_types import feature_types
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import Beside, find_table, read_joined
 from ingest.inspection.columns import MOST_LABELS, Column, summarise
@@ -83,6 +84,9 @@ class _Look:
         self.reader, self.matrix, self.genes_in = reader, matrix, genes_in
         self.entry = _catalogued(reader.path)
         self.sample = take_sample(reader)
+        self.types = feature_types(self.sample.genes)
+        if self.types is not None and self.types.is_rna.any():
+            self.sample = self.sample.of(self.types.is_rna)
         self.row_table: Beside | None = None
         self.extract: dict[str, str] = {}
         self.added = pl.DataFrame()
@@ -115,6 +119,7 @@ class _Look:
             n_bytes=sum(file.stat().st_size for file in self.reader.files),
             n_rows=self.reader.n_rows,
             n_genes=self.reader.n_genes,
+            types=self.types,
             matrix=self.matrix,
             matrices=getattr(self.reader, "matrices", ()),
             values=values,
@@ -173,12 +178,13 @@ class _Look:
     def _genes(self) -> tuple[GeneIds, Beside | None, pl.Series]:
         """Judge the gene table, and one beside the file where it tells more; also give each column's gene."""
         table, beside = self.sample.genes, None
-        genes = judge_genes(table, self.reader.n_genes)
+        n_genes = self.reader.n_genes if self.types is None else table.height
+        genes = judge_genes(table, n_genes)
         if len(table.columns) == 1:
             beside = find_table(table[INDEX], self.reader.path, self.reader.files)
         if beside is not None:
             joined = table.hstack(read_joined(beside, table[INDEX]))
-            better = judge_genes(joined, self.reader.n_genes)
+            better = judge_genes(joined, n_genes)
             is_better = better.id is not None and (genes.id is None or better.symbol is not None)
             table, genes, beside = (joined, better, beside) if is_better else (table, genes, None)
         if genes.id is None:

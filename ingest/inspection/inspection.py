@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.catalogue.catalogue import Entry
+from ingest.conditions.feature_types import FeatureTypes
 from ingest.inspection.beside import Beside
 from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.labels import Labels
@@ -48,6 +49,8 @@ class Inspection:
         Of a table with a line for each condition and gene, its columns by what ``[table]`` calls them.
     entry
         The catalogued dataset that has a file of this name.
+    types
+        Which of its genes are RNA, where the gene table tells.
     total
         Median total of a row of the sample.
     n_silent
@@ -75,6 +78,7 @@ class Inspection:
     gene_table: Beside | None = None
     table: dict[str, str] | None = None
     entry: Entry | None = None
+    types: FeatureTypes | None = None
     total: float | None = None
     n_silent: int = 0
 

@@ -57,6 +57,8 @@ def as_json(found: Inspection) -> dict[str, Any]:
                 for c in found.genes.columns
             ],
             "releases": found.genes.releases.to_dicts(),
+            "types": {name or "": n for name, n in found.types.counts.items()} if found.types else None,
+            "n_second_species": found.genes.n_second,
         },
         "roles": {role: [_guess(guess) for guess in guesses] for role, guesses in found.roles.items() if guesses},
         "labels": _labels(found.labels) if found.labels else None,
@@ -102,6 +104,10 @@ def _genes(found: Inspection) -> list[str]:
     if genes.releases.height:
         fits = ", ".join(f"{row['release']} ({row['coverage']:.1%})" for row in genes.releases.iter_rows(named=True))
         texts.append(f"annotation releases that hold most of them: {fits}")
+    if found.types is not None:
+        texts.append(f"by '{found.types.column}': {found.types.told()}; only what is RNA is read")
+    if genes.n_second:
+        texts.append(f"{genes.n_second:,} are of a second species: no part of a cell's total")
     return texts or ["no column identifies them"]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import scipy.sparse
 
@@ -46,6 +47,11 @@ class Sample:
     def n_rows(self) -> int:
         """How many rows were looked at."""
         return int(self.matrix.shape[0])
+
+    def of(self, is_wanted: npt.NDArray[np.bool_]) -> Sample:
+        """Keep some genes; ``is_wanted`` has shape (rows of ``genes``,)."""
+        columns = np.flatnonzero(is_wanted[: self.matrix.shape[1]])
+        return replace(self, matrix=self.matrix[:, columns], genes=self.genes.filter(pl.Series(is_wanted)))
 
     @property
     def extent(self) -> str:

@@ -23,13 +23,14 @@ def write_10x(
 ) -> Path:
     """Write a folder as Cell Ranger does, and return the path of the matrix.
 
-    ``matrix`` has shape (cells, genes) and is written genes by cells. ``genes`` is keyed by Ensembl id; its next
-    column is the symbol, its third the feature type. Compressed (version 3), the table is called features; otherwise
-    (version 2) genes, with no feature type.
+    ``matrix`` has shape (cells, genes) and is written genes by cells. ``genes`` is keyed by Ensembl id; its next column
+    is the symbol, its third, where there is one, the feature type. Compressed (version 3), the table is called
+    features; otherwise (version 2) genes, with no feature type.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = ".gz" if compressed else ""
-    features = genes.with_columns(feature_type=pl.lit("Gene Expression")) if compressed else genes
+    has_types = not compressed or genes.width > 2  # noqa: PLR2004
+    features = genes if has_types else genes.with_columns(feature_type=pl.lit("Gene Expression"))
     _write_lines(folder / f"barcodes.tsv{suffix}", rows.select(INDEX))
     _write_lines(folder / f"{'features' if compressed else 'genes'}.tsv{suffix}", features)
     return write_mtx(folder / f"matrix.mtx{suffix}", matrix)
