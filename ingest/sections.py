@@ -94,6 +94,15 @@ class GenesSection(TableSection):
     translate_mouse: bool = False
 
 
+class GuidesSection(Section):
+    """``[guides]``: guides called from their own counts, of which the matrix has rows beside the genes.
+
+    The column ``guide_call`` then holds each cell's guides with ``min_count`` counts or more, joined by ``|``.
+    """
+
+    min_count: Annotated[int, Field(ge=1)]
+
+
 class CompoundSection(Section):
     """``[compound]``: columns of the row table that identify compounds beyond their name.
 

@@ -18,6 +18,7 @@ from ingest.sections import (
     CoverageSection,
     EffectsSection,
     GenesSection,
+    GuidesSection,
     LayersSection,
     QualitySection,
     RowsSection,
@@ -197,6 +198,7 @@ class DatasetSpec(Section):
     condition: ConditionSection
     rows: RowsSection = RowsSection()
     genes: GenesSection = GenesSection()
+    guides: GuidesSection | None = None
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()
     coverage: CoverageSection | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.conditions.guide_calls import call_guides
 from ingest.conditions.side_tables import SideTable, join_tables
 from ingest.reader import INDEX, Reader
 from ingest.sections import groups_of
@@ -45,13 +46,17 @@ def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], fo
     replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
     needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
     rows = reader.rows([name for name in reader.row_columns() if name in needed])
+    if spec.guides is not None:
+        rows = rows.with_columns(call_guides(reader, spec.guides.min_count))
     before = rows.columns
     rows = _extracted(rows, patterns, name_within(reader.path, folder))
     rows = join_tables(rows, tables, wanted, spec.label_columns())
     rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
     missing = [name for name in wanted if name not in rows.columns]
     if missing:
-        known = list(dict.fromkeys([*reader.row_columns(), *(name for table in tables for name in table.columns)]))
+        known = list(
+            dict.fromkeys([*reader.row_columns(), *rows.columns, *(name for table in tables for name in table.columns)])
+        )
         names = ", ".join(map(repr, missing))
         raise SpecError(
             f"The row table has no column {names}.",

@@ -18,6 +18,10 @@ LARGEST = 10**9
 """Tables larger than this are not looked into. Unit: bytes."""
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, SourceFormatError)
 N_PROBED = 50
+CALLS = "protospacer_calls_per_cell.csv"
+"""Cell Ranger's table of the guides that it called in each cell; one without any is not in it."""
+CALLED = "feature_call"
+CALLS_FOLDER = "crispr_analysis"
 KEYS = ("id", "barcode", "cell", "sample", "run", "well", "index", "gene")
 """Words in the names of columns that may be keys."""
 
@@ -52,6 +56,13 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path]) -> Beside |
     found = [_probe(table, probed) for table in _tables(path, aside)]
     best = max((table for table in found if table is not None), key=lambda table: table.n_found, default=None)
     return best if best is not None and 2 * best.n_found > probed.len() else None
+
+
+def find_calls(keys: pl.Series, path: Path) -> Beside | None:
+    """Find Cell Ranger's table of called guides: in the file's folder, or in ``crispr_analysis`` in it or beside it."""
+    folders = (path.parent, path.parent / CALLS_FOLDER, path.parent.parent / CALLS_FOLDER)
+    tables = [folder / CALLS for folder in folders if (folder / CALLS).is_file()]
+    return _probe(tables[0], keys.drop_nulls().unique(maintain_order=True)) if tables else None
 
 
 def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:

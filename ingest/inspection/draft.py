@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import SpecError
+from ingest.conditions.guide_calls import LEAST_COUNT
 from ingest.harmonise.slugs import slug
 from ingest.inspection.draft_condition import draft_condition, is_model_table, relative
 from ingest.inspection.draft_lines import Lines
@@ -127,6 +128,9 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
             f"{found.n_silent:,} of {found.n_genes:,} genes are 0 in all rows looked at; if the publisher pads "
             'its list with genes that were not measured: absent = "all_zero"'
         )
+    if found.guides is not None:
+        lines.section("guides")
+        lines.set("min_count", LEAST_COUNT, found.guides, is_doubtful=True)
     kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
     _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
     _named(lines, found, "coverage", ("auc", "mapped_reads") if found.values.kind == "bp_coverage" else ())

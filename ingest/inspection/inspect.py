@@ -16,8 +16,9 @@ import polars as pl
 
 from ingest.catalogue.catalogue import Entry, read_catalogue
 from ingest.conditions.feature_types import feature_types
+from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
 from ingest.harmonise.genes import map_genes
-from ingest.inspection.beside import Beside, find_table, read_joined
+from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
 from ingest.inspection.columns import MOST_LABELS, Column, summarise
 from ingest.inspection.gene_ids import GeneIds, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
@@ -26,10 +27,10 @@ from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.listed import inspect_listed
-from ingest.inspection.roles import SURE, guess_keys, guess_roles
+from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.values import Values, judge_values
-from ingest.reader import INDEX, Reader
+from ingest.reader import INDEX, CsrBlock, Reader
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source
 from ingest.spec import RELATIVE_VALUES
@@ -85,6 +86,8 @@ class _Look:
         self.entry = _catalogued(reader.path)
         self.sample = take_sample(reader)
         self.types = feature_types(self.sample.genes)
+        self.guides: str | None = None
+        self.with_guides = self.sample
         if self.types is not None and self.types.is_rna.any():
             self.sample = self.sample.of(self.types.is_rna)
         self.row_table: Beside | None = None
@@ -97,6 +100,8 @@ class _Look:
             self._look_beside()
         if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
             self._look_into_keys()
+        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+            self._look_at_guides()
 
     def inspection(self) -> Inspection:
         """Judge all there is."""
@@ -120,6 +125,7 @@ class _Look:
             n_rows=self.reader.n_rows,
             n_genes=self.reader.n_genes,
             types=self.types,
+            guides=self.guides,
             matrix=self.matrix,
             matrices=getattr(self.reader, "matrices", ()),
             values=values,
@@ -165,6 +171,34 @@ class _Look:
         self.extract = {INDEX: POPULATION}
         found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
         self._add(found.struct.unnest())
+
+    def _look_at_guides(self) -> None:
+        """Take the guides that Cell Ranger called for what was done, or those that have enough counts of their own."""
+        keys = self.reader.rows([INDEX])[INDEX]
+        calls = find_calls(keys, self.reader.path)
+        if calls is not None and CALLED in calls.columns:
+            self.row_table = calls
+            self._add(read_joined(calls, keys))
+            why = f"guides that Cell Ranger called, of {calls.n_found:,} of {calls.n_probed:,} cells"
+            self.roles["perturbation"] = [Guess("perturbation", CALLED, 0.8, (why,))]
+        elif self.types is not None and self.types.is_guide.any() and self.with_guides.has_whole_rows:
+            called = self._called(self.types.is_guide)
+            with_one, with_several = (
+                called.str.contains(BETWEEN, literal=True).eq(is_so).sum() for is_so in (False, True)
+            )
+            self.guides = (
+                f"with {LEAST_COUNT} counts or more, of {self.with_guides.n_rows:,} cells {with_one:,} have one guide, "
+                f"{with_several:,} several"
+            )
+            self._add(called.to_frame())
+            self.roles["perturbation"] = [Guess("perturbation", GUIDE_CALL, 0.6, (self.guides,))]
+
+    def _called(self, is_guide: npt.NDArray[np.bool_]) -> pl.Series:
+        """Call guides in the rows of the sample; null in the others."""
+        matrix = self.with_guides.matrix
+        block = CsrBlock(0, matrix.indptr, matrix.indices, matrix.data)
+        rows, guides = called_entries(block, is_guide, LEAST_COUNT)
+        return joined_calls(rows, self.with_guides.genes[INDEX].gather(guides), self.reader.n_rows)
 
     def _add(self, table: pl.DataFrame) -> None:
         """Take further columns into account."""

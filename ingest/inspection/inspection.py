@@ -51,6 +51,8 @@ class Inspection:
         The catalogued dataset that has a file of this name.
     types
         Which of its genes are RNA, where the gene table tells.
+    guides
+        What calling guides from their own counts gives, where nothing else tells what was perturbed.
     total
         Median total of a row of the sample.
     n_silent
@@ -79,6 +81,7 @@ class Inspection:
     table: dict[str, str] | None = None
     entry: Entry | None = None
     types: FeatureTypes | None = None
+    guides: str | None = None
     total: float | None = None
     n_silent: int = 0
 

@@ -188,3 +188,87 @@ def test_genes_of_the_mouse_without_an_ortholog_stay_in_the_total_of_its_cells(t
     ingest_dataset(tmp_path / "screen.toml", tmp_path / "warehouse")
     expected = effects(counts, "STAT1")[names.index("Jak2")]
     assert effects_of(Warehouse(tmp_path / "warehouse"), "STAT1")["JAK2"] == pytest.approx(expected, abs=1e-6)
+
+
+def called(counts, least):
+    """Name each cell's guides, or None."""
+    names = ("STAT1_g1", "NT_2", "JAK2_g1")
+    return ["|".join(name for name, n in zip(names, row, strict=True) if n >= least) or None for row in counts]
+
+
+CALLED_GUIDES = np.column_stack([LABELS == "STAT1", LABELS == "non-targeting", LABELS == "JAK2"]) * 40
+CALLED_GUIDES[:, 0] += RNG.integers(0, 4, 3 * N)
+CALLED_GUIDES[5, 2] = 7
+CALLED_GUIDES[25] = 0
+GUIDE_FEATURES = pl.concat([FEATURES.head(6), FEATURES.tail(3)]).with_columns(
+    index=pl.Series([*GENES.values(), "STAT1_g1", "NT_2", "JAK2_g1"]),
+    gene_name=pl.Series([*GENES, "STAT1_g1", "NT_2", "JAK2_g1"]),
+    feature_type=pl.Series(["Gene Expression"] * 6 + ["CRISPR Guide Capture"] * 3),
+)
+WITH_CALLS = np.hstack([RNA, CALLED_GUIDES]).astype(np.float32)
+GUIDE_RULES = "strip = '_(g?)[0-9]+$'\nseparator = '|'\ncontrols = ['NT_2']"
+
+
+def ingest_guides(path: Path) -> Warehouse:
+    """Ingest by the draft, with the rules of these names of guides."""
+    kept = [
+        line
+        for line in draft_spec(inspect_file(path), path.parent).text.splitlines()
+        if not line.startswith(("strip", "separator", "controls", "# FILL IN", 'kind = "cr', 'kind = "co', "context"))
+    ]
+    text = "\n".join(kept).replace(
+        "[condition]", f"[condition]\nkind = 'crispri'\ncontext = {{ value = 'K562' }}\n{GUIDE_RULES}"
+    )
+    (path.parent / "screen.toml").write_text(text)
+    ingest_dataset(path.parent / "screen.toml", path.parent / "warehouse")
+    return Warehouse(path.parent / "warehouse")
+
+
+def require_called(warehouse: Warehouse) -> None:
+    """Require the conditions that the guides say, and effects of the cells with one guide of a target."""
+    is_stat1 = np.array(called(CALLED_GUIDES, 5)) == "STAT1_g1"
+    is_control = np.array(called(CALLED_GUIDES, 5)) == "NT_2"
+    logs = np.log1p(1e4 * RNA / RNA.sum(axis=1, keepdims=True))
+    expected = dict(zip(GENES, logs[is_stat1].mean(axis=0) - logs[is_control].mean(axis=0), strict=True))
+    query = "select gene_symbol, effect from signature join condition using (dataset_id, condition_id)"
+    found = warehouse.frame(f"{query} where target_symbols = ['STAT1']")
+    assert dict(found.iter_rows()) == pytest.approx(expected, abs=1e-6)
+    totals = "select is_control, sum(n_cells)::bigint from condition group by all order by all"
+    assert warehouse.frame(totals).rows() == [(False, is_stat1.sum() + N + 1), (True, is_control.sum())]
+
+
+@pytest.mark.parametrize("form", ["h5ad", "10x_h5", "mtx"])
+def test_guides__own_counts_are_offered_as_the_perturbation(tmp_path, form):
+    cells = CELLS.select("index")
+    path = write(tmp_path, form, WITH_CALLS, GUIDE_FEATURES, cells)
+    (tmp_path / "cells_metadata.csv").unlink(missing_ok=True)
+    found = inspect_file(path)
+    assert found.roles["perturbation"][0].column == "guide_call"
+    draft = draft_spec(found, tmp_path)
+    assert "min_count = 5  # CHECK" in draft.text
+    assert "of 60 cells 58 have one guide, 1 several" in " ".join(draft.text.replace("#  ", "").split())
+    require_called(ingest_guides(path))
+
+
+@pytest.mark.parametrize("folder", [".", "crispr_analysis", "../crispr_analysis"])
+def test_calls_of_cell_ranger__are_offered_as_the_perturbation(tmp_path, folder):
+    path = write(tmp_path / "outs", "mtx", WITH_CALLS, GUIDE_FEATURES, CELLS.select("index"))
+    (tmp_path / "outs" / "cells_metadata.csv").unlink()
+    calls = pl.DataFrame({"cell_barcode": CELLS["index"], "feature_call": called(CALLED_GUIDES, 5)}).drop_nulls()
+    place = path.parent / folder
+    place.mkdir(exist_ok=True)
+    calls.with_columns(num_features=1, num_umis=40).write_csv(place / "protospacer_calls_per_cell.csv")
+    found = inspect_file(path)
+    assert found.roles["perturbation"][0].column == "feature_call"
+    draft = draft_spec(found, path.parent)
+    assert 'perturbation = "feature_call"' in draft.text
+    require_called(ingest_guides(path))
+
+
+def test_guides__that_the_matrix_does_not_have_are_refused(tmp_path):
+    path = write(tmp_path, "h5ad")
+    text = draft_spec(inspect_file(path), tmp_path).text.replace("# FILL IN: context", "context")
+    (tmp_path / "screen.toml").write_text(f"{text}[guides]\nmin_count = 3\n")
+    write(tmp_path, "h5ad", RNA.astype(np.float32), FEATURES.head(6))
+    with pytest.raises(SpecError, match="the gene table has none"):
+        ingest_dataset(tmp_path / "screen.toml", tmp_path / "warehouse")
