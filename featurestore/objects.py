@@ -18,8 +18,12 @@ from typing import Any
 
 from featurestore.errors import WarehouseError
 from featurestore.snapshot import (
+    EMPTY,
+    HEADS,
+    LOST,
     MANIFEST,
     REFERENCES,
+    RELEASES,
     SNAPSHOTS,
     Snapshot,
     read_manifest,
@@ -134,7 +138,10 @@ class ObjectStore:
 
     def snapshot_numbers(self) -> list[int]:
         """List the snapshots, oldest first."""
-        names = (Path(name).name.partition(".") for name in self.names(SNAPSHOTS))
+        return self._numbers(SNAPSHOTS)
+
+    def _numbers(self, folder: str) -> list[int]:
+        names = (Path(name).name.partition(".") for name in self.names(folder))
         return sorted(int(stem) for stem, _, end in names if end == "json" and stem.isascii() and stem.isdigit())
 
     def copy_snapshot(self, root: Path, number: int | None = None) -> Snapshot:
@@ -145,14 +152,31 @@ class ObjectStore:
         WarehouseError
             There is no snapshot of that number, or it is damaged.
         """
+        recorded = self._numbers(HEADS)  # before the snapshots: it is written after them
         numbers = self.snapshot_numbers()
-        wanted = numbers[-1:] if number is None else [number]
-        for each in wanted:
-            if each not in numbers:
-                known = f"one of {numbers[0]} to {numbers[-1]}" if numbers else "none"
-                raise WarehouseError(f"There is no snapshot {each}.", where=self.url, expected=known)
-            self._copy(snapshot_path(root, each), root)
+        if number is None:
+            self._check_newest(recorded, numbers)
+            number = numbers[-1] if numbers else 0
+            if number == 0:
+                return EMPTY
+        if number not in numbers:
+            known = f"one of {numbers[0]} to {numbers[-1]}" if numbers else "none"
+            raise WarehouseError(f"There is no snapshot {number}.", where=self.url, expected=known)
+        self._copy(snapshot_path(root, number), root)
         return read_snapshot(root, number)
+
+    def _check_newest(self, recorded: list[int], numbers: list[int]) -> None:
+        """Refuse where the newest snapshot was lost: another was recorded, or there are releases and none."""
+        newest = numbers[-1] if numbers else 0
+        is_lost = recorded[-1] > newest if recorded else not numbers and bool(self.names(RELEASES))
+        if is_lost:
+            raise WarehouseError(
+                "The newest snapshot is missing.",
+                where=f"{self.url}/{SNAPSHOTS}",
+                expected=f"snapshot {recorded[-1]}, as {HEADS}/ has it" if recorded else "a snapshot of its releases",
+                got=f"snapshots up to {newest}" if numbers else "no snapshot",
+                do=LOST,
+            )
 
     def copy_manifests(self, root: Path, snapshot: Snapshot) -> None:
         """Copy the manifests that a snapshot names, and the gene tables that those name."""

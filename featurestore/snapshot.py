@@ -5,7 +5,9 @@
     releases/dataset_id=<id>/release_id=<hash>/   manifest.json and the Parquet tables of contract.RELEASE
     reference/<reference_id>/                     the gene tables that releases were mapped with
     snapshots/00000042.json                       dataset_id -> release_id; created once, never rewritten
+    heads/00000042.json                           the newest snapshot again: that one was lost is noticed, and mended
     staging/                                      work in progress of live processes
+    trash/                                        what gc has set aside, and deletes after a week
 
 A snapshot holds the checksum of each release's manifest, of the snapshot before it, and of itself; a manifest those of
 its tables: one chain, from the latest snapshot to every byte.
@@ -28,13 +30,16 @@ SNAPSHOTS = "snapshots"
 RELEASES = "releases"
 REFERENCES = "reference"
 STAGING = "staging"
+HEADS = "heads"
+TRASH = "trash"
 MANIFEST = "manifest.json"
 CHECKSUM = "sha256"
-_MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING)
+_MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING, HEADS)
 """Folders that tell a warehouse, even where its first ingest was interrupted."""
 _BESIDE = {"features", "matrices", "reports", "README.md"}
 """What else a warehouse without a snapshot may hold."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
+LOST = f"finish the copy that stopped, or take {SNAPSHOTS}/ from a backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,11 @@ def snapshot_path(root: Path, number: int) -> Path:
     return root / SNAPSHOTS / f"{number:08d}.json"
 
 
+def head_path(root: Path, number: int) -> Path:
+    """Return where a snapshot is recorded again while it is the newest."""
+    return root / HEADS / snapshot_path(root, number).name
+
+
 def release_path(root: Path, dataset_id: str, release_id: str) -> Path:
     """Return a release's folder."""
     return root / RELEASES / f"dataset_id={dataset_id}" / f"release_id={release_id}"
@@ -110,9 +120,54 @@ def release_path(root: Path, dataset_id: str, release_id: str) -> Path:
 
 def snapshot_numbers(root: Path) -> list[int]:
     """List the snapshots, oldest first."""
-    found = ((path, path.stem) for path in (root / SNAPSHOTS).glob("[0-9]*.json"))
+    return _numbers(root / SNAPSHOTS)
+
+
+def recorded_heads(root: Path) -> list[int]:
+    """List what was recorded as the newest snapshot: one number, two while it changes, none by older programs."""
+    return _numbers(root / HEADS)
+
+
+def _numbers(folder: Path) -> list[int]:
+    found = ((path, path.stem) for path in folder.glob("[0-9]*.json"))
     numbers = [(path, int(stem)) for path, stem in found if stem.isascii() and stem.isdigit()]
-    return sorted(number for path, number in numbers if path == snapshot_path(root, number))
+    return sorted(number for path, number in numbers if path.name == snapshot_path(folder, number).name)
+
+
+def newest_number(root: Path) -> int:
+    """Return the number of the newest snapshot; 0 where nothing was ever published.
+
+    Raises
+    ------
+    WarehouseError
+        It was lost: another was recorded as the newest, or there are releases and none.
+    """
+    recorded = recorded_heads(root)  # before the snapshots: it is written after them
+    numbers = snapshot_numbers(root)
+    newest = numbers[-1] if numbers else 0
+    if recorded and recorded[-1] > newest:
+        path, copy = snapshot_path(root, recorded[-1]), head_path(root, recorded[-1])
+        raise WarehouseError(
+            "The newest snapshot is missing.",
+            where=str(path),
+            expected=f"snapshot {recorded[-1]}, as {HEADS}/ has it",
+            got=f"snapshots up to {newest}" if numbers else "no snapshot",
+            do=f"{LOST}; or the newest alone: {copy_command(copy, path)}",
+        )
+    if not recorded and not numbers and next((root / RELEASES).glob("dataset_id=*/release_id=*"), None):
+        raise WarehouseError(
+            "No snapshot names the releases of this warehouse.",
+            where=str(root / SNAPSHOTS),
+            expected="the snapshots that they were published with",
+            got="none",
+            do=f"{LOST}; or ingest into another folder",
+        )
+    return newest
+
+
+def copy_command(source: Path, target: Path) -> str:
+    """Return the command that copies a file, the folder made if need be."""
+    return f"mkdir -p {shlex.quote(str(target.parent))} && cp {shlex.quote(str(source))} {shlex.quote(str(target))}"
 
 
 def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
@@ -121,13 +176,13 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
     Raises
     ------
     WarehouseError
-        There is no snapshot of that number, its file is damaged, or a newer program wrote it.
+        There is no snapshot of that number, its file is damaged, a newer program wrote it, or the newest was lost.
     """
-    numbers = snapshot_numbers(root)
     if number is None:
-        if not numbers:
+        number = newest_number(root)
+        if number == 0:
             return EMPTY
-        number = numbers[-1]
+    numbers = snapshot_numbers(root)
     if number not in numbers:
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise WarehouseError(f"There is no snapshot {number}.", where=str(root), expected=f"one of {known}")
@@ -148,7 +203,7 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
         raise WarehouseError(
             "A snapshot is damaged.",
             where=str(path),
-            do="read another snapshot (--snapshot), and see: featurestore verify",
+            do="read another snapshot (--snapshot), and see how to mend it: featurestore verify",
         )
     return Snapshot(
         number,

@@ -20,8 +20,12 @@ from featurestore.errors import WarehouseError
 from featurestore.examine import Examination, Fault, Report
 from featurestore.locks import hold_snapshot
 from featurestore.snapshot import (
+    HEADS,
     check_warehouse,
+    copy_command,
     file_sha256,
+    head_path,
+    newest_number,
     read_json,
     read_snapshot,
     snapshot_numbers,
@@ -60,26 +64,47 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
     report = Report()
     checksums: dict[tuple[str, str], str | None] = {}
     with ExitStack() as stack:
+        is_held = False  # gc drops the oldest: one lock keeps all that follow
         for each in snapshot_numbers(root) if number is None else [number]:
             report.n_snapshots += 1
             try:
                 snapshot, lock = hold_snapshot(root, each)
-                if lock is not None:
-                    stack.callback(os.close, lock)
             except WarehouseError as error:
                 if number is None and _is_collected(root, each):
                     report.n_snapshots -= 1
                 else:
-                    report.faults.append(_damaged(snapshot_path(root, each), error.what))
+                    report.faults.append(_damaged(root, each, error.what))
                 continue
+            if lock is not None and is_held:
+                os.close(lock)
+            elif lock is not None:
+                stack.callback(os.close, lock)
+                is_held = True
             report.faults += _snapshot_faults(root, each)
             checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
+        report.faults += _head_faults(root, report)
         for (dataset_id, release_id), checksum in sorted(checksums.items()):
             is_whole = Examination(root, dataset_id, release_id, report).run(checksum)
             for check in deep if is_whole else ():
                 report.faults += check(root, dataset_id, release_id)
         report.faults += _database_faults(root, report)
     return report
+
+
+def _head_faults(root: Path, report: Report) -> Iterator[Fault]:
+    """Compare the newest snapshot with what was recorded of it in ``heads/``."""
+    numbers = snapshot_numbers(root)
+    try:
+        newest = newest_number(root)
+    except WarehouseError as error:
+        yield Fault(error.what, error.where, expected=error.expected, got=error.got, do=error.do)
+        return
+    path, copy = snapshot_path(root, newest), head_path(root, newest)
+    if numbers and not copy.is_file():
+        report.notes.append(f"snapshot {newest} is not recorded in {HEADS}/; the next ingest or gc does that")
+    elif numbers and copy.read_bytes() != path.read_bytes() and not _is_damaged(root, newest):
+        do = f"the snapshot is whole: {copy_command(path, copy)}"
+        yield Fault("The record of the newest snapshot is damaged.", str(copy), got="other bytes", do=do)
 
 
 def _is_collected(root: Path, number: int) -> bool:
@@ -91,17 +116,26 @@ def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
     path, before = snapshot_path(root, number), snapshot_path(root, number - 1)
     snapshot = read_snapshot(root, number)
     if snapshot_text(snapshot).encode() != path.read_bytes() and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
-        yield _damaged(path, "it is not what was written")
+        yield _damaged(root, number, "it is not what was written")
     numbers = snapshot_numbers(root)
     if number - 1 in numbers and snapshot.previous not in {None, file_sha256(before)}:
-        yield _damaged(before, "it was changed after the next was made")
+        yield _damaged(root, number - 1, "it was changed after the next was made")
     if number - 1 not in numbers and number > numbers[0]:
-        yield _damaged(before, "it is missing")
+        yield _damaged(root, number - 1, "it is missing")
 
 
-def _damaged(path: Path, got: str) -> Fault:
-    do = "copy it from a backup; or drop it and those before it: featurestore gc --keep N"
+def _damaged(root: Path, number: int, got: str) -> Fault:
+    path, copy = snapshot_path(root, number), head_path(root, number)
+    do = copy_command(copy, path) if copy.is_file() else f"copy it from a backup of {path.parent}"
     return Fault("A snapshot is damaged.", str(path), got=got, do=do)
+
+
+def _is_damaged(root: Path, number: int) -> bool:
+    try:
+        read_snapshot(root, number)
+    except WarehouseError:
+        return True
+    return False
 
 
 def _database_faults(root: Path, report: Report) -> Iterator[Fault]:

@@ -27,6 +27,7 @@ from ingest.reader import Reader
 from ingest.readers.open import open_source
 from ingest.release.checksums import Checksums
 from ingest.release.database import refresh_database
+from ingest.release.heads import refresh_head
 from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
 from ingest.reported.long_table import LongTable
 from ingest.spec import SPECS, DatasetSpec, read_spec
@@ -186,6 +187,7 @@ def _known(root: Path, dataset_id: str, identity: Callable[[], dict[str, Any]]) 
     if snapshot is None:
         return None
     keep_reference(root, reference.reference_id(), reference.data_dir())
+    refresh_head(root)
     refresh_database(root)
     manifest = read_manifest(root, dataset_id, release_id)
     return Outcome(dataset_id, release_id, snapshot.number, is_new=is_new, manifest=manifest)

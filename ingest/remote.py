@@ -24,16 +24,20 @@ from featurestore.errors import SpecError, did_you_mean
 from featurestore.locks import own
 from featurestore.objects import ObjectStore
 from featurestore.snapshot import (
+    EMPTY,
+    HEADS,
     MANIFEST,
     REFERENCES,
     SNAPSHOTS,
     Snapshot,
+    head_path,
     release_path,
     snapshot_path,
     snapshot_text,
 )
 from ingest.pipeline import Outcome
 from ingest.progress import step
+from ingest.release.heads import record_head
 from ingest.release.publish import content_hash, following
 from ingest.spec import DatasetSpec
 
@@ -77,8 +81,11 @@ def copy_latest(store: ObjectStore, root: Path) -> None:
     A release that was made there before, and not published, stays; the snapshot that names it does not.
     """
     root.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(root / SNAPSHOTS, ignore_errors=True)
-    store.copy_manifests(root, store.copy_snapshot(root))
+    for folder in (SNAPSHOTS, HEADS):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    latest = store.copy_snapshot(root)
+    store.copy_manifests(root, latest)
+    record_head(root, latest)
 
 
 def push(store: ObjectStore, root: Path, outcome: Outcome) -> Outcome:
@@ -105,6 +112,8 @@ def push(store: ObjectStore, root: Path, outcome: Outcome) -> Outcome:
     release = release_path(root, outcome.dataset_id, outcome.release_id)
     prefix = release.relative_to(root).as_posix()
     name = f"{prefix}/{MANIFEST}"
+    if not store.snapshot_numbers():
+        store.create(head_path(Path(), 0).as_posix(), snapshot_text(EMPTY).encode())
     if name not in store.names(prefix):
         files = [_named(file) for file in outcome.manifest["files"]]
         reference = f"{REFERENCES}/{outcome.manifest['gene_reference']}"
@@ -131,7 +140,9 @@ def _name(store: ObjectStore, outcome: Outcome, checksum: str) -> Snapshot:
             previous = hashlib.sha256(path.read_bytes()).hexdigest() if latest.number else None
         snapshot = following(latest, outcome.dataset_id, outcome.release_id, checksum, previous)
         target = snapshot_path(Path(), snapshot.number).as_posix()
-        if store.create(target, snapshot_text(snapshot).encode()):
+        content = snapshot_text(snapshot).encode()
+        if store.create(target, content):
+            store.create(head_path(Path(), snapshot.number).as_posix(), content)
             return snapshot
 
 

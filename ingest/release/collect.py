@@ -1,48 +1,72 @@
-"""Garbage collection: remove what no snapshot names, and what processes that were killed left behind.
+"""Garbage collection: set aside what no snapshot names, and delete what processes that were killed left behind.
 
-Kept are every snapshot (or the newest few, and all from the oldest that someone reads or a saved feature spec is
-pinned to), the releases they name, and the references of those. Nobody is disturbed: the folder of a living process and
-a snapshot that is read are locked (see :mod:`featurestore.locks`), and nothing is published between the look at the
-snapshots and the removal.
+What is set aside can be brought back for a week (see :mod:`ingest.release.trash`), and is then deleted. Kept are every
+snapshot (or the newest few, and all from the oldest that someone reads or a saved feature spec is pinned to), the
+releases they name, and the references of those. Nobody is disturbed: the folder of a living process and a snapshot that
+is read are locked (see :mod:`featurestore.locks`), and nothing is published between the look at the snapshots and the
+removal.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
-from featurestore.errors import WarehouseError
+from featurestore.errors import WarehouseError, first_of
 from featurestore.features.registry import pinned_snapshots
 from featurestore.locks import claim, publishing, try_lock
 from featurestore.snapshot import (
+    LOST,
     REFERENCES,
     RELEASES,
     SNAPSHOTS,
     STAGING,
+    TRASH,
     check_warehouse,
+    newest_number,
     read_manifest,
     read_snapshot,
     snapshot_numbers,
     snapshot_path,
 )
 from ingest.release.database import refresh_database
-from ingest.release.staging import clear, flush, staging, telling_refusal
+from ingest.release.heads import record_head
+from ingest.release.staging import clear, staging, telling_refusal
+from ingest.release.trash import MOMENT, put_aside, set_aside
+
+RETENTION = timedelta(days=7)
+"""How long what was set aside can be brought back."""
+Tell: TypeAlias = "Callable[[list[Removed]], None]"
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Something that was removed: of which kind, where it was in the warehouse, and how many bytes it took."""
+    """Something that nobody needs: of which kind, where it is in the warehouse, how many bytes it takes.
+
+    ``until`` is the day on which it is deleted where it is set aside, and missing where it is deleted at once.
+    """
 
     kind: str
     path: str
     bytes: int
+    until: str | None = None
 
 
-def collect(root: Path, *, keep: int | None = None, is_rehearsal: bool = False) -> list[Removed]:
-    """Remove what is no longer needed, and return it.
+def collect(
+    root: Path,
+    *,
+    keep: int | None = None,
+    retention: timedelta = RETENTION,
+    tell: Tell = lambda _: None,
+    is_rehearsal: bool = False,
+) -> list[Removed]:
+    """Set aside what is no longer needed, delete what was set aside long enough ago, and return both.
 
     Parameters
     ----------
@@ -51,78 +75,102 @@ def collect(root: Path, *, keep: int | None = None, is_rehearsal: bool = False) 
     keep
         How many of the newest snapshots to keep; all where None. A snapshot that is read, or that a saved feature spec
         is pinned to, is kept, and all after it.
+    retention
+        How long what is set aside stays; zero deletes it at once, and what was set aside before.
+    tell
+        Told what will be done, before anything is.
     is_rehearsal
-        Whether to remove nothing, and only say what would be.
+        Whether to do nothing, and only say what would be done.
 
     Raises
     ------
     WarehouseError
-        There is no warehouse, a snapshot is damaged, the disk cannot be written, or it has no locks.
+        There is no warehouse, a snapshot was lost or is damaged, the disk cannot be written, or it has no locks.
     """
     check_warehouse(root)
-    removed = list(_clear_staging(root, is_rehearsal=is_rehearsal))
-    with telling_refusal(root), ExitStack() as stack:
-        grave = None if is_rehearsal else stack.enter_context(staging(root))
-        stack.enter_context(publishing(root, needs_locks=True))
-        snapshots = _locked(root, keep, stack)
-        for kind, paths in (("snapshot", snapshots), *_unneeded(root, len(snapshots))):
-            removed += [_describe(root, kind, path) for path in paths]
+    moment = datetime.now(UTC)
+    with telling_refusal(root), ExitStack() as owners:
+        dead = dict(_dead(root, owners))
+        with ExitStack() as stack:
+            grave = None if is_rehearsal else stack.enter_context(staging(root))
+            stack.enter_context(publishing(root, needs_locks=True))
+            dropped = list(_free(root, keep))
+            unneeded = [("snapshot", dropped), *_unnamed(root, len(dropped))]
+            expired = [folder for folder, since in set_aside(root) if moment - since >= retention]
+            until = f"{moment + retention:%Y-%m-%d}" if retention else None
+            removed = [_describe(root, "staging", folder) for folder in dead]
+            removed += [_describe(root, "set aside", folder) for folder in expired]
+            removed += [_describe(root, kind, path, until) for kind, paths in unneeded for path in paths]
+            tell(removed)
             if grave is not None:
-                _bury(paths, grave / kind)
-        if grave is not None:
-            _remove_empty(root)
-    if not is_rehearsal:
-        refresh_database(root)
-    return removed
+                record_head(root)
+                place = root / TRASH / f"{moment:{MOMENT}}" if retention else grave / "unneeded"
+                put_aside(root, _held(dropped), place)
+                for _, paths in _unnamed(root):
+                    put_aside(root, paths, place)
+                for folder in expired:
+                    folder.rename(grave / folder.name)
+                _remove_empty(root)
+        for folder, owner in dead.items() if not is_rehearsal else ():
+            clear(folder, os.dup(owner))
+    if is_rehearsal:
+        return removed
+    with suppress(OSError):
+        (root / STAGING).rmdir()
+    refresh_database(root)
+    return [each for each in removed if not (root / each.path).exists()]
 
 
-def _clear_staging(root: Path, *, is_rehearsal: bool) -> Iterator[Removed]:
+def _dead(root: Path, owners: ExitStack) -> Iterator[tuple[Path, int]]:
     for folder in sorted((root / STAGING).glob("*")):
         owner = claim(folder)
         if owner is not None:
-            yield _describe(root, "staging", folder)
-            if is_rehearsal:
-                os.close(owner)
-            else:
-                clear(folder, owner)
+            owners.callback(os.close, owner)
+            yield folder, owner
 
 
-def _bury(paths: list[Path], grave: Path) -> None:
-    """Move what can go out of sight at once; it is deleted later, when nobody waits."""
-    grave.mkdir()
-    for number, path in enumerate(paths):
-        path.rename(grave / str(number))
-    for folder in {path.parent for path in paths}:
-        flush(folder)
-
-
-def _locked(root: Path, keep: int | None, stack: ExitStack) -> list[Path]:
-    """Lock the snapshots that can go: the oldest, up to the first that is read or pinned; the rest stays a chain."""
+def _free(root: Path, keep: int | None) -> Iterator[Path]:
+    """Yield the snapshots that can go: the oldest, up to the first that is read or pinned; the rest stays a chain."""
     numbers, pinned = snapshot_numbers(root), pinned_snapshots(root)
-    paths = []
-    for number in numbers[: max(len(numbers) - keep, 0)] if keep is not None else []:
-        if number in pinned:
-            break
-        descriptor = os.open(snapshot_path(root, number), os.O_RDWR)
-        stack.callback(os.close, descriptor)
-        if try_lock(descriptor) is not True:
-            break
-        paths.append(snapshot_path(root, number))
-    return paths
+    oldest = numbers[: max(len(numbers) - keep, 0)] if keep is not None else []
+    yield from _held(snapshot_path(root, number) for number in takewhile(lambda each: each not in pinned, oldest))
 
 
-def _unneeded(root: Path, n_dropped: int) -> Iterator[tuple[str, list[Path]]]:
-    """Yield the releases and references that the snapshots left, all but the oldest few, do not name."""
+def _held(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield snapshots, each locked meanwhile, up to the first that someone reads."""
+    for path in paths:
+        with path.open("r+b") as file:
+            if try_lock(file.fileno()) is not True:
+                return
+            yield path
+
+
+def _unnamed(root: Path, n_dropped: int = 0) -> list[tuple[str, list[Path]]]:
+    """List the releases and references that the snapshots, but for the oldest few, do not name.
+
+    Where a snapshot was lost nobody knows what it named, and where none was published, nothing can be unneeded.
+    """
+    newest, numbers = newest_number(root), snapshot_numbers(root)
+    lost = sorted(set(range(numbers[0], newest)).difference(numbers)) if numbers else []
+    if lost:
+        raise WarehouseError(
+            "A snapshot is missing.",
+            where=str(snapshot_path(root, lost[-1])),
+            expected=f"all of {numbers[0]} to {newest}",
+            got=f"not {first_of([str(number) for number in lost])}",
+            do=LOST,
+        )
+    if not numbers:
+        return []
     releases: set[tuple[str, str]] = set()
-    for number in snapshot_numbers(root)[n_dropped:]:
+    for number in numbers[n_dropped:]:
         releases.update(read_snapshot(root, number).datasets.items())
     folders = sorted((root / RELEASES).glob("dataset_id=*/release_id=*"))
     unnamed = [folder for folder in folders if _identity(folder) not in releases]
     references = [_reference(root, *release) for release in releases]
     unused = [path for path in sorted((root / REFERENCES).glob("*")) if path.name not in references]
-    yield "release", unnamed
-    if None not in references:  # of a release that is missing or damaged, nobody knows the reference
-        yield "reference", unused
+    is_known = None not in references  # of a release that is missing or damaged, nobody knows the reference
+    return [("release", unnamed), ("reference", unused if is_known else [])]
 
 
 def _identity(folder: Path) -> tuple[str, str]:
@@ -136,12 +184,13 @@ def _reference(root: Path, dataset_id: str, release_id: str) -> str | None:
         return None
 
 
-def _describe(root: Path, kind: str, path: Path) -> Removed:
+def _describe(root: Path, kind: str, path: Path, until: str | None = None) -> Removed:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return Removed(kind, path.relative_to(root).as_posix(), sum(f.lstat().st_size for f in files if not f.is_dir()))
+    size = sum(file.lstat().st_size for file in files if not file.is_dir())
+    return Removed(kind, path.relative_to(root).as_posix(), size, until)
 
 
 def _remove_empty(root: Path) -> None:
-    for folder in (*(root / RELEASES).glob("*"), *(root / name for name in (RELEASES, REFERENCES, SNAPSHOTS))):
+    for folder in (*(root / RELEASES).glob("*"), *(root / name for name in (RELEASES, REFERENCES, SNAPSHOTS, TRASH))):
         with suppress(OSError):
             folder.rmdir()

@@ -2,7 +2,8 @@
 
 Work happens in a folder of its own under ``staging/``. When it is whole, every file is checksummed and flushed to
 disk, the folder is renamed into ``releases/``, and the next snapshot file is created exclusively; whoever loses that
-race re-reads the latest snapshot and tries again. A process killed anywhere leaves the last snapshot as it was.
+race re-reads the latest snapshot and tries again. What is the newest is then recorded a second time, in ``heads/``. A
+process killed anywhere leaves the last snapshot as it was.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from featurestore.snapshot import (
 )
 from ingest.readers.ahead import ahead
 from ingest.release.database import refresh_database
-from ingest.release.staging import flush, staging, telling_refusal
+from ingest.release.heads import forget_empty_head, record_head
+from ingest.release.staging import flush, make_folder, staging, telling_refusal
 
 __all__ = ["content_hash", "file_sha256", "keep_reference", "name_release", "publish", "staging"]
 
@@ -77,13 +79,16 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
     for path in [*folder.rglob("*"), folder]:
         flush(path)
     with publishing(root):
-        keep_reference(root, manifest["gene_reference"], reference)
-        is_new = _put_in_place(folder, release_path(root, dataset_id, release_id))
+        record_head(root)
+        is_new = False
         try:
+            keep_reference(root, manifest["gene_reference"], reference)
+            is_new = _put_in_place(folder, release_path(root, dataset_id, release_id))
             snapshot = _name(root, dataset_id, release_id)
         except BaseException:
             if is_new:
                 _take_back(root, dataset_id, release_id)
+            forget_empty_head(root)
             raise
     refresh_database(root)
     return snapshot
@@ -108,6 +113,8 @@ def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
         previous = file_sha256(snapshot_path(root, latest.number)) if latest.number else None
         snapshot = following(latest, dataset_id, release_id, checksum, previous)
         if _create_exclusively(root, snapshot):
+            with suppress(WarehouseError):  # it is published: the next to publish or collect records it
+                record_head(root)
             return snapshot
 
 
@@ -130,7 +137,7 @@ def following(latest: Snapshot, dataset_id: str, release_id: str, checksum: str,
 
 def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:
     target = snapshot_path(root, snapshot.number)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     with staging(root) as folder:
         path = folder / target.name
         path.write_text(snapshot_text(snapshot), encoding="utf-8")
@@ -145,7 +152,7 @@ def _create_exclusively(root: Path, snapshot: Snapshot) -> bool:
 
 def _put_in_place(folder: Path, target: Path) -> bool:
     """Move a staged folder to its place, and say whether it is there now: the same release, published before, stays."""
-    _make_folder(target.parent)
+    make_folder(target.parent)
     is_new = True
     try:
         folder.rename(target)
@@ -183,18 +190,10 @@ def keep_reference(root: Path, reference_id: str, reference: Path) -> None:
         shutil.copytree(reference, copy)
         for path in [*copy.rglob("*"), copy]:
             flush(path)
-        _make_folder(target.parent)
+        make_folder(target.parent)
         with suppress(FileExistsError):
             copy.rename(target)
     flush(target.parent)
-
-
-def _make_folder(path: Path) -> None:
-    """Make a folder and those above it so that they outlast a loss of power."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
-        flush(folder.parent)
 
 
 def _describe(path: Path, folder: Path) -> dict[str, Any]:

@@ -98,6 +98,14 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it so that they outlast a loss of power."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        flush(folder.parent)
+
+
 def _own(root: Path) -> tuple[Path, int]:
     """Make a folder and lock the mark of its owner, anew if it was removed in between by whoever found it empty."""
     while True:

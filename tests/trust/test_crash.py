@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -28,6 +29,7 @@ from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 from ingest.release.publish import publish, staging
 from ingest.release.tables import write_table
+from ingest.release.trash import bring_back
 from ingest.sums import summing
 
 SAMPLE = 12
@@ -99,10 +101,39 @@ def test_publish__survives_a_fault_at_every_boundary(fault, is_first, tmp_path, 
                 assert disk.failed
                 require_whole(root, [*allowed, {"a": "r2"}])
                 put(root, reference, "a", "r2")
-                collect(root)
+                collect(root, retention=timedelta())
                 assert verify(root).notes == []
                 assert names(root) == names(expected)
             shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_gc__survives_a_fault_at_every_boundary(fault, published, tmp_path, faults, share):
+    """Whatever it had set aside by then comes back, and what it had not is as it was."""
+    error, stays = FAULTS[fault]
+    before = {name: content for name, content in contents(published).items() if name != DATABASE}
+    shutil.copytree(published, tmp_path / "counted")
+    with FaultyDisk().inserted() as counted:
+        collect(tmp_path / "counted", keep=1)
+    step = share(4 * SAMPLE, 1)
+    with faults(f"{fault}, at every fsync, rename, mkdir, write of gc") as trials:
+        for at in range(1 + list(FAULTS).index(fault) * SAMPLE % step, counted.n_calls + 1, step):
+            root = tmp_path / f"{fault}-{at}"
+            shutil.copytree(published, root)
+            disk = FaultyDisk(at, error, stays=stays)
+            with trials.trial(f"call {at}"):
+                with contextlib.suppress(Died, FeatureStoreError), disk.inserted():
+                    collect(root, keep=1)
+                assert disk.failed
+                with Warehouse(root) as store:
+                    assert store.snapshot.number == 3
+                    assert store.frame("select count(*) as n from signature")["n"].item() > 0
+                assert verify(root).faults == []
+                bring_back(root)
+                collect(root)
+                left = {name: content for name, content in contents(root).items() if name != DATABASE}
+                assert left == before
+            shutil.rmtree(root)
 
 
 @pytest.mark.parametrize("fault", ["one I/O error", "disk full", "disk turned read-only"])
@@ -198,7 +229,7 @@ def require_survived(root: Path, template: Path, spec: Path, expected: set[str])
             assert store.frame("select count(*) as n from signature")["n"].item() > 0
     outcome = ingest_dataset(spec, root)
     assert outcome.snapshot >= number
-    collect(root)
+    collect(root, retention=timedelta())
     report = verify(root)
     assert (report.faults, report.notes) == ([], [])
     assert names(root) == expected

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,15 @@ import pytest
 from featurestore.errors import WarehouseError
 from featurestore.features import registry
 from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
-from featurestore.snapshot import read_snapshot, release_path, snapshot_numbers, snapshot_path
+from featurestore.snapshot import HEADS, TRASH, read_snapshot, release_path, snapshot_numbers, snapshot_path
 from featurestore.verify import verify
 from featurestore.views import DATABASE
 from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
-from ingest.release.collect import collect
+from ingest.release.collect import RETENTION, collect
 from ingest.release.publish import name_release
 from ingest.release.staging import staging
+from ingest.release.trash import MOMENT, bring_back
 
 
 def names(root: Path) -> list[str]:
@@ -58,7 +60,7 @@ def test_gc__removes_what_killed_processes_left(warehouse):
     shutil.copytree(release, release.with_name("release_id=unnamed"))
     (warehouse / "reference" / "unused").mkdir()
     (warehouse / DATABASE).unlink()
-    found = collect(warehouse)
+    found = collect(warehouse, retention=timedelta())
     assert {(each.kind, Path(each.path).name) for each in found} == {
         ("staging", "dead"),
         ("staging", "barely"),
@@ -108,6 +110,72 @@ def test_gc__keep_drops_older_snapshots_and_what_only_they_name(warehouse):
     assert verify(warehouse).faults == []
     with pytest.raises(WarehouseError, match="no snapshot 1"):
         Warehouse(warehouse, snapshot=1)
+
+
+def test_gc__brings_back_what_it_set_aside(warehouse):
+    before = {path: path.read_bytes() for path in warehouse.rglob("*") if path.is_file() and path.name != DATABASE}
+    told = []
+    assert collect(warehouse, keep=2, tell=told.extend) == told
+    assert [(each.kind, bool(each.until)) for each in told] == [("snapshot", True)]
+    assert [each.kind for each in collect(warehouse, keep=1)] == ["snapshot", "release"]
+    back = bring_back(warehouse)
+    assert [path.partition("/")[0] for path in back] == ["releases", "snapshots", "snapshots"]
+    assert {
+        path: path.read_bytes() for path in warehouse.rglob("*") if path.is_file() and path.name != DATABASE
+    } == before
+    assert verify(warehouse).faults == []
+
+
+def test_gc__deletes_what_was_set_aside_a_week_ago(warehouse):
+    collect(warehouse, keep=1)
+    (folder,) = (warehouse / TRASH).iterdir()
+    assert collect(warehouse) == []
+    assert folder.is_dir()
+    long_ago = datetime.now(UTC) - RETENTION
+    folder.rename(folder.with_name(f"{long_ago:{MOMENT}}"))
+    assert [(each.kind, each.until) for each in collect(warehouse)] == [("set aside", None)]
+    assert not (warehouse / TRASH).exists()
+    assert bring_back(warehouse) == []
+
+
+def test_gc__leaves_aside_what_was_ingested_again(warehouse, published):
+    collect(warehouse, keep=1)
+    old = sorted((warehouse / TRASH).glob("*/releases/*/*"))
+    name_in = warehouse / old[0].relative_to(next((warehouse / TRASH).iterdir()))
+    shutil.copytree(old[0], name_in)
+    assert [path.partition("/")[0] for path in bring_back(warehouse)] == ["snapshots", "snapshots"]
+    assert old[0].is_dir()
+    assert verify(warehouse).faults == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("snapshots", "The newest snapshot is missing"),
+        ("snapshots/00000003.json", "The newest snapshot is missing"),
+        ("snapshots/00000002.json", "A snapshot is missing"),
+    ],
+)
+def test_gc__removes_nothing_where_a_snapshot_was_lost(warehouse, lost, words):
+    leave_behind(warehouse)
+    path = warehouse / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = names(warehouse)
+    with pytest.raises(WarehouseError, match=words):
+        collect(warehouse, retention=timedelta())
+    assert names(warehouse) == before
+
+
+@pytest.mark.parametrize("ask", [Warehouse, collect, read_snapshot])
+def test_releases__without_any_snapshot_are_no_warehouse(warehouse, ask):
+    """As a copy leaves it that stopped: nothing may take it for an empty one."""
+    for name in ("snapshots", HEADS):
+        shutil.rmtree(warehouse / name)
+    before = names(warehouse)
+    with pytest.raises(WarehouseError, match="No snapshot names the releases"):
+        ask(warehouse)
+    assert [fault.what for fault in verify(warehouse).faults] == ["No snapshot names the releases of this warehouse."]
+    assert names(warehouse) == before
 
 
 def test_gc__keep_leaves_a_snapshot_that_is_read_and_all_after_it(warehouse):
@@ -191,12 +259,13 @@ def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, mo
         snapshot = read_snapshot(root, number)
         calls.append(snapshot.number)
         if len(calls) == 1:
+            name_release(root, "first", read_snapshot(root, 1).datasets["first"])
             snapshot_path(root, 3).unlink()
         return snapshot
 
     monkeypatch.setattr("featurestore.locks.read_snapshot", removing)
     snapshot, lock = hold_snapshot(warehouse)
-    assert (calls, snapshot.number) == ([3, 2], 2)
+    assert (calls, snapshot.number) == ([3, 4], 4)
     assert lock is not None
     os.close(lock)
 
@@ -239,6 +308,16 @@ def test_command__shows_what_it_removes(warehouse):
     leave_behind(warehouse)
     command = [sys.executable, "-m", "featurestore", "--warehouse", str(warehouse), "gc", "--format", "json"]
     first = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [row["removed"] for row in json.loads(first.stdout)] == ["staging"]
+    assert [(row["removed"], row["kept_until"]) for row in json.loads(first.stdout)] == [("staging", None)]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(again.stdout) == []
+
+
+def test_command__says_until_when_it_can_be_undone(warehouse):
+    command = [sys.executable, "-m", "featurestore", "--warehouse", str(warehouse), "gc"]
+    done = subprocess.run([*command, "--keep", "1"], capture_output=True, text=True, check=True)
+    until = f"{datetime.now(UTC) + RETENTION:%Y-%m-%d}"
+    assert f"3 set aside until {until}; to bring back: featurestore gc --undo." in done.stdout
+    undone = subprocess.run([*command, "--undo", "--format", "json"], capture_output=True, text=True, check=True)
+    assert len(json.loads(undone.stdout)) == 3
+    assert snapshot_numbers(warehouse) == [1, 2, 3]

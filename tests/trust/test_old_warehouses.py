@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from datetime import timedelta
 
 import pytest
 
 from featurestore import contract
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import read_snapshot, snapshot_path
+from featurestore.snapshot import HEADS, read_snapshot, snapshot_path
 from featurestore.verify import verify
 from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
@@ -58,7 +60,7 @@ def test_older_contract__that_lacks_a_column_says_what_to_do(written_by, tmp_pat
         assert store.frame("select tas from quality").height > 0
     with pytest.raises(WarehouseError, match="lacks columns"):
         Warehouse(root, snapshot=1)
-    collect(root, keep=1)
+    collect(root, keep=1, retention=timedelta())
     assert verify(root).notes == []
 
 
@@ -69,6 +71,7 @@ def test_snapshot__without_checksums_opens_and_is_continued(warehouse, dataset, 
         path.write_text(
             json.dumps({key: content[key] for key in ("contract_version", "created_at", "note", "datasets")})
         )
+    shutil.rmtree(warehouse / HEADS)
     assert verify(warehouse).faults == []
     assert ingest_dataset(dataset(tmp_path, "third"), warehouse).snapshot == 4
     assert set(read_snapshot(warehouse).manifests) == {"third"}

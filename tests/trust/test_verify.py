@@ -18,8 +18,10 @@ from featurestore.errors import WarehouseError
 from featurestore.examine import restoration
 from featurestore.locks import hold_snapshot
 from featurestore.snapshot import (
+    HEADS,
     MANIFEST,
     file_sha256,
+    head_path,
     read_manifest,
     read_snapshot,
     release_path,
@@ -59,6 +61,7 @@ def rewrite(root: Path, dataset_id: str, table: str, change) -> None:
         content = json.loads(snapshot_path(root, number).read_text())
         plain = {key: content[key] for key in ("contract_version", "created_at", "note", "datasets")}
         snapshot_path(root, number).write_text(json.dumps(plain))
+    shutil.rmtree(root / HEADS)
 
 
 def test_verify__of_a_snapshot_collected_meanwhile_is_no_fault(warehouse, monkeypatch):
@@ -176,6 +179,34 @@ def test_verify__finds_a_missing_and_a_changed_snapshot(warehouse):
     assert verify(warehouse).faults[0].where == str(snapshot_path(warehouse, 1))
     snapshot_path(warehouse, 2).unlink()
     assert "it is missing" in [fault.got for fault in verify(warehouse).faults]
+
+
+def test_verify__mends_the_newest_snapshot_by_what_it_says(warehouse):
+    path = snapshot_path(warehouse, 3)
+    whole = path.read_bytes()
+    earlier = {number: snapshot_path(warehouse, number).read_bytes() for number in (1, 2)}
+    for harm in (path.unlink, lambda: flip(path, 333), lambda: shutil.rmtree(path.parent)):
+        harm()
+        fault = verify(warehouse).faults[0]
+        assert fault.where == str(path)
+        with pytest.raises(WarehouseError, match=r"missing|damaged"):
+            Warehouse(warehouse)
+        subprocess.run(fault.do.rpartition(": ")[2], shell=True, check=True)
+        assert path.read_bytes() == whole
+        for number, content in earlier.items():
+            snapshot_path(warehouse, number).write_bytes(content)
+        assert verify(warehouse).faults == []
+
+
+def test_verify__mends_the_record_of_the_newest_snapshot_by_what_it_says(warehouse):
+    flip(head_path(warehouse, 3), 333)
+    (fault,) = verify(warehouse).faults
+    assert fault.where == str(head_path(warehouse, 3))
+    subprocess.run(fault.do.partition(": ")[2], shell=True, check=True)
+    shutil.rmtree(warehouse / HEADS)
+    report = verify(warehouse)
+    assert report.faults == []
+    assert "not recorded in heads/" in report.notes[0]
 
 
 def test_verify__a_snapshot_that_names_a_path_is_refused(warehouse):

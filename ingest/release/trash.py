@@ -1,0 +1,83 @@
+"""What ``gc`` sets aside: under ``trash/<moment>/``, each file and folder where it was, until it is deleted or back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from featurestore.locks import publishing
+from featurestore.snapshot import REFERENCES, RELEASES, SNAPSHOTS, TRASH, check_warehouse, snapshot_numbers
+from ingest.release.staging import flush, make_folder, telling_refusal
+
+MOMENT = "%Y%m%dT%H%M%S.%fZ"
+"""How a folder is named by when it was made."""
+
+
+def set_aside(root: Path) -> list[tuple[Path, datetime]]:
+    """List the folders of what was set aside at once, oldest first, and since when."""
+    found = []
+    for folder in sorted((root / TRASH).glob("*")):
+        with suppress(ValueError):
+            found.append((folder, datetime.strptime(folder.name, MOMENT).replace(tzinfo=UTC)))
+    return found
+
+
+def put_aside(root: Path, paths: Iterable[Path], place: Path) -> None:
+    """Move files and folders of a warehouse to where they are in another folder, in their order."""
+    folders = set()
+    for path in paths:
+        _move(path, place / path.relative_to(root))
+        folders.add(path.parent)
+    for folder in folders:
+        flush(folder)
+
+
+def bring_back(root: Path) -> list[str]:
+    """Move all that was set aside to where it was, and return it; what is there again stays aside.
+
+    Releases come before the snapshots that name them, and snapshots from the newest: they stay a chain.
+
+    Raises
+    ------
+    WarehouseError
+        There is no warehouse, or the disk cannot be written.
+    """
+    check_warehouse(root)
+    back = []
+    with telling_refusal(root), publishing(root, needs_locks=True):
+        for folder, _ in reversed(set_aside(root)):
+            for path in _of(folder):
+                target = root / path.relative_to(folder)
+                if not target.exists() and _is_next(root, target):
+                    _move(path, target)
+                    flush(target.parent)
+                    back.append(target.relative_to(root).as_posix())
+            _remove_empty(folder)
+    return back
+
+
+def _of(folder: Path) -> Iterator[Path]:
+    yield from sorted((folder / REFERENCES).glob("*"))
+    yield from sorted((folder / RELEASES).glob("*/*"))
+    yield from sorted((folder / SNAPSHOTS).glob("*"), reverse=True)
+
+
+def _is_next(root: Path, target: Path) -> bool:
+    return target.parent.name != SNAPSHOTS or int(target.stem) + 1 == min(snapshot_numbers(root), default=0)
+
+
+def _move(path: Path, target: Path) -> None:
+    make_folder(target.parent)
+    path.rename(target)
+    flush(target.parent)
+
+
+def _remove_empty(folder: Path) -> None:
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        with suppress(OSError):
+            path.rmdir()
+    for path in (folder, folder.parent):
+        with suppress(OSError):
+            path.rmdir()
