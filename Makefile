@@ -53,8 +53,9 @@ bench: $(READY) .venv-peers/.ready ## measure against the tools a user would pic
 bench-full: $(READY) .venv-peers/.ready ## the same at full size: an hour, 40 GB of disk
 	$(BIN)/python tests/benchmarks/run.py --full --runs 5
 
-oracle: $(READY) .venv-peers/.ready ## every metric against cell-eval, cell-eval2, pdex, scanpy and scipy: the differences
+oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools that it is checked with (limma where R has it): the differences
 	$(BIN)/python tests/benchmarks/metrics.py
+	$(BIN)/python tests/benchmarks/limma.py
 
 .venv-peers/.ready: tests/benchmarks/peers.txt
 	$(PYTHON) -m venv .venv-peers
