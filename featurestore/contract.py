@@ -59,7 +59,12 @@ COLUMNS = _columns(
     Column("release_id", TEXT, "Content hash of inputs, spec, reference and code: the dataset's version."),
     Column("experiment_id", TEXT, "The cells that were measured; re-releases of the same cells share it."),
     Column("condition_id", TEXT, "The condition within its dataset: perturbation, context, dose, time and cluster."),
-    Column("perturbation_id", TEXT, "Harmonised perturbation: sorted target gene ids, a compound, or 'control'."),
+    Column(
+        "perturbation_id",
+        TEXT,
+        "Harmonised perturbation: sorted target gene ids, a compound, 'control', or 'label:dataset:...' where a label "
+        "is no gene or compound: of that dataset alone.",
+    ),
     Column("gene_id", TEXT, "Ensembl gene id without version; 'HGNC:n' where Ensembl has none."),
     Column("compound_id", TEXT, "InChIKey; else 'CID:n'; else 'name:...'."),
     Column("context_id", TEXT, "Cellosaurus accession of the cell line, else a slug."),
@@ -86,6 +91,12 @@ COLUMNS = _columns(
     Column("biotype", TEXT, "Ensembl gene biotype."),
     Column("chromosome", TEXT, "Chromosome name without 'chr'."),
     # condition
+    Column(
+        "perturbation",
+        TEXT,
+        "Canonical name: approved symbols or names of compounds, by alphabet and joined by '+'; the label where it is "
+        "none of either; 'control'.",
+    ),
     Column("perturbation_label", TEXT, "As published; several labels of one perturbation are joined by ' | '."),
     Column(
         "perturbation_kind",
@@ -179,8 +190,9 @@ _DATASET = (
     "n_cells n_conditions n_controls n_genes gene_reference ingested_at"
 )
 _CONDITION = (
-    "condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols compound_id "
-    "context_id context_label dose_um time_h cluster is_control n_cells n_batches published_split experiment_id"
+    "condition_id perturbation_id perturbation perturbation_label perturbation_kind target_gene_ids target_symbols "
+    "compound_id context_id context_label dose_um time_h cluster is_control n_cells n_batches published_split "
+    "experiment_id"
 )
 _COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
 _CONTEXT = "context_id name depmap_id tissue disease"

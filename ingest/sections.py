@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 import polars as pl
@@ -190,6 +191,11 @@ class LayersSection(Section):
     def named(self) -> dict[str, str]:
         """Return the matrices that are given."""
         return {name: matrix for name, matrix in self.model_dump().items() if matrix is not None}
+
+
+def column_in_sql(name: str) -> str:
+    """Write a column's name as SQL has it: in quotation marks where it is no plain word."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def groups_of(pattern: str) -> list[str]:

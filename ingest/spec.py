@@ -23,6 +23,7 @@ from ingest.sections import (
     QualitySection,
     RowsSection,
     Section,
+    column_in_sql,
 )
 
 SPECS = Path(__file__).with_name("specs")
@@ -210,8 +211,10 @@ class DatasetSpec(Section):
         condition = self.condition
         says_controls = condition.controls or condition.control_where or condition.kind_column
         if self.needs_control and not says_controls and condition.kind != "control":
+            column = column_in_sql((condition.components or ["label"])[0])
             raise ValueError(
-                "condition.controls: name the control labels; only values that are already relative need none"
+                "condition.controls: name the control labels, or take their rows, such as those without a label, with "
+                f'control_where = "{column} is null"; only values that are already relative need none'
             )
         if self.is_phenotype != (condition.perturbation == MATRIX_COLUMNS):
             raise ValueError(f'condition.perturbation: "{MATRIX_COLUMNS}" goes with a phenotype such as gene_effect')

@@ -105,10 +105,7 @@ def _layers(
 
 
 def _observed(conditions: pl.DataFrame) -> pl.DataFrame:
-    symbols = pl.col("target_symbols").list.join("+")
-    named = pl.when(symbols.str.len_bytes() > 0).then(symbols).otherwise("perturbation_label")
     return conditions.with_columns(
-        perturbation=pl.when("is_control").then(pl.lit("control")).otherwise(named),
         nperts=pl.when("is_control").then(0).otherwise(pl.max_horizontal(pl.col("target_gene_ids").list.len(), 1)),
         cell_line="context_label",
         ncells="n_cells",

@@ -1,4 +1,4 @@
-"""What a release leaves open, in lines for a human: perturbations without a gene, contexts that are no known line."""
+"""What a release leaves open, in lines for a human: labels that name no gene, or may be controls, and unknown lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import polars as pl
 from featurestore.errors import first_of
 from featurestore.snapshot import release_path
 from ingest.harmonise.cell_lines import shipped_table
+from ingest.harmonise.perturbations import CONTROL, NOT_THERE
+from ingest.harmonise.words import LOOKS_LIKE_CONTROL
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
@@ -22,14 +24,15 @@ NEAR = 0.85
 
 
 def left_open(root: Path, outcome: Outcome) -> list[str]:
-    """Return a line for perturbations and one for contexts, where a new release has such."""
+    """Return a line for each thing that a new release leaves open."""
     folder = release_path(root, outcome.dataset_id, outcome.release_id)
     mapping = pl.read_parquet(
         [folder / file["path"] for file in outcome.manifest["files"] if file["table"] == "mapping"]
     )
-    targets = mapping.filter(pl.col("entity") == "perturbation", ~pl.col("status").is_in(["control", "unassigned"]))
+    labels = mapping.filter(pl.col("entity") == "perturbation")
+    targets = labels.filter(~pl.col("status").is_in([CONTROL, "unassigned", NOT_THERE]))
     without, n_targets = _labels(targets.filter(pl.col("target_id").is_null())), targets["original"].n_unique()
-    lines = []
+    lines = _controls(without, _labels(labels.filter(pl.col("status") == NOT_THERE)))
     if without:
         named = first_of(list(map(repr, without)), MOST_SHOWN)
         lines.append(
@@ -44,6 +47,20 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no known cell line for {len(unknown):,} of {n_contexts:,} context labels, each has an id of its own: "
             f"{named}"
         )
+    return lines
+
+
+def _controls(without: list[str], absent: list[str]) -> list[str]:
+    """Name labels that may be controls, and controls that no row has."""
+    lines = []
+    if suspects := [label for label in without if LOOKS_LIKE_CONTROL.search(label)]:
+        named = first_of(list(map(repr, suspects)), MOST_SHOWN)
+        lines.append(
+            f"  {len(suspects):,} labels look like controls and are conditions: {named}; add them to controls, or to "
+            "unassigned, under [condition]"
+        )
+    if absent:
+        lines.append(f"  no row has the control label {' or '.join(map(repr, absent))} that the spec names")
     return lines
 
 

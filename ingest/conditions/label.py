@@ -17,9 +17,11 @@ from featurestore.errors import MissingControlError, SourceFormatError, did_you_
 from ingest.conditions.given import GivenRows
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.quantities import map_dose, map_time
+from ingest.harmonise.combinations import unassigned_words
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, LEDGER, PerturbationMapping, map_perturbations
 from ingest.reader import INDEX
+from ingest.sections import column_in_sql
 from ingest.spec import ConditionSection, DatasetSpec
 
 CONDITION_KEY = (
@@ -105,6 +107,7 @@ def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tu
     perturbations = map_perturbations(
         given,
         condition,
+        dataset=spec.dataset.id,
         dictionary=lookups.read_compounds(),
         online=lookups.online,
         translate_mouse=spec.genes.translate_mouse,
@@ -132,7 +135,7 @@ def _one_a_key(given: GivenRows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, In
     table = (
         kept.group_by(key, maintain_order=True)
         .agg(
-            pl.col("target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
+            pl.col("perturbation", "target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
             perturbation_label=pl.col("label").unique().sort().str.join(" | "),
             context_label=pl.col("context").unique().sort().str.join(" | "),
             context_name=pl.col("name").first(),
@@ -178,16 +181,8 @@ def _with_condition_ids(table: pl.DataFrame) -> pl.DataFrame:
         text = pl.col(name).cast(pl.String).str.strip_suffix(".0")
         return pl.when(pl.col(name).is_not_null()).then(text + unit)
 
-    symbols = pl.col("target_symbols").list.join("+")
-    what = (
-        pl.when("is_control")
-        .then(pl.lit("control"))
-        .when(symbols.str.len_chars() > 0)
-        .then(symbols)
-        .otherwise("perturbation_label")
-    )
     dose, time = pl.coalesce(number("dose_um", "uM"), "dose_text"), pl.coalesce(number("time_h", "h"), "time_text")
-    parts = [what, "context_name", dose, time, "cluster"]
+    parts = ["perturbation", "context_name", dose, time, "cluster"]
     table = table.with_columns(condition_id=pl.concat_str(parts, separator="/", ignore_nulls=True))
     twin = pl.col("condition_id").is_duplicated()
     distinct = pl.concat_str(["condition_id", "perturbation_kind", "perturbation_id"], separator="/")
@@ -206,6 +201,7 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
     near = [did_you_mean(name, names) for name in controls]
     hints = list(dict.fromkeys(hint for hint in near if hint.startswith("did you mean")))
     hints += [f'set controls = ["{name}"] under [condition]' for name in names if name.lower() in USUAL_CONTROLS]
+    hints += _unlabelled(labels, spec.condition)
     raise MissingControlError(
         "No control cells were found.",
         where=f"column {' and '.join(map(repr, spec.condition.components))} of {where}",
@@ -213,6 +209,19 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
         got=first + (f", ... ({labels.height:,} labels)" if labels.height > MOST_SHOWN else ""),
         do="; ".join(hints) or "name the control labels in controls under [condition], exactly as they are written",
     )
+
+
+def _unlabelled(labels: pl.DataFrame, rules: ConditionSection) -> list[str]:
+    """Say how rows without a label, or with a word for none, become controls, where there are such."""
+    hints = []
+    if labels["label"].null_count() and isinstance(rules.perturbation, str):
+        where = f"{column_in_sql(rules.perturbation)} is null"
+        hints.append(f'if rows without a label are the controls, set control_where = "{where}" under [condition]')
+    words = labels.filter(pl.col("label").is_in(sorted(unassigned_words(rules))))["label"].head(MOST_SHOWN).to_list()
+    if words:
+        named = ", ".join(f'"{word}"' for word in words)
+        hints.append(f"if {' or '.join(map(repr, words))} are the controls, set controls = [{named}]")
+    return hints
 
 
 def _expected_controls(rules: ConditionSection) -> str:

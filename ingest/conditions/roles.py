@@ -9,8 +9,9 @@ import re
 
 import polars as pl
 
-from ingest.harmonise.combinations import ABSENT, control_words, unassigned_words
+from ingest.harmonise.combinations import control_words, unassigned_words
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL
+from ingest.harmonise.words import ABSENT
 from ingest.reader import INDEX
 from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, FromColumns, FromTemplate
 

@@ -16,6 +16,7 @@ import polars as pl
 from featurestore.errors import first_of
 from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.genes import map_targets
+from ingest.harmonise.words import ABSENT, UNASSIGNED
 from ingest.spec import ConditionSection
 
 _MOST_NAMED = 3
@@ -25,12 +26,6 @@ NEVER_IN_GENES = frozenset("+,;|& ")
 
 NEVER_IN_COMPOUNDS = frozenset("+;|&")
 """Signs that no name of a compound holds outside brackets."""
-
-
-ABSENT = frozenset({"", "nan", "NaN", "None", "NA", "-666"})
-"""Words for nothing: after another component of a combination, that there is no second one."""
-UNASSIGNED = ABSENT | {"*", "unsure", "no_reads_found", "multi-guide"}
-"""Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +48,17 @@ def control_words(rules: ConditionSection) -> frozenset[str]:
 def unassigned_words(rules: ConditionSection) -> frozenset[str]:
     """Return the labels that mean no perturbation is known, in any source and by a spec."""
     return UNASSIGNED.union(name.strip() for name in rules.unassigned) - control_words(rules)
+
+
+def absent_controls(labels: Iterable[str | None], rules: ConditionSection) -> list[str]:
+    """List the controls that a spec names and no label holds, taken apart or whole.
+
+    Labels that were put together of several columns hold no control, so nothing is said of those.
+    """
+    if isinstance(rules.perturbation, list):
+        return []
+    there = {name for label in labels if label is not None for name in (label, *_split(label, rules))}
+    return [name for name in rules.controls if name.strip() not in there]
 
 
 def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.DataFrame | None) -> pl.DataFrame:

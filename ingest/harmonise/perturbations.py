@@ -7,13 +7,14 @@ a control too if, taken apart, it names nothing but controls, and unassigned if 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
-from ingest.harmonise.combinations import components, unassigned_words
+from ingest.harmonise.combinations import absent_controls, components, unassigned_words
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.online import OnlineGenes
@@ -21,6 +22,8 @@ from ingest.spec import GENETIC_KINDS, ConditionSection
 
 CONTROL = "control"
 NOT_ASSIGNED = "no perturbation assigned"
+NOT_THERE = "not_there"
+"""Status of a control that a spec names and no row has."""
 
 KINDS = {
     "trt_cp": "compound",
@@ -49,8 +52,9 @@ LEDGER = RELEASE["mapping"].schema
 class PerturbationMapping:
     """What labels became.
 
-    ``table`` has one row per row given, in order, with its columns and ``perturbation_id``, ``perturbation_kind``,
-    ``target_gene_ids``, ``target_symbols``, ``compound_id``, ``is_control``, and ``reason`` where it is rejected.
+    ``table`` has one row per row given, in order, with its columns and ``perturbation_id``, ``perturbation``,
+    ``perturbation_kind``, ``target_gene_ids``, ``target_symbols``, ``compound_id``, ``is_control``, and ``reason``
+    where it is rejected.
     ``compounds`` and ``ledger`` have the contract's columns.
     """
 
@@ -63,6 +67,7 @@ def map_perturbations(
     given: pl.DataFrame,
     rules: ConditionSection,
     *,
+    dataset: str = "",
     dictionary: pl.DataFrame | None = None,
     online: OnlineGenes | None = None,
     translate_mouse: bool = False,
@@ -75,6 +80,8 @@ def map_perturbations(
         ``label``, ``kind``, and any of the compound columns; distinct rows.
     rules
         The ``[condition]`` table of the dataset's spec.
+    dataset
+        The dataset's id: a label without a gene or compound is a perturbation of that dataset alone.
     dictionary
         Known compounds, from `read_compound_dictionary`.
     online
@@ -94,16 +101,18 @@ def map_perturbations(
     parts = _without_structure(components(named, rules, dictionary))
     table = _with_found_in_parts(table, parts)
     parts = parts.filter(~pl.col("is_unassigned")).drop_nulls("part")
-    genes, gene_ledger = _map_genes(parts.filter("is_genetic"), online, translate_mouse=translate_mouse)
+    genes, gene_ledger = _map_genes(parts.filter("is_genetic"), dataset, online, translate_mouse=translate_mouse)
     compounds, compound_parts, compound_ledger = _map_compounds(parts.filter(~pl.col("is_genetic")), dictionary)
     whole = _assemble(pl.concat([genes, compound_parts], how="diagonal"))
     table = table.join(whole, on="row", how="left", maintain_order="left").with_columns(
         perturbation_id=pl.when("is_control").then(pl.lit(CONTROL)).otherwise("perturbation_id"),
+        perturbation=pl.when("is_control").then(pl.lit(CONTROL)).otherwise("perturbation"),
         perturbation_kind=pl.when("is_control").then(pl.lit(CONTROL)).otherwise("perturbation_kind"),
         target_gene_ids=pl.col("target_gene_ids").fill_null([]),
         target_symbols=pl.col("target_symbols").fill_null([]),
     )
-    ledger = pl.concat([_plain_ledger(table), gene_ledger, compound_ledger], how="diagonal").select(
+    absent = _absent_ledger(absent_controls(given["label"], rules))
+    ledger = pl.concat([_plain_ledger(table), absent, gene_ledger, compound_ledger], how="diagonal").select(
         pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
     )
     return PerturbationMapping(table.drop("row", "is_genetic", "note"), compounds, ledger)
@@ -162,14 +171,14 @@ def _with_found_in_parts(table: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFra
 
 
 def _map_genes(
-    parts: pl.DataFrame, online: OnlineGenes | None, *, translate_mouse: bool
+    parts: pl.DataFrame, dataset: str, online: OnlineGenes | None, *, translate_mouse: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     names = parts["part"].unique(maintain_order=True)
     mapping = map_targets(names.to_list(), translate_mouse=translate_mouse)
     mapping = online.complete(mapping) if online is not None else mapping
     mapped = mapping.table.with_columns(part=names).rename({"note": "gene_note"})
     genes = parts.join(mapped, on="part", how="left", maintain_order="left")
-    part_id = pl.col("gene_id").fill_null("label:" + pl.col("part"))
+    part_id = pl.coalesce("gene_id", pl.format("label:{}:{}", pl.lit(dataset), "part"))
     ledger = genes.select(
         entity=pl.lit("perturbation"),
         original="label",
@@ -179,7 +188,8 @@ def _map_genes(
         candidates="candidates",
         note=_joined_notes("gene_note"),
     )
-    return genes.select("row", "gene_id", "gene_symbol", part_id=part_id), ledger
+    name = pl.coalesce("gene_symbol", "gene_id", "part")
+    return genes.select("row", "gene_id", "gene_symbol", part_id=part_id, name=name), ledger
 
 
 def _map_compounds(
@@ -188,7 +198,7 @@ def _map_compounds(
     columns = [name for name in COMPOUND_COLUMNS if name in parts.columns]
     names = parts.select(pl.col("part").alias("name"), *columns).unique(maintain_order=True)
     mapped = map_compounds(names, dictionary=dictionary)
-    how = mapped.select("compound_id", "status", "method", "candidates", compound_note="note")
+    how = mapped.select("compound_id", "name", "status", "method", "candidates", compound_note="note")
     keyed = pl.concat([names.rename({"name": "part"}), how], how="horizontal")
     chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left")
     ledger = chemical.select(
@@ -202,7 +212,7 @@ def _map_compounds(
     )
     return (
         compound_table(mapped),
-        chemical.select("row", "compound_id", part_id="compound_id"),
+        chemical.select("row", "compound_id", part_id="compound_id", name=pl.coalesce("name", "part")),
         ledger,
     )
 
@@ -222,6 +232,7 @@ def _assemble(parts: pl.DataFrame) -> pl.DataFrame:
         .group_by("row", maintain_order=True)
         .agg(
             perturbation_id=pl.col("part_id").str.join("+"),
+            perturbation=pl.col("name").sort().str.join("+"),
             target_gene_ids=pl.when(pl.col("gene_id").is_not_null().all()).then(pl.col("gene_id").implode()).first(),
             target_symbols=pl.when(pl.col("gene_id").is_not_null().all()).then(pl.col("gene_symbol").implode()).first(),
             compound_id=pl.when(pl.len() == 1).then(pl.col("compound_id").first()),
@@ -240,3 +251,19 @@ def _plain_ledger(table: pl.DataFrame) -> pl.DataFrame:
         candidates=pl.lit([], dtype=pl.List(pl.String)),
         note=pl.coalesce("reason", "note"),
     )
+
+
+def _absent_ledger(names: Sequence[str]) -> pl.DataFrame:
+    """Ledger rows of the controls that a spec names and no row has."""
+    rows = [
+        {
+            "entity": "perturbation",
+            "original": name,
+            "status": NOT_THERE,
+            "method": "spec",
+            "candidates": [],
+            "note": "named in controls, and no row has it",
+        }
+        for name in names
+    ]
+    return pl.DataFrame(rows, schema=LEDGER)

@@ -30,7 +30,7 @@ BY_SERVICE = "mygene"
 _KEY = ["entity", "original"]
 _LEDGER = (
     "select entity, original, target_id, status from mapping where dataset_id = ? and entity = ? "
-    "and status not in ('control', 'unassigned', 'left_out')"
+    "and status not in ('control', 'unassigned', 'left_out', 'not_there')"
 )
 
 
@@ -51,7 +51,8 @@ def count_identifiers(store: Warehouse) -> dict[str, int]:
     """Count the published genes and targets of each dataset."""
     query = (
         "select dataset_id, count(distinct (entity, original)) as n from mapping "
-        "where entity in ('gene', 'perturbation') and status not in ('control', 'unassigned', 'left_out') group by all"
+        "where entity in ('gene', 'perturbation') "
+        "and status not in ('control', 'unassigned', 'left_out', 'not_there') group by all"
     )
     return dict(store.frame(query).rows())
 

@@ -11,12 +11,12 @@ from functools import cached_property
 
 import polars as pl
 
-from ingest.harmonise.combinations import UNASSIGNED
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.perturbations import KINDS
-from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL
+from ingest.harmonise.words import UNASSIGNED
+from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL, NUMBERED_CONTROL
 from ingest.spec import GENETIC_KINDS
 
 MOST_LABELS = 3000
@@ -57,10 +57,12 @@ class Column:
 
     @cached_property
     def controls(self) -> dict[str, int]:
-        """Known labels of controls, with their numbers of rows."""
+        """Known labels of controls, with their numbers of rows; numbered ones where there is no other."""
         label = pl.col("label")
         is_guide = label.str.contains(GUIDE_CONTROL)
         known = self.labels.filter(label.is_in(CONTROLS) | label.str.starts_with(CONTROL_KIND) | is_guide)
+        if known.is_empty():
+            known = self.labels.filter(label.str.contains(rf"^(?:{NUMBERED_CONTROL.pattern})$"))
         return dict(known.iter_rows())
 
     @cached_property

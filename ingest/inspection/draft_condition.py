@@ -10,8 +10,10 @@ from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
+from ingest.inspection.labels import MOST_COUNTED, Labels, counted
 from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
+from ingest.sections import column_in_sql
 from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS, REPLICATE_VALUES
 
 COMBINED = " + "
@@ -36,7 +38,7 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
     _controls(lines, found)
     if labels is not None and labels.unassigned:
-        lines.set("unassigned", list(labels.unassigned), _counts(labels.unassigned))
+        lines.set("unassigned", list(labels.unassigned), counted(labels.unassigned))
     for key, rule in (("separator", labels.separator), ("strip", labels.strip)) if labels is not None else ():
         if rule is not None:
             lines.set(key, rule[0], rule[1])
@@ -85,13 +87,39 @@ def _controls(lines: Lines, found: Inspection) -> None:
     labels, wells = found.labels, found.best("control")
     has_kinds = bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
-        lines.set("controls", list(labels.controls), _counts(labels.controls))
+        lines.set("controls", list(labels.controls), *_known_controls(labels), is_doubtful=bool(labels.suspects))
     elif wells is not None and wells.value is not None and not found.is_relative:
         lines.set("control_where", wells.value, _why(wells))
     elif found.needs_control and not has_kinds:
-        suspects = labels.suspects if labels is not None else {}
-        told = f"; may be: {_counts(suspects)}" if suspects else ""
-        lines.ask("controls", list(suspects) or ["non-targeting"], f"no known label of controls is there{told}")
+        _ask_for_controls(lines, labels)
+
+
+def _known_controls(labels: Labels) -> list[str]:
+    """Say which controls are known, and which labels besides may be controls too."""
+    told = [counted(labels.controls)]
+    if labels.suspects:
+        told.append(f"may be controls too, and are conditions unless they are added: {counted(labels.suspects)}")
+    if labels.gene_suspects:
+        told.append(f"genes that libraries take for controls, here conditions: {counted(labels.gene_suspects)}")
+    return told
+
+
+def _ask_for_controls(lines: Lines, labels: Labels | None) -> None:
+    """Ask for the controls: labels that look like some, else rows without a label, else words for no perturbation."""
+    if labels is None or not (labels.suspects or labels.gene_suspects or labels.n_missing or labels.unassigned):
+        lines.ask("controls", ["non-targeting"], "no known label of controls is there")
+    elif labels.suspects:
+        lines.ask(
+            "controls",
+            list(labels.suspects),
+            f"no known label of controls is there; may be: {counted(labels.suspects)}",
+        )
+    elif labels.n_missing:
+        told = f"no known label of controls is there, and {labels.n_missing:,} rows have no label: if they are controls"
+        lines.ask("control_where", f"{column_in_sql(labels.column)} is null", told)
+    else:
+        may_be = labels.unassigned or labels.gene_suspects
+        lines.ask("controls", list(may_be)[:MOST_COUNTED], f"no known label of controls is there; {counted(may_be)}")
 
 
 def _context(lines: Lines, found: Inspection) -> None:
@@ -153,10 +181,6 @@ def _why(guess: Guess) -> str:
 
 def _also(guesses: Iterable[Guess]) -> list[str]:
     return [f"or {_why(guess)}" for guess in list(guesses)[:2] if guess.score >= LEAST]
-
-
-def _counts(labels: dict[str, int]) -> str:
-    return ", ".join(f"{label!r} ({n:,} rows)" for label, n in labels.items())
 
 
 def _columns(found: Inspection) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ingest.harmonise.gene_notation import CONTROL_LABELS
+from ingest.harmonise.words import spelled
 
 NAMES: dict[str, tuple[str, ...]] = {
     "perturbation": (
@@ -69,11 +70,25 @@ COMPOUND_KEYS = ("inchi_key", "smiles", "pubchem_cid", "broad_id", "moa")
 QUALITY_KEYS = ("n_cells", "replicate_correlation", "signature_strength", "tas")
 
 CONTROLS = (
-    *CONTROL_LABELS,
-    *("62(mod)_pBA581", "Gal4-4(mod)_pBA582", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"),
-    *("Dimethyl Sulfoxide", "dmso", "Vehicle_control", "vehicle (DMSO)", "ntc", "nt", "WT", "unperturbed"),
+    spelled(
+        (
+            *("non targeting", "non targeting control", "negative control", "safe targeting", "scramble", "scrambled"),
+            *("control", "ctrl", "nt", "ntc", "dmso", "vehicle", "pbs", "mock", "untreated", "unperturbed"),
+        )
+    )
+    | {
+        *CONTROL_LABELS,
+        *("62(mod)_pBA581", "Gal4-4(mod)_pBA582", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"),
+        *("Dimethyl Sulfoxide", "Vehicle_control", "vehicle (DMSO)", "WT"),
+    }
+) - {"CTRL"}
+"""Labels of reference cells, to the letter; CTRL is a gene."""
+
+NUMBERED_CONTROL = re.compile(
+    r"(?i:non[-_ .]?targeting(?:[-_ .]?(?:control|ctrl|guide|sgrna))?|ntc?|safe[-_ ]?targeting|scrambled?"
+    r"|neg(?:ative)?[-_ ]?(?:control|ctrl)s?)[-_. ]?(?:sg|g|guide)?[-_. ]?\d+"
 )
-"""Labels of reference cells, to the letter."""
+"""Guides without a target that are numbered: controls, where no label without a number is there."""
 
 CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 """Labels, in a column of their own, of rows that are controls."""
@@ -93,13 +108,6 @@ GUIDE_CONTROL = (
 
 COMPOUND_ID = re.compile(r"DB\d{5}|BRD-[A-Z]\d{8}.*|CHEMBL\d+|CID:?\d+|[A-Z]{14}-[A-Z]{10}-[A-Z]")
 """Identifiers of compounds."""
-
-LOOKS_LIKE_CONTROL = re.compile(
-    r"non.?target|neg.?(?:ctrl|control)|"
-    r"(?:^|[^a-z])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|pbs)(?![a-z])",
-    re.IGNORECASE,
-)
-"""Labels that a human should look at where none of the known ones is there; never taken for controls."""
 
 KIND_WORDS = {"crispri": "crispri", "crispra": "crispra", "shrna": "shrna", "knockout": "crispr_knockout"}
 """Words in a file's name that say how genes were perturbed."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ingest.harmonise.combinations import UNASSIGNED
 from ingest.harmonise.genes import map_targets
+from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
 from ingest.inspection.columns import Column
-from ingest.inspection.known import GUIDE_PREFIXES, LOOKS_LIKE_CONTROL
+from ingest.inspection.known import GUIDE_PREFIXES
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 SUFFIXES = (r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
@@ -27,7 +27,8 @@ DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "
 MOST = 0.8
 """What part of the labels in question must fit."""
 FEW_CELLS = 10
-MOST_SUSPECTS = 5
+MOST_COUNTED = 6
+"""How many labels are named with their numbers of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Labels:
     controls, unassigned
         Known labels with their numbers of rows.
     suspects
-        Labels that look like controls and are not known as such.
+        Labels that look like controls and are not known as such, those that are no genes first.
+    gene_suspects
+        Genes that libraries of guides take for controls: olfactory receptors, AAVS1.
     separator, strip
         How labels are taken apart, None where they are not; with why.
     gene_share
@@ -54,6 +57,7 @@ class Labels:
     unassigned: dict[str, int]
     n_missing: int
     suspects: dict[str, int]
+    gene_suspects: dict[str, int]
     separator: tuple[str, str] | None
     strip: tuple[str, str] | None
     gene_share: float
@@ -71,18 +75,28 @@ def judge_labels(column: Column) -> Labels:
     genes = _known_genes({part for each in parts for part in each} - set(column.controls))
     is_gene = [all(part in genes or part in column.controls for part in each) for each in parts]
     suspects = {label: n for label, n in others.iter_rows() if LOOKS_LIKE_CONTROL.search(label)}
+    unexpressed = {label: n for label, n in others.iter_rows() if UNEXPRESSED.fullmatch(label) or label in suspects}
+    of_genes = {label: n for label, n in unexpressed.items() if label in genes}
     return Labels(
         column=column.name,
         n_labels=column.n_labels,
         controls=column.controls,
         unassigned=column.unassigned,
         n_missing=column.n_missing,
-        suspects={} if column.controls else dict(list(suspects.items())[:MOST_SUSPECTS]),
+        suspects={label: n for label, n in suspects.items() if label not in of_genes},
+        gene_suspects=of_genes,
         separator=separator,
         strip=strip,
         gene_share=sum(is_gene) / max(len(is_gene), 1),
         cells=_cells(column.labels.filter(~pl.col("label").is_in(list(UNASSIGNED)))["n"]),
     )
+
+
+def counted(labels: dict[str, int]) -> str:
+    """Name labels with their numbers of rows, the first of them where they are many."""
+    told = [f"{label!r} ({n:,} rows)" for label, n in labels.items()]
+    more = f" and {len(told) - MOST_COUNTED:,} more" if len(told) > MOST_COUNTED else ""
+    return ", ".join(told[:MOST_COUNTED]) + more
 
 
 def _strip(names: list[str]) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.inspection.inspection import Inspection
-from ingest.inspection.labels import FEW_CELLS, Labels
+from ingest.inspection.labels import FEW_CELLS, Labels, counted
 from ingest.inspection.roles import Guess
 
 MOST_GUESSES = 3
@@ -113,12 +113,16 @@ def _genes(found: Inspection) -> list[str]:
 
 def _label_facts(labels: Labels) -> list[str]:
     texts = [f"{labels.n_labels:,} in '{labels.column}', {labels.gene_share:.0%} of them genes"]
-    for what, found in (("controls", labels.controls), ("look like controls", labels.suspects)):
+    for what, found in (
+        ("controls", labels.controls),
+        ("look like controls", labels.suspects),
+        ("genes that libraries take for controls", labels.gene_suspects),
+    ):
         if found:
-            texts.append(f"{what}: {_counts(found)}")
+            texts.append(f"{what}: {counted(found)}")
     missing = {**labels.unassigned, **({"missing": labels.n_missing} if labels.n_missing else {})}
     if missing:
-        texts.append(f"no perturbation: {_counts(missing)}")
+        texts.append(f"no perturbation: {counted(missing)}")
     for what, rule in (("combinations joined by", labels.separator), ("endings to strip", labels.strip)):
         if rule is not None:
             texts.append(f"{what} '{rule[0]}': {rule[1]}")
@@ -127,10 +131,6 @@ def _label_facts(labels: Labels) -> list[str]:
         few = f", {n_few:,.0f} labels with fewer than {FEW_CELLS}" if n_few else ""
         texts.append(f"rows of a label: {fewest:,.0f} to {most:,.0f}, median {median:,.0f}{few}")
     return texts
-
-
-def _counts(labels: dict[str, int]) -> str:
-    return ", ".join(f"'{label}' ({n:,} rows)" for label, n in labels.items())
 
 
 def _held(guess: Guess) -> str:
@@ -154,6 +154,7 @@ def _labels(labels: Labels) -> dict[str, Any]:
         "n_labels": labels.n_labels,
         "controls": labels.controls,
         "suspects": labels.suspects,
+        "gene_suspects": labels.gene_suspects,
         "unassigned": labels.unassigned,
         "n_missing": labels.n_missing,
         "separator": labels.separator[0] if labels.separator else None,

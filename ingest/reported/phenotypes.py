@@ -28,7 +28,8 @@ from ingest.spec import DatasetSpec
 
 CONDITIONS_AT_ONCE = 500_000
 _TARGET = (
-    "perturbation_id", "perturbation_kind", "target_gene_ids", "target_symbols", "compound_id", "perturbation_label"
+    "perturbation_id", "perturbation", "perturbation_kind", "target_gene_ids", "target_symbols", "compound_id",
+    "perturbation_label"
 )  # fmt: skip
 
 
@@ -103,7 +104,13 @@ def read_screen(reader: Reader, given: GivenRows, spec: DatasetSpec, lookups: Lo
     labels = reader.genes()[INDEX]
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("kind", *COMPOUND_COLUMNS)]
     table = pl.DataFrame({"label": labels}).with_columns(nothing)
-    perturbations = map_perturbations(table, spec.condition, dictionary=lookups.read_compounds(), online=lookups.online)
+    perturbations = map_perturbations(
+        table,
+        spec.condition,
+        dataset=spec.dataset.id,
+        dictionary=lookups.read_compounds(),
+        online=lookups.online,
+    )
     columns = (perturbations.table["reason"].is_null() & ~perturbations.table["is_control"]).arg_true().to_numpy()
     named = given.combos["context"].gather(given.combo)
     contexts = map_contexts(named.to_list(), table=lookups.read_cell_lines())

@@ -1,6 +1,6 @@
 -- The conditions that change most, with the noise beside the effect.
 select
-    c.dataset_id, c.perturbation_label, c.context_label, q.n_cells, q.n_significant,
+    c.dataset_id, c.perturbation, c.context_label, q.n_cells, q.n_significant,
     round(q.effect_norm, 2) as effect_norm,
     round(q.replicate_correlation, 2) as replicate_correlation
 from quality as q

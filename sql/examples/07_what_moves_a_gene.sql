@@ -7,7 +7,7 @@ with chosen as (
     order by count(*) desc, gene_id
     limit 1
 )
-select c.perturbation_label, c.context_label, g.gene_symbol, round(g.effect, 2) as effect, round(g.z, 1) as z
+select c.perturbation, c.context_label, g.gene_symbol, round(g.effect, 2) as effect, round(g.z, 1) as z
 from signature as g
 join chosen using (gene_id)
 join condition as c using (dataset_id, condition_id)

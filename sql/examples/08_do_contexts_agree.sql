@@ -2,7 +2,7 @@
 select
     a.dataset_id || ' / ' || a.context_label as here,
     b.dataset_id || ' / ' || b.context_label as there,
-    a.perturbation_label,
+    a.perturbation,
     count(*) as genes,
     round(corr(x.effect, y.effect), 3) as correlation
 from condition as a
@@ -11,5 +11,5 @@ join signature as x on x.dataset_id = a.dataset_id and x.condition_id = a.condit
 join signature as y on y.dataset_id = b.dataset_id and y.condition_id = b.condition_id and y.gene_id = x.gene_id
 where len(a.target_gene_ids) > 0 and not list_contains(a.target_gene_ids, x.gene_id)
 group by all
-order by correlation desc nulls last, perturbation_label, here, there
+order by correlation desc nulls last, perturbation, here, there
 limit 10

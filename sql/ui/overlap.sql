@@ -1,8 +1,7 @@
 -- Which perturbations do two datasets share, in which contexts, and how strong are they in each?
 with each as (
     select
-        c.dataset_id, c.perturbation_id, any_value(array_to_string(c.target_symbols, ' + ')) as symbols,
-        any_value(c.perturbation_label) as label, count(*) as n_conditions, sum(c.n_cells)::bigint as n_cells,
+        c.dataset_id, c.perturbation_id, any_value(c.perturbation) as perturbation, count(*) as n_conditions, sum(c.n_cells)::bigint as n_cells,
         count(*) filter (q.is_responder) as n_responders,
         string_agg(distinct c.context_label, ', ' order by c.context_label) as contexts
     from condition as c
@@ -11,7 +10,7 @@ with each as (
     group by c.dataset_id, c.perturbation_id
 )
 select
-    a.perturbation_id, coalesce(nullif(a.symbols, ''), a.label) as perturbation,
+    a.perturbation_id, a.perturbation,
     a.contexts as contexts_a, b.contexts as contexts_b, a.n_conditions as n_conditions_a,
     b.n_conditions as n_conditions_b, a.n_cells as n_cells_a, b.n_cells as n_cells_b,
     a.n_responders as n_responders_a, b.n_responders as n_responders_b

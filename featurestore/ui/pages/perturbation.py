@@ -219,8 +219,7 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
         if phenotypes.height
         else None,
     }
-    symbols = " + ".join(symbol for _, symbol in targets)
-    context["title"] = symbols or (context["compound"] or {}).get("name") or first["perturbation_label"]
+    context["title"] = first["perturbation"]
     if signatures.height:
         one = _chosen(asked, "a", signatures, 0)
         context |= {

@@ -27,7 +27,7 @@ def labels_of(labels, kind="crispri", compounds=None, **rules):
     if compounds is not None:
         frame = frame.with_columns(**compounds)
     section = ConditionSection(perturbation="x", context={"value": "K562"}, kind=kind, **rules)
-    return map_perturbations(frame, section)
+    return map_perturbations(frame, section, dataset="d")
 
 
 def targets(labels, **rules):
@@ -59,7 +59,7 @@ def test_adamson__only_the_named_plasmids_are_controls():
     table = labels_of(["62(mod)_pBA581", "3x_neg_ctrl_pMJ144-1", "Gal4-4(mod)_pBA582"], **ADAMSON).table
     assert table["is_control"].to_list() == [True, True, False]
     assert table["target_symbols"].to_list() == [[], [], []]
-    assert table["perturbation_id"].to_list() == ["control", "control", "label:Gal4-4(mod)"]
+    assert table["perturbation_id"].to_list() == ["control", "control", "label:d:Gal4-4(mod)"]
 
 
 def test_gears__order_and_control_components_make_no_difference():
@@ -73,7 +73,7 @@ def test_gears__order_and_control_components_make_no_difference():
 def test_gears__a_component_that_is_unknown_keeps_the_other():
     mapped = labels_of(["RHOXF2BB+SET", "SET+RHOXF2BB"], **GEARS)
     (one, other) = mapped.table["perturbation_id"]
-    assert one == other == "ENSG00000119335+label:RHOXF2BB"
+    assert one == other == "ENSG00000119335+label:d:RHOXF2BB"
     assert mapped.table["target_gene_ids"].to_list() == [[], []]
     assert ledger_of(mapped, "RHOXF2BB+SET") == [
         (None, "unmapped", "read as 'RHOXF2BB'"),
@@ -125,7 +125,7 @@ def test_norman__underscore_splits_only_known_symbols():
     table = mapped.table
     assert table["target_symbols"].list.sort().to_list() == [["KLF1", "SET"], ["KLF1", "SET"], ["SET"], [], [], []]
     assert table["is_control"].to_list() == [False, False, False, True, False, False]
-    assert table["perturbation_id"].to_list()[-1] == "label:chr1.10050_top_two_chr11"
+    assert table["perturbation_id"].to_list()[-1] == "label:d:chr1.10050_top_two_chr11"
     ((target, status, note),) = ledger_of(mapped, "chr1.10050_top_two_chr11")
     assert (target, status) == (None, "unmapped")
     assert note == "not split at '_': 'chr1.10050', 'two', 'chr11' not known"
@@ -212,11 +212,11 @@ def test_combination__has_one_id_whatever_the_order(components):
     labels = list(dict.fromkeys(["+".join(components), "+".join(shuffled)]))
     mapped = labels_of(labels, **GEARS)
     assert mapped.table["perturbation_id"].n_unique() == 1
-    assert set(mapped.ledger["original"]) == set(labels)
+    assert set(mapped.ledger.filter(pl.col("status") != "not_there")["original"]) == set(labels)
     assert mapped.table["is_control"].all() == (set(components) == {"ctrl"})
 
 
 def test_labels__every_one_is_in_the_ledger():
     labels = ["TP53", "TP53+MYC", "ctrl", "nan", "NOSUCHGENE9", "ctrl+ctrl"]
     mapped = labels_of(labels, **GEARS)
-    assert set(mapped.ledger["original"]) == set(labels)
+    assert set(mapped.ledger.filter(pl.col("status") != "not_there")["original"]) == set(labels)

@@ -33,13 +33,13 @@ UNSAID = {
     "lincs2020_trt_cp": {"dose"},  # as given, where the spec takes the one that was meant
     "lincs_gse92742": {"dose"},
     "perturbqa_k562": {"kind"},
-    "zhu_2026_cd4_t_de": {"kind", "context"},  # of the cells, the stimulus only
+    "zhu_2026_cd4_t": {"context"},  # of the cells, the stimulus only
+    "zhu_2026_cd4_t_de": {"kind", "context"},
     "op3_2023_pbmc_de": {"dose", "time"},
 }
 """What a file does not say of its conditions, and the shipped spec takes from the paper."""
 ASKED = {
     "vcc_2026_controls": {"perturbation", "kind", "controls"},  # controls only; guides are in another table
-    "zhu_2026_cd4_t": {"controls"},  # guides of no target
     "nourreddine_2026_kolf2": {"context"},
     "zhao_2021_glioblastoma": {"context"},
     **{f"sciplex{n}_triplets": {"perturbation", "kind", "controls"} for n in (2, 4)},  # text to be taken apart

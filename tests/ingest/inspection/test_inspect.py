@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from featurestore.cli import featurestore
 from featurestore.errors import SourceFormatError, SpecError
 from ingest import reference
+from ingest.harmonise.words import LOOKS_LIKE_CONTROL
 from ingest.inspection.columns import summarise
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.inspect import inspect_file
-from ingest.inspection.known import CONTROLS, LOOKS_LIKE_CONTROL
+from ingest.inspection.known import CONTROLS
 from ingest.inspection.labels import judge_labels
 from ingest.inspection.report import as_json
 from ingest.inspection.roles import guess_roles

@@ -1,0 +1,67 @@
+"""Words that stand in columns of perturbations for something else: cells that were not called, and reference cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def spelled(words: Iterable[str]) -> frozenset[str]:
+    """Return words in the spellings of tools: any sign between, lower case, capitals, titles, humps, sgRNA.
+
+    Examples
+    --------
+    >>> sorted(spelled(["no call"]))[:4]
+    ['NO CALL', 'NO-CALL', 'NO.CALL', 'NOCALL']
+    """
+    cased = {
+        form
+        for word in words
+        for form in (word, word.upper(), word.capitalize(), word.title(), word[:1] + word.title()[1:])
+    }
+    cased |= {re.sub(r"(?i)(s?)grna", r"\1gRNA", form) for form in cased}
+    return frozenset(form.replace(" ", sign) for form in cased for sign in (" ", "_", "-", ".", ""))
+
+
+ABSENT = frozenset({"", "nan", "NaN", "None", "NA", "-666", "<NA>"}) | spelled(["none", "null", "n/a"])
+"""Words for nothing: after another component of a combination, that there is no second one."""
+
+NOT_CALLED = spelled(
+    (
+        *("negative", "doublet", "doublets", "multiplet", "multiplets", "unassigned", "not assigned", "no assignment"),
+        *("unassignable", "unclassified", "unknown", "undetermined", "not determined", "ambiguous", "unsure"),
+        *("no guide", "no guides", "no sgrna", "no grna", "no protospacer", "no feature", "no barcode", "no hashtag"),
+        *("no call", "not called", "uncalled", "no perturbation", "no reads", "no reads found", "low quality"),
+        *(
+            "multiple",
+            "multi",
+            "multiple guides",
+            "multi guide",
+            "multiple sgrnas",
+            "multiple grnas",
+            "multi sgrna",
+            "multi grna",
+        ),
+    )
+)
+"""Words by which callers of guides and hashtags (HTODemux, MULTI-seq, Cell Ranger, Vireo) say that they called none.
+
+None of them is a gene, nor a name that one ever had.
+"""
+
+UNASSIGNED = ABSENT | NOT_CALLED | {"*", "rest"}
+"""Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control.
+
+``rest`` is scanpy's word for all other cells, and no way of writing REST.
+"""
+
+LOOKS_LIKE_CONTROL = re.compile(
+    r"non.?target|neg.?(?:ctrl|control)|safe.?harbou?r|intergenic|no.?target|luciferase|"
+    r"(?:^|[^a-z])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|unperturbed|pbs|lacz|rosa26|aavs1)(?![a-z])"
+    r"|^ntc?[-_. ]?\d*$",
+    re.IGNORECASE,
+)
+"""Labels that a human should look at, as they may be controls too; never taken for controls."""
+
+UNEXPRESSED = re.compile(r"OR\d{1,2}[A-Z]{1,2}\d{1,3}[A-Z]?")
+"""Olfactory receptors, of which guide libraries take some for controls."""

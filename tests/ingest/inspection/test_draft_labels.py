@@ -1,0 +1,136 @@
+"""Labels that are no perturbation, guides, doses and times: a draft ingests them as what they are, or asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from featurestore.errors import MissingControlError, SpecError
+from featurestore.features.perturbations import match_conditions
+from featurestore.warehouse import Warehouse
+from ingest.commands.left_open import left_open
+from ingest.harmonise.genes import map_targets
+from ingest.harmonise.words import NOT_CALLED
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
+from ingest.layouts import write_h5ad
+from ingest.pipeline import ingest_dataset
+
+GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "SET", "CEBPE", "JAK2"]
+EACH = 6
+
+
+def screen(path, labels, column="gene", line="K562", each=EACH, **columns):
+    """Write cells of some labels, so many of each; further columns have a value for each label."""
+    n = each * len(labels)
+    rows = {name: np.repeat(values, each).tolist() for name, values in columns.items()}
+    table = pl.DataFrame(
+        {
+            "index": [f"CELL{at}-1" for at in range(n)],
+            column: [label for label in labels for _ in range(each)],
+            "cell_line": [line] * n,
+            **rows,
+        },
+        strict=False,
+    )
+    counts = np.random.default_rng(3).poisson(4.0, (n, len(GENES))).astype(np.float32)
+    return write_h5ad(path, counts, table, pl.DataFrame({"index": GENES}))
+
+
+def drafted(path):
+    return draft_spec(inspect_file(path), path.parent)
+
+
+def ingested(folder, draft, name="draft"):
+    spec = folder / f"{name}.toml"
+    spec.write_text(draft if isinstance(draft, str) else draft.text)
+    return ingest_dataset(spec, folder / "warehouse")
+
+
+def test_not_called__no_word_for_it_is_a_gene():
+    found = map_targets(sorted(NOT_CALLED)).table
+    assert found.filter(pl.col("candidates").list.len() > 0)["original"].to_list() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("Negative", "Doublet", "unassigned"),
+        ("negative", "doublet", "Unknown"),
+        ("Multiplet", "Unassigned"),
+        ("No guide", "Multiple guides"),
+        ("no_guide", "multiple_sgRNAs"),
+        ("NO_CALL", "ambiguous"),
+        ("unsure", "no_reads_found"),
+        ("not-called", "multi-guide"),
+        ("None", "NA"),
+        ("rest", "Low quality"),
+    ],
+)
+def test_not_called__is_rejected_and_counted(words, tmp_path):
+    draft = drafted(screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC", *words]))
+    assert draft.missing == ()
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, n_cells from condition order by 1").rows()
+        rejected = store.frame("select label, n_cells from rejected order by 1").rows()
+    assert found == [("MYC", EACH), ("STAT1", EACH), ("control", EACH)]
+    assert rejected == [(word, EACH) for word in sorted(words)]
+
+
+def test_not_called__is_a_control_where_the_spec_says_so(tmp_path):
+    draft = drafted(screen(tmp_path / "a.h5ad", ["negative", "STAT1", "MYC"]))
+    assert draft.missing == ("condition.controls",)
+    ingested(tmp_path, draft.text.replace("# FILL IN: ", ""))
+    with Warehouse(tmp_path / "warehouse") as store:
+        labels = store.frame("select perturbation, perturbation_label from condition where is_control").rows()
+        assert labels == [("control", "negative")]
+
+
+def test_label_without_a_gene__is_of_its_dataset_alone(tmp_path):
+    for name, line in (("one", "K562"), ("two", "A549")):
+        draft = drafted(screen(tmp_path / f"{name}.h5ad", ["non-targeting", "STAT1", "MYC", "locus_7"], line=line))
+        ingested(tmp_path, draft, name)
+    with Warehouse(tmp_path / "warehouse") as store:
+        ids = store.frame("select perturbation_id from condition where perturbation = 'locus_7' order by 1")
+        conditions = store.frame("select * from condition where not is_control order by condition_id")
+    assert ids["perturbation_id"].to_list() == ["label:one:locus_7", "label:two:locus_7"]
+    here, there = (conditions.filter(dataset_id=name) for name in ("one", "two"))
+    matches = match_conditions(here, there)
+    assert here["perturbation"].gather(matches["row"]).to_list() == ["MYC", "STAT1"]
+
+
+def test_further_controls__beside_a_known_one_are_suspects(tmp_path):
+    further = ["neg_ctrl_1", "safe-harbor_2", "intergenic-3", "AAVS1", "OR1A1"]
+    draft = drafted(screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC", "JAK2", *further]))
+    assert draft.missing == ()
+    assert "condition.controls" in draft.doubtful
+    told = " ".join(draft.text.replace("#   ", "").split())
+    assert (
+        "may be controls too, and are conditions unless they are added: 'intergenic-3' (6 rows), 'neg_ctrl_1'" in told
+    )
+    assert "genes that libraries take for controls, here conditions: 'AAVS1' (6 rows), 'OR1A1' (6 rows)" in told
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, draft))
+    assert lines[0].startswith("  3 labels look like controls and are conditions: 'neg_ctrl_1', 'safe-harbor_2', ")
+
+
+def test_control_of_the_spec__that_no_row_has_is_said(tmp_path):
+    draft = drafted(screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC"]))
+    text = draft.text.replace('controls = ["non-targeting"]', 'controls = ["non-targeting", "safe-targeting"]')
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, text))
+    assert lines == ["  no row has the control label 'safe-targeting' that the spec names"]
+
+
+def test_missing_label__as_control_is_asked_for_and_named(tmp_path):
+    path = screen(tmp_path / "a.h5ad", [None, "STAT1", "MYC"])
+    draft = drafted(path)
+    assert draft.missing == ("condition.control_where",)
+    with pytest.raises(SpecError, match='control_where = "gene is null"'):
+        ingested(tmp_path, draft)
+    with pytest.raises(MissingControlError, match='set control_where = "gene is null" under'):
+        ingested(tmp_path, draft.text.replace("# FILL IN: control_where = ", "controls = ['NT'] #"))
+    ingested(tmp_path, draft.text.replace("# FILL IN: ", ""))
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, is_control, n_cells from condition order by 1").rows()
+    assert found == [("MYC", False, EACH), ("STAT1", False, EACH), ("control", True, EACH)]
