@@ -50,6 +50,7 @@ def average_block(
     known = _known_elsewhere(sources, measured)
     rows, fitted = _Sums(measured.rows.height), _Sums(known.height)
     used, found, likeness, reasons = [], [], [], []
+    shrunk: list[dict[str, Any]] = []
     for source in sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
         matrix = read_source(warehouse, feature, source)
@@ -57,7 +58,8 @@ def average_block(
             reasons.append(matrix)
             continue
         likeness.append(check_lookalikes(source, matrix, measured, allow))
-        values, genes = chosen_effects(feature, source, matrix, measured)
+        values, genes, said = chosen_effects(feature, source, matrix, measured)
+        shrunk += said.values()
         every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
         matches = without_own(source, measured.rows, every)
         elsewhere.add(source, matrix, matches)
@@ -68,7 +70,7 @@ def average_block(
             fitted.add(values, genes, outside, _cells(feature, source))
         used.append(source)
         found.append(matches)
-    facts = _facts(feature, used or sources)
+    facts = _facts(feature, used or sources) | ({"shrunk": shrunk} if shrunk else {})
     if not used:
         return skipped(facts, measured.rows.height, reasons[0])
     matched, genes = rows.mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from featurestore.errors import FeatureError
 from featurestore.features.block import Block, make_block, skipped, source_facts
 from featurestore.features.kinds import ExternalEffects, ResponseFeature, SignatureFeature
 from featurestore.features.lookalike import check_lookalikes
-from featurestore.features.matrix import SignatureMatrix, signature_matrix
+from featurestore.features.matrix import SignatureMatrix, signature_matrix, standard_errors
 from featurestore.features.perturbations import match_conditions, match_keys
-from featurestore.features.signature import mean_of_matches, pick_genes, shrunk
+from featurestore.features.shrinkage import by_cells, empirical_bayes
+from featurestore.features.signature import mean_of_matches, pick_genes
 
 if TYPE_CHECKING:
     from featurestore.features.elsewhere import Elsewhere, Measured
@@ -51,7 +53,8 @@ def signature_block(
         return skipped(facts, n_rows, matrix)
     likeness = check_lookalikes(source, matrix, measured, allow)
     elsewhere.add(source, matrix, matches)
-    values, genes = chosen_effects(feature, source, matrix, measured)
+    values, genes, said = chosen_effects(feature, source, matrix, measured)
+    facts |= said
     matched = mean_of_matches(values, matches, n_rows)
     return make_block(facts, matches, values, matched, genes, components=feature.components, likeness=[likeness])
 
@@ -73,7 +76,8 @@ def response_block(
     if isinstance(matrix, str):
         return skipped(facts, n_rows, matrix)
     likeness = check_lookalikes(source, matrix, measured, allow)
-    values, genes = chosen_effects(feature, source, matrix, measured)
+    values, genes, said = chosen_effects(feature, source, matrix, measured)
+    facts |= said
     responses = np.ascontiguousarray(values.T)
     matches = match_keys(measured.rows, genes["gene_id"].to_list(), feature.combination)
     names = source.conditions.select(gene_id=pl.lit(None, pl.String()), suffix="condition_id")
@@ -82,9 +86,14 @@ def response_block(
 
 
 def read_source(warehouse: Warehouse, feature: ExternalEffects, source: Source) -> SignatureMatrix | str:
-    """Read a source's effects; the reason in words where a source that was searched for has none of the kind."""
+    """Read a source's effects, and standard errors where they are needed.
+
+    The reason in words where a source that was searched for has none of them.
+    """
+    wanted = (warehouse, source.dataset_id, source.conditions["condition_id"], source.effect_kind)
     try:
-        return signature_matrix(warehouse, source.dataset_id, source.conditions["condition_id"], source.effect_kind)
+        matrix = signature_matrix(*wanted)
+        return matrix if feature.shrink is None else replace(matrix, errors=standard_errors(*wanted))
     except FeatureError as error:
         if feature.datasets is not None:
             raise
@@ -93,9 +102,24 @@ def read_source(warehouse: Warehouse, feature: ExternalEffects, source: Source) 
 
 def chosen_effects(
     feature: ExternalEffects, source: Source, matrix: SignatureMatrix, measured: Measured
-) -> tuple[Any, pl.DataFrame]:
-    """Return the effects of the genes that a feature asks for, shrunk as it asks, and those genes."""
+) -> tuple[Any, pl.DataFrame, dict[str, Any]]:
+    """Return the effects of the genes that a feature asks for, shrunk as it asks, those genes, and facts on shrinking.
+
+    What effects are shrunk by is fitted to all conditions and genes of the source: to other experiments alone.
+    """
     picked = pick_genes(matrix.values, matrix.genes, feature.genes, measured.genes)
-    everything = len(picked) == matrix.values.shape[1]
-    values = matrix.values if everything else matrix.values[:, picked]
-    return shrunk(values, source.conditions["n_cells"], feature.shrinkage), matrix.genes[picked]
+    values, said = matrix.values, {}
+    if matrix.errors is not None:
+        values = empirical_bayes(matrix.values, matrix.errors)
+        said = {"shrunk": _shrunk(matrix.values, values)}
+    values = values if len(picked) == values.shape[1] else values[:, picked]
+    if feature.shrinkage is not None:
+        values = by_cells(values, source.conditions["n_cells"], feature.shrinkage)
+    return values, matrix.genes[picked], said
+
+
+def _shrunk(before: Any, after: Any) -> dict[str, Any]:
+    """Say what shrinking left of the effects: the share of their squares, and how many became missing."""
+    total, left = (float(np.nansum(values.astype(np.float64) ** 2)) for values in (before, after))
+    n_lost = int(np.isfinite(before).sum() - np.isfinite(after).sum())
+    return {"share_of_squares_left": left / total if total > 0 else None, "n_without_standard_error": n_lost}

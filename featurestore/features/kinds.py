@@ -111,6 +111,8 @@ class ExternalEffects(External):
         Every measured gene, those that the target measures too, the k most variable of the source, or named ones.
     shrinkage
         Cells at which an effect counts half: it is multiplied by ``n / (n + shrinkage)``. Unit: cells.
+    shrink
+        ``empirical_bayes`` shrinks effects by their standard errors, under a prior fitted to the source's conditions.
     questions
         Where rows are pairs: what to ask of the sources' calls, ``changed``, ``direction`` or both; the target's
         question by default. Effects of other kinds are taken as they are.
@@ -119,7 +121,14 @@ class ExternalEffects(External):
     effect_kind: EffectKind | None = None
     genes: Genes = "measured"
     shrinkage: Annotated[float, Field(gt=0)] | None = None
+    shrink: Literal["empirical_bayes"] | None = None
     questions: Annotated[list[Question], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _shrinks_once(self) -> Self:
+        if self.shrinkage is not None and self.shrink is not None:
+            raise ValueError("effects are shrunk once: give 'shrinkage' (by cells) or 'shrink' (by standard errors)")
+        return self
 
 
 class SignatureFeature(ExternalEffects):

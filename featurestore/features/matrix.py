@@ -41,12 +41,15 @@ class SignatureMatrix:
         gene_id and gene_symbol of each column.
     effect_kind
         Scale of the values.
+    errors
+        Their standard errors, where they were asked for; NaN where a pair has none.
     """
 
     values: npt.NDArray[np.float32]
     conditions: pl.DataFrame
     genes: pl.DataFrame
     effect_kind: str
+    errors: npt.NDArray[np.float32] | None = None
 
 
 def signature_matrix(
@@ -62,6 +65,36 @@ def signature_matrix(
         The dataset has none of the conditions, or no effect of that kind.
     """
     warehouse.snapshot.release_of(dataset_id)
+    conditions, genes, values = _read(warehouse, dataset_id, condition_ids, effect_kind, "effect")
+    if conditions.height and np.isnan(values).all():
+        raise _no_such_effect(warehouse, dataset_id, effect_kind)
+    return SignatureMatrix(values, conditions, genes, effect_kind)
+
+
+def standard_errors(
+    warehouse: Warehouse, dataset_id: str, condition_ids: Sequence[str] | pl.Series, effect_kind: str
+) -> npt.NDArray[np.float32]:
+    """Read how unsure the effects of :func:`signature_matrix` are, in the same order; NaN where that is unknown.
+
+    Raises
+    ------
+    FeatureError
+        It is unknown for all of them.
+    """
+    values = _read(warehouse, dataset_id, condition_ids, effect_kind, "standard_error")[2]
+    if np.isnan(values).all():
+        raise FeatureError(
+            f"The {effect_kind} of '{dataset_id}' have no standard errors, so they cannot be shrunk by them.",
+            where='shrink = "empirical_bayes"',
+            do="set shrinkage, which goes by numbers of cells, or leave the effects as they are",
+        )
+    return values
+
+
+def _read(
+    warehouse: Warehouse, dataset_id: str, condition_ids: Sequence[str] | pl.Series, effect_kind: str, column: str
+) -> tuple[pl.DataFrame, pl.DataFrame, npt.NDArray[np.float32]]:
+    """Return conditions and genes, and one column of the signatures, shape (conditions, genes)."""
     conditions = pl.DataFrame({"condition_id": condition_ids}, schema={"condition_id": pl.String()})
     genes = _frame(warehouse, _GENES, dataset_id).with_row_index("column")
     known = _frame(warehouse, _CONDITIONS, dataset_id)
@@ -72,7 +105,7 @@ def signature_matrix(
     values = np.full((conditions.height, genes.height), np.nan, dtype=np.float32)
     row_of = _positions(rows["condition_index"], rows["row"])
     column_of = _positions(genes["gene_index"], genes["column"])
-    if not fill_from_tiles(_files(warehouse, dataset_id), effect_kind, row_of, column_of, values):
+    if not fill_from_tiles(_files(warehouse, dataset_id), effect_kind, row_of, column_of, values, column):
         query = sql_files("features")["effects"]
         parameters = {
             "dataset_id": dataset_id,
@@ -81,11 +114,10 @@ def signature_matrix(
         }
         with warehouse.cursor([dataset_id]) as cursor:
             for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
-                condition, gene, effect = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
-                values[row_of[condition], column_of[gene]] = effect
-    if rows.height and np.isnan(values).all():
-        raise _no_such_effect(warehouse, dataset_id, effect_kind)
-    return SignatureMatrix(values, conditions, genes.drop("column", "gene_index"), effect_kind)
+                wanted = ("condition_index", "gene_index", column)
+                condition, gene, value = (batch.column(name).to_numpy(zero_copy_only=False) for name in wanted)
+                values[row_of[condition], column_of[gene]] = value
+    return conditions, genes.drop("column", "gene_index"), values
 
 
 def _files(warehouse: Warehouse, dataset_id: str) -> list[Path]:

@@ -93,26 +93,6 @@ def _weighted_mean(
     return mean
 
 
-def shrunk(values: npt.NDArray[np.float32], n_cells: pl.Series, half: float | None) -> npt.NDArray[np.float32]:
-    """Shrink effects of few cells towards none, ``n / (n + half)``; an unknown number counts as the median.
-
-    Parameters
-    ----------
-    values
-        Effects, shape (conditions, genes).
-    n_cells
-        Cells behind each condition.
-    half
-        Cells at which an effect counts half; None leaves all as they are.
-    """
-    if half is None:
-        return values
-    n = n_cells.cast(pl.Float64()).to_numpy()
-    n = np.where(np.isnan(n), np.nanmedian(n) if np.isfinite(n).any() else np.inf, n)
-    factor = np.where(np.isinf(n), 1.0, n / (np.where(np.isinf(n), 0.0, n) + half))
-    return np.asarray(values * factor[:, None], dtype=np.float32)
-
-
 def pick_genes(
     values: npt.NDArray[np.float32], genes: pl.DataFrame, choice: Genes, shared: pl.DataFrame | None = None
 ) -> npt.NDArray[np.intp]:

@@ -37,9 +37,14 @@ class _Tile:
 
 
 def fill_from_tiles(
-    files: Sequence[Path], effect_kind: str, row_of: Positions, column_of: Positions, values: npt.NDArray[np.float32]
+    files: Sequence[Path],
+    effect_kind: str,
+    row_of: Positions,
+    column_of: Positions,
+    values: npt.NDArray[np.float32],
+    column: str = "effect",
 ) -> bool:
-    """Fill a matrix with effects of one kind.
+    """Fill a matrix with effects of one kind, or with another column of theirs.
 
     Parameters
     ----------
@@ -51,6 +56,8 @@ def fill_from_tiles(
         Row by condition_index and column by gene_index, -1 for none.
     values
         What is filled, in place. Shape (rows, columns).
+    column
+        The column of the table.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def fill_from_tiles(
         path, metadata, tiles = share
         with pq.ParquetFile(path, metadata=metadata, pre_buffer=True) as file:
             for tile in tiles:
-                _fill(file, tile, row_of, column_of, values)
+                _fill(file, tile, row_of, column_of, values, column)
 
     n = _THREADS * _SHARES
     shares = [(path, metadata, tiles[k::n]) for path, metadata, tiles in read for k in range(min(n, len(tiles)))]
@@ -100,13 +107,18 @@ def _tiles(metadata: Any, effect_kind: str, wanted: Positions) -> Iterator[_Tile
 
 
 def _fill(
-    file: pq.ParquetFile, tile: _Tile, row_of: Positions, column_of: Positions, values: npt.NDArray[np.float32]
+    file: pq.ParquetFile,
+    tile: _Tile,
+    row_of: Positions,
+    column_of: Positions,
+    values: npt.NDArray[np.float32],
+    column: str,
 ) -> None:
     first, last = tile.conditions
     is_whole = last - first + 1 == tile.n_conditions
-    names = ["effect"] if is_whole else ["condition_index", "effect"]
+    names = [column] if is_whole else ["condition_index", column]
     table = file.read_row_group(tile.number, columns=names, use_threads=False)
-    effects = table.column("effect").to_numpy().reshape(tile.n_conditions, -1)
+    effects = table.column(column).to_numpy().reshape(tile.n_conditions, -1)
     numbers = np.arange(first, last + 1)
     if not is_whole:
         numbers = table.column("condition_index").to_numpy()[:: effects.shape[1]]

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import PCA
 
 from featurestore.features import signature
-from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes, shrunk
+from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes
 
 
 def pairs(*given):
@@ -27,13 +27,6 @@ def test_mean_of_matches__weighs_conditions_and_adds_up_parts():
     values = np.array([[1.0, 2.0], [4.0, np.nan], [10.0, 5.0]], dtype=np.float32)
     matches = pairs((1, 0), (1, 1), (1, 2)).with_columns(part=pl.Series([0, 0, 1]), weight=pl.Series([1.0, 2.0, 7.0]))
     np.testing.assert_allclose(mean_of_matches(values, matches, 2), [[np.nan, np.nan], [3.0 + 10.0, 2.0 + 5.0]])
-
-
-def test_shrunk__halves_an_effect_at_so_many_cells():
-    values = np.ones((3, 2), dtype=np.float32)
-    np.testing.assert_allclose(shrunk(values, pl.Series([10, 30, None]), 10)[:, 0], [0.5, 0.75, 2 / 3])
-    np.testing.assert_array_equal(shrunk(values, pl.Series([None] * 3, dtype=pl.Int64), 10), values)
-    assert shrunk(values, pl.Series([1, 1, 1]), None) is values
 
 
 @given(arrays(np.float32, (4, 3), elements=st.floats(-9, 9, width=16)), st.permutations(range(4)))
