@@ -79,7 +79,10 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("files", [relative(found.path, folder)], f"told by its content: {found.format}")
     if found.table is not None and "format" in found.table:
         lines.set("format", found.table["format"])
-    if found.genes_in is not None:
+    if found.is_orientation_doubtful:
+        told = "both lines and columns are named like genes; the longer side is taken"
+        lines.set("genes_in", found.genes_in, told, is_doubtful=True)
+    elif found.genes_in is not None:
         lines.set("genes_in", found.genes_in, "the first column holds the genes")
     if found.matrix is not None:
         lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")

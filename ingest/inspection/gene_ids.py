@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
 
 from ingest.harmonise.genes import best_release, detect_kind, map_genes
+from ingest.inspection.known import CONTROLS, LOOKS_LIKE_CONTROL
 from ingest.reader import INDEX
 
 ORDER = ("ensembl", "hgnc", "symbol_ensembl", "entrez", "symbol_entrez", "symbol")
@@ -15,6 +17,9 @@ MOUSE = frozenset({"mouse_ensembl", "mouse_symbol"})
 CLOSE = 0.02
 """How much less of a list may be mapped for a better notation to be preferred."""
 LEAST_MAPPED = 0.5
+CHANGED = ["suffix_flagged", "case_folded"]
+NUMBERED = re.compile(r"[-_. ]?(?:rep|r)?\d+$", re.IGNORECASE)
+"""What numbers samples of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,9 @@ class GeneColumn:
     """A column that may identify genes.
 
     ``mapped`` is the part of it, but for genes of a second species, that is mapped to a gene; ``n_repeated`` counts
-    values beyond the first of their kind, ``n_second`` genes of a second species.
+    values beyond the first of their kind, ``n_second`` genes of a second species, ``n_controls`` labels that look like
+    controls; ``are_changed`` tells whether half of the genes are genes only in another case or without a number at
+    their end, or come again.
     """
 
     name: str
@@ -31,6 +38,8 @@ class GeneColumn:
     mapped: float
     n_repeated: int
     n_second: int = 0
+    n_controls: int = 0
+    are_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,21 @@ def _judge(column: pl.Series) -> GeneColumn:
     mapped = 1 - table["gene_id"].null_count() / max(table.height, 1)
     repeated = text.drop_nulls()
     n_repeated = repeated.len() - repeated.n_unique()
-    return GeneColumn(column.name, detected.kind, detected.evidence, mapped, n_repeated, int(is_second.sum()))
+    return GeneColumn(
+        column.name,
+        detected.kind,
+        detected.evidence,
+        mapped,
+        n_repeated,
+        n_second=int(is_second.sum()),
+        n_controls=sum(map(_is_control, table.filter(pl.col("gene_id").is_null())["original"].drop_nulls())),
+        are_changed=2 * (n_repeated + table["status"].is_in(CHANGED).sum()) >= mapped * table.height > 0,
+    )
+
+
+def _is_control(name: str) -> bool:
+    """Say whether a name is that of a control, or of one of several."""
+    return bool(LOOKS_LIKE_CONTROL.search(name)) or NUMBERED.sub("", name) in CONTROLS
 
 
 def _place(column: GeneColumn) -> int:

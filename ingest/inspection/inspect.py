@@ -7,6 +7,7 @@ seconds and little memory.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from ingest.inspection.gene_ids import GeneIds, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
-from ingest.inspection.known import POPULATION
+from ingest.inspection.known import NUMBERED_SAMPLE, POPULATION
 from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.listed import inspect_listed
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
@@ -63,13 +64,32 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     if listed is not None:
         return listed
     first = _inspect(path, matrix)
-    if first.format.startswith(TABLES) and first.genes.id is None:
-        turned = _inspect(path, matrix, "lines")
-        return turned if turned.genes.id is not None else first
+    if first.format.startswith(TABLES):
+        first = _oriented(first, _inspect(path, matrix, "lines"))
+        if first.genes_in == "lines":
+            return first
     if matrix is not None or first.values.kind == "counts":
         return first
     others = (_inspect(path, name) for name in first.matrices[1:])
     return next((other for other in others if other.values.kind == "counts"), first)
+
+
+def _oriented(wide: Inspection, turned: Inspection) -> Inspection:
+    """Say whether the columns of a table are the genes, or its lines.
+
+    Samples may be named after their targets, so that both are: then controls are among the samples, or samples are
+    numbered or come again. Where neither is so, the longer side is taken, in doubt.
+    """
+    columns, lines = wide.genes.id, turned.genes.id
+    if columns is None or lines is None:
+        return wide if lines is None else turned
+    if (columns.n_controls > 0) != (lines.n_controls > 0):
+        return turned if columns.n_controls else wide
+    if columns.are_changed != lines.are_changed:
+        return turned if columns.are_changed else wide
+    if turned.n_genes > wide.n_genes:
+        return replace(turned, is_orientation_doubtful=True)
+    return replace(wide, genes_in="columns", is_orientation_doubtful=True)
 
 
 def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Inspection:
@@ -166,11 +186,18 @@ class _Look:
     def _look_into_keys(self) -> None:
         """Read the targets out of the rows' keys, where those are the names of populations."""
         keys = self.columns.get(INDEX)
-        if keys is None or not keys.labels["label"].head(MOST_LABELS).str.contains(POPULATION).all():
+        if keys is None:
             return
-        self.extract = {INDEX: POPULATION}
-        found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
-        self._add(found.struct.unnest())
+        labels = keys.labels["label"].head(MOST_LABELS)
+        for pattern in (POPULATION, NUMBERED_SAMPLE):
+            if not labels.str.contains(pattern).all():
+                continue
+            found = self.reader.rows([INDEX])[INDEX].str.extract_groups(pattern).struct.unnest()
+            target = summarise(found["target"])
+            if pattern == POPULATION or (target.controls and target.gene_share > 0):
+                self.extract = {INDEX: pattern}
+                self._add(found)
+                return
 
     def _look_at_guides(self) -> None:
         """Take the guides that Cell Ranger called for what was done, or those that have enough counts of their own."""

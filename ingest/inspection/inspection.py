@@ -43,6 +43,8 @@ class Inspection:
         Patterns that read further columns out of columns, where labels are part of a name.
     genes_in
         Of a table, ``lines`` where its lines are genes.
+    is_orientation_doubtful
+        Whether both its lines and its columns are named like genes, and nothing tells which are.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
     table
@@ -76,6 +78,7 @@ class Inspection:
     is_measured: bool = False
     extract: dict[str, str] = field(default_factory=dict)
     genes_in: str | None = None
+    is_orientation_doubtful: bool = False
     row_table: Beside | None = None
     gene_table: Beside | None = None
     table: dict[str, str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse
 
-from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock, Peeking, Reader
+from ingest.reader import INDEX, Block, CscBlock, CsrBlock, DenseBlock, Peeking, Reader
 
 SAMPLE_BYTES = 32 * 2**20
 """How much of a matrix is looked at, decompressed. Unit: bytes."""
@@ -34,6 +35,8 @@ class Sample:
         Missing values are NaN, and stored.
     genes
         The gene table; its beginning where a reader can only peek.
+    keys
+        Reads the keys of the rows.
     has_whole_rows, has_whole_genes
         Whether the rows have all of their values, and the genes all of theirs.
     """
@@ -42,6 +45,7 @@ class Sample:
     genes: pl.DataFrame
     has_whole_rows: bool
     has_whole_genes: bool
+    keys: Callable[[], pl.Series] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -62,13 +66,17 @@ class Sample:
 
 def take_sample(reader: Reader) -> Sample:
     """Look at the beginning of a matrix."""
+
+    def keys() -> pl.Series:
+        return reader.rows([INDEX])[INDEX]
+
     if isinstance(reader, Peeking):
         peek = reader.peek(SAMPLE_VALUES)
         matrix = _joined([peek.block], reader)
         by_gene = isinstance(peek.block, CscBlock)
         is_all = matrix.shape == (reader.n_rows, reader.n_genes)
         by_row = peek.is_whole and not by_gene
-        return Sample(matrix, peek.genes, by_row or is_all, (peek.is_whole and by_gene) or is_all)
+        return Sample(matrix, peek.genes, by_row or is_all, (peek.is_whole and by_gene) or is_all, keys)
     genes = reader.genes()
     blocks: list[Block] = []
     n_bytes, deadline = 0, time.monotonic() + SAMPLE_SECONDS
@@ -80,7 +88,7 @@ def take_sample(reader: Reader) -> Sample:
     matrix = _joined(blocks, reader)
     is_all = matrix.shape == (reader.n_rows, reader.n_genes)
     by_gene = any(isinstance(block, CscBlock) for block in blocks)
-    return Sample(matrix, genes, not by_gene or is_all, by_gene or is_all)
+    return Sample(matrix, genes, not by_gene or is_all, by_gene or is_all, keys)
 
 
 def _joined(blocks: list[Block], reader: Reader) -> Csr:

@@ -12,6 +12,7 @@ import polars as pl
 
 from ingest.inspection.known import VALUE_WORDS
 from ingest.inspection.sample import Csr, Sample
+from ingest.reader import INDEX
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.spec import DatasetSection
 
@@ -26,6 +27,8 @@ NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 WHOLE = 1e-3
 """How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
 FEWEST_ROWS = 8
+FEW = 0.01
+"""Part of the values below which those below 0 are stray ones among others that are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Facts:
     n_values: int
     n_stored: int
     n_undefined: int
+    n_below: int
     smallest: float
     largest: float
     whole_share: float
@@ -115,6 +119,7 @@ def _facts(matrix: Csr) -> Facts:
         n_values=rows * genes,
         n_stored=stored.size,
         n_undefined=stored.size - defined.size,
+        n_below=int((defined < 0).sum()),
         smallest=min(low, 0.0) if has_zero else low,
         largest=max(high, 0.0) if has_zero else high,
         whole_share=whole,
@@ -138,11 +143,25 @@ def _relative(facts: Facts, sample: Sample, word: str | None) -> tuple[str | Non
         return VALUE_WORDS[word], 0.8, f"values below 0, and the name says '{word}'"
     if _is_l1000(sample.genes):
         return "moderated_z", 0.7, "values below 0, for the genes of L1000"
+    if facts.whole_share == 1 or facts.n_below < FEW * facts.n_stored:
+        return None, 0.0, _stray(facts, sample)
     mean, deviation = _moments(sample)
     if abs(mean) < NEAR_ZERO and NEAR_ONE[0] < deviation < NEAR_ONE[1]:
         told = f"genes have a mean of {mean:.2f} and a standard deviation of {deviation:.2f} (medians)"
         return "zscore", 0.6, told
     return "log2_fold_change", 0.3, "values below 0: some difference; which, the file does not say"
+
+
+def _stray(facts: Facts, sample: Sample) -> str:
+    """Say where the first of few values below 0 is, and what the others are."""
+    entries = sample.matrix.tocoo()
+    at = int(np.flatnonzero(entries.data < 0)[0])
+    row, gene = (int(axis[at]) for axis in entries.coords)
+    key = sample.keys()[row] if sample.keys is not None else f"{row + 1:,}"
+    place = f"{entries.data[at]:.4g} at row {key}, gene {sample.genes[INDEX][gene]}"
+    verb = "is" if facts.n_below == 1 else "are"
+    others = "counts" if facts.whole_share == 1 else "not"
+    return f"{facts.n_below:,} of {facts.n_values:,} values {verb} below 0 ({place}); the others are {others}"
 
 
 def _positive(

@@ -35,6 +35,28 @@ MOST_EMPTY = 1000
 """How many empty lines may follow one another."""
 MISSING = frozenset({b"", b"NA", b"na", b"N/A", b"NaN", b"nan", b"NULL", b"null", b"None"})
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
+DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+POINT, COMMA = b".", b","
+COUNTERS = (b"N_", b"__")
+"""What the names of HTSeq's and STAR's counters of reads outside genes begin with."""
+KEY_NAMES = frozenset(
+    {"gene", "genes", "gene_id", "geneid", "gene id", "gene_name", "gene_symbol", "symbol", "id", "name", "index"}
+    | {
+        "ensembl",
+        "ensembl_id",
+        "ensembl_gene_id",
+        "entrez",
+        "entrez_id",
+        "feature",
+        "feature_id",
+        "target",
+        "target_id",
+    }
+    | {"sample", "samples", "sample_id", "cell", "cells", "cell_id", "barcode", "run", "well", "x", "row", "rows"}
+)
+"""What a header calls the keys of lines; before a number, anything else is taken for a key."""
 NOT_TABLES = (b"#1.2", b"#1.3", b"%%MatrixMarket")
 
 
@@ -54,6 +76,8 @@ class Delimited:
         Whether the fields of a column, as far as looked at, are numbers. The first column, the key, never counts as.
     n_before
         Lines before the data.
+    decimal
+        What its numbers are written with: a point, or a comma.
     """
 
     path: Path
@@ -61,6 +85,7 @@ class Delimited:
     names: list[str]
     is_number: list[bool]
     n_before: int
+    decimal: bytes = POINT
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Give the lines of the data and their numbers in the file."""
@@ -126,20 +151,24 @@ class Delimited:
             A field is no number.
         """
         if columns and places is not None and b'"' not in line:
-            values = _all_numbers(self.fields(number, line, len(self.names) - len(columns))[-1], self.separator)
+            last = self.fields(number, line, len(self.names) - len(columns))[-1]
+            plain = last if self.separator == COMMA else last.replace(self.decimal, POINT)
+            values = _all_numbers(plain, self.separator)
             if values is not None and len(values) == len(columns):
                 return values[places]
         fields = self.fields(number, line)
         try:
-            return np.array([math.nan if fields[c] in MISSING else _number(fields[c]) for c in columns])
+            return np.array([math.nan if fields[c] in MISSING else _number(fields[c], self.decimal) for c in columns])
         except ValueError:
-            column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c]))
+            column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c], self.decimal))
         raise SourceFormatError(
             "a field is not a number",
             where=f"line {number} of {self.path}, column '{self.names[column]}'",
             expected="a number, as in the lines before",
             got=repr(decode(fields[column])),
-            do="if the column describes the lines, name it in 'columns' under [rows] or [genes]",
+            do="write numbers without separators of thousands, and with decimal points"
+            if COMMA in fields[column]
+            else "if the column describes the lines, name it in 'columns' under [rows] or [genes]",
         )
 
 
@@ -154,13 +183,19 @@ def read_header(path: Path) -> Delimited:
     with telling_damage(path, "the header"), open_text(path) as file:
         head = [line.rstrip(b"\r\n") for line in islice(text_lines(file, path), LOOKED_AT)]
     head[:1] = [line.removeprefix(BYTE_ORDER_MARK) for line in head[:1]]
-    for separator in SEPARATORS:
-        at, n_fields = _find_header(head, separator)
+    found = {separator: _find_header(head, separator) for separator in SEPARATORS}
+    for separator in sorted(found, key=lambda separator: _misfit(head, separator, *found[separator])):
+        at, n_fields = found[separator]
         if at is not None:
-            names = [decode(field).strip() for field in split(head[at], separator)]
-            lines = [fields for line in head[at + 1 :] if len(fields := split(line, separator)) == n_fields]
-            is_numeric = [False, *(_are_numbers(column) for column in list(zip(*lines, strict=True))[1:])]
-            return Delimited(path, separator, [""] * (n_fields - len(names)) + names, is_numeric, at + 1)
+            fields = split(head[at], separator)
+            lines = [each for line in head[at:] if len(each := split(line, separator)) == n_fields]
+            is_headed = not _is_values(fields, lines[1:])
+            names = _names(fields if is_headed else None, n_fields, path)
+            lines = lines[int(is_headed and len(fields) == n_fields) :]
+            columns = list(zip(*lines, strict=True))[1:]
+            decimal = _decimal(columns)
+            is_numeric = [False, *(_are_numbers(column, decimal) for column in columns)]
+            return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal)
     raise SourceFormatError(
         "the text is not a table",
         where=str(path),
@@ -200,20 +235,69 @@ def split(line: bytes, separator: bytes) -> list[bytes]:
     return [field.encode("latin-1") for field in fields]
 
 
-def is_number(field: bytes) -> bool:
+def is_number(field: bytes, decimal: bytes = POINT) -> bool:
     """Say whether a field is a number."""
     try:
-        _number(field)
+        _number(field, decimal)
     except ValueError:
         return False
     return True
 
 
-def _number(field: bytes) -> float:
+def _number(field: bytes, decimal: bytes = POINT) -> float:
     """Read a number; Python would take ``1_000`` for one, which no publisher writes."""
     if b"_" in field:
         raise ValueError(field)
-    return float(field)
+    return float(field.replace(decimal, POINT))
+
+
+def _decimal(columns: Sequence[Sequence[bytes]]) -> bytes:
+    """Tell whether numbers have decimal commas: a column of them has, and not as thousands, and none has points.
+
+    In ``1,234`` alone the comma may be either, so that it is read as none.
+    """
+    commas = [column for column in columns if _are_such(column, DECIMAL_COMMA) and not _are_such(column, THOUSANDS)]
+    points = any(DECIMAL_POINT.fullmatch(field) for column in columns for field in column)
+    return COMMA if commas and not points else POINT
+
+
+def _names(header: Sequence[bytes] | None, n_fields: int, path: Path) -> list[str]:
+    """Name the columns by the header, which may be one short; without one, by the file, whose one sample it is."""
+    if header is not None:
+        return [""] * (n_fields - len(header)) + [decode(field).strip() for field in header]
+    stem = path.name.split(".")[0]
+    return ["", *([stem] if n_fields == 2 else [f"{stem}_{at}" for at in range(2, n_fields + 1)])]  # noqa: PLR2004
+
+
+def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:
+    """Say whether the first line is one of values, as HTSeq and STAR write no header.
+
+    It holds numbers alone behind a key, and the key is written as those below it, or stands before a single number.
+    """
+    key, *numbers = (field.strip() for field in first)
+    if not below or len(first) != len(below[0]) or not numbers or not all(map(is_number, numbers)):
+        return False
+    if not key or decode(key).lower().strip('#"') in KEY_NAMES:
+        return False
+    shapes = [_shape(line[0]) for line in below]
+    is_alike = b"0" in _shape(key) and 2 * shapes.count(_shape(key)) > len(shapes)
+    return len(first) == 2 or is_alike or key.startswith(COUNTERS)  # noqa: PLR2004, a key and a number
+
+
+def _shape(key: bytes) -> bytes:
+    """Write a text by what it is made of: ``ENSG00000141510`` as ``A0``."""
+    return re.sub(rb"[0-9]+", b"0", re.sub(rb"[A-Za-z]+", b"A", key))
+
+
+def _misfit(head: Sequence[bytes], separator: bytes, at: int | None, n_fields: int) -> tuple[float, int, int]:
+    """Return which part of the lines below the header has another number of fields, as commas of numbers have.
+
+    Also return how far down the header is, and by how many fields it is short.
+    """
+    if at is None:
+        return 1.0, len(head), 0
+    widths = [len(split(line, separator)) for line in head[at:] if line]
+    return sum(width != n_fields for width in widths[1:]) / max(len(widths) - 1, 1), at, n_fields - widths[0]
 
 
 def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
@@ -227,6 +311,8 @@ def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
     n_fields = len(split(lines[-1], separator)) if lines else 0
     for at, line in enumerate(head[:-1]):
         fields = split(line, separator)
+        if not any(fields) or _is_title(fields, n_fields, (split(below, separator) for below in head[at + 1 :])):
+            continue
         is_comment = line.startswith(COMMENT) and (line.startswith(COMMENT * 2) or len(fields) != n_fields)
         if n_fields > 1 and n_fields - 1 <= len(fields) <= n_fields and not is_comment:
             return (None if all(is_number(field) for field in fields) else at), n_fields
@@ -245,6 +331,29 @@ def _all_numbers(text: bytes, separator: bytes) -> Doubles | None:
             return None
 
 
-def _are_numbers(column: Sequence[bytes]) -> bool:
+def _is_title(fields: Sequence[bytes], n_fields: int, below: Iterator[Sequence[bytes]]) -> bool:
+    """Say whether a line is a title above the header: it is short of it, and what is below has no numbers yet."""
+    n_filled = sum(map(bool, fields))
+    if n_filled == n_fields or (len(fields) == n_fields and n_filled > 1):
+        return False
+    filled = list(islice((line for line in below if sum(map(bool, line)) > 1), 2))
+    if len(filled) < 2 or len(filled[0]) != n_fields:  # noqa: PLR2004, a header and a line
+        return False
+    header, values = filled
+    has_no_number = not any(is_number(field) or (at and field in MISSING) for at, field in enumerate(header))
+    return has_no_number and any(is_number(field) or is_number(field, COMMA) for field in values[1:])
+
+
+def _are_such(column: Sequence[bytes], pattern: re.Pattern[bytes]) -> bool:
+    """Say whether those fields of a column that hold a comma are written so, and the others are numbers."""
     present = [field for field in column if field not in MISSING]
-    return all(is_number(field) for field in present)
+    with_comma = [field for field in present if COMMA in field]
+    return bool(with_comma) and all(
+        pattern.fullmatch(field) if COMMA in field else is_number(field) for field in present
+    )
+
+
+def _are_numbers(column: Sequence[bytes], decimal: bytes) -> bool:
+    """Say whether all fields of a column that has any are numbers, or would be without what parts their thousands."""
+    present = [field for field in column if field not in MISSING]
+    return all(is_number(field, decimal) for field in present) or _are_such(column, THOUSANDS)

@@ -42,6 +42,7 @@ def csv_source(path: Path, n_sampled: int = -1) -> str:
         "quote": literal('"'),
         "escape": literal('"'),
         "comment": literal(""),
+        "decimal_separator": literal(table.decimal.decode()),
         "names": _listed(column_names(table.names)),
         "nullstr": _listed(NULLS),
         "auto_type_candidates": _listed(TYPES),

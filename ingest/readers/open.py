@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.readers.describing import refuse_description
+from ingest.readers.plain_text import refuse_utf_16
 
 if TYPE_CHECKING:
     from ingest.reader import Format, Reader
@@ -118,10 +119,11 @@ def _require_content(path: Path) -> None:
         )
     try:
         with path.open("rb") as file:
-            is_empty = not file.read(1)
+            beginning = file.read(2)
     except OSError as error:
         raise SourceFormatError("the file cannot be read", where=str(path), got=str(error.strerror)) from error
-    if is_empty:
+    refuse_utf_16(beginning, path)
+    if not beginning:
         raise SourceFormatError("the file is empty", where=str(path), got="0 bytes", do="fetch the file again")
 
 

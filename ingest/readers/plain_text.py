@@ -15,6 +15,8 @@ from ingest.readers.damage import DAMAGE
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of text in UTF-16, as spreadsheets save "Unicode text"."""
 SKIPPED_AT_ONCE = 2**20
 LONGEST_LINE = 2**26
 """Of a table; a line of a million signatures takes a tenth. Unit: bytes."""
@@ -24,6 +26,7 @@ BOMB_RATIO = 300
 HIGHEST_RATIO = 1032
 """How many bytes of one gzip can make at most: it repeats 258 of them by two bits."""
 READ_AT_ONCE = 2**22
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, SourceFormatError)
 LONGEST_MARK = 256
 """How much of the first line is looked at to tell a format. Unit: bytes."""
 
@@ -35,8 +38,44 @@ def is_gzip(path: Path) -> bool:
 
 
 def open_text(path: Path) -> BinaryIO:
-    """Open a file for reading its text as bytes, line by line."""
-    return cast("BinaryIO", gzip.open(path)) if is_gzip(path) else path.open("rb")
+    """Open a file for reading its text as bytes, line by line.
+
+    Raises
+    ------
+    SourceFormatError
+        It is text in UTF-16.
+    """
+    with path.open("rb") as raw:
+        beginning = raw.read(len(GZIP))
+    if beginning != GZIP:
+        refuse_utf_16(beginning, path)
+        return path.open("rb")
+    file = cast("BinaryIO", gzip.open(path))  # noqa: SIM115, who asks closes it
+    try:
+        refuse_utf_16(file.read(len(GZIP)), path)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def refuse_utf_16(beginning: bytes, path: Path) -> None:
+    """Refuse text that a spreadsheet saved as "Unicode text".
+
+    Raises
+    ------
+    SourceFormatError
+        It begins with the byte order mark of UTF-16.
+    """
+    if beginning.startswith(UTF_16):
+        raise SourceFormatError(
+            "the text is in UTF-16",
+            where=str(path),
+            expected="text in UTF-8 or Latin-1",
+            got=f"the byte order mark {beginning[:2].hex(' ')}",
+            do=f"save it as UTF-8 text: iconv -f UTF-16 -t UTF-8 {path.name} > utf8_{path.name}",
+        )
 
 
 def text_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
@@ -128,5 +167,5 @@ def first_line(path: Path) -> bytes:
     try:
         with open_text(path) as file:
             return file.readline(LONGEST_MARK).removeprefix(BYTE_ORDER_MARK).strip()
-    except DAMAGE:
+    except UNREADABLE:
         return b""

@@ -17,7 +17,7 @@ import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
 from ingest.readers.columns import as_text, titles, typed, unknown_column
-from ingest.readers.delimited import MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
+from ingest.readers.delimited import COMMA, MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import is_gzip
 from ingest.readers.turned import TurnedMatrix
@@ -142,6 +142,11 @@ def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
             values.append(fields[column])
     names = [INDEX, *titles(table.names[column] for column in columns[1:])]
     texts = [as_text(values).str.strip_chars() for values in raw]
+    if table.decimal == COMMA:
+        texts = [
+            text.str.replace(",", ".", literal=True) if table.is_number[column] else text
+            for text, column in zip(texts, columns, strict=True)
+        ]
     missing = [word.decode() for word in MISSING]
     others = [typed(text.set(text.is_in(missing), None)) for text in texts[1:]]
     return pl.DataFrame([column.alias(name) for name, column in zip(names, [texts[0], *others], strict=True)])

@@ -17,7 +17,7 @@ import polars as pl
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
 from ingest.kernel import Groups, Slots
-from ingest.reader import BLOCK_BYTES, OUTSIDE, Block, Reader
+from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader
 from ingest.readers.open import open_source
 from ingest.readers.selection import SelectiveReader, Slice
 from ingest.spec import COUNTS, DatasetSpec
@@ -101,9 +101,18 @@ class Portion:
         dataset = self.spec.dataset
         return open_source(self.path, format=dataset.format, matrix=dataset.matrix, layout=self.spec.layout)
 
-    def check(self) -> ValueCheck:
+    def check(self, reader: Reader) -> ValueCheck:
         """Begin to look at the values."""
-        return ValueCheck("counts" if self.has_counts else "log1p", self.path)
+        declared = "counts" if self.has_counts else "log1p"
+        return ValueCheck(declared, self.path, name=lambda row, column: self._name(reader, row, column))
+
+    def _name(self, reader: Reader, row: int, column: int) -> str:
+        """Name the row and the gene of a value of what is summed."""
+        source, _, _ = self.source(reader, self.groups)
+        if isinstance(source, Slice):
+            row, column = int(source.rows_taken[row]), int(source.genes_taken[column])
+        row_key = reader.rows([INDEX])[INDEX][row + (self.first if isinstance(source, Rows) else 0)]
+        return f"row {row_key}, gene {reader.genes()[INDEX][column]}"
 
     def source(self, reader: Reader, groups: Groups) -> tuple[Reader | Slice | Rows, Groups, Slots]:
         """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its groups and genes.

@@ -177,7 +177,7 @@ def _add_shown(portion: Portion, reader: Reader, seen: list[About], groups: Grou
 
 def _add(portion: Portion, reader: Reader, groups: Groups, sums: GroupSums, advance: Callable[[int], None]) -> About:
     """Add a portion to sums, in which ``groups`` are positions."""
-    check = portion.check()
+    check = portion.check(reader)
     source, groups, slots = portion.source(reader, groups)
     accumulate(source, groups, slots, sums, check, advance)
     seen = About([portion.rows], Counter(reader.left_out()) if isinstance(reader, LeavesOut) else Counter())

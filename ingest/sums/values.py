@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,28 @@ import numpy as np
 
 from featurestore.errors import ValuesError
 from ingest.kernel import count_fractional, survey
-from ingest.reader import Block, DenseBlock, Numbers
+from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
 
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 LARGEST_COUNT = 2.0**31
+FEW = 0.01
+"""Part of the values below which those below 0 are stray ones among others that are not."""
 
 
 def block_values(block: Block) -> Numbers:
     """Return the stored values of a block as one array."""
     return block.values.ravel() if isinstance(block, DenseBlock) else block.data
+
+
+def place_in(block: Block, at: int) -> tuple[int, int]:
+    """Return the row and the column of a block's stored value, both counted as the block counts them."""
+    if isinstance(block, DenseBlock):
+        row, column = divmod(at, block.values.shape[1])
+        return block.start + row, column
+    outer = block.start + int(np.searchsorted(block.indptr, at, side="right")) - 1
+    inner = int(block.indices[at])
+    return (outer, inner) if isinstance(block, CsrBlock) else (inner, outer)
 
 
 @dataclass(slots=True)
@@ -31,6 +44,8 @@ class ValueCheck:
         The kind that the spec names.
     path
         The file, for messages.
+    name
+        Names the row and the gene of a value, given where it is, for messages.
     """
 
     declared: str
@@ -39,6 +54,7 @@ class ValueCheck:
     n_fractional: int = 0
     smallest: float = np.inf
     largest: float = -np.inf
+    name: Callable[[int, int], str] | None = None
 
     def add(self, block: Block) -> None:
         """Look at a block's values.
@@ -63,7 +79,7 @@ class ValueCheck:
         if n_undefined:
             raise self._refusal(f"{n_undefined:,} of {self.n_seen:,} values are NaN or infinite")
         if self.smallest < 0:
-            raise self._refusal(f"values below 0 (smallest {self.smallest:.4g})", "moderated_z or log2_fold_change")
+            raise self._below_zero(block, values)
         if self.declared == "counts" and n_fractional:
             example = values[values != np.floor(values)][0]
             likely = "log1p" if self.largest < LARGEST_LOG else ""
@@ -88,6 +104,19 @@ class ValueCheck:
         if self.declared == "log1p" and self.n_seen and not self.n_fractional and self.largest > 0:
             raise self._refusal(f"only whole numbers, up to {self.largest:.0f}", "counts")
 
+    def _below_zero(self, block: Block, values: Numbers) -> ValuesError:
+        """Say how many values are below 0, where the first is, and what the others are."""
+        below = np.flatnonzero(values < 0)
+        row, column = place_in(block, int(below[0]))
+        place = self.name(row, column) if self.name is not None else f"row {row + 1:,}, column {column + 1:,}"
+        others = "; the others are whole" if self.n_fractional == 0 else ""
+        got = (
+            f"{below.size:,} of the first {self.n_seen:,} values below 0, the first {values[below[0]]:.4g} at {place}"
+            f"{others}"
+        )
+        are_stray = others or below.size < FEW * values.size
+        return self._refusal(got, "" if are_stray else "moderated_z or log2_fold_change")
+
     def _refusal(self, got: str, likely: str = "") -> ValuesError:
         wanted = {
             "counts": 'whole numbers from 0 (values = "counts")',
@@ -98,5 +127,5 @@ class ValueCheck:
             where=str(self.path),
             expected=wanted[self.declared],
             got=got,
-            do=f'set values = "{likely}" under [dataset] if that is what they are' if likely else "check the file",
+            do=f'set values = "{likely}" under [dataset] if that is what they are' if likely else "mend the file",
         )

@@ -1,0 +1,156 @@
+"""Tables of numbers as spreadsheets and counting tools save them: decimal commas, titles, UTF-16, no header."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import ExitStack, closing
+
+import numpy as np
+import pytest
+
+from featurestore.errors import SourceFormatError
+from featurestore.warehouse import Warehouse
+from ingest.pipeline import ingest_dataset
+from ingest.readers.open import open_source
+from ingest.readers.table import TableReader
+from ingest.testing import assemble
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write and open tables, which are closed at the end."""
+    with ExitStack() as opened:
+
+        def write_and_open(text, name="table.txt", **layout):
+            (tmp_path / name).write_text(text)
+            return opened.enter_context(closing(TableReader(tmp_path / name, **layout)))
+
+        yield write_and_open
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sample;TP53;MYC\na;1,25;0,01\nb;-2,5;3\n",
+        "sample\tTP53\tMYC\na\t1,25\t0,01\nb\t-2,5\t3\n",
+        'sample,TP53,MYC\na,"1,25","0,01"\nb,"-2,5",3\n',
+        "sample;TP53;MYC\r\na;1,25;1,0e-2\r\nb;-2,5;3\r\n",
+        "Tabelle 1;;\n;;\nsample;TP53;MYC\na;1,25;0,01\nb;-2,5;3\n",
+        "Table S1. Genes, and what became of them\nsample;TP53;MYC\na;1,25;0,01\nb;-2,5;3\n",
+    ],
+)
+def test_decimal_commas__are_read(read, text):
+    reader = read(text)
+    assert reader.genes()["index"].to_list() == ["TP53", "MYC"]
+    np.testing.assert_array_equal(assemble(reader), [[1.25, 0.01], [-2.5, 3]])
+
+
+def test_decimal_commas__are_read_of_what_describes_the_lines(read):
+    reader = read("sample;dose;TP53\na;0,5;3\nb;1,25;4\n", described_by=["dose"])
+    assert reader.rows(["dose"])["dose"].to_list() == [0.5, 1.25]
+    np.testing.assert_array_equal(assemble(reader), [[3], [4]])
+
+
+@pytest.mark.parametrize("number", ["1,250", "12,345,678", "1,250.5"])
+def test_separators_of_thousands__are_refused_where_they_may_be_decimal_commas(read, number):
+    reader = read(f"sample\tTP53\tMYC\na\t{number}\t2\nb\t3\t4\n")
+    with pytest.raises(SourceFormatError, match="without separators of thousands, and with decimal points"):
+        assemble(reader)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Table S1. Counts of genes",
+        "Table S1. Counts of genes,,",
+        "Table S1, counts of genes",
+        "Table S1,,\nof Figure 2,,\n\n",
+        "\n\nTable S1",
+        "# made with care",
+    ],
+)
+def test_title__above_the_header_is_left_out(read, title):
+    reader = read(f"{title}\ngene,a,b\nTP53,5,6\nMYC,7,8\n", genes_in="lines")
+    assert reader.rows()["index"].to_list() == ["a", "b"]
+    assert reader.genes()["index"].to_list() == ["TP53", "MYC"]
+    np.testing.assert_array_equal(assemble(reader), [[5, 7], [6, 8]])
+
+
+def test_title__above_two_columns_is_no_header_that_is_one_short(read):
+    reader = read("Counts of sample a\ngene\tcount\nTP53\t5\nMYC\t7\n", genes_in="lines")
+    assert (reader.rows()["index"].to_list(), reader.genes()["index"].to_list()) == (["count"], ["TP53", "MYC"])
+    short = read("a\tb\nTP53\tNA\tNA\nMYC\t7\t8\n", "short.txt", genes_in="lines")
+    assert short.rows()["index"].to_list() == ["a", "b"]
+    np.testing.assert_array_equal(assemble(short), [[np.nan, 7], [np.nan, 8]])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_utf_16__is_refused_with_what_to_do(tmp_path, encoding, is_packed):
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    content = f"{mark}sample\tTP53\na\t5\n".encode(encoding)
+    (tmp_path / "x.txt").write_bytes(gzip.compress(content) if is_packed else content)
+    with pytest.raises(SourceFormatError) as error:
+        TableReader(tmp_path / "x.txt")
+    assert "UTF-16" in str(error.value)
+    assert "iconv -f UTF-16 -t UTF-8 x.txt" in str(error.value)
+    if not is_packed:
+        with pytest.raises(SourceFormatError, match="UTF-16"):
+            open_source(tmp_path / "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "samples", "genes"),
+    [
+        ("ENSG00000141510\t52\nENSG00000105610\t75\n__no_feature\t9\n", ["s1"], ["ENSG00000141510", "ENSG00000105610"]),
+        ("TP53\t52\nMYC\t75\n", ["s1"], ["TP53", "MYC"]),
+        (
+            "ENSG00000141510.18,52,3\nENSG00000105610.2,75,4\n",
+            ["s1_2", "s1_3"],
+            ["ENSG00000141510.18", "ENSG00000105610.2"],
+        ),
+        (
+            "N_unmapped\t7\t8\nENSG00000141510\t52\t3\nTP53\t3\t2\n",
+            ["s1_2", "s1_3"],
+            ["N_unmapped", "ENSG00000141510", "TP53"],
+        ),
+        ("gene\t52\nTP53\t75\nMYC\t4\n", ["52"], ["TP53", "MYC"]),
+        ("sample\t7157\t1956\nTP53\t75\t4\n", ["7157", "1956"], ["TP53"]),
+        ("\t1\t2\nTP53\t75\t4\nMYC\t1\t2\n", ["1", "2"], ["TP53", "MYC"]),
+    ],
+)
+def test_first_line__is_a_gene_where_there_is_no_header(read, text, samples, genes):
+    reader = read(text, "s1.counts.txt", genes_in="lines")
+    assert reader.rows()["index"].to_list() == samples
+    assert reader.genes()["index"].to_list()[: len(genes)] == genes
+
+
+def test_htseq__loses_no_gene_of_a_sample_a_file(tmp_path):
+    genes = ("ENSG00000141510", "ENSG00000105610", "ENSG00000102145")
+    for name, values in (("ctrl", (52, 75, 60)), ("drug", (180, 70, 61))):
+        lines = [f"{gene}\t{value}" for gene, value in zip(genes, values, strict=True)]
+        (tmp_path / f"{name}.htseq.txt").write_text("\n".join([*lines, "__no_feature\t9", "__ambiguous\t1"]) + "\n")
+    (tmp_path / "bulk.toml").write_text(
+        """
+        [dataset]
+        id = "bulk"
+        files = ["*.htseq.txt"]
+        values = "counts"
+        assay = "bulk_rna_seq"
+        genes_in = "lines"
+        [condition]
+        perturbation = "index"
+        kind = "compound"
+        controls = ["ctrl"]
+        context = { value = "K562" }
+        """
+    )
+    ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
+    counts = Warehouse(tmp_path / "warehouse").frame(
+        "select is_control, gene_id, count from statistics join condition using (dataset_id, condition_id) order by all"
+    )
+    assert counts.rows() == [
+        (is_control, gene, value)
+        for is_control, values in ((False, (180, 70, 61)), (True, (52, 75, 60)))
+        for gene, value in sorted(zip(genes, values, strict=True))
+    ]
