@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -119,7 +120,10 @@ def _flat(column: pl.Series) -> pl.Series:
 
 
 def json_text(frame: pl.DataFrame) -> str:
-    """Write a list of objects, one a row; numbers that JSON lacks are null, bytes in hexadecimal."""
+    """Write a list of objects, one a row; numbers that JSON lacks are null, bytes in hexadecimal.
+
+    Whole numbers have all their digits, whatever their size; decimals those of a double.
+    """
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
     known = frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats)
@@ -134,13 +138,15 @@ def _json(value: Any) -> str:
 def _finite(value: Any) -> Any:
     """Return a nested value with null for numbers that JSON lacks, and text for keys."""
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else _plain(key): _finite(inner) for key, inner in value.items()}
+        return {key if isinstance(key, str) else str(_plain(key)): _finite(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> int | float | str:
     if isinstance(value, bytes):
         return value.hex()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

@@ -6,7 +6,7 @@ other is added; it does not grow with the number of cells beyond their labels an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -116,7 +116,9 @@ def ingest_dataset(
             made_by["online"] = answers
 
         def identity() -> dict[str, Any]:
-            return {"inputs": checksums.inputs(), **made_by}
+            inputs = checksums.inputs()
+            _refuse_copies([name_within(path, folder) for path in paths], inputs)
+            return {"inputs": inputs, **made_by}
 
         known = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None
         if known is not None:
@@ -151,7 +153,7 @@ def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
     Raises
     ------
     SpecError
-        A name matches nothing.
+        A name matches nothing, or a file is named twice.
     """
     found: list[Path] = []
     for pattern in spec.dataset.files:
@@ -163,7 +165,30 @@ def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
                 f"There is no file '{pattern}'.", where=str(folder), do=did_you_mean(Path(pattern).name, near)
             )
         found += matches
+    named: dict[tuple[int, int], Path] = {}
+    for path in found:
+        first = named.setdefault((path.stat().st_dev, path.stat().st_ino), path)
+        if first is not path:
+            raise _twice([name_within(first, folder), name_within(path, folder)])
     return found
+
+
+def _refuse_copies(names: Sequence[str], inputs: Sequence[dict[str, Any]]) -> None:
+    """Refuse two files of one content, whose cells would count twice."""
+    first: dict[str, str] = {}
+    for file in inputs:
+        if file["name"] in names and first.setdefault(file["sha256"], file["name"]) != file["name"]:
+            raise _twice([first[file["sha256"]], file["name"]])
+
+
+def _twice(names: Sequence[str]) -> SpecError:
+    return SpecError(
+        "A file is given twice, and its cells would count twice.",
+        where="files under [dataset]",
+        expected="each file once",
+        got=" and ".join(map(repr, names)),
+        do="name it once, or let patterns take different files",
+    )
 
 
 def _may_be_known(root: Path, dataset_id: str, checksums: Checksums) -> bool:

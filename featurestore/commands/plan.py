@@ -55,7 +55,7 @@ def describe_plan(made: Plan) -> str:
     for source in made.sources.iter_rows(named=True):
         agreement = source["agreement"]
         counts = ("n_conditions", "n_cells", "n_responders", "n_rows_covered", "n_genes_shared")
-        shown = [f"{source[name] or 0:,}" for name in counts]
+        shown = ["-" if source[name] is None else f"{source[name]:,}" for name in counts]
         table.add_row(source["source"], *shown, "-" if agreement is None else f"{agreement:.2f}")
     size = (
         f"{facts['name']}: {facts['n_rows']:,} rows of {facts['n_perturbations']:,} perturbations in "

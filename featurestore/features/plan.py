@@ -50,8 +50,9 @@ class Plan:
         The target's conditions, with group and fold.
     sources
         One line per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
-        ``licence``, counts of conditions, cells, responders and perturbations, rows covered, genes shared,
-        ``agreement`` with its spread over folds, and ``withheld``: why the guard or the licence gate would refuse it.
+        ``licence``, counts of conditions, cells, responders and perturbations (null where they are not known), rows
+        covered, genes shared, ``agreement`` with its spread over folds, and ``withheld``: why the guard or the licence
+        gate would refuse it.
     cells
         Cells behind what each source says of each row, shape (sources, rows); 0 where it says nothing, 1 where the
         number is unknown.
@@ -126,8 +127,9 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         line, n = _line(warehouse, spec, source, measured, rows["fold"].to_numpy())
         lines.append(line)
         cells.append(n)
-    schema = {"agreement": pl.Float64(), "agreement_sd": pl.Float64(), "withheld": pl.String()}
-    nothing = dict.fromkeys(_TEXTS, pl.String()) | dict.fromkeys((*_COUNTS, "n_contexts"), pl.Int64()) | schema
+    counts: dict[str, pl.DataType] = dict.fromkeys((*_COUNTS, "n_contexts"), pl.Int64())
+    schema = counts | {"agreement": pl.Float64(), "agreement_sd": pl.Float64(), "withheld": pl.String()}
+    nothing = dict.fromkeys(_TEXTS, pl.String()) | schema
     table = pl.DataFrame(lines, None if lines else nothing, schema_overrides=schema, infer_schema_length=None)
     table = table.with_row_index("order")
     rank = (pl.col("withheld").is_not_null(), -pl.col("agreement"), -pl.col("n_rows_covered").cast(pl.Int64()))
@@ -188,8 +190,8 @@ def _line(
         "licence": conditions["licence"][0],
         **dict.fromkeys(_COUNTS, 0),
         "n_conditions": conditions.height,
-        "n_cells": conditions["n_cells"].sum(),
-        "n_responders": conditions["is_responder"].sum(),
+        "n_cells": _sum(conditions["n_cells"]) if conditions["n_cells"].null_count() == 0 else None,
+        "n_responders": _sum(conditions["is_responder"]),
         "n_contexts": conditions["context_id"].n_unique(),
         "n_perturbations": conditions["perturbation_id"].n_unique(),
         "n_rows_covered": matches["row"].n_unique(),
@@ -214,6 +216,11 @@ def _line(
     n = np.ones(matches.height) if feature.kind == "response" else _cells_of(conditions, matches)
     of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)
     return line, of_row.astype(np.float64)
+
+
+def _sum(numbers: pl.Series) -> int | None:
+    """Add up what is known; None where nothing is."""
+    return int(numbers.sum()) if numbers.count() else None
 
 
 def _cells_of(conditions: pl.DataFrame, matches: pl.DataFrame) -> npt.NDArray[np.float64]:

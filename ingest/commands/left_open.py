@@ -25,10 +25,7 @@ NEAR = 0.85
 
 def left_open(root: Path, outcome: Outcome) -> list[str]:
     """Return a line for each thing that a new release leaves open."""
-    folder = release_path(root, outcome.dataset_id, outcome.release_id)
-    mapping = pl.read_parquet(
-        [folder / file["path"] for file in outcome.manifest["files"] if file["table"] == "mapping"]
-    )
+    mapping = _read(root, outcome, "mapping")
     labels = mapping.filter(pl.col("entity") == "perturbation")
     targets = labels.filter(~pl.col("status").is_in([CONTROL, "unassigned", NOT_THERE]))
     without, n_targets = _labels(targets.filter(pl.col("target_id").is_null())), targets["original"].n_unique()
@@ -47,6 +44,25 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no known cell line for {len(unknown):,} of {n_contexts:,} context labels, each has an id of its own: "
             f"{named}"
         )
+    return lines + _quantities(mapping, _read(root, outcome, "condition").filter(~pl.col("is_control")))
+
+
+def _read(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
+    folder = release_path(root, outcome.dataset_id, outcome.release_id)
+    return pl.read_parquet([folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table])
+
+
+def _quantities(mapping: pl.DataFrame, conditions: pl.DataFrame) -> list[str]:
+    """Say of how many conditions a dose or time that others have, or that the source writes, is not known, and why."""
+    lines = []
+    for entity, column in (("dose", "dose_um"), ("time", "time_h")):
+        unread = mapping.filter((pl.col("entity") == entity) & (pl.col("status") == "unmapped"))
+        without = conditions[column].null_count()
+        if not without or (without == conditions.height and unread.is_empty()):
+            continue
+        notes = unread["note"].drop_nulls().unique(maintain_order=True).to_list() or ["missing"]
+        named = first_of(notes, MOST_SHOWN)
+        lines.append(f"  no {entity} for {without:,} of {conditions.height:,} conditions: {named}")
     return lines
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from ingest.harmonise.genes import best_release, detect_kind, map_genes
-from ingest.inspection.known import CONTROLS, LOOKS_LIKE_CONTROL
+from ingest.harmonise.words import LOOKS_LIKE_CONTROL
+from ingest.inspection.known import CONTROLS
 from ingest.reader import INDEX
 
 ORDER = ("ensembl", "hgnc", "symbol_ensembl", "entrez", "symbol_entrez", "symbol")

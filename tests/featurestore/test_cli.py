@@ -72,6 +72,22 @@ def test_sql__json_of_no_rows_lists_and_missing_values(world):
     assert row["d"] is None
 
 
+def test_sql__json_writes_sums_and_decimals_as_numbers(world):
+    query = (
+        "select sum(n_cells) as cells, 1.50::decimal(10, 2) as price, [sum(n_cells)] as l, {'a': 3::hugeint} as s, "
+        "map {3::hugeint: 0.25} as m, sum(9007199254740993::bigint) as whole from dataset where n_cells is not null"
+    )
+    text = run("sql", query, "--format", "json", warehouse=world).stdout
+    (row,) = json.loads(text)
+    n = json.loads(run("sql", "select n_cells from dataset", "--format", "json", warehouse=world).stdout)
+    cells = [each["n_cells"] for each in n if each["n_cells"] is not None]
+    assert row["cells"] == sum(cells)
+    assert isinstance(row["cells"], int)
+    assert row["price"] == 1.5
+    assert (row["l"], row["s"], row["m"]) == ([sum(cells)], {"a": 3}, {"3": 0.25})
+    assert row["whole"] == 9007199254740993 * len(cells)
+
+
 def test_sql__csv_and_parquet_hold_the_same_rows(world, tmp_path):
     query = "select condition_id, target_symbols, n_cells from condition where is_control is false order by all"
     for form in ("csv", "parquet"):

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, SpecError
 from featurestore.features.halves import read_halves
 from featurestore.snapshot import read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
+from ingest.commands.left_open import left_open
 from ingest.layouts import write_gct, write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
@@ -242,6 +243,64 @@ def test_files__that_name_further_genes_have_them_in_the_ledger_once(tmp_path):
         ("FOOBAR1", "unmapped"),
         ("FOOBAR2", "unmapped"),
     ]
+
+
+@pytest.mark.parametrize("files", [("x.h5ad", "x.h5ad"), ("x.h5ad", "*.h5ad"), ("x.h5ad", "copy/x.h5ad")])
+def test_files__given_twice_would_count_cells_twice(tmp_path, files):
+    counts, rows = cells(60)
+    put(tmp_path, "x.h5ad", counts, rows)
+    (tmp_path / "copy").mkdir()
+    shutil.copyfile(tmp_path / "x.h5ad", tmp_path / "copy" / "x.h5ad")
+    with pytest.raises(SpecError, match="A file is given twice") as error:
+        ingest_dataset(spec(tmp_path, files), tmp_path / "warehouse")
+    assert "'x.h5ad'" in str(error.value)
+    assert not snapshot_numbers(tmp_path / "warehouse")
+
+
+@pytest.mark.parametrize(
+    ("dose", "time", "lines"),
+    [
+        ([1.0, -3.0], [24.0, 24.0], ["  no dose for 2 of 4 conditions: below zero: '-3.0'"]),
+        ([1.0, np.inf], [24.0, -1.0], ["  no dose for 2 of 4 conditions: not a dose: 'inf'", "  no time for 2 of 4"]),
+        ([1.0, np.nan], [24.0, 48.0], ["  no dose for 2 of 4 conditions: missing"]),
+        ([-1.0, -2.0], [24.0, 24.0], ["  no dose for 4 of 4 conditions: below zero: '-1.0', below zero: '-2.0'"]),
+        ([1.0, 2.0], [24.0, 48.0], []),
+        ([np.nan, np.nan], [24.0, 24.0], []),
+    ],
+)
+def test_doses_and_times__that_cannot_be_read_are_said(tmp_path, dose, time, lines):
+    labels = np.repeat(["NT", "TP53", "TP53", "MYC", "MYC"], 6)
+    place = np.array([0, 0, 1, 0, 1]).repeat(6)
+    rows = pl.DataFrame(
+        {
+            INDEX: [f"c{i}" for i in range(30)],
+            "gene": labels,
+            "dose": np.array(dose)[place],
+            "time": np.where(labels == "NT", 24.0, np.array(time)[place]),
+        }
+    )
+    counts = np.random.default_rng(0).poisson(4.0, (30, 2)).astype(np.float32)
+    write_h5ad(tmp_path / "x.h5ad", counts, rows, pl.DataFrame({INDEX: ["TP53", "MYC"]}))
+    (tmp_path / "x.toml").write_text(
+        """
+        [dataset]
+        id = "doses"
+        files = ["x.h5ad"]
+        values = "counts"
+        assay = "perturb_seq"
+        [condition]
+        perturbation = "gene"
+        kind = "crispri"
+        controls = ["NT"]
+        context = { value = "K562" }
+        dose = { column = "dose", unit = "uM" }
+        time = { column = "time", unit = "h" }
+        """
+    )
+    outcome = ingest_dataset(tmp_path / "x.toml", tmp_path / "warehouse")
+    said = [line for line in left_open(tmp_path / "warehouse", outcome) if line.startswith(("  no dose", "  no time"))]
+    assert len(said) == len(lines)
+    assert [line[: len(start)] for line, start in zip(said, lines, strict=True)] == lines
 
 
 def test_ingest__twice_is_nothing_and_a_change_is_a_new_release(tmp_path):

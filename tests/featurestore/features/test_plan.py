@@ -53,6 +53,23 @@ def test_plan__ranks_sources_and_says_what_the_guard_would_withhold(store):
     assert made.sources["n_genes_shared"].to_list() == [30] * 4
 
 
+def test_plan__cells_that_are_not_known_are_not_0(writer, make_condition, tmp_path):
+    truth = np.random.default_rng(0).normal(size=(12, 30))
+    writer.dataset("target", [make_condition(f"G{i}", cells=50) for i in range(12)], truth)
+    writer.dataset("none", [make_condition(f"G{i}", "B", cells=None) for i in range(12)], truth[::-1].copy())
+    some = [make_condition(f"G{i}", "C", cells=None if i == 3 else 20) for i in range(12)]
+    writer.dataset("some", some, np.roll(truth, 1, axis=0))
+    with writer.open() as warehouse:
+        made = plan(warehouse, parse_spec(SEARCH))
+        (tmp_path / "features.toml").write_text(SEARCH)
+        words = [str(tmp_path / "features.toml")]
+        table = CliRunner().invoke(command, words, obj=warehouse.path, catch_exceptions=False).stdout
+    cells = dict(zip(made.sources["dataset_id"], made.sources["n_cells"], strict=True))
+    assert (cells["none"], cells["some"], cells["target"]) == (None, None, 600)
+    (line,) = (line for line in table.splitlines() if line.strip().startswith("signature/none"))
+    assert line.split()[1:3] == ["12", "-"]
+
+
 def test_plan__agreement_looks_at_training_rows_only(store):
     """Each fold's rows are left out once, so the mean differs from that over all rows."""
     made = plan(store, parse_spec(SEARCH))
