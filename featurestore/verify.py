@@ -2,7 +2,8 @@
 
 The latest snapshot holds the checksums of its manifests, of itself and of the snapshot before; a manifest those of its
 tables and its reference. Tables are also decoded, compared with the contract, and asked the questions of
-``sql/checks``, each of which returns the rows at fault.
+``sql/checks``, each of which returns the rows at fault. Kept matrices, saved specs and reports are compared with their
+own checksums; what has none is named.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from featurestore.snapshot import (
     snapshot_path,
     snapshot_text,
 )
+from featurestore.verify_kept import kept_faults
 from featurestore.views import DATABASE, attach_views, open_database, shown_snapshot
 
 DeepCheck: TypeAlias = Callable[[Path, str, str], Iterable[Fault]]
@@ -88,6 +90,7 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
             for check in deep if is_whole else ():
                 report.faults += check(root, dataset_id, release_id)
         report.faults += _database_faults(root, report)
+        report.faults += kept_faults(root, report)
     return report
 
 

@@ -19,6 +19,7 @@ from featurestore.metrics.inputs import Inputs, compute
 from featurestore.metrics.registry import get_metric
 from featurestore.metrics.rows import Matrix
 from featurestore.metrics.wilcoxon import Calls, differential_expression, group_sums
+from featurestore.whole import SCORES, filled
 
 Protocol = Literal["2025", "2026"]
 Report = Callable[[str], None]
@@ -104,16 +105,15 @@ class CellScores:
 
     def write(self, folder: str | Path) -> None:
         """Write ``scores.json`` and ``per_perturbation.csv`` into a folder."""
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
-        self.per_perturbation.write_csv(path / "per_perturbation.csv")
+        with filled(Path(folder), SCORES) as path:
+            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            self.per_perturbation.write_csv(path / "per_perturbation.csv")
 
 
 def read_baseline(folder: str | Path) -> dict[str, float]:
     """Read the :meth:`CellScores.challenge_means` that a scored baseline was written with."""
-    path = Path(folder) / "scores.json"
+    path = Path(folder) / SCORES
     try:
         found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["challenge_means"]
     except (OSError, ValueError, KeyError) as error:

@@ -50,6 +50,8 @@ def list_specs(warehouse: Path, form: str) -> None:
 
     with Warehouse(warehouse) as store:
         saved = registry.saved_specs(store)
+        for error in registry.damaged_specs(store.path):
+            click.echo(str(error), err=True)
     if form == "json":
         click.echo(json.dumps([asdict(each) for each in saved], indent=2, ensure_ascii=False))
         return

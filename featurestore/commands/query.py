@@ -12,6 +12,7 @@ from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.results import csv_text, json_text
 from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers
 from featurestore.warehouse import Warehouse
+from featurestore.whole import beside
 
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
 format_option = click.option(
@@ -118,14 +119,16 @@ def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
     if form == "parquet":
         if output is None:
             raise click.UsageError("--format parquet needs --output FILE")
-        frame.write_parquet(output)
+        with beside(output) as path:
+            frame.write_parquet(path)
         return
     digits = frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
     text = {"table": _table, "csv": csv_text, "json": json_text}[form](digits).removesuffix("\n")
     if output is None:
         click.echo(text)
     else:
-        output.write_text(text + "\n", encoding="utf-8")
+        with beside(output) as path:
+            path.write_text(text + "\n", encoding="utf-8")
 
 
 def _query_text(query: str) -> str:

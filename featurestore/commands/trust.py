@@ -40,8 +40,8 @@ form_option = click.option("--format", "form", type=click.Choice(["table", "json
 def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snapshot: int | None, form: str) -> None:  # noqa: FBT001
     """Read every byte of the warehouse again, and compare it with what was published.
 
-    Finds any flipped bit in a release, a reference or a snapshot, decodes every table, and runs the questions of
-    sql/checks. Each fault is named with the release, the file, and the command that restores it. Exit code 1 if any.
+    Finds any flipped bit in a release, a reference, a snapshot, a kept matrix, a saved spec or a report, decodes every
+    table, and runs the questions of sql/checks. What has no checksums is named as not read. Each fault is named with the release, the file, and the command that restores it. Exit code 1 if any.
 
     \b
     Examples:

@@ -21,6 +21,7 @@ from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, 
 from featurestore.evaluate.splits import Unseen
 from featurestore.evaluate.verdict import JUDGED, Comparison, as_records, comparisons, sentences, title
 from featurestore.metrics import Metric, describe
+from featurestore.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
@@ -220,6 +221,8 @@ class Evaluation:
     def write(self, folder: str | Path, *, predictions: str | None = None) -> None:
         """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
 
+        Their checksums are beside them.
+
         Parameters
         ----------
         folder
@@ -233,15 +236,15 @@ class Evaluation:
             The folder cannot be written to, or there is no such model.
         """
         held_out = None if predictions is None else self.predictions(predictions)
-        path = Path(folder)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
-            self.per_perturbation.write_parquet(path / "per_perturbation.parquet")
-            self.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
-            if held_out is not None:
-                held_out.write_parquet(path / "predicted.parquet")
-            write_report(path, self)
+            with filled(Path(folder), SCORES) as path:
+                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+                (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+                self.per_perturbation.write_parquet(path / "per_perturbation.parquet")
+                self.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
+                if held_out is not None:
+                    held_out.write_parquet(path / "predicted.parquet")
+                write_report(path, self)
+                write_sums(path)
         except OSError as error:
-            raise FeatureError("The report cannot be written.", where=str(path), got=str(error)) from None
+            raise FeatureError("The report cannot be written.", where=str(folder), got=str(error)) from None

@@ -23,6 +23,7 @@ from featurestore.evaluate.pair_scoring import (
     standard_error,
 )
 from featurestore.models.baseline import Doubles
+from featurestore.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.pairs.builder import PairTask
@@ -136,13 +137,15 @@ class PairEvaluation:
         )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            (path / "scores.json").write_text(f"{text}\n", encoding="utf-8")
-            genes.write_csv(path / "per_gene.csv", float_precision=6)
-            ranked.filter(pl.Series((self.matrix.inner_fold < 0).any(axis=0))).write_parquet(path / "pairs.parquet")
-            draw_areas(path / "auroc.png", self)
+            with filled(Path(folder), SCORES) as path:
+                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+                (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+                genes.write_csv(path / "per_gene.csv", float_precision=6)
+                ranked.filter(pl.Series((self.matrix.inner_fold < 0).any(axis=0))).write_parquet(path / "pairs.parquet")
+                draw_areas(path / "auroc.png", self)
+                write_sums(path)
         except OSError as error:
-            raise FeatureError("The report cannot be written.", where=str(path), got=str(error)) from None
+            raise FeatureError("The report cannot be written.", where=str(folder), got=str(error)) from None
 
 
 def evaluate_pairs(

@@ -1,7 +1,7 @@
 """Matrices that were built before: the same spec, releases, files and packages give the same matrix, so it is kept.
 
-They lie under ``matrices/`` in the warehouse, by content; the folder may be deleted at any time. A warehouse that
-cannot be written to is read as it is.
+They lie under ``matrices/`` in the warehouse, by content, and are compared with their checksums when they are taken;
+the folder may be deleted at any time. A warehouse that cannot be written to is read as it is.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from featurestore.warehouse import Warehouse
 
 MATRICES = "matrices"
+LAYOUT_VERSION = 2
+"""Raised whenever a matrix that was kept before is not to be taken: those of 1 have no checksums."""
 
 
 def matrix_key(warehouse: Warehouse, spec: FeatureSpec) -> str | None:
@@ -38,7 +40,15 @@ def matrix_key(warehouse: Warehouse, spec: FeatureSpec) -> str | None:
         return None
     packages = {name: version(name) for name in PACKAGES}
     snapshot = [warehouse.snapshot.number, warehouse.snapshot.datasets]
-    content = [RECIPE_VERSION, CONTRACT_VERSION, packages, spec.model_dump(mode="json"), files, snapshot]
+    content = [
+        LAYOUT_VERSION,
+        RECIPE_VERSION,
+        CONTRACT_VERSION,
+        packages,
+        spec.model_dump(mode="json"),
+        files,
+        snapshot,
+    ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

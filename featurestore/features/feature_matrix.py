@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.licence import refuse_licences
+from featurestore.features.written import incomplete, read_whole, written
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Matrix = npt.NDArray[np.float32]
 
 _FRAMES = ("rows", "columns", "genes")
-MANIFEST = "manifest.json"
-_UNFINISHED = f"{MANIFEST}.part"
 _KEY = "condition_id"
 
 
@@ -167,16 +165,11 @@ class FeatureMatrix:
         """
         path = Path(folder)
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_whole(path)
             rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet") for name in _FRAMES)
             matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise FeatureError(
-                "There is no complete feature matrix.",
-                where=str(path),
-                got=str(error),
-                do="build it: featurestore build SPEC.toml -o DIR",
-            ) from None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise incomplete(path, str(error)) from None
         return cls(**matrices, rows=rows, columns=columns, genes=genes, manifest=manifest)
 
     def _parts(self) -> dict[str, list[str]]:
@@ -189,49 +182,6 @@ class FeatureMatrix:
         if values.dtype != np.bool_:
             frame = frame.fill_nan(None)
         return frame.insert_column(0, self.rows[_KEY])
-
-
-@contextmanager
-def written(folder: Path, names: Sequence[str], manifest: dict[str, Any]) -> Iterator[Path]:
-    """Give the folder that Parquet files of these names are to be written to; at the end, write the manifest.
-
-    Raises
-    ------
-    FeatureError
-        A file of such a name is there that no build wrote, or the folder cannot be written to.
-    """
-    try:
-        files = [folder / MANIFEST, *(folder / f"{name}.parquet" for name in names)]
-        if not (folder / _UNFINISHED).exists() and not _is_manifest(folder / MANIFEST):
-            _refuse_foreign(files)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _UNFINISHED).touch()
-        (folder / MANIFEST).unlink(missing_ok=True)
-        yield folder
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        (folder / _UNFINISHED).write_text(f"{text}\n", encoding="utf-8")
-        (folder / _UNFINISHED).replace(folder / MANIFEST)
-    except OSError as error:
-        raise FeatureError("The matrix cannot be written.", where=str(folder), got=str(error)) from None
-
-
-def _is_manifest(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return False
-    return isinstance(content, dict) and "recipe" in content
-
-
-def _refuse_foreign(files: Sequence[Path]) -> None:
-    for path in files:
-        if path.exists():
-            raise FeatureError(
-                "A file is in the way that no build wrote.",
-                where=str(path),
-                expected="an empty folder, or one with a matrix and its manifest",
-                do="name another folder with -o, or move the file",
-            )
 
 
 def _narrow(path: Path) -> npt.NDArray[Any]:

@@ -28,6 +28,7 @@ from featurestore.features.selection import Source, select
 from featurestore.features.signature import mean_of_matches
 from featurestore.features.spec import FeatureSpec, read_spec
 from featurestore.metrics import centred_pearson
+from featurestore.whole import filled
 
 if TYPE_CHECKING:
     from featurestore.warehouse import Warehouse
@@ -79,16 +80,15 @@ class Plan:
         """
         from featurestore.features.heat_map import draw_coverage  # noqa: PLC0415, a plan needs no picture
 
-        path = Path(folder)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-            (path / "plan.json").write_text(f"{text}\n", encoding="utf-8")
-            self.sources.write_csv(path / "sources.csv")
-            if self.sources.height:
-                draw_coverage(path / "coverage.png", self.sources, self.cells)
+            with filled(Path(folder), "plan.json") as path:
+                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+                (path / "plan.json").write_text(f"{text}\n", encoding="utf-8")
+                self.sources.write_csv(path / "sources.csv")
+                if self.sources.height:
+                    draw_coverage(path / "coverage.png", self.sources, self.cells)
         except OSError as error:
-            raise FeatureError("The plan cannot be written.", where=str(path), got=str(error)) from None
+            raise FeatureError("The plan cannot be written.", where=str(folder), got=str(error)) from None
 
 
 def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None) -> Plan:

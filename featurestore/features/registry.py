@@ -5,12 +5,15 @@
     features/<name>/0001.json        the spec's text, its snapshot, the checksums of its files; never rewritten
     features/<name>/0001.retired     there once the version is retired, with the reason
     features/files/<sha256>/<name>   copies of the embeddings
+
+Records have their own checksum; one that is damaged says so, and stops no other.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,14 +21,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from featurestore.errors import FeatureError, did_you_mean
+from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, did_you_mean
 from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
-from featurestore.snapshot import file_sha256, read_json
+from featurestore.features.written import MANIFEST, read_manifest
+from featurestore.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
 from featurestore.warehouse import Warehouse
+from featurestore.whole import beside, create, differing, sealed, unsealed
 
 FEATURES = "features"
-_FILES = "files"
+RETIRED = ".retired"
+KEYS = {"text", "snapshot", "saved_at", "files"}
+FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +72,77 @@ def save(warehouse: Warehouse, path: Path) -> Saved:
         for saved in versions:
             if (saved.text, saved.snapshot, saved.files, saved.retired) == (text, number, files, None):
                 return saved
-        latest = max((saved.version for saved in versions), default=0)
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"text": text, "snapshot": number, "saved_at": moment, "files": files}
-        folder = warehouse.path / FEATURES / spec.name
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{latest + 1:04d}.json").open("x", encoding="utf-8") as file:
-            json.dump(record, file, indent=1)
+        version = _create(warehouse.path / FEATURES / spec.name, record)
     except OSError as error:
         raise FeatureError("The spec cannot be saved.", where=str(warehouse.path), got=str(error)) from None
-    return Saved(spec.name, latest + 1, text, number, moment, files)
+    return Saved(spec.name, version, text, number, moment, files)
+
+
+def _create(folder: Path, record: dict[str, Any]) -> int:
+    """Write a record under the next version that nobody else takes meanwhile, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    version = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
+    text = json.dumps(sealed(record), indent=1)
+    while not create(folder / f"{version:04d}.json", text):
+        version += 1
+    return version
 
 
 def pinned_snapshots(root: Path) -> set[int]:
-    """Return the snapshots that saved specs need, those of retired versions not among them."""
-    return {saved.snapshot for saved in _saved(root) if saved.retired is None}
+    """Return the snapshots that saved specs need, not those of retired versions; all where a record is damaged."""
+    saved, damaged = _saved(root)
+    return set(snapshot_numbers(root)) if damaged else {each.snapshot for each in saved if each.retired is None}
 
 
 def saved_specs(warehouse: Warehouse) -> list[Saved]:
-    """List every version of every spec, by name and version."""
-    return _saved(warehouse.path)
+    """List every version of every spec that can be read, by name and version."""
+    return _saved(warehouse.path)[0]
 
 
-def _saved(root: Path) -> list[Saved]:
-    found = []
+def damaged_specs(root: Path) -> list[FeatureStoreError]:
+    """List what is wrong with the versions that cannot be read."""
+    return _saved(root)[1]
+
+
+def _saved(root: Path) -> tuple[list[Saved], list[FeatureStoreError]]:
+    found: list[Saved] = []
+    damaged: list[FeatureStoreError] = []
     for path in sorted((root / FEATURES).glob("*/[0-9]*.json")):
-        marker = path.with_suffix(".retired")
-        retired = marker.read_text(encoding="utf-8") if marker.is_file() else None
-        found.append(Saved(name=path.parent.name, version=int(path.stem), retired=retired, **read_json(path)))
-    return found
+        try:
+            found.append(_read(path))
+        except (WarehouseError, ValueError, KeyError, TypeError, OSError) as error:
+            damaged.append(
+                FeatureError(
+                    "A saved spec is damaged.",
+                    where=str(path),
+                    got=" ".join(str(error).split()),
+                    do=f"take it from a backup, or move it away and save the spec again: mv {shlex.quote(str(path))} .",
+                )
+            )
+    return found, damaged
+
+
+def _read(path: Path) -> Saved:
+    """Read a version; its mark of retirement, by older programs, is the reason alone."""
+    content = read_json(path)
+    record = unsealed(content, path, is_older=set(content) == KEYS)
+    marker = path.with_suffix(RETIRED)
+    retired = None
+    if marker.is_file():
+        text = marker.read_text(encoding="utf-8")
+        is_record = text.startswith("{") or f'"{CHECKSUM}"' in text
+        retired = unsealed(json.loads(text), marker, is_older=False)["reason"] if is_record else text
+    return Saved(
+        path.parent.name,
+        int(path.stem),
+        record["text"],
+        record["snapshot"],
+        record["saved_at"],
+        record["files"],
+        retired,
+    )
 
 
 def find(warehouse: Warehouse, label: str) -> Saved:
@@ -102,11 +151,16 @@ def find(warehouse: Warehouse, label: str) -> Saved:
     Raises
     ------
     FeatureError
-        There is none.
+        There is none, or it is damaged.
     """
     name, _, number = label.partition("@")
     every = saved_specs(warehouse)
     chosen = [s for s in every if s.name == name and (str(s.version) == number if number else s.retired is None)]
+    latest = chosen[-1].version if chosen else 0
+    for error in damaged_specs(warehouse.path):
+        version = int(Path(error.where).stem)
+        if Path(error.where).parent.name == name and (str(version) == number if number else version > latest):
+            raise error
     retired = [saved.label for saved in every if saved.name == name]
     if not chosen and not number and retired:
         raise FeatureError(
@@ -136,8 +190,8 @@ def retire(warehouse: Warehouse, label: str, reason: str) -> Saved:
     """
     saved = find(warehouse, label)
     try:
-        path = warehouse.path / FEATURES / saved.name / f"{saved.version:04d}.retired"
-        path.write_text(reason, encoding="utf-8")
+        with beside(warehouse.path / FEATURES / saved.name / f"{saved.version:04d}{RETIRED}") as path:
+            path.write_text(json.dumps(sealed({"reason": reason})), encoding="utf-8")
     except OSError as error:
         raise FeatureError("The spec cannot be retired.", where=str(warehouse.path), got=str(error)) from None
     return saved
@@ -167,10 +221,8 @@ def rebuild(warehouse: Warehouse, folder: Path) -> list[str]:
         Its snapshot is gone.
     """
     from featurestore.features.builder import build  # noqa: PLC0415, a list of specs needs no model library
-    from featurestore.features.feature_matrix import MANIFEST  # noqa: PLC0415
-    from featurestore.features.pairs.pair_matrix import read_matrix  # noqa: PLC0415
 
-    manifest = read_matrix(folder).manifest
+    manifest = read_manifest(folder)
     spec = spec_of(manifest["spec"], str(folder / MANIFEST))
     releases = manifest["releases"].items()
     hashes = {name.removeprefix("file:"): release for name, release in releases if name.startswith("file:")}
@@ -188,10 +240,11 @@ def _embeddings(spec: FeatureSpec) -> list[EmbeddingFeature]:
 
 def _keep(warehouse: Warehouse, path: Path) -> str:
     checksum = file_sha256(path)
-    copy = warehouse.path / FEATURES / _FILES / checksum / path.name
-    if not copy.is_file():
+    copy = warehouse.path / FEATURES / FILES / checksum / path.name
+    if differing(copy.parent, {copy.name: checksum}):
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+        with beside(copy) as work:
+            shutil.copyfile(path, work)
     return checksum
 
 
@@ -200,11 +253,11 @@ def _with_copies(warehouse: Warehouse, spec: FeatureSpec, hashes: dict[str, str]
     for feature in spec.feature:
         if isinstance(feature, EmbeddingFeature):
             name = Path(feature.file).name
-            copy = warehouse.path / FEATURES / _FILES / hashes.get(name, "") / name
-            if not copy.is_file():
+            copy = warehouse.path / FEATURES / FILES / hashes.get(name, "") / name
+            if differing(copy.parent, {name: hashes.get(name, "")}):
                 raise FeatureError(
-                    f"The embedding '{name}' is not in the registry.",
-                    where=str(warehouse.path / FEATURES),
+                    f"The embedding '{name}' is not in the registry, or damaged there.",
+                    where=str(copy if copy.is_file() else warehouse.path / FEATURES),
                     do="save the spec with the same file: featurestore features save SPEC.toml",
                 )
             features.append(feature.model_copy(update={"file": str(copy)}))

@@ -9,6 +9,7 @@ import click
 
 from featurestore.commands.query import show
 from featurestore.snapshot import SNAPSHOTS
+from featurestore.whole import beside
 from ingest import map_genes
 from ingest.identifiers.gene_list import parse_gene_list, read_gene_list
 
@@ -77,6 +78,7 @@ def genes(
     if form != "table":
         show(rows(mapping), form, output)
     elif output is not None:
-        output.write_text(report(mapping, listed.where) + "\n", encoding="utf-8")
+        with beside(output) as path:
+            path.write_text(report(mapping, listed.where) + "\n", encoding="utf-8")
     else:
         click.echo(report(mapping, listed.where))

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from featurestore.errors import SpecError
 from featurestore.objects import is_url
+from featurestore.whole import beside
 from ingest.inspection.draft import Draft, draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.report import as_json, print_report
@@ -43,7 +44,8 @@ def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None
         found = inspect_file(path, matrix=matrix)
         draft = draft_spec(found, path.parent if spec is None or is_url(file) else spec.parent)
     if spec is not None:
-        spec.write_text(draft.text, encoding="utf-8")
+        with beside(spec) as work:
+            work.write_text(draft.text, encoding="utf-8")
     if form == "json":
         drafted = {"missing": list(draft.missing), "doubtful": list(draft.doubtful), "spec": draft.text}
         click.echo(json.dumps(as_json(found) | {"draft": drafted}, ensure_ascii=False, indent=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import FeatureError
-from featurestore.features.feature_matrix import MANIFEST, FeatureMatrix, written
+from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.licence import refuse_licences
+from featurestore.features.written import incomplete, read_manifest, read_whole, written
 
 _KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
 
@@ -82,15 +81,10 @@ class PairMatrix:
         """
         path = Path(folder)
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_whole(path)
             long, rows, columns = (pl.read_parquet(path / f"{name}.parquet") for name in ("X", "rows", "columns"))
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise FeatureError(
-                "There is no complete matrix of pairs.",
-                where=str(path),
-                got=str(error),
-                do="build it: featurestore build SPEC.toml -o DIR",
-            ) from None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise incomplete(path, str(error)) from None
         held_out = long["held_out"].unique(maintain_order=True).to_list()
         values = long.drop(_KEY).to_numpy(order="c").reshape(len(held_out), rows.height, columns.height)
         inner = long["inner_fold"].to_numpy().reshape(len(held_out), rows.height)
@@ -122,8 +116,7 @@ def read_matrix(folder: str | Path) -> FeatureMatrix | PairMatrix:
         The folder does not hold one, or holds a part of one.
     """
     try:
-        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
-        unit = manifest["spec"]["target"]["unit"]
-    except (OSError, ValueError, KeyError, TypeError):
+        unit = read_manifest(Path(folder))["spec"]["target"]["unit"]
+    except (KeyError, TypeError):
         unit = "condition"
     return PairMatrix.read(folder) if unit == "pair" else FeatureMatrix.read(folder)

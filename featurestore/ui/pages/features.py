@@ -7,23 +7,25 @@ What is shown lies in the warehouse: specs by ``featurestore features save``, ma
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.errors import FeatureError
+from featurestore.errors import FeatureError, FeatureStoreError
+from featurestore.features.written import MANIFEST, read_frame, read_manifest
 from featurestore.snapshot import read_json
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Page
 from featurestore.ui.questions import Questions
 from featurestore.ui.tables import table
+from featurestore.whole import SCORES
 
 if TYPE_CHECKING:
     from featurestore.features.registry import Saved
 
 MATRICES, REPORTS = "matrices", "reports"
-MANIFEST, SCORES = "manifest.json", "scores.json"
 
 
 def _specs(asked: Asked) -> pl.DataFrame:
@@ -41,7 +43,11 @@ def _saved(questions: Questions) -> list[Saved]:
 def _folders(asked: Asked, kind: str, whole: str) -> dict[str, dict[str, Any]]:
     """Read what lies in a folder of the warehouse, by name: only what has the file that is written last."""
     place = asked.questions.store.path / kind
-    return {path.parent.name: read_json(path) for path in sorted(place.glob(f"[!.]*/{whole}"))}
+    found = {}
+    for path in sorted(place.glob(f"[!.]*/{whole}")):
+        with suppress(FeatureStoreError):  # verify names it; its own page says what is wrong
+            found[path.parent.name] = read_json(path)
+    return found
 
 
 def _matrices(asked: Asked) -> pl.DataFrame:
@@ -78,13 +84,12 @@ def _features(asked: Asked) -> dict[str, Any]:
 
 
 def _one(asked: Asked, kind: str, whole: str) -> dict[str, Any]:
-    known = _folders(asked, kind, whole)
-    name = asked.needed("id")
-    if name not in known:
+    name, place = asked.needed("id"), asked.questions.store.path / kind
+    if name not in {path.parent.name for path in place.glob(f"[!.]*/{whole}")}:
         raise FeatureError(
             f"There is none of that name in {kind}/ of the warehouse.", got=name, do="see the features page"
         )
-    return known[name]
+    return read_json(place / name / whole) if kind == REPORTS else read_manifest(place / name)
 
 
 def _folder(asked: Asked, kind: str, whole: str) -> Path:
@@ -99,11 +104,11 @@ def _files(folder: Path, *patterns: str) -> dict[str, Path]:
 
 
 def _columns(asked: Asked) -> pl.DataFrame:
-    return pl.read_parquet(_folder(asked, MATRICES, MANIFEST) / "columns.parquet")
+    return read_frame(_folder(asked, MATRICES, MANIFEST), "columns")
 
 
 def _rows(asked: Asked) -> pl.DataFrame:
-    return pl.read_parquet(_folder(asked, MATRICES, MANIFEST) / "rows.parquet")
+    return read_frame(_folder(asked, MATRICES, MANIFEST), "rows")
 
 
 def _of_matrix(asked: Asked) -> dict[str, Path]:

@@ -115,6 +115,8 @@ def test_write__goes_over_a_matrix_and_over_what_is_left_of_one(matrix, tmp_path
         patch.setattr(type(matrix), "_wide", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             matrix.write(folder)
+    assert FeatureMatrix.read(folder).manifest == matrix.manifest, "the matrix that is there stays"
+    (folder / "manifest.json").replace(folder / "manifest.json.part")  # as a process leaves it that is killed
     with pytest.raises(FeatureError, match="no complete feature matrix"):
         FeatureMatrix.read(folder)
     matrix.write(folder)

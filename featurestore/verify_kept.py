@@ -1,0 +1,90 @@
+"""Verify what lies beside the releases: kept matrices, saved specs, reports; and say what was not read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from featurestore.errors import FeatureError, FeatureStoreError, first_of
+from featurestore.examine import Fault, Report
+from featurestore.features.cache import MATRICES
+from featurestore.features.registry import FEATURES, FILES, damaged_specs
+from featurestore.features.written import read_whole
+from featurestore.locks import PUBLISHING
+from featurestore.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
+from featurestore.views import DATABASE
+from featurestore.whole import SUMS, UNFINISHED, differing, read_sums
+
+REPORTS = "reports"
+_READ = {RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}
+_NEVER_READ = {STAGING, PUBLISHING, "README.md"}
+"""What no answer is made of."""
+
+
+def kept_faults(root: Path, report: Report) -> Iterator[Fault]:
+    """Read all that was kept with its checksums, and note the rest."""
+    yield from _matrix_faults(root, report)
+    yield from _spec_faults(root, report)
+    yield from _report_faults(root, report)
+    for path in sorted(root.iterdir()):
+        if path.name not in _READ | _NEVER_READ and not path.name.startswith("."):
+            report.notes.append(f"{path.name} was not read: it has no checksums")
+
+
+def _matrix_faults(root: Path, report: Report) -> Iterator[Fault]:
+    for folder in sorted((root / MATRICES).glob("[!.]*")):
+        _count(report, folder)
+        try:
+            read_whole(folder)
+        except FeatureError as error:
+            do = f"it is built again where it is needed; move it away: {_away(folder)}"
+            yield Fault(
+                "A kept matrix is damaged.", error.where, expected="the bytes that were built", got=error.got, do=do
+            )
+
+
+def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:
+    for error in damaged_specs(root):
+        yield _fault(error)
+    for path in sorted((root / FEATURES).glob("[!.]*/*")):
+        if path.is_file():
+            _count(report, path)
+    for path in sorted((root / FEATURES / FILES).glob("*/[!.]*")):
+        _count(report, path)
+        if (found := file_sha256(path)) != path.parent.name:
+            do = "copy the same file there again, or from a backup"
+            yield Fault("A file of a saved spec is damaged.", str(path), expected=path.parent.name, got=found, do=do)
+
+
+def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
+    for folder in sorted((root / REPORTS).glob("[!.]*")):
+        try:
+            sums = read_sums(folder)
+        except FeatureStoreError as error:
+            yield _fault(error)
+            continue
+        if sums is None:
+            report.notes.append(f"{REPORTS}/{folder.name} was not read: it has no {SUMS}; evaluate again to have one")
+            continue
+        _count(report, folder)
+        if other := differing(folder, sums):
+            do = "evaluate again: featurestore evaluate SPEC.toml -o FOLDER"
+            yield Fault("A report is damaged.", str(folder), got=f"missing, or other bytes: {first_of(other)}", do=do)
+        foreign = sorted({path.name for path in folder.iterdir()} - {*sums, SUMS})
+        if foreign := [name for name in foreign if not name.endswith(UNFINISHED)]:
+            report.notes.append(f"{REPORTS}/{folder.name} has files that were not read: {first_of(foreign)}")
+
+
+def _count(report: Report, path: Path) -> None:
+    for each in path.iterdir() if path.is_dir() else [path]:
+        report.n_files += 1
+        report.n_bytes += each.stat().st_size
+
+
+def _away(path: Path) -> str:
+    return f"mv {shlex.quote(str(path))} ."
+
+
+def _fault(error: FeatureStoreError) -> Fault:
+    return Fault(error.what, error.where, expected=error.expected, got=error.got, do=error.do)
