@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -9,11 +10,12 @@ import polars as pl
 
 from featurestore.contract import COLUMNS, RELEASE, SHARED, VIEWS, Table
 from featurestore.release import release_files
-from featurestore.snapshot import REFERENCES, Snapshot, read_manifest
+from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
 
 DATABASE = "featurestore.duckdb"
 _BETWEEN_FILES = "\n"
+_KEYS = re.compile(rf".*/{RELEASES}/dataset_id=([^/]+)/release_id=([^/]+)/", re.DOTALL)
 _DUCKDB_TYPES: dict[pl.DataType, str] = {
     pl.String(): "VARCHAR",
     pl.List(pl.String()): "VARCHAR[]",
@@ -109,6 +111,8 @@ def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list
 
 def _scan(table: Table, files: list[str]) -> str:
     keys = {"dataset_id": "VARCHAR", "release_id": "VARCHAR"}
+    if any(path.count("=") > len(keys) for path in files):
+        return _scan_by_release(table, files)
     if files:
         paths = _quote(_BETWEEN_FILES.join(files))  # one text: as a list of a thousand, it is parsed for each query
         listed = f"string_split({paths}, {_quote(_BETWEEN_FILES)})"
@@ -116,6 +120,23 @@ def _scan(table: Table, files: list[str]) -> str:
         options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
         return f"select * from read_parquet({listed}, {options})"  # noqa: S608
     return scan_of_nothing(table)
+
+
+def _scan_by_release(table: Table, files: list[str]) -> str:
+    """Say the keys of every release, where DuckDB would take others from the folders that the warehouse lies in."""
+    releases: dict[tuple[str, str], list[str]] = {}
+    for path in files:
+        keys = _KEYS.match(path)
+        if keys is not None:
+            releases.setdefault((keys[1], keys[2]), []).append(_quote(path))
+    held = [name for name in ("dataset_id", "release_id") if name in table.columns]
+    own = f"* exclude ({', '.join(held)})" if held else "*"
+    scans = []
+    for (dataset_id, release_id), paths in releases.items():
+        scan = f"read_parquet([{', '.join(paths)}], hive_partitioning = false, union_by_name = true)"
+        named = f"{_quote(dataset_id)} as dataset_id, {_quote(release_id)} as release_id"
+        scans.append(f"select {own}, {named} from {scan}")  # noqa: S608
+    return " union all by name ".join(scans)
 
 
 def scan_of_nothing(table: Table) -> str:
@@ -129,7 +150,10 @@ def _scan_references(files: list[str]) -> str:
     if not files:
         columns = ", ".join(f"null::VARCHAR as {name}" for name in VIEWS["gene"].columns)
         return f"select {columns}, 0 as reference_rank where false"
-    scans = (f"select *, {rank} as reference_rank from read_parquet({_quote(f)})" for rank, f in enumerate(files))  # noqa: S608
+    scans = (
+        f"select *, {rank} as reference_rank from read_parquet({_quote(file)}, hive_partitioning = false)"  # noqa: S608
+        for rank, file in enumerate(files)
+    )
     return " union all by name ".join(scans)
 
 
@@ -137,7 +161,8 @@ def _scan_labels(files: list[str]) -> str:
     if not files:
         return "select null::VARCHAR as label, null::VARCHAR as gene_id, null::VARCHAR as kind where false"
     paths = ", ".join(map(_quote, files))
-    return f"select distinct label, gene_id, kind::VARCHAR as kind from read_parquet([{paths}])"  # noqa: S608
+    scan = f"read_parquet([{paths}], hive_partitioning = false)"
+    return f"select distinct label, gene_id, kind::VARCHAR as kind from {scan}"  # noqa: S608
 
 
 def _quote(text: str) -> str:

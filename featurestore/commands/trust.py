@@ -41,7 +41,8 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
     """Read every byte of the warehouse again, and compare it with what was published.
 
     Finds any flipped bit in a release, a reference, a snapshot, a kept matrix, a saved spec or a report, decodes every
-    table, and runs the questions of sql/checks. What has no checksums is named as not read. Each fault is named with the release, the file, and the command that restores it. Exit code 1 if any.
+    table, and runs the questions of sql/checks. What has no checksums is named as not read. Each fault is named with
+    the release, the file, and the command that restores it. Exit code 1 if any.
 
     \b
     Examples:

@@ -142,8 +142,8 @@ def _refuse_repeats_between(folder: Path, listed: Listed) -> None:
         connection.register("shared", numbers.to_frame().to_arrow())
         source = str(folder / "signature" / "*.parquet")
         twice = connection.execute(
-            "select condition_index, gene_index from read_parquet($1) semi join shared using (condition_index) "
-            "group by all having count(*) > 1 limit 1",
+            "select condition_index, gene_index from read_parquet($1, hive_partitioning = false) "
+            "semi join shared using (condition_index) group by all having count(*) > 1 limit 1",
             [source],
         ).fetchone()
     if twice is not None:

@@ -33,7 +33,8 @@ def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame
         table: pl.DataFrame = connection.sql(
             "select condition_index, case when bool_or(q_value is not null or effect_kind = 'de_call') "
             "then count(*) filter (q_value < $1 or effect_kind = 'de_call' and effect <> 0) end as n_significant "
-            "from read_parquet($2) anti join targets using (condition_index, gene_index) group by all",
+            "from read_parquet($2, hive_partitioning = false) "
+            "anti join targets using (condition_index, gene_index) group by all",
             params=[MOST_Q, str(folder / "signature" / "*.parquet")],
         ).pl()
     return table

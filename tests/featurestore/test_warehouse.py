@@ -64,6 +64,24 @@ def test_contract_page__is_up_to_date():
     assert (sql_root() / "README.md").read_text() == page(), "run: python -m featurestore.contract_page > sql/README.md"
 
 
+def test_view__takes_its_keys_from_the_snapshot_wherever_the_warehouse_lies(world, store, tmp_path):
+    """DuckDB reads ``name=value`` anywhere in a path as a column, over one of the table."""
+    root = tmp_path / "dataset_id=x" / "gene_index=0" / "condition_index=7" / "release_id=y" / "warehouse"
+    shutil.copytree(world, root)
+    queries = [
+        "select dataset_id, release_id, n_genes from dataset order by all",
+        "select dataset_id, count(*), count(distinct gene_id) from statistics group by all order by all",
+        "select * from signature order by all limit 50",
+        "select * from gene order by all limit 50",
+    ]
+    with Warehouse(root) as moved:
+        for query in queries:
+            assert moved.frame(query).equals(store.frame(query))
+        one = store.frame("select max(dataset_id) as dataset_id from dataset").item()
+        query = f"select count(*) as n from signature where dataset_id = '{one}'"
+        assert moved.frame(query).equals(store.frame(query))
+
+
 @pytest.mark.parametrize(("name", "text"), sql_files("examples").items(), ids=sql_files("examples"))
 def test_example__answers_on_the_small_world(store, name, text):
     assert text.startswith("-- ")

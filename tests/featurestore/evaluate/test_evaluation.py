@@ -27,7 +27,7 @@ def folder(evaluation, tmp_path_factory):
 
 def test_write__makes_a_page_a_picture_of_each_model_and_two_tables(folder, plant):
     pictures = {*standard_models(plant(n=60)), "gains", "per_perturbation", "sources", "magnitude"}
-    expected = {"report.html", "scores.json", "per_perturbation.parquet", "per_perturbation.csv"}
+    expected = {"report.html", "scores.json", "per_perturbation.parquet", "per_perturbation.csv", "SHA256SUMS"}
     expected |= {f"{name}.png" for name in pictures}
     assert {path.name for path in folder.iterdir()} == expected
 
