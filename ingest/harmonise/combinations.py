@@ -57,7 +57,7 @@ def absent_controls(labels: Iterable[str | None], rules: ConditionSection) -> li
     """
     if isinstance(rules.perturbation, list):
         return []
-    there = {name for label in labels if label is not None for name in (label, *_split(label, rules))}
+    there = {name for label in labels if label is not None for name in (label, *split_label(label, rules))}
     return [name for name in rules.controls if name.strip() not in there]
 
 
@@ -127,7 +127,7 @@ def _take_apart(
     never_in_names: Collection[str],
 ) -> dict[str, _Components]:
     """Take distinct labels apart; ``known`` picks known names, ``never_in_names`` are signs that always separate."""
-    split = {label: _split(label, rules) for label in labels}
+    split = {label: split_label(label, rules) for label in labels}
     aside = control_words(rules) | unassigned_words(rules)
     sign = (rules.separator or "").strip() or rules.separator or ""
     may_be_in_names = not set(sign).issubset(never_in_names)
@@ -136,13 +136,19 @@ def _take_apart(
     return {label: _decided(label, names, unknown, rules) for label, names in split.items()}
 
 
-def _split(label: str, rules: ConditionSection) -> list[str]:
-    """Split a label, not inside brackets: ``(+)-JQ1`` is one name."""
+def split_label(label: str, rules: ConditionSection) -> list[str]:
+    """Split a label, not inside brackets: ``(+)-JQ1`` is one name; ``strip`` is taken off each component once."""
     core = _stripped(label, rules)
-    pieces = [piece.strip() for piece in core.split(rules.separator)] if rules.separator else [core]
+    pieces = _pieces(core, rules)
     if len(pieces) == 1 or any(piece.count("(") != piece.count(")") for piece in pieces):
         return [core]
-    return [_stripped(piece, rules) for piece in pieces if piece] or [core]
+    whole = _pieces(label, rules)
+    named = whole if len(whole) == len(pieces) else pieces
+    return [_stripped(piece, rules) for piece in named if piece] or [core]
+
+
+def _pieces(text: str, rules: ConditionSection) -> list[str]:
+    return [piece.strip() for piece in text.split(rules.separator)] if rules.separator else [text]
 
 
 def _stripped(label: str, rules: ConditionSection) -> str:

@@ -5,7 +5,7 @@ Columns are read one at a time, and labels are looked up only as far as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.perturbations import KINDS
 from ingest.harmonise.words import UNASSIGNED
+from ingest.inspection.guides import Guides, read_guides
 from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL, NUMBERED_CONTROL
 from ingest.spec import GENETIC_KINDS
 
@@ -85,8 +86,15 @@ class Column:
 
     @property
     def are_guides(self) -> bool:
-        """Whether most labels are written as guides."""
+        """Whether most labels begin as guides do."""
         return self.is_text and 2 * self.labels["label"].str.contains(GUIDE).sum() > self.n_labels
+
+    @cached_property
+    def guides(self) -> Guides | None:
+        """How guides are written, where most labels end as guides do and most are no genes as they stand."""
+        aside = self.labels["label"].is_in(list(self.unassigned)) | self.labels["label"].is_in(CONTROLS)
+        labels = self.labels.filter(~aside)["label"].head(MOST_LABELS).to_list()
+        return read_guides(labels, known_genes) if self.is_text and labels else None
 
     @property
     def gene_share(self) -> float:
@@ -142,6 +150,12 @@ class Column:
         """Part of the rows whose label is such."""
         n = self.others["n"].to_numpy()
         return float(n[are_such.to_numpy()].sum() / max(n.sum(), 1))
+
+
+def known_genes(names: Iterable[str]) -> set[str]:
+    """Pick the names that are one gene."""
+    table = map_targets(sorted(names)).table
+    return set(table.filter(pl.col("gene_id").is_not_null())["original"])
 
 
 def summarise(values: pl.Series) -> Column:

@@ -20,7 +20,7 @@ from ingest.conditions.feature_types import feature_types
 from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
-from ingest.inspection.columns import MOST_LABELS, Column, summarise
+from ingest.inspection.columns import MOST_LABELS, summarise
 from ingest.inspection.gene_ids import GeneIds, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
@@ -264,23 +264,23 @@ class _Look:
             return None
         column, perturbation = self.columns[best.column], self._read(best.column)
         labels = judge_labels(column)
-        own = self._own_expression(perturbation, column, gene_of_column, values)
+        own = self._own_expression(perturbation, labels.targets, gene_of_column, values)
         self.roles["kind"] = guess_kinds(self.roles, self.columns, labels, own, self.reader.path, self.entry)
         self.roles["control"] = [
             where_control(guess, self.columns[str(guess.column)]) for guess in self.roles["control"]
         ]
         for role in ("batch", "second perturbation"):
             table = pl.DataFrame([self._read(str(guess.column)) for guess in self.roles[role]])
-            self.roles[role] = weigh_by_controls(self.roles[role], perturbation, list(labels.controls), table)
+            self.roles[role] = weigh_by_controls(self.roles[role], perturbation, labels.control_labels, table)
         return labels
 
     def _own_expression(
-        self, perturbation: pl.Series, column: Column, gene_of_column: pl.Series, values: Values
+        self, perturbation: pl.Series, targets: dict[str, str], gene_of_column: pl.Series, values: Values
     ) -> OwnExpression | None:
         if not self.sample.has_whole_rows or values.kind not in {"counts", "log1p"}:
             return None
         labels = perturbation.cast(pl.String).str.strip_chars().head(self.sample.n_rows)
-        return own_expression(self.sample, labels, column.genes, gene_of_column, is_log=values.kind == "log1p")
+        return own_expression(self.sample, labels, targets, gene_of_column, is_log=values.kind == "log1p")
 
 
 @cache

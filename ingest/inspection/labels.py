@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ingest.harmonise.combinations import split_label
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
-from ingest.inspection.columns import Column
+from ingest.inspection.columns import Column, known_genes
+from ingest.inspection.guides import is_control
 from ingest.inspection.known import GUIDE_PREFIXES
+from ingest.spec import ConditionSection
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 SUFFIXES = (r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
@@ -47,6 +50,10 @@ class Labels:
         How labels are taken apart, None where they are not; with why.
     gene_share
         Part of the labels that name genes, taken apart.
+    control_labels
+        Labels of controls as rows have them, whole.
+    targets
+        The gene of each label that names one gene and nothing else.
     cells
         Rows of each label: smallest, median and largest number, and how many labels have fewer than FEW_CELLS.
     """
@@ -61,26 +68,35 @@ class Labels:
     separator: tuple[str, str] | None
     strip: tuple[str, str] | None
     gene_share: float
+    control_labels: tuple[str, ...]
+    targets: dict[str, str]
     cells: dict[str, float]
 
 
 def judge_labels(column: Column) -> Labels:
     """Judge a column of perturbation labels."""
-    others = column.others
+    others, guides = column.others, column.guides
     names = others["label"].to_list()
-    strip = _strip(names)
-    whole = [re.sub(strip[0], "", name) for name in names] if strip else names
-    separator = _separator(whole, {*names, *column.controls})
-    parts = [_split(name, separator[0]) if separator else [name] for name in whole]
-    genes = _known_genes({part for each in parts for part in each} - set(column.controls))
-    is_gene = [all(part in genes or part in column.controls for part in each) for each in parts]
+    if guides is None:
+        strip = _strip(names)
+        separator = _separator(
+            [re.sub(strip[0], "", name) for name in names] if strip else names, {*names, *column.controls}
+        )
+    else:
+        strip = guides.strip, guides.why
+        separator = (guides.separator, guides.why) if guides.separator else None
+    parts = {name: _taken_apart(name, strip, separator) for name in (*names, *column.controls)}
+    controls, control_labels = _controls(column, parts)
+    genes = known_genes({part for each in parts.values() for part in each} - set(controls))
+    is_gene = [all(part in genes or part in controls for part in parts[name]) for name in names if name not in controls]
     suspects = {label: n for label, n in others.iter_rows() if LOOKS_LIKE_CONTROL.search(label)}
     unexpressed = {label: n for label, n in others.iter_rows() if UNEXPRESSED.fullmatch(label) or label in suspects}
+    suspects = {label: n for label, n in suspects.items() if not set(parts[label]) <= set(controls)}
     of_genes = {label: n for label, n in unexpressed.items() if label in genes}
     return Labels(
         column=column.name,
         n_labels=column.n_labels,
-        controls=column.controls,
+        controls=controls,
         unassigned=column.unassigned,
         n_missing=column.n_missing,
         suspects={label: n for label, n in suspects.items() if label not in of_genes},
@@ -88,8 +104,37 @@ def judge_labels(column: Column) -> Labels:
         separator=separator,
         strip=strip,
         gene_share=sum(is_gene) / max(len(is_gene), 1),
+        control_labels=control_labels,
+        targets=_single_targets(parts, genes),
         cells=_cells(column.labels.filter(~pl.col("label").is_in(list(UNASSIGNED)))["n"]),
     )
+
+
+def _taken_apart(name: str, strip: tuple[str, str] | None, separator: tuple[str, str] | None) -> list[str]:
+    """Take a label apart as an ingest does."""
+    rules = ConditionSection.model_construct(
+        strip=strip[0] if strip else None, separator=separator[0] if separator else None
+    )
+    return split_label(name, rules)
+
+
+def _controls(column: Column, parts: dict[str, list[str]]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the controls, numbered guides by the name that is left of all of them, and the labels that are such."""
+    found: dict[str, int] = {}
+    labels = []
+    for label, n in column.labels.filter(pl.col("label").is_in(list(parts))).iter_rows():
+        if label in column.controls or (parts[label] != [label] and all(map(is_control, parts[label]))):
+            name = parts[label][0] if len(set(parts[label])) == 1 and is_control(parts[label][0]) else label
+            found[name] = found.get(name, 0) + n
+            labels.append(label)
+    return found, tuple(labels)
+
+
+def _single_targets(parts: dict[str, list[str]], genes: set[str]) -> dict[str, str]:
+    single = {label: each[0] for label, each in parts.items() if len(set(each)) == 1 and each[0] in genes}
+    mapped = map_targets(sorted(set(single.values()))).table
+    gene_of = dict(mapped.select("original", "gene_id").iter_rows())
+    return {label: gene_of[name] for label, name in single.items()}
 
 
 def counted(labels: dict[str, int]) -> str:
@@ -111,7 +156,7 @@ def _strip(names: list[str]) -> tuple[str, str] | None:
         pattern = "|".join(affixes)
         cores = {re.sub(pattern, "", name) for name in matching}
         parts = {part for core in cores for part in core.split("_")}
-        if len(_known_genes(parts)) >= MOST * len(parts):
+        if len(known_genes(parts)) >= MOST * len(parts):
             written = f"{len(matching):,} of {len(names):,} labels are written like {matching[0]!r}"
             return pattern, f"{written}; without, they are genes"
     return None
@@ -124,7 +169,7 @@ def _separator(names: list[str], labels: set[str]) -> tuple[str, str] | None:
         if not joined:
             continue
         parts = {part for name in joined for part in _split(name, sign)}
-        known = _known_genes(parts) | (parts & labels)
+        known = known_genes(parts) | (parts & labels)
         fitting = [name for name in joined if all(part in known for part in _split(name, sign))]
         if len(fitting) >= MOST * len(joined):
             why = (
@@ -136,11 +181,6 @@ def _separator(names: list[str], labels: set[str]) -> tuple[str, str] | None:
 
 def _split(name: str, sign: str) -> list[str]:
     return [part.strip() for part in name.split(sign) if part.strip()]
-
-
-def _known_genes(names: set[str]) -> set[str]:
-    table = map_targets(sorted(names)).table
-    return set(table.filter(pl.col("gene_id").is_not_null())["original"])
 
 
 def _cells(counts: pl.Series) -> dict[str, float]:

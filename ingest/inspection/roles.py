@@ -112,9 +112,13 @@ def _perturbation(column: Column, *, fewest: int) -> Evidence:
 
 def _guides(column: Column) -> Evidence:
     """Take a column of guides for the perturbation, where no other says what was perturbed."""
-    if rank(column.name, "guide") is None or not column.are_guides or column.gene_share < HALF:
+    if column.guides is not None:
+        names = {name for each in column.guides.targets.values() for name in each}
+        evidence: Evidence = [(0.5, f"{column.guides.why}, of {len(names):,} targets, and no column of the genes")]
+    elif rank(column.name, "guide") is None or not column.are_guides or column.gene_share < HALF:
         return []
-    evidence = [(0.5, f"guides of {len(set(column.genes.values())):,} genes, and no column of the genes")]
+    else:
+        evidence = [(0.5, f"guides of {len(set(column.genes.values())):,} genes, and no column of the genes")]
     if column.controls:
         label, n = next(iter(column.controls.items()))
         evidence.append((0.25, f"holds the control label {label!r} ({n:,} rows)"))

@@ -220,3 +220,9 @@ def test_labels__every_one_is_in_the_ledger():
     labels = ["TP53", "TP53+MYC", "ctrl", "nan", "NOSUCHGENE9", "ctrl+ctrl"]
     mapped = labels_of(labels, **GEARS)
     assert set(mapped.ledger.filter(pl.col("status") != "not_there")["original"]) == set(labels)
+
+
+def test_strip__is_taken_off_each_component_once():
+    table = labels_of(["NKX2-1-2+JAK2-1", "JAK2-3+NKX2-1-4", "NKX2-1-2"], strip=r"-\d+$", separator="+").table
+    assert table["target_symbols"].list.sort().to_list() == [["JAK2", "NKX2-1"], ["JAK2", "NKX2-1"], ["NKX2-1"]]
+    assert table["perturbation"].to_list() == ["JAK2+NKX2-1", "JAK2+NKX2-1", "NKX2-1"]

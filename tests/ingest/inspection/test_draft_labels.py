@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,8 +15,11 @@ from featurestore.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import NOT_CALLED
+from ingest.inspection.columns import summarise
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
+from ingest.inspection.labels import judge_labels
+from ingest.inspection.roles import SURE, guess_roles
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 
@@ -134,3 +140,79 @@ def test_missing_label__as_control_is_asked_for_and_named(tmp_path):
     with Warehouse(tmp_path / "warehouse") as store:
         found = store.frame("select perturbation, is_control, n_cells from condition order by 1").rows()
     assert found == [("MYC", False, EACH), ("STAT1", False, EACH), ("control", True, EACH)]
+
+
+CONTROL_NUMBERED = r"(?<=^{})[-_. ]?\d+$"
+NT, PROMOTER = CONTROL_NUMBERED.format("NT"), r"_[+-]_\d+(?:\.\d+)*(?:[-_][A-Za-z]\w*)?$"
+GUIDE_FILES = {
+    "sg": (["NT_12", "NT_3", "STAT1_sg1", "STAT1_sg2", "MYC_sg1", "JAK2_sg4"], rf"_sg\d+$|{NT}", None, "NT"),
+    "own controls": (["NT_sg1", "NT_sg2", "STAT1_sg1", "MYC_sg2", "JAK2_sg4"], r"_sg\d+$", None, "NT"),
+    "pairs": (["NT_1;NT_2", "STAT1_sg1;NT_3", "MYC_sg1;MYC_sg2", "JAK2_sg4;MYC_sg1"], rf"_sg\d+$|{NT}", ";", "NT"),
+    "promoters": (
+        ["STAT1_+_191878912.23-P1P2", "MYC_-_128748.2-P1", "JAK2_+_49.1-P2", "non-targeting_00012"],
+        PROMOTER + "|" + CONTROL_NUMBERED.format(r"non\-targeting"),
+        None,
+        "non-targeting",
+    ),
+    "two promoters": (
+        [
+            *("STAT1_+_19.2-P1P2|STAT1_-_18.1-P1P2", "MYC_-_1.2-P1|MYC_+_2.2-P1", "JAK2_-_1.2-P1|JAK2_+_2.2-P1"),
+            "non-targeting_01|non-targeting_02",
+        ],
+        PROMOTER + "|" + CONTROL_NUMBERED.format(r"non\-targeting"),
+        "|",
+        "non-targeting",
+    ),
+    "sequences": (
+        [f"{name}_ACGTACGTTTACGTACGT{end}" for name, end in zip(("NTC", "MYC", "STAT1", "JAK2"), "ACGT", strict=True)],
+        r"[-_.](?i:[acgt]{17,23})$",
+        None,
+        "NTC",
+    ),
+    "numbers": (["ABL1_1", "ABL1_2", "STAT1_1", "MYC_3", "control_1", "control_2"], r"_\d+$", None, "control"),
+    "hyphens": (["NTC-3", "NTC-4", "STAT1-1", "MYC-2", "JAK2-1", "NKX2-1-2"], r"-\d+$", None, "NTC"),
+    "g": (["NTg1", "NTg2", "JAK2g1", "STAT1g1", "STAT1g2", "MYCg4"], r"g\d+$", None, "NT"),
+    "joined by what is within": (["STAT1_g1_JAK2_g2", "MYC_g1_MYC_g2", "NT_g1_NT_g2"], r"_g\d+(?=_|$)", "_", "NT"),
+    "commas": (["NTC_guide1", "STAT1_guide1,MYC_guide2", "STAT1_guide3", "JAK2_guide1"], r"_guide\d+$", ",", "NTC"),
+    "hashes": (["safe-targeting#3", "STAT1#1", "MYC#2", "JAK2#1"], r"#\d+$", None, "safe-targeting"),
+}
+
+
+@pytest.mark.parametrize("column", ["feature_call", "my_assignment"])
+@pytest.mark.parametrize(("labels", "strip", "separator", "control"), GUIDE_FILES.values(), ids=GUIDE_FILES)
+def test_guides__are_told_by_how_they_are_written(labels, strip, separator, control, column):
+    found = summarise(pl.Series(column, labels * 7 + ["unassigned"]))
+    (guess, *_) = guess_roles([found])["perturbation"]
+    labels = judge_labels(found)
+    assert (guess.column, guess.score >= SURE) == (column, True)
+    assert (labels.strip[0], list(labels.controls)) == (strip, [control])
+    assert (labels.separator[0] if labels.separator else None) == separator
+    assert list(labels.unassigned) == ["unassigned"]
+
+
+@pytest.mark.parametrize(
+    "labels", [["ACH-000001", "ACH-000002"], ["HTO1_1", "HTO2_1"], ["JQ1_1", "dasatinib_2"], ["AAAC-1", "ACCT-1"]]
+)
+def test_guides__are_not_seen_in_other_names(labels):
+    assert summarise(pl.Series("a", labels)).guides is None
+
+
+@pytest.mark.parametrize("kind", ["sg", "pairs", "promoters", "two promoters", "joined by what is within", "hyphens"])
+def test_guides__become_their_genes(kind, tmp_path):
+    labels, _, _, control = GUIDE_FILES[kind]
+    draft = drafted(screen(tmp_path / "a.h5ad", labels, "my_assignment"))
+    assert draft.missing == ()
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, sum(n_cells)::int from condition group by 1 order by 1").rows()
+        published = store.frame("select perturbation_label from condition where is_control").item()
+    expected = Counter()
+    for label in labels:
+        genes = [
+            name for name in ("ABL1", "JAK2", "MYC", "NKX2-1", "STAT1") if re.search(rf"(^|[;|_]){name}[-_]", label)
+        ]
+        expected["+".join(genes) or "control"] += EACH
+    assert found == sorted(expected.items())
+    assert published == " | ".join(
+        label for label in sorted(labels) if label.startswith(control) and ";ST" not in label
+    )
