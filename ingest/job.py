@@ -13,7 +13,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ingest.conditions.axis import GeneAxis, gene_ledger, read_axes
 from ingest.conditions.given import GivenRows, gather_rows
 from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.lookups import Lookups
+from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
@@ -123,7 +124,11 @@ class Job:
             return read_screen(self.readers[0], given, spec, self.lookups)
         axes = read_axes(self.readers, self.gene_tables, spec, self.lookups.online)
         where = ", ".join(reader.path.name for reader in self.readers)
-        return Published(axes, given, label_rows(given, spec, self.lookups, where=where))
+        labels = label_rows(given, spec, self.lookups, where=where)
+        if not spec.is_relative:
+            pooled = pooled_columns(self.readers, labels, spec)
+            labels = replace(labels, mapping=pl.concat([labels.mapping, pooled]))
+        return Published(axes, given, labels)
 
     def _rows(self, reader: Reader) -> pl.DataFrame:
         """Read the rows of a file; signatures in a table without a key are named by what is published of them."""

@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.errors import first_of
 from featurestore.snapshot import release_path
+from ingest.conditions.pooled import POOLED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbations import CONTROL, NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
@@ -36,6 +37,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no gene for {len(without):,} of {n_targets:,} perturbation labels: {named}; "
             "guides need strip, combinations separator, and references controls under [condition]; 'mapping' says more"
         )
+    lines += _as_written(mapping)
     contexts = mapping.filter(pl.col("entity") == "context")
     unknown, n_contexts = _labels(contexts.filter(pl.col("status") == "slug")), contexts["original"].n_unique()
     if unknown:
@@ -77,6 +79,20 @@ def _controls(without: list[str], absent: list[str]) -> list[str]:
         )
     if absent:
         lines.append(f"  no row has the control label {' or '.join(map(repr, absent))} that the spec names")
+    return lines
+
+
+def _as_written(mapping: pl.DataFrame) -> list[str]:
+    """Name doses and times that cannot be read, and columns of them that conditions pool over."""
+    lines = []
+    for entity, unit in (("dose", "dose_um"), ("time", "time_h")):
+        own = mapping.filter(pl.col("entity") == entity)
+        for column, note in own.filter(pl.col("status") == POOLED).select("original", "note").rows():
+            lines.append(f"  conditions pool over column {column!r}: {note}")
+        unread = own.filter(pl.col("status") == "unmapped").select("original", "note").rows()
+        if unread:
+            named = first_of([f"{text!r} ({note})" for text, note in unread], MOST_SHOWN)
+            lines.append(f"  no {unit} for {len(unread):,} labels, which keep conditions apart as written: {named}")
     return lines
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -27,6 +27,10 @@ PUBLISHED_COLUMNS: dict[str, tuple[str, ...]] = {
     "depmap_id": ("ModelID", "DepMap_ID", "Cell_ID_DepMap"),
     "tissue": ("OncotreeLineage", "lineage", "Organ", "cell_lineage"),
     "disease": ("OncotreePrimaryDisease", "primary_disease"),
+    "ids": (
+        *("SangerModelID", "Sanger_Model_ID", "COSMICID", "COSMIC_ID", "WTSIMasterCellID", "WTSI_Master_Cell_ID"),
+        *("HCMIID", "HCMI_ID"),
+    ),
     "aliases": ("StrippedCellLineName", "stripped_cell_line_name", "CCLEName", "CCLE_Name", "ccle_name", "cell_alias"),
 }
 """What a table of cell lines tells, and the names of the columns in which sources publish it."""
@@ -110,8 +114,9 @@ class CellLines:
             first = self._by_depmap_id.setdefault(depmap_id, context_id)
             if first != context_id:
                 _note(self._lines[first], f"a table given has {context_id} for {depmap_id}")
-        aliases = row["aliases"]
-        for alias in (name, *(aliases if isinstance(aliases, list) else ())):
+        for identifier in _list(row.get("ids")):
+            self._index(f"id {identifier.casefold()}", line, settled, "name")
+        for alias in (name, *_list(row["aliases"])):
             spelling = stripped(alias)
             for key in (f"name {alias.casefold()}", *([f"spelling {spelling}"] if spelling else [])):
                 self._index(key, line, settled, "name" if alias == name else "alias")
@@ -138,9 +143,17 @@ class CellLines:
                 return Match([self._lines[self._by_depmap_id[depmap_id]]], "approved", "DepMap id")
             unknown = CellLine(slug(depmap_id), depmap_id, depmap_id)
             return Match([unknown], "slug", "DepMap id", "not in the table of cell lines")
+        by_id = [self._lines[context_id] for context_id in self._by_key.get(f"id {_whole(label).casefold()}", ())]
+        named = self._match(f"name {label.casefold()}", "")
+        if by_id and named is None:
+            status = "approved" if len(by_id) == 1 else "ambiguous"
+            return Match(by_id, status, "identifier of the given table")
+        if by_id and named is not None and by_id != named.lines:
+            others = ", ".join(line.name for line in by_id)
+            return replace(named, note=f"also the identifier of {others} in the table given")
         ccle = CCLE_NAME.fullmatch(label)
         return (
-            self._match(f"name {label.casefold()}", "")
+            named
             or self._match(f"spelling {stripped(label)}", "stripped ")
             or (self._match(f"spelling {ccle[1]}", "CCLE ") if ccle else None)
         )
@@ -159,6 +172,15 @@ class CellLines:
 def _note(line: CellLine, text: str) -> None:
     if text not in line.notes:
         line.notes.append(text)
+
+
+def _whole(label: str) -> str:
+    """Write a whole number without the ``.0`` that a table with gaps gives it."""
+    return re.sub(r"^(\d+)\.0$", r"\1", label)
+
+
+def _list(value: object) -> list[str]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:
@@ -185,7 +207,8 @@ def read_model_table(path: Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``context_id`` (accession or NULL), ``name``, ``depmap_id``, ``tissue``, ``disease``, ``aliases`` (list).
+        ``context_id`` (accession or NULL), ``name``, ``depmap_id``, ``tissue``, ``disease``, ``aliases`` and ``ids``
+        of other sources (lists).
 
     Raises
     ------
@@ -209,8 +232,9 @@ def read_model_table(path: Path) -> pl.DataFrame:
         pl.coalesce(_published(raw, name) or [pl.lit(None, pl.String)]).alias(name)
         for name in RELEASE["context"].columns
     ]
-    aliases = _published(raw, "aliases") or [pl.lit(None, pl.String)]
-    table = raw.select(*facts, aliases=pl.concat_list(aliases).list.drop_nulls())
+    several = {name: _published(raw, name) or [pl.lit(None, pl.String)] for name in ("aliases", "ids")}
+    several["ids"] = [text.str.replace(r"^(\d+)\.0$", "$1") for text in several["ids"]]
+    table = raw.select(*facts, **{name: pl.concat_list(texts).list.drop_nulls() for name, texts in several.items()})
     return table.filter(pl.col("name").is_not_null()).unique(maintain_order=True)
 
 

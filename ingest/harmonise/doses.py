@@ -22,6 +22,7 @@ from ingest.harmonise.published import MISSING
 Number = str | int | float | None
 
 LINCS_MISSING = -666
+DAMAGED = "sign of a damaged encoding read as micro"
 MOLAR = {
     **dict.fromkeys(("fM", "fmol/l", "femtomolar"), Fraction(1, 10**9)),
     **dict.fromkeys(("pM", "pmol/l", "picomolar"), Fraction(1, 10**6)),
@@ -61,6 +62,11 @@ _DISSOLVED = re.compile(r"in\s", re.IGNORECASE)
 _WORD_FIRST = re.compile(r"([a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"(d|[a-z]{3,})[\s_]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _AGREE = Fraction(1, 10**6)
+_DAMAGED_MICRO = re.compile("(?:\u00c2\u00b5|\u00ce\u00bc|\u00ac\u00b5|\ufffd{1,2})(?=M\\b|mol)")
+"""The micro sign as it is after one wrong decoding: of no other prefix does a sign beyond ASCII remain."""
+_COMMA = re.compile(r"([-+]?\d+),(\d+)(?![\d,])(.*)", re.DOTALL)
+_IN_THOUSANDS = 3
+"""Digits after a comma that may be one of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +208,7 @@ def _map(values: pl.Series, unit: str | None, read: Callable[[str | None, str | 
 
 def _read(text: Number, unit: str | None, scale: _Scale) -> Quantity:
     plain, given = _plain("" if text is None else str(text)), _plain(unit or "")
+    damage = [DAMAGED] if text is not None and _DAMAGED_MICRO.search(str(text)) else []
     if plain.startswith("[(") and plain.endswith(")]"):
         return _read_tuple(plain, given, scale)
     values: list[Fraction] = []
@@ -219,13 +226,14 @@ def _read(text: Number, unit: str | None, scale: _Scale) -> Quantity:
         return Quantity(None, failures[0])
     if failures or max(values) - min(values) > _AGREE * max(values):
         return Quantity(None, f"several values that differ: '{plain}'")
-    return Quantity(float(values[0]), notes[0])
+    return Quantity(float(values[0]), "; ".join([*damage, *filter(None, [notes[0]])]))
 
 
 def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
     """Read one number with or without a unit; also what the reader of the value should know."""
     if text.casefold() in MISSING:
         raise _UnreadableError("missing")
+    written, text = text, _with_point(text)
     match = _QUANTITY.fullmatch(scale.number_first(text))
     if match is None:
         raise _UnreadableError(f"not a {scale.name}: '{text}'")
@@ -237,13 +245,24 @@ def _read_one(text: str, unit: str, scale: _Scale) -> tuple[Fraction, str]:
     factor = scale.factor(own_unit or unit)
     if factor is None:
         raise _UnreadableError(scale.refusal(own_unit or unit))
-    notes = [f"unit in the text, not '{unit}'"] if own_unit and unit and scale.factor(unit) != factor else []
+    notes = [f"decimal comma in '{written}'"] if written != text else []
+    notes += [f"unit in the text, not '{unit}'"] if own_unit and unit and scale.factor(unit) != factor else []
     value, rest = _added(number * factor, factor, match[3] or "", scale)
     others = () if _DISSOLVED.match(rest) else _WITH_UNIT.findall(rest)
     if _JOINED.match(rest) or any(_is_unit(found, scale) for found in others):
         raise _UnreadableError(f"several values: '{text}'")
     notes += [f"read from the start of '{text}'"] if rest else []
     return value, "; ".join(notes)
+
+
+def _with_point(text: str) -> str:
+    """Write a decimal comma as a point; refuse one that may be of thousands."""
+    match = _COMMA.fullmatch(text)
+    if match is None:
+        return text
+    if len(match[2]) == _IN_THOUSANDS and not match[1].lstrip("+-").startswith("0"):
+        raise _UnreadableError(f"the comma is decimal or of thousands: '{text}'")
+    return f"{match[1]}.{match[2]}{match[3]}"
 
 
 def _added(value: Fraction, factor: Fraction, rest: str, scale: _Scale) -> tuple[Fraction, str]:
@@ -270,8 +289,8 @@ def _read_tuple(text: str, unit: str, scale: _Scale) -> Quantity:
 
 @cache
 def _plain(text: str) -> str:
-    """Trim, and bring both code points of the micro sign (U+00B5, U+03BC) to 'u'."""
-    return unicodedata.normalize("NFKC", text).replace("\u03bc", "u").strip()
+    """Trim, and bring both code points of the micro sign (U+00B5, U+03BC), and what damage makes of them, to 'u'."""
+    return unicodedata.normalize("NFKC", _DAMAGED_MICRO.sub("u", text)).replace("\u03bc", "u").strip()
 
 
 def _molar(unit: str) -> Fraction | None:

@@ -75,7 +75,10 @@ def _cell_lines(lines: Lines, found: Inspection, folder: Path) -> None:
 
 def is_model_table(found: Inspection) -> bool:
     """Say whether the table beside a file is one of cell lines, which tells contexts rather than rows."""
-    return found.row_table is not None and found.row_table.key in PUBLISHED_COLUMNS["depmap_id"]
+    return found.row_table is not None and found.row_table.key in {
+        *PUBLISHED_COLUMNS["depmap_id"],
+        *PUBLISHED_COLUMNS["ids"],
+    }
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -141,7 +144,9 @@ def _quantities(lines: Lines, found: Inspection) -> None:
     kind = found.roles["kind"][0].value if found.roles.get("kind") else None
     for role, example in (("dose", "nM"), ("time", "h")):
         guess = found.best(role)
-        if guess is None or guess.column is None or (role == "dose" and kind in GENETIC_KINDS):
+        if guess is None or guess.column is None:
+            continue
+        if role == "dose" and kind in GENETIC_KINDS and not found.has_doses:
             continue
         has_own_unit = any("such as" in reason for reason in guess.reasons)
         unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)

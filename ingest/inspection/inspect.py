@@ -155,6 +155,7 @@ class _Look:
             roles=self.roles,
             units=find_units(self.roles, self.columns),
             is_measured=dose is not None and self.columns[dose].are_measured,
+            has_doses=labels is not None and dose is not None and self._differs_within(labels.column, dose),
             extract=self.extract,
             genes_in=self.genes_in,
             row_table=self.row_table,
@@ -167,6 +168,11 @@ class _Look:
     def _n_silent(self) -> int:
         stored = self.sample.matrix
         return int(stored.shape[1] - np.unique(stored.indices[stored.data != 0]).size)
+
+    def _differs_within(self, label: str, column: str) -> bool:
+        """Say whether rows of one label have several values of a column."""
+        table = pl.DataFrame([self._read(label).alias("label"), self._read(column).alias("value")]).drop_nulls()
+        return table.unique().height > table["label"].n_unique()
 
     def _tell_combinations(self, labels: Labels | None) -> None:
         """Take a second column of compounds for their combination: it holds the same control label."""

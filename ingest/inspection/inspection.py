@@ -39,6 +39,8 @@ class Inspection:
         Unit of ``dose`` and ``time``, where another column gives it.
     is_measured
         Whether doses are measured ones, to be taken as those that were meant.
+    has_doses
+        Whether rows of one label differ by dose.
     extract
         Patterns that read further columns out of columns, where labels are part of a name.
     genes_in
@@ -76,6 +78,7 @@ class Inspection:
     labels: Labels | None
     units: dict[str, str] = field(default_factory=dict)
     is_measured: bool = False
+    has_doses: bool = False
     extract: dict[str, str] = field(default_factory=dict)
     genes_in: str | None = None
     is_orientation_doubtful: bool = False

@@ -160,8 +160,8 @@ def _dose(column: Column) -> Evidence:
         evidence.append((0.5, f"{column.molar_share:.0%} of its rows are molar, such as {first!r}"))
     elif evidence and column.number_share >= MOST:
         evidence.append((0.3, "numbers"))
-    else:
-        return []
+    elif evidence:
+        evidence.append(_as_written(column, "no molar dose"))
     return evidence
 
 
@@ -171,9 +171,17 @@ def _time(column: Column) -> Evidence:
         evidence.append((0.5, f"{column.time_share:.0%} of its rows are times, such as {column.others['label'][0]!r}"))
     elif evidence and column.number_share >= MOST:
         evidence.append((0.3, "numbers"))
+    elif evidence and "time" in plain(column.name):
+        evidence.append(_as_written(column, "no time"))
     else:
         return []
     return evidence
+
+
+def _as_written(column: Column, what: str) -> tuple[float, str]:
+    """Say that what a column holds cannot be read, and yet tells conditions apart."""
+    labels = ", ".join(map(repr, column.labels["label"].head(3)))
+    return 0.1, f"some of its {column.n_labels:,} labels are {what}, such as {labels}: they are kept apart as written"
 
 
 def _kind(column: Column) -> Evidence:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from ingest.harmonise.doses import dose_um, map_doses, map_times, nominal_dose, time_h
+from ingest.harmonise.doses import Quantity, dose_um, map_doses, map_times, nominal_dose, time_h
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_dose_um__reads_molar_doses(text, unit, micromolar):
         ("1 uM A (10 ng/mL B)", None, "several values"),
         ("-1", "uM", "below zero: '-1'"),
         ("inf", "uM", "not a dose: 'inf'"),
-        ("1,000 nM", None, "not a dose: '1,000 nM'"),
+        ("1,000 nM", None, "the comma is decimal or of thousands: '1,000 nM'"),
         ("1+1", "uM", "not a dose: '1+1'"),
         ("[('a', 1, 'uM'), ('b', 2, 'uM')]", None, "not one (compound, dose, unit)"),
         ("[('a', 1)]", None, "not one (compound, dose, unit)"),
@@ -243,3 +243,10 @@ def test_dose_um__reads_every_well_of_tahoe(real_data: Path):
     mapped = map_doses(wells["drugname_drugconc"])
     assert mapped["value"].value_counts().sort("value").rows() == [(0.0, 28), (0.05, 424), (0.5, 402), (5.0, 490)]
     assert mapped["note"].null_count() == wells.height
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1,11 uM", 1.11), ("0,125 nM", 0.000125), ("2,5 mM", 2500.0), ("10,0 nM", 0.01)]
+)
+def test_dose_um__reads_a_decimal_comma_and_says_so(text, value):
+    assert dose_um(text) == Quantity(value, f"decimal comma in '{text}'")

@@ -216,3 +216,61 @@ def test_guides__become_their_genes(kind, tmp_path):
     assert published == " | ".join(
         label for label in sorted(labels) if label.startswith(control) and ";ST" not in label
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("dose", ["1 ng/mL", "100 ng/mL"]),
+        ("dose", ["1 IU", "10 IU"]),
+        ("dose", ["low", "high"]),
+        ("concentration", ["0.1%", "1%"]),
+        ("treatment_dose", ["2 Gy", "8 Gy"]),
+        ("conc", ["1,111 nM", "3,333 nM"]),
+        ("dose", ["1x", "10x"]),
+        ("drug_dose", ["10 ?M", "1 ?M"]),
+        ("time_point", ["early", "late"]),
+        ("time", ["before", "after"]),
+    ],
+)
+def test_quantity__that_cannot_be_read_keeps_conditions_apart(column, values, tmp_path):
+    treated = ["JQ1", "JQ1", "dasatinib", "dasatinib"]
+    path = screen(tmp_path / "a.h5ad", ["DMSO", *treated], "drug", **{column: [values[0], *values, *values]})
+    draft = drafted(path)
+    assert draft.missing == ()
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, draft))
+    entity = "time" if "time" in column else "dose"
+    assert f'{entity} = {{ column = "{column}" }}' in draft.text
+    assert any(line.startswith(f"  no {entity}_") and repr(values[1]) in line for line in lines)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, n_cells, condition_id from condition where not is_control")
+    assert sorted(found.select("perturbation", "n_cells").rows()) == sorted((name, EACH) for name in treated)
+    assert {f"{name}/K562/{value}" for name in treated for value in values} == set(found["condition_id"])
+
+
+@pytest.mark.parametrize("micro", ["\u00b5", "\u03bc", "\u00c2\u00b5", "\u00ce\u00bc", "\ufffd", "u"])
+def test_dose__in_a_damaged_encoding_is_micromolar(micro, tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", dose=["0", f"1,5 {micro}M", f"10 {micro}M"])
+    ingested(tmp_path, drafted(path))
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select dose_um, n_cells from condition where not is_control order by 1").rows()
+        notes = store.frame("select note from mapping where entity = 'dose' and note like '%comma%'")["note"]
+    assert found == [(1.5, EACH), (10.0, EACH)]
+    assert notes.len() == 1
+
+
+def test_dose__that_the_spec_leaves_out_is_said_where_conditions_pool_over_it(tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", dose=["0 nM", "1 nM", "10 nM"])
+    text = "\n".join(line for line in drafted(path).text.splitlines() if not line.startswith("dose = "))
+    (line, *_) = left_open(tmp_path / "warehouse", ingested(tmp_path, text))
+    assert line.startswith(
+        "  conditions pool over column 'dose': 1 conditions hold several values, such as JQ1/K562: '1 "
+    )
+
+
+def test_dose__of_a_genetic_screen_is_drafted_where_it_differs_within_a_target(tmp_path):
+    labels = ["non-targeting", "STAT1", "STAT1", "MYC", "MYC"]
+    path = screen(tmp_path / "a.h5ad", labels, dose=["0 nM", "0 nM", "10 nM", "0 nM", "10 nM"])
+    assert 'dose = { column = "dose" }' in drafted(path).text
+    path = screen(tmp_path / "b.h5ad", ["non-targeting", "STAT1", "MYC"], dose=["1", "1", "1+1"])
+    assert "dose = " not in drafted(path).text
