@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
+from featurestore.addresses import is_url
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
-from featurestore.objects import is_url
 
 
 class Place(click.ParamType["str | Path"]):
@@ -110,6 +110,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except MemoryError:
+        failure = FeatureStoreError("There is not enough memory.", do="ask for less, or raise the limit (--memory)")
+        click.echo(f"{type(failure).__name__}: {failure}", err=True)
+        sys.exit(1)
     except OSError as error:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         failure = FeatureStoreError(error.strerror or str(error), where=str(where))

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from featurestore.errors import QueryError
+from featurestore.watched import took_too_long
 
 Result = TypeVar("Result")
 
@@ -99,9 +100,14 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, memory: str) -> int:
     """
     try:
         connection.execute("set memory_limit = ?", [memory])
-        setting = connection.execute("select value from duckdb_settings() where name = 'memory_limit'").fetchone()
     except duckdb.Error as error:
         raise query_error(error) from None
+    return memory_limit(connection)
+
+
+def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the most memory that queries may take. Unit: bytes."""
+    setting = connection.execute("select value from duckdb_settings() where name = 'memory_limit'").fetchone()
     number, unit = str(setting[0]).split() if setting else ("0", "bytes")
     return int(float(number) * _SIZES[unit])
 
@@ -120,8 +126,8 @@ def bounded(reader: pa.RecordBatchReader, most_bytes: int | None) -> Iterator[pa
         if most_bytes is not None and held > most_bytes:
             raise QueryError(
                 "The result is larger than the memory it may take.",
-                expected=f"at most {most_bytes / 1e9:.2g} GB",
-                do="select fewer rows or columns, or raise the limit (--memory)",
+                expected=f"at most {most_bytes / 1e6:,.0f} MB",
+                do="select fewer rows or columns, or give featurestore sql more (--memory)",
             )
         yield batch
 
@@ -139,14 +145,12 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None, work: C
         future = executor.submit(work)
         try:
             while not wait([future], timeout=min(_BETWEEN_LOOKS, max(deadline - time.monotonic(), 0))).done:
-                if time.monotonic() > deadline:
+                if seconds is not None and time.monotonic() > deadline:
                     _stop(connection, future)
-                    raise QueryError(
-                        "The query took too long.",
-                        expected=f"at most {seconds:g} s",
-                        do="ask for less, or give it more time (--timeout)",
-                    )
+                    raise took_too_long(seconds)
             return future.result()
+        except MemoryError as error:
+            raise _too_much(str(error)) from None
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise query_error(error) from None
         except KeyboardInterrupt:
@@ -164,10 +168,14 @@ def _stop(connection: duckdb.DuckDBPyConnection, future: Future[Result]) -> None
 def query_error(error: Exception) -> QueryError:
     """Say what DuckDB says, its kind of error as the place."""
     kind, _, message = str(error).partition(": ")
-    if kind == "Out of Memory Error":
-        return QueryError(
-            "The query needs more memory than it may take.",
-            got=message.strip().partition("\n")[0],
-            do="select fewer rows or columns, or raise the limit (--memory)",
-        )
+    if kind == "Out of Memory Error" or "bad_alloc" in str(error):
+        return _too_much(message.strip().partition("\n")[0])
     return QueryError(message.strip() or kind, where=kind)
+
+
+def _too_much(got: str) -> QueryError:
+    return QueryError(
+        "The query needs more memory than it may take.",
+        got=got,
+        do="select fewer rows or columns, or raise the limit (--memory)",
+    )

@@ -16,6 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from featurestore.addresses import SEPARATOR
 from featurestore.errors import WarehouseError
 from featurestore.snapshot import (
     EMPTY,
@@ -34,12 +35,6 @@ from featurestore.snapshot import (
 
 RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 PIECE_BYTES = 8 * 2**20
-_SEPARATOR = "://"
-
-
-def is_url(path: object) -> bool:
-    """Say whether this names a place on an object store, not on a disk."""
-    return isinstance(path, str) and _SEPARATOR in path
 
 
 class ObjectStore:
@@ -192,7 +187,7 @@ class ObjectStore:
         """Return the store as fsspec knows it, for DuckDB to read through."""
         from obstore.fsspec import FsspecStore  # noqa: PLC0415, an extra
 
-        protocol: Any = self.url.partition(_SEPARATOR)[0]
+        protocol: Any = self.url.partition(SEPARATOR)[0]
         return FsspecStore(protocol, retry_config=RETRIES)
 
     def _copy(self, path: Path, root: Path) -> None:

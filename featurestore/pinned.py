@@ -33,7 +33,13 @@ def pinned_datasets(tree: str, parameters: _Parameters) -> frozenset[str] | None
     -------
     Their ids, as they are written in the query; None where it may be about any.
     """
-    statements = json.loads(tree).get("statements", [])
+    try:
+        return _pinned(json.loads(tree).get("statements", []), parameters)
+    except RecursionError:
+        return None
+
+
+def _pinned(statements: list[Any], parameters: _Parameters) -> frozenset[str] | None:
     nodes = list(_nodes(statements))
     if any(set(_common(node)) & set(VIEWS) for node in nodes):
         return None  # a WITH that has the name of a view

@@ -21,11 +21,12 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from featurestore.confine import bounded, check_select, confine, limit_memory, query_error, within
+from featurestore.addresses import is_url
+from featurestore.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
 from featurestore.errors import FeatureStoreError
 from featurestore.locks import hold_snapshot
 from featurestore.narrow import NarrowCatalogs
-from featurestore.objects import ObjectStore, is_url
+from featurestore.objects import ObjectStore
 from featurestore.pinned import pinned_datasets
 from featurestore.release import why_unreadable
 from featurestore.results import as_frame, as_held
@@ -101,6 +102,7 @@ class Warehouse:
             attach_views(self.connection, self.path, self.snapshot, place)
             self.connection.execute("set global parquet_metadata_cache = true")  # releases never change
             self._most_bytes = limit_memory(self.connection, memory) if memory else None
+            self.most_bytes = self._most_bytes or memory_limit(self.connection)
             confine(self.connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
         except duckdb.Error as error:
             self.close()
@@ -131,6 +133,7 @@ class Warehouse:
         *,
         timeout: float | None = None,
         most_rows: int | None = None,
+        most_bytes: int | None = None,
     ) -> pl.DataFrame:
         """Run one SELECT statement and return its result as a polars frame; several threads may at the same time.
 
@@ -144,6 +147,8 @@ class Warehouse:
             Seconds after which it is given up.
         most_rows
             Rows after which no more are read.
+        most_bytes
+            What the result may take; where None, what queries may, and any where neither is said.
 
         Raises
         ------
@@ -153,7 +158,7 @@ class Warehouse:
         """
         tree = check_select(self.connection, query)
         with self.cursor(pinned_datasets(tree, parameters)) as cursor:
-            table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows))
+            table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows, most_bytes))
         return as_frame(table)
 
     def _table(
@@ -162,10 +167,11 @@ class Warehouse:
         query: str,
         parameters: dict[str, Any] | list[Any] | None,
         most_rows: int | None,
+        most_bytes: int | None,
     ) -> pa.Table:
         n_at_once = ROWS_AT_ONCE if most_rows is None else min(ROWS_AT_ONCE, most_rows)
         with as_held(cursor.sql(query, params=parameters)).to_arrow_reader(n_at_once) as reader:
-            batches = bounded(reader, self._most_bytes)
+            batches = bounded(reader, most_bytes or self._most_bytes)
             kept = batches if most_rows is None else _first(batches, most_rows)
             return pa.Table.from_batches(kept, reader.schema)
 

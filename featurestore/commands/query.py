@@ -1,4 +1,7 @@
-"""``featurestore sql``, ``datasets`` and ``history``: look into a warehouse."""
+"""``featurestore sql``, ``datasets`` and ``history``: look into a warehouse.
+
+Libraries are imported by the process that asks: the one that watches it needs none.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,9 @@ import shlex
 from pathlib import Path
 
 import click
-import polars as pl
 
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.results import csv_text, json_text
-from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers
-from featurestore.warehouse import Warehouse
-from featurestore.whole import beside
+from featurestore.watched import limit_address_space, watch
 
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
 format_option = click.option(
@@ -41,9 +40,6 @@ output_option = click.option(
     callback=in_folder,
     help="Write here instead of to standard output.",
 )
-LONGEST_TABLE = 1000
-SINGLE_DIGITS = 7
-"""Decimal digits that a single-precision number holds."""
 DATASETS = (
     "select dataset_id, assay, value_kind, n_cells, n_conditions, n_controls, n_genes, licence, release_id "
     "from dataset order by dataset_id"
@@ -77,8 +73,14 @@ def sql(
       featurestore sql "select dataset_id, count(*) from condition group by all"
     """
     text = _query_text(query)
+    is_apart = watch(timeout)
+    from featurestore.commands.shown import show  # noqa: PLC0415
+    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+
     with Warehouse(warehouse, snapshot, memory=memory) as store:
-        show(store.frame(text, timeout=timeout), form, output)
+        if is_apart:
+            limit_address_space(store.most_bytes)
+        show(store.frame(text, timeout=timeout, most_bytes=store.most_bytes), form, output)
 
 
 @click.command()
@@ -88,6 +90,9 @@ def sql(
 @click.pass_obj
 def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | None) -> None:
     """List the datasets of the warehouse, with their effective data points: conditions."""
+    from featurestore.commands.shown import show  # noqa: PLC0415
+    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+
     with Warehouse(warehouse, snapshot) as store:
         show(store.frame(DATASETS), form, output)
 
@@ -98,6 +103,11 @@ def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | No
 @click.pass_obj
 def history(warehouse: Path, form: str, output: Path | None) -> None:
     """List the snapshots of the warehouse, newest first."""
+    import polars as pl  # noqa: PLC0415
+
+    from featurestore.commands.shown import show  # noqa: PLC0415
+    from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers  # noqa: PLC0415
+
     check_warehouse(warehouse)
     snapshots = [read_snapshot(warehouse, number) for number in reversed(snapshot_numbers(warehouse))]
     table = pl.DataFrame(
@@ -108,29 +118,6 @@ def history(warehouse: Path, form: str, output: Path | None) -> None:
     show(table, form, output)
 
 
-def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
-    """Print a result, or write it to a file.
-
-    Raises
-    ------
-    click.UsageError
-        Parquet is asked for without a file to hold it.
-    """
-    if form == "parquet":
-        if output is None:
-            raise click.UsageError("--format parquet needs --output FILE")
-        with beside(output) as path:
-            frame.write_parquet(path)
-        return
-    digits = frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
-    text = {"table": _table, "csv": csv_text, "json": json_text}[form](digits).removesuffix("\n")
-    if output is None:
-        click.echo(text)
-    else:
-        with beside(output) as path:
-            path.write_text(text + "\n", encoding="utf-8")
-
-
 def _query_text(query: str) -> str:
     if not query.endswith(".sql"):
         return query
@@ -138,22 +125,3 @@ def _query_text(query: str) -> str:
         return Path(query).read_text(encoding="utf-8")
     except OSError as error:
         raise QueryError("The SQL file cannot be read.", where=query, got=error.strerror or str(error)) from None
-
-
-def _table(frame: pl.DataFrame) -> str:
-    with pl.Config(
-        tbl_rows=LONGEST_TABLE,
-        tbl_cols=-1,
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-        tbl_formatting="UTF8_BORDERS_ONLY",
-        tbl_width_chars=200,
-        fmt_str_lengths=60,
-    ):
-        shown = str(frame)
-    rest = (
-        f"\n{frame.height:,} rows, the first and last {LONGEST_TABLE // 2} shown"
-        if frame.height > LONGEST_TABLE
-        else ""
-    )
-    return shown + rest

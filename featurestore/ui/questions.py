@@ -15,6 +15,7 @@ import polars as pl
 from featurestore.errors import QueryError
 from featurestore.snapshot import snapshot_numbers
 from featurestore.sqlfiles import sql_files
+from featurestore.ui.apart import Apart
 from featurestore.warehouse import Warehouse
 
 SECONDS = 20.0
@@ -34,10 +35,13 @@ class Questions:
     ----------
     store
         The open warehouse.
+    apart
+        Answers what people ask in SQL of their own.
     """
 
-    def __init__(self, store: Warehouse) -> None:
+    def __init__(self, store: Warehouse, apart: Apart) -> None:
         self.store = store
+        self._apart = apart
         self._texts = sql_files("ui")
         self._answers: OrderedDict[Answer, pl.DataFrame] = OrderedDict()
         self._lock = threading.Lock()
@@ -64,6 +68,16 @@ class Questions:
             ):
                 self._answers.popitem(last=False)
         return frame
+
+    def query(self, text: str, most_rows: int) -> pl.DataFrame:
+        """Answer a SELECT statement that someone wrote.
+
+        Raises
+        ------
+        QueryError
+            It is wrong, takes too long or too much, or too many are asked at once.
+        """
+        return self._apart.frame(self.store.snapshot.number, text, seconds=SECONDS, most_rows=most_rows)
 
     def one(self, name: str, what: str, **parameters: Any) -> dict[str, Any]:
         """Answer with the only row.
@@ -98,13 +112,14 @@ class Shelf:
         self.name = self.path.name
         self._pinned = snapshot
         self._memory = memory
+        self.apart = Apart(self.path, memory)
         self._lock = threading.Lock()
-        self._questions = Questions(Warehouse(path, snapshot, memory=memory))
+        self._questions = Questions(Warehouse(path, snapshot, memory=memory), self.apart)
 
     def now(self) -> Questions:
         """Return the snapshot to ask."""
         with self._lock:
             newest = self._pinned or max(snapshot_numbers(self.path), default=0)
             if newest != self._questions.store.snapshot.number:
-                self._questions = Questions(Warehouse(self.path, self._pinned, memory=self._memory))
+                self._questions = Questions(Warehouse(self.path, self._pinned, memory=self._memory), self.apart)
             return self._questions

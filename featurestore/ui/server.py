@@ -10,6 +10,7 @@ from collections.abc import Callable
 import uvicorn
 
 from featurestore.errors import WarehouseError
+from featurestore.ui.apart import warm
 from featurestore.ui.app import application, vega
 from featurestore.ui.questions import Shelf
 
@@ -42,7 +43,8 @@ def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: b
 
     def is_up() -> None:
         say(url)
-        threading.Thread(target=vega, daemon=True).start()  # while the first page is being read
+        for prepare in (vega, warm):  # while the first page is being read
+            threading.Thread(target=prepare, daemon=True).start()
         if has_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 

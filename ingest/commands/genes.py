@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from featurestore.commands.query import show
+from featurestore.commands.shown import show
 from featurestore.snapshot import SNAPSHOTS
 from featurestore.whole import beside
 from ingest import map_genes

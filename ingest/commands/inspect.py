@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from featurestore.addresses import is_url
 from featurestore.errors import SpecError
-from featurestore.objects import is_url
 from featurestore.whole import beside
 from ingest.inspection.draft import Draft, draft_spec
 from ingest.inspection.inspect import inspect_file

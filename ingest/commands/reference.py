@@ -9,7 +9,7 @@ from typing import Any
 import click
 import polars as pl
 
-from featurestore.commands.query import show as show_table
+from featurestore.commands.shown import show as show_table
 from featurestore.snapshot import read_snapshot
 from featurestore.warehouse import Warehouse
 from ingest import reference

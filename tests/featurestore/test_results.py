@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import featurestore as fs
-from featurestore.commands.query import show
+from featurestore.commands.shown import show
 from featurestore.errors import QueryError
 
 RESULTS = {

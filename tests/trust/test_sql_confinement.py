@@ -281,21 +281,70 @@ def wait_until_at_work(process: int) -> None:
         time.sleep(0.1)
 
 
+def child_of(process: int) -> int:
+    """Wait for the process that a command has doubled itself into."""
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    deadline = time.monotonic() + 60
+    while not (children := listed.read_text().split()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return int(children[0])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select list(range) from range(100000000)",
+        "select string_agg(repeat('x', 1000), '') from range(10000000)",
+        "select range, repeat('y', 1000) from range(3000000)",
+        "select range, repeat('y', 100) from range(2000000)",
+    ],
+)
+def test_command__stays_within_its_memory(place, query):
+    command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", query]
+    with subprocess.Popen(
+        [*command, "--memory", "200MB", "--format", "json"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 1
+    assert "--memory" in said
+    assert used.ru_maxrss < 1_000_000, "kB: the limit, what the program is, and what it may take to write"
+
+
+def test_command__that_is_too_deep_is_refused_in_a_sentence(place, tmp_path):
+    question = tmp_path / "deep.sql"
+    question.write_text("select * from " + "(select * from " * 3000 + "dataset" + ")" * 3000)
+    command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", str(question)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("QueryError: ")
+
+
 def test_command__is_interrupted_by_ctrl_c(place, tmp_path):
     question = tmp_path / "question.sql"
     os.mkfifo(question)  # whoever reads it has started
     command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", str(question)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         question.write_text(ENDLESS)
-        wait_until_at_work(process.pid)
+        wait_until_at_work(child_of(process.pid))
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=300)
     assert (process.returncode, output) == (130, b"")
     assert errors.strip() == b"interrupted"
 
 
-def test_command__gives_up_in_time(place):
-    command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", ENDLESS, "--timeout", "0.2"]
+@pytest.mark.parametrize(
+    "query",
+    [ENDLESS, "select levenshtein(repeat('a', 1000000), repeat('b', 1000000))"],
+    ids=["that is interrupted", "that does not look up"],
+)
+def test_command__gives_up_in_time(place, query):
+    """The second would run for most of an hour in a single call, which no interrupt of DuckDB reaches."""
+    command = [sys.executable, "-m", "featurestore", "--warehouse", place["root"], "sql", query, "--timeout", "0.2"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith("QueryError: The query took too long.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 
 import polars as pl
 import pytest
 
+from featurestore.ui.apart import AT_ONCE
 from featurestore.ui.questions import Shelf
 from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
@@ -126,6 +128,22 @@ def test_sql__that_needs_too_much_memory_is_said_in_a_sentence(world):
     page = small.get("/sql", params={"query": "select list(i) from range(100000000) t(i)"}).text
     assert "The query needs more memory than it may take." in page
     assert "--memory" in page
+
+
+def test_sql__is_answered_for_a_few_at_a_time(shelf, client):
+    with contextlib.ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            assert shelf.apart._free.acquire(blocking=False)
+            stack.callback(shelf.apart._free.release)
+        page = client.get("/sql", params={"query": "select 1"}).text
+        assert "Other queries are being answered." in page
+        assert client.get("/").status_code == 200
+    assert "1 to 1 of 1" in client.get("/sql", params={"query": "select 1"}).text
+
+
+def test_sql__of_large_results_is_refused(client):
+    page = client.get("/sql", params={"query": "select repeat('x', 1000) from range(100000)"}).text
+    assert "The result is larger than the memory it may take." in page
 
 
 def test_names_are_text_never_markup(client):
