@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from ingest import reference
 from ingest.harmonise.gene_notation import is_mouse_cased, parse_notation
+from ingest.harmonise.r_names import undo_r_names
 
 KINDS = (
     "ensembl", "entrez", "hgnc", "symbol", "symbol_ensembl", "symbol_entrez", "probe", "mouse_ensembl", "mouse_symbol",
@@ -47,7 +48,9 @@ def detect_kind(ids: Sequence[str | None] | pl.Series) -> DetectedKind:
     >>> detect_kind(["7157", "672", "ERCC-00002"]).kind
     'entrez'
     """
-    return kind_of(parse_notation(pl.Series(ids, dtype=pl.String)))
+    undone = undo_r_names(pl.Series(ids, dtype=pl.String))
+    found = kind_of(parse_notation(undone.names))
+    return replace(found, evidence=f"{found.evidence}, as R rewrites names") if undone.is_of_r else found
 
 
 def kind_of(rows: pl.DataFrame) -> DetectedKind:
@@ -89,7 +92,7 @@ def best_release(ids: Sequence[str | None] | pl.Series) -> pl.DataFrame:
     Columns release, n_ids (distinct identifiers that could tell), n_found, coverage (0 to 1), best first; of two
     releases that hold the same number, the smaller. Empty if no identifier can tell.
     """
-    rows = parse_notation(pl.Series(ids, dtype=pl.String))
+    rows = parse_notation(undo_r_names(pl.Series(ids, dtype=pl.String)).names)
     keys = pl.concat(
         [
             rows["id"].filter(rows["id_kind"].is_in(["ensembl", "symbol_ensembl"])),

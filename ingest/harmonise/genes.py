@@ -21,6 +21,7 @@ from ingest.harmonise.gene_decision import decide
 from ingest.harmonise.gene_mapping import STATUSES, GeneMapping
 from ingest.harmonise.gene_notation import NO_VALUE, parse_notation
 from ingest.harmonise.gene_release import KINDS, DetectedKind, best_release, detect_kind, kind_of
+from ingest.harmonise.r_names import Undone, undo_r_names
 
 __all__ = [
     "KINDS",
@@ -48,6 +49,7 @@ def map_genes(
     kind: str | None = None,
     probe_table: pl.DataFrame | None = None,
     translate_mouse: bool = False,
+    undo_r: bool = True,
 ) -> GeneMapping:
     """Map identifiers to genes, one row per identifier.
 
@@ -65,6 +67,8 @@ def map_genes(
         The platform's own table, for lists of probes: columns probe, id, symbol (either may be null).
     translate_mouse
         Map mouse genes that have exactly one human ortholog, and are its only one, to it; else they are unmapped.
+    undo_r
+        Whether the texts may be names of columns that R rewrote, ``HLA.A`` for ``HLA-A``, as the whole list tells.
 
     Raises
     ------
@@ -74,18 +78,22 @@ def map_genes(
     originals = _texts("original", ids)
     beside = _texts("symbol", [None] * len(originals) if symbols is None else symbols)
     _check(originals, beside, kind, probe_table)
-    rows = parse_notation(originals)
+    undone = undo_r_names(originals) if undo_r else None
+    texts = originals if undone is None else undone.names
+    rows = parse_notation(texts)
     if probe_table is not None:
         rows = _through_probes(rows, probe_table)
     rows = _with_symbols(rows, beside)
     list_kind = kind or kind_of(rows).kind
     verdicts = decide(
-        _settle_numbers(rows, originals, list_kind),
+        _settle_numbers(rows, texts, list_kind),
         is_mouse=list_kind == "mouse_symbol",
         translate_mouse=translate_mouse,
     )
     paired = pl.when(rows["id"].is_not_null() | beside.is_not_null()).then(pl.coalesce(beside, rows["symbol"]))
     table = verdicts.with_columns(originals, paired.alias("original_symbol"))
+    if undone is not None:
+        table = _telling_r(table, undone)
     return GeneMapping(table, list_kind).with_table(table)
 
 
@@ -94,7 +102,25 @@ def map_targets(labels: Sequence[str], *, translate_mouse: bool = False) -> Gene
 
     Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
     """
-    return map_genes(labels, translate_mouse=translate_mouse)
+    return map_genes(labels, translate_mouse=translate_mouse, undo_r=False)
+
+
+def _telling_r(table: pl.DataFrame, undone: Undone) -> pl.DataFrame:
+    """Note what R rewrote, and map none of the names of which the list does not tell whether it did."""
+    before = undone.names.fill_null("").alias("before")
+    remark = pl.when(before != pl.col("original")).then(pl.format("R's name of '{}'", before))
+    note = pl.concat_str("note", remark, separator="; ", ignore_nulls=True)
+    told = table.with_columns(note=pl.when(pl.col("note").is_not_null() | remark.is_not_null()).then(note))
+    told = told.join(undone.doubtful, left_on="original", right_on="name", how="left", maintain_order="left")
+    open_ = pl.col("rivals").is_not_null()
+    return told.with_columns(
+        status=pl.when(open_).then(pl.lit("ambiguous")).otherwise("status"),
+        confidence=pl.when(~open_).then("confidence"),
+        gene_id=pl.when(~open_).then("gene_id"),
+        gene_symbol=pl.when(~open_).then("gene_symbol"),
+        candidates=pl.coalesce("rivals", "candidates"),
+        note=pl.when(open_).then(pl.lit("an alias of one gene, and R's name of another")).otherwise("note"),
+    )
 
 
 def _texts(name: str, labels: Labels) -> pl.Series:

@@ -1,0 +1,100 @@
+"""Undo what R does to the names of columns: ``HLA-A`` is ``HLA.A``, ``7SK`` is ``X7SK``, ``7157`` is ``X7157``.
+
+One name does not tell: ``NKX6.1`` is an alias of NKX6-2, and what R makes of NKX6-1. So it is asked of a whole list
+whether R rewrote it: every name is one that R can leave, and some are no genes until they are undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from ingest import reference
+
+SYNTACTIC = r"^(?:[A-Za-z]|\.[A-Za-z._])[A-Za-z0-9._]*$"
+"""What ``make.names`` can leave of a text."""
+NUMBER = r"^X(\d+)$"
+MOST_NUMBERS = 0.9
+BY_FORM = {r"^X(\d{1,2})\.([A-Z][a-z]{2})$": "$1-$2", r"^ERCC\.(\d{5})$": "ERCC-$1"}
+"""Texts that are no labels of genes: dates that a spreadsheet made, and spike-ins."""
+OF_MOUSE = "ENSMUSG"
+FEWEST = 3
+"""How many names there are at least for a list to be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A list of names before R rewrote it.
+
+    Parameters
+    ----------
+    names
+        In order; as they are where R did not rewrite the list, or where it could have made one of several names.
+    is_of_r
+        Whether R did.
+    doubtful
+        Names that are labels of one gene and R's name of another, in a list that does not tell whether it is R's.
+    """
+
+    names: pl.Series
+    is_of_r: bool
+    doubtful: pl.DataFrame
+
+
+def undo_r_names(names: pl.Series) -> Undone:
+    """Bring a list of identifiers back to what it was before R's ``make.names``, if that rewrote it."""
+    present = names.drop_nulls()
+    if present.len() < FEWEST or not present.str.contains(SYNTACTIC).all():
+        return Undone(names, is_of_r=False, doubtful=_rivals().clear())
+    is_number = present.str.contains(NUMBER)
+    if is_number.sum() >= MOST_NUMBERS * present.len():
+        return Undone(names.str.replace(NUMBER, "$1"), is_of_r=True, doubtful=_rivals().clear())
+    wanted = names.to_frame("name")
+    found = wanted.join(_before(), on="name", how="left", maintain_order="left")
+    is_found = found.select((pl.col("label") != pl.col("name")).fill_null(value=False)).to_series()
+    if not (is_found & ~found["is_label"].fill_null(value=True)).any():
+        return Undone(names, is_of_r=False, doubtful=_rivals().join(wanted.unique(), on="name", how="semi"))
+    undone = found["label"].fill_null(names)
+    for form, before in BY_FORM.items():
+        undone = undone.str.replace(form, before)
+    return Undone(undone.alias(names.name), is_of_r=True, doubtful=_rivals().clear())
+
+
+@reference.cached
+def _labels() -> pl.DataFrame:
+    """List every label of a gene, and what R makes of it: label, gene_id, rank (the better the lower), name."""
+    human = reference.table("gene_label").select("label", "gene_id", rank=pl.col("kind").to_physical().cast(pl.Int32))
+    orthologs = reference.table("ortholog_human_mouse")
+    mouse = orthologs.select(pl.col("mouse_symbol").alias("label"), pl.col("mouse_gene_id").alias("gene_id"))
+    labels = pl.concat([human, mouse.unique().drop_nulls().with_columns(rank=pl.lit(0, pl.Int32))])
+    written = pl.col("label").str.replace_all(r"[^A-Za-z0-9._]", ".")
+    is_name = written.str.contains(SYNTACTIC)
+    return labels.with_columns(name=pl.when(is_name).then(written).otherwise(pl.lit("X") + written))
+
+
+@reference.cached
+def _before() -> pl.DataFrame:
+    """List what each of R's names was: name, label, is_label (whether the name is a label too); none where it is open.
+
+    Of several labels the most authoritative counts, if it is one gene's; a label that R left as it is comes before
+    others of its kind.
+    """
+    own = pl.col("label") == pl.col("name")
+    changed = _labels().filter((~own).any().over("name"))
+    best = changed.filter(pl.col("rank") == pl.col("rank").min().over("name"))
+    best = best.filter(own | ~own.any().over("name"))
+    one = best.group_by("name").agg(pl.col("label").sort().first(), n=pl.col("gene_id").n_unique())
+    are_labels = changed.group_by("name").agg(is_label=own.any())
+    return one.filter(pl.col("n") == 1).join(are_labels, on="name").select("name", "label", "is_label")
+
+
+@reference.cached
+def _rivals() -> pl.DataFrame:
+    """List names that are labels of one gene and R's of another that has a better claim: name, rivals (genes)."""
+    own = _labels().filter(pl.col("label") == pl.col("name")).select("name", "gene_id")
+    before = _before().filter("is_label", pl.col("label") != pl.col("name"))
+    other = before.join(_labels(), on=["name", "label"]).select("name", other="gene_id")
+    is_one_species = pl.col("gene_id").str.starts_with(OF_MOUSE) == pl.col("other").str.starts_with(OF_MOUSE)
+    pairs = own.join(other, on="name").filter(is_one_species, pl.col("gene_id") != pl.col("other"))
+    return pairs.group_by("name").agg(rivals=pl.concat_list("other", "gene_id").sort().first())
