@@ -18,6 +18,7 @@ from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import SourceError, SpecError, WarehouseError, did_you_mean
 from featurestore.snapshot import MANIFEST, read_manifest, read_snapshot, release_path
 from ingest import reference
+from ingest.conditions.described import open_matrix
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import name_within
 from ingest.conditions.side_tables import open_side_tables
@@ -141,10 +142,9 @@ def ingest_dataset(
 
 def _open(path: Path, spec: DatasetSpec) -> Reader:
     """Open a file as the spec says: a matrix, or a table with a line for each condition and gene."""
-    given = spec.dataset
     if spec.table is not None:
-        return LongTable(path, spec.table, spec.label_columns(), given.format)
-    return open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout)
+        return LongTable(path, spec.table, spec.label_columns(), spec.dataset.format)
+    return open_matrix(path, spec)
 
 
 def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:

@@ -99,7 +99,8 @@ class DatasetSection(Section):
     """``[dataset]``: what is published, by whom, under which terms.
 
     Of a table, ``genes_in`` says whether its columns or its lines are genes, and ``described_by`` names the columns of
-    numbers that describe its lines.
+    numbers that describe its lines: without it, those that are called like no gene where the others are, and with it no
+    other but what the spec names elsewhere.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
@@ -109,7 +110,7 @@ class DatasetSection(Section):
     format: str | None = None
     matrix: str | None = None
     genes_in: Literal["columns", "lines"] | None = None
-    described_by: list[str] = Field(default_factory=list)
+    described_by: list[str] | None = None
     organism: Literal["human", "mouse"] = "human"
     experiment: str | None = None
     source: str = ""

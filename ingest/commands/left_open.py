@@ -12,6 +12,7 @@ import polars as pl
 from featurestore.errors import first_of
 from featurestore.snapshot import release_path
 from ingest.conditions.pooled import POOLED
+from ingest.conditions.described import DESCRIBED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbations import CONTROL, NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
@@ -38,6 +39,12 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             "guides need strip, combinations separator, and references controls under [condition]; 'mapping' says more"
         )
     lines += _as_written(mapping)
+    described = _labels(mapping.filter(pl.col("entity") == "gene", pl.col("method") == DESCRIBED))
+    if described:
+        lines.append(
+            f"  called like no gene, so taken to describe the rows: {first_of(described, MOST_SHOWN)}; "
+            "described_by under [dataset] says which columns of numbers do"
+        )
     contexts = mapping.filter(pl.col("entity") == "context")
     unknown, n_contexts = _labels(contexts.filter(pl.col("status") == "slug")), contexts["original"].n_unique()
     if unknown:

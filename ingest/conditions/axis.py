@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.conditions.described import DESCRIBED, named_columns
 from ingest.conditions.feature_types import FeatureTypes, feature_types, require_rna
 from ingest.conditions.rows import columns_of
 from ingest.conditions.side_tables import SideTable, join_tables
@@ -22,6 +23,7 @@ from ingest.spec import COUNTS, DatasetSpec
 
 NOT_COUNTED = "non_gene"
 OF_ANOTHER = "of another species: no part of a cell's total"
+DESCRIBES = "a column of numbers called like no gene, where the others are: taken to describe the rows"
 ALL_ZERO = "zero in every row of the file: taken as not measured"
 
 
@@ -143,7 +145,7 @@ def read_axis(
     if types is not None:
         others = published.filter(pl.Series(is_wanted & ~types.is_rna))
         parts.append(_left_out(others, spec, "left_out", pl.format(f"{types.column}: {{}}, no RNA", types.column)))
-    ledger = pl.concat(parts)
+    ledger = pl.concat([*parts, _described(reader, spec)])
     ledger_row = np.where(is_kept, np.cumsum(is_kept, dtype=np.int32) - 1, np.int32(-1))
     return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
 
@@ -259,6 +261,20 @@ def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> 
         note=pl.when(note != "").then(note),
     )
     return rows.cast(RELEASE["mapping"].schema)
+
+
+def _described(reader: Reader, spec: DatasetSpec) -> pl.DataFrame:
+    """Ledger rows of the columns that were taken for no genes though the spec does not say so."""
+    names = [name for name in getattr(reader, "described", ()) if name not in named_columns(spec)]
+    rows = pl.DataFrame({"original": names}, schema={"original": pl.String}).with_columns(
+        entity=pl.lit("gene"),
+        target_id=pl.lit(None),
+        status=pl.lit("left_out"),
+        method=pl.lit(DESCRIBED),
+        candidates=pl.lit([], pl.List(pl.String)),
+        note=pl.lit(DESCRIBES),
+    )
+    return rows.select(RELEASE["mapping"].columns).cast(RELEASE["mapping"].schema)
 
 
 def _left_out(published: pl.DataFrame, spec: DatasetSpec, status: str, reason: pl.Expr) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from ingest.inspection.draft_condition import draft_condition, is_model_table, r
 from ingest.inspection.draft_lines import Lines
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
+from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE
 from ingest.reader import INDEX
 from ingest.spec import GENETIC_KINDS, RELATIVE_VALUES, REPLICATE_VALUES, parse_spec, read_spec
@@ -63,7 +64,7 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
     _dataset(lines, found, folder)
     draft_condition(lines, found, folder)
     if found.table is not None:
-        _listed(lines, found.table)
+        _listed(lines, found, found.table)
     else:
         _tables(lines, found, folder)
     text = "\n".join(lines.lines) + "\n"
@@ -76,7 +77,8 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     entry = found.entry
     lines.section("dataset")
     lines.set("id", entry.id if entry else _dataset_id(found.path))
-    lines.set("files", [relative(found.path, folder)], f"told by its content: {found.format}")
+    files = [relative(found.path.with_name(name), folder) for name in found.family or (found.path.name,)]
+    lines.set("files", files, f"told by its content: {found.format}")
     if found.table is not None and "format" in found.table:
         lines.set("format", found.table["format"])
     if found.is_orientation_doubtful:
@@ -84,6 +86,8 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("genes_in", found.genes_in, told, is_doubtful=True)
     elif found.genes_in is not None:
         lines.set("genes_in", found.genes_in, "the first column holds the genes")
+    if found.described_by:
+        lines.set("described_by", list(found.described_by), "columns of numbers called like no gene, as the others are")
     if found.matrix is not None:
         lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
     values = found.values
@@ -92,7 +96,9 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("values", values.kind, why, is_doubtful=values.score < SURE)
     else:
         what = f"looks like {values.kind}, which cannot be ingested" if values.kind else "not told"
-        lines.ask("values", "counts", f"{what}: {'; '.join(values.evidence)}")
+        lines.ask(
+            "values", "counts" if found.table is None else "log2_fold_change", f"{what}: {'; '.join(values.evidence)}"
+        )
     lines.set("assay", _assay(found))
     if found.genes.is_mouse:
         lines.set("organism", "mouse", found.genes.columns[0].evidence)
@@ -105,11 +111,19 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
 
 
-def _listed(lines: Lines, table: dict[str, str]) -> None:
+def _listed(lines: Lines, found: Inspection, table: dict[str, str]) -> None:
+    if found.extract:
+        lines.section("rows")
+        lines.set("extract", found.extract, "what was perturbed is part of the names of files")
     lines.section("table")
     for key, column in table.items():
         if key != "format":
-            lines.set(key, column)
+            remark = found.remarks.get(key, Remark(""))
+            lines.set(key, column, remark.text, is_doubtful=remark.is_doubtful)
+    if "effect" not in table:
+        lines.ask("effect", "a column", f"no column is known to be an effect: {', '.join(found.columns)}")
+    for key in found.remarks.keys() - table.keys():
+        lines.note(f"no {key}: {found.remarks[key].text}")
 
 
 def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
@@ -198,7 +212,7 @@ def _assay(found: Inspection) -> str:
         return "bulk_rna_seq"
     if found.is_phenotype:
         return "crispr_screen"
-    if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts":
+    if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts" and not found.cells:
         return "bulk_rna_seq"
     is_chemical = kind is not None and kind.value in {"compound", "ligand"}
     return "drug_seq" if is_chemical else "perturb_seq"

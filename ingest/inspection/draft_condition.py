@@ -29,7 +29,8 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         return
     best, labels = found.best("perturbation"), found.labels
     if best is None or labels is None:
-        lines.ask("perturbation", "a column", "no column tells what was perturbed", _columns(found))
+        example = "a column" if found.table is None else {"value": "TP53"}
+        lines.ask("perturbation", example, "no column tells what was perturbed", _columns(found))
         lines.ask("kind", "crispri")
     else:
         _perturbation(lines, found, best)
@@ -51,7 +52,9 @@ def _perturbation(lines: Lines, found: Inspection, best: Guess) -> None:
     """Write the column of labels, or the two of a combination."""
     combined = found.best("combined")
     if combined is None:
-        lines.set("perturbation", best.column, _why(best), *_also(found.roles["perturbation"][1:]))
+        value = best.column if best.value is None else {"value": best.value}
+        also = _also(found.roles["perturbation"][1:])
+        lines.set("perturbation", value, _why(best), *also, is_doubtful=best.is_doubtful)
         return
     lines.set("perturbation", [best.column, combined.column], _why(best), f"with {_why(combined)}")
     lines.set("separator", COMBINED, "what the two names are joined by")
@@ -66,6 +69,10 @@ def _cell_lines(lines: Lines, found: Inspection, folder: Path) -> None:
     else:
         lines.set("perturbation", model, "nothing was: these are cell lines at rest")
         lines.set("kind", "control")
+    if found.phenotype_row is not None:
+        lines.set("where", f"{INDEX} = '{found.phenotype_row}'", "of the numbers of each gene the one to use")
+        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done")
+        return
     lines.set("context", {"column": model})
     if is_model_table(found) and found.row_table is not None:
         lines.set("context_table", relative(found.row_table.path, folder), "names of the cell lines")
@@ -170,6 +177,9 @@ def _partition(lines: Lines, found: Inspection) -> None:
     if found.cells:
         value = found.cells if len(found.cells) > 1 else found.cells[0]
         lines.set("cells", value, "a row is a population: of so many cells")
+        if found.has_empty_rows and len(found.cells) == 1 and not found.is_relative:
+            name = found.cells[0] if found.cells[0].isidentifier() else f'"{found.cells[0]}"'
+            lines.set("where", f"{name} > 0", "the others are of no cell")
     for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
         for guess in found.roles[role][:1]:
             lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")

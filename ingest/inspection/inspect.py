@@ -18,6 +18,7 @@ import polars as pl
 from ingest.catalogue.catalogue import Entry, read_catalogue
 from ingest.conditions.feature_types import feature_types
 from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
+from ingest.harmonise.describing import describing
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
 from ingest.inspection.columns import MOST_LABELS, summarise
@@ -30,8 +31,10 @@ from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.listed import inspect_listed
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
+from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CsrBlock, Reader
+from ingest.readers.columns import none_describes
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source
 from ingest.spec import RELATIVE_VALUES
@@ -58,12 +61,15 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     SourceFormatError
         The file is of no known format, or damaged.
     """
-    listed = (
-        None if matrix is not None or not path.is_file() or is_hdf5(path) else inspect_listed(path, _catalogued(path))
-    )
+    is_text = matrix is None and path.is_file() and not is_hdf5(path)
+    judged = judge_names(path) if is_text else None
+    listed = inspect_listed(path, _catalogued(path)) if is_text and judged is None else None
     if listed is not None:
         return listed
     first = _inspect(path, matrix)
+    if judged is not None and first.format.startswith(TABLES):
+        row = MAGECK_EFFECT if judged.is_known else None
+        return replace(_inspect(path, matrix, "lines"), values=judged, phenotype_row=row)
     if first.format.startswith(TABLES):
         first = _oriented(first, _inspect(path, matrix, "lines"))
         if first.genes_in == "lines":
@@ -94,7 +100,8 @@ def _oriented(wide: Inspection, turned: Inspection) -> Inspection:
 
 def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Inspection:
     layout = None if genes_in is None else {"genes_in": genes_in}
-    with closing(open_source(path, matrix=matrix, layout=layout)) as reader:
+    describes = describing if genes_in is None else none_describes
+    with closing(open_source(path, matrix=matrix, layout=layout, describes=describes)) as reader:
         return _Look(reader, matrix, genes_in).inspection()
 
 
@@ -126,7 +133,10 @@ class _Look:
     def inspection(self) -> Inspection:
         """Judge all there is."""
         genes, gene_table, gene_of_column = self._genes()
-        values = judge_values(self.sample, self.reader.path, self.matrix, self._cells_of_rows(), self.reader.format)
+        cells = self._cells_of_rows()
+        values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
+        if self.genes_in == "lines":
+            values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
             values = Values("bp_coverage", 0.8, (*values.evidence, told))
@@ -158,10 +168,12 @@ class _Look:
             has_doses=labels is not None and dose is not None and self._differs_within(labels.column, dose),
             extract=self.extract,
             genes_in=self.genes_in,
+            described_by=tuple(getattr(self.reader, "described", ())),
             row_table=self.row_table,
             gene_table=gene_table,
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
+            has_empty_rows=cells is not None and not (cells > 0).all(),
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
 

@@ -9,7 +9,9 @@ from ingest.catalogue.catalogue import Entry
 from ingest.conditions.feature_types import FeatureTypes
 from ingest.inspection.beside import Beside
 from ingest.inspection.gene_ids import GeneIds
+from ingest.inspection.known import PSEUDOBULK, plain
 from ingest.inspection.labels import Labels
+from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE, Guess
 from ingest.inspection.values import Values
 from ingest.spec import PHENOTYPE_VALUES, RELATIVE_VALUES
@@ -47,10 +49,18 @@ class Inspection:
         Of a table, ``lines`` where its lines are genes.
     is_orientation_doubtful
         Whether both its lines and its columns are named like genes, and nothing tells which are.
+    described_by
+        Of a table whose columns are genes, the columns of numbers that are called like none.
+    phenotype_row
+        Of a table of several numbers for each perturbed gene, the one that is the phenotype.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
     table
         Of a table with a line for each condition and gene, its columns by what ``[table]`` calls them.
+    remarks
+        Of such a table, what is to be said of a key, also of one that it lacks.
+    family
+        Names of the files that are named alike and have a contrast each; none where this file is by itself.
     entry
         The catalogued dataset that has a file of this name.
     types
@@ -59,6 +69,8 @@ class Inspection:
         What calling guides from their own counts gives, where nothing else tells what was perturbed.
     total
         Median total of a row of the sample.
+    has_empty_rows
+        Whether some row is the population of no cell, as the first column of their numbers says.
     n_silent
         Genes that are 0 in all rows of the sample, where it has whole rows.
     """
@@ -82,21 +94,27 @@ class Inspection:
     extract: dict[str, str] = field(default_factory=dict)
     genes_in: str | None = None
     is_orientation_doubtful: bool = False
+    described_by: tuple[str, ...] = ()
+    phenotype_row: str | None = None
     row_table: Beside | None = None
     gene_table: Beside | None = None
     table: dict[str, str] | None = None
+    remarks: dict[str, Remark] = field(default_factory=dict)
+    family: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None
     guides: str | None = None
     total: float | None = None
     n_silent: int = 0
+    has_empty_rows: bool = False
 
     @property
     def cells(self) -> list[str]:
         """Columns that say of how many cells a row is the population, the surest first; none where it is none."""
-        if self.values.kind not in {"mean_counts", "zscore"}:
-            return []
-        return [guess.column for guess in self.roles["n_cells"] if guess.column is not None]
+        named = [guess.column for guess in self.roles["n_cells"] if guess.column is not None]
+        if self.values.kind == "counts":
+            return [name for name in named if plain(name) in PSEUDOBULK]
+        return named if self.values.kind in {"mean_counts", "zscore"} else []
 
     @property
     def is_phenotype(self) -> bool:
@@ -106,7 +124,11 @@ class Inspection:
     @property
     def is_relative(self) -> bool:
         """Whether the values are differences from control already."""
-        return self.values.kind in RELATIVE_VALUES or (self.values.kind == "zscore" and bool(self.cells))
+        return (
+            self.table is not None
+            or self.values.kind in RELATIVE_VALUES
+            or (self.values.kind == "zscore" and bool(self.cells))
+        )
 
     @property
     def needs_control(self) -> bool:

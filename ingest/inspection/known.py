@@ -10,6 +10,9 @@ import re
 from ingest.harmonise.gene_notation import CONTROL_LABELS
 from ingest.harmonise.words import spelled
 
+PSEUDOBULK = ("psbulk_cells", "psbulk_n_cells")
+"""Of how many cells a row is the sum or mean, as decoupler calls it."""
+
 NAMES: dict[str, tuple[str, ...]] = {
     "perturbation": (
         *("perturbation", "target_gene", "gene_target", "perturbed_gene_name", "gene", "condition", "drug", "sm_name"),
@@ -59,7 +62,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "broad_id": ("pert_id", "broad_id", "sm_lincs_id"),
     "moa": ("moa", "moa_fine"),
     "control": ("well_type", "sample_type", "is_control", "control"),
-    "n_cells": ("num_cells_filtered", "distil_nsample", "nsample", "n_cells", "num_cells_unfiltered"),
+    "n_cells": (*PSEUDOBULK, "num_cells_filtered", "distil_nsample", "nsample", "n_cells", "num_cells_unfiltered"),
     "replicate_correlation": ("distil_cc_q75", "cc_q75"),
     "signature_strength": ("ss_ngene",),
     "tas": ("tas",),

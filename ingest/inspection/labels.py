@@ -17,7 +17,9 @@ from ingest.inspection.known import GUIDE_PREFIXES
 from ingest.spec import ConditionSection
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
-SUFFIXES = (r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
+VERSUS = r"[-_. ]+[vV][sS][-_. ].*$"
+"""What a contrast is called after what was perturbed: ``TP53_vs_control``."""
+SUFFIXES = (VERSUS, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
 AFFIXES = [
     *((suffix,) for suffix in SUFFIXES),

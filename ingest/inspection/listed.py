@@ -10,48 +10,42 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.catalogue.catalogue import Entry
 from ingest.inspection.columns import Column, summarise
+from ingest.inspection.file_names import NamedContrasts, read_name
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
-from ingest.inspection.known import plain, rank
-from ingest.inspection.labels import judge_labels
-from ingest.inspection.roles import SURE, guess_roles
-from ingest.inspection.values import Values
+from ingest.inspection.known import plain
+from ingest.inspection.labels import VERSUS, judge_labels
+from ingest.inspection.result_columns import GENES, ResultColumns, find_columns
+from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX
 from ingest.readers.columns import decode
 from ingest.readers.damage import DAMAGE
+from ingest.readers.delimited import read_header
 from ingest.readers.gene_sets import DIRECTION, read_creeds, read_gmt
-from ingest.readers.plain_text import first_line, first_lines, open_text, text_lines
+from ingest.readers.long_text import csv_source
+from ingest.readers.plain_text import first_line, open_text, text_lines
 
 MOST_LINES = 200_000
+MOST_COLUMNS = 200
 PARQUET = b"PAR1"
-FEWEST_A_GENE = 1.2
-"""How often a gene is listed at least, on average."""
-HALF = 0.5
-UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, FeatureStoreError)
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, FeatureStoreError, duckdb.Error)
 LINES_OF_SETS = 50
-GENES = ("gene", "genes", "gene_name", "gene_symbol", "names", "symbol", "gene_id", "ensembl_id", "ensembl", "feature")
-EFFECTS: dict[str, tuple[str, float]] = {
-    **dict.fromkeys(
-        ("log2foldchange", "log2_fold_change", "log2fc", "log2_fc", "avg_log2fc"), ("log2_fold_change", 0.9)
-    ),
-    **dict.fromkeys(("logfoldchanges", "logfc", "log_fc", "lfc", "fold_change", "effect"), ("log2_fold_change", 0.6)),
-    **dict.fromkeys(("sign_log10_pval", "signed_log10_p"), ("signed_log10_p", 0.9)),
-    **dict.fromkeys(("label", "direction", "de", "is_de", "call"), ("de_call", 0.7)),
-    **dict.fromkeys(("modz", "zscore_level5", "moderated_z"), ("moderated_z", 0.8)),
-}
-"""Names of columns of effects, the kind of values that they hold, and how sure that is."""
-STATISTICS: dict[str, tuple[str, ...]] = {
-    "standard_error": ("lfcse", "se", "standard_error", "std_err"),
-    "z": ("stat", "z", "zscore", "z_score", "t"),
-    "p_value": ("pvalue", "p_value", "pval", "pvals", "p_val"),
-    "q_value": ("padj", "p_adj", "adj_p_value", "pvals_adj", "p_val_adj", "fdr", "qvalue", "q_value"),
-}
+SETS = ("gmt", "creeds")
+GROUPS = ("group", "cluster", "contrast", "comparison")
+"""Names of columns of what was compared, which is what was perturbed if it is genes."""
+AGAINST_REST = (
+    "a group may have been compared with all other cells rather than with controls, which the file does not say"
+)
+TARGET, LINE, FILE = "target", "line", "file"
+NAMED_BY_FILE = 0.6
+MOST = 0.8
 
 
 def inspect_listed(path: Path, entry: Entry | None) -> Inspection | None:
@@ -73,19 +67,11 @@ def inspect_listed(path: Path, entry: Entry | None) -> Inspection | None:
         for name in lines.columns
         if not (lines[name].dtype.is_nested() or lines[name].dtype == pl.Binary)
     }
-    effect = _effect(columns)
-    if effect is None:
+    found = find_columns(lines, columns)
+    if found is None:
         return None
-    kind, score = EFFECTS[plain(effect)]
-    gene = _gene(columns, is_result=_is_tested(columns) or (kind != "de_call" and _has_contrasts(columns)))
-    if gene is None or gene == effect:
-        return None
-    statistics = {name: found for name, known in STATISTICS.items() if (found := _named(columns, known))}
-    table = {"gene": gene, "effect": effect} | statistics
-    described = {name: column for name, column in columns.items() if name not in table.values()}
-    return _inspection(
-        path, form, lines, described, table, Values(kind, score, (f"the column is called '{effect}'",)), entry
-    )
+    described = {name: column for name, column in columns.items() if name not in found.used}
+    return _inspection(path, form, lines, described, found, entry)
 
 
 def _inspection(
@@ -93,12 +79,11 @@ def _inspection(
     form: str,
     lines: pl.DataFrame,
     columns: dict[str, Column],
-    table: dict[str, str],
-    values: Values,
+    found: ResultColumns,
     entry: Entry | None,
 ) -> Inspection:
-    """Judge the columns that describe conditions, as those of a row table are."""
-    measured = lines[table["gene"]]
+    """Judge the columns that describe conditions, as those of a row table are; else the name of the file."""
+    measured = lines[found.table["gene"]]
     roles = guess_roles(list(columns.values()), fewest_perturbations=1)
     roles["filter"] = []
     roles["perturbation"] = [
@@ -106,30 +91,66 @@ def _inspection(
         for guess in roles["perturbation"]
         if guess.column is not None and not _is_gene_again(columns[guess.column], lines[guess.column], measured)
     ]
+    if not any(guess.score >= SURE for guess in roles["perturbation"]):
+        roles["perturbation"] = _groups(columns) + roles["perturbation"]
     best = next((guess for guess in roles["perturbation"] if guess.score >= SURE), None)
-    labels = judge_labels(columns[str(best.column)]) if best is not None else None
+    family = read_name(path) if best is None and form not in SETS else None
+    roles["context"] = guess_contexts(roles, columns, path, entry)
+    if family is not None:
+        columns = columns | {TARGET: summarise(pl.Series(TARGET, family.targets))}
+        best = _by_file(family)
+        roles["perturbation"] = [best]
+        if len(set(family.lines)) > 1:
+            roles["context"] = [Guess("context", LINE, NAMED_BY_FILE, ("in the names of the files",))]
+    labels = judge_labels(columns[best.column or TARGET]) if best is not None else None
     if labels is not None:
         roles["kind"] = guess_kinds(roles, columns, labels, None, path, entry)
-    roles["context"] = guess_contexts(roles, columns, path, entry)
     genes = measured.drop_nulls().unique(maintain_order=True).cast(pl.String)
+    n_conditions = lines.select(name for name in columns if best is not None and name == best.column in lines.columns)
+    written = f", as {found.tool} writes it" if found.tool else ""
     return Inspection(
         path=path,
-        format=f"a table with a line for each condition and gene ({form})",
+        format=f"a table with a line for each condition and gene ({form}){written}",
         files=(path,),
         n_bytes=path.stat().st_size,
-        n_rows=lines.select(name for name in columns if best is None or name == best.column).n_unique(),
+        n_rows=max(n_conditions.n_unique(), 1) if n_conditions.columns else 1,
         n_genes=genes.len(),
         matrix=None,
         matrices=(),
-        values=values,
+        values=found.values,
         genes=judge_genes(genes.alias(INDEX).to_frame(), genes.len()),
         columns=tuple(lines.columns),
         roles=roles,
         labels=labels,
         units=find_units(roles, columns),
-        table=table | ({"format": form} if form in {"gmt", "creeds"} else {}),
+        extract={FILE: family.pattern} if family is not None and best is not None and best.column is not None else {},
+        table=found.table | ({"format": form} if form in SETS else {}),
+        remarks=found.remarks,
+        family=family.files if family is not None else (),
         entry=entry,
     )
+
+
+def _groups(columns: Mapping[str, Column]) -> list[Guess]:
+    """Guess that groups which were compared are what was perturbed, where they are called after genes."""
+    guesses = []
+    for name in (name for known in GROUPS for name in columns if plain(name) == known):
+        column = columns[name]
+        named = summarise(column.others["label"].str.replace(VERSUS, ""))
+        if column.is_text and named.gene_share >= MOST:
+            told = (f"what was compared, and {named.gene_share:.0%} of its labels are genes", AGAINST_REST)
+            guesses.append(Guess("perturbation", name, NAMED_BY_FILE, told, is_doubtful=True))
+    return guesses
+
+
+def _by_file(family: NamedContrasts) -> Guess:
+    """Guess that what was perturbed is the gene in the file's name, or in the names of all that are named alike."""
+    names = sorted(set(family.targets))
+    if len(family.targets) == 1:
+        told = f"no column tells what was perturbed, and the file's name says '{names[0]}'"
+        return Guess("perturbation", None, NAMED_BY_FILE, (told,), names[0], is_doubtful=True)
+    told = f"the genes in the names of {len(family.targets):,} files that are named alike: {first_of(names, 3)}"
+    return Guess("perturbation", TARGET, NAMED_BY_FILE, (told,), is_doubtful=True)
 
 
 def _read(path: Path) -> tuple[str, pl.DataFrame]:
@@ -142,9 +163,16 @@ def _read(path: Path) -> tuple[str, pl.DataFrame]:
         return "creeds", read_creeds(path)
     if _are_sets(path):
         return "gmt", read_gmt(path)
-    separator = "\t" if b"\t" in beginning else ","
-    lines = first_lines(path, MOST_LINES + 1)
-    return "csv", pl.read_csv(lines, separator=separator, n_rows=MOST_LINES, infer_schema_length=10_000)
+    if len(read_header(path).names) > MOST_COLUMNS:
+        raise SourceFormatError("a table of more columns than a result has", where=str(path))
+    return "csv", _first_lines(f"{csv_source(path, MOST_LINES)} limit {MOST_LINES}")
+
+
+def _first_lines(source: str) -> pl.DataFrame:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("set python_enable_replacements = false")
+        lines: pl.DataFrame = connection.sql(f"from {source}").pl()
+    return lines
 
 
 def _are_sets(path: Path) -> bool:
@@ -155,44 +183,8 @@ def _are_sets(path: Path) -> bool:
     return all(len(line) > 2 for line in fields) and any(DIRECTION.search(line[0]) for line in fields)  # noqa: PLR2004
 
 
-def _gene(columns: Mapping[str, Column], *, is_result: bool) -> str | None:
-    """Find the column of genes, the best named first; in what may be no result they are listed again and again."""
-    named = sorted((GENES.index(plain(name)), name) for name in columns if plain(name) in GENES)
-    for _, name in named:
-        column = columns[name]
-        is_listed = column.n_rows - column.n_missing > FEWEST_A_GENE * column.n_labels
-        if column.is_text and column.gene_share > HALF and (is_listed or is_result):
-            return name
-    return None
-
-
-def _is_tested(columns: Mapping[str, Column]) -> bool:
-    """Say whether there is a column of p-values or of what corrects them."""
-    return any(_named(columns, STATISTICS[name]) for name in ("p_value", "q_value"))
-
-
-def _has_contrasts(columns: Mapping[str, Column]) -> bool:
-    """Say whether there is a column of perturbations, each in several lines."""
-    return any(
-        column.is_text and column.n_labels < column.n_rows - column.n_missing
-        for name, column in columns.items()
-        if plain(name) not in GENES and rank(name, "perturbation") is not None
-    )
-
-
 def _is_gene_again(column: Column, values: pl.Series, measured: pl.Series) -> bool:
     """Say whether a column is the measured gene under another name: it is named so and has one label for each gene."""
     pairs = pl.DataFrame([measured.alias("gene"), values.alias("other")])
     is_named = plain(column.name) in GENES and column.n_labels > 1
     return is_named and pairs.n_unique() == measured.n_unique() == values.n_unique()
-
-
-def _effect(columns: Mapping[str, object]) -> str | None:
-    order = list(EFFECTS)
-    found = sorted((order.index(plain(name)), name) for name in columns if plain(name) in EFFECTS)
-    return found[0][1] if found else None
-
-
-def _named(columns: Mapping[str, Column], known: tuple[str, ...]) -> str | None:
-    found = sorted((known.index(plain(name)), name) for name in columns if plain(name) in known)
-    return next((name for _, name in found if not columns[name].is_text), None)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from featurestore.errors import first_of
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.labels import FEW_CELLS, Labels, counted
 from ingest.inspection.roles import Guess
@@ -79,6 +80,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     values = found.values
     kind = f"{values.kind} [{values.score:.2f}]: " if values.kind else ""
     facts = [("values", f"{kind}{'; '.join(values.evidence)}")]
+    if found.described_by:
+        facts.append(("columns", f"called like no gene, so they describe the rows: {first_of(found.described_by, 8)}"))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
     facts += [("genes", text) for text in _genes(found)]

@@ -28,13 +28,17 @@ ONE_LABEL = "the same in all rows"
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What may hold a role, how sure that is (0 to 1), and why: a column, or one value for all rows."""
+    """What may hold a role, how sure that is (0 to 1), and why: a column, or one value for all rows.
+
+    A doubtful one is drafted, if it is sure enough, and marked to be checked.
+    """
 
     role: str
     column: str | None
     score: float
     reasons: tuple[str, ...]
     value: str | None = None
+    is_doubtful: bool = False
 
 
 Evidence = list[tuple[float, str]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import INDEX
+
+Describes: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
+"""Says which of a table's columns of numbers, by name, describe its lines rather than being genes."""
 
 WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^(?i)[+-]?(((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"
@@ -121,6 +124,11 @@ def titles(published: Iterable[str]) -> list[str]:
         taken.add(name)
         names.append(name)
     return names
+
+
+def none_describes(names: Sequence[str]) -> Sequence[str]:  # noqa: ARG001, as Describes has it
+    """Take every column of numbers for part of the matrix."""
+    return ()
 
 
 def unknown_column(name: str, known: Iterable[str], place: str, key: str = "") -> SourceFormatError:

@@ -16,6 +16,7 @@ from ingest.readers.plain_text import refuse_utf_16
 
 if TYPE_CHECKING:
     from ingest.reader import Format, Reader
+    from ingest.readers.columns import Describes
 
 ENTRY_POINTS = "featurestore.readers"
 
@@ -45,6 +46,7 @@ def open_source(
     format: str | None = None,  # noqa: A002, the word of the dataset spec
     matrix: str | None = None,
     layout: Mapping[str, Any] | None = None,
+    describes: Describes | None = None,
 ) -> Reader:
     """Open a file with the reader of its format.
 
@@ -58,6 +60,8 @@ def open_source(
         Which matrix to read, in a file that holds several.
     layout
         How a table is laid out, as its format's ``open`` takes it: ``genes_in``, ``described_by``.
+    describes
+        Of a table, which of its columns of numbers describe its lines beside those of the layout.
 
     Raises
     ------
@@ -96,7 +100,8 @@ def open_source(
             got=", ".join(layout),
             do="leave genes_in under [dataset] and columns under [rows] and [genes] out",
         )
-    return found.open(path, matrix=matrix, **(layout or {}))
+    asked = {"describes": describes} if describes is not None and getattr(found, "takes_layout", False) else {}
+    return found.open(path, matrix=matrix, **(layout or {}), **asked)
 
 
 def _require_content(path: Path) -> None:

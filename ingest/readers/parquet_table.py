@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
-from ingest.readers.columns import titles, unknown_column
+from ingest.readers.columns import Describes, none_describes, titles, unknown_column
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
 
@@ -34,9 +34,11 @@ class ParquetTableReader:
         The file.
     described_by
         Columns of numbers that describe the lines.
+    describes
+        Which of the others do so too.
     """
 
-    def __init__(self, path: Path, described_by: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, described_by: Sequence[str] = (), describes: Describes = none_describes) -> None:
         self.path = path
         self.files = (path,)
         self.format = "parquet_table"
@@ -47,9 +49,11 @@ class ParquetTableReader:
             if name not in schema.names:
                 raise unknown_column(name, schema.names, str(path))
         self._key = _written_index(schema)
-        self._numbers = [
+        numbers = [
             field.name for field in schema if _is_number(field.type) and field.name not in {self._key, *described_by}
         ]
+        self.described = list(describes(numbers))
+        self._numbers = [name for name in numbers if name not in set(self.described)]
         described = [name for name in schema.names if name not in {self._key, *self._numbers}]
         self._columns = dict(zip(titles(described), described, strict=True))
         self.n_rows, self.n_genes = self._file.metadata.num_rows, len(self._numbers)
@@ -139,9 +143,15 @@ class ParquetTableFormat:
 
     @classmethod
     def open(
-        cls, path: Path, *, matrix: str | None = None, genes_in: str = "columns", described_by: Sequence[str] = ()
+        cls,
+        path: Path,
+        *,
+        matrix: str | None = None,
+        genes_in: str = "columns",
+        described_by: Sequence[str] = (),
+        describes: Describes = none_describes,
     ) -> ParquetTableReader:
-        """Open a file; ``described_by`` as of :class:`ParquetTableReader`."""
+        """Open a file; ``described_by`` and ``describes`` as of :class:`ParquetTableReader`."""
         refuse_name(cls.name, path, matrix)
         if genes_in != "columns":
             raise SourceFormatError(
@@ -150,4 +160,4 @@ class ParquetTableFormat:
                 got=f'genes_in = "{genes_in}"',
                 do="turn the table before it is written",
             )
-        return ParquetTableReader(path, described_by)
+        return ParquetTableReader(path, described_by, describes)

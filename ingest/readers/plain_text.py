@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -114,19 +113,6 @@ def whole_text(path: Path) -> bytes:
     refuse_bomb(path)
     with open_text(path) as file:
         return file.read().removeprefix(BYTE_ORDER_MARK)
-
-
-def first_lines(path: Path, n_lines: int) -> bytes:
-    """Read some lines from the beginning of a file, fewer where they are long."""
-    lines: list[bytes] = []
-    n_bytes = 0
-    with open_text(path) as file:
-        for line in islice(text_lines(file, path), n_lines):
-            n_bytes += len(line)
-            if n_bytes > BOMB_BYTES:
-                break
-            lines.append(line)
-    return b"".join(lines).removeprefix(BYTE_ORDER_MARK)
 
 
 def refuse_bomb(path: Path) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
-from ingest.readers.columns import as_text, titles, typed, unknown_column
+from ingest.readers.columns import Describes, as_text, none_describes, titles, typed, unknown_column
 from ingest.readers.delimited import COMMA, MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import is_gzip
@@ -38,9 +38,17 @@ class TableReader:
         Whether a column or a line is a gene.
     described_by
         Columns of numbers that describe the lines.
+    describes
+        Which of the others do so too.
     """
 
-    def __init__(self, path: Path, genes_in: GenesIn = "columns", described_by: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        genes_in: GenesIn = "columns",
+        described_by: Sequence[str] = (),
+        describes: Describes = none_describes,
+    ) -> None:
         self.path = path
         self.files = (path,)
         self.format = f"table (genes in {genes_in}{', gzip' if is_gzip(path) else ''})"
@@ -51,7 +59,9 @@ class TableReader:
             if name not in self._table.names:
                 raise unknown_column(name, self._table.names, str(path))
         names = self._table.names
-        self._numbers = [at for at, number in enumerate(self._table.is_number) if number and names[at] not in described]
+        numbers = [at for at, number in enumerate(self._table.is_number) if number and names[at] not in described]
+        self.described = list(describes([names[at] for at in numbers]))
+        self._numbers = [at for at in numbers if names[at] not in set(self.described)]
         self._described = _describe(self._table, [at for at in range(len(names)) if at not in set(self._numbers)])
         self._named = pl.DataFrame({INDEX: [names[at] for at in self._numbers]}, schema={INDEX: pl.String})
         sizes = (self._described.height, self._named.height)
@@ -188,7 +198,8 @@ class TableFormat:
         matrix: str | None = None,
         genes_in: GenesIn = "columns",
         described_by: Sequence[str] = (),
+        describes: Describes = none_describes,
     ) -> TableReader:
-        """Open a file; ``genes_in`` and ``described_by`` as of :class:`TableReader`."""
+        """Open a file; ``genes_in``, ``described_by`` and ``describes`` as of :class:`TableReader`."""
         refuse_name(cls.name, path, matrix)
-        return TableReader(path, genes_in, described_by)
+        return TableReader(path, genes_in, described_by, describes)

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.conditions.axis import GeneAxis
+from ingest.conditions.described import open_matrix
 from ingest.conditions.given import GivenRows
 from ingest.kernel import Groups, Slots
 from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader
-from ingest.readers.open import open_source
 from ingest.readers.selection import SelectiveReader, Slice
 from ingest.spec import COUNTS, DatasetSpec
 from ingest.sums.journal import gaps
@@ -98,8 +98,7 @@ class Portion:
 
     def open(self) -> Reader:
         """Open the file."""
-        dataset = self.spec.dataset
-        return open_source(self.path, format=dataset.format, matrix=dataset.matrix, layout=self.spec.layout)
+        return open_matrix(self.path, self.spec)
 
     def check(self, reader: Reader) -> ValueCheck:
         """Begin to look at the values."""

@@ -31,7 +31,8 @@ def calls(folder):
 
 def deseq2(folder):
     path = folder / "results.parquet"
-    table = lines("log2FoldChange", lfcSE=pl.lit(0.5), stat=pl.lit(1.0), pvalue=pl.lit(0.1), padj=pl.lit(0.2))
+    table = lines("log2FoldChange", lfcSE=pl.lit(0.5), pvalue=pl.lit(0.1), padj=pl.lit(0.2))
+    table = table.with_columns(stat=pl.col("log2FoldChange") / 0.5)
     drugs = dict(zip(TARGETS, ["vorinostat", "trametinib", "dasatinib", "imatinib"], strict=True))
     table = table.with_columns(drug=pl.col("pert").replace(drugs), cell_line=pl.lit("A549"), smiles=pl.lit("CCO"))
     table.drop("pert").write_parquet(path)
@@ -105,7 +106,7 @@ def test_inspect__takes_no_second_name_of_the_gene_for_what_was_perturbed(tmp_pa
     table.with_columns(gene_id=pl.col("gene_name").replace(ids)).write_csv(tmp_path / "BRD4.csv")
     found = inspect_file(tmp_path / "BRD4.csv")
     assert found.table == {"gene": "gene_name", "effect": "log2FoldChange", "q_value": "padj"}
-    assert found.best("perturbation") is None
+    assert (found.best("perturbation").column, found.best("perturbation").value) == (None, "BRD4")  # the file's name
 
 
 @pytest.mark.parametrize("samples", [["label", "s2"], ["effect", "s2"], ["log2fc", "pvalues_none"]])

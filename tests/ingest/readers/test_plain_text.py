@@ -9,7 +9,7 @@ import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.readers import plain_text
-from ingest.readers.plain_text import first_lines, refuse_bomb, text_lines, whole_text
+from ingest.readers.plain_text import refuse_bomb, text_lines, whole_text
 
 
 @pytest.fixture
@@ -30,12 +30,6 @@ def test_table__that_compresses_well_is_none(bomb):
     bomb.write_bytes(gzip.compress(b"\n".join(b"AAACCTGAGAAACCAT-%d\tcontrol" % at for at in range(9000))))
     assert len(whole_text(bomb)) > plain_text.BOMB_BYTES
     assert whole_text(bomb).startswith(b"AAACCTGAGAAACCAT-0\t")
-
-
-def test_first_lines__are_whole_and_few(bomb):
-    lines = first_lines(bomb, 3).split(b"\n")
-    assert lines == [b"a\tb", b"1\t2", b"1\t2", b""]
-    assert 9_000 < len(first_lines(bomb, 10**9)) <= 10_000
 
 
 def test_line__without_end_is_refused(tmp_path, monkeypatch):

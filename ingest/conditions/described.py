@@ -1,0 +1,53 @@
+"""Open the files of a spec: of a table, the columns of numbers that the spec names, or that are no genes, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.conditions.rows import FILE, columns_of
+from ingest.harmonise.describing import describing
+from ingest.reader import Reader
+from ingest.readers.open import open_source
+from ingest.spec import DatasetSpec
+
+DESCRIBED = "described_by"
+"""What decided, in the ledger, of a column that describes."""
+
+
+def open_matrix(path: Path, spec: DatasetSpec) -> Reader:
+    """Open a file of a dataset.
+
+    Raises
+    ------
+    SourceFormatError
+        It is of no known format, not of the one that the spec declares, or damaged.
+    """
+    given = spec.dataset
+
+    def describes(names: Sequence[str]) -> list[str]:
+        named = named_columns(spec)
+        others = unasked([name for name in names if name not in named], spec)
+        return [name for name in names if name in named or name in others]
+
+    return open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout, describes=describes)
+
+
+def named_columns(spec: DatasetSpec) -> set[str]:
+    """Return the columns that a spec names of what a table's lines are: of its rows, or of its genes."""
+    if spec.dataset.genes_in == "lines":
+        genes = spec.genes
+        named = [genes.id, genes.symbol, *genes.notes, *columns_of(genes.where), *columns_of(genes.landmarks)]
+        return {name for name in named if name is not None}
+    condition = spec.condition
+    conditions = (*columns_of(condition.where), *columns_of(condition.control_where))
+    return {*spec.row_columns(), *spec.label_columns(), *conditions, *spec.rows.extract} - {FILE}
+
+
+def unasked(names: Sequence[str], spec: DatasetSpec) -> list[str]:
+    """Find the columns of numbers that describe though the spec does not say so: those called like no gene.
+
+    A phenotype's columns are perturbations; and a spec with a ``described_by``, be it empty, says it all.
+    """
+    is_said = spec.dataset.described_by is not None or spec.dataset.genes_in == "lines" or spec.is_phenotype
+    return [] if is_said else describing(names)

@@ -1,0 +1,62 @@
+"""Tables that list genes and numbers, and are no expression: results of CRISPR screens, guides, statistics in a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from featurestore.errors import SourceFormatError
+from ingest.inspection.known import plain
+from ingest.inspection.roles import SURE
+from ingest.inspection.values import Values
+from ingest.readers.delimited import read_header
+
+MAGECK_EFFECT = "neg|lfc"
+SCREENS = {
+    "MAGeCK's maximum likelihood": ("|beta", "|wald-p-value"),
+    "drugZ": ("sumZ", "normZ"),
+    "BAGEL": ("BF", "NumObs"),
+}
+"""Tools, and names of columns, or what these end with, that its tables of genes have."""
+GUIDES = frozenset({"sgrna", "sgrna_id", "guide", "guide_id", "grna"})
+MOST_COLUMNS = 200
+CONTRAST = re.compile(
+    r"(?:^|_)(?:log2_?f(?:old_?)?c(?:hange)?|l(?:og)?fc(?:se)?|p_?adj|p_?val(?:ue)?s?|fdr|q_?value)(?:_|$)"
+)
+"""A statistic in the name of a column, such as ``TP53.padj`` or ``log2FoldChange_MYC``."""
+
+
+def judge_names(path: Path) -> Values | None:
+    """Say what a table holds whose columns tell that it is no expression; None where they do not."""
+    try:
+        names = read_header(path).names
+    except SourceFormatError:
+        return None
+    if len(names) > MOST_COLUMNS:
+        return None
+    if MAGECK_EFFECT in names:
+        told = (
+            "MAGeCK's summary of a screen: how far the guides of each perturbed gene were lost or gained, and no "
+            f"expression; '{MAGECK_EFFECT}' is the log2 fold change of its guides, on another scale than DepMap's"
+        )
+        return Values("gene_effect", SURE - 0.05, (told,))
+    screen = next((tool for tool, ends in SCREENS.items() if all(_ends(names, end) for end in ends)), None)
+    if screen is not None:
+        return Values(None, 0.0, (f"{screen}: scores of perturbed genes in a screen, and no expression",))
+    if {plain(name) for name in names} & GUIDES and any("gene" in plain(name) for name in names):
+        return Values(None, 0.0, ("a line for each guide of a screen, and no expression of genes",))
+    return None
+
+
+def judge_contrasts(names: Sequence[str]) -> Values | None:
+    """Say that the rows of a table are statistics of several contrasts; None where they are not."""
+    contrasts = [name for name in names if CONTRAST.search(plain(name))]
+    if len(contrasts) < max(2, len(names) / 2) or len(names) > MOST_COLUMNS:
+        return None
+    told = f"statistics of contrasts side by side, such as '{contrasts[0]}'"
+    return Values(None, 0.0, (f"{told}: write a table a contrast, or one below the other with a column of them",))
+
+
+def _ends(names: Sequence[str], end: str) -> bool:
+    return any(name == end or (end.startswith("|") and name.endswith(end)) for name in names)
