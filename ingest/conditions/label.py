@@ -202,9 +202,10 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
     hints = list(dict.fromkeys(hint for hint in near if hint.startswith("did you mean")))
     hints += [f'set controls = ["{name}"] under [condition]' for name in names if name.lower() in USUAL_CONTROLS]
     hints += _unlabelled(labels, spec.condition)
+    columns = " and ".join(map(repr, spec.condition.components))
     raise MissingControlError(
         "No control cells were found.",
-        where=f"column {' and '.join(map(repr, spec.condition.components))} of {where}",
+        where=f"column {columns} of {where}" if columns else where,
         expected=_expected_controls(spec.condition),
         got=first + (f", ... ({labels.height:,} labels)" if labels.height > MOST_SHOWN else ""),
         do="; ".join(hints) or "name the control labels in controls under [condition], exactly as they are written",

@@ -221,7 +221,7 @@ def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.Dat
             include_columns=wanted, column_types=dict.fromkeys(wanted, pa.binary()), strings_can_be_null=False
         ),
     )
-    return pl.DataFrame([typed(without_missing(_text(table.column(name)))).alias(name) for name in wanted])
+    return pl.DataFrame({name: typed(without_missing(_text(table.column(name)))) for name in wanted})
 
 
 def _text(column: pa.ChunkedArray) -> pl.Series:

@@ -40,7 +40,7 @@ def describing(names: Sequence[str]) -> list[str]:
     is_id = name.str.contains(r"^[A-Z][A-Za-z0-9.-]*$") if is_mouse else name.str.contains(WRITTEN_AS_A_GENE)
     describes = (is_word | (is_unknown & ~is_id)).fill_null(value=True)
     found = mapping.table.select("original", describes=describes)
-    others = found.filter(~pl.col("describes"))
-    if others.height < max(FEWEST_GENES, MOST_ARE_GENES * found.height):
+    n_genes = found.filter(~pl.col("describes"), mapping.table["status"] != "suffix_flagged").height
+    if n_genes < max(FEWEST_GENES, MOST_ARE_GENES * found.height):
         return []
     return found.filter("describes")["original"].drop_nulls().to_list()

@@ -32,6 +32,7 @@ LISTS = [
     ([*GENES, "SET", "REST", "MAX", "CELSR1", "T", "NOVELGENE1", "HLA-A", "HLA.A", "5S_rRNA"], []),
     (["tp53", "egfr", "myc", "pten"], []),  # all of them in small letters
     (["baseMean", "lfcSE", "stat", "TP53"], []),  # no list of genes
+    (["ctrl_1", "ctrl_2", "TP53_1", "TP53_2", "EGFR_1", "EGFR_2"], []),  # nor are samples called after targets
 ]
 
 

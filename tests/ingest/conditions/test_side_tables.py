@@ -34,6 +34,12 @@ def test_text__is_read_whatever_its_separator_encoding_or_quotes(tmp_path):
         ], name
 
 
+def test_key__without_a_name_is_that_of_rs_row_names(tmp_path):
+    (tmp_path / "coldata.csv").write_text('"","pert"\n"s1","A"\n"s2","B"\n')
+    (table,) = tables(tmp_path, table="coldata.csv", key="")
+    assert join_tables(ROWS.drop("pert"), [table], ["pert"])["pert"].to_list() == ["A", "B", None, None]
+
+
 def test_join__follows_a_chain_and_reads_only_what_is_needed(tmp_path):
     (tmp_path / "sig.txt").write_text("sig\tpert_id\tcell\tbulky\ns2\tB2\tA375\tx\ns1\tB1\tMCF7\tx\n")
     (tmp_path / "pert.txt").write_text("pert_id\tmoa\tcell\nB1\tone\tno\nB2\ttwo\tno\n")
