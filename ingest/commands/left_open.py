@@ -11,8 +11,8 @@ import polars as pl
 
 from featurestore.errors import first_of
 from featurestore.snapshot import release_path
-from ingest.conditions.pooled import POOLED
 from ingest.conditions.described import DESCRIBED
+from ingest.conditions.pooled import POOLED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbations import CONTROL, NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL

@@ -47,7 +47,6 @@ def csv_source(path: Path, n_sampled: int = -1) -> str:
         "nullstr": _listed(NULLS),
         "auto_type_candidates": _listed(TYPES),
         "sample_size": str(n_sampled),
-        "decimal_separator": literal(table.decimal.decode()),
     }
     if is_gzip(path):
         options["compression"] = literal("gzip")
