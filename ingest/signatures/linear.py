@@ -65,6 +65,8 @@ class Samples:
             return
         if not np.array_equal(np.unique(self.replicate), np.arange(self.n_replicates)):
             raise ValueError("replicates are not numbered from 0 without gaps")
+        if np.unique(self.condition * self.n_replicates + self.replicate).size < self.condition.size:
+            raise ValueError("a condition has two samples of one replicate")
         shape = (self.n_conditions, self.n_replicates)
         links = coo_array((np.ones(self.condition.size), (self.condition, self.replicate)), shape).tocsr()
         if connected_components(links @ links.T, directed=False)[0] > 1:
@@ -123,7 +125,7 @@ class Within:
         mean = np.add.reduceat(weight * logs, starts) / total
         share = np.zeros((starts.size, samples.n_replicates, logs.shape[1]))
         if samples.replicate is not None:
-            np.add.at(share, (condition - condition[0], samples.replicate[rows]), weight)
+            share[condition - condition[0], samples.replicate[rows]] = weight
         return cls(total, mean, share[:, 1:] / total[:, None])
 
     def level(self, blocks: Doubles) -> Doubles:
@@ -146,10 +148,10 @@ class Fit:
     control: Within
     mean_square: Doubles
 
-    def fitted(self, rows: slice, logs: Doubles) -> Doubles:
-        """Return the fitted values of the samples of whole conditions."""
+    def fitted(self, rows: slice, logs: Doubles, weight: Doubles) -> Doubles:
+        """Return the fitted values of the samples of whole conditions, whose weights these are."""
         condition = self.samples.condition[rows]
-        inside = Within.of(self.samples, rows, logs, self.weigh(rows, logs))
+        inside = Within.of(self.samples, rows, logs, weight)
         level = np.asarray(inside.level(self.blocks)[condition - condition[0]])
         if self.samples.replicate is None:
             return level
@@ -166,30 +168,38 @@ class Fit:
 
 def fit_linear(samples: Samples, weigh: Weigh) -> Fit:
     """Fit the model by weighted least squares; the mean square is NaN where nothing is left over to judge it by."""
-    normal: Doubles | float = 0.0
-    right: Doubles | float = 0.0
-    controls: list[Within] = []
+    rows = samples.rows(0, 1)
+    logs = samples.logs(rows, samples.read(rows))
+    control = Within.of(samples, rows, logs, weigh(rows, logs))
+    n_genes = logs.shape[1]
+    blocks, covariance = _shared(samples, weigh, n_genes)
+    fit = Fit(samples, weigh, blocks, covariance, control, np.full(n_genes, np.nan))
+    if samples.freedom == 0:
+        return fit
+    squares = np.zeros(n_genes)
+    for rows in samples.blocks():
+        logs = samples.logs(rows, samples.read(rows))
+        weight = weigh(rows, logs)
+        squares += (weight * (logs - fit.fitted(rows, logs, weight)) ** 2).sum(axis=0)
+    return replace(fit, mean_square=squares / samples.freedom)
+
+
+def _shared(samples: Samples, weigh: Weigh, n_genes: int) -> tuple[Doubles, Doubles]:
+    """Return the effects of shared replicates and their unscaled covariance, as of :class:`Fit`."""
+    n_blocks = samples.n_replicates - 1
+    normal, right = np.zeros((n_genes, n_blocks, n_blocks)), np.zeros((n_blocks, n_genes))
+    if samples.replicate is None:
+        return right, normal
     for rows in samples.blocks():
         logs = samples.logs(rows, samples.read(rows))
         weight = weigh(rows, logs)
         inside = Within.of(samples, rows, logs, weight)
-        controls.append(Within(inside.weight[:1], inside.mean[:1], inside.share[:1]))
         held = inside.share * inside.weight[:, None]
-        normal = normal - np.einsum("crg,csg->grs", held, inside.share)
+        normal -= np.einsum("crg,csg->grs", held, inside.share)
         diagonal = np.einsum("grr->rg", normal)
         diagonal += held.sum(axis=0)
         condition = samples.condition[rows]
-        answers = np.zeros((samples.n_replicates, logs.shape[1]))
-        if samples.replicate is not None:
-            np.add.at(answers, samples.replicate[rows], weight * (logs - inside.mean[condition - condition[0]]))
-        right = right + answers[1:]
-    covariance = np.linalg.inv(np.asarray(normal))
-    blocks = np.einsum("grs,sg->rg", covariance, right)
-    fit = Fit(samples, weigh, blocks, covariance, controls[0], np.full(blocks.shape[1], np.nan))
-    if samples.freedom == 0:
-        return fit
-    squares = np.zeros(blocks.shape[1])
-    for rows in samples.blocks():
-        logs = samples.logs(rows, samples.read(rows))
-        squares += (weigh(rows, logs) * (logs - fit.fitted(rows, logs)) ** 2).sum(axis=0)
-    return replace(fit, mean_square=squares / samples.freedom)
+        is_of = samples.replicate[rows] == np.arange(1, samples.n_replicates)[:, None]
+        right += is_of.astype(np.float64) @ (weight * (logs - inside.mean[condition - condition[0]]))
+    covariance = np.asarray(np.linalg.inv(normal), np.float64)
+    return np.asarray(np.einsum("grs,sg->rg", covariance, right)), covariance

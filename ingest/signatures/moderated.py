@@ -142,7 +142,7 @@ def _precision(fit: Fit, totals: Doubles, mean: Doubles, is_used: Truths) -> Wei
     deviation = lowess(x[order], y[order], SPAN)[first]
 
     def weigh(rows: slice, logs: Doubles) -> Doubles:
-        expected = fit.fitted(rows, logs) + offset[rows, None]
+        expected = fit.fitted(rows, logs, np.ones_like(logs)) + offset[rows, None]
         return np.asarray(np.interp(expected, places, deviation) ** -4.0)
 
     return weigh

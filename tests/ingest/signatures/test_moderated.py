@@ -114,6 +114,7 @@ def test_replicates__nothing_is_tested_without_anything_left_over():
         ([0, 0, 1, 1], None, 2, r"samples without any count: \[2\]"),
         ([0, 1, 0, 1], None, None, "not numbered from 0, ascending"),
         ([0, 0, 1, 1], [0, 1, 3, 4], None, "not numbered from 0 without gaps"),
+        ([0, 0, 1, 1], [0, 0, 0, 1], None, "two samples of one replicate"),
         ([0, 0, 1, 1], [0, 1, 2, 3], None, "share no replicate with the control"),
     ],
 )
