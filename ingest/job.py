@@ -27,6 +27,7 @@ from ingest.conditions.axis import GeneAxis, gene_ledger, read_axes
 from ingest.conditions.given import GivenRows, gather_rows
 from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.lookups import Lookups
+from ingest.conditions.organism import require_genes_of_organism, require_organism
 from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
@@ -118,12 +119,14 @@ class Job:
             tables = [reader for reader in self.readers if isinstance(reader, LongTable)]
             return read_listed(tables, self.row_tables, self.gene_tables, self.folder, spec, self.lookups)
         given = gather_rows((self._rows(reader) for reader in self.readers), spec)
+        require_organism(self.readers, given.is_kept, spec)
         if spec.is_phenotype:
             if len(self.readers) > 1:
                 raise SpecError("A screen of phenotypes is one file.", got=f"{len(self.readers)} files")
             return read_screen(self.readers[0], given, spec, self.lookups)
         axes = read_axes(self.readers, self.gene_tables, spec, self.lookups.online)
         where = ", ".join(reader.path.name for reader in self.readers)
+        require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, self.lookups, where=where)
         if not spec.is_relative:
             pooled = pooled_columns(self.readers, labels, spec)

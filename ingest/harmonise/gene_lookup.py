@@ -204,5 +204,5 @@ def look_up_mouse(keys: pl.Series) -> pl.DataFrame:
             .alias("confidence"),
         )
     )
-    is_sole = (pl.col("homology") == "one2one") & (pl.col("candidates").list.len() == 1)
+    is_sole = pl.col("homology").is_in(["one2one", "hcop"]) & (pl.col("candidates").list.len() == 1)
     return found.with_columns(gene_id=pl.when(is_sole).then(pl.col("candidates").list.first()))

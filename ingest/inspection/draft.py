@@ -100,8 +100,8 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
             "values", "counts" if found.table is None else "log2_fold_change", f"{what}: {'; '.join(values.evidence)}"
         )
     lines.set("assay", _assay(found))
-    if found.genes.is_mouse:
-        lines.set("organism", "mouse", found.genes.columns[0].evidence)
+    if organism := found.organism or (("mouse", found.genes.columns[0].evidence) if found.genes.is_mouse else None):
+        lines.set("organism", *organism)
     if entry is None:
         lines.note('experiment = ""  # name it where these cells are, or will be, in another dataset too')
         lines.note('title = ""  citation = ""  licence = ""  url = ""  # one line each')
@@ -174,6 +174,9 @@ def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
     if genes.symbol is not None:
         lines.set("symbol", genes.symbol.name, _told(genes.symbol))
     lines.set("kind", best.kind)
+    if found.is_mouse:
+        told = "mouse genes, measured and targeted, become their only human ortholog; without it they have no gene"
+        lines.set("translate_mouse", bool(found.is_mouse), told, is_doubtful=True)
     for column, condition in LANDMARKS.items():
         if found.gene_table is not None and column in found.gene_table.columns:
             lines.set("landmarks", condition, "the genes that were measured; the others were inferred")

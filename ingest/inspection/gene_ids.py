@@ -109,7 +109,8 @@ def _judge(column: pl.Series) -> GeneColumn:
     is_number = detected.kind in {"entrez", "row_number"}
     if is_number and column.name != INDEX and "gene" not in column.name.lower() and "entrez" not in column.name.lower():
         return GeneColumn(column.name, detected.kind, detected.evidence, 0.0, 0)
-    mapping = map_genes(text, kind=None if detected.kind == "unknown" else detected.kind)
+    kind = None if detected.kind == "unknown" else detected.kind
+    mapping = map_genes(text, kind=kind, translate_mouse=kind in MOUSE)
     is_second = mapping.of_second_species
     table = mapping.table.filter(~is_second)
     if is_second.any():

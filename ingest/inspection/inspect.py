@@ -18,6 +18,7 @@ import polars as pl
 from ingest.catalogue.catalogue import Entry, read_catalogue
 from ingest.conditions.feature_types import feature_types
 from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
+from ingest.conditions.organism import organism_of, organism_words
 from ingest.harmonise.describing import describing
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
@@ -174,8 +175,16 @@ class _Look:
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
             has_empty_rows=cells is not None and not (cells > 0).all(),
+            organism=self._organism(),
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
+
+    def _organism(self) -> tuple[str, str] | None:
+        for place, words in organism_words(self.reader):
+            organism = organism_of(words)
+            if organism is not None:
+                return organism, f"{place}: {', '.join(words)}"
+        return None
 
     def _n_silent(self) -> int:
         stored = self.sample.matrix

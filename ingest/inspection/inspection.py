@@ -71,6 +71,8 @@ class Inspection:
         Median total of a row of the sample.
     has_empty_rows
         Whether some row is the population of no cell, as the first column of their numbers says.
+    organism
+        The species that the file says, None where it says none, several or one that is not known; with where.
     n_silent
         Genes that are 0 in all rows of the sample, where it has whole rows.
     """
@@ -105,6 +107,7 @@ class Inspection:
     types: FeatureTypes | None = None
     guides: str | None = None
     total: float | None = None
+    organism: tuple[str, str] | None = None
     n_silent: int = 0
     has_empty_rows: bool = False
 
@@ -115,6 +118,11 @@ class Inspection:
         if self.values.kind == "counts":
             return [name for name in named if plain(name) in PSEUDOBULK]
         return named if self.values.kind in {"mean_counts", "zscore"} else []
+
+    @property
+    def is_mouse(self) -> bool:
+        """Whether the cells are of the mouse, by what the file says or by its genes."""
+        return self.organism[0] == "mouse" if self.organism is not None else self.genes.is_mouse
 
     @property
     def is_phenotype(self) -> bool:

@@ -9,7 +9,7 @@ gene                          one current gene: ids, symbol, biotype, chromosome
 gene_label                    one label of one gene, its kind, and the annotation releases that used it
 gene_retired                  one id that is not current, and its successor where one is known
 gene_release                  one Ensembl id, and the annotation releases that hold it
-ortholog_human_mouse          one human-mouse pair of Ensembl, and its homology
+ortholog_human_mouse          one human-mouse pair of Ensembl or HCOP, and its homology
 ============================  ==========================================================================
 """
 

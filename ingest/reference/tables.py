@@ -18,6 +18,9 @@ RELEASES = (*sources.ENSEMBL_TABLES, "gencode_44", "gencode_48")
 LABEL_KINDS = ("approved", "previous", "withdrawn", "alias", "gencode_name", "historic_name", "retired_name")
 """What a label can be to a gene, most authoritative first."""
 
+MANY_SOURCES = 3
+"""Sources of HCOP that make a pair sure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -25,7 +28,7 @@ class Sources:
 
     Parameters
     ----------
-    hgnc, hgnc_2024, cross_references, orthologs
+    hgnc, hgnc_2024, cross_references, orthologs, hcop
         See ``ingest.reference.sources``.
     gencode_48
         The current annotation.
@@ -39,6 +42,7 @@ class Sources:
     gencode_48: pl.DataFrame
     annotations: dict[str, pl.DataFrame]
     orthologs: pl.DataFrame
+    hcop: pl.DataFrame
 
 
 def read_sources(wheels: Wheelhouse) -> Sources:
@@ -52,6 +56,7 @@ def read_sources(wheels: Wheelhouse) -> Sources:
         gencode_48=gencode_48,
         annotations=annotations | {"gencode_44": sources.read_gencode_44(wheels), "gencode_48": gencode_48},
         orthologs=sources.read_orthologs(wheels),
+        hcop=sources.read_hcop(wheels),
     )
 
 
@@ -237,5 +242,25 @@ def release_table(annotations: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def ortholog_table(published: Sources, genes: pl.DataFrame) -> pl.DataFrame:
-    """Human-mouse orthologs whose human gene is current."""
-    return published.orthologs.join(genes, on="gene_id", how="semi").unique().sort("mouse_gene_id", "gene_id")
+    """Human-mouse orthologs whose human gene is current: Ensembl's, and HCOP's where Ensembl does not settle them.
+
+    Those are mouse genes of which Ensembl has no human gene, or one gene alone that has several of the mouse.
+    """
+    ensembl = published.orthologs.join(genes, on="gene_id", how="semi").unique()
+    hcop = _settled(published.hcop.join(genes, on="gene_id", how="semi"))
+    for key in ("mouse_gene_id", "mouse_symbol"):
+        others = hcop.join(ensembl.select(key, ensembl_id="gene_id"), on=key)
+        hcop = hcop.join(others.filter(pl.col("gene_id") != pl.col("ensembl_id")), on="mouse_gene_id", how="anti")
+    hcop = hcop.join(ensembl.filter(homology="one2one"), on="gene_id", how="anti")
+    return pl.concat([ensembl, hcop.select(ensembl.columns)]).sort("mouse_gene_id", "gene_id")
+
+
+def _settled(hcop: pl.DataFrame) -> pl.DataFrame:
+    """Pairs that HGNC asserts, of which most sources tell, and more than of any other pair of either gene."""
+    n = pl.col("sources").list.len()
+    best = hcop.with_columns(n=n).filter(
+        pl.col("n") == pl.col("n").max().over("mouse_gene_id"), pl.col("n") == pl.col("n").max().over("gene_id")
+    )
+    sole = (pl.len().over("mouse_gene_id") == 1) & (pl.len().over("gene_id") == 1)
+    settled = best.filter(sole & pl.col("sources").list.contains("HGNC"))
+    return settled.with_columns(homology=pl.lit("hcop"), is_high_confidence=pl.col("n") >= MANY_SOURCES)

@@ -105,8 +105,8 @@ WHEELS = (
         version="0.1.7",
         sha256="d1ffc9251c028c0b91ec50358d32885d9339db518c833163c577f1341b4a5a3f",
         licence="MIT",
-        data_release="Ensembl human-mouse orthologs (GRCh38.p13, GRCm39)",
-        data_terms=_ENSEMBL_TERMS,
+        data_release="Ensembl human-mouse orthologs (GRCh38.p13, GRCm39); HCOP's where Ensembl has none",
+        data_terms=f"{_ENSEMBL_TERMS}; {_HGNC_TERMS}",
     ),
 )
 

@@ -184,7 +184,7 @@ def test_genes_of_the_mouse_without_an_ortholog_stay_in_the_total_of_its_cells(t
     path = write(tmp_path, "h5ad", counts.astype(np.float32), pl.DataFrame({"index": names}))
     text = draft_spec(inspect_file(path), tmp_path).text
     text = text.replace('# FILL IN: context = { value = "K562" }', 'context = { value = "K562" }')
-    (tmp_path / "screen.toml").write_text(f"{text}translate_mouse = true\n")
+    (tmp_path / "screen.toml").write_text(text)
     ingest_dataset(tmp_path / "screen.toml", tmp_path / "warehouse")
     expected = effects(counts, "STAT1")[names.index("Jak2")]
     assert effects_of(Warehouse(tmp_path / "warehouse"), "STAT1")["JAK2"] == pytest.approx(expected, abs=1e-6)

@@ -270,8 +270,25 @@ def test_map_genes__mouse_is_translated_one_to_one_when_asked():
     assert mapping.counts() == {"ortholog": 4, "unmapped": 1}
 
 
+@pytest.mark.parametrize(
+    ("mouse", "human"),
+    [
+        ("Pten", "PTEN"), ("Cdkn2a", "CDKN2A"), ("Gapdh", "GAPDH"), ("Hspa8", "HSPA8"), ("Rpl5", "RPL5"),
+        ("Trp53", "TP53"), ("Ube2d3", "UBE2D3"), ("Rpl21", "RPL21"), ("Myc", "MYC"), ("Snhg16", "SNHG16"),
+        ("ENSMUSG00000013663", "PTEN"), ("ENSMUSG00000015656", "HSPA8"),
+    ],
+)  # fmt: skip
+def test_map_genes__mouse_genes_that_ensembl_leaves_out_are_hcops(mouse, human):
+    (row,) = map_genes(
+        [mouse], kind=None if mouse.startswith("ENS") else "mouse_symbol", translate_mouse=True
+    ).table.rows(named=True)
+    assert (row["gene_symbol"], row["status"]) == (human, "ortholog")
+
+
 def test_map_genes__mouse_gene_of_several_human_ones_is_not_translated():
-    many = reference.table("ortholog_human_mouse").filter(pl.col("homology") != "one2one")
+    pairs = reference.table("ortholog_human_mouse")
+    settled = pairs.filter(pl.col("homology").is_in(["one2one", "hcop"]))
+    many = pairs.join(settled, on="mouse_gene_id", how="anti")
     mapping = map_genes(many["mouse_gene_id"].unique(maintain_order=True), translate_mouse=True)
     assert mapping.mapped.is_empty()
     assert mapping.table["candidates"].list.len().min() >= 1

@@ -101,7 +101,23 @@ def published():
             "mouse_symbol": ["Alpha", "Omega"], "homology": ["one2one"] * 2, "is_high_confidence": [True, False],
         }
     )  # fmt: skip
-    return Sources(hgnc, hgnc_2024, cross_references, gencode_48, annotations, orthologs)
+    hcop = pl.DataFrame(
+        {
+            "gene_id": [ensg(1), ensg(2), ensg(3), ensg(2), ensg(4), ensg(4), ensg(5)],
+            "mouse_gene_id": [f"ENSMUSG{n}" for n in (9, 3, 3, 4, 5, 6, 7)],
+            "mouse_symbol": ["Other", "Beta", "Beta", "Betalike", "Tie1", "Tie2", "Unasserted"],
+            "sources": [
+                ["HGNC", "NCBI", "OMA"],  # its human gene has Ensembl's only ortholog
+                ["HGNC", "NCBI", "OMA"],  # the best of both genes
+                ["OMA"],
+                ["OMA", "NCBI"],
+                ["HGNC", "NCBI"],  # as good as another
+                ["HGNC", "NCBI"],
+                ["NCBI", "OMA"],  # which HGNC does not assert
+            ],
+        }
+    )
+    return Sources(hgnc, hgnc_2024, cross_references, gencode_48, annotations, orthologs, hcop)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +208,14 @@ def test_gene_release__has_a_bit_per_release(tables):
 
 
 def test_ortholog__leaves_out_genes_that_are_not_current(tables):
-    assert tables["ortholog_human_mouse"]["gene_id"].to_list() == [ensg(1)]
+    assert ensg(1000) not in tables["ortholog_human_mouse"]["gene_id"]
+
+
+def test_ortholog__takes_what_hcop_settles_where_ensembl_has_none(tables):
+    assert tables["ortholog_human_mouse"].rows() == [
+        (ensg(1), "ENSMUSG1", "Alpha", "one2one", True),
+        (ensg(2), "ENSMUSG3", "Beta", "hcop", True),
+    ]
 
 
 def test_tables__do_not_depend_on_the_order_of_the_sources(published, tables):
@@ -201,7 +224,7 @@ def test_tables__do_not_depend_on_the_order_of_the_sources(published, tables):
         annotations={name: table.reverse() for name, table in reversed(published.annotations.items())},
         **{
             name: getattr(published, name).reverse()
-            for name in ("hgnc", "hgnc_2024", "cross_references", "gencode_48", "orthologs")
+            for name in ("hgnc", "hgnc_2024", "cross_references", "gencode_48", "orthologs", "hcop")
         },
     )
     assert content_hash(reference_tables(shuffled)) == content_hash(tables)

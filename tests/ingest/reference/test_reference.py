@@ -129,6 +129,11 @@ def test_ortholog_human_mouse__one_to_one_pairs_are_one_to_one(genes):
     assert pairs.height > 17_000
     assert pairs["gene_id"].is_unique().all()
     assert pairs["mouse_gene_id"].is_unique().all()
+    hcop = orthologs.filter(pl.col("homology") == "hcop")
+    assert hcop.height > 654
+    assert hcop["gene_id"].is_unique().all()
+    assert hcop.join(pairs, on="gene_id", how="semi").is_empty()
+    assert hcop["mouse_gene_id"].is_in(orthologs.filter(homology="one2one")["mouse_gene_id"].implode()).sum() == 0
 
 
 def test_table__says_what_there_is():

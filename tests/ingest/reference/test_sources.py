@@ -129,3 +129,12 @@ def test_read_orthologs__drops_genes_without_one(score, expected):
     wheels = FakeWheels(human_to_mouse=text.replace("[0 low, 1 high]", '[0 low, 1 high]"').replace(
         "Mouse orthology", '"Mouse orthology').encode())  # fmt: skip
     assert sources.read_orthologs(wheels).rows() == [("ENSG1", "ENSMUSG1", "Trp53", "one2one", expected)]
+
+
+def test_read_hcop__lists_the_sources_of_each_pair():
+    text = (
+        "Gene stable ID,Gene name,Mouse gene stable ID,Mouse gene name,supporting_source\n"
+        'ENSG1,PTEN,ENSMUSG1,Pten,"NCBI,HGNC"\nENSG2,X,-,-,OMA\n'
+    )
+    wheels = FakeWheels(human_to_mouse=text.encode())
+    assert sources.read_hcop(wheels).rows() == [("ENSG1", "ENSMUSG1", "Pten", ["HGNC", "NCBI"])]

@@ -1,0 +1,111 @@
+"""The species of the cells as the files say it, held against the spec: a human release is of human cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.errors import SpecError, first_of
+from ingest.reader import Reader
+from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.spec import DatasetSpec
+
+COLUMNS = re.compile(r"(?:sample_)?(?:organism|species)(?:_ch1|_name|_ontology_term_id)?", re.IGNORECASE)
+"""Names of columns that say the species of a row."""
+OF_FILE = ("uns/organism", "uns/species", "uns/organism_ontology_term_id", "meta/info/organism")
+"""Where HDF5 says it of all rows."""
+NAMES = {
+    **dict.fromkeys(("homo sapiens", "human", "hsapiens", "h. sapiens", "ncbitaxon:9606", "9606"), "human"),
+    **dict.fromkeys(("mus musculus", "mouse", "mmusculus", "m. musculus", "ncbitaxon:10090", "10090"), "mouse"),
+}
+"""The species that a spec may have, by what files call them."""
+
+
+def organism_of(words: Sequence[str]) -> str | None:
+    """Return the one species that words name, None where they name none that is known, or several."""
+    named = {NAMES.get(word.strip().casefold()) for word in words}
+    return named.pop() if len(named) == 1 else None
+
+
+def organism_words(reader: Reader, is_kept: npt.NDArray[np.bool_] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield each place of a file that says the species of the rows that are kept, and its words there."""
+    for name in filter(COLUMNS.fullmatch, reader.row_columns()):
+        values = reader.rows([name])[name].cast(pl.String)
+        values = values if is_kept is None else values.filter(pl.Series(is_kept))
+        words = sorted(set(values.drop_nulls().str.strip_chars().to_list()) - {""})
+        if words:
+            yield f"column '{name}'", words
+    if is_hdf5(reader.path):
+        with open_hdf5(reader.path) as file:
+            for place in OF_FILE:
+                word = _scalar(member(file, place))
+                if word:
+                    yield place, [word]
+
+
+def require_organism(readers: Sequence[Reader], is_kept: npt.NDArray[np.bool_], spec: DatasetSpec) -> None:
+    """Refuse files that say another species than the spec.
+
+    Raises
+    ------
+    SpecError
+        A row that is kept is of another species.
+    """
+    first = 0
+    for reader in readers:
+        rows = is_kept[first : first + reader.n_rows]
+        first += reader.n_rows
+        for place, words in organism_words(reader, rows):
+            others = [word for word in words if NAMES.get(word.casefold()) != spec.dataset.organism]
+            if others:
+                raise _conflict(others, words, f"{reader.path}, {place}", spec)
+
+
+def require_genes_of_organism(mapping: pl.DataFrame, spec: DatasetSpec) -> None:
+    """Refuse genes of the mouse in a dataset whose spec says that its cells are human.
+
+    Raises
+    ------
+    SpecError
+        Most genes that are mapped were translated from the mouse.
+    """
+    mapped = mapping.filter(pl.col("entity") == "gene", pl.col("target_id").is_not_null())
+    translated = mapped.filter(pl.col("status") == "ortholog")
+    if spec.dataset.organism != "mouse" and 2 * translated.height > mapped.height:
+        raise SpecError(
+            "The genes are of another species than the spec says.",
+            expected=spec.dataset.organism,
+            got=f"{translated.height:,} of {mapped.height:,} genes were translated from the mouse, such as "
+            f"{translated['original'][0]!r}",
+            do='set organism = "mouse" under [dataset]',
+        )
+
+
+def _conflict(others: Sequence[str], words: Sequence[str], where: str, spec: DatasetSpec) -> SpecError:
+    organism = organism_of(words)
+    do = "take the rows of one species with where under [condition]"
+    if organism == "mouse":
+        do = 'set organism = "mouse" under [dataset], and translate_mouse = true under [genes]'
+    elif organism is not None:
+        do = f'set organism = "{organism}" under [dataset]'
+    elif len(words) == 1:
+        do = "genes of this species cannot be mapped: leave the file out"
+    return SpecError(
+        "The file is of another species than the spec says.",
+        where=where,
+        expected=spec.dataset.organism,
+        got=first_of(list(map(repr, others)), 3),
+        do=do,
+    )
+
+
+def _scalar(found: h5py.Dataset | h5py.Group | None) -> str | None:
+    if not isinstance(found, h5py.Dataset) or found.shape not in {(), (1,)}:
+        return None
+    value = np.asarray(found[()]).ravel()[0]
+    return value.decode(errors="replace").strip() if isinstance(value, bytes) else str(value).strip()
