@@ -12,10 +12,12 @@ import polars as pl
 
 from featurestore.errors import WarehouseError
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 TEXT = pl.String()
 TEXTS = pl.List(pl.String())
+INDICES = pl.List(pl.Int32())
+DOUBLES = pl.List(pl.Float64())
 INTEGER = pl.Int64()
 INDEX = pl.Int32()
 SINGLE = pl.Float32()
@@ -114,6 +116,12 @@ COLUMNS = _columns(
     Column("n_batches", INTEGER, "Batches that the cells come from.", "batches"),
     Column("batch", TEXT, "Batch as published."),
     Column("published_split", TEXT, "The source's own split, where it is a benchmark: train, test, ..."),
+    Column("sum_total", DOUBLE, "Sum over the cells of their counts of all genes together.", "UMI or reads"),
+    Column("sum_total_square", DOUBLE, "Sum over the cells of the square of their counts.", "UMI or reads squared"),
+    Column("sum_total_half", DOUBLE, "sum_total over the first half of the cells.", "UMI or reads"),
+    Column("sum_total_square_half", DOUBLE, "sum_total_square over the first half.", "UMI or reads squared"),
+    Column("min_cells", INTEGER, "Cells, or samples, that a condition needs to count as a data point.", "cells"),
+    Column("n_data_points", INTEGER, "Conditions, controls not counted, of at least min_cells cells.", "conditions"),
     Column("n_cells_half", INTEGER, "Cells of the first of two disjoint halves, split by barcode hash.", "cells"),
     # compound and context
     Column("name", TEXT, "Preferred name."),
@@ -143,9 +151,23 @@ COLUMNS = _columns(
         "delta_log1p, log2_fold_change, moderated_z (L1000: robust z against the plate), zscore (against the source's "
         "own controls), signed_log10_p, de_call or gene_effect.",
     ),
-    Column("standard_error", SINGLE, "Standard error of effect (Welch).", "as effect"),
-    Column("z", SINGLE, "effect / standard_error: the Welch statistic.", "standard errors"),
-    Column("p_value", DOUBLE, "Two-sided p of z, Welch-Satterthwaite degrees of freedom."),
+    Column(
+        "standard_error",
+        SINGLE,
+        "Standard error of effect: of cells that stray as far as the condition's own or as the control's, whichever is "
+        "more.",
+        "as effect",
+    ),
+    Column("z", SINGLE, "Signed normal quantile of p_value: orders genes as p does.", "standard normal"),
+    Column("p_value", DOUBLE, "Two-sided p of the test that quality.test names; NULL where nothing can be tested."),
+    Column(
+        "log2fc",
+        SINGLE,
+        "log2 of the condition's counts over what its batches' controls let one expect at the same depth, half a count "
+        "added to both: the fold change of pseudobulk CPM.",
+        "log2",
+    ),
+    Column("log2fc_standard_error", SINGLE, "Standard error of log2fc.", "log2"),
     Column("q_value", DOUBLE, "Benjamini-Hochberg q over the genes of the condition."),
     Column("phenotype", TEXT, "Name of a scalar readout."),
     Column("value", DOUBLE, "The readout's value."),
@@ -170,8 +192,44 @@ COLUMNS = _columns(
         TRUTH,
         "Whether the condition passed the source's own quality checks, such as is_hiq and qc_pass of LINCS.",
     ),
+    Column(
+        "test",
+        TEXT,
+        "What p_value is of: counts (negative binomial), moderated_log1p (cells without counts), replicates (samples), "
+        "reported; NULL where nothing was tested.",
+    ),
+    Column("n_replicates", INTEGER, "Replicates that were tested.", "replicates"),
+    Column(
+        "responder_q_value",
+        DOUBLE,
+        "False discovery rate over the dataset's conditions at which the condition is stronger than those in which "
+        "nothing happened.",
+    ),
     Column("is_responder", TRUTH, "Whether the effect is larger than noise; NULL where that cannot be told."),
     Column("reason", TEXT, "Why, in words with numbers."),
+    # null
+    Column("null_index", INDEX, "Position of a group of control cells among those dealt into pretend conditions."),
+    Column("controls", INDICES, "condition_index of the controls that a pretend condition was dealt from."),
+    Column("half", INDEX, "The half of those controls that its cells are of; it is compared with the other."),
+    Column("parts", INDICES, "null_index of the groups of cells that a pretend condition is made of."),
+    Column("kind", TEXT, "dealt (control cells by a hash of their barcode) or guide (of one negative-control guide)."),
+    Column("n_null", INTEGER, "Conditions of control cells, in which nothing happened.", "conditions"),
+    Column("n_tests", INTEGER, "Genes tested in them, added up.", "tests"),
+    Column("share_p_05", DOUBLE, "Share of their tests with p < 0.05: 0.05 at most is right.", "share"),
+    Column("share_p_001", DOUBLE, "Share of their tests with p < 0.001: 0.001 is right.", "share"),
+    Column("mean_significant", DOUBLE, "Genes at q < 0.05 a condition, on average: next to none is right.", "genes"),
+    Column("share_called", DOUBLE, "Share of them in which some gene has q < 0.05.", "share"),
+    Column("is_calibrated", TRUTH, "Whether share_p_05 <= 0.06, share_p_001 <= 0.003 and mean_significant <= 0.3."),
+    Column("n_significant_quantiles", DOUBLES, "Quantiles 0.05, 0.25, 0.5, 0.75, 0.95 of n_significant.", "genes"),
+    Column("effect_norm_quantiles", DOUBLES, "The same quantiles of effect_norm.", "as effect"),
+    Column("energy_distance_quantiles", DOUBLES, "The same quantiles of energy_distance."),
+    Column(
+        "p_quantiles",
+        DOUBLES,
+        "Quantiles of their p-values at 1, 10^-0.25, 10^-0.5, ... as far as there are tests: what a QQ plot shows.",
+    ),
+    Column("sum_count_square", INTEGER, "Sum over the cells of the square of count.", "UMI or reads squared"),
+    Column("sum_count_total", INTEGER, "Sum over the cells of count times the cell's total.", "UMI or reads squared"),
     # ledger
     Column("entity", TEXT, "gene, perturbation, compound, context, dose or time."),
     Column("original", TEXT, "The identifier as published."),
@@ -187,7 +245,7 @@ _SUMS = ("count", "sum_log1p", "sum_log1p_square", "n_expressing")
 _HALF_SUMS = ("count_half", "sum_log1p_half", "sum_log1p_square_half", "n_expressing_half")
 _DATASET = (
     "dataset_id release_id experiment_id title source assay organism value_kind licence citation url "
-    "n_cells n_conditions n_controls n_genes gene_reference ingested_at"
+    "n_cells n_conditions n_data_points min_cells n_controls n_genes gene_reference ingested_at"
 )
 _CONDITION = (
     "condition_id perturbation_id perturbation perturbation_label perturbation_kind target_gene_ids target_symbols "
@@ -196,10 +254,14 @@ _CONDITION = (
 )
 _COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
 _CONTEXT = "context_id name depmap_id tissue disease"
-_EFFECT = "effect effect_kind standard_error z p_value q_value"
+_EFFECT = "effect effect_kind standard_error z p_value q_value log2fc log2fc_standard_error"
 _QUALITY = (
     "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas has_passed_qc "
-    "is_responder reason"
+    "test n_replicates responder_q_value is_responder reason"
+)
+_CALIBRATION = (
+    "kind n_cells test n_null n_tests share_p_05 share_p_001 mean_significant share_called is_calibrated "
+    "n_significant_quantiles effect_norm_quantiles energy_distance_quantiles p_quantiles"
 )
 _MAPPING = "entity original target_id status method candidates note"
 _GENE = "gene_id gene_symbol entrez_id hgnc_id biotype chromosome"
@@ -236,6 +298,12 @@ VIEWS = _tables(
         "dataset_id condition_id phenotype",
     ),
     ("quality", "one condition", f"dataset_id condition_id {_QUALITY}", "dataset_id condition_id"),
+    (
+        "calibration",
+        "one kind and size of conditions in which nothing happened",
+        f"dataset_id {_CALIBRATION}",
+        "dataset_id kind n_cells",
+    ),
     ("mapping", "one published identifier", f"dataset_id {_MAPPING}", ""),
     ("rejected", "one group of input rows that was left out", "dataset_id label reason n_cells", ""),
 )
@@ -260,26 +328,71 @@ RELEASE = _tables(
     (
         "control_statistics",
         "one control condition, batch and gene: what batch-matched signatures subtract",
-        " ".join(("condition_index batch gene_index", *_SUMS, *_HALF_SUMS)),
+        " ".join(("condition_index batch gene_index", *_SUMS, *_HALF_SUMS, "sum_count_square sum_count_total")),
         "condition_index batch gene_index",
+    ),
+    (
+        "matched_statistics",
+        "one condition and gene: cells in batches with a control, of conditions that have others too",
+        " ".join(("condition_index gene_index", *_SUMS, *_HALF_SUMS)),
+        "condition_index gene_index",
     ),
     (
         "condition_batch",
         "one condition and batch",
-        "condition_index batch n_cells n_cells_half",
+        "condition_index batch n_cells n_cells_half sum_total sum_total_square sum_total_half sum_total_square_half",
         "condition_index batch",
     ),
     ("signature", "one condition and gene", f"condition_index gene_index {_EFFECT}", "condition_index gene_index"),
     ("phenotype", "one condition and readout", "condition_index phenotype value", "condition_index phenotype"),
     ("quality", "one condition", f"condition_index {_QUALITY}", "condition_index"),
+    ("calibration", "one kind and size of pretend conditions", _CALIBRATION, "kind n_cells"),
+    ("null_condition", "one condition in which nothing happened", "controls half parts kind n_cells", ""),
+    (
+        "null_part",
+        "one group of dealt control cells and batch",
+        "null_index batch n_cells sum_total sum_total_square",
+        "null_index batch",
+    ),
+    (
+        "null_statistics",
+        "one group of dealt control cells and gene",
+        " ".join(("null_index gene_index", *_SUMS)),
+        "null_index gene_index",
+    ),
     ("mapping", "one published identifier", _MAPPING, ""),
     ("rejected", "one group of input rows", "label reason n_cells", ""),
 )
 """The Parquet tables of one release; ``dataset_id`` and ``release_id`` of the others are in the folder names."""
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""What columns of quantiles are at."""
+P_GRID = tuple(10.0 ** (-at / 4.0) for at in range(25))
+"""What ``calibration.p_quantiles`` are at."""
+
 TILES = b"featurestore.tiles"
 """Mark in the metadata of a file whose every row group holds all pairs of some conditions and some consecutive genes,
 by condition and gene."""
+
+SINCE_VERSION_2 = frozenset(
+    {
+        "perturbation",
+        "min_cells",
+        "n_data_points",
+        "sum_total",
+        "sum_total_square",
+        "sum_total_half",
+        "sum_total_square_half",
+        "sum_count_square",
+        "sum_count_total",
+        "log2fc",
+        "log2fc_standard_error",
+        "test",
+        "n_replicates",
+        "responder_q_value",
+    }
+)
+"""Columns that tables of contract version 1 lack: NULL where a release of it is read."""
 
 EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "zscore", "signed_log10_p", "de_call", "gene_effect")
 

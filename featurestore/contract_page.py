@@ -18,6 +18,7 @@ dataset did not measure has no row. This page is written by `python -m featurest
 TYPES = {
     "String": "text",
     "List(String)": "texts",
+    "List(Float64)": "doubles",
     "Int64": "integer",
     "Int32": "integer",
     "Float32": "single",

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from featurestore.contract import COLUMNS, RELEASE, SHARED, VIEWS, Table
+from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SINCE_VERSION_2, VIEWS, Table
 from featurestore.release import release_files
 from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
@@ -19,6 +19,8 @@ _KEYS = re.compile(rf".*/{RELEASES}/dataset_id=([^/]+)/release_id=([^/]+)/", re.
 _DUCKDB_TYPES: dict[pl.DataType, str] = {
     pl.String(): "VARCHAR",
     pl.List(pl.String()): "VARCHAR[]",
+    pl.List(pl.Int32()): "INTEGER[]",
+    pl.List(pl.Float64()): "DOUBLE[]",
     pl.Int64(): "BIGINT",
     pl.Int32(): "INTEGER",
     pl.Float32(): "FLOAT",
@@ -41,7 +43,8 @@ def attach_views(
     shown = f"{snapshot.number} as snapshot, {_quote(place or str(root))} as root"
     connection.execute(f"create view release.snapshot as select {shown}")
     for table in RELEASE.values():
-        connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
+        scan = _scan(table, files[table.name], is_old=has_old_releases(root, snapshot))
+        connection.execute(f"create view release.{table.name} as {scan}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
     connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
     texts = sql_files("views")
@@ -66,7 +69,8 @@ def attach_views_of_few(
     files = snapshot_files(root, snapshot, place)
     connection.execute("create schema release")
     for table in RELEASE.values():
-        connection.execute(f"create view release.{table.name} as {_scan(table, files[table.name])}")
+        scan = _scan(table, files[table.name], is_old=has_old_releases(root, snapshot))
+        connection.execute(f"create view release.{table.name} as {scan}")
     texts = sql_files("views")
     for view in VIEWS.values():
         scan = f"from {whole}.main.{view.name}" if view.name in SHARED else texts[view.name]
@@ -109,7 +113,13 @@ def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list
     return files
 
 
-def _scan(table: Table, files: list[str]) -> str:
+def has_old_releases(root: Path, snapshot: Snapshot) -> bool:
+    """Say whether a release of a snapshot was written by an older contract, whose tables may lack columns."""
+    manifests = (read_manifest(root, *each) for each in snapshot.datasets.items())
+    return any(manifest.get("contract_version", 0) < CONTRACT_VERSION for manifest in manifests)
+
+
+def _scan(table: Table, files: list[str], *, is_old: bool = False) -> str:
     keys = {"dataset_id": "VARCHAR", "release_id": "VARCHAR"}
     if any(path.count("=") > len(keys) for path in files):
         return _scan_by_release(table, files)
@@ -118,7 +128,12 @@ def _scan(table: Table, files: list[str]) -> str:
         listed = f"string_split({paths}, {_quote(_BETWEEN_FILES)})"
         # by name: only then does DuckDB know how large each file is, once a filter has left few of them
         options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
-        return f"select * from read_parquet({listed}, {options})"  # noqa: S608
+        scan = f"select * from read_parquet({listed}, {options})"  # noqa: S608
+        lacking = [name for name in table.columns if name in SINCE_VERSION_2] if is_old else []
+        if lacking:
+            nulls = ", ".join(f"null::{_DUCKDB_TYPES[table.schema[name]]} as {name}" for name in lacking)
+            return f"{scan} union all by name select {nulls} where false"
+        return scan
     return scan_of_nothing(table)
 
 

@@ -45,6 +45,7 @@ from ingest.signatures.replicates import write_moderated
 from ingest.signatures.wells import PlateScale, Wells
 from ingest.spec import DatasetSpec
 from ingest.sums.journal import Journal
+from ingest.sums.pseudobulk import cells_of
 from ingest.sums.summing import Summing
 
 
@@ -68,6 +69,7 @@ class Written:
     mapping: pl.DataFrame
     rejected: pl.DataFrame
     n_conditions: int
+    n_data_points: int
     n_controls: int = 0
     n_cells: int | None = None
 
@@ -194,11 +196,20 @@ class Job:
         else:
             sources = list(zip(self.readers, axes, strict=True))
             left_out = write_cells(folder, sources, labels, given, self.spec, self.ceiling, journal, self.cluster)
-            return self._written(labels, axes, left_out)
+            return self._written(labels, axes, given, left_out)
         return self._written(labels, axes)
 
-    def _written(self, labels: Labels, axes: Sequence[GeneAxis], left_out: Mapping[str, int] | None = None) -> Written:
+    def _written(
+        self,
+        labels: Labels,
+        axes: Sequence[GeneAxis],
+        given: GivenRows | None = None,
+        left_out: Mapping[str, int] | None = None,
+    ) -> Written:
         n_controls = int(labels.condition["is_control"].sum())
+        cells = cells_of(labels, given) if given is not None and not self.spec.is_relative else None
+        n_cells = labels.condition["n_cells"] if cells is None else pl.Series(cells)
+        is_point = ~labels.condition["is_control"] & (n_cells >= self.spec.min_cells).fill_null(value=True)
         return Written(
             labels.condition,
             axes[0].genes,
@@ -207,6 +218,7 @@ class Job:
             pl.concat([gene_ledger(axes), self._left_out(left_out), labels.mapping]),
             labels.rejected,
             labels.condition.height - n_controls,
+            int(is_point.sum()),
             n_controls,
             None if self.spec.is_relative else int(labels.condition["n_cells"].sum()),
         )
@@ -242,7 +254,14 @@ class Job:
         genes = pl.DataFrame(schema=RELEASE["gene"].schema)
         rejected = screen.rejected(self.spec.condition.where)
         return Written(
-            None, genes, screen.perturbations.compounds, screen.context(), screen.mapping(), rejected, n_conditions
+            None,
+            genes,
+            screen.perturbations.compounds,
+            screen.context(),
+            screen.mapping(),
+            rejected,
+            n_conditions,
+            n_conditions,
         )
 
     def _left_out(self, counts: Mapping[str, int] | None) -> pl.DataFrame:
@@ -263,6 +282,10 @@ class Job:
         ]
         return pl.DataFrame(rows, schema=RELEASE["mapping"].schema)
 
+    @property
+    def _has_no_cells(self) -> bool:
+        return self.spec.is_relative or self.spec.is_phenotype or self.spec.is_replicate
+
     def _dataset_row(self, written: Written, release_id: str) -> pl.DataFrame:
         dataset = self.spec.dataset
         return pl.DataFrame(
@@ -280,6 +303,8 @@ class Job:
                 "url": dataset.url,
                 "n_cells": written.n_cells,
                 "n_conditions": written.n_conditions,
+                "n_data_points": written.n_data_points,
+                "min_cells": None if self._has_no_cells else self.spec.min_cells,
                 "n_controls": written.n_controls,
                 "n_genes": written.genes.height,
                 "gene_reference": reference.reference_id(),

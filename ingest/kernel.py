@@ -3,6 +3,9 @@
 Sums of log values are kept as int64 in units of 2**-36. Integer addition has no rounding, so the order of cells, the
 size of blocks, and the number of workers cannot change a digit of a release; one value is off by at most 7e-12.
 
+Of controls, moments of the counts are summed as well, in groups of their own: of a count and of its product with the
+cell's total, from which the dispersion of a gene follows.
+
 Groups are rows of the sums, ``-1`` for cells that no condition takes. Cells are added in the order they are given: one
 group after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
 columns of the file without a gene, ``-2`` for those that are no part of a library: spike-ins, tags. Where several
@@ -30,6 +33,7 @@ TABLE = 256
 Sums = npt.NDArray[np.int64]
 Groups = npt.NDArray[np.int32]
 Slots = npt.NDArray[np.int32]
+Totals = npt.NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
@@ -65,10 +69,10 @@ def _add_cell(
     log_sum: Sums,
     square_sum: Sums,
     expressing: Any,
-) -> None:
+) -> float:
     total = _total(columns, values, slots, has_outside)
     if total <= 0.0:
-        return
+        return total
     scale = TARGET / total
     n_logs = 0
     has_pooled = False
@@ -97,6 +101,47 @@ def _add_cell(
                 count[group, slot] += pooled[slot]
                 _add(math.log1p(pooled[slot] * scale), group, slot, log_sum, square_sum, expressing)
                 pooled[slot] = 0
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _add_moments(count: Any, total: float, group: int, slot: int, square: Sums, product: Sums, expressing: Any) -> None:
+    square[group, slot] += count * count
+    product[group, slot] += count * np.int64(total)
+    expressing[group, slot] += 1
+
+
+@njit(cache=True, nogil=True)
+def _add_cell_moments(
+    columns: Integers,
+    values: Numbers,
+    group: int,
+    slots: Slots,
+    has_outside: Any,
+    is_shared: npt.NDArray[np.bool_],
+    pooled: Sums,
+    square: Sums,
+    product: Sums,
+    expressing: Any,
+) -> None:
+    total = _total(columns, values, slots, has_outside)
+    has_pooled = False
+    for k in range(columns.size):
+        slot = slots[columns[k]]
+        value = np.int64(values[k])
+        if slot < 0 or value == 0:
+            continue
+        if is_shared[slot]:
+            pooled[slot] += value
+            has_pooled = True
+        else:
+            _add_moments(value, total, group, slot, square, product, expressing)
+    if has_pooled:
+        for k in range(columns.size):
+            slot = slots[columns[k]]
+            if slot >= 0 and pooled[slot] > 0:
+                _add_moments(pooled[slot], total, group, slot, square, product, expressing)
+                pooled[slot] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -108,16 +153,17 @@ def add_csr_counts(
     groups: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
+    totals: Totals,
     count: Sums,
     log_sum: Sums,
     square_sum: Sums,
     expressing: Any,
 ) -> None:
-    """Add cells of a CSR block of counts.
+    """Add cells of a CSR block of counts, and note their totals.
 
-    ``cells`` are those to add, each of a group; ``groups`` has shape (cells of the block,), ``slots`` (columns of the
-    file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its stored values but
-    those outside the library, genes without a slot among them.
+    ``cells`` are those to add, each of a group; ``groups`` and ``totals`` have shape (cells of the block,), ``slots``
+    (columns of the file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its
+    stored values but those outside the library, genes without a slot among them.
     """
     logs = np.zeros(TABLE)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
@@ -125,7 +171,30 @@ def add_csr_counts(
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
         part = slice(indptr[cell], indptr[cell + 1])
-        _add_cell(indices[part], data[part], groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+        row = indices[part], data[part]
+        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+
+
+@njit(cache=True, nogil=True)
+def add_csr_moments(
+    indptr: Integers,
+    indices: Integers,
+    data: Numbers,
+    cells: Integers,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    square: Sums,
+    product: Sums,
+    expressing: Any,
+) -> None:
+    """Add moments of cells of a CSR block of counts: of each count its square, and its product with the total."""
+    pooled = np.zeros(square.shape[1], dtype=np.int64)
+    has_outside = np.any(slots == OUTSIDE)
+    for cell in cells:
+        part = slice(indptr[cell], indptr[cell + 1])
+        row = indices[part], data[part]
+        _add_cell_moments(*row, groups[cell], slots, has_outside, is_shared, pooled, square, product, expressing)
 
 
 @njit(cache=True, nogil=True)
@@ -135,6 +204,7 @@ def add_dense_counts(
     groups: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
+    totals: Totals,
     count: Sums,
     log_sum: Sums,
     square_sum: Sums,
@@ -148,14 +218,43 @@ def add_dense_counts(
     stored = np.empty(values.shape[1], dtype=values.dtype)
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
-        n_stored = 0
-        for column in range(values.shape[1]):
-            value = values[cell, column]
-            columns[n_stored] = column
-            stored[n_stored] = value
-            n_stored += value != 0
+        n_stored = _store(values[cell], columns, stored)
         row = columns[:n_stored], stored[:n_stored]
-        _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+
+
+@njit(cache=True, nogil=True)
+def add_dense_moments(
+    values: Numbers,
+    cells: Integers,
+    groups: Groups,
+    slots: Slots,
+    is_shared: npt.NDArray[np.bool_],
+    square: Sums,
+    product: Sums,
+    expressing: Any,
+) -> None:
+    """Add moments of cells of a dense block of counts, as :func:`add_csr_moments`."""
+    pooled = np.zeros(square.shape[1], dtype=np.int64)
+    has_outside = np.any(slots == OUTSIDE)
+    columns = np.empty(values.shape[1], dtype=np.int32)
+    stored = np.empty(values.shape[1], dtype=values.dtype)
+    for cell in cells:
+        n_stored = _store(values[cell], columns, stored)
+        row = columns[:n_stored], stored[:n_stored]
+        _add_cell_moments(*row, groups[cell], slots, has_outside, is_shared, pooled, square, product, expressing)
+
+
+@njit(cache=True, nogil=True)
+def _store(values: Numbers, columns: Integers, stored: Numbers) -> int:
+    """Gather the values that are not 0, and their columns; return how many there are."""
+    n_stored = 0
+    for column in range(values.size):
+        value = values[column]
+        columns[n_stored] = column
+        stored[n_stored] = value
+        n_stored += value != 0
+    return n_stored
 
 
 @njit(cache=True, nogil=True)
@@ -179,6 +278,25 @@ def add_gene_counts(
             continue
         count[group, slot] += value
         _add(math.log1p(value * (TARGET / totals[cell])), group, slot, log_sum, square_sum, expressing)
+
+
+@njit(cache=True, nogil=True)
+def add_gene_moments(
+    cells: Integers,
+    data: Numbers,
+    totals: npt.NDArray[np.float64],
+    groups: Groups,
+    slot: int,
+    square: Sums,
+    product: Sums,
+    expressing: Any,
+) -> None:
+    """Add moments of one gene of a matrix of counts stored by gene, as :func:`add_csr_moments`."""
+    for k in range(cells.size):
+        cell = cells[k]
+        value = np.int64(data[k])
+        if groups[cell] >= 0 and value != 0:
+            _add_moments(value, totals[cell], groups[cell], slot, square, product, expressing)
 
 
 @njit(cache=True, nogil=True)

@@ -44,6 +44,10 @@ GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "ov
 COUNTS = frozenset({"counts", "mean_counts", "bp_coverage"})
 RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
 REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
+BULK = "bulk_rna_seq"
+"""The assay whose rows are samples."""
+LEAST_CELLS, LEAST_SAMPLES = 10, 2
+"""Cells, or samples, that a data point has at least, where the spec does not say."""
 PHENOTYPE_VALUES = frozenset({"gene_effect", "gene_dependency"})
 
 
@@ -128,7 +132,9 @@ class ConditionSection(Section):
     matches is taken off labels, after they are compared with ``controls``; ``^sg|-\\d+$`` makes TP53 of ``sgTP53-1``.
     ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns the first that has a number.
     With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes; with ``kind = "control"`` every
-    row is a control, a cell line at rest.
+    row is a control, a cell line at rest. ``guide`` is the column that names the guide of a cell: the cells of each
+    negative-control guide are then one of the conditions in which nothing happened. Conditions of fewer than
+    ``min_cells`` cells are kept, and are no data points: 10 by default, 2 samples of bulk RNA-Seq.
     """
 
     perturbation: str | Fixed | Annotated[list[str], Field(min_length=2)]
@@ -141,6 +147,8 @@ class ConditionSection(Section):
     separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     strip: str | None = None
     batch: str | None = None
+    guide: str | None = None
+    min_cells: Annotated[int, Field(ge=1)] | None = None
     dose: Dose | None = None
     time: Quantity | None = None
     cluster: str | None = None
@@ -275,6 +283,12 @@ class DatasetSpec(Section):
         return self.dataset.experiment or self.dataset.id
 
     @property
+    def min_cells(self) -> int:
+        """Cells, or samples of bulk RNA-Seq, that a condition needs to be a data point."""
+        usual = LEAST_SAMPLES if self.dataset.assay == BULK else LEAST_CELLS
+        return self.condition.min_cells or usual
+
+    @property
     def reports_significance(self) -> bool:
         """Whether the source says which effects are significant."""
         listed = self.table is not None and self.table.q_value is not None
@@ -284,7 +298,7 @@ class DatasetSpec(Section):
     def label_columns(self) -> list[str]:
         """Return the columns that hold labels, which are text whatever they look like."""
         condition = self.condition
-        plain = (condition.kind_column, condition.batch, condition.cluster, condition.split)
+        plain = (condition.kind_column, condition.batch, condition.guide, condition.cluster, condition.split)
         names = [*condition.components, *plain, *given_columns(condition.context)]
         for join in self.rows.join:
             on = join.on or join.key
@@ -298,6 +312,7 @@ class DatasetSpec(Section):
             *condition.components,
             condition.kind_column,
             condition.batch,
+            condition.guide,
             condition.cluster,
             condition.split,
             *condition.cell_numbers,

@@ -42,8 +42,11 @@ class GivenRows:
         The distinct batches, sorted.
     batch
         The batch of every row. Shape (rows,).
-    half
-        0 or 1 for every row, by a hash of its key. Shape (rows,).
+    guides, guide
+        The distinct guides, and the guide of every row, where the spec names their column; else of no length.
+    draw
+        A number for every row, by a hash of its key: its first bit says which half the row is in, the others the order
+        in which rows are dealt. Shape (rows,).
     is_kept
         Whether ``where`` takes the row. Shape (rows,).
     cells
@@ -57,10 +60,17 @@ class GivenRows:
     combo: Integers
     batches: pl.DataFrame
     batch: Integers
-    half: Integers
+    guides: pl.DataFrame
+    guide: Integers
+    draw: npt.NDArray[np.uint32]
     is_kept: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.float64]
     published: pl.DataFrame
+
+    @property
+    def half(self) -> Integers:
+        """0 or 1 for every row. Shape (rows,)."""
+        return (self.draw >> np.uint32(31)).astype(np.int32)
 
 
 def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
@@ -86,23 +96,31 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
     control_where.require_a_row()
     combos, combo = _merged([(part.combos, part.combo) for part in parts])
     batches, batch = _merged([(part.batches, part.batch) for part in parts])
+    guides, guide = _merged([(part.guides, part.guide) for part in parts])
     place = batches.to_series().rank("ordinal").fill_null(batches.height).to_numpy().astype(np.int32) - 1
     return GivenRows(
         combos=combos,
         combo=combo,
         batches=batches.sort("batch", nulls_last=True),
         batch=place[batch],
-        half=np.concatenate([part.half for part in parts]),
+        guides=guides,
+        guide=guide,
+        draw=np.concatenate([part.draw for part in parts]),
         is_kept=np.concatenate([part.is_kept for part in parts]),
         cells=np.concatenate([part.cells for part in parts]),
         published=pl.concat([part.published for part in parts], how="vertical_relaxed"),
     )
 
 
-def half_of(keys: pl.Series) -> Integers:
-    """Split rows in two halves by their key: 0 or 1, the same on every machine. Shape (rows,)."""
+def draw_of(keys: pl.Series) -> npt.NDArray[np.uint32]:
+    """Draw a number for each row from its key, the same on every machine. Shape (rows,)."""
     crc = np.fromiter((zlib.crc32(key.encode()) for key in keys.cast(pl.String).fill_null("")), np.uint64, keys.len())
-    return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63)).astype(np.int32)
+    return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)).astype(np.uint32)
+
+
+def half_of(keys: pl.Series) -> Integers:
+    """Split rows in two halves by their key: 0 or 1. Shape (rows,)."""
+    return (draw_of(keys) >> np.uint32(31)).astype(np.int32)
 
 
 class _Filter:
@@ -161,12 +179,17 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         batches, batch = distinct_rows(rows.select(pl.col(condition.batch).cast(pl.String).alias("batch")))
     else:
         batches, batch = pl.DataFrame({"batch": [None]}, {"batch": pl.String}), np.zeros(rows.height, np.int32)
+    guides, guide = pl.DataFrame({"guide": []}, {"guide": pl.String}), np.empty(0, np.int32)
+    if condition.guide:
+        guides, guide = distinct_rows(rows.select(pl.col(condition.guide).cast(pl.String).alias("guide")))
     return GivenRows(
         combos=combos.with_columns(fixed).select(ROLES),
         combo=combo,
         batches=batches,
         batch=batch,
-        half=np.zeros(rows.height, np.int32) if spec.is_relative else half_of(rows[INDEX]),
+        guides=guides,
+        guide=guide,
+        draw=np.zeros(rows.height, np.uint32) if spec.is_relative else draw_of(rows[INDEX]),
         is_kept=is_kept,
         cells=_cells(rows, is_kept & (spec.dataset.values in COUNTS), condition.cell_numbers),
         published=_published(rows, spec),

@@ -1,15 +1,39 @@
-"""Which cells are summed together: a condition's two halves, and for controls also each batch by itself."""
+"""Which cells are summed together: a condition's two halves, and for controls also each batch by itself.
+
+Control cells are summed three times: as controls, for the moments of their counts, and as pretend conditions, in which
+nothing happened (:mod:`ingest.conditions.null`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from ingest.conditions.label import Labels
+from ingest.conditions.null import NullCondition, deal
+
+EXACT, LOOSE = ("context_id", "cluster", "time_h", "time_text"), ("context_id", "cluster")
+N_COLUMNS = 4
+OF_CONDITION, OF_MOMENTS, OF_NULL, OF_GUIDE = range(N_COLUMNS)
+"""What a row is summed for: the columns of its groups."""
+
+Groups = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Conditions and the controls they are set against.
+
+    ``controls`` and ``members`` are condition indices; ``same_time`` says whether the controls have the members' time.
+    """
+
+    controls: tuple[int, ...]
+    members: npt.NDArray[np.int32]
+    same_time: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,102 +43,187 @@ class Grouping:
     Attributes
     ----------
     of_row
-        Group of every row, -1 for rejected ones. Shape (rows,).
+        Groups of every row, -1 for none: of its condition, of moments, of a pretend condition, of a guide's. Shape
+        (rows, 4).
     n_groups
         How many groups there are.
     cells
         Cells by condition, batch and half. Shape (conditions, batches, 2).
     plain
-        First and second half of each condition that is no control: condition -> groups of shape (2, 1).
+        First and second half of each condition that is no control: condition -> groups of shape (2, 1), or (2, 2) where
+        some of its cells come from batches with a control, which are the first column, and some do not.
     controls
         The same for each batch of each control: (condition, batch) -> groups of shape (2, 1).
+    moments
+        The group of moments of each batch of each control, where counts are summed.
+    nulls
+        The conditions in which nothing happened, each the union of some groups.
+    null_cells
+        Cells by group of pretend conditions and batch: group -> shape (batches,).
     batches
         Names of the batches.
+    comparisons
+        Which conditions are compared with which controls; those of a context and cluster without control with none.
     """
 
     of_row: npt.NDArray[np.int32]
     n_groups: int
     cells: npt.NDArray[np.int64]
-    plain: dict[int, npt.NDArray[np.intp]]
-    controls: dict[tuple[int, int], npt.NDArray[np.intp]]
+    plain: dict[int, Groups]
+    controls: dict[tuple[int, int], Groups]
+    moments: dict[tuple[int, int], int]
+    nulls: list[NullCondition]
+    null_cells: dict[int, npt.NDArray[np.int64]]
     batches: list[str | None]
+    comparisons: list[Comparison] = field(default_factory=list)
 
-    def of_condition(self, index: int) -> npt.NDArray[np.intp]:
-        """Return the groups of a condition: row 0 its first half, row 1 its second. Shape (2, batches or 1)."""
+    def of_condition(self, index: int) -> Groups:
+        """Return the groups of a condition: row 0 its first half, row 1 its second. Shape (2, batches or parts)."""
         if index in self.plain:
             return self.plain[index]
         return np.concatenate([groups for (c, _), groups in self.controls.items() if c == index], axis=1)
 
-    def control_batches(self, controls: list[int]) -> list[int]:
+    def compared(self, index: int) -> Groups:
+        """Return the groups of a condition that are compared: of batches with a control, where there are any."""
+        return self.plain[index][:, :1]
+
+    def control_batches(self, controls: tuple[int, ...]) -> list[int]:
         """List the batches in which any of some controls has cells."""
         return sorted({batch for control, batch in self.controls if control in controls})
 
-    def condition_batch(self) -> pl.DataFrame:
-        """Return the release's condition_batch table."""
-        condition, batch = np.nonzero(self.cells.sum(axis=2))
-        return pl.DataFrame(
-            {
-                "condition_index": condition.astype(np.int32),
-                "batch": pl.Series([self.batches[b] for b in batch.tolist()], dtype=pl.String),
-                "n_cells": self.cells.sum(axis=2)[condition, batch],
-                "n_cells_half": self.cells[condition, batch, 0],
-            }
-        )
-
-    def comparisons(self, condition: pl.DataFrame) -> Iterator[tuple[list[int], npt.NDArray[np.int32]]]:
-        """Yield controls and the conditions to compare with them.
-
-        Controls are those of the same context, cluster and time; where that time has none, of the same context and
-        cluster. Conditions whose context and cluster have no control are in no comparison.
-
-        Parameters
-        ----------
-        condition
-            The release's condition table, with the ``time_text`` of times that are no number of hours.
-        """
-        exact, loose = ("context_id", "cluster", "time_h", "time_text"), ("context_id", "cluster")
-        controls = condition.filter("is_control")
-        treated = condition.filter(~pl.col("is_control"))
-        by_time = treated.join(controls.select(exact).unique(), on=list(exact), how="semi", nulls_equal=True)
-        others = treated.join(by_time, on="condition_index", how="anti")
-        for members, key in ((by_time, exact), (others, loose)):
-            references = controls.group_by(key).agg(controls="condition_index")
-            groups = members.group_by(key, maintain_order=True).agg("condition_index")
-            matched = groups.join(references, on=list(key), how="inner", nulls_equal=True, maintain_order="left")
-            for indices, reference in matched.select("condition_index", "controls").rows():
-                yield sorted(reference), np.array(sorted(indices), np.int32)
+    def is_split(self, index: int) -> bool:
+        """Say whether some of a condition's cells, but not all, come from batches with a control."""
+        return bool(self.plain[index].shape[1] > 1)
 
 
-def group_cells(labels: Labels, half: npt.NDArray[np.int32]) -> Grouping:
-    """Assign every cell to its group.
+def compare_by(condition: pl.DataFrame) -> Iterator[Comparison]:
+    """Yield controls and the conditions to compare with them.
+
+    Controls are those of the same context, cluster and time; where that time has none, of the same context and cluster.
+    Where no control of the context says its time, it has any.
+
+    Parameters
+    ----------
+    condition
+        The release's condition table, with the ``time_text`` of times that are no number of hours.
+    """
+    controls = condition.filter("is_control")
+    treated = condition.filter(~pl.col("is_control"))
+    by_time = treated.join(controls.select(EXACT).unique(), on=list(EXACT), how="semi", nulls_equal=True)
+    others = treated.join(by_time, on="condition_index", how="anti")
+    timed = controls.filter(pl.col("time_h").is_not_null() | pl.col("time_text").is_not_null()).select(LOOSE).unique()
+    untimed = others.join(timed, on=list(LOOSE), how="anti", nulls_equal=True)
+    strangers = others.join(untimed, on="condition_index", how="anti")
+    for members, key, same_time in ((by_time, EXACT, True), (untimed, LOOSE, True), (strangers, LOOSE, False)):
+        references = controls.group_by(key).agg(controls="condition_index")
+        groups = members.group_by(key, maintain_order=True).agg("condition_index")
+        matched = groups.join(references, on=list(key), how="inner", nulls_equal=True, maintain_order="left")
+        for indices, reference in matched.select("condition_index", "controls").rows():
+            yield Comparison(tuple(sorted(reference)), np.array(sorted(indices), np.int32), same_time)
+
+
+def group_cells(
+    labels: Labels,
+    condition: pl.DataFrame,
+    draw: npt.NDArray[np.uint32],
+    guide: npt.NDArray[np.int32],
+    *,
+    has_counts: bool,
+) -> Grouping:
+    """Assign every cell to its groups.
 
     Parameters
     ----------
     labels
         Condition and batch of every row.
-    half
-        Half of every row, 0 or 1. Shape (rows,).
+    condition
+        The condition table, with ``time_text``.
+    draw
+        A random number for every row, whose first bit is its half. Shape (rows,).
+    guide
+        Number of the guide, or label, of every row. Shape (rows,).
+    has_counts
+        Whether counts are summed, and of controls their moments.
     """
+    comparisons = list(compare_by(condition))
     n_conditions, n_batches = labels.condition.height, len(labels.batches)
     kept = labels.condition_of_row >= 0
-    condition, batch = labels.condition_of_row[kept], labels.batch_of_row[kept]
-    flat = (condition.astype(np.int64) * n_batches + batch) * 2 + half[kept]
-    cells = np.bincount(flat, minlength=n_conditions * n_batches * 2).reshape(n_conditions, n_batches, 2)
+    half = (draw >> np.uint32(31)).astype(np.int64)
+    index = np.where(kept, labels.condition_of_row, 0).astype(np.int64)
+    flat = (index * n_batches + labels.batch_of_row) * 2 + half
+    cells = np.bincount(flat[kept], minlength=n_conditions * n_batches * 2).reshape(n_conditions, n_batches, 2)
     is_control = labels.condition["is_control"].to_numpy()
-    first_group = np.zeros((n_conditions, n_batches), np.int64)
-    plain: dict[int, npt.NDArray[np.intp]] = {}
-    controls: dict[tuple[int, int], npt.NDArray[np.intp]] = {}
-    following = 0
-    for index in range(n_conditions):
-        for b in np.flatnonzero(cells[index].sum(axis=1)).tolist() if is_control[index] else [None]:
-            pair = np.array([[following], [following + 1]])
-            if b is None:
-                plain[index] = pair
-                first_group[index] = following
-            else:
-                controls[index, b] = pair
-                first_group[index, b] = following
-            following += 2
-    of_row = np.full(kept.size, -1, np.int32)
-    of_row[kept] = first_group[condition, batch] + half[kept]
-    return Grouping(of_row, following, cells, plain, controls, labels.batches)
+    numbering = _Numbering(cells, is_control, comparisons, has_counts=has_counts)
+    of_row = np.full((kept.size, N_COLUMNS), -1, np.int32)
+    of_row[kept, OF_CONDITION] = numbering.first[flat[kept] >> 1] + half[kept]
+    of_row[kept, OF_MOMENTS] = numbering.moments_of[flat[kept] >> 1]
+    sizes = condition.filter(~pl.col("is_control"))["n_cells"].to_numpy()
+    pools = list(dict.fromkeys(comparison.controls for comparison in comparisons if comparison.same_time))
+    rows = np.flatnonzero(kept & is_control[index])
+    dealt = deal(labels.condition_of_row[rows], draw[rows], guide[rows], pools, sizes, numbering.n_groups)
+    of_row[rows, OF_NULL], of_row[rows, OF_GUIDE] = dealt.unit, dealt.guide_unit
+    null_cells = {}
+    for column in (dealt.unit, dealt.guide_unit):
+        for group in np.unique(column[column >= 0]).tolist():
+            null_cells[group] = np.bincount(labels.batch_of_row[rows[column == group]], minlength=n_batches)
+    return Grouping(
+        of_row,
+        dealt.n_groups,
+        cells,
+        numbering.plain,
+        numbering.controls,
+        numbering.moments,
+        dealt.conditions,
+        null_cells,
+        labels.batches,
+        comparisons,
+    )
+
+
+class _Numbering:
+    """Numbers of the groups of conditions: two for each part of a condition and for each batch of a control.
+
+    ``first`` and ``moments_of`` have shape (conditions x batches,): the group of the first half of the cells there, and
+    the group of moments, -1 for cells that are no controls.
+    """
+
+    def __init__(
+        self,
+        cells: npt.NDArray[np.int64],
+        is_control: npt.NDArray[np.bool_],
+        comparisons: list[Comparison],
+        *,
+        has_counts: bool,
+    ) -> None:
+        n_conditions, n_batches, _ = cells.shape
+        self.first = np.zeros(n_conditions * n_batches, np.int64)
+        self.moments_of = np.full(n_conditions * n_batches, -1, np.int64)
+        self.plain: dict[int, Groups] = {}
+        self.controls: dict[tuple[int, int], Groups] = {}
+        self.moments: dict[tuple[int, int], int] = {}
+        self.n_groups = 0
+        has_cells = cells.sum(axis=2) > 0
+        has_control = np.zeros((n_conditions, n_batches), bool)
+        for comparison in comparisons:
+            has_control[comparison.members] = has_cells[list(comparison.controls)].any(axis=0)
+        for index in range(n_conditions):
+            place = index * n_batches
+            if is_control[index]:
+                for batch in np.flatnonzero(has_cells[index]).tolist():
+                    self.first[place + batch] = self.n_groups
+                    self.controls[index, batch] = self._pair()
+                    if has_counts:
+                        self.moments_of[place + batch] = self.moments[index, batch] = self.n_groups
+                        self.n_groups += 1
+                continue
+            inside, outside = has_cells[index] & has_control[index], has_cells[index] & ~has_control[index]
+            parts = [part for part in (inside, outside) if part.any()] or [inside]
+            pairs = []
+            for part in parts:
+                self.first[place + np.flatnonzero(part)] = self.n_groups
+                pairs.append(self._pair())
+            self.plain[index] = np.concatenate(pairs, axis=1)
+
+    def _pair(self) -> Groups:
+        self.n_groups += 2
+        return np.array([[self.n_groups - 2], [self.n_groups - 1]])

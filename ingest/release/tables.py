@@ -22,7 +22,7 @@ from featurestore.contract import RELEASE, TILES, Table, conform
 
 TILE_CONDITIONS = 250
 TILE_GENES = 500
-KEYS = ("condition_index", "gene_index")
+KEYS = ("condition_index", "null_index", "gene_index")
 _ARROW: dict[pl.DataType, pa.DataType] = {
     pl.Int64(): pa.int64(),
     pl.Int32(): pa.int32(),
@@ -55,10 +55,12 @@ class TileWriter:
         The table's name in the contract.
     n_genes
         Genes of the release.
+    rows
+        The column that numbers what has a row for each gene.
     """
 
-    def __init__(self, folder: Path, name: str, n_genes: int) -> None:
-        self.n_genes = n_genes
+    def __init__(self, folder: Path, name: str, n_genes: int, rows: str = "condition_index") -> None:
+        self.n_genes, self.rows = n_genes, rows
         self.writer = _parquet_writer(folder, RELEASE[name], {TILES: b"1"})
 
     def write(self, conditions: npt.NDArray[np.int32], columns: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
@@ -100,7 +102,7 @@ class TileWriter:
             genes = np.arange(part.start, part.stop, dtype=np.int32)
             shape = (conditions.size, genes.size)
             tile: dict[str, Any] = {
-                "condition_index": np.repeat(conditions, genes.size),
+                self.rows: np.repeat(conditions, genes.size),
                 "gene_index": np.tile(genes, conditions.size),
             }
             for name, value in fixed.items():
@@ -112,7 +114,7 @@ class TileWriter:
     def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:
         arrays = []
         for field in self.writer.schema:
-            values = tile[field.name]
+            values = tile.get(field.name)  # a column that is not given is NULL throughout
             if values is None:
                 arrays.append(pa.nulls(n_rows, field.type))
             else:

@@ -44,7 +44,7 @@ def one_row_each(given: GivenRows, *, where: str) -> tuple[GivenRows, Integers]:
         combos=given.combos[used.tolist()],
         combo=combo.astype(np.int32),
         batch=given.batch[first],
-        half=given.half[first],
+        draw=given.draw[first],
         is_kept=given.is_kept[first],
         cells=given.cells[first] if given.cells.size else given.cells,
         published=_published(given, place, where).with_columns(_names(names, parts)[first.tolist()]),

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from featurestore.published_times import with_time_text
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
@@ -14,9 +17,11 @@ from ingest.conditions.groups import group_cells
 from ingest.conditions.label import Labels
 from ingest.progress import step
 from ingest.reader import Reader
+from ingest.signatures.comparing import Summed
 from ingest.signatures.from_sums import CellTables
-from ingest.signatures.responder import least_cells_of
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.signatures.library import Libraries
+from ingest.signatures.responder import Judge
+from ingest.spec import BULK, COUNTS, DatasetSpec
 from ingest.sums.ceiling import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of
@@ -63,14 +68,26 @@ def write_cells(
     ValuesError
         The values are not what the spec says.
     """
-    grouping, genes = group_cells(labels, given.half), sources[0][1].genes
-    shape = grouping.n_groups, genes.height
+    condition = with_time_text(labels.condition, labels.mapping)
+    has_counts = spec.dataset.values in COUNTS
+    guide = given.guide if spec.condition.guide else _label_of(given)
+    grouping = group_cells(labels, condition, given.draw, guide, has_counts=has_counts)
+    genes, n_rows = sources[0][1].genes, len(grouping.of_row)
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
-        capped = CappedSums(Path(place), *shape, has_counts=spec.dataset.values in COUNTS, ceiling=ceiling)
+        shape = grouping.n_groups, genes.height, n_rows
+        capped = CappedSums(Path(place), *shape, has_counts=has_counts, ceiling=ceiling)
         left_out = sum_files(sources, grouping.of_row, given, spec, capped, journal, cluster)
-        least_cells = least_cells_of(spec.dataset.assay)
-        cells = cells_of(labels, given)
-        with step(f"signatures of {labels.condition.height:,} conditions", 1):
-            condition = with_time_text(labels.condition, labels.mapping)
-            CellTables(folder, condition, genes, grouping, capped.finish(), cells, least_cells).write()
+        sums = capped.finish()
+        libraries = Libraries.gather(grouping, labels, given.half, capped.totals)
+        is_bulk = spec.dataset.assay == BULK and not spec.condition.cells
+        data = Summed(condition, genes, grouping, sums, libraries, is_bulk)
+        judge = Judge(spec.min_cells, cells_of(labels, given))
+        with step(f"signatures of {condition.height:,} conditions", 1):
+            CellTables(folder, data, judge).write()
     return left_out
+
+
+def _label_of(given: GivenRows) -> npt.NDArray[np.int32]:
+    """Return the number of each row's label: where controls have several, each is a guide. Shape (rows,)."""
+    label = given.combos["label"].fill_null("").rank("dense").to_numpy().astype(np.int32)
+    return label[given.combo]

@@ -1,13 +1,13 @@
-"""Signatures from sums: each condition's difference from its control, batch by batch, with its standard error.
+"""Effects of conditions: each one's difference from its control, batch by batch, and how unsure it is.
 
 For condition c with mean m_c over n_c cells, of which n_cb come from batch b, and control batch means m_b::
 
     effect = m_c - sum_b (n_cb / n_c) m_b
-    standard_error^2 = v_c / n_c + v_0 sum_b (n_cb / n_c)^2 / n_b
+    standard_error^2 = max(v_c, v_0) / n_c + v_0 sum_b (n_cb / n_c)^2 / n_b
 
-``v_c`` is the variance of the condition's cells, ``v_0`` the control's pooled variance within batches. With one batch
-this is Welch's t statistic, equal to ``scipy.stats.ttest_ind(equal_var=False)``; degrees of freedom are
-Welch-Satterthwaite. A condition with cells in a batch without control is set against the pooled control.
+``v_c`` is the variance of the condition's cells, ``v_0`` the control's variance within batches: a few cells that happen
+to be alike are as unsure as the control's. How likely such a difference is where nothing happened is not read off from
+these, but tested: :mod:`ingest.signatures.count_test` for counts, :func:`moderated_test` for logarithms.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Doubles = npt.NDArray[np.float64]
 
 ROUNDING = 0.5 / UNIT
 """How far a value in a sum may be off."""
+NORMAL = 1e7
+"""Degrees of freedom above which Student's t is the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,73 +78,118 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What conditions are compared with: matched control means, their variance, and its degrees of freedom.
+    """What conditions are compared with: matched control means, and the weight of the control's noise in them.
 
-    ``mean`` and ``variance`` (of the mean) have shape (conditions, genes), ``freedom`` (conditions,), ``is_matched``
-    (conditions,): whether every batch of the condition has control cells.
+    ``mean`` has shape (conditions, genes), ``noise`` (conditions,): the variance of the mean is that of a control cell
+    times it; ``is_matched`` (conditions,) says whether the condition has cells in batches with a control.
     """
 
     mean: Doubles
-    variance: Doubles
-    freedom: Doubles
+    noise: Doubles
     is_matched: npt.NDArray[np.bool_]
 
 
 def match(control: Control, cells: Doubles) -> Reference:
-    """Match the control to conditions by batch.
+    """Match the control to conditions by batch; conditions without a cell there are set against the pooled control.
 
     Parameters
     ----------
     control
         The control of the conditions' context.
     cells
-        Cells of each condition in each batch of the control, then in all others. Shape (conditions, batches + 1).
+        Cells of each condition in each batch of the control. Shape (conditions, batches).
     """
-    n_batches = control.batches.n.size
     has_control = control.batches.n > 0
-    orphans = cells[:, n_batches] + cells[:, :n_batches][:, ~has_control].sum(axis=1)
-    is_matched = orphans == 0
-    total = cells.sum(axis=1, keepdims=True)
-    share = np.where(is_matched[:, None], cells[:, :n_batches] / np.maximum(total, 1.0), 0.0)
-    safe_n = np.maximum(control.batches.n, 1.0)
+    inside = np.where(has_control, cells, 0.0)
+    total = inside.sum(axis=1)
+    is_matched = total > 0
+    share = inside / np.maximum(total, 1.0)[:, None]
     mean = share @ np.nan_to_num(control.batches.mean)
-    variance = ((share**2) @ (1.0 / safe_n))[:, None] * control.variance_within[None, :]
-    freedom = np.full(len(cells), control.freedom)
-    if not is_matched.all():
-        lost = ~is_matched
-        mean[lost] = control.pooled.mean[0]
-        variance[lost] = control.pooled.variance[0] / control.pooled.n[0]
-        freedom[lost] = control.pooled.n[0] - 1.0
-    return Reference(mean, variance, freedom, is_matched)
+    noise = (share**2) @ (1.0 / np.maximum(control.batches.n, 1.0))
+    mean[~is_matched] = control.pooled.mean[0]
+    noise[~is_matched] = 1.0 / max(float(control.pooled.n[0]), 1.0)
+    return Reference(mean, noise, is_matched)
 
 
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """Effects of conditions and how sure they are; every array has shape (conditions, genes), NaN where undefined."""
-
-    effect: Doubles
-    standard_error: Doubles
-    z: Doubles
-    p_value: Doubles
-    q_value: Doubles
+def standard_error(treated: Moments, control: Control, reference: Reference) -> Doubles:
+    """Return how unsure effects are, never less than as many control cells. Shape (conditions, genes)."""
+    within = control.variance_within
+    own = np.fmax(treated.variance, within) / treated.n[:, None]
+    squared = own + reference.noise[:, None] * within
+    return np.where(squared > 0, np.sqrt(squared), np.nan)
 
 
-def welch(treated: Moments, reference: Reference) -> Contrast:
-    """Compare conditions with their reference.
+def moderated_test(
+    treated: Moments, reference: Reference, variance: Doubles, freedom: Doubles
+) -> tuple[Doubles, npt.NDArray[np.int8]]:
+    """Test differences of means with a variance that is moderated across genes, as limma does.
 
-    A gene without variance on both sides has no z, p or q: no test can be made of it.
+    Parameters
+    ----------
+    treated, reference
+        The conditions, and what they are compared with.
+    variance, freedom
+        Moderated variance of a cell, shape (conditions or 1, genes), and its degrees of freedom, (conditions or 1,).
+
+    Returns
+    -------
+    Two-sided p, as its logarithm, NaN where nothing can be tested, and its sign. Shape (conditions, genes).
+
+    References
+    ----------
+    Smyth (2004), https://doi.org/10.2202/1544-6115.1027
     """
     effect = treated.mean - reference.mean
+    degrees = np.minimum(freedom, NORMAL)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = treated.variance / treated.n[:, None]
-        squared = own + reference.variance
-        standard_error = np.where(squared > 0, np.sqrt(squared), np.nan)
-        z = effect / standard_error
-        freedom = squared**2 / (
-            own**2 / (treated.n[:, None] - 1.0) + reference.variance**2 / reference.freedom[:, None]
-        )
-        p_value = np.where(np.isfinite(z), 2.0 * special.stdtr(freedom, -np.abs(z)), np.nan)
-    return Contrast(effect, standard_error, z, p_value, benjamini_hochberg(p_value))
+        t = np.abs(effect) / np.sqrt(variance * (1.0 / treated.n + reference.noise)[:, None])
+        log_p = np.log(2.0 * special.stdtr(degrees, -t))
+        head = special.gammaln((degrees + 1.0) / 2.0) - special.gammaln(degrees / 2.0) - 0.5 * np.log(degrees * np.pi)
+        density = head - (degrees + 1.0) / 2.0 * np.log1p(t**2 / degrees)
+        beyond = np.log(2.0) + density + np.log((degrees + t**2) / ((degrees + 1.0) * t))
+    return np.where(np.isneginf(log_p), beyond, log_p), np.where(effect < 0, -1, 1).astype(np.int8)
+
+
+def pooled_variance(treated: Moments, control: Control) -> tuple[Doubles, Doubles]:
+    """Return the moderated variance within conditions and their control, and its degrees of freedom.
+
+    So it is of samples, of which a control has few; cells are tested by the variance of the control alone.
+    """
+    own = np.maximum(treated.n - 1.0, 0.0)[:, None]
+    spread = own * np.nan_to_num(treated.variance) + control.freedom * np.nan_to_num(control.variance_within)
+    degrees = own[:, 0] + control.freedom
+    rows = [moderate(row / max(degree, 1.0), degree) for row, degree in zip(spread, degrees, strict=True)]
+    return np.stack([row for row, _ in rows]), np.array([degree for _, degree in rows])
+
+
+def moderate(variance: Doubles, freedom: float) -> tuple[Doubles, float]:
+    """Shrink variances of genes towards each other, and return them with their degrees of freedom.
+
+    Genes without variance, or without an estimate, take no part in the prior; they get its variance.
+    """
+    is_seen = np.isfinite(variance) & (variance > 0)
+    if freedom <= 0 or is_seen.sum() < 2:  # noqa: PLR2004
+        return np.where(is_seen, variance, np.nan), freedom
+    logs = np.log(variance[is_seen]) - special.digamma(freedom / 2.0) + np.log(freedom / 2.0)
+    beyond = logs.var(ddof=1) - special.polygamma(1, freedom / 2.0)
+    prior_freedom = 2.0 * _inverse_trigamma(float(beyond)) if beyond > 0 else np.inf
+    if np.isinf(prior_freedom):
+        return np.full(variance.shape, np.exp(logs.mean())), np.inf
+    prior = np.exp(logs.mean() + special.digamma(prior_freedom / 2.0) - np.log(prior_freedom / 2.0))
+    shrunk = (prior_freedom * prior + freedom * np.where(is_seen, variance, 0.0)) / (prior_freedom + freedom)
+    return shrunk, prior_freedom + freedom
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Solve trigamma(x) = value by Newton's method on 1 / trigamma, which is nearly straight."""
+    x = 0.5 + 1.0 / value
+    for _ in range(50):
+        trigamma = float(special.polygamma(1, x))
+        step = trigamma * (1.0 - trigamma / value) / float(special.polygamma(2, x))
+        x += step
+        if abs(step) < 1e-8 * x:
+            break
+    return x
 
 
 def benjamini_hochberg(p_value: Doubles) -> Doubles:

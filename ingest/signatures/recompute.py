@@ -16,16 +16,12 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.examine import Fault, restoration
-from featurestore.published_times import with_time_text
 from featurestore.release import release_files
 from featurestore.snapshot import read_manifest
-from ingest.conditions.groups import Grouping
-from ingest.kernel import UNIT
 from ingest.signatures.from_sums import CellTables
-from ingest.signatures.responder import least_cells_of
-from ingest.sums.accumulate import GroupSums
+from ingest.signatures.responder import Judge
+from ingest.signatures.resum import resummed
 
-SUMS = {"count": "count", "sum_log1p": "log_sum", "sum_log1p_square": "square_sum", "n_expressing": "expressing"}
 RELATIVE, ABSOLUTE = 2e-6, 1e-9
 """How far numbers may be apart: effects are kept in single precision, and libraries of another machine may round."""
 MOST_SHOWN = 3
@@ -36,13 +32,10 @@ def recompute(root: Path, dataset_id: str, release_id: str) -> Iterator[Fault]:
     tables = _read(root, dataset_id, release_id)
     if tables["statistics"].is_empty():
         return
-    condition, genes = with_time_text(tables["condition"], tables["mapping"]), tables["gene"]
-    grouping = _grouping(tables)
-    sums = _sums(tables, grouping, genes.height)
     with tempfile.TemporaryDirectory(prefix="featurestore-verify-") as folder:
-        least_cells = least_cells_of(tables["dataset"]["assay"].item())
-        CellTables(Path(folder), condition, genes, grouping, sums, _cells(tables), least_cells).write()
-        for name in ("signature", "quality", "statistics", "control_statistics"):
+        judge = Judge(tables["dataset"]["min_cells"].item(), _cells(tables))
+        CellTables(Path(folder), resummed(tables), judge).write()
+        for name in ("signature", "quality", "calibration", "statistics", "control_statistics"):
             again = pl.read_parquet(sorted(Path(folder).glob(f"{name}*/*.parquet")) or Path(folder) / f"{name}.parquet")
             rows = _differing(name, tables[name], again)
             if rows:
@@ -75,57 +68,6 @@ def _cells(tables: dict[str, pl.DataFrame]) -> npt.NDArray[np.int64] | None:
     if both.filter(pl.col("cells") != pl.col("rows")).is_empty():
         return None
     return both.sort("condition_index")["cells"].fill_null(0).to_numpy()
-
-
-def _grouping(tables: dict[str, pl.DataFrame]) -> Grouping:
-    """Give groups their numbers again: two for each condition, or for each batch of a control."""
-    is_control = tables["condition"].sort("condition_index")["is_control"].to_list()
-    by_batch = tables["condition_batch"]
-    batches = by_batch["batch"].unique().sort(nulls_last=True).to_list()
-    position = {batch: at for at, batch in enumerate(batches)}
-    cells = np.zeros((len(is_control), len(batches), 2), np.int64)
-    for index, batch, n_cells, n_half in by_batch.rows():
-        cells[index, position[batch]] = (n_half, n_cells - n_half)
-    plain: dict[int, npt.NDArray[np.intp]] = {}
-    controls: dict[tuple[int, int], npt.NDArray[np.intp]] = {}
-    n_groups = 0
-    for index in range(len(is_control)):
-        for b in np.flatnonzero(cells[index].sum(axis=1)).tolist() if is_control[index] else [None]:
-            pair = np.array([[n_groups], [n_groups + 1]])
-            n_groups += 2
-            if b is None:
-                plain[index] = pair
-            else:
-                controls[index, b] = pair
-    return Grouping(np.empty(0, np.int32), n_groups, cells, plain, controls, batches)
-
-
-def _sums(tables: dict[str, pl.DataFrame], grouping: Grouping, n_genes: int) -> GroupSums:
-    """Put the sums back into their groups, in fixed point."""
-    has_counts = tables["statistics"]["count"].null_count() == 0
-    sums = GroupSums.zeros(grouping.n_groups, n_genes, has_counts=has_counts)
-    position = {batch: at for at, batch in enumerate(grouping.batches)}
-    parts: list[tuple[int, int | None, pl.DataFrame]] = []
-    for (index,), part in tables["statistics"].partition_by("condition_index", as_dict=True).items():
-        if index in grouping.plain:
-            parts.append((index, None, part))
-    by_batch = tables["control_statistics"].partition_by("condition_index", "batch", as_dict=True)
-    parts += [(index, position[batch], part) for (index, batch), part in by_batch.items()]
-    for index, batch, part in parts:
-        first, second = (grouping.plain[index] if batch is None else grouping.controls[index, batch]).ravel()
-        genes = part["gene_index"].to_numpy()
-        for column, name in SUMS.items():
-            target = getattr(sums, name)
-            if target.size:
-                whole, half = (_fixed(part[column + suffix]) for suffix in ("", "_half"))
-                target[first, genes] = half
-                target[second, genes] = whole - half
-    return sums
-
-
-def _fixed(column: pl.Series) -> npt.NDArray[np.int64]:
-    values = column.to_numpy()
-    return np.rint(values * UNIT).astype(np.int64) if column.dtype.is_float() else values.astype(np.int64)
 
 
 def _differing(name: str, stored: pl.DataFrame, again: pl.DataFrame) -> list[str]:

@@ -1,83 +1,140 @@
-"""The responder filter: is a condition's effect larger than noise, and why."""
+"""The responder filter: is a condition's effect larger than those of conditions in which nothing happened, and why."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import RELEASE
+from ingest.signatures.calibration import Calibration
+from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, Summed
+from ingest.signatures.contrast import benjamini_hochberg
 
-LEAST_CELLS = 10
-LEAST_REPLICATES = 2
-"""Samples of bulk RNA-Seq, where a row is a replicate and not a cell."""
 LEAST_GENES = 10
 LEAST_SHARE = 0.01
-LEAST_AGREEMENT = 0.5
 LEAST_TAS = 0.2
 """Transcriptional activity above which an L1000 signature counts as active."""
+MEASURED = {
+    "condition_index": pl.Int32,
+    "n_compared": pl.Int64,
+    "n_significant": pl.Int64,
+    "least_q": pl.Float64,
+    "is_matched": pl.Boolean,
+    "is_split": pl.Boolean,
+    "same_time": pl.Boolean,
+    "is_tested": pl.Boolean,
+}
 
 
-def least_cells_of(assay: str) -> int:
-    """Return how many cells, or replicates, a responder of an assay has at least."""
-    return LEAST_REPLICATES if assay == "bulk_rna_seq" else LEAST_CELLS
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Decides which conditions of a dataset of cells are responders.
 
-
-def judge(
-    treated: pl.DataFrame, measured: list[pl.DataFrame], n_genes: int, least_cells: int = LEAST_CELLS
-) -> pl.DataFrame:
-    """Decide for every condition of a dataset of cells.
-
-    A responder has at least 10 cells and at least 10 genes at q < 0.05 besides its targets; where fewer than 1,000
-    genes are measured, one gene in a hundred is enough. One such gene is enough where the effects of two disjoint
-    halves of the cells, each against its own half of the control, correlate at 0.5 or more.
+    A responder has the cells for it, and the smallest q of its genes, its targets left out, is smaller than those of
+    pretend conditions of its size, at a false discovery rate of 5 % over the dataset's conditions. Where controls are
+    too few for pretend conditions, it has 10 genes at q < 0.05, or one measured gene in a hundred where that is fewer.
 
     Parameters
     ----------
-    treated
-        The conditions that are no controls. Where rows are pseudobulks, ``n_samples`` says how many a condition has,
-        and ``n_cells`` how many cells are behind them; of a single one there is nothing to tell.
-    measured
-        Quality measures of those that have a control, with ``is_matched``: whether every batch has control cells.
-    n_genes
-        Measured genes.
-    least_cells
-        Cells, or replicates, that a responder has at least.
-
-    Returns
-    -------
-    The release's quality table.
+    min_cells
+        Cells, or samples, that a data point has at least.
+    cells
+        The cells behind each condition, where rows are pseudobulks. Shape (conditions,).
     """
-    least_genes = _least_genes(n_genes)
-    schema = {"condition_index": pl.Int32, "is_matched": pl.Boolean, "n_significant": pl.Int64}
-    empty = pl.DataFrame(schema=schema | {"replicate_correlation": pl.Float64})
-    samples = "n_samples" if "n_samples" in treated.columns else pl.lit(None, pl.Int64)
-    table = treated.select("condition_index", cells="n_cells", samples=samples).join(
-        pl.concat([*measured, empty], how="diagonal_relaxed").rename({"n_cells": "summed"}, strict=False),
-        on="condition_index",
-        how="left",
-        maintain_order="left",
-    )
-    has_control = pl.col("is_matched").is_not_null()
-    is_single = (pl.col("samples") == 1).fill_null(value=False)
-    enough_cells = pl.col("cells") >= least_cells
-    halves_agree = (pl.col("n_significant") > 0) & (pl.col("replicate_correlation").fill_null(0) >= LEAST_AGREEMENT)
-    agreement = pl.format(" but halves agree at r = {}", pl.col("replicate_correlation").round(2))
-    few_genes = pl.col("n_significant") < least_genes
-    genes = pl.format(f"{{}} genes at q < 0.05 (needs {least_genes})", "n_significant")
-    genes += pl.when(few_genes & halves_agree).then(agreement).otherwise(pl.lit(""))
-    cells = pl.format(f"{{}} cells (needs {least_cells})", "cells")
-    pooled = pl.when(~pl.col("is_matched")).then(pl.lit("; set against the pooled control: a batch has no control"))
-    reason = pl.when(enough_cells).then(genes).otherwise(cells) + pooled.otherwise(pl.lit(""))
-    table = table.with_columns(
-        n_cells="cells",
-        n_significant=pl.when(~is_single).then("n_significant"),
-        is_responder=pl.when(has_control & ~is_single).then(enough_cells & (~few_genes | halves_agree)),
-        reason=pl.when(~has_control)
+
+    min_cells: int
+    cells: npt.NDArray[np.int64] | None = None
+
+    def decide(self, data: Summed, measured: list[pl.DataFrame], calibration: Calibration) -> pl.DataFrame:
+        """Return the release's quality table.
+
+        Parameters
+        ----------
+        data
+            The dataset.
+        measured
+            What there is to say of conditions that have a control.
+        calibration
+            What pretend conditions say.
+        """
+        treated = data.condition.filter(~pl.col("is_control"))
+        if self.cells is not None:
+            treated = treated.with_columns(n_cells=self.cells[treated["condition_index"].to_numpy()])
+        table = treated.select("condition_index", "n_cells").join(
+            pl.concat([*measured, pl.DataFrame(schema=MEASURED)], how="diagonal_relaxed"),
+            on="condition_index",
+            how="left",
+            maintain_order="left",
+        )
+        table = _with_evidence(table, data.genes.height, calibration)
+        is_tested = pl.col("is_tested").fill_null(value=False)
+        enough = pl.col("n_cells") >= self.min_cells
+        cells = pl.format(f"{{}} cells (needs {self.min_cells}); ", "n_cells")
+        split = pl.when("is_split").then(pl.lit("; of the cells in batches with a control")).otherwise(pl.lit(""))
+        return _complete(
+            table.with_columns(
+                test=pl.when(is_tested).then(pl.lit(data.test)),
+                n_significant=pl.when(is_tested).then("n_significant"),
+                is_responder=pl.when(is_tested)
+                .then(enough & pl.col("is_strong"))
+                .when(_is_stray())
+                .then(pl.lit(value=False)),
+                reason=pl.when(is_tested)
+                .then(pl.when(enough).then(pl.lit("")).otherwise(cells) + pl.col("evidence") + split)
+                .otherwise(_untested()),
+            )
+        )
+
+
+def _is_stray() -> pl.Expr:
+    """Conditions whose time or batch has no control: what they differ by may be that."""
+    return ~pl.col("is_matched") | ~pl.col("same_time")
+
+
+def _untested() -> pl.Expr:
+    return (
+        pl.when(pl.col("is_matched").is_null())
         .then(pl.lit("no control in this context"))
-        .when(is_single)
-        .then(pl.format("one pseudobulk of {} cells: no variance to test with", "cells"))
-        .otherwise(reason),
+        .when(~pl.col("same_time"))
+        .then(pl.lit("no control of this time: not tested"))
+        .when(~pl.col("is_matched"))
+        .then(pl.lit("no control in its batches: not tested"))
+        .otherwise(pl.lit("too few controls to know how far they stray: not tested"))
     )
-    return _complete(table)
+
+
+def _with_evidence(table: pl.DataFrame, n_genes: int, calibration: Calibration) -> pl.DataFrame:
+    """Add ``is_strong``, ``responder_q_value``, and ``evidence`` in words."""
+    genes = pl.format("{} genes at q < 0.05", "n_significant")
+    if not calibration.sizes.size:
+        least = _least_genes(n_genes)
+        note = f" (needs {least}: controls are too few to compare with conditions in which nothing happened)"
+        return table.with_columns(
+            is_strong=pl.col("n_significant") >= least,
+            responder_q_value=pl.lit(None, pl.Float64),
+            evidence=genes + pl.lit(note),
+        )
+    n_cells = table["n_compared"].fill_null(1).to_numpy().astype(np.float64)
+    least_q = table["least_q"].fill_null(np.nan).to_numpy()
+    p_value = calibration.condition_p(least_q, n_cells)
+    table = table.with_columns(
+        responder_q_value=pl.Series(benjamini_hochberg(p_value[None, :])[0], nan_to_null=True),
+        n_alike=calibration.n_alike(n_cells),
+        size_alike=calibration.size_alike(n_cells),
+    )
+    n_tested = int(np.isfinite(p_value).sum())
+    q_value = pl.col("responder_q_value").map_elements(lambda q: f"{q:.2g}", pl.String)
+    against = pl.format(
+        f"; against {{}} pretend conditions of {{}} cells: q = {{}} over {n_tested:,} conditions",
+        "n_alike",
+        "size_alike",
+        q_value,
+    )
+    is_strong = (pl.col("responder_q_value") < FALSE_DISCOVERY_RATE).fill_null(value=False)
+    return table.with_columns(is_strong=is_strong, evidence=genes + against)
 
 
 def judge_reported(quality: pl.DataFrame, n_genes: int, counted: str = "at q < 0.05") -> pl.DataFrame:
@@ -111,6 +168,7 @@ def judge_reported(quality: pl.DataFrame, n_genes: int, counted: str = "at q < 0
     none = pl.when(pl.col("evidence").is_null()).then(pl.lit("the source reports neither activity score nor q-values"))
     return _complete(
         quality.with_columns(
+            test=pl.lit("reported"),
             is_responder=pl.coalesce(tas >= LEAST_TAS, genes >= least_genes),
             reason=pl.concat_str(pl.coalesce(reason, none), "evidence", separator=": ", ignore_nulls=True),
         )

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
-from ingest.kernel import Groups
+from ingest.kernel import Totals
 from ingest.sums.accumulate import ALL, GroupSums, Pools, Whole
 
 BYTES_PER_SUM = 28
@@ -41,6 +41,8 @@ class CappedSums:
         Where the rest is kept; made if need be.
     n_groups, n_genes
         Shape of the sums.
+    n_rows
+        Rows of the dataset, whose totals are noted one by one.
     has_counts
         Whether counts are summed, beside their logarithms.
     ceiling
@@ -52,7 +54,9 @@ class CappedSums:
         The disk has no room for what memory cannot hold.
     """
 
-    def __init__(self, folder: Path, n_groups: int, n_genes: int, *, has_counts: bool, ceiling: int) -> None:
+    def __init__(
+        self, folder: Path, n_groups: int, n_genes: int, n_rows: int, *, has_counts: bool, ceiling: int
+    ) -> None:
         per_group = n_genes * BYTES_PER_SUM
         n_held = min(n_groups, max(1, ceiling // max(per_group, 1)))
         self.is_whole = n_held == n_groups
@@ -62,17 +66,18 @@ class CappedSums:
         self._group_of: Rows = np.arange(n_held if self.is_whole else 0)
         self._disk = None if self.is_whole else _DiskSums(folder, self._held, n_groups)
         self._n_groups = n_groups
+        self.totals: Totals = np.zeros(n_rows if has_counts else 0, np.float32)
 
-    def add(self, groups: Groups, add_to: Callable[[Groups, GroupSums], None]) -> None:
+    def add(self, groups: npt.NDArray[np.int32], add_to: Callable[[npt.NDArray[np.int32], GroupSums], None]) -> None:
         """Add a file.
 
         Parameters
         ----------
         groups
-            Group of every row, -1 for none. Shape (rows,).
+            Group or groups of every row, -1 for none. Shape (rows,) or (rows, 4).
         add_to
-            Reads the file and adds it to the sums it is given, with the position in them of every row's group, -1
-            for rows to leave out; called once for each share of the groups.
+            Reads the file and adds it to the sums it is given, with the position in them of every row's groups, -1
+            for what to leave out; called once for each share of the groups.
         """
         for share in self._shares(np.unique(groups[groups >= 0])):
             position = np.full(self._n_groups + 1, -1, np.int32)

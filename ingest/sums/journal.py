@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from featurestore.errors import HarmonisationError, SourceError
 from featurestore.locks import OWNER, own, owner_text
+from ingest.kernel import Totals
 from ingest.sums.accumulate import GroupSums
 from ingest.sums.ceiling import Rows
 from ingest.sums.partial import SUFFIX, About, read_about, write_partial
@@ -73,11 +74,11 @@ class Journal:
         """Say whether what was summed since the last time should be written down."""
         return time.monotonic() - self._since > max(LEAST_SECONDS, COST * self._last_cost)
 
-    def write(self, chunks: Iterable[tuple[Rows, GroupSums]], about: About) -> None:
-        """Write down sums, which are of all the rows since the last time."""
+    def write(self, chunks: Iterable[tuple[Rows, GroupSums]], about: About, totals: Totals) -> None:
+        """Write down sums, which are of all the rows since the last time; ``totals`` are of all rows of the dataset."""
         self.make()
         started = time.monotonic()
-        write_partial(self.place(about.rows), chunks, about)
+        write_partial(self.place(about.rows), chunks, about, [totals[first:last] for first, last in about.rows])
         self._since = time.monotonic()
         self._last_cost = self._since - started
 

@@ -1,7 +1,8 @@
 """A partial: sums of some rows of a dataset in a file of their own, to be added to others once, in any order.
 
-Only sums that some cell added to are kept. The file is Parquet with a checksum for each page, under a name that it gets
-when it is complete.
+Only sums that some cell added to are kept, and beside them the total of every cell: under the group ``TOTALS``, with
+the row of the dataset where others have the gene. The file is Parquet with a checksum for each page, under a name that
+it gets when it is complete.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.kernel import Groups
+from ingest.kernel import Groups, Totals
 from ingest.release.staging import flush
 from ingest.sums.accumulate import GroupSums, refuse_overflow
 from ingest.sums.ceiling import CappedSums, Rows, arrays_of
 
 SUFFIX = ".sums"
+TOTALS = -1
 ABOUT = b"about"
 VALUES_AT_ONCE = 2**20
 """About how many sums are brought to or from the file at a time."""
 SCHEMA = pa.schema(
     {
         "group": pa.int32(),
-        "gene": pa.int32(),
+        "gene": pa.int64(),
         "count": pa.int64(),
         "log_sum": pa.int64(),
         "square_sum": pa.int64(),
@@ -72,7 +74,7 @@ class About:
         return sum(last - first for first, last in self.rows)
 
 
-def write_partial(path: Path, chunks: Iterable[tuple[Rows, GroupSums]], about: About) -> None:
+def write_partial(path: Path, chunks: Iterable[tuple[Rows, GroupSums]], about: About, totals: Sequence[Totals]) -> None:
     """Write a partial.
 
     Parameters
@@ -83,6 +85,8 @@ def write_partial(path: Path, chunks: Iterable[tuple[Rows, GroupSums]], about: A
         Group numbers and their sums, no group twice; sums beyond the groups are left alone.
     about
         What it is of; read when all chunks are there.
+    totals
+        Counts of every cell, for each range of ``about.rows``; read then as well.
     """
     begun = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}")
     with pq.ParquetWriter(
@@ -99,6 +103,9 @@ def write_partial(path: Path, chunks: Iterable[tuple[Rows, GroupSums]], about: A
             for first in range(0, len(groups), at_once):
                 part = slice(first, min(first + at_once, len(groups)))
                 writer.write_table(_table(groups[part], sums, part))
+        for (start, _), part_totals in zip(about.rows, totals, strict=True):
+            for first in range(0, part_totals.size, VALUES_AT_ONCE):
+                writer.write_table(_table_of_totals(start + first, part_totals[first : first + VALUES_AT_ONCE]))
         rows = [[int(first), int(last)] for first, last in about.rows]
         content = {"rows": rows, "left_out": about.left_out, "evidence": about.evidence}
         writer.add_key_value_metadata({ABOUT.decode(): json.dumps(content)})
@@ -123,13 +130,15 @@ def add_partial(path: Path, capped: CappedSums) -> None:
     """Add a partial to the sums of the dataset."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         groups = np.unique(file.read(["group"]).column(0).to_numpy()).astype(np.int32)
+        groups = groups[groups != TOTALS]
+        _read_totals(file, capped.totals)
 
         def add_to(held: Groups, sums: GroupSums) -> None:
             position = np.full(int(groups[-1]) + 1, -1, np.int64)
             position[groups] = held
             for batch in file.iter_batches(VALUES_AT_ONCE):
                 columns = {name: batch.column(name).to_numpy() for name in SCHEMA.names}
-                row = position[columns["group"]]
+                row = np.where(columns["group"] == TOTALS, -1, position[columns["group"]])
                 kept = row >= 0
                 flat = row[kept] * sums.log_sum.shape[1] + columns["gene"][kept]
                 for name, target in arrays_of(sums).items():
@@ -142,8 +151,28 @@ def add_partial(path: Path, capped: CappedSums) -> None:
 
 def _table(groups: Rows, sums: GroupSums, part: slice) -> pa.Table:
     row, gene = np.nonzero(sums.expressing[part])
-    columns: dict[str, npt.NDArray[Any]] = {"group": groups[row].astype(np.int32), "gene": gene.astype(np.int32)}
+    columns: dict[str, npt.NDArray[Any]] = {"group": groups[row].astype(np.int32), "gene": gene}
     for name, array in arrays_of(sums).items():
         columns[name] = array[part][row, gene]
     columns.setdefault("count", np.zeros(row.size, np.int64))
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _table_of_totals(first: int, totals: Totals) -> pa.Table:
+    """Write totals down bit by bit, since they need not be whole."""
+    columns: dict[str, npt.NDArray[Any]] = dict.fromkeys(SCHEMA.names, np.zeros(totals.size, np.int64))
+    columns |= {
+        "group": np.full(totals.size, TOTALS),
+        "gene": np.arange(first, first + totals.size),
+        "count": totals.view(np.int32),
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def _read_totals(file: pq.ParquetFile, totals: Totals) -> None:
+    """Put the totals that a partial has where they belong."""
+    if totals.size:
+        for batch in file.iter_batches(VALUES_AT_ONCE, columns=["group", "gene", "count"]):
+            group, row, bits = (batch.column(at).to_numpy() for at in range(3))
+            is_total = group == TOTALS
+            totals[row[is_total]] = bits[is_total].astype(np.int32).view(np.float32)

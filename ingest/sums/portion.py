@@ -17,10 +17,12 @@ import polars as pl
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.described import open_matrix
 from ingest.conditions.given import GivenRows
-from ingest.kernel import Groups, Slots
+from ingest.conditions.groups import OF_CONDITION
+from ingest.kernel import Slots
 from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader
 from ingest.readers.selection import SelectiveReader, Slice
 from ingest.spec import COUNTS, DatasetSpec
+from ingest.sums.accumulate import ALL, RowGroups
 from ingest.sums.journal import gaps
 from ingest.sums.pseudobulk import SumsOfMeans
 from ingest.sums.scaling import transform_of
@@ -59,7 +61,7 @@ class Portion:
     n_genes
         Genes of the release.
     groups
-        Group of each of the rows taken, -1 for none. Shape (rows,).
+        Groups of each of the rows taken, -1 for none. Shape (rows, 4).
     slots
         Gene of every matrix column, -1 for none, -2 where it is no part of a library. Shape (columns,).
     is_whole
@@ -74,7 +76,7 @@ class Portion:
     last: int
     start: int
     n_genes: int
-    groups: Groups
+    groups: RowGroups
     slots: Slots
     is_whole: bool
     cells: npt.NDArray[np.float64]
@@ -107,31 +109,31 @@ class Portion:
 
     def _name(self, reader: Reader, row: int, column: int) -> str:
         """Name the row and the gene of a value of what is summed."""
-        source, _, _ = self.source(reader, self.groups)
+        source, _, _ = self.source(reader)
         if isinstance(source, Slice):
             row, column = int(source.rows_taken[row]), int(source.genes_taken[column])
         row_key = reader.rows([INDEX])[INDEX][row + (self.first if isinstance(source, Rows) else 0)]
         return f"row {row_key}, gene {reader.genes()[INDEX][column]}"
 
-    def source(self, reader: Reader, groups: Groups) -> tuple[Reader | Slice | Rows, Groups, Slots]:
-        """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its groups and genes.
+    def source(self, reader: Reader) -> tuple[Reader | Slice | Rows, slice | npt.NDArray[np.intp], Slots]:
+        """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its rows and genes.
 
-        ``groups`` has a value for each of the rows taken, -1 where it is not summed.
+        The rows are positions among those taken.
         """
         if not self.is_whole and isinstance(reader, StretchingReader):
-            return Rows(reader, self.path, self.first, self.last), groups, self.slots
+            return Rows(reader, self.path, self.first, self.last), ALL, self.slots
         if self.spec.dataset.values == "mean_counts":
-            return SumsOfMeans(reader, self.cells), groups, self.slots
+            return SumsOfMeans(reader, self.cells), ALL, self.slots
         transform = transform_of(self.spec, self.published)
         if transform is None and not isinstance(reader, SelectiveReader):
-            return reader, groups, self.slots
-        rows, genes = np.flatnonzero(self.groups >= 0), np.flatnonzero(self.slots != OUTSIDE)
-        return Slice(reader, rows, genes, transform), groups[rows], self.slots[genes]
+            return reader, ALL, self.slots
+        rows, genes = np.flatnonzero(self.groups[:, OF_CONDITION] >= 0), np.flatnonzero(self.slots != OUTSIDE)
+        return Slice(reader, rows, genes, transform), rows, self.slots[genes]
 
 
 def portions_of(
     sources: Sequence[tuple[Reader, GeneAxis]],
-    groups: Groups,
+    groups: RowGroups,
     given: GivenRows,
     spec: DatasetSpec,
     done: Sequence[tuple[int, int]],
@@ -144,7 +146,7 @@ def portions_of(
     sources
         The files in order, each with its gene axis.
     groups
-        Group of every row of all files, -1 for none: a file without any is left out. Shape (rows,).
+        Groups of every row of all files, -1 for none: a file without any is left out. Shape (rows, 4).
     given
         What is known of every row.
     spec

@@ -15,11 +15,11 @@ import numpy as np
 
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
-from ingest.kernel import Groups
+from ingest.kernel import Totals
 from ingest.progress import step
 from ingest.reader import LeavesOut, Reader
 from ingest.spec import COUNTS, DatasetSpec
-from ingest.sums.accumulate import GroupSums, accumulate
+from ingest.sums.accumulate import GroupSums, RowGroups, accumulate
 from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums, Rows
 from ingest.sums.journal import Journal
 from ingest.sums.partial import About, add_partial, write_partial
@@ -51,7 +51,7 @@ class Summing(Protocol):
 
 def sum_files(
     sources: Sequence[tuple[Reader, GeneAxis]],
-    groups: Groups,
+    groups: RowGroups,
     given: GivenRows,
     spec: DatasetSpec,
     capped: CappedSums,
@@ -65,7 +65,7 @@ def sum_files(
     sources
         The files in order, each with its gene axis.
     groups
-        Group of every row of all files, -1 for none. Shape (rows,).
+        Groups of every row of all files, -1 for none. Shape (rows, 4).
     given
         What is known of every row.
     spec
@@ -90,7 +90,7 @@ def sum_files(
     done = [rows for about in before.values() for rows in about.rows]
     n_parts = cluster.n_threads * PORTIONS_OF_A_THREAD if cluster else 1
     most_rows = (
-        min(MOST_ROWS, max(LEAST_ROWS, -(-groups.size // n_parts))) if cluster or capped.is_whole else groups.size
+        min(MOST_ROWS, max(LEAST_ROWS, -(-len(groups) // n_parts))) if cluster or capped.is_whole else len(groups)
     )
     portions = list(portions_of(sources, groups, given, spec, done, most_rows))
     total, added = About(), set[Path]()
@@ -136,6 +136,7 @@ def sum_portion(portion: Portion, place: Path, ceiling: int) -> None:
     """
     reader = portion.open()
     about = About([portion.rows])
+    totals = np.zeros(portion.last - portion.first if portion.has_counts else 0, np.float32)
 
     def chunks() -> Iterator[tuple[Rows, GroupSums]]:
         needed = np.unique(portion.groups[portion.groups >= 0])
@@ -145,12 +146,12 @@ def sum_portion(portion: Portion, place: Path, ceiling: int) -> None:
             sums = GroupSums.zeros(max(1, share.size), portion.n_genes, has_counts=portion.has_counts)
             position = np.full(int(portion.groups.max(initial=-1)) + 2, -1, np.int32)
             position[share] = np.arange(share.size, dtype=np.int32)
-            seen = _add(portion, reader, position[portion.groups], sums, lambda _: None)
+            seen = _add(portion, reader, position[portion.groups], sums, totals, lambda _: None)
             about.left_out, about.evidence = seen.left_out, seen.evidence
             yield share, sums
 
     try:
-        write_partial(place, chunks(), about)
+        write_partial(place, chunks(), about, [totals])
     finally:
         reader.close()
 
@@ -162,24 +163,37 @@ def _sum_here(
     waiting = About()
     for portion in portions:
         if waiting.rows and journal.is_due():
-            journal.write(capped.drain(), waiting)
+            journal.write(capped.drain(), waiting, capped.totals)
             waiting = About()
         seen: list[About] = []
-        capped.add(portion.groups, partial(_add_shown, portion, readers[portion.path], seen))
+        totals = capped.totals[slice(*portion.rows)]
+        capped.add(portion.groups, partial(_add_shown, portion, readers[portion.path], totals, seen))
         waiting.add(seen[-1])
     return waiting
 
 
-def _add_shown(portion: Portion, reader: Reader, seen: list[About], groups: Groups, sums: GroupSums) -> None:
+def _add_shown(
+    portion: Portion, reader: Reader, totals: Totals, seen: list[About], groups: RowGroups, sums: GroupSums
+) -> None:
     with step(portion.title, portion.last - portion.first) as advance:
-        seen.append(_add(portion, reader, groups, sums, advance))
+        seen.append(_add(portion, reader, groups, sums, totals, advance))
 
 
-def _add(portion: Portion, reader: Reader, groups: Groups, sums: GroupSums, advance: Callable[[int], None]) -> About:
-    """Add a portion to sums, in which ``groups`` are positions."""
+def _add(
+    portion: Portion,
+    reader: Reader,
+    groups: RowGroups,
+    sums: GroupSums,
+    totals: Totals,
+    advance: Callable[[int], None],
+) -> About:
+    """Add a portion to sums, in which ``groups`` are positions, and note the totals of its rows."""
     check = portion.check(reader)
-    source, groups, slots = portion.source(reader, groups)
-    accumulate(source, groups, slots, sums, check, advance)
+    source, rows, slots = portion.source(reader)
+    noted = totals[rows] if portion.has_counts else totals
+    accumulate(source, groups[rows], slots, sums, noted, check, advance)
+    if portion.has_counts:
+        totals[rows] = noted
     seen = About([portion.rows], Counter(reader.left_out()) if isinstance(reader, LeavesOut) else Counter())
     if portion.is_whole:
         check.finish()

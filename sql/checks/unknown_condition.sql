@@ -5,6 +5,10 @@ from (
     union all
     select distinct 'control_statistics', condition_index from release.control_statistics
     union all
+    select distinct 'matched_statistics', condition_index from release.matched_statistics
+    union all
+    select distinct 'null_condition', unnest(controls) from release.null_condition
+    union all
     select distinct 'condition_batch', condition_index from release.condition_batch
     union all
     select distinct 'signature', condition_index from release.signature

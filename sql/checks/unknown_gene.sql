@@ -5,6 +5,10 @@ from (
     union all
     select distinct 'control_statistics', gene_index from release.control_statistics
     union all
+    select distinct 'matched_statistics', gene_index from release.matched_statistics
+    union all
+    select distinct 'null_statistics', gene_index from release.null_statistics
+    union all
     select distinct 'signature', gene_index from release.signature
 ) as used
 anti join release.gene using (gene_index)

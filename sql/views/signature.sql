@@ -2,7 +2,9 @@
 -- example: select gene_symbol, effect, z from signature where condition_id = 'JAK2/THP-1' order by z limit 10
 select
     s.dataset_id, c.condition_id, g.gene_id, g.gene_symbol,
-    s.effect, s.effect_kind, s.standard_error, s.z, s.p_value, s.q_value
+    s.effect, s.effect_kind, s.standard_error, s.z, s.p_value, s.q_value,
+    if(s.effect_kind = 'log2_fold_change', s.effect, s.log2fc) as log2fc,
+    if(s.effect_kind = 'log2_fold_change', s.standard_error, s.log2fc_standard_error) as log2fc_standard_error
 from release.signature as s
 join release.condition as c using (dataset_id, condition_index)
 -- 'is not distinct from' keeps DuckDB from joining all conditions with all genes of a dataset first.

@@ -44,14 +44,14 @@ def test_older_contract__of_the_same_columns_opens(written_by):
         assert store.frame("select n_genes from dataset")["n_genes"].to_list() == [4]
     report = verify(root, deep=[recompute])
     assert report.faults == []
-    assert "contract version 0; to bring it to 1: featurestore ingest old.toml" in report.notes[0]
+    assert "contract version 0; to bring it to 2: featurestore ingest old.toml" in report.notes[0]
 
 
 def test_older_contract__that_lacks_a_column_says_what_to_do(written_by, tmp_path):
     root = written_by(0, "quality", "tas")
     with pytest.raises(WarehouseError, match="another version of featurestore, and lacks columns") as caught:
         Warehouse(root)
-    for words in ("contract version 1: tas", "contract version 0", "featurestore ingest old.toml", "quality.parquet"):
+    for words in ("contract version 2: tas", "contract version 0", "featurestore ingest old.toml", "quality.parquet"):
         assert words in str(caught.value)
     assert verify(root).faults == []
     outcome = ingest_dataset(tmp_path / "files" / "old.toml", root)

@@ -14,8 +14,11 @@ from ingest.signatures.contrast import (
     benjamini_hochberg,
     energy_distance,
     match,
+    moderate,
+    moderated_test,
+    pooled_variance,
     row_correlation,
-    welch,
+    standard_error,
 )
 
 N_GENES = 30
@@ -32,46 +35,81 @@ def cells(n, shift=0.0, seed=0):
     return np.random.default_rng(seed).gamma(2.0, 0.4, (n, N_GENES)) + shift
 
 
-def test_welch__equals_scipy_where_there_is_one_batch():
-    control, treated = cells(50, seed=1), [cells(12, 0.3, seed=2), cells(80, seed=3)]
-    reference = match(Control(moments([control]), moments([control])), np.array([[12.0, 0.0], [80.0, 0.0]]))
-    contrast = welch(moments(treated), reference)
-    for row, group in enumerate(treated):
-        t, p = stats.ttest_ind(group, control, equal_var=False)
-        np.testing.assert_allclose(contrast.z[row], t, rtol=1e-9)
-        np.testing.assert_allclose(contrast.p_value[row], p, rtol=1e-8)
-        np.testing.assert_allclose(contrast.effect[row], group.mean(axis=0) - control.mean(axis=0), rtol=1e-9)
+def one_batch(control, n):
+    """A control of one batch, and what conditions of so many cells are compared with."""
+    reference = Control(moments([control]), moments([control]))
+    return reference, match(reference, np.array(n, float)[:, None])
 
 
 def test_match__subtracts_each_batch_in_the_conditions_proportions():
     low, high = cells(40, 0.0, seed=1), cells(20, 5.0, seed=2)
     control = Control(moments([low, high]), moments([np.vstack([low, high])]))
-    treated = np.vstack([cells(9, 0.0, seed=3), cells(3, 5.0, seed=4)])
-    contrast = welch(moments([treated]), match(control, np.array([[9.0, 3.0, 0.0]])))
-    by_hand = treated.mean(axis=0) - (9 * low.mean(axis=0) + 3 * high.mean(axis=0)) / 12
-    np.testing.assert_allclose(contrast.effect[0], by_hand, rtol=1e-9)
+    treated = moments([np.vstack([cells(9, 0.0, seed=3), cells(3, 5.0, seed=4)])])
+    reference = match(control, np.array([[9.0, 3.0]]))
+    np.testing.assert_allclose(reference.mean[0], (9 * low.mean(axis=0) + 3 * high.mean(axis=0)) / 12, rtol=1e-9)
     within = (39 * low.var(axis=0, ddof=1) + 19 * high.var(axis=0, ddof=1)) / 58
-    error = np.sqrt(treated.var(axis=0, ddof=1) / 12 + within * ((9 / 12) ** 2 / 40 + (3 / 12) ** 2 / 20))
-    np.testing.assert_allclose(contrast.standard_error[0], error, rtol=1e-9)
+    noise = (9 / 12) ** 2 / 40 + (3 / 12) ** 2 / 20
+    error = np.sqrt(np.maximum(treated.variance[0], within) / 12 + within * noise)
+    np.testing.assert_allclose(standard_error(treated, control, reference)[0], error, rtol=1e-9)
 
 
 def test_match__falls_back_to_the_pooled_control_and_says_so():
     low, high = cells(40, seed=1), cells(20, 5.0, seed=2)
     pooled = np.vstack([low, high])
-    reference = match(Control(moments([low, high]), moments([pooled])), np.array([[4.0, 0.0, 2.0], [4.0, 0.0, 0.0]]))
+    reference = match(Control(moments([low, high]), moments([pooled])), np.array([[0.0, 0.0], [4.0, 0.0]]))
     assert reference.is_matched.tolist() == [False, True]
     np.testing.assert_allclose(reference.mean[0], pooled.mean(axis=0))
     np.testing.assert_allclose(reference.mean[1], low.mean(axis=0))
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_welch__has_no_test_without_variance(n):
-    control = np.ones((10, N_GENES))
-    reference = match(Control(moments([control]), moments([control])), np.array([[float(n), 0.0]]))
-    contrast = welch(moments([np.full((n, N_GENES), 2.0)]), reference)
-    np.testing.assert_array_equal(contrast.effect, np.ones((1, N_GENES)))
-    for array in (contrast.standard_error, contrast.z, contrast.p_value, contrast.q_value):
-        assert np.isnan(array).all()
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_standard_error__is_never_less_than_that_of_as_many_control_cells(n):
+    control = cells(50, seed=1)
+    alike = moments([np.full((n, N_GENES), 2.0)])
+    error = standard_error(alike, *one_batch(control, [n]))
+    np.testing.assert_allclose(error[0], np.sqrt(control.var(axis=0, ddof=1) * (1 / n + 1 / 50)), rtol=1e-9)
+
+
+def test_moderated_test__is_students_t_where_there_are_many_degrees_of_freedom():
+    control, treated = cells(4000, seed=1), [cells(12, 0.1, seed=2), cells(80, seed=3)]
+    whole, reference = one_batch(control, [12, 80])
+    variance = whole.variance_within[None, :]
+    log_p, sign = moderated_test(moments(treated), reference, variance, np.array([3999.0]))
+    for row, group in enumerate(treated):
+        difference = group.mean(axis=0) - control.mean(axis=0)
+        t = difference / np.sqrt(control.var(axis=0, ddof=1) * (1 / len(group) + 1 / 4000))
+        np.testing.assert_allclose(np.exp(log_p[row]), 2 * stats.t.sf(np.abs(t), 3999), rtol=1e-9)
+        np.testing.assert_array_equal(sign[row], np.where(difference < 0, -1, 1))
+
+
+def test_moderated_test__is_the_pooled_t_test_of_samples():
+    control, treated = cells(3, seed=1), cells(4, 0.3, seed=2)
+    whole, _ = one_batch(control, [4])
+    spread = (treated.var(axis=0, ddof=1) * 3 + control.var(axis=0, ddof=1) * 2) / 5
+    variance, freedom = pooled_variance(moments([treated]), whole)
+    shrunk, degrees = moderate(spread, 5.0)
+    np.testing.assert_allclose(variance[0], shrunk, rtol=1e-9)
+    assert freedom.item() == pytest.approx(degrees)
+
+
+def test_moderated_test__far_in_the_tail_is_finite_and_in_order():
+    control = cells(4000, seed=1)
+    treated = moments([np.full((10, N_GENES), shift) for shift in (5.0, 20.0, 60.0, 400.0)])
+    whole, reference = one_batch(control, [10] * 4)
+    log_p, _ = moderated_test(treated, reference, whole.variance_within[None, :], np.array([3999.0]))
+    assert np.isfinite(log_p).all()
+    assert (np.diff(log_p, axis=0) < 0).all()
+
+
+def test_moderate__finds_the_prior_that_variances_were_drawn_from():
+    rng = np.random.default_rng(0)
+    true = 6 * 0.5 / rng.chisquare(6, 20_000)
+    seen = true * rng.chisquare(4, true.size) / 4
+    shrunk, freedom = moderate(seen, 4.0)
+    assert freedom == pytest.approx(10.0, rel=0.05)
+    prior = (shrunk * freedom - 4 * seen) / (freedom - 4)
+    np.testing.assert_allclose(prior, 0.5, rtol=0.05)
+    assert np.square(np.log(shrunk / true)).mean() < np.square(np.log(seen / true)).mean()
 
 
 @settings(deadline=None)

@@ -67,7 +67,8 @@ def run(matrix, layout="csr", length=7, values="counts", slots=SLOTS, cells=None
     sums = GroupSums.zeros(N_GROUPS, int(slots.max()) + 1, has_counts=values == "counts")
     reader = ArrayReader(matrix, layout, length)
     check = ValueCheck(values, reader.path)
-    accumulate(reader, groups() if cells is None else cells, slots, sums, check, lambda _: None)
+    cells = groups() if cells is None else cells
+    accumulate(reader, cells[:, None], slots, sums, np.zeros(len(cells), np.float32), check, lambda _: None)
     check.finish()
     return sums
 

@@ -44,7 +44,7 @@ def files_of_rows(files):
 
 
 def added(files, ceiling, folder, *, has_counts):
-    capped = CappedSums(folder, N_GROUPS, N_GENES, has_counts=has_counts, ceiling=ceiling)
+    capped = CappedSums(folder, N_GROUPS, N_GENES, 0, has_counts=has_counts, ceiling=ceiling)
     for groups, values in files_of_rows(files):
 
         def add_to(position, sums, values=values):

@@ -1,0 +1,193 @@
+"""What conditions in which nothing happened say of a dataset's tests, and how tests are corrected by it.
+
+Where nothing happened, p is uniform: one test in twenty has p < 0.05. Real cells are of several kinds and states, and
+stray further than any model has it: where pretend conditions of a size have more very small p-values than they should,
+those of all conditions of about that size are raised to what they are worth. The number of genes in their extreme tail
+decays exponentially in -log p; its rate is estimated, separately for thirds of genes that stray little, more and most.
+
+The same is done with conditions: the smallest q of a condition (Simes' test of "no gene changed") is compared with
+those of pretend conditions of its size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.contract import P_GRID, QUANTILES, RELEASE
+from ingest.conditions.null import DEALT, NullCondition
+
+Doubles = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+LOG_TAIL = float(np.log(0.05))
+"""Where the tail of p-values that is corrected begins."""
+PRIOR_GENES, PRIOR_CONDITIONS = 20.0, 4.0
+"""How many tests, or conditions, as they should be are added to those that were observed."""
+ENOUGH = 8
+"""Pretend conditions that say something of a dataset."""
+SMALL = (0.05, 0.001)
+LARGEST_SHARES, MOST_SIGNIFICANT = (0.06, 0.003), 0.3
+"""Shares of p below 0.05 and 0.001, and genes at q < 0.05 a condition, up to which tests hold."""
+MEASURES = ("n_significant", "effect_norm", "energy_distance")
+N_THIRDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the tests of a dataset are corrected.
+
+    Attributes
+    ----------
+    sizes
+        Cells of the pretend conditions, in order; of no length where there are too few. Shape (sizes,).
+    n_conditions
+        How many there are of each size. Shape (sizes,).
+    heaviness
+        How much too heavy the tail of p-values is, 1 where it is right. Shape (sizes, 3).
+    inflation
+        The same of the conditions' smallest q. Shape (sizes,).
+    """
+
+    sizes: npt.NDArray[np.int64]
+    n_conditions: npt.NDArray[np.int64]
+    heaviness: Doubles
+    inflation: Doubles
+
+    @classmethod
+    def none(cls) -> Calibration:
+        """Return a calibration that corrects nothing."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, N_THIRDS)), np.empty(0))
+
+    @classmethod
+    def of_genes(cls, sizes: npt.NDArray[np.int64], excess: Doubles, n_tests: Doubles) -> Calibration:
+        """Fit the tail of p-values.
+
+        Parameters
+        ----------
+        sizes
+            Cells of each pretend condition. Shape (conditions,).
+        excess, n_tests
+            For each, over genes of each third: the sum of log 0.05 - log p where p < 0.05, and their number. Shape
+            (conditions, 3).
+        """
+        distinct, n_conditions = np.unique(sizes, return_counts=True)
+        if sizes.size < ENOUGH:
+            return cls.none()
+        added = [[values[sizes == size].sum(axis=0) for size in distinct] for values in (excess, n_tests)]
+        mean = (np.array(added[0]) + PRIOR_GENES) / (np.array(added[1]) + PRIOR_GENES)
+        return cls(distinct, n_conditions, np.maximum(mean, 1.0), np.ones(distinct.size))
+
+    def of_conditions(self, sizes: npt.NDArray[np.int64], least_q: Doubles) -> Calibration:
+        """Return the calibration with the tail of conditions fitted: their sizes, and the smallest q of each."""
+        known = np.isfinite(least_q)
+        tail = -np.log(np.where(known, least_q, 1.0))
+        inflation = np.ones(self.sizes.size)
+        for place, size in enumerate(self.sizes):
+            own = tail[known & (sizes == size)]
+            inflation[place] = max(1.0, (own.sum() + PRIOR_CONDITIONS) / (own.size + PRIOR_CONDITIONS))
+        return Calibration(self.sizes, self.n_conditions, self.heaviness, inflation)
+
+    def correct(self, log_p: Doubles, n_cells: Doubles, third: npt.NDArray[np.intp]) -> Doubles:
+        """Raise the smallest p-values to what they are worth.
+
+        Parameters
+        ----------
+        log_p
+            Shape (conditions, genes).
+        n_cells
+            Cells of the conditions. Shape (conditions,).
+        third
+            The third of each gene. Shape (genes,).
+        """
+        if not self.sizes.size:
+            return log_p
+        heaviness = self.heaviness[self._nearest(n_cells)][:, third]
+        return np.where(log_p < LOG_TAIL, LOG_TAIL + (log_p - LOG_TAIL) / heaviness, log_p)
+
+    def condition_p(self, least_q: Doubles, n_cells: Doubles) -> Doubles:
+        """Return how likely so small a q is where nothing happened, by size of the condition. Shape (conditions,)."""
+        return np.asarray(least_q ** (1.0 / self.inflation[self._nearest(n_cells)]))
+
+    def n_alike(self, n_cells: Doubles) -> npt.NDArray[np.int64]:
+        """Return how many pretend conditions of about its size each condition is compared with."""
+        return self.n_conditions[self._nearest(n_cells)]
+
+    def size_alike(self, n_cells: Doubles) -> npt.NDArray[np.int64]:
+        """Return the size of those."""
+        return self.sizes[self._nearest(n_cells)]
+
+    def _nearest(self, n_cells: Doubles) -> npt.NDArray[np.intp]:
+        distance = np.abs(np.log(np.maximum(n_cells, 1.0))[:, None] - np.log(self.sizes)[None, :])
+        return np.asarray(distance.argmin(axis=1))
+
+
+def tail_of(log_p: Singles, third: npt.NDArray[np.intp]) -> tuple[Doubles, Doubles]:
+    """Sum how far p-values are below 0.05, and count them, by thirds of genes. Shape (conditions, 3) each."""
+    is_low = log_p < LOG_TAIL
+    below = np.where(is_low, LOG_TAIL - log_p, 0.0)
+    groups = [third == number for number in range(N_THIRDS)]
+    excess = np.stack([below[:, group].sum(axis=1) for group in groups], axis=1)
+    return excess, np.stack([is_low[:, group].sum(axis=1) for group in groups], axis=1).astype(np.float64)
+
+
+def calibration_table(
+    conditions: Sequence[NullCondition], nulls: pl.DataFrame, log_p: Sequence[Singles], test: str
+) -> pl.DataFrame:
+    """Summarise pretend conditions by kind and size: the release's calibration table.
+
+    Parameters
+    ----------
+    conditions
+        The pretend conditions.
+    nulls
+        A row for each: ``n_significant``, ``least_q``, ``effect_norm`` and ``energy_distance``.
+    log_p
+        Logarithms of the p-values of each, as they are given out; NaN where nothing was tested.
+    test
+        Name of the test.
+    """
+    members: dict[tuple[str, int], list[int]] = {}
+    for place, condition in enumerate(conditions):
+        members.setdefault((condition.kind, _size(condition)), []).append(place)
+    tables = []
+    for (kind, n_cells), places in sorted(members.items()):
+        part = nulls[places]
+        pooled = np.concatenate([log_p[place] for place in places])
+        pooled = np.exp(pooled[np.isfinite(pooled)].astype(np.float64))
+        shares = [float((pooled < limit).mean()) if pooled.size else math.nan for limit in SMALL]
+        mean_significant = float(part["n_significant"].to_numpy().mean())
+        holds = all(share <= most for share, most in zip(shares, LARGEST_SHARES, strict=True))
+        seen = [at for at in P_GRID if at * pooled.size >= 1.0]
+        tables.append(
+            {
+                "kind": kind,
+                "n_cells": n_cells,
+                "test": test,
+                "n_null": part.height,
+                "n_tests": pooled.size,
+                "share_p_05": shares[0],
+                "share_p_001": shares[1],
+                "mean_significant": mean_significant,
+                "share_called": float((part["least_q"].fill_null(1.0).to_numpy() < SMALL[0]).mean()),
+                "is_calibrated": holds and mean_significant <= MOST_SIGNIFICANT,
+                **{f"{name}_quantiles": _quantiles(part[name]) for name in MEASURES},
+                "p_quantiles": np.quantile(pooled, seen).tolist() if seen else [],
+            }
+        )
+    return pl.DataFrame(tables, schema=RELEASE["calibration"].schema).fill_nan(None)
+
+
+def _size(condition: NullCondition) -> int:
+    """Return the size of a pretend condition; of a guide, the power of two nearest to its cells."""
+    return condition.n_cells if condition.kind == DEALT else 2 ** round(np.log2(max(condition.n_cells, 1)))
+
+
+def _quantiles(values: pl.Series) -> list[float | None]:
+    known = values.cast(pl.Float64).drop_nulls().drop_nans()
+    return [known.quantile(at, "linear") for at in QUANTILES]

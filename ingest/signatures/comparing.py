@@ -1,0 +1,315 @@
+"""Conditions compared with their control: effects, tests, and what there is to say of each condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.conditions.groups import Comparison, Grouping
+from ingest.conditions.null import NullCondition
+from ingest.kernel import UNIT
+from ingest.signatures.calibration import Calibration
+from ingest.signatures.contrast import (
+    Control,
+    Moments,
+    Reference,
+    benjamini_hochberg,
+    energy_distance,
+    match,
+    moderate,
+    moderated_test,
+    pooled_variance,
+    row_correlation,
+    standard_error,
+)
+from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
+from ingest.signatures.library import Libraries, Library
+from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
+from ingest.sums.accumulate import Sums
+
+Doubles = npt.NDArray[np.float64]
+Pools = Sequence[npt.NDArray[np.intp]]
+
+Halves = tuple[int, ...]
+"""Which halves of cells: one, or both."""
+FALSE_DISCOVERY_RATE = 0.05
+WHOLE: Halves = (0, 1)
+HALVES: tuple[Halves, Halves] = ((0,), (1,))
+COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"
+"""What a test is called: of counts, of logarithms of cells, of logarithms of samples."""
+LEAST_FREEDOM = 2
+"""Control cells beyond one a batch, below which nothing is known of how far they stray."""
+SMALLEST = 5e-324
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """A dataset of cells, summed.
+
+    Attributes
+    ----------
+    condition, genes
+        The release's tables; ``condition`` with ``time_text``.
+    grouping, sums, libraries
+        Groups of cells, their sums, and their counts of all genes together.
+    is_bulk
+        Whether rows are samples, of which a condition has a few, rather than cells.
+    """
+
+    condition: pl.DataFrame
+    genes: pl.DataFrame
+    grouping: Grouping
+    sums: Sums
+    libraries: Libraries
+    is_bulk: bool = False
+
+    @property
+    def test(self) -> str:
+        """What its conditions are tested by."""
+        if self.is_bulk:
+            return SAMPLES
+        return COUNTS if self.sums.has_counts else LOGS
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Effects and how sure they are; every array has shape (conditions, genes), NaN where undefined."""
+
+    effect: Doubles
+    standard_error: Doubles
+    z: Doubles
+    p_value: Doubles
+    q_value: Doubles
+    log2fc: Doubles
+    log2fc_standard_error: Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Treated:
+    """Cells to be compared: groups of each condition, and its cells and library in each batch of the control.
+
+    ``moments`` are of all groups of a condition together; ``cells`` and ``library`` have shape (conditions, batches).
+    """
+
+    pools: Pools
+    moments: Moments
+    cells: Doubles
+    library: Library
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """p-values of conditions and genes as logarithms, their signs, and of counts those observed and those expected."""
+
+    log_p: Doubles
+    sign: npt.NDArray[np.int8]
+    counts: tuple[Doubles, Expected] | None
+
+
+class Comparing:
+    """Conditions that share a control.
+
+    Parameters
+    ----------
+    data
+        The dataset.
+    comparison
+        Conditions, and their control.
+    """
+
+    def __init__(self, data: Summed, comparison: Comparison) -> None:
+        self.data, self.comparison = data, comparison
+        self.batches = data.grouping.control_batches(comparison.controls)
+        self.control: dict[Halves, Control] = {halves: self._control(halves) for halves in (WHOLE, *HALVES)}
+        self.gene_position = {gene: i for i, gene in enumerate(data.genes["gene_id"])}
+
+    @property
+    def whole(self) -> Control:
+        """The control, both halves of it."""
+        return self.control[WHOLE]
+
+    @cached_property
+    def rates(self) -> dict[Halves, ControlRates]:
+        """What the control, and each half of it, let one expect of counts."""
+        grouping, sums = self.data.grouping, self.data.sums
+        groups = [np.array([grouping.moments[key]]) for key in self._keys]
+        of_batch = np.array([self.batches.index(batch) for _, batch in self._keys])
+        square, product = (self._by_batch(sums.added(name, groups), of_batch) for name in ("count", "log_sum"))
+        count, library = self._control_counts(WHOLE)
+        dispersion = fit_dispersion(count, square, product, library)
+        spread = fit_spread(count, library, dispersion)
+        rates: dict[Halves, ControlRates] = {}
+        for halves in (WHOLE, *HALVES):
+            count, library = self._control_counts(halves)
+            if library.total.sum() > 0:
+                rates[halves] = ControlRates.fit(count, library, dispersion, spread)
+        return rates
+
+    @cached_property
+    def control_count(self) -> Doubles:
+        """Counts of the control. Shape (genes,)."""
+        return np.asarray(self._control_counts(WHOLE)[0].sum(axis=0))
+
+    @cached_property
+    def third(self) -> npt.NDArray[np.intp]:
+        """Which third of genes each is in, by how far cells of the control stray. Shape (genes,)."""
+        if self.data.test == COUNTS:
+            strays = self.rates[WHOLE].dispersion
+        else:
+            pooled = self.whole.pooled
+            with np.errstate(divide="ignore", invalid="ignore"):
+                strays = np.nan_to_num(self.whole.variance_within / pooled.mean[0] ** 2, posinf=0.0)
+        return np.argsort(np.argsort(strays, kind="stable"), kind="stable") * 3 // max(strays.size, 1)
+
+    @cached_property
+    def variance(self) -> tuple[Doubles, Doubles]:
+        """Moderated variance of a control cell, and its degrees of freedom."""
+        whole = self.whole
+        variance, freedom = moderate(whole.variance_within, whole.freedom)
+        return variance[None, :], np.array([freedom])
+
+    def conditions(self, block: npt.NDArray[np.int32], halves: Halves = WHOLE) -> Treated:
+        """Gather conditions, or one half of each."""
+        grouping = self.data.grouping
+        pools = [grouping.compared(index)[list(halves)].ravel() for index in block.tolist()]
+        cells = grouping.cells[block][:, :, list(halves)].sum(axis=2)
+        inside = cells[:, self.batches].astype(np.float64)
+        library = self.data.libraries.conditions[block][:, self.batches][:, :, list(halves)].sum(axis=2)
+        n = np.where(inside.sum(axis=1) > 0, inside.sum(axis=1), cells.sum(axis=1).astype(np.float64))
+        return Treated(pools, self._moments(pools, n), inside, library)
+
+    def nulls(self, conditions: Sequence[NullCondition]) -> Treated:
+        """Gather pretend conditions."""
+        grouping, libraries = self.data.grouping, self.data.libraries
+        pools = [np.array(each.groups) for each in conditions]
+        cells = np.array([sum(grouping.null_cells[group] for group in each.groups) for each in conditions])
+        inside = cells[:, self.batches].astype(np.float64)
+        library = Library(np.zeros_like(inside), np.zeros_like(inside))
+        if libraries.nulls:
+            parts = [[libraries.nulls[group] for group in each.groups] for each in conditions]
+            total, square = (
+                np.array([np.sum([getattr(part, name) for part in each], axis=0) for each in parts])[:, self.batches]
+                for name in ("total", "square")
+            )
+            library = Library(total, square)
+        return Treated(pools, self._moments(pools, cells.sum(axis=1).astype(np.float64)), inside, library)
+
+    def test(self, treated: Treated, reference: Reference, halves: Halves = WHOLE) -> Tested:
+        """Test conditions against the control, or half of it."""
+        counts = None
+        if self.data.sums.has_counts:
+            count = self.data.sums.added("count", treated.pools).astype(np.float64)
+            counts = count, self.rates[halves].expected(treated.library)
+        if counts is not None and self.data.test == COUNTS:
+            log_p, sign = count_test(*counts)
+            log_p[(counts[0] == 0) & (self.control_count == 0)] = np.nan
+        else:
+            variance = pooled_variance(treated.moments, self.control[halves]) if self.data.is_bulk else self.variance
+            log_p, sign = moderated_test(treated.moments, reference, *variance)
+        if self.control[halves].freedom < LEAST_FREEDOM:
+            log_p[:] = np.nan
+        log_p[~reference.is_matched | (not self.comparison.same_time)] = np.nan
+        return Tested(log_p, sign, counts)
+
+    def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
+        """Compare conditions with the control."""
+        tested = self.test(treated, reference)
+        log_p = calibration.correct(tested.log_p, treated.moments.n, self.third)
+        p_value = np.maximum(np.exp(log_p), SMALLEST)
+        error = standard_error(treated.moments, self.whole, reference)
+        no_fold = np.full(log_p.shape, np.nan)
+        fold = log2_fold_change(*tested.counts) if tested.counts is not None else (no_fold, no_fold)
+        untested = np.isnan(log_p).all(axis=1)
+        for array in (error, *fold):
+            array[untested] = np.nan
+        effect = treated.moments.mean - reference.mean
+        return Contrast(effect, error, signed_z(log_p, tested.sign), p_value, benjamini_hochberg(p_value), *fold)
+
+    def describe(
+        self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference
+    ) -> pl.DataFrame:
+        """Say of conditions what there is to say, one a row."""
+        targets = self._targets(block)
+        others = np.ones_like(contrast.effect, dtype=bool)
+        for row, positions in enumerate(targets):
+            others[row, positions] = False
+        effects = []
+        for halves in HALVES:
+            half = self.conditions(block, halves)
+            mean = match(self.control[halves], half.cells).mean
+            effects.append(np.where(others, half.moments.mean - mean, 0.0))
+        q_value = np.where(others, contrast.q_value, np.nan)
+        is_split = [self.data.grouping.is_split(index) for index in block.tolist()]
+        return pl.DataFrame(
+            {
+                "condition_index": block,
+                "n_compared": treated.moments.n.astype(np.int64),
+                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, targets),
+                "n_significant": (q_value < FALSE_DISCOVERY_RATE).sum(axis=1),
+                "least_q": np.fmin.reduce(q_value, axis=1, initial=np.nan),
+                "effect_norm": effect_norm(np.where(others, contrast.effect, 0.0)),
+                "energy_distance": energy_distance(treated.moments, self.whole.pooled),
+                "replicate_correlation": row_correlation(*effects),
+                "is_matched": reference.is_matched,
+                "is_tested": np.isfinite(contrast.p_value).any(axis=1),
+                "is_split": is_split,
+                "same_time": np.full(block.size, self.comparison.same_time),
+            },
+            nan_to_null=True,
+        )
+
+    def _targets(self, block: npt.NDArray[np.int32]) -> list[list[int]]:
+        listed = self.data.condition["target_gene_ids"].gather(block.tolist())
+        return [[self.gene_position[g] for g in genes if g in self.gene_position] for genes in listed.to_list()]
+
+    @property
+    def _keys(self) -> list[tuple[int, int]]:
+        """Control and batch of each group of the control."""
+        return [key for key in self.data.grouping.controls if key[0] in self.comparison.controls]
+
+    def _control_counts(self, halves: Halves) -> tuple[Doubles, Library]:
+        """Return counts of the control by batch, shape (batches, genes), and its library, shape (batches,)."""
+        grouping, controls = self.data.grouping, list(self.comparison.controls)
+        pools = [grouping.controls[key][list(halves)].ravel() for key in self._keys]
+        of_batch = np.array([self.batches.index(batch) for _, batch in self._keys])
+        count = self._by_batch(self.data.sums.added("count", pools), of_batch)
+        return count, self.data.libraries.conditions[controls][:, self.batches][:, :, list(halves)].sum(axis=(0, 2))
+
+    def _by_batch(self, values: npt.NDArray[np.int64], of_batch: npt.NDArray[np.intp]) -> Doubles:
+        summed = np.zeros((len(self.batches), values.shape[1]))
+        np.add.at(summed, of_batch, values)
+        return summed
+
+    def _control(self, halves: Halves) -> Control:
+        grouping = self.data.grouping
+        pools = [
+            np.concatenate([grouping.controls[key][list(halves)].ravel() for key in self._keys if key[1] == batch])
+            for batch in self.batches
+        ]
+        cells = grouping.cells[list(self.comparison.controls)][:, :, list(halves)].sum(axis=(0, 2))
+        n = cells[self.batches].astype(np.float64)
+        return Control(self._moments(pools, n), self._moments([np.concatenate(pools)], n.sum(keepdims=True)))
+
+    def _moments(self, pools: Pools, n: Doubles) -> Moments:
+        added = self.data.sums.added
+        return Moments.from_sums(n, added("log_sum", pools) / UNIT, added("square_sum", pools) / UNIT)
+
+
+def effect_norm(effect: Doubles) -> Doubles:
+    """Euclidean norm of effects. Shape (conditions,)."""
+    return np.asarray(np.sqrt((effect**2).sum(axis=1)))
+
+
+def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
+    """Expression of the least silenced target over control; NaN where no target is measured or expressed."""
+    ratios = np.full(len(targets), np.nan)
+    for row, positions in enumerate(targets):
+        base = np.expm1(control[row, positions])
+        if positions and (base > 0).all():
+            ratios[row] = (np.expm1(treated[row, positions]) / base).max()
+    return ratios

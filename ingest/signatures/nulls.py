@@ -1,0 +1,157 @@
+"""Pretend conditions compared with the other half of their control, and what a release keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.contract import RELEASE
+from ingest.conditions.null import DEALT, NullCondition
+from ingest.kernel import UNIT
+from ingest.readers.ahead import ahead, batched
+from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
+from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, HALVES, Comparing, Summed, effect_norm
+from ingest.signatures.contrast import benjamini_hochberg, energy_distance, match
+
+AT_ONCE = 16
+"""Pretend conditions that a thread works on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some pretend conditions of one half of a control, tested: a row for each."""
+
+    conditions: list[NullCondition]
+    log_p: Singles
+    third: npt.NDArray[np.intp]
+    effect_norm: npt.NDArray[np.float64]
+    energy_distance: npt.NDArray[np.float64]
+
+    @property
+    def n_cells(self) -> npt.NDArray[np.float64]:
+        return np.array([condition.n_cells for condition in self.conditions], np.float64)
+
+    def corrected(self, calibration: Calibration) -> npt.NDArray[np.float64]:
+        return calibration.correct(self.log_p.astype(np.float64), self.n_cells, self.third)
+
+
+def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
+    """Test pretend conditions, fit what corrects the tests of a dataset, and summarise how far they hold.
+
+    Returns
+    -------
+    The calibration, and the release's table of that name.
+    """
+    blocks = list(_tested(data))
+    conditions = [condition for block in blocks for condition in block.conditions]
+    if not conditions:
+        return Calibration.none(), calibration_table([], pl.DataFrame(), [], data.test)
+    dealt = np.array([condition.kind == DEALT for condition in conditions])
+    sizes = np.array([condition.n_cells for condition in conditions])
+    tails = [tail_of(block.log_p, block.third) for block in blocks]
+    excess, n_tests = (np.concatenate([tail[at] for tail in tails]) for at in range(2))
+    calibration = Calibration.of_genes(sizes[dealt], excess[dealt], n_tests[dealt])
+    log_p: list[Singles] = []
+    nulls = []
+    for block in blocks:
+        corrected = block.corrected(calibration)
+        q_value = benjamini_hochberg(np.exp(corrected))
+        log_p += list(corrected.astype(np.float32))
+        nulls.append(
+            pl.DataFrame(
+                {
+                    "n_significant": (q_value < FALSE_DISCOVERY_RATE).sum(axis=1),
+                    "least_q": np.fmin.reduce(q_value, axis=1, initial=np.nan),
+                    "effect_norm": block.effect_norm,
+                    "energy_distance": block.energy_distance,
+                },
+                nan_to_null=True,
+            )
+        )
+    measured = pl.concat(nulls)
+    least_q = measured["least_q"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return calibration.of_conditions(sizes[dealt], least_q[dealt]), calibration_table(
+        conditions, measured, log_p, data.test
+    )
+
+
+def _tested(data: Summed) -> Iterator[_Block]:
+    by_controls = {each.controls: each for each in reversed(data.grouping.comparisons) if each.same_time}
+    nulls = [null for null in data.grouping.nulls if null.controls in by_controls]
+    for controls, members in groupby(sorted(nulls, key=lambda null: null.controls), lambda null: null.controls):
+        comparing = Comparing(data, by_controls[controls])
+        parts = groupby(sorted(members, key=lambda null: null.half), lambda null: null.half)
+        blocks = [block for _, part in parts for block in batched(part, AT_ONCE)]
+        for _, block in ahead(partial(_test, comparing), blocks):
+            yield block
+
+
+def _test(comparing: Comparing, nulls: list[NullCondition]) -> _Block:
+    halves = HALVES[1 - nulls[0].half]
+    treated = comparing.nulls(nulls)
+    reference = match(comparing.control[halves], treated.cells)
+    return _Block(
+        nulls,
+        comparing.test(treated, reference, halves).log_p.astype(np.float32),
+        comparing.third,
+        effect_norm(treated.moments.mean - reference.mean),
+        energy_distance(treated.moments, comparing.control[halves].pooled),
+    )
+
+
+def write_nulls(folder: Path, data: Summed) -> None:
+    """Write the sums of pretend conditions, and what each of them is: tables null_statistics, null_part and null."""
+    grouping = data.grouping
+    groups = sorted(grouping.null_cells)
+    with TileWriter(folder, "null_statistics", data.genes.height, rows="null_index") as writer:
+        for part in batched(groups, TILE_CONDITIONS):
+            index = np.array([groups.index(group) for group in part], np.int32)
+            pools = [np.array([group]) for group in part]
+            writer.write_tiles(index, ahead(partial(_sums_of, data, pools), writer.tiles), {})
+    n_batches = len(grouping.batches)
+    cells = np.array([grouping.null_cells[group] for group in groups]).reshape(len(groups), n_batches)
+    at, batch = np.nonzero(cells)
+    library = [data.libraries.nulls.get(group) for group in groups]
+    total, square = (
+        [0.0 if library[i] is None else getattr(library[i], name)[b] for i, b in zip(at, batch, strict=True)]
+        for name in ("total", "square")
+    )
+    parts = {
+        "null_index": at.astype(np.int32),
+        "batch": pl.Series([grouping.batches[b] for b in batch.tolist()], dtype=pl.String),
+        "n_cells": cells[at, batch],
+        "sum_total": pl.Series(total, dtype=pl.Float64),
+        "sum_total_square": pl.Series(square, dtype=pl.Float64),
+    }
+    write_table(folder, "null_part", pl.DataFrame(parts))
+    position = {group: place for place, group in enumerate(groups)}
+    rows = [
+        {
+            "controls": list(null.controls),
+            "half": null.half,
+            "parts": [position[group] for group in null.groups],
+            "kind": null.kind,
+            "n_cells": null.n_cells,
+        }
+        for null in grouping.nulls
+    ]
+    write_table(folder, "null_condition", pl.DataFrame(rows, schema=RELEASE["null_condition"].schema))
+
+
+def _sums_of(data: Summed, pools: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+    added = partial(data.sums.added, pools=pools, genes=genes)
+    return {
+        "count": added("count") if data.sums.has_counts else None,
+        "sum_log1p": added("log_sum") / UNIT,
+        "sum_log1p_square": added("square_sum") / UNIT,
+        "n_expressing": added("expressing"),
+    }
