@@ -16,6 +16,7 @@ from ingest.conditions.pooled import POOLED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbations import CONTROL, NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
+from ingest.reported.significance import multiple_of_p
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
@@ -45,6 +46,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  called like no gene, so taken to describe the rows: {first_of(described, MOST_SHOWN)}; "
             "described_by under [dataset] says which columns of numbers do"
         )
+    lines += _corrected(root, outcome)
     contexts = mapping.filter(pl.col("entity") == "context")
     unknown, n_contexts = _labels(contexts.filter(pl.col("status") == "slug")), contexts["original"].n_unique()
     if unknown:
@@ -54,6 +56,18 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"{named}"
         )
     return lines + _quantities(mapping, _read(root, outcome, "condition").filter(~pl.col("is_control")))
+
+
+def _corrected(root: Path, outcome: Outcome) -> list[str]:
+    """Say that what a source's table has for q-values are p-values times the number of tests."""
+    named = outcome.manifest["spec"]["table"] or {}
+    if not named.get("p_value") or not named.get("q_value"):
+        return []
+    multiple = multiple_of_p(release_path(root, outcome.dataset_id, outcome.release_id))
+    if multiple is None:
+        return []
+    told = f"  '{named['q_value']}' is {multiple:,} times '{named['p_value']}' in every line"
+    return [f"{told}: Bonferroni's, and no q-value, so fewer genes are significant; leave q_value under [table] out"]
 
 
 def _read(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:

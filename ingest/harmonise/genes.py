@@ -119,7 +119,7 @@ def _telling_r(table: pl.DataFrame, undone: Undone) -> pl.DataFrame:
         gene_id=pl.when(~open_).then("gene_id"),
         gene_symbol=pl.when(~open_).then("gene_symbol"),
         candidates=pl.coalesce("rivals", "candidates"),
-        note=pl.when(open_).then(pl.lit("an alias of one gene, and R's name of another")).otherwise("note"),
+        note=pl.when(open_).then(pl.lit("R's name of one gene, and a label of another")).otherwise("note"),
     )
 
 

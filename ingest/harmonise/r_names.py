@@ -34,7 +34,8 @@ class Undone:
     is_of_r
         Whether R did.
     doubtful
-        Names that are labels of one gene and R's name of another, in a list that does not tell whether it is R's.
+        Names of which it is open whose they are, and the genes: in a list that does not tell whether it is R's, labels
+        of one gene that are R's name of another; in one of R's, names that R makes of labels of several.
     """
 
     names: pl.Series
@@ -58,7 +59,7 @@ def undo_r_names(names: pl.Series) -> Undone:
     undone = found["label"].fill_null(names)
     for form, before in BY_FORM.items():
         undone = undone.str.replace(form, before)
-    return Undone(undone.alias(names.name), is_of_r=True, doubtful=_rivals().clear())
+    return Undone(undone.alias(names.name), is_of_r=True, doubtful=_open().join(wanted.unique(), on="name", how="semi"))
 
 
 @reference.cached
@@ -74,19 +75,34 @@ def _labels() -> pl.DataFrame:
 
 
 @reference.cached
-def _before() -> pl.DataFrame:
-    """List what each of R's names was: name, label, is_label (whether the name is a label too); none where it is open.
+def _claims() -> pl.DataFrame:
+    """List the most authoritative labels of each name that R makes of a label which is not that name.
 
-    Of several labels the most authoritative counts, if it is one gene's; a label that R left as it is comes before
-    others of its kind.
+    Columns: name, label (the name itself, if it is one of them), n_labels, genes, is_label (whether it is a label).
     """
     own = pl.col("label") == pl.col("name")
-    changed = _labels().filter((~own).any().over("name"))
+    changed = _labels().filter((~own).any().over("name")).with_columns(is_label=own.any().over("name"))
     best = changed.filter(pl.col("rank") == pl.col("rank").min().over("name"))
-    best = best.filter(own | ~own.any().over("name"))
-    one = best.group_by("name").agg(pl.col("label").sort().first(), n=pl.col("gene_id").n_unique())
-    are_labels = changed.group_by("name").agg(is_label=own.any())
-    return one.filter(pl.col("n") == 1).join(are_labels, on="name").select("name", "label", "is_label")
+    return best.group_by("name").agg(
+        pl.when(own.any()).then(pl.col("name").first()).otherwise(pl.col("label").min()).alias("label"),
+        pl.col("label").n_unique().alias("n_labels"),
+        pl.col("gene_id").unique().sort().alias("genes"),
+        pl.col("is_label").first(),
+    )
+
+
+@reference.cached
+def _before() -> pl.DataFrame:
+    """List what each of R's names was, where that is one label, or of one gene: name, label, is_label."""
+    one = _claims().filter((pl.col("n_labels") == 1) | (pl.col("genes").list.len() == 1))
+    return one.select("name", "label", "is_label")
+
+
+@reference.cached
+def _open() -> pl.DataFrame:
+    """List R's names that were labels of different genes with equal claims: name, rivals (genes)."""
+    several = _claims().join(_before(), on="name", how="anti")
+    return several.select("name", rivals="genes")
 
 
 @reference.cached

@@ -23,6 +23,11 @@ from ingest.readers.plain_text import is_gzip
 from ingest.readers.turned import TurnedMatrix
 
 FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")
+OF_GENES = frozenset({
+    "length", "gene_length", "exon_length", "effective_length", "width", "entrez", "entrezid", "entrez_id",
+    "entrezgene", "entrezgene_id", "entrez_gene_id", "ncbi_gene_id", "gc_content",
+})  # fmt: skip
+"""Names of columns of numbers that tell of genes and are no samples, in lower case."""
 LINES_AT_ONCE = 512
 GenesIn = Literal["columns", "lines"]
 
@@ -55,6 +60,8 @@ class TableReader:
         self._table = read_header(path)
         self._genes_in = genes_in
         described = {*described_by, *(FEATURE_COUNTS if genes_in == "lines" else ())}
+        if genes_in == "lines":
+            described |= {name for name in self._table.names if name.lower() in OF_GENES}
         for name in described_by:
             if name not in self._table.names:
                 raise unknown_column(name, self._table.names, str(path))

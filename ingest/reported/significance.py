@@ -8,6 +8,24 @@ import duckdb
 import polars as pl
 
 MOST_Q = 0.05
+MOST_ROWS, FEWEST_ROWS = 1_000_000, 3
+SAME = 1e-4
+MULTIPLES = """
+select min(q_value / p_value), max(q_value / p_value), count(distinct p_value)
+from (select p_value, q_value from read_parquet($1) where p_value > 0 and q_value < 1 limit $2)
+"""
+
+
+def multiple_of_p(folder: Path) -> int | None:
+    """Return by what all p-values of a signature table were multiplied to give q-values; None where by several numbers.
+
+    That is Bonferroni's correction, and no false discovery rate. The first rows are looked at.
+    """
+    with duckdb.connect(":memory:") as connection:
+        row = connection.execute(MULTIPLES, [str(folder / "signature" / "*.parquet"), MOST_ROWS]).fetchone()
+    low, high, n = row or (None, None, 0)
+    is_fixed = n >= FEWEST_ROWS and low > 1 + SAME and high - low <= SAME * high
+    return round(low) if is_fixed else None
 
 
 def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame) -> pl.DataFrame:

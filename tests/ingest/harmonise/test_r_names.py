@@ -63,6 +63,13 @@ def test_list__that_does_not_tell_maps_none_of_what_could_be_either():
     assert (row["status"], row["candidates"]) == ("ambiguous", ["ENSG00000163623", "ENSG00000148826"])
 
 
+def test_name__that_r_makes_of_aliases_of_two_genes_is_mapped_to_neither():
+    """``HCGIV-7`` and ``HCGIV.7`` are aliases of two genes, and R writes both alike."""
+    assert len(set(symbols(["HCGIV-7", "HCGIV.7"]))) == 2
+    row = map_genes(["HLA.A", "TP53", "HCGIV.7"]).table.row(2, named=True)
+    assert (row["status"], row["gene_id"], len(row["candidates"])) == ("ambiguous", None, 2)
+
+
 @pytest.mark.parametrize("names", [["HLA-A", "NKX6.1", "MYC"], ["TP53", "1-Mar", "NKX6.1"]])
 def test_list__with_names_that_r_cannot_leave_is_none_of_its_own(names):
     assert dict(zip(names, symbols(names), strict=True))["NKX6.1"] == "NKX6-2"

@@ -10,6 +10,7 @@ import pytest
 
 from featurestore.snapshot import release_path
 from featurestore.warehouse import Warehouse
+from ingest.commands.left_open import left_open
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts.result_tools import BOTH, EFFECTS, GENES, Q_VALUES, RESULT_TOOLS, ROWS
@@ -110,6 +111,19 @@ def test_pseudobulk__of_no_cell_is_left_out_and_the_others_are_of_their_cells(tm
         left_out = store.frame("select label, reason from rejected").rows()
     assert cells == {"STAT1/K562": 30, "JAK1/K562": 20}
     assert left_out == [("JAK1", "where: psbulk_cells > 0")]
+
+
+def test_ingest__says_that_bonferronis_are_no_q_values_where_the_spec_takes_them(tmp_path):
+    _, draft = drafted("edgeR, FWER", tmp_path)
+    (tmp_path / "draft.toml").write_text(draft.text + 'q_value = "FWER"\n')
+    done = ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
+    assert "'FWER' is 6 times 'PValue' in every line: Bonferroni's, and no q-value" in " ".join(
+        left_open(tmp_path / "warehouse", done)
+    )
+    _, draft = drafted("edgeR", tmp_path)
+    (tmp_path / "draft.toml").write_text(draft.text)
+    done = ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
+    assert "Bonferroni" not in " ".join(left_open(tmp_path / "warehouse", done))
 
 
 GUIDES = "sgrna,Gene,LFC,FDR\nTP53_1,TP53,1.5,0.1\nTP53_2,TP53,-1,0.2\nMYC_1,MYC,2,0.1\n"
