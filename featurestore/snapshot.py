@@ -182,11 +182,11 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
         number = newest_number(root)
         if number == 0:
             return EMPTY
-    numbers = snapshot_numbers(root)
-    if number not in numbers:
+    path = snapshot_path(root, number)
+    if number < 1 or not path.is_file():
+        numbers = snapshot_numbers(root)
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise WarehouseError(f"There is no snapshot {number}.", where=str(root), expected=f"one of {known}")
-    path = snapshot_path(root, number)
     content = read_json(path)
     version = content.get("contract_version", 0)
     if isinstance(version, int) and version > CONTRACT_VERSION:

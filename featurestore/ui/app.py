@@ -12,12 +12,11 @@ from typing import cast
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Page
 from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, sql
@@ -46,7 +45,7 @@ _FOREVER = {"cache-control": "max-age=31536000, immutable"}
 _ANEW = {"cache-control": "no-cache"}
 
 
-def application(shelf: Shelf) -> Starlette:
+def application(shelf: Shelf) -> Guarded:
     """Make the application that shows a warehouse."""
     templates = Environment(
         loader=PackageLoader("featurestore.ui"),
@@ -59,7 +58,7 @@ def application(shelf: Shelf) -> Starlette:
     templates.globals |= {"address": address, "navigation": NAVIGATION}
 
     def rendered(name: str, page: str, status: int = 200, **context: object) -> HTMLResponse:
-        snapshot = shelf.now().store.snapshot
+        snapshot = shelf.last.store.snapshot
         if isinstance(failure := context.get("error"), FeatureStoreError):
             context["error"] = _inside(failure, shelf)
         text = templates.get_template(name).render(
@@ -88,15 +87,24 @@ def application(shelf: Shelf) -> Starlette:
         )
         return rendered("error.html", "", cast("HTTPException", error).status_code, title="No such page", error=what)
 
-    return Starlette(
+    def broken(request: Request, error: Exception) -> Response:
+        do = "see what the terminal says, and: featurestore verify"
+        what = FeatureStoreError("The page could not be made.", where=request.url.path, got=type(error).__name__, do=do)
+        return rendered("error.html", "", 500, title="That did not work", error=what)
+
+    def refused(request: Request, error: Exception) -> Response:
+        reason = cast("OSError", error)
+        return failed(request, WarehouseError("A file cannot be read.", got=reason.strerror or str(error)))
+
+    pages = Starlette(
         routes=[
             Route("/static/vega.js", _vega),
             Route("/static/{name}", _static),
             *(route for page in reversed(PAGES) for route in routes_of(page)),
         ],
-        middleware=[Middleware(Guarded)],
-        exception_handlers={FeatureStoreError: failed, HTTPException: missing},
+        exception_handlers={FeatureStoreError: failed, OSError: refused, HTTPException: missing, Exception: broken},
     )
+    return Guarded(pages)
 
 
 def _file(page: Page, asked: Asked, request: Request) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import QueryError
-from featurestore.snapshot import snapshot_numbers
+from featurestore.snapshot import check_warehouse, newest_number
 from featurestore.sqlfiles import sql_files
 from featurestore.ui.apart import Apart
 from featurestore.warehouse import Warehouse
@@ -116,10 +116,22 @@ class Shelf:
         self._lock = threading.Lock()
         self._questions = Questions(Warehouse(path, snapshot, memory=memory), self.apart)
 
+    @property
+    def last(self) -> Questions:
+        """The snapshot that was asked last, though the warehouse may be gone."""
+        return self._questions
+
     def now(self) -> Questions:
-        """Return the snapshot to ask."""
+        """Return the snapshot to ask.
+
+        Raises
+        ------
+        WarehouseError
+            The warehouse is gone, or its newest snapshot lost or damaged.
+        """
         with self._lock:
-            newest = self._pinned or max(snapshot_numbers(self.path), default=0)
+            check_warehouse(self.path)
+            newest = self._pinned or newest_number(self.path)
             if newest != self._questions.store.snapshot.number:
                 self._questions = Questions(Warehouse(self.path, self._pinned, memory=self._memory), self.apart)
             return self._questions

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
+HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 """Names of the machine itself: a page of another name that resolves to it is refused (DNS rebinding)."""
+OWN = ("same-origin", "none")
+"""Where a browser says that a request comes from, if it is our own page, or what someone typed."""
 READING = ("GET", "HEAD")
 HEADERS = {
     "content-security-policy": (
@@ -44,17 +48,18 @@ class Guarded:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refused = _refusal(scope["method"], Headers(scope=scope))
+        asks = scope["path"].split("/")[1] == "sql" and bool(scope["query_string"])
+        refused = _refusal(scope["method"], Headers(scope=scope), asks=asks)
         await (refused or self._app)(scope, receive, guarded)
 
 
-def _refusal(method: str, headers: Headers) -> PlainTextResponse | None:
-    host = headers.get("host", "")
-    name = host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() not in HOSTS:
+def _refusal(method: str, headers: Headers, *, asks: bool) -> PlainTextResponse | None:
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or HOST.fullmatch(hosts[0]) is None:
         return PlainTextResponse("Only this machine may ask, by the name 127.0.0.1 or localhost.\n", 400)
     if method not in READING:
         return PlainTextResponse("The warehouse can only be read.\n", 405, {"allow": ", ".join(READING)})
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+    is_foreign = headers.get("sec-fetch-site", "none") not in OWN
+    if is_foreign and (asks or headers.get("sec-fetch-mode") != "navigate"):
         return PlainTextResponse("Other sites may link here, but not ask.\n", 403)
     return None

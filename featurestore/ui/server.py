@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from featurestore.errors import WarehouseError
 from featurestore.ui.apart import warm
@@ -15,6 +17,40 @@ from featurestore.ui.app import application, vega
 from featurestore.ui.questions import Shelf
 
 LOOPBACK = "127.0.0.1"
+LONGEST_REQUEST = 10.0
+"""How long a request may take to arrive. Unit: seconds."""
+
+
+class Prompt(H11Protocol):
+    """A connection that is given up where a request does not come to its end."""
+
+    _hanging: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take up a part of a request."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+        elif self._hanging is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._hanging = self.loop.call_later(LONGEST_REQUEST, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._hanging is not None:
+            self._hanging.cancel()
+            self._hanging = None
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +84,8 @@ def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: b
         if has_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    config = uvicorn.Config(application(shelf), log_level="warning", server_header=False, lifespan="off", ws="none")
+    pages = application(shelf)
+    config = uvicorn.Config(pages, log_level="warning", server_header=False, lifespan="off", ws="none", http=Prompt)
     _Server(config, is_up).run([listening])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.contract import COLUMNS
+from featurestore.errors import QueryError
 from featurestore.results import csv_text
 from featurestore.ui.asked import Asked, address
 
@@ -62,6 +63,12 @@ _LONG = {"title", "licence", "reason", "note", "such_as", "what", "citation", "w
 _HASHES = {"matrix"}
 _OF_HASH = 12
 """Characters of a hash that are shown: enough to tell it from others."""
+MOST_BYTES = 64 * 2**20
+"""What a file of the browser may hold."""
+MOST_LETTERS = 2000
+"""What a cell shows of a text; files have all of it."""
+FORMULA = r"^(?:[=@\t\r]|[+-](?:.*[^0-9.eE+-]))"
+"""Text that a spreadsheet would take for a formula; a number is none."""
 _SMALLEST = 1e-3
 _LARGEST = 1e5
 
@@ -185,6 +192,7 @@ def _cell(column: str, row: dict[str, Any], dtype: pl.DataType) -> Cell:
     if column in _PERCENT and isinstance(value, float):
         return Cell(f"{value * 100:.1f}", is_number=True)
     text = str(value)[:_OF_HASH] if column in _HASHES else shown(value)
+    text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} ... ({len(text):,} letters)"
     return Cell(text, dtype.is_numeric(), "" if value is None else link(column, row))
 
 
@@ -236,9 +244,25 @@ def shown(value: Any) -> str:  # noqa: PLR0911, one kind of value a line
 
 
 def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
-    """Return a frame as the bytes of a file, and their media type."""
+    """Return a frame as the bytes of a file, and their media type.
+
+    In csv, which spreadsheets open, text that would be a formula there begins with an apostrophe.
+
+    Raises
+    ------
+    QueryError
+        It is more than a browser should be given.
+    """
+    if frame.estimated_size() > MOST_BYTES:
+        raise QueryError(
+            "The table is too large for the browser.",
+            expected=f"at most {MOST_BYTES / 1e6:,.0f} MB",
+            got=f"{frame.estimated_size() / 1e6:,.0f} MB",
+            do="ask for it on the command line: featurestore sql QUERY --format parquet -o FILE",
+        )
     if suffix == "parquet":
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         return buffer.getvalue(), "application/vnd.apache.parquet"
-    return csv_text(frame).encode(), "text/csv; charset=utf-8"
+    harmless = frame.with_columns(pl.col(pl.String).str.replace(FORMULA, "'$0"))
+    return csv_text(harmless).encode(), "text/csv; charset=utf-8"

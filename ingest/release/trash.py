@@ -47,12 +47,14 @@ def bring_back(root: Path) -> list[str]:
     check_warehouse(root)
     back = []
     with telling_refusal(root), publishing(root, needs_locks=True):
+        oldest = min(snapshot_numbers(root), default=0)
         for folder, _ in reversed(set_aside(root)):
             for path in _of(folder):
                 target = root / path.relative_to(folder)
-                if not target.exists() and _is_next(root, target):
+                is_snapshot = target.parent == root / SNAPSHOTS
+                if not target.exists() and not (is_snapshot and int(target.stem) != oldest - 1):
                     _move(path, target)
-                    flush(target.parent)
+                    oldest -= is_snapshot
                     back.append(target.relative_to(root).as_posix())
             _remove_empty(folder)
     return back
@@ -62,10 +64,6 @@ def _of(folder: Path) -> Iterator[Path]:
     yield from sorted((folder / REFERENCES).glob("*"))
     yield from sorted((folder / RELEASES).glob("*/*"))
     yield from sorted((folder / SNAPSHOTS).glob("*"), reverse=True)
-
-
-def _is_next(root: Path, target: Path) -> bool:
-    return target.parent.name != SNAPSHOTS or int(target.stem) + 1 == min(snapshot_numbers(root), default=0)
 
 
 def _move(path: Path, target: Path) -> None:
