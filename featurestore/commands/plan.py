@@ -69,6 +69,9 @@ def describe_plan(made: Plan) -> str:
         + " covered."
         for block in facts["own_blocks"]
     ]
+    joined = facts["compounds"]
+    lines += [f"One compound: {one['compound_id']} is {one['is']}, by {one['by']}." for one in joined[:_SHOWN]]
+    lines += [f"{len(joined) - _SHOWN:,} more compounds are others: see --format json."] * (len(joined) > _SHOWN)
     withheld = made.sources.filter(made.sources["withheld"].is_not_null())
     lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
     first = first_of(facts["uncovered"], _SHOWN)

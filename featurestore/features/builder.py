@@ -91,7 +91,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
         raise _nothing_in_common(blocks)
     features = np.concatenate([block.values for block in blocks], axis=1)
     lookalikes = [verdict for block in blocks for verdict in block.likeness]
-    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
+    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split, "compounds": selection.joined}
     manifest = matrix_manifest(spec, warehouse.snapshot, rows, blocks, measured.genes.height, guard)
     lineage = rows.drop("dataset_id", "release_id", "licence")
     return FeatureMatrix(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.features.compound_graph import compound_graph
 from featurestore.features.perturbations import parts_of
 from featurestore.snapshot import REFERENCES
 
@@ -125,7 +126,10 @@ def _gene_names(warehouse: Warehouse) -> pl.DataFrame:
 
 def _compound_names(warehouse: Warehouse) -> pl.DataFrame:
     compound = warehouse.frame("select compound_id, name, pubchem_cid, chembl_id, broad_id from compound")
-    named = compound.with_columns(gene_id="compound_id", cid=pl.concat_str(pl.lit("CID:"), "pubchem_cid"))
+    identity = compound_graph(warehouse).identity
+    named = compound.with_columns(
+        gene_id=pl.col("compound_id").replace(identity), cid=pl.concat_str(pl.lit("CID:"), "pubchem_cid")
+    )
     parts = [_named(named, "compound_id", "compound id")]
     parts += [_named(named, column, "compound name") for column in ("name", "cid", "chembl_id", "broad_id")]
     return pl.concat(parts).with_columns(entity=pl.lit("compound"))

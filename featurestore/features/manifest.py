@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
     from featurestore.snapshot import Snapshot
 
-RECIPE_VERSION = 5
+RECIPE_VERSION = 6
 """Raised whenever the same spec and releases would give another matrix."""
 
 PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-learn", "scipy")
@@ -79,7 +79,7 @@ def manifest_of(
     releases = {dataset_id: named[dataset_id]["release_id"] for dataset_id in sorted(named)}
     return {
         "name": spec.name,
-        "recipe": recipe_hash(spec, releases),
+        "recipe": recipe_hash(spec, releases, guard.get("compounds", ())),
         "snapshot": snapshot.number,
         "releases": releases,
         **counts,
@@ -92,14 +92,15 @@ def manifest_of(
     }
 
 
-def recipe_hash(spec: FeatureSpec, releases: dict[str, str]) -> str:
+def recipe_hash(spec: FeatureSpec, releases: dict[str, str], compounds: Sequence[dict[str, Any]] = ()) -> str:
     """Hash what decides a matrix: the spec but for its name and snapshot, the releases it reads, and the recipe.
 
-    Two snapshots that agree on those releases give the same hash, and the same matrix.
+    Two snapshots that agree on those releases, and on which of their compounds are one, give the same hash, and the
+    same matrix.
     """
     content = _content(spec)
     decisive = {key: content[key] for key in ("target", "feature", "split", "allow")}
-    text = json.dumps([RECIPE_VERSION, CONTRACT_VERSION, decisive, releases], sort_keys=True)
+    text = json.dumps([RECIPE_VERSION, CONTRACT_VERSION, decisive, releases, list(compounds)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

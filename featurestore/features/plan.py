@@ -146,6 +146,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         "n_groups": rows["group"].n_unique(),
         "n_genes": measured.genes.height,
         "n_data_points": rows.height + (pl.concat(allowed).unique(_DATA_POINT).height if allowed else 0),
+        "compounds": selection.joined,
         "n_rows_uncovered": uncovered.height,
         "uncovered": uncovered["perturbation_id"].unique().sort().to_list(),
         "own_blocks": _own_blocks(warehouse, spec, measured),

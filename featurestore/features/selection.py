@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
+from featurestore.features.compound_graph import compound_graph
 from featurestore.features.kinds import External, ExternalEffects, Feature, PhenotypeFeature
 from featurestore.features.spec import FeatureSpec, Target, spec_error
 from featurestore.sqlfiles import sql_files
@@ -55,10 +56,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The target's conditions, in order of condition_id, and the sources, in order of the spec and their names."""
+    """The target's conditions, in order of condition_id, and the sources, in order of the spec and their names.
+
+    ``compound_id`` is what a compound is over all datasets; ``joined`` says which of them had another id, and why.
+    """
 
     target: pl.DataFrame
     sources: list[Source]
+    joined: list[dict[str, Any]]
 
 
 def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
@@ -79,7 +84,10 @@ def select(warehouse: Warehouse, spec: FeatureSpec) -> Selection:
         raise spec_error(faults, _origin(warehouse, spec.name))
     if target.is_empty():
         raise _nothing_to_predict(warehouse, spec.target)
-    return Selection(target, _checked(warehouse, spec.feature, found, spec.target.effect_kind, spec.name))
+    graph = compound_graph(warehouse)
+    target, found = graph.apply(target), {i: graph.apply(frame) for i, frame in found.items()}
+    sources = _checked(warehouse, spec.feature, found, spec.target.effect_kind, spec.name)
+    return Selection(target, sources, graph.joins_of([target, *found.values()]))
 
 
 def select_sources(warehouse: Warehouse, features: Sequence[Feature], effect_kind: str, name: str) -> list[Source]:
@@ -95,6 +103,8 @@ def select_sources(warehouse: Warehouse, features: Sequence[Feature], effect_kin
     found = _external(warehouse, features, faults)
     if faults:
         raise spec_error(faults, _origin(warehouse, name))
+    graph = compound_graph(warehouse)
+    found = {i: graph.apply(frame) for i, frame in found.items()}
     return _checked(warehouse, features, found, effect_kind, name)
 
 

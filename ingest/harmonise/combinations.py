@@ -13,8 +13,8 @@ from functools import partial
 
 import polars as pl
 
+from featurestore.compound_names import normalise_name
 from featurestore.errors import first_of
-from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import ABSENT, UNASSIGNED
 from ingest.spec import ConditionSection

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from featurestore.compound_names import active_name, normalise_name
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError
 from ingest.harmonise.compound_identity import (
@@ -24,7 +25,6 @@ from ingest.harmonise.compound_identity import (
     parse_targets,
     preferred_name,
 )
-from ingest.harmonise.compound_names import active_name, normalise_name
 from ingest.harmonise.published import clean
 from ingest.harmonise.structures import identify, parse_inchi_key
 

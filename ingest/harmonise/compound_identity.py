@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.harmonise.compound_names import active_name, normalise_name
+from featurestore.compound_groups import NAME, PUBCHEM, Key, compound_groups
+from featurestore.compound_names import active_name, normalise_name
 from ingest.harmonise.published import clean
 from ingest.harmonise.structures import ActiveStructure
 
+_CODE = re.compile(r"\d{3}")
+"""What is in the numbers that makers give to compounds, such as PLX-4032."""
 _BROAD_ID = re.compile(r"(BRD-[A-Z]\d{8})(?:-.*)?", re.IGNORECASE)
 _CHEMBL_ID = re.compile(r"CHEMBL\d+", re.IGNORECASE)
 _CID = re.compile(r"(?:CID:)?([1-9]\d*)(?:\.0)?", re.IGNORECASE)
@@ -23,6 +26,8 @@ class Identity:
     structure: ActiveStructure | None
     pubchem_cid: str | None
     name: str | None
+    broad_id: str | None = None
+    chembl_id: str | None = None
 
     @property
     def is_flat(self) -> bool:
@@ -49,8 +54,13 @@ def compound_ids(identities: Sequence[Identity]) -> list[str]:
     Where a SMILES leaves stereochemistry open, one InChIKey may stand for several compounds: doxorubicin and epirubicin
     are drawn alike. Compounds drawn so are linked where they share a PubChem id or a name. If there are several linked
     groups, each is told apart by PubChem id, else by name, save one that holds a published InChIKey.
+
+    Without a structure, those are one that share a PubChem id, Broad id or ChEMBL id, or a name.
     """
     ids = [identity.compound_id for identity in identities]
+    for rows, compound_id in _without_structure(identities):
+        for row in rows:
+            ids[row] = compound_id
     sharing: dict[str, list[int]] = defaultdict(list)
     for row, compound_id in enumerate(ids):
         sharing[compound_id].append(row)
@@ -59,6 +69,22 @@ def compound_ids(identities: Sequence[Identity]) -> list[str]:
             for row, compound_id in zip(rows, _told_apart([identities[row] for row in rows]), strict=True):
                 ids[row] = compound_id
     return ids
+
+
+def _without_structure(identities: Sequence[Identity]) -> Iterator[tuple[list[int], str]]:
+    """Group the compounds without a structure: positions, and the PubChem id of all of them, else their best name."""
+    keys: dict[str, set[Key]] = {}
+    for row, each in enumerate(identities):
+        if each.structure is None:
+            given = {PUBCHEM: each.pubchem_cid, "Broad id": each.broad_id, "ChEMBL id": each.chembl_id}
+            named = each.active_name if each.name else None
+            keys[str(row)] = {(kind, value) for kind, value in {**given, NAME: named}.items() if value}
+    for group in compound_groups(keys):
+        rows = [int(row) for row in group]
+        cids = [cid for row in rows if (cid := identities[row].pubchem_cid)]
+        names = [identities[row].active_name for row in rows if identities[row].name]
+        best = min(cids, key=int) if cids else preferred_name(names)
+        yield rows, f"CID:{best}" if cids else f"name:{best or ''}"
 
 
 def _told_apart(identities: Sequence[Identity]) -> list[str]:
@@ -86,8 +112,12 @@ def _group_id(labels: set[str]) -> str:
 
 
 def preferred_name(names: Iterable[str]) -> str | None:
-    """Choose the name of the active structure itself, not of a salt; the shortest, then the first by alphabet."""
-    return min(names, key=lambda name: (active_name(name) != normalise_name(name), len(name), name), default=None)
+    """Choose the name of the active structure itself, not of a salt; a word before a code, then the shortest."""
+
+    def order(name: str) -> tuple[bool, bool, int, str]:
+        return active_name(name) != normalise_name(name), _CODE.search(name) is not None, len(name), name
+
+    return min(names, key=order, default=None)
 
 
 def parse_cid(value: object) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from featurestore.compound_names import normalise_name
 from featurestore.contract import RELEASE
 from ingest.harmonise.compound_dictionary import KnownCompound, KnownCompounds, read_compound_dictionary
 from ingest.harmonise.compound_identity import (
@@ -24,7 +25,6 @@ from ingest.harmonise.compound_identity import (
     parse_targets,
     preferred_name,
 )
-from ingest.harmonise.compound_names import normalise_name
 from ingest.harmonise.published import clean, mapping_schema
 from ingest.harmonise.structures import ActiveStructure, has_rdkit, identify, parse_inchi_key, skeleton
 
@@ -53,7 +53,7 @@ class _Compound:
 
     @property
     def identity(self) -> Identity:
-        return Identity(self.structure, self.pubchem_cid, self.name)
+        return Identity(self.structure, self.pubchem_cid, self.name, self.broad_id, self.chembl_id)
 
 
 def map_compounds(table: pl.DataFrame, *, dictionary: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -197,6 +197,10 @@ def _settle(compound: _Compound, compound_id: str) -> None:
     """Give a compound its id, and say what that rests on."""
     compound.compound_id = compound_id
     structure = compound.structure
+    if structure is None and compound_id != compound.identity.compound_id:
+        compound.notes.append(
+            f"one compound with others that share its accession or name, not {compound.identity.compound_id}"
+        )
     if structure is None or compound_id != structure.inchi_key:
         by_cid = compound_id.startswith("CID:")
         compound.method = "PubChem id" if by_cid else "name"

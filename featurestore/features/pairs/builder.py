@@ -171,7 +171,7 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
         SourceCalls(source, asked, Calls.of(axes, source.conditions, matrix, asked)) for source, matrix in found
     ]
     lookalikes = [check_same_calls(source, training, spec.allow) for source in compared]
-    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split}
+    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split, "compounds": selection.joined}
     facts = [*(_facts(source, matrix) for source, matrix in found), *(vectors.facts for vectors in embeddings)]
     manifest = _manifest(warehouse, spec, selection, pairs, facts, guard)
     return PairTask(spec, pairs, position, sources, embeddings, axes.shape, manifest)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from featurestore.compound_names import active_name, normalise_name
 from featurestore.contract import RELEASE, conform
 from featurestore.errors import SourceFormatError
 from ingest.harmonise import structures
 from ingest.harmonise.compound_identity import parse_broad_id, parse_cid, parse_targets
-from ingest.harmonise.compound_names import active_name, normalise_name
 from ingest.harmonise.compounds import compound_table, map_compounds, read_compound_dictionary
 from ingest.harmonise.structures import has_rdkit, skeleton
 
@@ -175,7 +175,7 @@ def test_map_compounds__meets_by_structure_what_names_miss():
     assert mapped["method"].to_list() == ["SMILES", "SMILES", "name without salt, another row"]
     assert mapped["smiles"].to_list() == [f"{RILUZOLE}.Cl", RILUZOLE, None]
     assert mapped["note"].to_list() == ["taken off: Cl", None, None]
-    assert mapped["name"].unique().to_list() == ["PK 26124"]
+    assert mapped["name"].unique().to_list() == ["riluzole"]
 
 
 @needs_rdkit
