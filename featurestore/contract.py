@@ -217,6 +217,11 @@ COLUMNS = _columns(
     Column("n_tests", INTEGER, "Genes tested in them, added up.", "tests"),
     Column("share_p_05", DOUBLE, "Share of their tests with p < 0.05: 0.05 at most is right.", "share"),
     Column("share_p_001", DOUBLE, "Share of their tests with p < 0.001: 0.001 is right.", "share"),
+    Column(
+        "heaviness",
+        DOUBLE,
+        "How many times more p-values were below 0.001 than should be before these conditions corrected them.",
+    ),
     Column("mean_significant", DOUBLE, "Genes at q < 0.05 a condition, on average: next to none is right.", "genes"),
     Column("share_called", DOUBLE, "Share of them in which some gene has q < 0.05.", "share"),
     Column("is_calibrated", TRUTH, "Whether share_p_05 <= 0.06, share_p_001 <= 0.003 and mean_significant <= 0.3."),
@@ -260,7 +265,7 @@ _QUALITY = (
     "test n_replicates responder_q_value is_responder reason"
 )
 _CALIBRATION = (
-    "kind n_cells test n_null n_tests share_p_05 share_p_001 mean_significant share_called is_calibrated "
+    "kind n_cells test n_null n_tests share_p_05 share_p_001 heaviness mean_significant share_called is_calibrated "
     "n_significant_quantiles effect_norm_quantiles energy_distance_quantiles p_quantiles"
 )
 _MAPPING = "entity original target_id status method candidates note"

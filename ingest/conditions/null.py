@@ -1,9 +1,10 @@
 """Conditions in which nothing happened: control cells dealt into pretend conditions of the dataset's usual sizes.
 
 A dataset's own controls say how far its tests can be believed. Their cells are dealt, in the order of a hash of their
-barcodes, into pretend conditions of 2, 4, 8, ... cells, as large as the dataset's own. Up to 32 of each size: half of
-them are pairs of the size below, since sums are additive. Every pretend condition holds cells of one half of a control,
-and is compared with the other half; so are the cells of each negative-control guide.
+barcodes, into pretend conditions of 2, 4, 8, ... cells, as large as the dataset's own; smaller where controls have too
+few cells for so large ones. Up to 32 of each size: half of them are pairs of the size below, since sums are additive.
+Every pretend condition holds cells of one half of a control, and is compared with the other half; so are the cells of
+each negative-control guide.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def deal(
             rows = members[half == side]
             if rows.size and rows.size < members.size:
                 decks.append(_Deck(pool, side, rows[np.lexsort((rows, draw[rows]))]))
-    for size in usual_sizes(sizes):
+    for size in usual_sizes(sizes, [deck.rows.size for deck in decks]):
         n_groups = _deal_size(decks, size, unit, conditions, n_groups)
     n_guides = 0
     for deck in decks:
@@ -102,13 +103,24 @@ def deal(
     return Dealt(unit, guide_unit, conditions, n_groups)
 
 
-def usual_sizes(sizes: npt.NDArray[np.int64]) -> list[int]:
-    """List the powers of two that a dataset's conditions are about as large as, from 2 to 512 cells."""
+def usual_sizes(sizes: npt.NDArray[np.int64], n_cells: list[int]) -> list[int]:
+    """List the powers of two that a dataset's conditions are about as large as, from 2 to 512 cells.
+
+    Parameters
+    ----------
+    sizes
+        Cells of the dataset's own conditions. Shape (conditions,).
+    n_cells
+        Cells of each half of a control: the smallest size is one that they give enough pretend conditions of.
+    """
     if not sizes.size:
         return []
+    powers = [2**power for power in range(1, LARGEST.bit_length())]
     low, high = np.quantile(sizes, USUAL)
-    first, last = int(np.floor(np.log2(max(low, 2.0)))), int(np.ceil(np.log2(max(high, 2.0))))
-    return [2**power for power in range(first, last + 1) if 2**power <= LARGEST] or [LARGEST]
+    full = [size for size in powers if sum(n // size for n in n_cells) >= MOST_OF_A_SIZE]
+    first = min(max([2, *(size for size in powers if size <= low)]), max(full, default=2))
+    last = min([LARGEST, *(size for size in powers if size >= high)])
+    return [size for size in powers if first <= size <= last]
 
 
 class _Deck:

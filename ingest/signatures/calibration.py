@@ -2,8 +2,9 @@
 
 Where nothing happened, p is uniform: one test in twenty has p < 0.05. Real cells are of several kinds and states, and
 stray further than any model has it: where pretend conditions of a size have more very small p-values than they should,
-those of all conditions of about that size are raised to what they are worth. The number of genes in their extreme tail
-decays exponentially in -log p; its rate is estimated, separately for thirds of genes that stray little, more and most.
+those of all conditions of about that size are raised to what they are worth: p = 0.05 and p = 0.001 to the share of
+null tests below them, others on a logarithmic scale in proportion, and the smallest by how fast null tests become fewer
+with -log p. All three are estimated separately for thirds of genes that stray little, more and most; none is lowered.
 
 The same is done with conditions: the smallest q of a condition (Simes' test of "no gene changed") is compared with
 those of pretend conditions of its size.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +26,20 @@ from ingest.conditions.null import DEALT, NullCondition
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
-LOG_TAIL = float(np.log(0.05))
-"""Where the tail of p-values that is corrected begins."""
-PRIOR_GENES, PRIOR_CONDITIONS = 20.0, 4.0
+PRIOR_GENES, PRIOR_CONDITIONS = 2.0, 4.0
 """How many tests, or conditions, as they should be are added to those that were observed."""
 ENOUGH = 8
 """Pretend conditions that say something of a dataset."""
 SMALL = (0.05, 0.001)
+"""p-values at which the share of null tests below them is compared with what is right."""
+NEAR, FAR = (float(np.log(p_value)) for p_value in SMALL)
 LARGEST_SHARES, MOST_SIGNIFICANT = (0.06, 0.003), 0.3
 """Shares of p below 0.05 and 0.001, and genes at q < 0.05 a condition, up to which tests hold."""
 MEASURES = ("n_significant", "effect_norm", "energy_distance")
 N_THIRDS = 3
+
+Tails = tuple[Doubles, Doubles, Doubles, Doubles]
+"""Of pretend conditions and thirds of genes: tests, p < 0.05, p < 0.001, and how far beyond. Shape (conditions, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +52,40 @@ class Calibration:
         Cells of the pretend conditions, in order; of no length where there are too few. Shape (sizes,).
     n_conditions
         How many there are of each size. Shape (sizes,).
+    near, far
+        What p = 0.05 and p = 0.001 are worth, as logarithms. Shape (sizes, 3).
     heaviness
-        How much too heavy the tail of p-values is, 1 where it is right. Shape (sizes, 3).
+        How much too heavy the tail of p-values is beyond, 1 where it is right. Shape (sizes, 3).
     inflation
         The same of the conditions' smallest q. Shape (sizes,).
     """
 
     sizes: npt.NDArray[np.int64]
     n_conditions: npt.NDArray[np.int64]
+    near: Doubles
+    far: Doubles
     heaviness: Doubles
     inflation: Doubles
 
     @classmethod
     def none(cls) -> Calibration:
         """Return a calibration that corrects nothing."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, N_THIRDS)), np.empty(0))
+        sizes, thirds = np.empty(0, np.int64), np.empty((0, N_THIRDS))
+        return cls(sizes, sizes, thirds, thirds, thirds, np.empty(0))
 
     @classmethod
-    def of_genes(cls, sizes: npt.NDArray[np.int64], excess: Doubles, n_tests: Doubles) -> Calibration:
-        """Fit the tail of p-values.
-
-        Parameters
-        ----------
-        sizes
-            Cells of each pretend condition. Shape (conditions,).
-        excess, n_tests
-            For each, over genes of each third: the sum of log 0.05 - log p where p < 0.05, and their number. Shape
-            (conditions, 3).
-        """
-        distinct, n_conditions = np.unique(sizes, return_counts=True)
+    def of_genes(cls, sizes: npt.NDArray[np.int64], tails: Tails) -> Calibration:
+        """Fit the tail of p-values of pretend conditions of some sizes; sizes have shape (conditions,)."""
         if sizes.size < ENOUGH:
             return cls.none()
-        added = [[values[sizes == size].sum(axis=0) for size in distinct] for values in (excess, n_tests)]
-        mean = (np.array(added[0]) + PRIOR_GENES) / (np.array(added[1]) + PRIOR_GENES)
-        return cls(distinct, n_conditions, np.maximum(mean, 1.0), np.ones(distinct.size))
+        distinct, n_conditions = np.unique(sizes, return_counts=True)
+        tests, near, far, beyond = (np.array([part[sizes == size].sum(axis=0) for size in distinct]) for part in tails)
+        shares = [
+            np.maximum((low + PRIOR_GENES) / (tests + PRIOR_GENES / right), right)
+            for low, right in zip((near, far), SMALL, strict=True)
+        ]
+        heaviness = np.maximum((beyond + PRIOR_GENES) / (far + PRIOR_GENES), 1.0)
+        return cls(distinct, n_conditions, np.log(shares[0]), np.log(shares[1]), heaviness, np.ones(distinct.size))
 
     def of_conditions(self, sizes: npt.NDArray[np.int64], least_q: Doubles) -> Calibration:
         """Return the calibration with the tail of conditions fitted: their sizes, and the smallest q of each."""
@@ -91,7 +95,7 @@ class Calibration:
         for place, size in enumerate(self.sizes):
             own = tail[known & (sizes == size)]
             inflation[place] = max(1.0, (own.sum() + PRIOR_CONDITIONS) / (own.size + PRIOR_CONDITIONS))
-        return Calibration(self.sizes, self.n_conditions, self.heaviness, inflation)
+        return replace(self, inflation=inflation)
 
     def correct(self, log_p: Doubles, n_cells: Doubles, third: npt.NDArray[np.intp]) -> Doubles:
         """Raise the smallest p-values to what they are worth.
@@ -107,8 +111,12 @@ class Calibration:
         """
         if not self.sizes.size:
             return log_p
-        heaviness = self.heaviness[self._nearest(n_cells)][:, third]
-        return np.where(log_p < LOG_TAIL, LOG_TAIL + (log_p - LOG_TAIL) / heaviness, log_p)
+        nearest = self._nearest(n_cells)
+        near, far, heaviness = (each[nearest][:, third] for each in (self.near, self.far, self.heaviness))
+        above = log_p * (near / NEAR)
+        between = near + (log_p - NEAR) * ((far - near) / (FAR - NEAR))
+        beyond = far + (log_p - FAR) / heaviness
+        return np.where(log_p >= NEAR, above, np.where(log_p >= FAR, between, beyond))
 
     def condition_p(self, least_q: Doubles, n_cells: Doubles) -> Doubles:
         """Return how likely so small a q is where nothing happened, by size of the condition. Shape (conditions,)."""
@@ -122,22 +130,36 @@ class Calibration:
         """Return the size of those."""
         return self.sizes[self._nearest(n_cells)]
 
+    def heaviness_at(self, n_cells: int) -> float:
+        """Return how many times more p-values were below 0.001 than should be before they were corrected."""
+        return (
+            float(np.exp(self.far[self._nearest(np.array([float(n_cells)]))]).mean() / SMALL[1])
+            if self.sizes.size
+            else 1.0
+        )
+
     def _nearest(self, n_cells: Doubles) -> npt.NDArray[np.intp]:
         distance = np.abs(np.log(np.maximum(n_cells, 1.0))[:, None] - np.log(self.sizes)[None, :])
         return np.asarray(distance.argmin(axis=1))
 
 
-def tail_of(log_p: Singles, third: npt.NDArray[np.intp]) -> tuple[Doubles, Doubles]:
-    """Sum how far p-values are below 0.05, and count them, by thirds of genes. Shape (conditions, 3) each."""
-    is_low = log_p < LOG_TAIL
-    below = np.where(is_low, LOG_TAIL - log_p, 0.0)
+def tail_of(log_p: Singles, third: npt.NDArray[np.intp]) -> Tails:
+    """Count tests, p < 0.05 and p < 0.001, and sum how far log p is below that of 0.001, by thirds of genes."""
+    is_far = log_p < FAR
+    parts = np.isfinite(log_p), log_p < NEAR, is_far, np.where(is_far, FAR - log_p, 0.0)
     groups = [third == number for number in range(N_THIRDS)]
-    excess = np.stack([below[:, group].sum(axis=1) for group in groups], axis=1)
-    return excess, np.stack([is_low[:, group].sum(axis=1) for group in groups], axis=1).astype(np.float64)
+    tests, near, far, beyond = (
+        np.stack([part[:, group].sum(axis=1, dtype=np.float64) for group in groups], axis=1) for part in parts
+    )
+    return tests, near, far, beyond
 
 
 def calibration_table(
-    conditions: Sequence[NullCondition], nulls: pl.DataFrame, log_p: Sequence[Singles], test: str
+    conditions: Sequence[NullCondition],
+    nulls: pl.DataFrame,
+    log_p: Sequence[Singles],
+    test: str,
+    calibration: Calibration,
 ) -> pl.DataFrame:
     """Summarise pretend conditions by kind and size: the release's calibration table.
 
@@ -151,6 +173,8 @@ def calibration_table(
         Logarithms of the p-values of each, as they are given out; NaN where nothing was tested.
     test
         Name of the test.
+    calibration
+        What the p-values were corrected by.
     """
     members: dict[tuple[str, int], list[int]] = {}
     for place, condition in enumerate(conditions):
@@ -173,6 +197,7 @@ def calibration_table(
                 "n_tests": pooled.size,
                 "share_p_05": shares[0],
                 "share_p_001": shares[1],
+                "heaviness": calibration.heaviness_at(n_cells),
                 "mean_significant": mean_significant,
                 "share_called": float((part["least_q"].fill_null(1.0).to_numpy() < SMALL[0]).mean()),
                 "is_calibrated": holds and mean_significant <= MOST_SIGNIFICANT,

@@ -54,12 +54,12 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
     blocks = list(_tested(data))
     conditions = [condition for block in blocks for condition in block.conditions]
     if not conditions:
-        return Calibration.none(), calibration_table([], pl.DataFrame(), [], data.test)
+        return Calibration.none(), calibration_table([], pl.DataFrame(), [], data.test, Calibration.none())
     dealt = np.array([condition.kind == DEALT for condition in conditions])
     sizes = np.array([condition.n_cells for condition in conditions])
     tails = [tail_of(block.log_p, block.third) for block in blocks]
-    excess, n_tests = (np.concatenate([tail[at] for tail in tails]) for at in range(2))
-    calibration = Calibration.of_genes(sizes[dealt], excess[dealt], n_tests[dealt])
+    tests, near, far, beyond = (np.concatenate(part)[dealt] for part in zip(*tails, strict=True))
+    calibration = Calibration.of_genes(sizes[dealt], (tests, near, far, beyond))
     log_p: list[Singles] = []
     nulls = []
     for block in blocks:
@@ -79,9 +79,8 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
         )
     measured = pl.concat(nulls)
     least_q = measured["least_q"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return calibration.of_conditions(sizes[dealt], least_q[dealt]), calibration_table(
-        conditions, measured, log_p, data.test
-    )
+    calibration = calibration.of_conditions(sizes[dealt], least_q[dealt])
+    return calibration, calibration_table(conditions, measured, log_p, data.test, calibration)
 
 
 def _tested(data: Summed) -> Iterator[_Block]:
