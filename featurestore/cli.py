@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from featurestore.addresses import is_url
+from featurestore.addresses import is_url, meant_url, plain_url
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
 
 
@@ -24,7 +24,9 @@ class Place(click.ParamType["str | Path"]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
         """Tell one from the other; a file is neither."""
         if is_url(value):
-            return str(value)
+            return plain_url(str(value))
+        if meant := meant_url(str(value)):
+            self.fail(f"'{value}' is no folder; did you mean {meant}?", param, ctx)
         folder = click.Path(file_okay=False, path_type=Path).convert(str(value), param, ctx)
         return Path(str(folder))
 

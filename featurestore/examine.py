@@ -49,7 +49,7 @@ class Report:
 
 
 def restoration(root: Path, dataset_id: str, release_id: str) -> str:
-    """Say how to bring a damaged release back: remove it, and ingest the same files again."""
+    """Say how to bring a damaged release back: set it aside, and ingest the same files again."""
     folder = release_path(root, dataset_id, release_id)
     manifest: dict[str, Any] = {}
     try:
@@ -57,13 +57,18 @@ def restoration(root: Path, dataset_id: str, release_id: str) -> str:
         inputs = ", ".join(f"{each['name']} (sha256 {each['sha256'][:12]}...)" for each in manifest.get("inputs", []))
     except (WarehouseError, KeyError, TypeError):
         inputs = ""
-    return _remove_and_ingest(root, folder, dataset_id, manifest) + (f"  # from {inputs}" if inputs else "")
+    return _replace(root, folder, dataset_id, manifest) + (f"  # from {inputs}" if inputs else "")
 
 
-def _remove_and_ingest(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]) -> str:
-    remove, warehouse = shlex.quote(str(folder)), shlex.quote(str(root))
+def _replace(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]) -> str:
+    """Say how to have a folder made again; what is in it stays, until gc finds that nobody needs it."""
+    old, aside, warehouse = (shlex.quote(str(path)) for path in (folder, f"{folder}.damaged", root))
     spec = shlex.quote(str(manifest.get("spec_file", f"{dataset_id}.toml")))
-    return f"rm -r {remove} && featurestore --warehouse {warehouse} ingest {spec}"
+    return f"mv {old} {aside} && featurestore --warehouse {warehouse} ingest {spec}"
+
+
+def _permit(path: Path) -> str:
+    return f"ask its owner to let you read it: chmod -R u+rX {shlex.quote(str(path.parent))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,10 @@ class Examination:
 
     def _manifest(self, checksum: str | None) -> dict[str, Any] | None:
         path = self.folder / MANIFEST
-        if not self.folder.is_dir():
-            self._fault("A release is missing.", self.folder)
-            return None
         try:
+            if not self.folder.is_dir():
+                self._fault("A release is missing.", self.folder)
+                return None
             self._count(path)
             found = file_sha256(path)
             if checksum not in {None, found}:
@@ -116,6 +121,9 @@ class Examination:
             release_files(self.root, self.dataset_id, self.release_id)
         except WarehouseError as error:
             self._fault(error.what, Path(error.where), error.expected, error.got, error.do)
+            return None
+        except PermissionError as error:
+            self._fault("A release may not be read.", path, got=error.strerror or "", do=_permit(path))
             return None
         except (OSError, pa.ArrowException) as error:
             self._fault("A release cannot be read.", path, got=" ".join(str(error).split()))
@@ -129,14 +137,14 @@ class Examination:
         known = {self.folder / file["path"]: file for file in manifest["files"]}
         for path in sorted(self.folder.rglob("*")):
             if path.is_file() and path not in known and path != self.folder / MANIFEST:
-                self._fault("A file is not of this release.", path, do=f"rm {shlex.quote(str(path))}")
+                self._fault("A file is not of this release.", path, do=f"move it away: mv {shlex.quote(str(path))} .")
         for path, file in known.items():
             if self._is_same(path, file):
                 self._decode(path, file, is_current=is_current)
 
     def _reference(self, manifest: dict[str, Any]) -> None:
         folder = self.root / REFERENCES / manifest["gene_reference"]
-        do = _remove_and_ingest(self.root, folder, self.dataset_id, manifest)
+        do = _replace(self.root, folder, self.dataset_id, manifest)
         if "reference_files" not in manifest and not (folder / "gene.parquet").is_file():
             self._fault("A gene reference is missing.", folder, do=do)
         for file in manifest.get("reference_files", []):
@@ -159,6 +167,8 @@ class Examination:
                 return True
         except FileNotFoundError:
             self._fault("A file is missing.", path, do=do)
+        except PermissionError as error:
+            self._fault("A file may not be read.", path, got=error.strerror or "", do=_permit(path))
         except OSError as error:
             self._fault("A file cannot be read.", path, got=str(error), do=do)
         return False

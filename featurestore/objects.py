@@ -16,7 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from featurestore.addresses import SEPARATOR
+from featurestore.addresses import SEPARATOR, plain_url
 from featurestore.errors import WarehouseError
 from featurestore.snapshot import (
     EMPTY,
@@ -52,7 +52,7 @@ class ObjectStore:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = plain_url(url)
         try:
             import obstore  # noqa: PLC0415, an extra
             from obstore.store import from_url  # noqa: PLC0415

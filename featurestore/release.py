@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import read_manifest, release_path
+from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, release_path
 
 SEE_VERIFY = "see which and how to restore it: featurestore verify"
 
@@ -37,6 +37,25 @@ def release_files(root: Path, dataset_id: str, release_id: str) -> list[tuple[st
     return [(table, folder / path) for table, path in files]
 
 
+def check_manifest(root: Path, dataset_id: str, release_id: str, checksum: str | None) -> None:
+    """Compare a release's manifest with what its snapshot says of it; older snapshots say nothing.
+
+    Raises
+    ------
+    WarehouseError
+        It is another.
+    """
+    path = release_path(root, dataset_id, release_id) / MANIFEST
+    if checksum is not None and (found := file_sha256(path)) != checksum:
+        raise WarehouseError(
+            "A manifest is not the one that was published.",
+            where=str(path),
+            expected=f"sha256 {checksum}",
+            got=found,
+            do=SEE_VERIFY,
+        )
+
+
 def why_unreadable(root: Path, releases: Iterable[tuple[str, str]], error: Exception) -> WarehouseError:
     """Find the first table that views cannot be made of: missing, damaged, or without a column of today's contract."""
     for dataset_id, release_id in sorted(releases):
@@ -54,7 +73,7 @@ def why_unreadable(root: Path, releases: Iterable[tuple[str, str]], error: Excep
 
 def _too_old(manifest: dict[str, Any], path: Path, missing: list[str]) -> WarehouseError:
     written = manifest.get("contract_version", 0)
-    remove = "" if written != CONTRACT_VERSION else f"remove {path.parent}, then "
+    remove = "" if written != CONTRACT_VERSION else f"move {path.parent} away, then "
     return WarehouseError(
         "A release was written by another version of featurestore, and lacks columns.",
         where=str(path),

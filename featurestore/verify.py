@@ -67,8 +67,7 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
     checksums: dict[tuple[str, str], str | None] = {}
     with ExitStack() as stack:
         is_held = False  # gc drops the oldest: one lock keeps all that follow
-        numbers = snapshot_numbers(root)
-        for each in numbers if number is None else [number]:
+        for each in snapshot_numbers(root) if number is None else [number]:
             report.n_snapshots += 1
             try:
                 snapshot, lock = hold_snapshot(root, each)
@@ -83,7 +82,7 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
             elif lock is not None:
                 stack.callback(os.close, lock)
                 is_held = True
-            report.faults += _snapshot_faults(root, each, is_first=each == numbers[0])
+            report.faults += _snapshot_faults(root, each)
             checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
         report.faults += _head_faults(root, report)
         for (dataset_id, release_id), checksum in sorted(checksums.items()):
@@ -116,14 +115,14 @@ def _is_collected(root: Path, number: int) -> bool:
     return not snapshot_path(root, number).exists() and number < min(snapshot_numbers(root), default=0)
 
 
-def _snapshot_faults(root: Path, number: int, *, is_first: bool) -> Iterator[Fault]:
+def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
     path, before = snapshot_path(root, number), snapshot_path(root, number - 1)
     snapshot = read_snapshot(root, number)
     if snapshot_text(snapshot).encode() != path.read_bytes() and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
         yield _damaged(root, number, "it is not what was written")
     if before.is_file() and snapshot.previous not in {None, file_sha256(before)}:
         yield _damaged(root, number - 1, "it was changed after the next was made")
-    if not before.is_file() and not is_first:
+    if not before.is_file() and number > min(snapshot_numbers(root)):
         yield _damaged(root, number - 1, "it is missing")
 
 
@@ -157,7 +156,8 @@ def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
         )
     elif shown is None or (not report.faults and _definitions(root, None) != _definitions(root, shown)):
         warehouse = shlex.quote(str(root))
-        do = f"it is derived: rm {shlex.quote(str(path))} && featurestore --warehouse {warehouse} gc"
+        old, aside = shlex.quote(str(path)), shlex.quote(f"{path}.damaged")
+        do = f"it is derived: mv {old} {aside} && featurestore --warehouse {warehouse} gc"
         yield Fault("The database of views is damaged.", str(path), do=do)
 
 

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SINCE_VERSION_2, VIEWS, Table
-from featurestore.release import release_files
+from featurestore.release import check_manifest, release_files
 from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 from featurestore.sqlfiles import heading, sql_files
 
@@ -104,7 +104,9 @@ def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list
     files: dict[str, list[str]] = {name: [] for name in (*RELEASE, "reference")}
     references: dict[str, None] = {}
     for dataset_id, release_id in sorted(snapshot.datasets.items()):
-        for table, path in release_files(root, dataset_id, release_id):
+        found = release_files(root, dataset_id, release_id)
+        check_manifest(root, dataset_id, release_id, snapshot.manifests.get(dataset_id))
+        for table, path in found:
             files[table].append(f"{place}/{path.relative_to(root).as_posix()}")
         references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
     files["reference"] = [f"{place}/{REFERENCES}/{reference}/gene.parquet" for reference in references]

@@ -21,9 +21,9 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from featurestore.addresses import is_url
+from featurestore.addresses import is_url, plain_url
 from featurestore.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.locks import hold_snapshot
 from featurestore.narrow import NarrowCatalogs
 from featurestore.objects import ObjectStore
@@ -81,7 +81,7 @@ class Warehouse:
         datasets: Collection[str] | None = None,
         memory: str | None = None,
     ) -> None:
-        self.url = str(path) if is_url(path) else None
+        self.url = plain_url(str(path)) if is_url(path) else None
         self.path = self._copied(snapshot) if self.url else Path(path).resolve()
         if self.url is None:
             check_warehouse(self.path)
@@ -207,7 +207,15 @@ class Warehouse:
         root = Path(tempfile.mkdtemp(prefix="featurestore-")).resolve()
         self._forget = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
         store = ObjectStore(str(self.url))
-        store.copy_manifests(root, store.copy_snapshot(root, number))
+        latest = store.copy_snapshot(root, number)
+        if latest.number == 0 and not store.names():
+            raise WarehouseError(
+                "There is no warehouse at this address.",
+                where=store.url,
+                got="nothing",
+                do="check the address, or ingest a dataset there first: featurestore ingest SPEC.toml",
+            )
+        store.copy_manifests(root, latest)
         return root
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None
       featurestore inspect s3://lab/files/cells.h5ad
     """
     if spec is not None and spec.exists():
-        raise SpecError("The spec is there already.", where=str(spec), do="remove it, or draft another")
+        raise SpecError("The spec is there already.", where=str(spec), do="move it away, or draft another")
     with fetched(file) if is_url(file) else nullcontext(Path(file)) as path:
         found = inspect_file(path, matrix=matrix)
         draft = draft_spec(found, path.parent if spec is None or is_url(file) else spec.parent)

@@ -162,7 +162,7 @@ def _put_in_place(folder: Path, target: Path) -> bool:
                 "A release could not be put in its place.",
                 where=str(target),
                 got=error.strerror or str(error),
-                do="remove what is there and try again",
+                do="move away what is there, and try again",
             ) from error
         is_new = False
     flush(target.parent)

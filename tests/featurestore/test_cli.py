@@ -54,6 +54,12 @@ def test_failure__to_write_is_one_message_too(tmp_path, world):
     assert answer.stderr == f"OSError: File name too long.\n  where     {path}\n"
 
 
+def test_warehouse__an_address_with_one_slash_is_no_folder(tmp_path):
+    answer = run("datasets", warehouse="s3:/lab/warehouse")
+    assert answer.returncode == 2
+    assert "did you mean s3://lab/warehouse?" in answer.stderr
+
+
 def test_sql__json_is_a_list_of_objects(world):
     answer = run("sql", "select dataset_id, n_conditions from dataset order by 1", "--format", "json", warehouse=world)
     rows = json.loads(answer.stdout)

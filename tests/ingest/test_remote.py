@@ -127,6 +127,30 @@ def test_warehouse__there_is_copied_by_address_and_snapshot(there, world):
         assert not again.path.exists()
 
 
+def test_warehouse__at_an_address_written_otherwise_is_the_same(there, world):
+    query = "select dataset_id, n_genes from dataset order by all"
+    with Warehouse(world) as store, Warehouse(there.replace("s3://", "S3://") + "/") as other:
+        assert other.frame(query).equals(store.frame(query))
+
+
+def test_warehouse__at_an_address_of_nothing_is_refused(bucket):
+    for address in (bucket, f"{bucket}/nothing/here/"):
+        with pytest.raises(WarehouseError, match="no warehouse at this address"):
+            Warehouse(address)
+
+
+def test_warehouse__whose_newest_snapshot_was_lost_is_refused(bucket):
+    store = ObjectStore(f"{bucket}/lost")
+    store.create("heads/00000002.json", b"{}")
+    store.create("snapshots/00000001.json", b"{}")
+    with pytest.raises(WarehouseError, match="newest snapshot is missing"):
+        Warehouse(store.url)
+    store = ObjectStore(f"{bucket}/copied")
+    store.create("releases/dataset_id=a/release_id=b/manifest.json", b"{}")
+    with pytest.raises(WarehouseError, match="newest snapshot is missing"):
+        Warehouse(store.url)
+
+
 def test_ingest__from_and_to_an_object_store_makes_the_same_release(bucket, world, world_files):
     data = ObjectStore(f"{bucket}/files")
     for path in world_files.glob("*_raw_singlecell.h5ad"):

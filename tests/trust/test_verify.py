@@ -228,6 +228,38 @@ def test_warehouse__a_manifest_that_leads_outside_is_refused(warehouse, path):
         Warehouse(warehouse)
 
 
+def test_warehouse__a_manifest_that_is_another_is_refused(warehouse):
+    release = read_snapshot(warehouse).datasets["second"]
+    path = release_path(warehouse, "second", release) / MANIFEST
+    path.write_text(path.read_text().replace("second.toml", "others.toml"))
+    with pytest.raises(WarehouseError, match="not the one that was published") as caught:
+        Warehouse(warehouse)
+    assert caught.value.where == str(path)
+    with Warehouse(warehouse, datasets=["first"]) as store:
+        assert store.frame("select count(*) as n from dataset")["n"].item() == 1
+
+
+def test_verify__never_advises_to_delete(warehouse, monkeypatch):
+    """What may not be read is asked for, and what is damaged is moved: a copy of it may be all that there is."""
+    release = release_path(warehouse, "second", read_snapshot(warehouse).datasets["second"])
+    hashed = verifying.file_sha256
+
+    def refuse(path: Path) -> str:
+        if path.suffix == ".parquet" and release in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return hashed(path)
+
+    monkeypatch.setattr("featurestore.examine.file_sha256", refuse)
+    found = verify(warehouse).faults
+    assert {fault.what for fault in found} == {"A file may not be read."}
+    assert all("chmod" in fault.do for fault in found)
+    monkeypatch.undo()
+    flip(release / MANIFEST, 99)
+    flip(next((warehouse / "reference").rglob("gene.parquet")), 99)
+    (release / "stray").touch()
+    assert not [fault.do for fault in verify(warehouse).faults if "rm " in fault.do]
+
+
 def test_verify__a_database_of_an_older_snapshot_or_another_folder_is_a_note(warehouse, tmp_path):
     shutil.copytree(warehouse, tmp_path / "moved")
     report = verify(tmp_path / "moved")
