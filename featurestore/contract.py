@@ -115,6 +115,7 @@ COLUMNS = _columns(
     Column("n_cells", INTEGER, "Cells (or wells, or replicates) behind the row.", "cells"),
     Column("n_batches", INTEGER, "Batches that the cells come from.", "batches"),
     Column("batch", TEXT, "Batch as published."),
+    Column("replicate", TEXT, "What was repeated, as published: a donor, a well, a guide."),
     Column("published_split", TEXT, "The source's own split, where it is a benchmark: train, test, ..."),
     Column("sum_total", DOUBLE, "Sum over the cells of their counts of all genes together.", "UMI or reads"),
     Column("sum_total_square", DOUBLE, "Sum over the cells of the square of their counts.", "UMI or reads squared"),
@@ -183,8 +184,8 @@ COLUMNS = _columns(
     Column(
         "replicate_correlation",
         DOUBLE,
-        "Agreement of replicates: Pearson r of the effects of two disjoint halves of the cells; of L1000, the upper "
-        "quartile of Spearman's rho between wells.",
+        "Agreement of replicates: mean Pearson r of the effects in each two of those that were tested; where cells "
+        "were, that of two disjoint halves of them; of L1000, the upper quartile of Spearman's rho between wells.",
     ),
     Column("tas", DOUBLE, "L1000 transcriptional activity score, where published or computable."),
     Column(
@@ -347,6 +348,18 @@ RELEASE = _tables(
         "one condition and batch",
         "condition_index batch n_cells n_cells_half sum_total sum_total_square sum_total_half sum_total_square_half",
         "condition_index batch",
+    ),
+    (
+        "condition_replicate",
+        "one condition and replicate that can be tested",
+        "condition_index replicate n_cells",
+        "condition_index replicate",
+    ),
+    (
+        "replicate_statistics",
+        "one condition, replicate and gene: cells that are compared",
+        "condition_index replicate gene_index count sum_log1p",
+        "condition_index replicate gene_index",
     ),
     ("signature", "one condition and gene", f"condition_index gene_index {_EFFECT}", "condition_index gene_index"),
     ("phenotype", "one condition and readout", "condition_index phenotype value", "condition_index phenotype"),

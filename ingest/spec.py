@@ -135,6 +135,8 @@ class ConditionSection(Section):
     row is a control, a cell line at rest. ``guide`` is the column that names the guide of a cell: the cells of each
     negative-control guide are then one of the conditions in which nothing happened. Conditions of fewer than
     ``min_cells`` cells are kept, and are no data points: 10 by default, 2 samples of bulk RNA-Seq.
+    ``replicate`` is the column, or the columns together, of what was repeated: donors, wells, guides. Conditions of
+    which two or more are there, on both sides, are tested over these, not over cells.
     """
 
     perturbation: str | Fixed | Annotated[list[str], Field(min_length=2)]
@@ -149,6 +151,7 @@ class ConditionSection(Section):
     batch: str | None = None
     guide: str | None = None
     min_cells: Annotated[int, Field(ge=1)] | None = None
+    replicate: str | Annotated[list[str], Field(min_length=1)] = Field(default_factory=list)
     dose: Dose | None = None
     time: Quantity | None = None
     cluster: str | None = None
@@ -200,6 +203,11 @@ class ConditionSection(Section):
         """The columns that say of how many cells a row is the pseudobulk; none where it is a cell or a well."""
         return [self.cells] if isinstance(self.cells, str) else self.cells
 
+    @property
+    def replicate_columns(self) -> list[str]:
+        """The columns that together name a replicate."""
+        return [self.replicate] if isinstance(self.replicate, str) else self.replicate
+
 
 class DatasetSpec(Section):
     """A dataset spec, whole."""
@@ -231,6 +239,14 @@ class DatasetSpec(Section):
             raise ValueError('[coverage] says what a read covers: it goes with values = "bp_coverage"')
         if self.dataset.values == "log2_expression" and self.condition.batch is None:
             raise ValueError("condition.batch: name the plate: log2_expression is compared with its plate's controls")
+        return self
+
+    @model_validator(mode="after")
+    def _has_cells_to_replicate(self) -> Self:
+        if self.condition.replicate and (self.is_relative or self.is_phenotype or self.is_replicate):
+            raise ValueError(
+                f"condition.replicate: of cells or samples, which are summed; {self.dataset.values} are not"
+            )
         return self
 
     @model_validator(mode="after")
@@ -299,7 +315,7 @@ class DatasetSpec(Section):
         """Return the columns that hold labels, which are text whatever they look like."""
         condition = self.condition
         plain = (condition.kind_column, condition.batch, condition.guide, condition.cluster, condition.split)
-        names = [*condition.components, *plain, *given_columns(condition.context)]
+        names = [*condition.components, *condition.replicate_columns, *plain, *given_columns(condition.context)]
         for join in self.rows.join:
             on = join.on or join.key
             names += [on] if isinstance(on, str) else on
@@ -316,6 +332,7 @@ class DatasetSpec(Section):
             condition.cluster,
             condition.split,
             *condition.cell_numbers,
+            *condition.replicate_columns,
             *(name for given in (condition.context, condition.dose, condition.time) for name in given_columns(given)),
             *self.compound.columns().values(),
             *self.quality.columns(),

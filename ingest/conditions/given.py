@@ -44,6 +44,9 @@ class GivenRows:
         The batch of every row. Shape (rows,).
     guides, guide
         The distinct guides, and the guide of every row, where the spec names their column; else of no length.
+    replicates, replicate
+        The distinct replicates, sorted, and the replicate of every row, -1 for none, where the spec names columns of
+        it; else of no length.
     draw
         A number for every row, by a hash of its key: its first bit says which half the row is in, the others the order
         in which rows are dealt. Shape (rows,).
@@ -62,6 +65,8 @@ class GivenRows:
     batch: Integers
     guides: pl.DataFrame
     guide: Integers
+    replicates: pl.DataFrame
+    replicate: Integers
     draw: npt.NDArray[np.uint32]
     is_kept: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.float64]
@@ -97,6 +102,7 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
     combos, combo = _merged([(part.combos, part.combo) for part in parts])
     batches, batch = _merged([(part.batches, part.batch) for part in parts])
     guides, guide = _merged([(part.guides, part.guide) for part in parts])
+    replicates, replicate = _numbered(_merged([(part.replicates, part.replicate) for part in parts]))
     place = batches.to_series().rank("ordinal").fill_null(batches.height).to_numpy().astype(np.int32) - 1
     return GivenRows(
         combos=combos,
@@ -105,6 +111,8 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
         batch=place[batch],
         guides=guides,
         guide=guide,
+        replicates=replicates,
+        replicate=replicate,
         draw=np.concatenate([part.draw for part in parts]),
         is_kept=np.concatenate([part.is_kept for part in parts]),
         cells=np.concatenate([part.cells for part in parts]),
@@ -182,6 +190,10 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
     guides, guide = pl.DataFrame({"guide": []}, {"guide": pl.String}), np.empty(0, np.int32)
     if condition.guide:
         guides, guide = distinct_rows(rows.select(pl.col(condition.guide).cast(pl.String).alias("guide")))
+    replicates, replicate = pl.DataFrame({"replicate": []}, {"replicate": pl.String}), np.empty(0, np.int32)
+    if condition.replicate_columns:
+        name = pl.concat_str(pl.col(condition.replicate_columns).cast(pl.String), separator=" / ")
+        replicates, replicate = distinct_rows(rows.select(name.alias("replicate")))
     return GivenRows(
         combos=combos.with_columns(fixed).select(ROLES),
         combo=combo,
@@ -189,6 +201,8 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         batch=batch,
         guides=guides,
         guide=guide,
+        replicates=replicates,
+        replicate=replicate,
         draw=np.zeros(rows.height, np.uint32) if spec.is_relative else draw_of(rows[INDEX]),
         is_kept=is_kept,
         cells=_cells(rows, is_kept & (spec.dataset.values in COUNTS), condition.cell_numbers),
@@ -218,6 +232,14 @@ def _cells(rows: pl.DataFrame, is_needed: npt.NDArray[np.bool_], columns: Sequen
             do="name a further column as cells under [condition], or leave such rows out with where",
         )
     return given.fill_null(np.nan).to_numpy()
+
+
+def _numbered(merged: tuple[pl.DataFrame, Integers]) -> tuple[pl.DataFrame, Integers]:
+    """Return the replicates by name, and which of them every row is, -1 where it names none."""
+    table, of_row = merged
+    names = table.drop_nulls().sort("replicate")
+    places = table.join(names.with_row_index("place"), on="replicate", how="left", maintain_order="left")["place"]
+    return names, places.cast(pl.Int32).fill_null(-1).to_numpy()[of_row]
 
 
 def distinct_rows(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:

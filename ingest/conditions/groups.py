@@ -1,7 +1,7 @@
 """Which cells are summed together: a condition's two halves, and for controls also each batch by itself.
 
 Control cells are summed three times: as controls, for the moments of their counts, and as pretend conditions, in which
-nothing happened (:mod:`ingest.conditions.null`).
+nothing happened (:mod:`ingest.conditions.null`). Where replicates are named, all cells are summed by these too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ingest.conditions.label import Labels
 from ingest.conditions.null import NullCondition, deal
 
 EXACT, LOOSE = ("context_id", "cluster", "time_h", "time_text"), ("context_id", "cluster")
-N_COLUMNS = 4
-OF_CONDITION, OF_MOMENTS, OF_NULL, OF_GUIDE = range(N_COLUMNS)
-"""What a row is summed for: the columns of its groups."""
+N_COLUMNS = 5
+OF_CONDITION, OF_MOMENTS, OF_NULL, OF_GUIDE, OF_REPLICATE = range(N_COLUMNS)
+"""What a row is summed for: the columns of its groups; the last is there where replicates are named."""
 
 Groups = npt.NDArray[np.intp]
 
@@ -37,14 +37,22 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicate:
+    """The group of a condition's cells of one replicate, and how many they are."""
+
+    group: int
+    n_cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grouping:
     """The groups of a dataset's cells.
 
     Attributes
     ----------
     of_row
-        Groups of every row, -1 for none: of its condition, of moments, of a pretend condition, of a guide's. Shape
-        (rows, 4).
+        Groups of every row, -1 for none: of its condition, of moments, of a pretend condition, of a guide's, and where
+        replicates are named of its replicate's. Shape (rows, 4 or 5).
     n_groups
         How many groups there are.
     cells
@@ -64,6 +72,9 @@ class Grouping:
         Names of the batches.
     comparisons
         Which conditions are compared with which controls; those of a context and cluster without control with none.
+    replicates
+        What is tested over replicates, by condition and name of the replicate: cells that are compared, where they are
+        enough.
     """
 
     of_row: npt.NDArray[np.int32]
@@ -76,6 +87,7 @@ class Grouping:
     null_cells: dict[int, npt.NDArray[np.int64]]
     batches: list[str | None]
     comparisons: list[Comparison] = field(default_factory=list)
+    replicates: dict[tuple[int, str], Replicate] = field(default_factory=dict)
 
     def of_condition(self, index: int) -> Groups:
         """Return the groups of a condition: row 0 its first half, row 1 its second. Shape (2, batches or parts)."""
@@ -129,6 +141,7 @@ def group_cells(
     guide: npt.NDArray[np.int32],
     *,
     has_counts: bool,
+    replicates: Replicates | None = None,
 ) -> Grouping:
     """Assign every cell to its groups.
 
@@ -144,6 +157,8 @@ def group_cells(
         Number of the guide, or label, of every row. Shape (rows,).
     has_counts
         Whether counts are summed, and of controls their moments.
+    replicates
+        What was repeated, where that is known.
     """
     comparisons = list(compare_by(condition))
     n_conditions, n_batches = labels.condition.height, len(labels.batches)
@@ -154,7 +169,7 @@ def group_cells(
     cells = np.bincount(flat[kept], minlength=n_conditions * n_batches * 2).reshape(n_conditions, n_batches, 2)
     is_control = labels.condition["is_control"].to_numpy()
     numbering = _Numbering(cells, is_control, comparisons, has_counts=has_counts)
-    of_row = np.full((kept.size, N_COLUMNS), -1, np.int32)
+    of_row = np.full((kept.size, N_COLUMNS if replicates else OF_REPLICATE), -1, np.int32)
     of_row[kept, OF_CONDITION] = numbering.first[flat[kept] >> 1] + half[kept]
     of_row[kept, OF_MOMENTS] = numbering.moments_of[flat[kept] >> 1]
     sizes = condition.filter(~pl.col("is_control"))["n_cells"].to_numpy()
@@ -166,9 +181,14 @@ def group_cells(
     for column in (dealt.unit, dealt.guide_unit):
         for group in np.unique(column[column >= 0]).tolist():
             null_cells[group] = np.bincount(labels.batch_of_row[rows[column == group]], minlength=n_batches)
+    n_groups = dealt.n_groups
+    repeated: dict[tuple[int, str], Replicate] = {}
+    if replicates:
+        compared = np.where(numbering.is_compared[flat >> 1] & kept, index, -1)
+        n_groups, repeated = replicates.number(compared, n_groups, of_row[:, OF_REPLICATE])
     return Grouping(
         of_row,
-        dealt.n_groups,
+        n_groups,
         cells,
         numbering.plain,
         numbering.controls,
@@ -177,14 +197,59 @@ def group_cells(
         null_cells,
         labels.batches,
         comparisons,
+        repeated,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Replicates:
+    """What was repeated.
+
+    ``names`` are those of the replicates, ``of_row`` is the number of every row's, -1 for none, shape (rows,); one of
+    fewer than ``least`` cells in a condition does not count.
+    """
+
+    names: list[str]
+    of_row: npt.NDArray[np.int32]
+    least: int
+
+    def number(
+        self, condition: npt.NDArray[np.int64], n_groups: int, groups: npt.NDArray[np.int32]
+    ) -> tuple[int, dict[tuple[int, str], Replicate]]:
+        """Make a group for each condition and replicate, and note it for every row.
+
+        Parameters
+        ----------
+        condition
+            Condition of every row, -1 for those that are not compared. Shape (rows,).
+        n_groups
+            Groups there are already.
+        groups
+            Written to: the group of every row. Shape (rows,).
+
+        Returns
+        -------
+        How many groups there are then, and the groups.
+        """
+        rows = np.flatnonzero((condition >= 0) & (self.of_row >= 0))
+        key = condition[rows] * len(self.names) + self.of_row[rows]
+        pairs, place, n_cells = np.unique(key, return_inverse=True, return_counts=True)
+        is_enough = n_cells >= self.least
+        number = np.where(is_enough, n_groups + np.cumsum(is_enough) - 1, -1)
+        groups[rows] = number[place]
+        found = zip(pairs[is_enough].tolist(), number[is_enough].tolist(), n_cells[is_enough].tolist(), strict=True)
+        repeated = {
+            (pair // len(self.names), self.names[pair % len(self.names)]): Replicate(group, n)
+            for pair, group, n in found
+        }
+        return n_groups + int(is_enough.sum()), repeated
 
 
 class _Numbering:
     """Numbers of the groups of conditions: two for each part of a condition and for each batch of a control.
 
     ``first`` and ``moments_of`` have shape (conditions x batches,): the group of the first half of the cells there, and
-    the group of moments, -1 for cells that are no controls.
+    the group of moments, -1 for cells that are no controls. So has ``is_compared``: whether the cells there are.
     """
 
     def __init__(
@@ -198,6 +263,7 @@ class _Numbering:
         n_conditions, n_batches, _ = cells.shape
         self.first = np.zeros(n_conditions * n_batches, np.int64)
         self.moments_of = np.full(n_conditions * n_batches, -1, np.int64)
+        self.is_compared = np.ones(n_conditions * n_batches, bool)
         self.plain: dict[int, Groups] = {}
         self.controls: dict[tuple[int, int], Groups] = {}
         self.moments: dict[tuple[int, int], int] = {}
@@ -218,9 +284,10 @@ class _Numbering:
                 continue
             inside, outside = has_cells[index] & has_control[index], has_cells[index] & ~has_control[index]
             parts = [part for part in (inside, outside) if part.any()] or [inside]
-            pairs = []
+            pairs: list[Groups] = []
             for part in parts:
                 self.first[place + np.flatnonzero(part)] = self.n_groups
+                self.is_compared[place + np.flatnonzero(part)] = not pairs
                 pairs.append(self._pair())
             self.plain[index] = np.concatenate(pairs, axis=1)
 

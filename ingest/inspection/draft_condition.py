@@ -180,9 +180,12 @@ def _partition(lines: Lines, found: Inspection) -> None:
         if found.has_empty_rows and len(found.cells) == 1 and not found.is_relative:
             name = found.cells[0] if found.cells[0].isidentifier() else f'"{found.cells[0]}"'
             lines.set("where", f"{name} > 0", "the others are of no cell")
-    for role, key in (("cluster", "cluster"), ("replicate", "batch"), ("filter", "where")):
+    for role, key in (("cluster", "cluster"), ("filter", "where")):
         for guess in found.roles[role][:1]:
             lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
+    for guess in found.roles["replicate"][:1] if found.needs_control else ():
+        named = f"also there, not used: replicate = {to_toml(guess.column)} ({guess.reasons[-1]}"
+        lines.note(f"{named}; conditions that have two or more are then tested over these, not over cells)")
 
 
 def _unit_in(column: str) -> str | None:

@@ -51,7 +51,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "time unit": ("time_unit", "pert_time_unit", "unit"),
     "kind": ("perturbation_type", "pert_type", "perturbation_kind", "modality"),
     "cluster": ("leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
-    "replicate": ("replicate", "bio_rep", "rep", "plate_replicate", "technical_replicate"),
+    "replicate": (
+        *("donor_id", "donor", "patient_id", "patient", "subject_id", "subject", "individual", "mouse_id"),
+        *("biological_replicate", "bio_rep", "replicate", "rep", "plate_replicate", "technical_replicate"),
+    ),
     "second perturbation": ("perturbation_2", "stimulus", "stimulation", "treatment_2"),
     "filter": ("pass_guide_filter", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
     "auc": ("auc",),

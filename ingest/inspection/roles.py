@@ -56,7 +56,7 @@ def guess_roles(columns: Sequence[Column], *, fewest_perturbations: int = 2) -> 
         "kind": _kind,
         "control": _control,
         "cluster": _by_name("cluster"),
-        "replicate": _by_name("replicate"),
+        "replicate": _replicate,
         "second perturbation": _second,
         "filter": _filter,
         **{role: _by_name(role, most_labels=1) for role in ("dose unit", "time unit")},
@@ -155,6 +155,11 @@ def _context(column: Column) -> Evidence:
 def _batch(column: Column) -> Evidence:
     evidence = [] if column.is_key else _name(column, "batch")
     return [*evidence, (0.1, f"{column.n_labels:,} values")] if evidence else []
+
+
+def _replicate(column: Column) -> Evidence:
+    evidence = [] if column.is_key or column.n_labels == 1 else _name(column, "replicate")
+    return [*evidence, (0.1, f"{column.n_labels:,} of them")] if evidence else []
 
 
 def _dose(column: Column) -> Evidence:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from featurestore.published_times import with_time_text
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
-from ingest.conditions.groups import group_cells
+from ingest.conditions.groups import Replicates, group_cells
 from ingest.conditions.label import Labels
 from ingest.progress import step
 from ingest.reader import Reader
@@ -26,6 +26,9 @@ from ingest.sums.ceiling import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of
 from ingest.sums.summing import Summing, sum_files
+
+LEAST_REPLICATE_CELLS = 10
+"""Cells of a replicate: the sum of fewer strays by its cells more than by its counts."""
 
 
 def write_cells(
@@ -71,7 +74,12 @@ def write_cells(
     condition = with_time_text(labels.condition, labels.mapping)
     has_counts = spec.dataset.values in COUNTS
     guide = given.guide if spec.condition.guide else _label_of(given)
-    grouping = group_cells(labels, condition, given.draw, guide, has_counts=has_counts)
+    replicates = None
+    if spec.condition.replicate_columns:
+        is_of_cells = not (spec.dataset.assay == BULK or spec.condition.cells)
+        least = LEAST_REPLICATE_CELLS if is_of_cells else 1
+        replicates = Replicates(given.replicates["replicate"].to_list(), given.replicate, least)
+    grouping = group_cells(labels, condition, given.draw, guide, has_counts=has_counts, replicates=replicates)
     genes, n_rows = sources[0][1].genes, len(grouping.of_row)
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
         shape = grouping.n_groups, genes.height, n_rows

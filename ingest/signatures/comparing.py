@@ -234,10 +234,7 @@ class Comparing:
         self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
-        targets = self._targets(block)
-        others = np.ones_like(contrast.effect, dtype=bool)
-        for row, positions in enumerate(targets):
-            others[row, positions] = False
+        targets, others = self._targets(block), self.is_other(block)
         effects = []
         for halves in HALVES:
             half = self.conditions(block, halves)
@@ -262,6 +259,13 @@ class Comparing:
             },
             nan_to_null=True,
         )
+
+    def is_other(self, block: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Say which genes are no targets of conditions. Shape (conditions, genes)."""
+        others = np.ones((block.size, self.data.genes.height), bool)
+        for row, positions in enumerate(self._targets(block)):
+            others[row, positions] = False
+        return others
 
     def _targets(self, block: npt.NDArray[np.int32]) -> list[list[int]]:
         listed = self.data.condition["target_gene_ids"].gather(block.tolist())

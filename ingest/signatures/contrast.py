@@ -140,14 +140,20 @@ def moderated_test(
     Smyth (2004), https://doi.org/10.2202/1544-6115.1027
     """
     effect = treated.mean - reference.mean
-    degrees = np.minimum(freedom, NORMAL)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(effect) / np.sqrt(variance * (1.0 / treated.n + reference.noise)[:, None])
+        t = effect / np.sqrt(variance * (1.0 / treated.n + reference.noise)[:, None])
+    return log_two_sided(t, freedom[:, None]), np.where(effect < 0, -1, 1).astype(np.int8)
+
+
+def log_two_sided(t: Doubles, freedom: Doubles | float) -> Doubles:
+    """Return two-sided p of Student's t as its logarithm, however small; NaN stays NaN."""
+    degrees, t = np.minimum(freedom, NORMAL), np.abs(t)
+    with np.errstate(divide="ignore", invalid="ignore"):
         log_p = np.log(2.0 * special.stdtr(degrees, -t))
         head = special.gammaln((degrees + 1.0) / 2.0) - special.gammaln(degrees / 2.0) - 0.5 * np.log(degrees * np.pi)
         density = head - (degrees + 1.0) / 2.0 * np.log1p(t**2 / degrees)
         beyond = np.log(2.0) + density + np.log((degrees + t**2) / ((degrees + 1.0) * t))
-    return np.where(np.isneginf(log_p), beyond, log_p), np.where(effect < 0, -1, 1).astype(np.int8)
+    return np.where(np.isneginf(log_p), beyond, log_p)
 
 
 def pooled_variance(treated: Moments, control: Control) -> tuple[Doubles, Doubles]:

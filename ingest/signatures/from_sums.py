@@ -17,9 +17,10 @@ from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration
-from ingest.signatures.comparing import Comparing, Summed
+from ingest.signatures.comparing import SAMPLES, Comparing, Summed
 from ingest.signatures.contrast import match
 from ingest.signatures.nulls import calibrate, write_nulls
+from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
 
 CONDITIONS_AT_ONCE = 25
@@ -81,7 +82,14 @@ class CellTables:
                 fixed = {"batch": pl.Series([grouping.batches[b] for _, b in part], dtype=pl.String)}
                 index = np.array([index for index, _ in part], np.int32)
                 writer.write_tiles(index, ahead(partial(self._control_sums_of, part), writer.tiles), fixed)
+        with TileWriter(self.folder, "replicate_statistics", n_genes) as writer:
+            for of_replicates in batched(list(grouping.replicates), TILE_CONDITIONS):
+                fixed = {"replicate": pl.Series([name for _, name in of_replicates], dtype=pl.String)}
+                index = np.array([index for index, _ in of_replicates], np.int32)
+                pools = [np.array([grouping.replicates[key].group]) for key in of_replicates]
+                writer.write_tiles(index, ahead(partial(self._replicate_sums_of, pools), writer.tiles), fixed)
         write_table(self.folder, "condition_batch", self._condition_batch())
+        write_table(self.folder, "condition_replicate", self._condition_replicate())
         write_nulls(self.folder, self.data)
 
     def _sums_of(self, groups: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
@@ -104,6 +112,17 @@ class CellTables:
         pools = [np.array([grouping.moments[key]]) for key in keys]
         square, product = (sums.added(name, pools, genes) for name in ("count", "log_sum"))
         return columns | {"sum_count_square": square, "sum_count_total": product}
+
+    def _replicate_sums_of(self, pools: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+        added = partial(self.data.sums.added, pools=pools, genes=genes)
+        count = added("count") if self.data.sums.has_counts else None
+        return {"count": count, "sum_log1p": added("log_sum") / UNIT}
+
+    def _condition_replicate(self) -> pl.DataFrame:
+        """Return the release's condition_replicate table."""
+        rows = [(index, name, each.n_cells) for (index, name), each in self.data.grouping.replicates.items()]
+        schema = {"condition_index": pl.Int32, "replicate": pl.String, "n_cells": pl.Int64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _condition_batch(self) -> pl.DataFrame:
         """Return the release's condition_batch table."""
@@ -129,7 +148,8 @@ class CellTables:
         described: list[pl.DataFrame] = []
         with TileWriter(self.folder, "signature", self.data.genes.height) as writer:
             for comparison in self.data.grouping.comparisons:
-                compare = partial(_compare, Comparing(self.data, comparison), calibration)
+                over = OverReplicates(self.data, comparison) if comparison.same_time else None
+                compare = partial(_compare, Comparing(self.data, comparison), over, calibration)
                 for tile in batched(ahead(compare, _blocks(comparison.members, CONDITIONS_AT_ONCE)), IN_A_TILE):
                     described += [quality for _, (_, quality) in tile]
                     _write_tile(writer, tile)
@@ -138,14 +158,32 @@ class CellTables:
 
 
 def _compare(
-    comparing: Comparing, calibration: Calibration, block: npt.NDArray[np.int32]
+    comparing: Comparing, over: OverReplicates | None, calibration: Calibration, block: npt.NDArray[np.int32]
 ) -> tuple[dict[str, npt.NDArray[Any]], pl.DataFrame]:
     """Compare conditions with their control: their signatures, as written, and what there is to say of each."""
     treated = comparing.conditions(block)
     reference = match(comparing.whole, treated.cells)
     contrast = comparing.contrast(treated, reference, calibration)
+    repeated = [(row, index) for row, index in enumerate(block.tolist()) if over is not None and over.has(index)]
+    n_replicates = {index: take_over(contrast, row, over.test(index)) for row, index in repeated if over is not None}
     written = {name: getattr(contrast, name).astype(dtype) for name, dtype in WRITTEN.items()}
-    return written, comparing.describe(block, treated, contrast, reference)
+    described = comparing.describe(block, treated, contrast, reference)
+    if over is None or not repeated:
+        return written, described
+    is_other = comparing.is_other(block)
+    found = pl.DataFrame(
+        {
+            "condition_index": pl.Series(list(n_replicates), dtype=pl.Int32),
+            "test": SAMPLES,
+            "n_replicates": list(n_replicates.values()),
+            "replicate_correlation": [over.agreement(index, is_other[row]) for row, index in repeated],
+        },
+        nan_to_null=True,
+    )
+    described = described.join(found, on="condition_index", how="left", suffix="_over", maintain_order="left")
+    is_over = pl.col("test").is_not_null()
+    correlation = pl.when(is_over).then("replicate_correlation_over").otherwise("replicate_correlation")
+    return written, described.with_columns(replicate_correlation=correlation).drop("replicate_correlation_over")
 
 
 def _write_tile(writer: TileWriter, compared: list[Compared]) -> None:

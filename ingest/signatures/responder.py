@@ -26,6 +26,8 @@ MEASURED = {
     "is_split": pl.Boolean,
     "same_time": pl.Boolean,
     "is_tested": pl.Boolean,
+    "test": pl.String,
+    "n_replicates": pl.Int64,
 }
 
 
@@ -34,8 +36,9 @@ class Judge:
     """Decides which conditions of a dataset of cells are responders.
 
     A responder has the cells for it, and the smallest q of its genes, its targets left out, is smaller than those of
-    pretend conditions of its size, at a false discovery rate of 5 % over the dataset's conditions. Where controls are
-    too few for pretend conditions, it has 10 genes at q < 0.05, or one measured gene in a hundred where that is fewer.
+    pretend conditions of its size, at a false discovery rate of 5 % over the dataset's conditions; a q over
+    replicates is taken as it is. Where controls are too few for pretend conditions, a responder has 10 genes at q <
+    0.05, or one measured gene in a hundred where that is fewer.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ class Judge:
         split = pl.when("is_split").then(pl.lit("; of the cells in batches with a control")).otherwise(pl.lit(""))
         return _complete(
             table.with_columns(
-                test=pl.when(is_tested).then(pl.lit(data.test)),
+                test=pl.when(is_tested).then(pl.col("test").fill_null(data.test)),
                 n_significant=pl.when(is_tested).then("n_significant"),
                 is_responder=pl.when(is_tested)
                 .then(enough & pl.col("is_strong"))
@@ -107,34 +110,33 @@ def _untested() -> pl.Expr:
 
 
 def _with_evidence(table: pl.DataFrame, n_genes: int, calibration: Calibration) -> pl.DataFrame:
-    """Add ``is_strong``, ``responder_q_value``, and ``evidence`` in words."""
-    genes = pl.format("{} genes at q < 0.05", "n_significant")
-    if not calibration.sizes.size:
-        least = _least_genes(n_genes)
-        note = f" (needs {least}: controls are too few to compare with conditions in which nothing happened)"
-        return table.with_columns(
-            is_strong=pl.col("n_significant") >= least,
-            responder_q_value=pl.lit(None, pl.Float64),
-            evidence=genes + pl.lit(note),
-        )
+    """Add ``is_strong``, ``responder_q_value``, and ``evidence`` in words.
+
+    The smallest q over replicates is itself the p of "no gene changed" (Simes); that over cells is compared.
+    """
     n_cells = table["n_compared"].fill_null(1).to_numpy().astype(np.float64)
     least_q = table["least_q"].fill_null(np.nan).to_numpy()
-    p_value = calibration.condition_p(least_q, n_cells)
+    is_over, has_nulls = table["test"].is_not_null().to_numpy(), bool(calibration.sizes.size)
+    compared = calibration.condition_p(least_q, n_cells) if has_nulls else np.full(least_q.shape, np.nan)
+    p_value = np.where(is_over, least_q, compared)
     table = table.with_columns(
         responder_q_value=pl.Series(benjamini_hochberg(p_value[None, :])[0], nan_to_null=True),
-        n_alike=calibration.n_alike(n_cells),
-        size_alike=calibration.size_alike(n_cells),
+        n_alike=calibration.n_alike(n_cells) if has_nulls else 0,
+        size_alike=calibration.size_alike(n_cells) if has_nulls else 0,
     )
-    n_tested = int(np.isfinite(p_value).sum())
     q_value = pl.col("responder_q_value").map_elements(lambda q: f"{q:.2g}", pl.String)
-    against = pl.format(
-        f"; against {{}} pretend conditions of {{}} cells: q = {{}} over {n_tested:,} conditions",
-        "n_alike",
-        "size_alike",
-        q_value,
-    )
+    ending = f": q = {{}} over {int(np.isfinite(p_value).sum()):,} conditions"
+    against = pl.format("; against {} pretend conditions of {} cells" + ending, "n_alike", "size_alike", q_value)
+    over = pl.format("; over {} replicates" + ending, "n_replicates", q_value)
+    least = _least_genes(n_genes)
+    few = f" (needs {least}: controls are too few to compare with conditions in which nothing happened)"
+    evidence = pl.when(pl.Series(is_over)).then(over).otherwise(against if has_nulls else pl.lit(few))
     is_strong = (pl.col("responder_q_value") < FALSE_DISCOVERY_RATE).fill_null(value=False)
-    return table.with_columns(is_strong=is_strong, evidence=genes + against)
+    is_counted = ~pl.Series(is_over) & (not has_nulls)
+    return table.with_columns(
+        is_strong=pl.when(is_counted).then(pl.col("n_significant") >= least).otherwise(is_strong),
+        evidence=pl.format("{} genes at q < 0.05", "n_significant") + evidence,
+    )
 
 
 def judge_reported(quality: pl.DataFrame, n_genes: int, counted: str = "at q < 0.05") -> pl.DataFrame:

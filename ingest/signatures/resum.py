@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.published_times import with_time_text
-from ingest.conditions.groups import Comparison, Grouping, Groups, compare_by
+from ingest.conditions.groups import Comparison, Grouping, Groups, Replicate, compare_by
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
 from ingest.signatures.comparing import Summed
@@ -19,6 +19,7 @@ from ingest.sums.accumulate import GroupSums
 
 SUMS = {"count": "count", "sum_log1p": "log_sum", "sum_log1p_square": "square_sum", "n_expressing": "expressing"}
 MOMENTS = {"sum_count_square": "count", "sum_count_total": "log_sum"}
+OF_REPLICATES = {"count": "count", "sum_log1p": "log_sum"}
 TOTALS = ("sum_total", "sum_total_square")
 
 
@@ -97,7 +98,14 @@ def _grouping(
         for row in tables["null_condition"].rows(named=True)
     ]
     of_row, n_groups = np.empty((0, 0), np.int32), n_groups + len(null_cells)
-    return Grouping(of_row, n_groups, cells, plain, controls, moments, nulls, null_cells, batches, comparisons)
+    repeated = tables["condition_replicate"].sort("condition_index", "replicate").rows()
+    replicates = {
+        (index, name): Replicate(n_groups + at, n_cells) for at, (index, name, n_cells) in enumerate(repeated)
+    }
+    n_groups += len(replicates)
+    return Grouping(
+        of_row, n_groups, cells, plain, controls, moments, nulls, null_cells, batches, comparisons, replicates
+    )
 
 
 def _parts(
@@ -122,12 +130,19 @@ def _parts(
         yield grouping.controls[key].ravel().tolist(), SUMS, part
         if key in grouping.moments:
             yield [grouping.moments[key]], MOMENTS, part
-    first = grouping.n_groups - len(grouping.null_cells)
+    by_replicate = tables["replicate_statistics"].partition_by("condition_index", "replicate", as_dict=True)
+    for (index, name), part in by_replicate.items():
+        yield [grouping.replicates[index, name].group], OF_REPLICATES, part
+    first = _first_null(grouping)
     for (index,), part in tables["null_statistics"].partition_by("null_index", as_dict=True).items():
         yield [first + index], SUMS, part
 
 
 KEYS = ("condition_index", "gene_index")
+
+
+def _first_null(grouping: Grouping) -> int:
+    return grouping.n_groups - len(grouping.replicates) - len(grouping.null_cells)
 
 
 def _libraries(tables: dict[str, pl.DataFrame], grouping: Grouping) -> Libraries:
@@ -139,7 +154,7 @@ def _libraries(tables: dict[str, pl.DataFrame], grouping: Grouping) -> Libraries
     for library, name in zip(libraries, TOTALS, strict=True):
         half = rows[f"{name}_half"].to_numpy()
         library[at[0], at[1], 0], library[at[0], at[1], 1] = half, rows[name].to_numpy() - half
-    first = grouping.n_groups - len(grouping.null_cells)
+    first = _first_null(grouping)
     nulls = {}
     for (index,), part in tables["null_part"].partition_by("null_index", as_dict=True).items():
         own = [np.zeros(len(grouping.batches)) for _ in TOTALS]

@@ -38,7 +38,7 @@ from ingest.sums.values import ValueCheck, block_values
 Whole = npt.NDArray[np.int64]
 Pools = Sequence[npt.NDArray[np.intp]]
 RowGroups = npt.NDArray[np.int32]
-"""The groups of each row, -1 for none, as of :class:`ingest.conditions.groups.Grouping`. Shape (rows, 4)."""
+"""The groups of each row, -1 for none, as of :class:`ingest.conditions.groups.Grouping`. Shape (rows, 4 or 5)."""
 
 ALL = slice(None)
 

@@ -74,7 +74,7 @@ class CappedSums:
         Parameters
         ----------
         groups
-            Group or groups of every row, -1 for none. Shape (rows,) or (rows, 4).
+            Group or groups of every row, -1 for none. Shape (rows,) or (rows, 4 or 5).
         add_to
             Reads the file and adds it to the sums it is given, with the position in them of every row's groups, -1
             for what to leave out; called once for each share of the groups.

@@ -61,7 +61,7 @@ class Portion:
     n_genes
         Genes of the release.
     groups
-        Groups of each of the rows taken, -1 for none. Shape (rows, 4).
+        Groups of each of the rows taken, -1 for none. Shape (rows, 4 or 5).
     slots
         Gene of every matrix column, -1 for none, -2 where it is no part of a library. Shape (columns,).
     is_whole
@@ -146,7 +146,7 @@ def portions_of(
     sources
         The files in order, each with its gene axis.
     groups
-        Groups of every row of all files, -1 for none: a file without any is left out. Shape (rows, 4).
+        Groups of every row of all files, -1 for none: a file without any is left out. Shape (rows, 4 or 5).
     given
         What is known of every row.
     spec

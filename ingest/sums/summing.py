@@ -65,7 +65,7 @@ def sum_files(
     sources
         The files in order, each with its gene axis.
     groups
-        Groups of every row of all files, -1 for none. Shape (rows, 4).
+        Groups of every row of all files, -1 for none. Shape (rows, 4 or 5).
     given
         What is known of every row.
     spec

@@ -9,6 +9,10 @@ from (
     union all
     select distinct 'null_condition', unnest(controls) from release.null_condition
     union all
+    select distinct 'condition_replicate', condition_index from release.condition_replicate
+    union all
+    select distinct 'replicate_statistics', condition_index from release.replicate_statistics
+    union all
     select distinct 'condition_batch', condition_index from release.condition_batch
     union all
     select distinct 'signature', condition_index from release.signature

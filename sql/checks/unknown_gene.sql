@@ -7,6 +7,8 @@ from (
     union all
     select distinct 'matched_statistics', gene_index from release.matched_statistics
     union all
+    select distinct 'replicate_statistics', gene_index from release.replicate_statistics
+    union all
     select distinct 'null_statistics', gene_index from release.null_statistics
     union all
     select distinct 'signature', gene_index from release.signature

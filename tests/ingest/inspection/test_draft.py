@@ -404,6 +404,14 @@ def test_draft__of_a_published_layout_ingests_without_an_edit(write, says, n_con
     assert conditions(path, draft.text, tmp_path / "warehouse")[0] == n_conditions
 
 
+@pytest.mark.parametrize(("donors", "is_said"), [(("D1", "D2"), True), (("D1",), False)])
+def test_draft__proposes_donors_as_replicates(donors, is_said, tmp_path):
+    rows = cells(gene=cycle("non-targeting", "MYC"), cell_type=cycle("THP-1"), donor_id=cycle(*donors, each=2))
+    _, draft = drafted(write_h5ad(tmp_path / "screen.h5ad", COUNTS, rows, BY_SYMBOL))
+    assert ('# also there, not used: replicate = "donor_id" (2 of them; ' in draft.text) == is_said
+    assert "replicate" not in tomllib.loads(draft.text)["condition"]
+
+
 ONLY_BARCODES = [("mtx", "10x version 3"), ("mtx", "10x version 2"), ("10x_h5", "Cell Ranger 3")]
 NO_LABELS = ["archs4"]
 """Formats in which no column says what was done to a row."""
