@@ -16,6 +16,7 @@ from featurestore.errors import SpecError, did_you_mean
 from ingest.reader import INDEX
 from ingest.readers.columns import as_text, decode, typed, without_missing
 from ingest.readers.damage import telling_damage
+from ingest.readers.delimited import split
 from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text, refuse_bomb, text_line
 from ingest.sections import JoinSection, TableSection
 
@@ -184,10 +185,10 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _columns(path: Path, titles: tuple[str, ...]) -> list[str]:
-    return list(pq.read_schema(path).names) if _is_parquet(path) else _header(path, titles).names
+    return list(pq.read_schema(path).names) if _is_parquet(path) else read_header(path, titles).names
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     """What the first line of a table of text tells, and whether it is a header rather than a line of the table."""
 
     names: list[str]
@@ -196,21 +197,24 @@ class _Header(NamedTuple):
     is_a_header: bool
 
 
-def _header(path: Path, titles: tuple[str, ...]) -> _Header:
+def read_header(path: Path, titles: tuple[str, ...] = ()) -> Header:
+    """Read the header of a table of text."""
     with open_text(path) as file:
-        raw = text_line(file, path)
+        raw, below = text_line(file, path), text_line(file, path)
     line = decode(raw.removeprefix(BYTE_ORDER_MARK)).rstrip("\r\n")
     separator = "\t" if "\t" in line else ","
     quote: str | bool = '"' if separator == "," or '"' in line else False
     options = pyarrow.csv.ParseOptions(delimiter=separator, quote_char=quote)
     names = pyarrow.csv.read_csv(pa.BufferReader(f"{line}\n".encode()), parse_options=options).column_names
     is_headed = not titles or names == list(titles)
-    return _Header(names if is_headed else list(titles), separator, quote, is_headed)
+    if not titles and len(split(below.rstrip(b"\r\n"), separator.encode())) == len(names) + 1:
+        names = ["", *names]  # the row names of R's write.table have no title
+    return Header(names if is_headed else list(titles), separator, quote, is_headed)
 
 
 def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
     refuse_bomb(path)
-    header = _header(path, titles)
+    header = read_header(path, titles)
     table = pyarrow.csv.read_csv(
         pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None),
         pyarrow.csv.ReadOptions(column_names=header.names, skip_rows=int(header.is_a_header)),

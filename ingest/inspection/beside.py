@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from featurestore.errors import SourceFormatError
+from ingest.conditions.side_tables import read_header
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb
 
@@ -79,8 +80,23 @@ def _tables(path: Path, aside: Collection[Path]) -> list[Path]:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
-    separator = "," if ".csv" in path.name.lower() else "\t"
-    return pl.scan_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
+    header = read_header(path)
+    return pl.scan_csv(
+        path,
+        separator=header.separator,
+        quote_char='"' if header.quote else None,
+        has_header=False,
+        skip_rows=1,
+        new_columns=_distinct(header.names),
+        infer_schema=False,
+        encoding="utf8-lossy",
+        truncate_ragged_lines=True,
+    )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Name columns as published, but for one that is called like another before it."""
+    return [name if name not in names[:at] else f"{name}_{at}" for at, name in enumerate(names)]
 
 
 def _probe(path: Path, keys: pl.Series) -> Beside | None:
@@ -88,7 +104,7 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         refuse_bomb(path)
         table = _scan(path)
         names = table.collect_schema().names()
-        candidates = [name for name in names if any(word in name.lower() for word in KEYS)] or names[:1]
+        candidates = list(dict.fromkeys([*names[:1], *(n for n in names if any(word in n.lower() for word in KEYS))]))
         if len(names) < 2:  # noqa: PLR2004
             return None
         distinct = table.select(pl.col(name).is_in(keys.implode()).sum().alias(name) for name in candidates[:8])

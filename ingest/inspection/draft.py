@@ -230,7 +230,7 @@ def _experiment(found: Inspection) -> str:
 
 def _dataset_id(path: Path) -> str:
     stem = path.name.split(".")[0]
-    return slug(path.parent.name if NO_NAMES.fullmatch(stem) else stem)[:100]
+    return slug(path.resolve().parent.name if NO_NAMES.fullmatch(stem) else stem)[:100]
 
 
 def _told(column: object) -> str:

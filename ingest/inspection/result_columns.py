@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ingest.harmonise.genes import detect_kind, map_genes
 from ingest.inspection.columns import Column
 from ingest.inspection.known import plain, rank
 from ingest.inspection.values import Values
@@ -22,7 +23,20 @@ FEWEST_A_GENE = 1.2
 HALF = 0.5
 GENES = (
     *("feature", "variable", "gene", "genes", "gene_name", "gene_symbol", "names", "symbol", "gene_id", "geneid"),
-    *("ensembl_id", "ensembl", "ensembl_gene_id", "hgnc_symbol", "external_gene_name", "features", ROW_NAMES),
+    *("ensembl_id", "ensembl", "ensembl_gene_id", "hgnc_symbol", "external_gene_name", "features", "id", ROW_NAMES),
+    *(
+        "rowname",
+        "rownames",
+        "row_name",
+        "rn",
+        "x",
+        "x1",
+        "unnamed_0",
+        "index",
+        "index_level_0",
+        "entrez_id",
+        "entrezid",
+    ),
 )
 RATIOS = ("fold_change", "foldchange", "fc")
 NATURAL = ("avg_logfc",)
@@ -210,9 +224,17 @@ def _gene(columns: Mapping[str, Column], *, is_result: bool) -> str | None:
     for _, name in named:
         column = columns[name]
         is_listed = column.n_rows - column.n_missing > FEWEST_A_GENE * column.n_labels
-        if column.is_text and column.gene_share > HALF and (is_listed or is_result):
+        if (is_listed or is_result) and (column.gene_share > HALF or _are_entrez(column)):
             return name
     return None
+
+
+def _are_entrez(column: Column) -> bool:
+    """Say whether a column of whole numbers is Entrez ids, and no numbering of lines."""
+    if not column.dtype.is_integer() or detect_kind(column.labels["label"]).kind != "entrez":
+        return False
+    table = map_genes(column.labels["label"], kind="entrez").table
+    return table["gene_id"].null_count() <= (1 - HALF) * table.height
 
 
 def _has_contrasts(columns: Mapping[str, Column]) -> bool:

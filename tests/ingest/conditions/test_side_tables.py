@@ -34,8 +34,9 @@ def test_text__is_read_whatever_its_separator_encoding_or_quotes(tmp_path):
         ], name
 
 
-def test_key__without_a_name_is_that_of_rs_row_names(tmp_path):
-    (tmp_path / "coldata.csv").write_text('"","pert"\n"s1","A"\n"s2","B"\n')
+@pytest.mark.parametrize("text", ['"","pert"\n"s1","A"\n"s2","B"\n', "pert\tline\ns1\tA\tx\ns2\tB\tx\n"])
+def test_key__without_a_name_is_that_of_rs_row_names(text, tmp_path):
+    (tmp_path / "coldata.csv").write_text(text)
     (table,) = tables(tmp_path, table="coldata.csv", key="")
     assert join_tables(ROWS.drop("pert"), [table], ["pert"])["pert"].to_list() == ["A", "B", None, None]
 

@@ -195,3 +195,28 @@ def test_family__takes_no_other_file(tmp_path):
     found = inspect_file(path)
     assert found.family == ("deseq2_A549_STAT1.csv", "deseq2_K562_JAK1.csv", "deseq2_K562_STAT1.csv")
     assert replace(found, family=()).n_rows == found.n_rows
+
+
+ENTREZ = [7157, 1956, 3105, 4825, 4609, 5728]
+NAMES_OF_GENES = {
+    "pandas index, in Parquet": ("__index_level_0__", GENES), "read again by pandas": ("Unnamed: 0", GENES),
+    "data.table": ("rn", GENES), "limma, an ID": ("ID", GENES), "readr": ("X", GENES), "Entrez": ("", ENTREZ),
+    "Entrez, named": ("GeneID", ENTREZ), "SYMBOL": ("SYMBOL", GENES), "Ensembl": ("ENSEMBL", ["ENSG00000141510"] * 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMES_OF_GENES)
+def test_genes__are_found_whatever_their_column_is_called(case, tmp_path):
+    name, genes = NAMES_OF_GENES[case]
+    table = pl.DataFrame({name: genes, "log2FoldChange": EFFECTS, "padj": Q_VALUES})
+    table.write_parquet(tmp_path / "t.csv") if "Parquet" in case else table.write_csv(tmp_path / "t.csv")
+    assert inspect_file(tmp_path / "t.csv").table == {
+        "gene": name or "row_names", "effect": "log2FoldChange", "q_value": "padj"
+    }  # fmt: skip
+
+
+def test_genes__are_no_numbers_of_lines(tmp_path):
+    """pandas writes them under no name; there is no column of genes, so this is no result."""
+    numbered = pl.DataFrame({"": range(20), "log2FoldChange": [0.5, -0.5] * 10, "padj": [0.1] * 20})
+    numbered.write_csv(tmp_path / "t.csv")
+    assert inspect_file(tmp_path / "t.csv").table is None
