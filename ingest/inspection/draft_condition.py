@@ -34,9 +34,12 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.ask("kind", "crispri")
     else:
         _perturbation(lines, found, best)
-        kind = found.roles["kind"][0]
-        name = "kind" if kind.column is None else "kind_column"
-        lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
+        kinds = found.roles["kind"]
+        if not kinds:
+            lines.ask("kind", "crispri", "no column says in words that are known how it was perturbed")
+        for kind in kinds[:1]:
+            name = "kind" if kind.column is None else "kind_column"
+            lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
     _controls(lines, found)
     if labels is not None and labels.unassigned:
         lines.set("unassigned", list(labels.unassigned), counted(labels.unassigned))

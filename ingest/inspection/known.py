@@ -49,7 +49,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "dose unit": ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit"),
     "time": ("pert_itime", "time_h", "timepoint_hr", "time_point", "timepoint", "time", "pert_time", "hours", "day"),
     "time unit": ("time_unit", "pert_time_unit", "unit"),
-    "kind": ("perturbation_type", "pert_type", "perturbation_kind", "modality"),
+    "kind": ("perturbation_type", "pert_type", "perturbation_kind", "modality", "kind"),
     "cluster": ("leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
     "replicate": (
         *("donor_id", "donor", "patient_id", "patient", "subject_id", "subject", "individual", "mouse_id"),

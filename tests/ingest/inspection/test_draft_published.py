@@ -48,7 +48,7 @@ ASKED = {
     "lincs2020_ctl": {"perturbation", "kind"},  # controls only
     "lincs2020_level3_trt_xpr": {"dataset.values"},
     # of bulk samples the file says nothing but their names
-    **{name: {"perturbation", "kind", "controls", "context"} for name in ("archs4_human", "recount3_srp009615")},
+    "recount3_srp009615": {"perturbation", "kind", "controls", "context"},
 }
 """What a draft leaves to be filled in."""
 ELSEWHERE = {
