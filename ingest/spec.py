@@ -357,7 +357,9 @@ def read_spec(path: Path) -> DatasetSpec:
         The file is missing, not TOML, or wrong; every fault is listed.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(
+            path.read_text(encoding="utf-8-sig")
+        )  # some editors begin a file with a byte order mark
     except OSError as error:
         raise SpecError("The spec cannot be read.", where=str(path), got=error.strerror or str(error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

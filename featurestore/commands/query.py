@@ -122,6 +122,6 @@ def _query_text(query: str) -> str:
     if not query.endswith(".sql"):
         return query
     try:
-        return Path(query).read_text(encoding="utf-8")
+        return Path(query).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise QueryError("The SQL file cannot be read.", where=query, got=error.strerror or str(error)) from None

@@ -64,7 +64,7 @@ def save(warehouse: Warehouse, path: Path) -> Saved:
         The warehouse cannot be written to, or a file of the spec cannot be read.
     """
     spec = read_spec(path)
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     number = spec.snapshot or warehouse.snapshot.number
     try:
         files = {Path(f.file).name: _keep(warehouse, Path(f.file)) for f in _embeddings(spec)}

@@ -235,7 +235,7 @@ def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
     if not path.exists() and path.name == str(path):
         path = shipped_specs().get(path.name, path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         files = sorted(file.name for file in path.parent.glob("*.toml"))
@@ -255,7 +255,8 @@ def parse_spec(text: str, where: str = "the feature spec", folder: Path | None =
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError("The feature spec is not TOML.", where=where, got=str(error)) from None
+        do = 'write it as TOML: [section], then name = "text", a line each'
+        raise SpecError("The feature spec is not TOML.", where=where, got=str(error), do=do) from None
     return spec_of(content, where, folder)
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from featurestore.errors import SpecError
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec
+from ingest.spec import SPECS
+from ingest.spec import read_spec as read_dataset_spec
 
 SHORT = """
 [target]
@@ -30,6 +32,16 @@ def test_spec__fills_in_the_rest():
     assert spec.feature[0].block == "signature"
     assert (spec.split.by, spec.split.folds, spec.split.seed) == ("perturbation_id", 5, 0)
     assert spec.snapshot is None
+
+
+def test_spec__may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(SHORT, encoding="utf-8-sig")
+    assert read_spec(path) == parse_spec(SHORT)
+    dataset = tmp_path / "dataset.toml"
+    text = (SPECS / "adamson_2016_pilot.toml").read_text(encoding="utf-8")
+    dataset.write_text(text, encoding="utf-8-sig")
+    assert read_dataset_spec(dataset) == read_dataset_spec(SPECS / "adamson_2016_pilot.toml")
 
 
 def test_spec__reads_every_key():
