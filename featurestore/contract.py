@@ -387,6 +387,8 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """What columns of quantiles are at."""
 P_GRID = tuple(10.0 ** (-at / 4.0) for at in range(25))
 """What ``calibration.p_quantiles`` are at."""
+ENOUGH_NULLS = 8
+"""Pretend conditions that say something of a dataset."""
 
 TILES = b"featurestore.tiles"
 """Mark in the metadata of a file whose every row group holds all pairs of some conditions and some consecutive genes,

@@ -41,7 +41,8 @@ output_option = click.option(
     help="Write here instead of to standard output.",
 )
 DATASETS = (
-    "select dataset_id, assay, value_kind, n_cells, n_conditions, n_controls, n_genes, licence, release_id "
+    "select dataset_id, assay, value_kind, n_cells, n_conditions, n_data_points, min_cells, n_controls, n_genes, "
+    "licence, release_id "
     "from dataset order by dataset_id"
 )
 

@@ -44,7 +44,7 @@ HEADINGS = {
     "q_value": "q",
     "p_value": "p",
     "what": "what it is",
-    "n_conditions": "data points",
+    "n_data_points": "data points",
 }
 UNITS = {
     "dose_um": "µM",
@@ -52,7 +52,8 @@ UNITS = {
     "knockdown_ratio": "of control",
     "n_significant": "q < 0.05",
     "mapped_share": "%",
-    "n_conditions": "conditions",
+    "n_data_points": "of enough cells",
+    "n_conditions": "",
     "standard_error": "",
     "effect_norm": "",
     "z": "",

@@ -98,6 +98,7 @@ def ingest(
     if data is None:
         _require_files(found)
     from ingest.commands.left_open import left_open  # noqa: PLC0415
+    from ingest.commands.tested import tested  # noqa: PLC0415
     from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need no compiler
     from ingest.remote import push  # noqa: PLC0415
     from ingest.sums.cluster import on_cluster  # noqa: PLC0415
@@ -107,8 +108,9 @@ def ingest(
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
-                click.echo(_summary(push(store, root, outcome) if store and outcome.is_new else outcome))
-                for line in left_open(root, outcome) if outcome.is_new else ():
+                outcome = push(store, root, outcome) if store and outcome.is_new else outcome
+                click.echo(_summary(root, outcome))
+                for line in (*left_open(root, outcome), *tested(root, outcome)) if outcome.is_new else ():
                     click.echo(line)
             if fallback is not None:
                 click.echo(fallback.summary(), err=True)
@@ -173,14 +175,16 @@ def _require_files(specs: Iterable[Path]) -> None:
         )
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(root: Path, outcome: Outcome) -> str:
     if not outcome.is_new:
         return f"{outcome.dataset_id}: nothing to do, release {outcome.release_id} is in snapshot {outcome.snapshot}"
     rows: Counter[str] = Counter()
     for file in outcome.manifest["files"]:
         rows[file["table"]] += file["rows"]
+    from ingest.commands.tested import data_points  # noqa: PLC0415, help and refusals need no polars
+
     return (
-        f"{outcome.dataset_id}: {rows['condition']:,} conditions x {rows['gene']:,} genes, "
+        f"{outcome.dataset_id}: {data_points(root, outcome)}; {rows['gene']:,} genes, "
         f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "
         f"({outcome.manifest['seconds']:.1f} s)"
     )

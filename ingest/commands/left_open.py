@@ -28,7 +28,7 @@ NEAR = 0.85
 
 def left_open(root: Path, outcome: Outcome) -> list[str]:
     """Return a line for each thing that a new release leaves open."""
-    mapping = _read(root, outcome, "mapping")
+    mapping = read_table(root, outcome, "mapping")
     labels = mapping.filter(pl.col("entity") == "perturbation")
     targets = labels.filter(~pl.col("status").is_in([CONTROL, "unassigned", NOT_THERE]))
     without, n_targets = _labels(targets.filter(pl.col("target_id").is_null())), targets["original"].n_unique()
@@ -55,7 +55,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no known cell line for {len(unknown):,} of {n_contexts:,} context labels, each has an id of its own: "
             f"{named}"
         )
-    return lines + _quantities(mapping, _read(root, outcome, "condition").filter(~pl.col("is_control")))
+    return lines + _quantities(mapping, read_table(root, outcome, "condition").filter(~pl.col("is_control")))
 
 
 def _corrected(root: Path, outcome: Outcome) -> list[str]:
@@ -70,7 +70,8 @@ def _corrected(root: Path, outcome: Outcome) -> list[str]:
     return [f"{told}: Bonferroni's, and no q-value, so fewer genes are significant; leave q_value under [table] out"]
 
 
-def _read(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
+def read_table(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
+    """Read a table of a new release."""
     folder = release_path(root, outcome.dataset_id, outcome.release_id)
     return pl.read_parquet([folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table])
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import P_GRID, QUANTILES, RELEASE
+from featurestore.contract import ENOUGH_NULLS, P_GRID, QUANTILES, RELEASE
 from ingest.conditions.null import DEALT, NullCondition
 
 Doubles = npt.NDArray[np.float64]
@@ -28,8 +28,6 @@ Singles = npt.NDArray[np.float32]
 
 PRIOR_GENES, PRIOR_CONDITIONS = 2.0, 4.0
 """How many tests, or conditions, as they should be are added to those that were observed."""
-ENOUGH = 8
-"""Pretend conditions that say something of a dataset."""
 SMALL = (0.05, 0.001)
 """p-values at which the share of null tests below them is compared with what is right."""
 NEAR, FAR = (float(np.log(p_value)) for p_value in SMALL)
@@ -76,7 +74,7 @@ class Calibration:
     @classmethod
     def of_genes(cls, sizes: npt.NDArray[np.int64], tails: Tails) -> Calibration:
         """Fit the tail of p-values of pretend conditions of some sizes; sizes have shape (conditions,)."""
-        if sizes.size < ENOUGH:
+        if sizes.size < ENOUGH_NULLS:
             return cls.none()
         distinct, n_conditions = np.unique(sizes, return_counts=True)
         tests, near, far, beyond = (np.array([part[sizes == size].sum(axis=0) for size in distinct]) for part in tails)

@@ -18,7 +18,8 @@ mapped as (
     group by dataset_id
 )
 select
-    d.dataset_id, d.title, d.assay, p.perturbation_kinds, d.n_cells, d.n_conditions, p.n_perturbations,
+    d.dataset_id, d.title, d.assay, p.perturbation_kinds, d.n_cells, d.n_conditions,
+    d.n_data_points, p.n_perturbations,
     if(r.n_told > 0, r.n_responders, null) as n_responders, p.n_contexts, d.n_genes, m.mapped_share,
     d.licence, d.release_id
 from dataset as d

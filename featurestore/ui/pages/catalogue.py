@@ -17,7 +17,8 @@ def _datasets(asked: Asked) -> pl.DataFrame:
 
 def _catalogue(asked: Asked) -> dict[str, Any]:
     frame = _datasets(asked)
-    sums = frame.select(pl.col("n_conditions", "n_responders", "n_cells").sum()).row(0, named=True)
+    enough = pl.coalesce("n_data_points", "n_conditions").alias("n_data_points")
+    sums = frame.select(pl.col("n_conditions", "n_responders", "n_cells").sum(), enough.sum()).row(0, named=True)
     return {
         "title": "Catalogue",
         "n_datasets": frame.height,

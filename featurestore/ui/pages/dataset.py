@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from featurestore.data_points import counted
 from featurestore.snapshot import MANIFEST, release_path
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
@@ -71,6 +72,7 @@ def _dataset(asked: Asked) -> dict[str, Any]:
     return {
         "title": dataset_id,
         "facts": facts,
+        "counted": counted(facts),
         "facts_as": asked.parts("facts", "csv", "parquet") | {"manifest": asked.part("manifest", "json")},
         "n_responders": done["is_responder"].sum() if done["is_responder"].null_count() < done.height else None,
         "inputs": manifest.get("inputs", []),

@@ -23,13 +23,19 @@ def test_catalogue__counts_each_dataset_as_the_warehouse_does(client, world):
     shown = pl.read_csv(client.get("/datasets.csv").content).sort("dataset_id")
     with Warehouse(world) as store:
         conditions = store.frame("select dataset_id, n_conditions, n_cells from dataset order by all")
+        enough = store.frame(
+            "select c.dataset_id, count(*) filter (c.n_cells >= d.min_cells or c.n_cells is null) as n "
+            "from condition as c join dataset as d using (dataset_id) where not is_control group by all order by all"
+        )
         responders = store.frame(
             "select dataset_id, count(*) filter (is_responder) n from quality group by all order by all"
         )
     assert shown.select("dataset_id", "n_conditions", "n_cells").rows() == conditions.rows()
     assert shown.select("dataset_id", "n_responders").rows() == responders.rows()
     page = client.get("/").text
-    assert f"<strong>{conditions['n_conditions'].sum()}</strong> effective data points" in page
+    assert f"<strong>{enough['n'].sum()}</strong> effective data points: conditions of enough cells" in page
+    assert f"{conditions['n_conditions'].sum()} in all" in page
+    assert shown.select("dataset_id", "n_data_points").rows() == enough.rows()
     assert all(f"/dataset?id={name}" in page for name in conditions["dataset_id"])
 
 
@@ -61,6 +67,16 @@ def test_search__finds_datasets_ids_and_contexts(client, words, target):
 
 def test_search__that_finds_nothing_says_what_can_be_found(client):
     assert "every symbol they have had" in client.get("/search", params={"q": "no such thing"}).text
+
+
+def test_dataset__says_how_many_conditions_have_enough_cells(client, world):
+    with Warehouse(world) as store:
+        n = store.frame(
+            "select count(*), count(*) filter (n_cells >= 10) from condition "
+            "where dataset_id = 'replogle_demo_k562' and not is_control"
+        ).row(0)
+    page = client.get("/dataset?id=replogle_demo_k562").text
+    assert f"<strong>{n[0]} conditions, {n[1]} of 10 cells or more</strong>" in page
 
 
 def test_dataset__pages_and_sorts_on_the_server_and_gives_every_row_as_a_file(client, world):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.errors import SpecError
+from featurestore.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.layouts import write_h5ad
 from ingest.reader import INDEX
@@ -28,9 +29,13 @@ context = { column = "line" }
 """
 
 
-def ingested(folder, guides, lines, more=""):
-    """Ingest cells, and return what is printed after the summary."""
-    n = 60
+def ingested(folder, guides, lines, more="", n=60):
+    """Ingest cells, and return what is printed after the summary, but for what it says of the null."""
+    return [line for line in printed(folder, guides, lines, more, n)[1:] if not line.startswith("  null: ")]
+
+
+def printed(folder, guides, lines, more="", n=60):
+    """Ingest cells, and return what is printed."""
     counts = np.random.default_rng(0).poisson(2.0, (n, len(GENES))).astype(np.float32)
     rows = {"guide": [guides[at % len(guides)] for at in range(n)], "line": [lines[at % len(lines)] for at in range(n)]}
     table = pl.DataFrame({INDEX: [f"c{at}" for at in range(n)], **rows})
@@ -39,11 +44,10 @@ def ingested(folder, guides, lines, more=""):
     words = ["--warehouse", str(folder / "warehouse"), "ingest", str(folder / "spec.toml")]
     done = CliRunner().invoke(featurestore, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    summary, *others = done.stdout.splitlines()
-    assert summary.startswith("guides: ")
+    assert done.stdout.startswith("guides: ")
     again = CliRunner().invoke(featurestore, words, catch_exceptions=False)
     assert again.stdout.count("\n") == 1
-    return others
+    return done.stdout.splitlines()
 
 
 def test_ingest__names_perturbations_without_a_gene(tmp_path):
@@ -54,15 +58,48 @@ def test_ingest__names_perturbations_without_a_gene(tmp_path):
 
 
 def test_ingest__says_nothing_of_what_is_known(tmp_path):
-    assert ingested(tmp_path, ["sgNTC-1", "sgTP53-1"], ["K562", "HepG2"], 'strip = "^sg|-\\\\d+$"') == []
+    lines = ["K562", "K562", "HepG2", "HepG2"]
+    assert ingested(tmp_path, ["sgNTC-1", "sgTP53-1"], lines, 'strip = "^sg|-\\\\d+$"') == []
 
 
 def test_ingest__names_contexts_that_are_no_known_line(tmp_path):
-    (line,) = ingested(tmp_path, ["sgNTC-1", "sgNTC-1", "MYC", "MYC"], ["Jurkatt", "K562", "K562", "T cell CD4+"])
+    guides = ["sgNTC-1", "sgNTC-1", "MYC", "MYC"]
+    line, untested = ingested(tmp_path, guides, ["Jurkatt", "K562", "K562", "T cell CD4+"])
+    assert untested == "  no test for 1 of 2 conditions: 1 with no control in this context"
     assert line == (
         "  no known cell line for 2 of 3 context labels, each has an id of its own: "
         "'Jurkatt' (did you mean 'Jurkat'?), 'T cell CD4+'"
     )
+
+
+def test_ingest__says_what_pretend_conditions_say_of_the_tests(tmp_path):
+    guides = ["sgNTC-1"] * 50 + ["MYC", "TP53"]
+    summary, *_, null = printed(tmp_path, guides, ["K562"], n=52 * 9 + 51)
+    assert summary.startswith("guides: 2 conditions, 1 of 10 cells or more, and 1 control; 4 genes, ")
+    with Warehouse(tmp_path / "warehouse") as store:
+        table = store.frame("select * from calibration")
+    assert table.height > 1
+    low, n = np.zeros(2), table["n_tests"].sum()
+    for at, name in enumerate(("share_p_05", "share_p_001")):
+        low[at] = sum(round(share * of) for share, of in table.select(name, "n_tests").rows())
+    called = sum(round(mean * of) for mean, of in table.select("mean_significant", "n_null").rows())
+    assert null.startswith(
+        f"  null: {table['n_null'].sum()} pretend conditions of {table['n_cells'].min()} to {table['n_cells'].max()} "
+        f"cells: {100 * low[0] / n:.2g} % of p < 0.05, {100 * low[1] / n:.2g} % of p < 0.001, "
+        f"{called / table['n_null'].sum():.2g} genes at q < 0.05 each"
+    )
+
+
+def test_ingest__says_that_controls_are_too_few_for_a_null(tmp_path):
+    *_, null = printed(tmp_path, ["sgNTC-1", "MYC", "TP53", "STAT1"], ["K562"], n=16)
+    assert null.startswith("  null: controls are too few to be dealt into pretend conditions")
+
+
+def test_ingest__counts_conditions_that_no_control_matches(tmp_path):
+    """Controls are of K562 alone: both conditions of HepG2 have none."""
+    guides, lines = ["sgNTC-1", "MYC", "TP53", "STAT1"], ["K562", "K562", "HepG2", "HepG2"]
+    (line,) = ingested(tmp_path, guides, lines)
+    assert line == "  no test for 2 of 3 conditions: 2 with no control in this context"
 
 
 @pytest.mark.parametrize(
