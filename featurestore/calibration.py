@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.contract import CONTRACT_VERSION, ENOUGH_NULLS
+from featurestore.errors import first_of
 
 if TYPE_CHECKING:
     from featurestore.warehouse import Warehouse
@@ -20,6 +21,7 @@ FIRST_OF_COUNTS = 2
 SUMS = "statistics"
 """The table of releases whose p-values were computed from their own cells, and not reported by the source."""
 CALIBRATION = "select * from calibration where list_contains($datasets, dataset_id) order by dataset_id, kind, n_cells"
+MOST_NAMED = 3
 TOO_FEW = "null: controls are too few to be dealt into pretend conditions, so how far the tests hold is not known"
 
 
@@ -80,8 +82,8 @@ def doubt(dataset_id: str, manifest: Mapping[str, Any], table: pl.DataFrame) -> 
     table
         Its rows of ``calibration``.
     """
-    written = manifest.get("contract_version", 0)
-    if written < FIRST_OF_COUNTS and any(file["table"] == SUMS for file in manifest["files"]):
+    if is_old(manifest):
+        written = manifest.get("contract_version", 0)
         return (
             f"{dataset_id}: p-values and responders are not to be relied on: a release of contract version {written} "
             f"tests cells as {CONTRACT_VERSION} does no longer; to bring it there: {again(manifest)}"
@@ -96,6 +98,25 @@ def doubts(warehouse: Warehouse, datasets: Collection[str]) -> list[str]:
     table = warehouse.frame(CALIBRATION, {"datasets": names})
     found = (doubt(name, warehouse.manifest(name), table.filter(dataset_id=name)) for name in names)
     return [sentence for sentence in found if sentence]
+
+
+def old_note(warehouse: Warehouse) -> str:
+    """Name the datasets of a warehouse whose p-values an older contract worked out; empty where there is none."""
+    manifests = {name: warehouse.manifest(name) for name in sorted(warehouse.snapshot.datasets)}
+    old = {name: manifest for name, manifest in manifests.items() if is_old(manifest)}
+    if not old:
+        return ""
+    names = first_of(list(old), MOST_NAMED)
+    return (
+        f"p-values and responders of {names} are not to be relied on: an older featurestore tested cells as this one "
+        f"does no longer; ingest them again: {again(next(iter(old.values())))}{' ...' if len(old) > 1 else ''}"
+    )
+
+
+def is_old(manifest: Mapping[str, Any]) -> bool:
+    """Say whether a release has p-values that were computed from cells by a contract before they held."""
+    is_older = manifest.get("contract_version", 0) < FIRST_OF_COUNTS
+    return is_older and any(file["table"] == SUMS and file["rows"] for file in manifest["files"])
 
 
 def again(manifest: Mapping[str, Any]) -> str:

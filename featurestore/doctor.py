@@ -12,7 +12,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from featurestore.contract import CONTRACT_VERSION
+import polars as pl
+
+from featurestore.calibration import doubt
+from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.locks import abandoned, hold_snapshot, try_lock
 from featurestore.release import release_files
@@ -149,8 +152,25 @@ def _datasets(root: Path, snapshot: Snapshot) -> Iterator[Symptom]:
     found = {dataset_id: fault for dataset_id, fault in faults.items() if fault}
     for dataset_id, fault in found.items():
         yield Symptom(f"dataset {dataset_id}", "problem", fault, "see: featurestore verify")
-    if not found:
-        yield Symptom("datasets", "ok", f"{len(faults)}, all files there; featurestore verify reads them")
+    if found:
+        return
+    yield Symptom("datasets", "ok", f"{len(faults)}, all files there; featurestore verify reads them")
+    doubted = [sentence for name, release in snapshot.datasets.items() if (sentence := _doubt(root, name, release))]
+    for sentence in doubted:
+        yield Symptom("tests", "note", sentence, "see: featurestore sql 'select * from calibration'")
+    if not doubted:
+        yield Symptom("tests", "ok", "nothing is known against the p-values")
+
+
+def _doubt(root: Path, dataset_id: str, release_id: str) -> str:
+    """Say why the p-values of a release are not to be relied on, if anything is known against them."""
+    name = "calibration"
+    paths = [path for table, path in release_files(root, dataset_id, release_id) if table == name]
+    try:
+        table = pl.read_parquet(paths) if paths else pl.DataFrame(schema=RELEASE[name].schema)
+    except (OSError, pl.exceptions.PolarsError):
+        return ""  # featurestore verify names what cannot be read
+    return doubt(dataset_id, read_manifest(root, dataset_id, release_id), table)
 
 
 def _missing(root: Path, dataset_id: str, release_id: str) -> str:

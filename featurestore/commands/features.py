@@ -260,9 +260,9 @@ def score_sheet(evaluation: Evaluation) -> str:
     note = "Means over perturbations, own target genes left out. PDS, within a fold: 1 perfect, 0.5 chance."
     if evaluation.is_readout:
         note = "Correlation across the perturbations of a fold, and mean errors."
-    return "\n".join(
-        [held_out, rendered(table), note, *undefined(evaluation), *_sources(evaluation), *evaluation.verdict]
-    )
+    doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
+    notes = [note, *undefined(evaluation), *_sources(evaluation), *doubted]
+    return "\n".join([held_out, rendered(table), *notes, *evaluation.verdict])
 
 
 def _sources(evaluation: Evaluation) -> list[str]:

@@ -74,6 +74,7 @@ def describe_plan(made: Plan) -> str:
     lines += [f"{len(joined) - _SHOWN:,} more compounds are others: see --format json."] * (len(joined) > _SHOWN)
     withheld = made.sources.filter(made.sources["withheld"].is_not_null())
     lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
+    lines += [f"Doubt: {sentence}." for sentence in facts["doubts"]]
     first = first_of(facts["uncovered"], _SHOWN)
     missing = f"No source covers {facts['n_rows_uncovered']:,} rows ({first})." if facts["uncovered"] else ""
     return "\n".join([*lines, missing or "Some source covers every row."])

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.watched import limit_address_space, watch
+
+if TYPE_CHECKING:
+    from featurestore.warehouse import Warehouse
 
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
 format_option = click.option(
@@ -79,6 +83,7 @@ def sql(
     from featurestore.warehouse import Warehouse  # noqa: PLC0415
 
     with Warehouse(warehouse, snapshot, memory=memory) as store:
+        _say_if_old(store)
         if is_apart:
             limit_address_space(store.most_bytes)
         show(store.frame(text, timeout=timeout, most_bytes=store.most_bytes), form, output)
@@ -95,6 +100,7 @@ def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | No
     from featurestore.warehouse import Warehouse  # noqa: PLC0415
 
     with Warehouse(warehouse, snapshot) as store:
+        _say_if_old(store)
         show(store.frame(DATASETS), form, output)
 
 
@@ -117,6 +123,14 @@ def history(warehouse: Path, form: str, output: Path | None) -> None:
         orient="row",
     )
     show(table, form, output)
+
+
+def _say_if_old(store: Warehouse) -> None:
+    """Say once on standard error that p-values of an older contract are not to be relied on."""
+    from featurestore.calibration import old_note  # noqa: PLC0415
+
+    if note := old_note(store):
+        click.echo(f"Note: {note}", err=True)
 
 
 def _query_text(query: str) -> str:

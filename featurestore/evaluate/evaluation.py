@@ -63,6 +63,8 @@ class Evaluation:
         What each source adds, scores of rescaled predictions, and learning curves; empty where not computed.
     data_points
         Conditions and responders of each dataset of the warehouse.
+    doubts
+        Why p-values and responders of the target or a source are not to be relied on, in sentences.
     """
 
     matrix: FeatureMatrix
@@ -76,6 +78,7 @@ class Evaluation:
     rescaled: pl.DataFrame = field(default_factory=pl.DataFrame)
     curves: pl.DataFrame = field(default_factory=pl.DataFrame)
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+    doubts: tuple[str, ...] = ()
 
     @property
     def is_readout(self) -> bool:
@@ -194,6 +197,7 @@ class Evaluation:
             "rescaled": self.rescaled.to_dicts(),
             "learning_curves": self.curves.to_dicts(),
             "data_points": self.data_points.to_dicts(),
+            "doubts": list(self.doubts),
             "metrics": describe((*self.metrics, *self.further)),
             "verdict": self.verdict,
         }

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.calibration import doubts
 from featurestore.features.halves import Halves, read_halves
 from featurestore.features.significant import read_significant
 from featurestore.sqlfiles import sql_files
@@ -32,19 +33,23 @@ class Evidence:
         Genes that respond, shape (rows, genes), for scores of differential expression; None where nothing was tested.
     data_points
         Conditions and responders of each dataset of the warehouse.
+    doubts
+        Why p-values and responders of the target or a source are not to be relied on, in sentences.
     """
 
     halves: Halves | None = None
     significant: npt.NDArray[np.bool_] | None = None
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+    doubts: tuple[str, ...] = ()
 
 
 def read_evidence(warehouse: Warehouse, matrix: FeatureMatrix) -> Evidence:
     """Read what the warehouse knows of the rows of a matrix, in the snapshot that the matrix was built from."""
     target = matrix.manifest["spec"]["target"]
     points = warehouse.frame(sql_files("features")["data_points"])
+    doubted = tuple(doubts(warehouse, matrix.manifest["releases"]))
     if target.get("phenotype") is not None:
-        return Evidence(data_points=points)
+        return Evidence(data_points=points, doubts=doubted)
     dataset, kind = target["dataset"], target["effect_kind"]
     halves = read_halves(warehouse, dataset, matrix.rows, matrix.genes) if kind == _OF_SUMS else None
-    return Evidence(halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points)
+    return Evidence(halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points, doubted)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.calibration import doubts
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import measure, with_folds
 from featurestore.features.context import context_block, target_expression_block
@@ -151,6 +152,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         "uncovered": uncovered["perturbation_id"].unique().sort().to_list(),
         "own_blocks": _own_blocks(warehouse, spec, measured),
         "n_sources_withheld": table["withheld"].is_not_null().sum(),
+        "doubts": doubts(warehouse, [spec.target.dataset, *table["dataset_id"].drop_nulls()]),
     }
     return Plan(rows, table.drop("order"), ordered, facts)
 

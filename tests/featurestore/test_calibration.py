@@ -9,7 +9,7 @@ from featurestore.calibration import TOO_FEW, doubt, misfit, null_line
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.data_points import counted
 
-NOW = {"contract_version": CONTRACT_VERSION, "files": [{"table": "statistics"}], "spec_file": "a.toml"}
+NOW = {"contract_version": CONTRACT_VERSION, "files": [{"table": "statistics", "rows": 9}], "spec_file": "a.toml"}
 
 
 def calibration(*rows):
@@ -70,7 +70,7 @@ def test_doubt__is_of_old_releases_whose_p_values_were_computed_from_cells():
     assert "not to be relied on" in sentence
     assert "contract version 1" in sentence
     assert sentence.endswith("featurestore ingest a.toml")
-    assert doubt("a", old | {"files": [{"table": "signature"}]}, calibration()) == ""
+    assert doubt("a", old | {"files": [{"table": "signature", "rows": 9}]}, calibration()) == ""
 
 
 def test_counted__says_how_many_conditions_have_enough_cells():

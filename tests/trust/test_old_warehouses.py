@@ -8,8 +8,12 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from featurestore import contract
+from featurestore.calibration import doubts
+from featurestore.cli import featurestore
+from featurestore.doctor import diagnose
 from featurestore.errors import WarehouseError
 from featurestore.snapshot import HEADS, read_snapshot, snapshot_path
 from featurestore.verify import verify
@@ -45,6 +49,23 @@ def test_older_contract__of_the_same_columns_opens(written_by):
     report = verify(root, deep=[recompute])
     assert report.faults == []
     assert "contract version 0; to bring it to 2: featurestore ingest old.toml" in report.notes[0]
+
+
+def test_older_contract__says_that_its_p_values_are_not_to_be_relied_on(written_by, tmp_path):
+    root = written_by(1)
+    words = ["--warehouse", str(root), "sql", "select count(*) as n from quality", "--format", "csv"]
+    asked = CliRunner().invoke(featurestore, words, catch_exceptions=False)
+    assert asked.stderr.count("\n") == 1
+    assert "responders of old are not to be relied on" in asked.stderr
+    assert "featurestore ingest old.toml" in asked.stderr
+    assert asked.stdout.startswith("n\n")
+    (symptom,) = [each for each in diagnose(root) if each.check == "tests"]
+    assert symptom.status == "note"
+    assert "contract version 1" in symptom.found
+    with Warehouse(root) as store:
+        assert doubts(store, ["old", "elsewhere"]) == [symptom.found]
+    ingest_dataset(tmp_path / "files" / "old.toml", root)
+    assert CliRunner().invoke(featurestore, words, catch_exceptions=False).stderr == ""
 
 
 def test_older_contract__that_lacks_a_column_says_what_to_do(written_by, tmp_path):

@@ -1,5 +1,6 @@
 """The report folder: scores, tables, pictures."""
 
+import dataclasses
 import json
 import re
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
+from featurestore.commands.features import score_sheet
 from featurestore.errors import FeatureError
 from featurestore.evaluate import evaluate
 from featurestore.evaluate.cross_validation import standard_models
@@ -71,6 +73,16 @@ def test_pictures__are_drawn_alike_and_show_points(folder):
     assert ridge.shape == nothing.shape
     coloured = [(np.ptp(picture[..., :3], axis=2) > 0.1).mean() for picture in (ridge, nothing)]
     assert coloured[0] > coloured[1] + 0.02, "a cloud against a line"
+
+
+def test_doubts__are_on_the_page_in_the_scores_and_on_the_terminal(evaluation, tmp_path):
+    doubted = dataclasses.replace(evaluation, doubts=("near: tests do not hold at 16 cells",))
+    doubted.write(tmp_path / "report")
+    said = "Doubt: near: tests do not hold at 16 cells."
+    assert said in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "report" / "scores.json").read_text())["doubts"] == list(doubted.doubts)
+    assert said in score_sheet(doubted).splitlines()
+    assert "Doubt: " not in score_sheet(evaluation)
 
 
 def test_write__says_where_it_cannot_write(evaluation, tmp_path):

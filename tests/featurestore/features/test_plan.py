@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
 
+from featurestore.commands.plan import describe_plan
 from featurestore.commands.plan import plan as command
 from featurestore.features.plan import plan
 from featurestore.features.spec import parse_spec
@@ -51,6 +53,30 @@ def test_plan__ranks_sources_and_says_what_the_guard_would_withhold(store):
     assert made.facts["n_data_points"] == 12 + 10 + 11
     assert made.cells[0, 5] == 300
     assert made.sources["n_genes_shared"].to_list() == [30] * 4
+
+
+def test_plan__names_the_source_whose_tests_do_not_hold(writer, make_condition):
+    truth = np.random.default_rng(0).normal(size=(12, 30))
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(12)], truth)
+    wrong = pl.DataFrame(
+        {
+            "kind": ["dealt"],
+            "n_cells": [16],
+            "n_null": [20],
+            "n_tests": [600],
+            "share_p_05": [0.4],
+            "share_p_001": [0.38],
+            "mean_significant": [12.0],
+            "is_calibrated": [False],
+        }
+    )
+    outside = [make_condition(f"G{i}", "B") for i in range(12)]
+    writer.dataset("near", outside, truth + 0.5 * truth[::-1], calibration=wrong)
+    with writer.open() as store:
+        made = plan(store, parse_spec(SEARCH))
+    (sentence,) = made.facts["doubts"]
+    assert sentence.startswith("near: tests do not hold at 16 cells (40 % of p < 0.05, 38 % of p < 0.001, 12 genes")
+    assert f"Doubt: {sentence}." in describe_plan(made)
 
 
 def test_plan__cells_that_are_not_known_are_not_0(writer, make_condition, tmp_path):
