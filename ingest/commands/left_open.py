@@ -39,7 +39,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no gene for {len(without):,} of {n_targets:,} perturbation labels: {named}; "
             "guides need strip, combinations separator, and references controls under [condition]; 'mapping' says more"
         )
-    lines += _as_written(mapping)
+    lines += _pooled(mapping)
     described = _labels(mapping.filter(pl.col("entity") == "gene", pl.col("method") == DESCRIBED))
     if described:
         lines.append(
@@ -104,18 +104,10 @@ def _controls(without: list[str], absent: list[str]) -> list[str]:
     return lines
 
 
-def _as_written(mapping: pl.DataFrame) -> list[str]:
-    """Name doses and times that cannot be read, and columns of them that conditions pool over."""
-    lines = []
-    for entity, unit in (("dose", "dose_um"), ("time", "time_h")):
-        own = mapping.filter(pl.col("entity") == entity)
-        for column, note in own.filter(pl.col("status") == POOLED).select("original", "note").rows():
-            lines.append(f"  conditions pool over column {column!r}: {note}")
-        unread = own.filter(pl.col("status") == "unmapped").select("original", "note").rows()
-        if unread:
-            named = first_of([f"{text!r} ({note})" for text, note in unread], MOST_SHOWN)
-            lines.append(f"  no {unit} for {len(unread):,} labels, which keep conditions apart as written: {named}")
-    return lines
+def _pooled(mapping: pl.DataFrame) -> list[str]:
+    """Name the columns of doses and times that conditions pool over."""
+    pooled = mapping.filter(pl.col("entity").is_in(["dose", "time"]), pl.col("status") == POOLED)
+    return [f"  conditions pool over column {column!r}: {note}" for column, note in pooled["original", "note"].rows()]
 
 
 def _labels(rows: pl.DataFrame) -> list[str]:

@@ -23,6 +23,8 @@ MOST_STIMULI = 20
 MOST = 0.9
 """What part of a column's rows must be of a kind for the column to be."""
 HALF = 0.5
+OF_COMPOUNDS = frozenset({"pert_iname", "cmap_name", "sm_name", "drug", "drug_name", "compound", "product_name"})
+"""Names of columns of compounds, which may be of one row each where rows are signatures."""
 ONE_LABEL = "the same in all rows"
 
 
@@ -97,7 +99,7 @@ def _perturbation(column: Column, *, fewest: int) -> Evidence:
     is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or is_dose
     if not column.is_text or column.n_labels < fewest or is_elsewhere or rank(column.name, "guide") is not None:
         return []
-    if column.is_key and not column.genes:
+    if column.is_key and not column.genes and plain(column.name) not in OF_COMPOUNDS:
         return []
     words = ("pert", "gene", "drug", "target", "treat", "compound")
     evidence = _name(column, "perturbation")
