@@ -169,7 +169,12 @@ COLUMNS = _columns(
         "log2",
     ),
     Column("log2fc_standard_error", SINGLE, "Standard error of log2fc.", "log2"),
-    Column("q_value", DOUBLE, "Benjamini-Hochberg q over the genes of the condition."),
+    Column(
+        "q_value",
+        DOUBLE,
+        "Benjamini-Hochberg q over the genes of the condition; of counts, a gene that could have such a p by too many "
+        "counts only, and not by none, counts half.",
+    ),
     Column("phenotype", TEXT, "Name of a scalar readout."),
     Column("value", DOUBLE, "The readout's value."),
     Column(

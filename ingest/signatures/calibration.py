@@ -95,7 +95,7 @@ class Calibration:
             inflation[place] = max(1.0, (own.sum() + PRIOR_CONDITIONS) / (own.size + PRIOR_CONDITIONS))
         return replace(self, inflation=inflation)
 
-    def correct(self, log_p: Doubles, n_cells: Doubles, third: npt.NDArray[np.intp]) -> Doubles:
+    def correct(self, log_p: npt.NDArray[np.floating], n_cells: Doubles, third: npt.NDArray[np.intp]) -> Doubles:
         """Raise the smallest p-values to what they are worth.
 
         Parameters
@@ -108,7 +108,7 @@ class Calibration:
             The third of each gene. Shape (genes,).
         """
         if not self.sizes.size:
-            return log_p
+            return log_p.astype(np.float64)
         nearest = self._nearest(n_cells)
         near, far, heaviness = (each[nearest][:, third] for each in (self.near, self.far, self.heaviness))
         above = log_p * (near / NEAR)
@@ -141,7 +141,7 @@ class Calibration:
         return np.asarray(distance.argmin(axis=1))
 
 
-def tail_of(log_p: Singles, third: npt.NDArray[np.intp]) -> Tails:
+def tail_of(log_p: npt.NDArray[np.floating], third: npt.NDArray[np.intp]) -> Tails:
     """Count tests, p < 0.05 and p < 0.001, and sum how far log p is below that of 0.001, by thirds of genes."""
     is_far = log_p < FAR
     parts = np.isfinite(log_p), log_p < NEAR, is_far, np.where(is_far, FAR - log_p, 0.0)

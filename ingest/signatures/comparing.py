@@ -27,12 +27,13 @@ from ingest.signatures.contrast import (
     row_correlation,
     standard_error,
 )
-from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
+from ingest.signatures.count_test import count_test, log2_fold_change, log_p_of_none, signed_z
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
 from ingest.sums.accumulate import Sums
 
 Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 Pools = Sequence[npt.NDArray[np.intp]]
 
 Halves = tuple[int, ...]
@@ -104,11 +105,30 @@ class Treated:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """p-values of conditions and genes as logarithms, their signs, and of counts those observed and those expected."""
+    """p-values of conditions and genes as logarithms, and their signs; where counts were tested, p of none of them.
 
-    log_p: Doubles
+    ``counts`` are those observed and those expected, where there are any.
+    """
+
+    log_p: Floats
     sign: npt.NDArray[np.int8]
+    log_p_of_none: Floats | None
     counts: tuple[Doubles, Expected] | None
+
+    def single(self) -> Tested:
+        """Return what is kept of pretend conditions, of which there are many: in single precision, without counts."""
+        of_none = None if self.log_p_of_none is None else self.log_p_of_none.astype(np.float32)
+        return Tested(self.log_p.astype(np.float32), self.sign, of_none, None)
+
+    def adjusted(
+        self, calibration: Calibration, n_cells: Doubles, third: npt.NDArray[np.intp]
+    ) -> tuple[Doubles, Doubles]:
+        """Return log p as corrected by pretend conditions, and q."""
+        log_p = calibration.correct(self.log_p, n_cells, third)
+        of_none = None
+        if self.log_p_of_none is not None:
+            of_none = np.exp(calibration.correct(self.log_p_of_none, n_cells, third))
+        return log_p, benjamini_hochberg(np.maximum(np.exp(log_p), SMALLEST), of_none)
 
 
 class Comparing:
@@ -201,12 +221,13 @@ class Comparing:
 
     def test(self, treated: Treated, reference: Reference, halves: Halves = WHOLE) -> Tested:
         """Test conditions against the control, or half of it."""
-        counts = None
+        counts, of_none = None, None
         if self.data.sums.has_counts:
             count = self.data.sums.added("count", treated.pools).astype(np.float64)
             counts = count, self.rates[halves].expected(treated.library)
         if counts is not None and self.data.test == COUNTS:
             log_p, sign = count_test(*counts)
+            of_none = log_p_of_none(counts[1])
             log_p[(counts[0] == 0) & (self.control_count == 0)] = np.nan
         else:
             variance = pooled_variance(treated.moments, self.control[halves]) if self.data.is_bulk else self.variance
@@ -214,12 +235,12 @@ class Comparing:
         if self.control[halves].freedom < LEAST_FREEDOM:
             log_p[:] = np.nan
         log_p[~reference.is_matched | (not self.comparison.same_time)] = np.nan
-        return Tested(log_p, sign, counts)
+        return Tested(log_p, sign, of_none, counts)
 
     def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
         """Compare conditions with the control."""
         tested = self.test(treated, reference)
-        log_p = calibration.correct(tested.log_p, treated.moments.n, self.third)
+        log_p, q_value = tested.adjusted(calibration, treated.moments.n, self.third)
         p_value = np.maximum(np.exp(log_p), SMALLEST)
         error = standard_error(treated.moments, self.whole, reference)
         no_fold = np.full(log_p.shape, np.nan)
@@ -228,7 +249,7 @@ class Comparing:
         for array in (error, *fold):
             array[untested] = np.nan
         effect = treated.moments.mean - reference.mean
-        return Contrast(effect, error, signed_z(log_p, tested.sign), p_value, benjamini_hochberg(p_value), *fold)
+        return Contrast(effect, error, signed_z(log_p, tested.sign), p_value, q_value, *fold)
 
     def describe(
         self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference

@@ -198,17 +198,31 @@ def _inverse_trigamma(value: float) -> float:
     return x
 
 
-def benjamini_hochberg(p_value: Doubles) -> Doubles:
+def benjamini_hochberg(p_value: Doubles, p_of_none: Doubles | None = None) -> Doubles:
     """Adjust p-values for the false discovery rate along the last axis; NaN is no test and stays NaN.
+
+    Parameters
+    ----------
+    p_value
+        Shape (conditions, genes).
+    p_of_none
+        The p-value of no count at all, where counts were tested. A gene of which so few are expected that none of them
+        would not have as small a p can have it by too many counts only, and counts as half a test. Shape (conditions,
+        genes).
 
     References
     ----------
-    Benjamini and Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x
+    Benjamini and Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x; of discrete tests, Heyse (2011),
+    https://doi.org/10.1142/9789814366533_0015
     """
     order = np.argsort(np.where(np.isnan(p_value), np.inf, p_value), axis=-1)  # far faster without NaN
     ranked = np.take_along_axis(p_value, order, axis=-1)
-    n_tests = np.isfinite(p_value).sum(axis=-1, keepdims=True)
-    ranked = ranked * n_tests / np.arange(1, p_value.shape[-1] + 1)
+    n_tests: npt.NDArray[np.floating] | npt.NDArray[np.integer] = np.isfinite(p_value).sum(axis=-1, keepdims=True)
+    if p_of_none is not None:
+        lowest = np.sort(np.where(np.isnan(p_value), np.inf, p_of_none), axis=-1)
+        both = np.stack([np.searchsorted(low, p, side="right") for low, p in zip(lowest, ranked, strict=True)])
+        n_tests = 0.5 * (n_tests + both)
+    ranked = np.maximum(ranked * n_tests / np.arange(1, p_value.shape[-1] + 1), ranked)
     undefined = np.isnan(ranked)
     ranked[undefined] = np.inf
     ranked = np.minimum(np.minimum.accumulate(ranked[..., ::-1], axis=-1)[..., ::-1], 1.0)

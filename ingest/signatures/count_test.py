@@ -51,6 +51,13 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs]:
     return log_p, sign
 
 
+def log_p_of_none(expected: Expected) -> Doubles:
+    """Return the logarithm of p of no count at all. Shape (conditions, genes)."""
+    excess = np.maximum(expected.variance - expected.mean, expected.mean * LEAST_EXCESS)
+    size = expected.mean**2 / excess
+    return np.asarray(-size * np.log1p(expected.mean / size))
+
+
 def signed_z(log_p: Doubles, sign: Signs) -> Doubles:
     """Return the normal quantile of two-sided p-values, signed, however small they are."""
     return np.asarray(-special.ndtri_exp(log_p - math.log(2.0)) * sign)

@@ -19,8 +19,8 @@ from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
-from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, HALVES, Comparing, Summed, effect_norm
-from ingest.signatures.contrast import benjamini_hochberg, energy_distance, match
+from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, HALVES, Comparing, Summed, Tested, effect_norm
+from ingest.signatures.contrast import energy_distance, match
 
 AT_ONCE = 16
 """Pretend conditions that a thread works on at once."""
@@ -31,7 +31,7 @@ class _Block:
     """Some pretend conditions of one half of a control, tested: a row for each."""
 
     conditions: list[NullCondition]
-    log_p: Singles
+    tested: Tested
     third: npt.NDArray[np.intp]
     effect_norm: npt.NDArray[np.float64]
     energy_distance: npt.NDArray[np.float64]
@@ -40,8 +40,9 @@ class _Block:
     def n_cells(self) -> npt.NDArray[np.float64]:
         return np.array([condition.n_cells for condition in self.conditions], np.float64)
 
-    def corrected(self, calibration: Calibration) -> npt.NDArray[np.float64]:
-        return calibration.correct(self.log_p.astype(np.float64), self.n_cells, self.third)
+    def adjusted(self, calibration: Calibration) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return log p as corrected, and q."""
+        return self.tested.adjusted(calibration, self.n_cells, self.third)
 
 
 def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
@@ -57,14 +58,13 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
         return Calibration.none(), calibration_table([], pl.DataFrame(), [], data.test, Calibration.none())
     dealt = np.array([condition.kind == DEALT for condition in conditions])
     sizes = np.array([condition.n_cells for condition in conditions])
-    tails = [tail_of(block.log_p, block.third) for block in blocks]
+    tails = [tail_of(block.tested.log_p, block.third) for block in blocks]
     tests, near, far, beyond = (np.concatenate(part)[dealt] for part in zip(*tails, strict=True))
     calibration = Calibration.of_genes(sizes[dealt], (tests, near, far, beyond))
     log_p: list[Singles] = []
     nulls = []
     for block in blocks:
-        corrected = block.corrected(calibration)
-        q_value = benjamini_hochberg(np.exp(corrected))
+        corrected, q_value = block.adjusted(calibration)
         log_p += list(corrected.astype(np.float32))
         nulls.append(
             pl.DataFrame(
@@ -100,7 +100,7 @@ def _test(comparing: Comparing, nulls: list[NullCondition]) -> _Block:
     reference = match(comparing.control[halves], treated.cells)
     return _Block(
         nulls,
-        comparing.test(treated, reference, halves).log_p.astype(np.float32),
+        comparing.test(treated, reference, halves).single(),
         comparing.third,
         effect_norm(treated.moments.mean - reference.mean),
         energy_distance(treated.moments, comparing.control[halves].pooled),

@@ -125,6 +125,14 @@ def test_benjamini_hochberg__leaves_out_genes_without_a_test():
     assert np.isnan(adjusted[0, [1, 4]]).all()
 
 
+def test_benjamini_hochberg__counts_genes_half_that_can_only_have_too_many_counts():
+    p_value, p_of_none = np.array([[0.001, 0.01, 0.5, np.nan]]), np.array([[0.2, 1e-9, 0.005, 1e-9]])
+    adjusted = benjamini_hochberg(p_value, p_of_none)
+    by_hand = [0.001 * (3 + 1) / 2, 0.01 * (3 + 2) / 2 / 2, 0.5]  # of three genes one, two, three can have too few
+    np.testing.assert_allclose(adjusted[0, :3], by_hand)
+    assert np.isnan(adjusted[0, 3])
+
+
 def test_energy_distance__equals_all_pairs():
     x, y = cells(15, 0.4, seed=5), cells(22, seed=6)
     within = [pairwise_distances(g, metric="sqeuclidean").sum() / (len(g) * (len(g) - 1)) for g in (x, y)]
