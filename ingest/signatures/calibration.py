@@ -4,7 +4,8 @@ Where nothing happened, p is uniform: one test in twenty has p < 0.05. Real cell
 stray further than any model has it: where pretend conditions of a size have more very small p-values than they should,
 those of all conditions of about that size are raised to what they are worth: p = 0.05 and p = 0.001 to the share of
 null tests below them, others on a logarithmic scale in proportion, and the smallest by how fast null tests become fewer
-with -log p. All three are estimated separately for thirds of genes that stray little, more and most; none is lowered.
+with -log p. All three are estimated separately for thirds of genes that stray little, more and most, the shares to be
+one standard error higher than seen; no p-value is lowered.
 
 The same is done with conditions: the smallest q of a condition (Simes' test of "no gene changed") is compared with
 those of pretend conditions of its size.
@@ -79,7 +80,7 @@ class Calibration:
         distinct, n_conditions = np.unique(sizes, return_counts=True)
         tests, near, far, beyond = (np.array([part[sizes == size].sum(axis=0) for size in distinct]) for part in tails)
         shares = [
-            np.maximum((low + PRIOR_GENES) / (tests + PRIOR_GENES / right), right)
+            np.maximum((low + np.sqrt(low) + PRIOR_GENES) / (tests + PRIOR_GENES / right), right)
             for low, right in zip((near, far), SMALL, strict=True)
         ]
         heaviness = np.maximum((beyond + PRIOR_GENES) / (far + PRIOR_GENES), 1.0)

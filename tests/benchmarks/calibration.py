@@ -104,9 +104,7 @@ def real(data: Path) -> Iterator[Cells]:
         "papalexi", papalexi.X.toarray(), list(papalexi.var_names), papalexi.obs["bio_rep"].astype(str).to_numpy()
     )
     zhao = anndata.read_h5ad(data / "drug_seq" / "zhao2021_gbm_panobinostat_raw.h5ad")
-    zhao = zhao[(zhao.obs["treatment_id"] == "vehicle (DMSO)").to_numpy()] if "treatment_id" in zhao.obs else zhao
-    if zhao.n_obs == 0:
-        raise click.ClickException("no vehicle cells in the glioblastoma file")
+    zhao = zhao[(zhao.obs["treatment"] == "vehicle (DMSO)").to_numpy()]
     yield Cells("zhao", zhao.X.toarray(), list(zhao.var_names), zhao.obs["patient_id"].astype(str).to_numpy())
     folder = data / "perturb_seq" / "datlinger2017"
     meta = pd.read_csv(folder / "seurat_metadata.csv")
