@@ -241,6 +241,8 @@ COLUMNS = _columns(
     ),
     Column("sum_count_square", INTEGER, "Sum over the cells of the square of count.", "UMI or reads squared"),
     Column("sum_count_total", INTEGER, "Sum over the cells of count times the cell's total.", "UMI or reads squared"),
+    Column("sum_count_square_half", INTEGER, "sum_count_square over the first half.", "UMI or reads squared"),
+    Column("sum_count_total_half", INTEGER, "sum_count_total over the first half.", "UMI or reads squared"),
     # ledger
     Column("entity", TEXT, "gene, perturbation, compound, context, dose or time."),
     Column("original", TEXT, "The identifier as published."),
@@ -254,6 +256,7 @@ COLUMNS = _columns(
 
 _SUMS = ("count", "sum_log1p", "sum_log1p_square", "n_expressing")
 _HALF_SUMS = ("count_half", "sum_log1p_half", "sum_log1p_square_half", "n_expressing_half")
+_COUNT_MOMENTS = ("sum_count_square", "sum_count_total", "sum_count_square_half", "sum_count_total_half")
 _DATASET = (
     "dataset_id release_id experiment_id title source assay organism value_kind licence citation url "
     "n_cells n_conditions n_data_points min_cells n_controls n_genes gene_reference ingested_at"
@@ -339,7 +342,7 @@ RELEASE = _tables(
     (
         "control_statistics",
         "one control condition, batch and gene: what batch-matched signatures subtract",
-        " ".join(("condition_index batch gene_index", *_SUMS, *_HALF_SUMS, "sum_count_square sum_count_total")),
+        " ".join(("condition_index batch gene_index", *_SUMS, *_HALF_SUMS, *_COUNT_MOMENTS)),
         "condition_index batch gene_index",
     ),
     (
@@ -408,8 +411,7 @@ SINCE_VERSION_2 = frozenset(
         "sum_total_square",
         "sum_total_half",
         "sum_total_square_half",
-        "sum_count_square",
-        "sum_count_total",
+        *_COUNT_MOMENTS,
         "log2fc",
         "log2fc_standard_error",
         "test",

@@ -63,7 +63,7 @@ class Grouping:
     controls
         The same for each batch of each control: (condition, batch) -> groups of shape (2, 1).
     moments
-        The group of moments of each batch of each control, where counts are summed.
+        Groups of moments of each batch of each control, as ``controls``; none where no counts are summed.
     nulls
         The conditions in which nothing happened, each the union of some groups.
     null_cells
@@ -82,7 +82,7 @@ class Grouping:
     cells: npt.NDArray[np.int64]
     plain: dict[int, Groups]
     controls: dict[tuple[int, int], Groups]
-    moments: dict[tuple[int, int], int]
+    moments: dict[tuple[int, int], Groups]
     nulls: list[NullCondition]
     null_cells: dict[int, npt.NDArray[np.int64]]
     batches: list[str | None]
@@ -171,7 +171,8 @@ def group_cells(
     numbering = _Numbering(cells, is_control, comparisons, has_counts=has_counts)
     of_row = np.full((kept.size, N_COLUMNS if replicates else OF_REPLICATE), -1, np.int32)
     of_row[kept, OF_CONDITION] = numbering.first[flat[kept] >> 1] + half[kept]
-    of_row[kept, OF_MOMENTS] = numbering.moments_of[flat[kept] >> 1]
+    of_moments = numbering.moments_of[flat[kept] >> 1]
+    of_row[kept, OF_MOMENTS] = np.where(of_moments >= 0, of_moments + half[kept], -1)
     sizes = condition.filter(~pl.col("is_control"))["n_cells"].to_numpy()
     pools = list(dict.fromkeys(comparison.controls for comparison in comparisons if comparison.same_time))
     rows = np.flatnonzero(kept & is_control[index])
@@ -249,7 +250,7 @@ class _Numbering:
     """Numbers of the groups of conditions: two for each part of a condition and for each batch of a control.
 
     ``first`` and ``moments_of`` have shape (conditions x batches,): the group of the first half of the cells there, and
-    the group of moments, -1 for cells that are no controls. So has ``is_compared``: whether the cells there are.
+    that of moments, -1 for cells that are no controls. So has ``is_compared``: whether the cells there are.
     """
 
     def __init__(
@@ -266,7 +267,7 @@ class _Numbering:
         self.is_compared = np.ones(n_conditions * n_batches, bool)
         self.plain: dict[int, Groups] = {}
         self.controls: dict[tuple[int, int], Groups] = {}
-        self.moments: dict[tuple[int, int], int] = {}
+        self.moments: dict[tuple[int, int], Groups] = {}
         self.n_groups = 0
         has_cells = cells.sum(axis=2) > 0
         has_control = np.zeros((n_conditions, n_batches), bool)
@@ -279,8 +280,8 @@ class _Numbering:
                     self.first[place + batch] = self.n_groups
                     self.controls[index, batch] = self._pair()
                     if has_counts:
-                        self.moments_of[place + batch] = self.moments[index, batch] = self.n_groups
-                        self.n_groups += 1
+                        self.moments_of[place + batch] = self.n_groups
+                        self.moments[index, batch] = self._pair()
                 continue
             inside, outside = has_cells[index] & has_control[index], has_cells[index] & ~has_control[index]
             parts = [part for part in (inside, outside) if part.any()] or [inside]

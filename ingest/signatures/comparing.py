@@ -157,16 +157,17 @@ class Comparing:
     def rates(self) -> dict[Halves, ControlRates]:
         """What the control, and each half of it, let one expect of counts."""
         grouping, sums = self.data.grouping, self.data.sums
-        groups = [np.array([grouping.moments[key]]) for key in self._keys]
         of_batch = np.array([self.batches.index(batch) for _, batch in self._keys])
-        square, product = (self._by_batch(sums.added(name, groups), of_batch) for name in ("count", "log_sum"))
-        count, library = self._control_counts(WHOLE)
-        dispersion = fit_dispersion(count, square, product, library)
-        spread = fit_spread(count, library, dispersion)
         rates: dict[Halves, ControlRates] = {}
         for halves in (WHOLE, *HALVES):
             count, library = self._control_counts(halves)
-            if library.total.sum() > 0:
+            has_cells = library.total > 0
+            if has_cells.any():
+                groups = [grouping.moments[key][list(halves)].ravel() for key in self._keys]
+                summed = (self._by_batch(sums.added(name, groups), of_batch) for name in ("count", "log_sum"))
+                square, product = (each[has_cells] for each in summed)
+                dispersion = fit_dispersion(count[has_cells], square, product, library[has_cells])
+                spread = fit_spread(count[has_cells], library[has_cells], dispersion)
                 rates[halves] = ControlRates.fit(count, library, dispersion, spread)
         return rates
 
@@ -187,11 +188,10 @@ class Comparing:
         return np.argsort(np.argsort(strays, kind="stable"), kind="stable") * 3 // max(strays.size, 1)
 
     @cached_property
-    def variance(self) -> tuple[Doubles, Doubles]:
-        """Moderated variance of a control cell, and its degrees of freedom."""
-        whole = self.whole
-        variance, freedom = moderate(whole.variance_within, whole.freedom)
-        return variance[None, :], np.array([freedom])
+    def variance(self) -> dict[Halves, tuple[Doubles, Doubles]]:
+        """Moderated variance of a cell of the control, or of half of it, and its degrees of freedom."""
+        moderated = {halves: moderate(each.variance_within, each.freedom) for halves, each in self.control.items()}
+        return {halves: (variance[None, :], np.array([freedom])) for halves, (variance, freedom) in moderated.items()}
 
     def conditions(self, block: npt.NDArray[np.int32], halves: Halves = WHOLE) -> Treated:
         """Gather conditions, or one half of each."""
@@ -230,7 +230,9 @@ class Comparing:
             of_none = log_p_of_none(counts[1])
             log_p[(counts[0] == 0) & (self.control_count == 0)] = np.nan
         else:
-            variance = pooled_variance(treated.moments, self.control[halves]) if self.data.is_bulk else self.variance
+            variance = (
+                pooled_variance(treated.moments, self.control[halves]) if self.data.is_bulk else self.variance[halves]
+            )
             log_p, sign = moderated_test(treated.moments, reference, *variance)
         if self.control[halves].freedom < LEAST_FREEDOM:
             log_p[:] = np.nan

@@ -26,6 +26,8 @@ from ingest.signatures.responder import Judge
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
 IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
+MOMENTS = ("sum_count_square", "sum_count_total", "sum_count_square_half", "sum_count_total_half")
+"""Columns of a control's counts and of those of its first half: squares, and products with the cell's total."""
 WRITTEN = {
     "effect": np.float32,
     "standard_error": np.float32,
@@ -108,10 +110,11 @@ class CellTables:
         grouping, sums = self.data.grouping, self.data.sums
         columns = self._sums_of([grouping.controls[key] for key in keys], genes)
         if not sums.has_counts:
-            return columns | {"sum_count_square": None, "sum_count_total": None}
-        pools = [np.array([grouping.moments[key]]) for key in keys]
-        square, product = (sums.added(name, pools, genes) for name in ("count", "log_sum"))
-        return columns | {"sum_count_square": square, "sum_count_total": product}
+            return columns | dict.fromkeys(MOMENTS)
+        pairs = [grouping.moments[key] for key in keys]
+        both = [pair.ravel() for pair in pairs], [pair[0] for pair in pairs]
+        values = (sums.added(name, pools, genes) for pools in both for name in ("count", "log_sum"))
+        return columns | dict(zip(MOMENTS, values, strict=True))
 
     def _replicate_sums_of(self, pools: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
         added = partial(self.data.sums.added, pools=pools, genes=genes)

@@ -70,15 +70,15 @@ def _grouping(
     split = set(tables["matched_statistics"]["condition_index"].unique().to_list())
     plain: dict[int, Groups] = {}
     controls: dict[tuple[int, int], Groups] = {}
-    moments: dict[tuple[int, int], int] = {}
+    moments: dict[tuple[int, int], Groups] = {}
     n_groups = 0
     for index in range(len(is_control)):
         if is_control[index]:
             for batch in np.flatnonzero(cells[index].sum(axis=1)).tolist():
                 controls[index, batch] = np.array([[n_groups], [n_groups + 1]])
                 if has_counts:
-                    moments[index, batch] = n_groups + 2
-                n_groups += 3
+                    moments[index, batch] = controls[index, batch] + 2
+                n_groups += 4
         else:
             n_parts = 1 + (index in split)
             plain[index] = np.arange(n_groups, n_groups + 2 * n_parts).reshape(n_parts, 2).T
@@ -129,7 +129,7 @@ def _parts(
         key = index, position[batch]
         yield grouping.controls[key].ravel().tolist(), SUMS, part
         if key in grouping.moments:
-            yield [grouping.moments[key]], MOMENTS, part
+            yield grouping.moments[key].ravel().tolist(), MOMENTS, part
     by_replicate = tables["replicate_statistics"].partition_by("condition_index", "replicate", as_dict=True)
     for (index, name), part in by_replicate.items():
         yield [grouping.replicates[index, name].group], OF_REPLICATES, part

@@ -20,8 +20,8 @@ def test_correct__brings_heavy_tails_to_what_they_are_worth(freedom):
     calibration = Calibration.of_genes(sizes, tail_of(nulls(freedom), third))
     fresh = nulls(freedom, seed=1).astype(np.float64)
     corrected = np.exp(calibration.correct(fresh, sizes.astype(float), third))
-    assert (corrected < 0.05).mean() == pytest.approx(0.05, rel=0.1)
-    assert (corrected < 0.001).mean() == pytest.approx(0.001, rel=0.5)
+    assert 0.04 < (corrected < 0.05).mean() <= 0.053  # a standard error is added
+    assert 0.0003 < (corrected < 0.001).mean() <= 0.0015
     assert (corrected < 1e-5).mean() < 1e-4
     order = np.argsort(fresh[0, third == 0])
     assert (np.diff(corrected[0, third == 0][order]) >= 0).all()
