@@ -108,9 +108,10 @@ def ingest(
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
+                here = outcome  # a store may call the files otherwise
                 outcome = push(store, root, outcome) if store and outcome.is_new else outcome
-                click.echo(_summary(root, outcome))
-                for line in (*left_open(root, outcome), *tested(root, outcome)) if outcome.is_new else ():
+                click.echo(_summary(root, here, outcome))
+                for line in (*left_open(root, here), *tested(root, here)) if outcome.is_new else ():
                     click.echo(line)
             if fallback is not None:
                 click.echo(fallback.summary(), err=True)
@@ -175,7 +176,7 @@ def _require_files(specs: Iterable[Path]) -> None:
         )
 
 
-def _summary(root: Path, outcome: Outcome) -> str:
+def _summary(root: Path, here: Outcome, outcome: Outcome) -> str:
     if not outcome.is_new:
         return f"{outcome.dataset_id}: nothing to do, release {outcome.release_id} is in snapshot {outcome.snapshot}"
     rows: Counter[str] = Counter()
@@ -184,7 +185,7 @@ def _summary(root: Path, outcome: Outcome) -> str:
     from ingest.commands.tested import data_points  # noqa: PLC0415, help and refusals need no polars
 
     return (
-        f"{outcome.dataset_id}: {data_points(root, outcome)}; {rows['gene']:,} genes, "
+        f"{outcome.dataset_id}: {data_points(root, here)}; {rows['gene']:,} genes, "
         f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "
         f"({outcome.manifest['seconds']:.1f} s)"
     )

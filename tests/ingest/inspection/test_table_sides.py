@@ -59,7 +59,7 @@ def test_samples_that_are_numbered_after_their_target_need_no_sheet(tmp_path):
     (tmp_path / "counts.toml").write_text(text)
     ingest_dataset(tmp_path / "counts.toml", tmp_path / "warehouse")
     found = Warehouse(tmp_path / "warehouse").frame(
-        "select perturbation_label, gene_symbol, effect from signature join condition using (dataset_id, condition_id)"
+        "select perturbation, gene_symbol, effect from signature join condition using (dataset_id, condition_id)"
     )
     logs = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
     expected = {
