@@ -45,6 +45,7 @@ from ingest.signatures.replicates import write_moderated
 from ingest.signatures.wells import PlateScale, Wells
 from ingest.spec import DatasetSpec
 from ingest.sums.journal import Journal
+from ingest.sums.portion import logarithm_of
 from ingest.sums.pseudobulk import cells_of
 from ingest.sums.summing import Summing
 
@@ -183,8 +184,24 @@ class Job:
             **made_of,
             "formats": [reader.format for reader in self.readers],
             "environment": {"python": platform.python_version()},
+            **self._logarithms(published),
             "seconds": round(time.monotonic() - started, 3),
         }
+
+    def _logarithms(self, published: Published | Screen | Listed) -> dict[str, Any]:
+        """Say of each file what its values were taken as logarithms of, and which of it is assumed."""
+        if not isinstance(published, Published) or self.spec.dataset.values != "log1p":
+            return {}
+        found = [
+            (reader.path.name, logarithm_of(reader, axis, self.spec))
+            for reader, axis in zip(self.readers, published.axes, strict=True)
+        ]
+        told = [
+            {"file": name, "told": logarithm.told, "is_assumed": logarithm.is_assumed}
+            for name, logarithm in found
+            if logarithm is not None
+        ]
+        return {"logarithms": told}
 
     def _write_matrix(self, folder: Path, published: Published, journal: Journal) -> Written:
         """Write a matrix of rows by genes, in any number of files."""

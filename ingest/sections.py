@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Literal, Self
 
@@ -135,6 +136,21 @@ class QualitySection(Section):
         """Return the columns that are named."""
         one_each = self.model_dump(exclude={"passed"}).values()
         return [name for name in (*one_each, *self.passed) if name is not None]
+
+
+class LogarithmSection(Section):
+    """``logarithm`` of ``[dataset]``: the base of ``log1p`` values, and what the counts of a row were scaled to.
+
+    Both are read from the file where it tells; ``total = "unknown"`` takes values as they are.
+    """
+
+    base: Annotated[float, Field(gt=1)] | Literal["e"] | None = None
+    total: Annotated[float, Field(gt=0)] | Literal["unknown"] | None = None
+
+    @property
+    def number(self) -> float | None:
+        """The base as a number."""
+        return math.e if self.base == "e" else self.base
 
 
 class CoverageSection(Section):

@@ -20,6 +20,7 @@ from ingest.sections import (
     GenesSection,
     GuidesSection,
     LayersSection,
+    LogarithmSection,
     QualitySection,
     RowsSection,
     Section,
@@ -115,6 +116,7 @@ class DatasetSection(Section):
     matrix: str | None = None
     genes_in: Literal["columns", "lines"] | None = None
     described_by: list[str] | None = None
+    logarithm: LogarithmSection = LogarithmSection()
     organism: Literal["human", "mouse"] = "human"
     experiment: str | None = None
     source: str = ""
@@ -247,6 +249,12 @@ class DatasetSpec(Section):
             raise ValueError(
                 f"condition.replicate: of cells or samples, which are summed; {self.dataset.values} are not"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_logarithm(self) -> Self:
+        if self.dataset.logarithm != LogarithmSection() and self.dataset.values != "log1p":
+            raise ValueError('dataset.logarithm: it goes with values = "log1p"')
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -55,6 +55,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no known cell line for {len(unknown):,} of {n_contexts:,} context labels, each has an id of its own: "
             f"{named}"
         )
+    lines += _logarithms(outcome.manifest.get("logarithms", []))
     return lines + _quantities(mapping, read_table(root, outcome, "condition").filter(~pl.col("is_control")))
 
 
@@ -74,6 +75,16 @@ def read_table(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
     """Read a table of a new release."""
     folder = release_path(root, outcome.dataset_id, outcome.release_id)
     return pl.read_parquet([folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table])
+
+
+def _logarithms(files: list[dict[str, Any]]) -> list[str]:
+    """Say where it is assumed what logarithms are of; of several files, the first."""
+    assumed = [file for file in files if file["is_assumed"]]
+    more = f", and {len(assumed) - 1:,} files more" if len(assumed) > 1 else ""
+    return [
+        f"  logarithms of {file['file']}{more}: {file['told']}; another goes into logarithm under [dataset]"
+        for file in assumed[:1]
+    ]
 
 
 def _quantities(mapping: pl.DataFrame, conditions: pl.DataFrame) -> list[str]:

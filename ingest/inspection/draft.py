@@ -90,15 +90,7 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("described_by", list(found.described_by), "columns of numbers called like no gene, as the others are")
     if found.matrix is not None:
         lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
-    values = found.values
-    if values.is_known:
-        why = f"[{values.score:.2f}] {'; '.join(values.evidence)}"
-        lines.set("values", values.kind, why, is_doubtful=values.score < SURE)
-    else:
-        what = f"looks like {values.kind}, which cannot be ingested" if values.kind else "not told"
-        lines.ask(
-            "values", "counts" if found.table is None else "log2_fold_change", f"{what}: {'; '.join(values.evidence)}"
-        )
+    _values(lines, found)
     lines.set("assay", _assay(found))
     if organism := found.organism or (("mouse", found.genes.columns[0].evidence) if found.genes.is_mouse else None):
         lines.set("organism", *organism)
@@ -109,6 +101,23 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
     for key in ("source", "title", "citation", "licence", "url"):
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
+
+
+def _values(lines: Lines, found: Inspection) -> None:
+    """Say what the numbers are; of logarithms, also what rows were scaled to, where the file does not tell."""
+    values = found.values
+    if values.is_known:
+        why = f"[{values.score:.2f}] {'; '.join(values.evidence)}"
+        lines.set("values", values.kind, why, is_doubtful=values.score < SURE)
+        if values.untold is not None and values.may_be_usual:
+            lines.set("logarithm", {"total": 10_000}, values.untold, is_doubtful=True)
+        elif values.untold is not None:
+            told = 'what rows were scaled to is not told; total = "unknown" takes values as they are'
+            lines.ask("logarithm", {"total": 1_000_000}, values.untold, told)
+    else:
+        what = f"looks like {values.kind}, which cannot be ingested" if values.kind else "not told"
+        example = "counts" if found.table is None else "log2_fold_change"
+        lines.ask("values", example, f"{what}: {'; '.join(values.evidence)}")
 
 
 def _listed(lines: Lines, found: Inspection, table: dict[str, str]) -> None:

@@ -82,6 +82,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     facts = [("values", f"{kind}{'; '.join(values.evidence)}")]
     if found.described_by:
         facts.append(("columns", f"called like no gene, so they describe the rows: {first_of(found.described_by, 8)}"))
+    if values.untold is not None:
+        facts.append(("logarithms", values.untold))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
     facts += [("genes", text) for text in _genes(found)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.errors import ValuesError
 from ingest.inspection.known import VALUE_WORDS
 from ingest.inspection.sample import Csr, Sample
 from ingest.reader import INDEX
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.sections import LogarithmSection
 from ingest.spec import DatasetSection
+from ingest.sums.logarithm import base_named, judge_logarithm
 
 DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
@@ -35,12 +38,15 @@ FEW = 0.01
 class Values:
     """The kind of a matrix's values as the dataset spec calls it, how sure that is (0 to 1), and why.
 
-    ``kind`` is None where no kind is plausible. ``is_known`` tells whether the spec takes it.
+    ``kind`` is None where no kind is plausible. ``is_known`` tells whether the spec takes it. ``untold`` says of
+    logarithms why what rows were scaled to is not known; ``may_be_usual`` whether it may be 10,000 all the same.
     """
 
     kind: str | None
     score: float
     evidence: tuple[str, ...]
+    untold: str | None = None
+    may_be_usual: bool = True
 
     @property
     def is_known(self) -> bool:
@@ -97,7 +103,20 @@ def judge_values(
         verdict = ("counts", 0.95, "all whole, none below 0")
     else:
         verdict = _positive(facts, sample, path, matrix, cells)
-    return Values(verdict[0], verdict[1], (*evidence, verdict[2]))
+    values = Values(verdict[0], verdict[1], (*evidence, verdict[2]))
+    return _of_logarithms(values, sample, path, matrix) if values.kind == "log1p" and sample.has_whole_rows else values
+
+
+def _of_logarithms(values: Values, sample: Sample, path: Path, matrix: str | None) -> Values:
+    """Add what values are logarithms of, as ingest will find it."""
+    try:
+        found = judge_logarithm(sample.matrix, base_named(path, matrix), LogarithmSection(), str(path))
+    except ValuesError as error:
+        return replace(values, untold=error.got, may_be_usual=False)
+    if found.is_assumed:
+        return replace(values, untold=found.told)
+    told = found.told if found.is_usual else f"{found.told}; they become natural logarithms of counts per 10,000"
+    return replace(values, evidence=(*values.evidence, told))
 
 
 def _of_depmap(facts: Facts) -> tuple[str | None, float, str]:

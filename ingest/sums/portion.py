@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from ingest.readers.selection import SelectiveReader, Slice
 from ingest.spec import COUNTS, DatasetSpec
 from ingest.sums.accumulate import ALL, RowGroups
 from ingest.sums.journal import gaps
+from ingest.sums.logarithm import Logarithm, Rescaled, read_logarithm
 from ingest.sums.pseudobulk import SumsOfMeans
 from ingest.sums.scaling import transform_of
 from ingest.sums.values import ValueCheck
@@ -46,6 +47,9 @@ class StretchingReader(Protocol):
         ...
 
 
+Taken: TypeAlias = "slice | npt.NDArray[np.intp]"
+
+
 @dataclass(frozen=True, slots=True)
 class Portion:
     """Rows of one file.
@@ -66,6 +70,8 @@ class Portion:
         Gene of every matrix column, -1 for none, -2 where it is no part of a library. Shape (columns,).
     is_whole
         Whether these are all rows of the file.
+    logarithm
+        What the values are logarithms of, where they are not those of counts per 10,000.
     cells, published
         What :class:`ingest.conditions.given.GivenRows` has of all rows of the file; empty where sums need none of it.
     """
@@ -79,6 +85,7 @@ class Portion:
     groups: RowGroups
     slots: Slots
     is_whole: bool
+    logarithm: Logarithm | None
     cells: npt.NDArray[np.float64]
     published: pl.DataFrame
 
@@ -109,17 +116,21 @@ class Portion:
 
     def _name(self, reader: Reader, row: int, column: int) -> str:
         """Name the row and the gene of a value of what is summed."""
-        source, _, _ = self.source(reader)
+        source, _, _ = self._published(reader)
         if isinstance(source, Slice):
             row, column = int(source.rows_taken[row]), int(source.genes_taken[column])
         row_key = reader.rows([INDEX])[INDEX][row + (self.first if isinstance(source, Rows) else 0)]
         return f"row {row_key}, gene {reader.genes()[INDEX][column]}"
 
-    def source(self, reader: Reader) -> tuple[Reader | Slice | Rows, slice | npt.NDArray[np.intp], Slots]:
+    def source(self, reader: Reader) -> tuple[Reader | Slice | Rows | Rescaled, Taken, Slots]:
         """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its rows and genes.
 
         The rows are positions among those taken.
         """
+        source, rows, slots = self._published(reader)
+        return source if self.logarithm is None else Rescaled(source, self.logarithm), rows, slots
+
+    def _published(self, reader: Reader) -> tuple[Reader | Slice | Rows, Taken, Slots]:
         if not self.is_whole and isinstance(reader, StretchingReader):
             return Rows(reader, self.path, self.first, self.last), ALL, self.slots
         if self.spec.dataset.values == "mean_counts":
@@ -129,6 +140,20 @@ class Portion:
             return reader, ALL, self.slots
         rows, genes = np.flatnonzero(self.groups[:, OF_CONDITION] >= 0), np.flatnonzero(self.slots != OUTSIDE)
         return Slice(reader, rows, genes, transform), rows, self.slots[genes]
+
+
+def logarithm_of(reader: Reader, axis: GeneAxis, spec: DatasetSpec) -> Logarithm | None:
+    """Conclude what a file's values are logarithms of, where they are.
+
+    Raises
+    ------
+    ValuesError
+        File and spec contradict one another.
+    """
+    given = spec.dataset
+    if given.values != "log1p":
+        return None
+    return read_logarithm(reader, axis.slots != OUTSIDE, given.logarithm, given.matrix)
 
 
 def portions_of(
@@ -162,6 +187,8 @@ def portions_of(
         start += reader.n_rows
         if not (groups[part] >= 0).any():
             continue
+        logarithm = logarithm_of(reader, axis, spec)
+        logarithm = None if logarithm is None or logarithm.is_usual else logarithm
         is_plain = spec.dataset.values not in SCALED and isinstance(reader, StretchingReader) and reader.is_by_row
         for begin, end in gaps(part.start, part.stop, done):
             length = -(-(end - begin) // -(-(end - begin) // most_rows)) if is_plain else end - begin
@@ -177,6 +204,7 @@ def portions_of(
                     groups[first:last],
                     axis.slots,
                     (first, last) == (part.start, part.stop),
+                    logarithm,
                     given.cells[part],
                     given.published[part],
                 )

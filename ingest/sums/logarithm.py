@@ -1,0 +1,286 @@
+"""Logarithms that a file holds, brought to the natural log1p of counts per 10,000: their base, and what rows add up to.
+
+The base is what the file says, or that in which rows add up to one total, or in which values are whole multiples of the
+smallest, as counts are. A total can be told only where all genes that rows were scaled over are in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from featurestore.errors import ValuesError
+from ingest.kernel import TARGET
+from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader
+from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.sections import LogarithmSection
+
+BASES = (math.e, 2.0, 10.0)
+SAME_TOTAL = 1e-3
+"""Coefficient of variation below which totals are one number; in another base it is some percent."""
+FEWEST_ROWS = 3
+ABOVE = 1.02
+"""How far above what rows were scaled to the total of one may be, by rounding of its values."""
+SMALL, NEAR_WHOLE = 20.0, 0.02
+"""Multiples of a row's smallest value up to the first tell its base; they are whole within the second."""
+WHOLE, NOT_WHOLE = 0.9, 0.6
+"""Least part of the multiples that are whole in the right base, and most of them in a wrong one."""
+ROWS_AT_ONCE, N_STRETCHES, MOST_ROWS = 200, 5, 1000
+
+Csr: TypeAlias = "scipy.sparse.csr_array[Any, tuple[int, int]]"
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Logarithm:
+    """What values are logarithms of.
+
+    Parameters
+    ----------
+    base
+        Of the logarithm.
+    total
+        What the counts of a row were scaled to before it; None where they are taken as they are.
+    told
+        What this is concluded from.
+    is_assumed
+        Whether neither the file nor the spec tells the total.
+    """
+
+    base: float
+    total: float | None
+    told: str
+    is_assumed: bool = False
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether these are natural logarithms of counts per 10,000, or taken for such."""
+        is_scaled = self.total is not None and abs(self.total - TARGET) > SAME_TOTAL * TARGET
+        return self.base == math.e and not is_scaled
+
+    def rescaled(self, values: Numbers) -> Doubles:
+        """Bring values to the natural log1p of counts per 10,000; 0 stays 0."""
+        counts = np.expm1(np.asarray(values, np.float64) * math.log(self.base))
+        return np.log1p(counts if self.total is None else counts * (TARGET / self.total))
+
+
+def judge_logarithm(
+    rows: Csr, said: float | None, given: LogarithmSection, where: str, whole: Csr | None = None
+) -> Logarithm:
+    """Conclude what values are logarithms of.
+
+    Parameters
+    ----------
+    rows
+        Some rows, with the genes that make a cell's total.
+    said
+        The base that the file names, if it does.
+    given
+        What the spec says.
+    where
+        The file, for messages.
+    whole
+        The same rows with all that the matrix has.
+
+    Raises
+    ------
+    ValuesError
+        File and spec contradict one another, or rows add up to more than they can have been scaled to.
+    """
+    bases = dict.fromkeys((*BASES, *(base for base in (said, given.number) if base is not None)))
+    for part in (rows, whole) if whole is not None else (rows,):
+        totals = {base: _totals(part, base) for base in bases}
+        if constant := [base for base in bases if _are_one(totals[base])]:
+            base = min(constant, key=lambda base: float(totals[base].std() / totals[base].mean()))
+            return _of_one_total(base, float(np.median(totals[base])), said, given, where)
+    base = given.number or said or _base_of_counts(rows) or math.e
+    how = "the spec says so" if given.number else "the file says so" if said else "as far as values tell"
+    found = _totals(rows, base)
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
+    told = f"base {name_of(base)} ({how}); rows add up to {low:,.4g} to {high:,.4g}"
+    if given.total == "unknown":
+        return Logarithm(base, None, f"{told}: taken as they are, as the spec says")
+    total = TARGET if given.total is None else given.total
+    if high > ABOVE * total:
+        raise ValuesError(
+            f"The values are not logarithms of counts per {total:,.6g}.",
+            where=where,
+            expected=f"rows of which expm1 adds up to {total:,.6g}, or to less where genes are missing",
+            got=told,
+            do="say what rows were scaled to, as in logarithm = { total = 1000000 } under [dataset], or name the "
+            'matrix of counts; logarithm = { total = "unknown" } takes values as they are',
+        )
+    if given.total is not None:
+        return Logarithm(base, total, f"{told}; scaled to {total:,.6g}, as the spec says")
+    told = f"{told}, so that what they were scaled to is not told: taken as {total:,.0f}"
+    return Logarithm(base, total, told, is_assumed=True)
+
+
+def _of_one_total(base: float, total: float, said: float | None, given: LogarithmSection, where: str) -> Logarithm:
+    """Compare what rows say, which add up to one total in one base, with what the file and the spec name."""
+    claims = [("the file", said, base), ("the spec", given.number, base)]
+    if isinstance(given.total, float):
+        claims.append(("the spec", given.total, total))
+    for who, claimed, found in claims:
+        if claimed is not None and abs(claimed - found) > SAME_TOTAL * found:
+            raise ValuesError(
+                "The values are not the logarithms that they are said to be.",
+                where=where,
+                expected=f"{'base' if found == base else 'total'} {name_of(claimed)}, as {who} says",
+                got=f"rows of which all add up to {total:,.6g} in base {name_of(base)}",
+                do="leave logarithm under [dataset] out, or mend the file",
+            )
+    return Logarithm(base, total, f"base {name_of(base)}: rows add up to {total:,.6g}")
+
+
+def read_logarithm(
+    reader: Reader, is_library: npt.NDArray[np.bool_], given: LogarithmSection, matrix: str | None
+) -> Logarithm:
+    """Conclude what the values of a file are logarithms of, from rows at several places of it.
+
+    ``is_library`` (columns,) tells the columns that make a cell's total; of a matrix that is stored by gene, all of it
+    is read.
+    """
+    whole = _some_rows(reader)
+    rows = whole[:, np.flatnonzero(is_library)]
+    return judge_logarithm(rows, base_named(reader.path, matrix), given, str(reader.path), whole)
+
+
+def base_named(path: Path, matrix: str | None) -> float | None:
+    """Read the base that scanpy notes of ``X``; None where the file names none, which to scanpy means e."""
+    if not is_hdf5(path) or matrix not in {None, "X"}:
+        return None
+    with open_hdf5(path) as file:
+        node = member(file, "uns/log1p/base")
+        value = node[()] if isinstance(node, h5py.Dataset) and node.shape == () else None
+    return float(value) if isinstance(value, (np.number, int, float)) and value > 1 else None
+
+
+def name_of(number: float) -> str:
+    """Write a base, or a total.
+
+    Examples
+    --------
+    >>> name_of(math.e), name_of(2.0)
+    ('e', '2')
+    """
+    return "e" if number == math.e else f"{number:,.6g}"
+
+
+class Streamed(Protocol):
+    """A matrix in blocks."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def blocks(self, block_bytes: int = ...) -> Iterator[Block]:
+        """Stream the matrix."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaled:
+    """A matrix of logarithms, block by block brought to those of counts per 10,000."""
+
+    source: Streamed
+    logarithm: Logarithm
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.source.n_rows
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the matrix."""
+        for block in self.source.blocks(block_bytes):
+            if isinstance(block, DenseBlock):
+                yield replace(block, values=self.logarithm.rescaled(block.values))
+            else:
+                yield replace(block, data=self.logarithm.rescaled(block.data))
+
+
+def _totals(rows: Csr, base: float) -> Doubles:
+    """Add up the rows that have values, not as logarithms."""
+    with np.errstate(over="ignore"):
+        values = np.expm1(rows.data * math.log(base))
+    totals = np.bincount(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), values, minlength=rows.shape[0])
+    return np.asarray(totals[totals > 0], np.float64)
+
+
+def _are_one(totals: Doubles) -> bool:
+    return totals.size >= FEWEST_ROWS and bool(np.isfinite(totals).all() and totals.std() < SAME_TOTAL * totals.mean())
+
+
+def _base_of_counts(rows: Csr) -> float | None:
+    """Find the base in which the small values of rows are whole multiples of the smallest; None where none is it."""
+    shares = {base: _whole_share(rows, base) for base in BASES}
+    best = max(shares, key=lambda base: shares[base])
+    others = [share for base, share in shares.items() if base != best]
+    return best if shares[best] > WHOLE and max(others) < NOT_WHOLE else None
+
+
+def _whole_share(rows: Csr, base: float) -> float:
+    shares = []
+    for first, last in zip(rows.indptr[:ROWS_AT_ONCE], rows.indptr[1:], strict=False):
+        values = np.unique(rows.data[first:last])
+        counts = np.expm1(values[values > 0] * math.log(base))
+        multiples = counts[1:] / counts[:1] if counts.size > 1 else counts[:0]
+        multiples = multiples[multiples < SMALL]
+        if multiples.size >= FEWEST_ROWS:
+            shares.append(float((np.abs(multiples - np.round(multiples)) < NEAR_WHOLE).mean()))
+    return float(np.median(shares)) if len(shares) >= FEWEST_ROWS else 0.0
+
+
+def _some_rows(reader: Reader) -> Csr:
+    """Read some rows with all of their values; shape (rows, columns)."""
+    parts: list[Any] = []
+    n_rows = 0
+    for block in _blocks_of_some(reader):
+        if isinstance(block, DenseBlock):
+            parts.append(scipy.sparse.csr_array(np.asarray(block.values[:MOST_ROWS], np.float64)))
+        elif isinstance(block, CscBlock):
+            shape = (reader.n_rows, block.indptr.size - 1)
+            data = np.asarray(block.data, np.float64)
+            parts.append(scipy.sparse.csc_array((data, block.indices, block.indptr), shape=shape)[:MOST_ROWS])
+            continue
+        else:
+            shape = (block.indptr.size - 1, reader.n_genes)
+            data = np.asarray(block.data, np.float64)
+            parts.append(scipy.sparse.csr_array((data, block.indices, block.indptr), shape=shape)[:MOST_ROWS])
+        n_rows += parts[-1].shape[0]
+        if n_rows >= MOST_ROWS:
+            break
+    is_by_gene = n_rows == 0 and bool(parts)
+    joined = scipy.sparse.hstack(parts) if is_by_gene else scipy.sparse.vstack(parts)
+    return scipy.sparse.csr_array(joined)
+
+
+def _blocks_of_some(reader: Reader) -> Iterator[Block]:
+    """Give blocks of rows from several places of a file that can be read from any, else from its beginning on."""
+    stretch = getattr(reader, "stretch", None)
+    if stretch is None or not getattr(reader, "is_by_row", False):
+        yield from reader.blocks()
+        return
+    starts = np.unique(np.linspace(0, max(0, reader.n_rows - ROWS_AT_ONCE), N_STRETCHES).astype(int))
+    for start in starts.tolist():
+        yield from stretch(start, min(start + ROWS_AT_ONCE, reader.n_rows))
