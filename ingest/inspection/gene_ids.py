@@ -115,7 +115,8 @@ def _judge(column: pl.Series) -> GeneColumn:
     table = mapping.table.filter(~is_second)
     if is_second.any():
         detected = detect_kind(text.filter(~is_second))
-    mapped = 1 - table["gene_id"].null_count() / max(table.height, 1)
+    genes = table.filter(pl.col("status") != "non_gene")
+    mapped = 1 - genes["gene_id"].null_count() / genes.height if genes.height else 0.0
     repeated = text.drop_nulls()
     n_repeated = repeated.len() - repeated.n_unique()
     return GeneColumn(
