@@ -23,8 +23,6 @@ DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
-SAME_TOTAL = 0.02
-"""Coefficient of variation below which the totals of rows are one number that they were scaled to."""
 NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 """Median mean, and range of the median standard deviation, of genes whose values are z-scores."""
 WHOLE = 1e-3
@@ -198,17 +196,20 @@ def _positive(
 
 def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
     """Judge numbers that may be logarithms, by what their rows were scaled to and by their zeros."""
-    if sample.has_whole_rows:
-        with np.errstate(over="ignore"):
-            totals: npt.NDArray[np.float64] = np.asarray(sample.matrix.expm1().sum(axis=1)).ravel()
-        totals = totals[totals > 0]
-        if totals.size >= FEWEST_ROWS and totals.std() < SAME_TOTAL * totals.mean():
-            return "log1p", 0.95, f"expm1 of each row sums to {totals.mean():,.0f}"
+    if sample.has_whole_rows and _has_one_total(sample):
+        return "log1p", 0.95, "not whole, and none below 0"
     if facts.n_stored == facts.n_values and _is_l1000(sample.genes):
         return "log2_expression", 0.8, "no zeros, for the genes of L1000: logarithms of intensities"
     if facts.n_stored == facts.n_values:
         return None, 0.0, "no zeros: log2 intensities, or counts on another scale"
     return "log1p", 0.7, f"not whole, none below 0 or above {LARGEST_LOG:.0f}, zeros among them"
+
+
+def _has_one_total(sample: Sample) -> bool:
+    try:
+        return not judge_logarithm(sample.matrix, None, LogarithmSection(), "").is_assumed
+    except ValuesError:
+        return False
 
 
 def _are_means(sample: Sample, cells: npt.NDArray[np.float64]) -> bool:

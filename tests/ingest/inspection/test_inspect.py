@@ -148,7 +148,8 @@ NORMAL = RNG.normal(size=(50, 30))
     ("matrix", "kind", "says"),
     [
         (POISSON, "counts", "all whole"),
-        (log_normalised(POISSON), "log1p", "sums to 10,000"),
+        (log_normalised(POISSON), "log1p", "rows add up to 10,000"),
+        (log_normalised(POISSON) / np.log(2), "log1p", "base 2: rows add up to 10,000; they become natural logarithms"),
         (log_normalised(POISSON)[:, :20], "log1p", "zeros among them"),
         (NORMAL, "zscore", "standard deviation of"),
         (np.sign(NORMAL), "de_call", "only -1, 0 and 1"),
