@@ -77,6 +77,7 @@ CORRECTED = re.compile(r"bonf|fwer|holm")
 ONE_SIGN = 0.99
 SAME_RATIO = 1e-4
 FEWEST_RATIOS = 3
+LOG2 = "log2_fold_change"
 CALLED = "the column is called '{}'"
 
 
@@ -156,9 +157,11 @@ def _scaled(name: str, lines: pl.DataFrame) -> tuple[str, Remark]:
     number = '"' + name.replace('"', '""') + '"'
     if plain(name) in NATURAL:
         return f"{number} / ln(2)", Remark("natural logarithms, as Seurat's before version 4", is_doubtful=True)
-    if plain(name) not in RATIOS:
-        return name, Remark("")
     values = lines[name].cast(pl.Float64, strict=False).drop_nulls()
+    if plain(name) not in RATIOS:
+        is_one_sided = len(values) >= FEWEST_RATIOS and EFFECTS[plain(name)][0] == LOG2 and (values >= 0).all()
+        told = "never below 0, though called a logarithm: a ratio, or genes that rise alone" if is_one_sided else ""
+        return name, Remark(told, is_doubtful=bool(told))
     if (values >= 0).all():
         is_ratio = _is_one_more_than_a_change(name, lines)
         told = "1 more than percent_change" if is_ratio else "never below 0"

@@ -61,12 +61,12 @@ def test_effects__are_those_of_the_table(tmp_path, text):
     [
         (HEAD, lambda effect: f"{effect}", False),
         (HEAD, lambda effect: f"{abs(effect)}", True),
-        (RATIO, lambda effect: f"{2.0**effect:.6f}", False),
+        (RATIO, lambda effect: f"{2.0**effect:.6f}", True),
         (RATIO, lambda effect: f"{2.0 ** abs(effect):.6f}", True),
-        (RATIO, lambda effect: f"{effect}", False),
+        (RATIO, lambda effect: f"{effect}", True),
     ],
 )
 def test_fold_changes__of_which_it_is_not_sure_what_they_are_are_to_be_checked(tmp_path, head, write, is_doubtful):
     (tmp_path / "results.csv").write_text(table(head=head, write=write))
     draft = draft_spec(inspect_file(tmp_path / "results.csv"), tmp_path)
-    assert ("dataset.values" in draft.doubtful) == is_doubtful
+    assert ("table.effect" in draft.doubtful) == is_doubtful
