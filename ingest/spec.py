@@ -31,7 +31,7 @@ SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
-CellValues = Literal["counts", "mean_counts", "log1p", "bp_coverage", "log2tpm1"]
+CellValues = Literal["counts", "estimated_counts", "mean_counts", "log1p", "bp_coverage", "log2tpm1"]
 RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
 ReplicateValues = Literal["zscore", "log2_expression"]
 PhenotypeValues = Literal["gene_effect", "gene_dependency"]
@@ -43,6 +43,8 @@ FIELD = r"\{([^{}]+)\}"
 
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
 COUNTS = frozenset({"counts", "mean_counts", "bp_coverage"})
+ESTIMATED = "estimated_counts"
+"""Counts that are not whole."""
 RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
 REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
 BULK = "bulk_rna_seq"

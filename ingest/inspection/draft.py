@@ -224,7 +224,12 @@ def _assay(found: Inspection) -> str:
         return "bulk_rna_seq"
     if found.is_phenotype:
         return "crispr_screen"
-    if found.total is not None and found.total > BULK_TOTAL and found.values.kind == "counts" and not found.cells:
+    if (
+        found.total is not None
+        and found.total > BULK_TOTAL
+        and found.values.kind in {"counts", "estimated_counts"}
+        and not found.cells
+    ):
         return "bulk_rna_seq"
     is_chemical = kind is not None and kind.value in {"compound", "ligand"}
     return "drug_seq" if is_chemical else "perturb_seq"

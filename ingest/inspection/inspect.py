@@ -27,7 +27,7 @@ from ingest.inspection.gene_ids import GeneIds, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
-from ingest.inspection.known import NUMBERED_SAMPLE, POPULATION
+from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.listed import inspect_listed
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
@@ -213,18 +213,11 @@ class _Look:
     def _look_into_keys(self) -> None:
         """Read the targets out of the rows' keys, where those are the names of populations."""
         keys = self.columns.get(INDEX)
-        if keys is None:
+        if keys is None or not keys.labels["label"].head(MOST_LABELS).str.contains(POPULATION).all():
             return
-        labels = keys.labels["label"].head(MOST_LABELS)
-        for pattern in (POPULATION, NUMBERED_SAMPLE):
-            if not labels.str.contains(pattern).all():
-                continue
-            found = self.reader.rows([INDEX])[INDEX].str.extract_groups(pattern).struct.unnest()
-            target = summarise(found["target"])
-            if pattern == POPULATION or (target.controls and target.gene_share > 0):
-                self.extract = {INDEX: pattern}
-                self._add(found)
-                return
+        self.extract = {INDEX: POPULATION}
+        found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
+        self._add(found.struct.unnest())
 
     def _look_at_guides(self) -> None:
         """Take the guides that Cell Ranger called for what was done, or those that have enough counts of their own."""
@@ -304,7 +297,7 @@ class _Look:
     def _own_expression(
         self, perturbation: pl.Series, targets: dict[str, str], gene_of_column: pl.Series, values: Values
     ) -> OwnExpression | None:
-        if not self.sample.has_whole_rows or values.kind not in {"counts", "log1p"}:
+        if not self.sample.has_whole_rows or values.kind not in {"counts", "estimated_counts", "log1p"}:
             return None
         labels = perturbation.cast(pl.String).str.strip_chars().head(self.sample.n_rows)
         return own_expression(self.sample, labels, targets, gene_of_column, is_log=values.kind == "log1p")

@@ -102,9 +102,6 @@ CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 
-NUMBERED_SAMPLE = r"^(?P<target>.+?)[-_. ](?:[Rr]ep)?[0-9]+$"
-"""Keys of samples that are named after their targets, and numbered: ``TP53_1``, ``ctrl_rep2``."""
-
 GUIDE_PREFIXES = ("^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
 GUIDE = "|".join(GUIDE_PREFIXES)
 """What names of guides begin with: ``sgTP53-1``, ``gRNA_TP53``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -16,8 +17,8 @@ from ingest.inspection.sample import Csr, Sample
 from ingest.reader import INDEX
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.sections import LogarithmSection
-from ingest.spec import DatasetSection
-from ingest.sums.logarithm import base_named, judge_logarithm
+from ingest.spec import ESTIMATED, DatasetSection
+from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
 
 DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
@@ -28,6 +29,12 @@ NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 WHOLE = 1e-3
 """How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
 FEWEST_ROWS = 8
+WHOLE_SHARE, TIED_SHARE = 0.05, 0.3
+"""Part of the values that are whole in estimated counts, and of a row's that come again in logarithms, at least."""
+COUNTS_VARY, LOGARITHMS_VARY = 0.7, 0.4
+"""Variance over mean of genes with 2 or more, which counts exceed and logarithms do not reach."""
+FEWEST_COUNTS, FEWEST_GENES = 2.0, 3
+ROWS_LOOKED_AT = 200
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -187,8 +194,11 @@ def _positive(
     """Judge numbers that are not below 0 and not all whole."""
     if cells is not None and sample.has_whole_rows and _are_means(sample, cells):
         return "mean_counts", 0.9, "times the number of cells they are whole: means of counts"
+    scaled = scaled_to(sample.matrix) if sample.has_whole_rows else None
+    if scaled is not None and not scaled[0]:
+        return None, 0.0, f"not whole, and rows all add up to {scaled[1]:,.6g}, as TPM and CPM do: no counts"
     if facts.largest > LARGEST_LOG:
-        return None, 0.0, f"neither counts nor their logarithms: not whole, and above {LARGEST_LOG:.0f}"
+        return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
     if matrix in {None, "X"} and _says_log1p(path):
         return "log1p", 1.0, "the file says so (uns/log1p)"
     return _logarithms(facts, sample)
@@ -202,7 +212,49 @@ def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
         return "log2_expression", 0.8, "no zeros, for the genes of L1000: logarithms of intensities"
     if facts.n_stored == facts.n_values:
         return None, 0.0, "no zeros: log2 intensities, or counts on another scale"
-    return "log1p", 0.7, f"not whole, none below 0 or above {LARGEST_LOG:.0f}, zeros among them"
+    return _counts_or_logarithms(facts, sample)
+
+
+def _counts_or_logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
+    """Tell estimated counts from logarithms where neither the file nor the totals of rows do.
+
+    Logarithms are whole by chance alone, and the same in all genes of a cell that have the same count; where genes have
+    2 or more on average, counts vary at least as much as their mean, and logarithms less.
+    """
+    if facts.whole_share > WHOLE_SHARE:
+        return ESTIMATED, 0.85, f"{facts.whole_share:.0%} are whole, as no logarithms are"
+    if sample.has_whole_rows and (shared := _tied_share(sample)) > TIED_SHARE:
+        return "log1p", 0.8, f"{shared:.0%} of a row's values come again in it, as logarithms of one count do"
+    ratio = _dispersion(sample)
+    if ratio is not None and ratio > COUNTS_VARY:
+        return ESTIMATED, 0.6, f"genes of 2 or more vary as counts do: {ratio:.2g} times their mean"
+    if ratio is not None and ratio < LOGARITHMS_VARY:
+        return "log1p", 0.7, f"genes of 2 or more vary less than counts do: {ratio:.2g} times their mean"
+    return None, 0.0, f"counts that are not whole, or logarithms: not above {LARGEST_LOG:.0f}, and nothing tells which"
+
+
+def _tied_share(sample: Sample) -> float:
+    """Return which part of a row's values that are not 0 it has more than once; the median of some rows."""
+    rows = sample.matrix[:ROWS_LOOKED_AT]
+    shares = []
+    for first, last in itertools.pairwise(rows.indptr):
+        _, counts = np.unique(rows.data[first:last][rows.data[first:last] != 0], return_counts=True)
+        if counts.sum() >= FEWEST_ROWS:
+            shares.append(counts[counts > 1].sum() / counts.sum())
+    return float(np.median(shares)) if shares else 0.0
+
+
+def _dispersion(sample: Sample) -> float | None:
+    """Return the variance of genes whose mean is 2 or more, over their mean; the median, None where there are few."""
+    matrix = sample.matrix
+    if sample.n_rows < FEWEST_ROWS:
+        return None
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
+    square = np.asarray(matrix.power(2).mean(axis=0)).ravel()
+    high = mean >= FEWEST_COUNTS
+    if high.sum() < FEWEST_GENES:
+        return None
+    return float(np.median((square[high] - mean[high] ** 2) / mean[high]))
 
 
 def _has_one_total(sample: Sample) -> bool:

@@ -115,7 +115,8 @@ def judge_logarithm(
             where=where,
             expected=f"rows of which expm1 adds up to {total:,.6g}, or to less where genes are missing",
             got=told,
-            do="say what rows were scaled to, as in logarithm = { total = 1000000 } under [dataset], or name the "
+            do='set values = "estimated_counts" if these are counts that are not whole; else '
+            "say what rows were scaled to, as in logarithm = { total = 1000000 } under [dataset], or name the "
             'matrix of counts; logarithm = { total = "unknown" } takes values as they are',
         )
     if given.total is not None:
@@ -139,6 +140,39 @@ def _of_one_total(base: float, total: float, said: float | None, given: Logarith
                 do="leave logarithm under [dataset] out, or mend the file",
             )
     return Logarithm(base, total, f"base {name_of(base)}: rows add up to {total:,.6g}")
+
+
+def refuse_scaled(reader: Reader, is_library: npt.NDArray[np.bool_]) -> None:
+    """Refuse estimated counts whose rows add up to one number, as they are or as logarithms: no counts do.
+
+    Raises
+    ------
+    ValuesError
+        They do.
+    """
+    whole = _some_rows(reader)
+    for rows in (whole[:, np.flatnonzero(is_library)], whole):
+        if found := scaled_to(rows):
+            raise ValuesError(
+                "The values are not estimated_counts.",
+                where=str(reader.path),
+                expected="counts, of which rows have any number",
+                got=f"rows that all add up to {found[1]:,.6g}{found[0]}",
+                do='set values = "log1p" under [dataset]'
+                if found[0]
+                else "name the matrix of counts, not of TPM or CPM",
+            )
+
+
+def scaled_to(rows: Csr) -> tuple[str, float] | None:
+    """Say which one number rows add up to, as they are or as logarithms of a base; None where to several."""
+    sums = np.asarray(rows.sum(axis=1), np.float64).ravel()
+    if _are_one(sums[sums > 0]):
+        return "", float(np.median(sums[sums > 0]))
+    for base in BASES:
+        if _are_one(totals := _totals(rows, base)):
+            return f" as logarithms of base {name_of(base)}", float(np.median(totals))
+    return None
 
 
 def read_logarithm(

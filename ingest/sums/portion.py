@@ -21,10 +21,11 @@ from ingest.conditions.groups import OF_CONDITION
 from ingest.kernel import Slots
 from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader
 from ingest.readers.selection import SelectiveReader, Slice
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.spec import COUNTS, ESTIMATED, DatasetSpec
 from ingest.sums.accumulate import ALL, RowGroups
+from ingest.sums.estimated import LogsOfEstimates
 from ingest.sums.journal import gaps
-from ingest.sums.logarithm import Logarithm, Rescaled, read_logarithm
+from ingest.sums.logarithm import Logarithm, Rescaled, read_logarithm, refuse_scaled
 from ingest.sums.pseudobulk import SumsOfMeans
 from ingest.sums.scaling import transform_of
 from ingest.sums.values import ValueCheck
@@ -112,6 +113,7 @@ class Portion:
     def check(self, reader: Reader) -> ValueCheck:
         """Begin to look at the values."""
         declared = "counts" if self.has_counts else "log1p"
+        declared = ESTIMATED if self.spec.dataset.values == ESTIMATED else declared
         return ValueCheck(declared, self.path, name=lambda row, column: self._name(reader, row, column))
 
     def _name(self, reader: Reader, row: int, column: int) -> str:
@@ -122,12 +124,14 @@ class Portion:
         row_key = reader.rows([INDEX])[INDEX][row + (self.first if isinstance(source, Rows) else 0)]
         return f"row {row_key}, gene {reader.genes()[INDEX][column]}"
 
-    def source(self, reader: Reader) -> tuple[Reader | Slice | Rows | Rescaled, Taken, Slots]:
+    def source(self, reader: Reader) -> tuple[Reader | Slice | Rows | Rescaled | LogsOfEstimates, Taken, Slots]:
         """Give what is summed: the values as they are, or brought to sums, reads or logarithms; its rows and genes.
 
         The rows are positions among those taken.
         """
         source, rows, slots = self._published(reader)
+        if self.spec.dataset.values == ESTIMATED:
+            return LogsOfEstimates(source, slots != OUTSIDE), rows, slots
         return source if self.logarithm is None else Rescaled(source, self.logarithm), rows, slots
 
     def _published(self, reader: Reader) -> tuple[Reader | Slice | Rows, Taken, Slots]:
@@ -151,6 +155,8 @@ def logarithm_of(reader: Reader, axis: GeneAxis, spec: DatasetSpec) -> Logarithm
         File and spec contradict one another.
     """
     given = spec.dataset
+    if given.values == ESTIMATED:
+        refuse_scaled(reader, axis.slots != OUTSIDE)
     if given.values != "log1p":
         return None
     return read_logarithm(reader, axis.slots != OUTSIDE, given.logarithm, given.matrix)

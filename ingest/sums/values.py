@@ -15,6 +15,9 @@ from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 LARGEST_COUNT = 2.0**31
+ESTIMATED = "estimated_counts"
+FEWEST_VALUES, MOST_WHOLE = 500, 0.05
+"""Of at least so many logarithms, no larger part is whole numbers."""
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -82,16 +85,18 @@ class ValueCheck:
             raise self._below_zero(block, values)
         if self.declared == "counts" and n_fractional:
             example = values[values != np.floor(values)][0]
-            likely = "log1p" if self.largest < LARGEST_LOG else ""
+            likely = (ESTIMATED, "log1p") if self.largest < LARGEST_LOG else (ESTIMATED,)
             raise self._refusal(
                 f"{n_fractional:,} of {values.size:,} values are not whole (such as {example:.6g}), "
                 f"largest {self.largest:.4g}",
-                likely,
+                *likely,
             )
         if self.declared == "counts" and self.largest > LARGEST_COUNT:
             raise self._refusal(f"a value of {self.largest:.4g}")
+        if self.declared == "log1p":
+            self._refuse_whole(values, n_fractional)
         if self.declared == "log1p" and self.largest > LARGEST_LOG:
-            raise self._refusal(f"a value of {self.largest:.4g}", "counts" if self.n_fractional == 0 else "")
+            raise self._refusal(f"a value of {self.largest:.4g}", "counts" if self.n_fractional == 0 else ESTIMATED)
 
     def finish(self) -> None:
         """Judge the whole matrix.
@@ -104,6 +109,13 @@ class ValueCheck:
         if self.declared == "log1p" and self.n_seen and not self.n_fractional and self.largest > 0:
             raise self._refusal(f"only whole numbers, up to {self.largest:.0f}", "counts")
 
+    def _refuse_whole(self, values: Numbers, n_fractional: int) -> None:
+        """Refuse logarithms of which many are whole numbers: they are counts, some of them estimated."""
+        n_values = int(np.count_nonzero(values))
+        n_whole = n_values - n_fractional
+        if n_values >= FEWEST_VALUES and n_fractional and n_whole > MOST_WHOLE * n_values:
+            raise self._refusal(f"{n_whole:,} of {n_values:,} values are whole, and others are not", ESTIMATED)
+
     def _below_zero(self, block: Block, values: Numbers) -> ValuesError:
         """Say how many values are below 0, where the first is, and what the others are."""
         below = np.flatnonzero(values < 0)
@@ -111,21 +123,23 @@ class ValueCheck:
         place = self.name(row, column) if self.name is not None else f"row {row + 1:,}, column {column + 1:,}"
         others = "; the others are whole" if self.n_fractional == 0 else ""
         got = (
-            f"{below.size:,} of the first {self.n_seen:,} values below 0, the first {values[below[0]]:.4g} at {place}"
-            f"{others}"
+            f"{below.size:,} of the first {self.n_seen:,} values below 0, "
+            f"the first {values[below[0]]:.4g} at {place}{others}"
         )
         are_stray = others or below.size < FEW * values.size
-        return self._refusal(got, "" if are_stray else "moderated_z or log2_fold_change")
+        return self._refusal(got, *(() if are_stray else ("moderated_z", "log2_fold_change")))
 
-    def _refusal(self, got: str, likely: str = "") -> ValuesError:
+    def _refusal(self, got: str, *likely: str) -> ValuesError:
         wanted = {
             "counts": 'whole numbers from 0 (values = "counts")',
+            ESTIMATED: 'numbers from 0 (values = "estimated_counts")',
             "log1p": f'numbers from 0 to {LARGEST_LOG:.0f}, not all whole (values = "log1p")',
         }
+        named = " or ".join(f'"{kind}"' for kind in likely)
         return ValuesError(
             f"The values are not {self.declared}.",
             where=str(self.path),
             expected=wanted[self.declared],
             got=got,
-            do=f'set values = "{likely}" under [dataset] if that is what they are' if likely else "mend the file",
+            do=f"set values = {named} under [dataset] if that is what they are" if likely else "mend the file",
         )
