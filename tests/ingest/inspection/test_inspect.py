@@ -150,7 +150,7 @@ NORMAL = RNG.normal(size=(50, 30))
         (POISSON, "counts", "all whole"),
         (log_normalised(POISSON), "log1p", "rows add up to 10,000"),
         (log_normalised(POISSON) / np.log(2), "log1p", "base 2: rows add up to 10,000; they become natural logarithms"),
-        (log_normalised(POISSON)[:, :20], "log1p", "zeros among them"),
+        (log_normalised(POISSON)[:, :20], "log1p", "come again in it"),
         (NORMAL, "zscore", "standard deviation of"),
         (np.sign(NORMAL), "de_call", "only -1, 0 and 1"),
         (NORMAL * 0.1, "log2_fold_change", "which, the file does not say"),
