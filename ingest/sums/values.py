@@ -85,7 +85,7 @@ class ValueCheck:
             raise self._below_zero(block, values)
         if self.declared == "counts" and n_fractional:
             example = values[values != np.floor(values)][0]
-            likely = (ESTIMATED, "log1p") if self.largest < LARGEST_LOG else (ESTIMATED,)
+            likely = ("log1p", ESTIMATED) if self.largest < LARGEST_LOG else (ESTIMATED,)
             raise self._refusal(
                 f"{n_fractional:,} of {values.size:,} values are not whole (such as {example:.6g}), "
                 f"largest {self.largest:.4g}",

@@ -154,7 +154,7 @@ NORMAL = RNG.normal(size=(50, 30))
         (NORMAL, "zscore", "standard deviation of"),
         (np.sign(NORMAL), "de_call", "only -1, 0 and 1"),
         (NORMAL * 0.1, "log2_fold_change", "which, the file does not say"),
-        (POISSON * 5.7, None, "above 20"),
+        (POISSON * 5.7, "estimated_counts", "above 20"),
         (8 + NORMAL.clip(-3, 3), None, "no zeros"),
         (np.zeros((5, 5)), None, "no value but zero"),
     ],

@@ -90,7 +90,7 @@ def test_judge_values__tells_them_from_logarithms(tmp_path, matrix, kind, says):
     ("matrix", "values", "message"),
     [
         (HIGH, "counts", 'set values = "estimated_counts" under'),
-        (LOW, "counts", 'set values = "estimated_counts" or "log1p" under'),
+        (LOW, "counts", 'set values = "log1p" or "estimated_counts" under'),
         (HIGH, "log1p", "estimated_counts"),
         (np.where(RNG.random(LOW.shape) < 0.5, np.round(LOW), LOW), "log1p", "estimated_counts"),
         (1e6 * HIGH / HIGH.sum(axis=1, keepdims=True), "estimated_counts", "TPM or CPM"),
