@@ -88,13 +88,16 @@ def _logarithms(files: list[dict[str, Any]]) -> list[str]:
 
 
 def _quantities(mapping: pl.DataFrame, conditions: pl.DataFrame) -> list[str]:
-    """Say how many conditions lack a dose or time that others have."""
+    """Say of how many conditions a dose or time that others have, or that the source writes, is not known, and why."""
     lines = []
     for entity, column in (("dose", "dose_um"), ("time", "time_h")):
-        are_unread = ((mapping["entity"] == entity) & (mapping["status"] == "unmapped")).any()
+        unread = mapping.filter((pl.col("entity") == entity) & (pl.col("status") == "unmapped"))
         without = conditions[column].null_count()
-        if 0 < without < conditions.height and not are_unread:
-            lines.append(f"  no {entity} for {without:,} of {conditions.height:,} conditions: missing")
+        if not without or (without == conditions.height and unread.is_empty()):
+            continue
+        notes = unread["note"].drop_nulls().unique(maintain_order=True).to_list() or ["missing"]
+        named = first_of(notes, MOST_SHOWN)
+        lines.append(f"  no {entity} for {without:,} of {conditions.height:,} conditions: {named}")
     return lines
 
 

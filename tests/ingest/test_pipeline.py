@@ -260,10 +260,10 @@ def test_files__given_twice_would_count_cells_twice(tmp_path, files):
 @pytest.mark.parametrize(
     ("dose", "time", "lines"),
     [
-        ([1.0, -3.0], [24.0, 24.0], ["  no dose_um for 1 labels, which keep conditions apart as written: '-3.0'"]),
-        ([1.0, np.inf], [24.0, -1.0], ["  no dose_um for 1 labels", "  no time_h for 1 labels"]),
+        ([1.0, -3.0], [24.0, 24.0], ["  no dose for 2 of 4 conditions: below zero: '-3.0'"]),
+        ([1.0, np.inf], [24.0, -1.0], ["  no dose for 2 of 4 conditions: not a dose: 'inf'", "  no time for 2 of 4"]),
         ([1.0, np.nan], [24.0, 48.0], ["  no dose for 2 of 4 conditions: missing"]),
-        ([-1.0, -2.0], [24.0, 24.0], ["  no dose_um for 2 labels"]),
+        ([-1.0, -2.0], [24.0, 24.0], ["  no dose for 4 of 4 conditions: below zero: '-1.0', below zero: '-2.0'"]),
         ([1.0, 2.0], [24.0, 48.0], []),
         ([np.nan, np.nan], [24.0, 24.0], []),
     ],
