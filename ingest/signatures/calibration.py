@@ -4,8 +4,9 @@ Where nothing happened, p is uniform: one test in twenty has p < 0.05. Real cell
 stray further than any model has it: where pretend conditions of a size have more very small p-values than they should,
 those of all conditions of about that size are raised to what they are worth: p = 0.05 and p = 0.001 to the share of
 null tests below them, others on a logarithmic scale in proportion, and the smallest by how fast null tests become fewer
-with -log p. All three are estimated separately for thirds of genes that stray little, more and most, the shares to be
-one standard error higher than seen; no p-value is lowered.
+with -log p. All three are estimated separately for strata of genes: those that no cell of the control has, those of up
+to three cells, and the others, halved by how far cells stray; the shares are taken to be one standard error higher than
+seen, and no p is lowered.
 
 The same is done with conditions: the smallest q of a condition (Simes' test of "no gene changed") is compared with
 those of pretend conditions of its size.
@@ -35,10 +36,10 @@ NEAR, FAR = (float(np.log(p_value)) for p_value in SMALL)
 LARGEST_SHARES, MOST_SIGNIFICANT = (0.06, 0.003), 0.3
 """Shares of p below 0.05 and 0.001, and genes at q < 0.05 a condition, up to which tests hold."""
 MEASURES = ("n_significant", "effect_norm", "energy_distance")
-N_THIRDS = 3
+N_STRATA = 4
 
 Tails = tuple[Doubles, Doubles, Doubles, Doubles]
-"""Of pretend conditions and thirds of genes: tests, p < 0.05, p < 0.001, and how far beyond. Shape (conditions, 3)."""
+"""Of pretend conditions and strata of genes: tests, p < 0.05, p < 0.001, and how far beyond. Shape (conditions, 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ class Calibration:
     n_conditions
         How many there are of each size. Shape (sizes,).
     near, far
-        What p = 0.05 and p = 0.001 are worth, as logarithms. Shape (sizes, 3).
+        What p = 0.05 and p = 0.001 are worth, as logarithms. Shape (sizes, 4).
     heaviness
-        How much too heavy the tail of p-values is beyond, 1 where it is right. Shape (sizes, 3).
+        How much too heavy the tail of p-values is beyond, 1 where it is right. Shape (sizes, 4).
     inflation
         The same of the conditions' smallest q. Shape (sizes,).
     """
@@ -69,8 +70,8 @@ class Calibration:
     @classmethod
     def none(cls) -> Calibration:
         """Return a calibration that corrects nothing."""
-        sizes, thirds = np.empty(0, np.int64), np.empty((0, N_THIRDS))
-        return cls(sizes, sizes, thirds, thirds, thirds, np.empty(0))
+        sizes, strata = np.empty(0, np.int64), np.empty((0, N_STRATA))
+        return cls(sizes, sizes, strata, strata, strata, np.empty(0))
 
     @classmethod
     def of_genes(cls, sizes: npt.NDArray[np.int64], tails: Tails) -> Calibration:
@@ -96,7 +97,7 @@ class Calibration:
             inflation[place] = max(1.0, (own.sum() + PRIOR_CONDITIONS) / (own.size + PRIOR_CONDITIONS))
         return replace(self, inflation=inflation)
 
-    def correct(self, log_p: npt.NDArray[np.floating], n_cells: Doubles, third: npt.NDArray[np.intp]) -> Doubles:
+    def correct(self, log_p: npt.NDArray[np.floating], n_cells: Doubles, stratum: npt.NDArray[np.intp]) -> Doubles:
         """Raise the smallest p-values to what they are worth.
 
         Parameters
@@ -105,13 +106,13 @@ class Calibration:
             Shape (conditions, genes).
         n_cells
             Cells of the conditions. Shape (conditions,).
-        third
-            The third of each gene. Shape (genes,).
+        stratum
+            The stratum of each gene. Shape (genes,).
         """
         if not self.sizes.size:
             return log_p.astype(np.float64)
         nearest = self._nearest(n_cells)
-        near, far, heaviness = (each[nearest][:, third] for each in (self.near, self.far, self.heaviness))
+        near, far, heaviness = (each[nearest][:, stratum] for each in (self.near, self.far, self.heaviness))
         above = log_p * (near / NEAR)
         between = near + (log_p - NEAR) * ((far - near) / (FAR - NEAR))
         beyond = far + (log_p - FAR) / heaviness
@@ -142,11 +143,11 @@ class Calibration:
         return np.asarray(distance.argmin(axis=1))
 
 
-def tail_of(log_p: npt.NDArray[np.floating], third: npt.NDArray[np.intp]) -> Tails:
-    """Count tests, p < 0.05 and p < 0.001, and sum how far log p is below that of 0.001, by thirds of genes."""
+def tail_of(log_p: npt.NDArray[np.floating], stratum: npt.NDArray[np.intp]) -> Tails:
+    """Count tests, p < 0.05 and p < 0.001, and sum how far log p is below that of 0.001, by strata of genes."""
     is_far = log_p < FAR
     parts = np.isfinite(log_p), log_p < NEAR, is_far, np.where(is_far, FAR - log_p, 0.0)
-    groups = [third == number for number in range(N_THIRDS)]
+    groups = [stratum == number for number in range(N_STRATA)]
     tests, near, far, beyond = (
         np.stack([part[:, group].sum(axis=1, dtype=np.float64) for group in groups], axis=1) for part in parts
     )

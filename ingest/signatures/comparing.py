@@ -45,6 +45,8 @@ COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"
 """What a test is called: of counts, of logarithms of cells, of logarithms of samples."""
 LEAST_FREEDOM = 2
 """Control cells beyond one a batch, below which nothing is known of how far they stray."""
+FEW_CELLS = 3
+"""Cells of a control that have a gene, up to which next to nothing is known of how far they stray."""
 SMALLEST = 5e-324
 
 
@@ -121,13 +123,13 @@ class Tested:
         return Tested(self.log_p.astype(np.float32), self.sign, of_none, None)
 
     def adjusted(
-        self, calibration: Calibration, n_cells: Doubles, third: npt.NDArray[np.intp]
+        self, calibration: Calibration, n_cells: Doubles, stratum: npt.NDArray[np.intp]
     ) -> tuple[Doubles, Doubles]:
         """Return log p as corrected by pretend conditions, and q."""
-        log_p = calibration.correct(self.log_p, n_cells, third)
+        log_p = calibration.correct(self.log_p, n_cells, stratum)
         of_none = None
         if self.log_p_of_none is not None:
-            of_none = np.exp(calibration.correct(self.log_p_of_none, n_cells, third))
+            of_none = np.exp(calibration.correct(self.log_p_of_none, n_cells, stratum))
         return log_p, benjamini_hochberg(np.maximum(np.exp(log_p), SMALLEST), of_none)
 
 
@@ -177,21 +179,34 @@ class Comparing:
         return np.asarray(self._control_counts(WHOLE)[0].sum(axis=0))
 
     @cached_property
-    def third(self) -> npt.NDArray[np.intp]:
-        """Which third of genes each is in, by how far cells of the control stray. Shape (genes,)."""
+    def strata(self) -> dict[Halves, npt.NDArray[np.intp]]:
+        """Which stratum each gene is in: how many cells of the control have it (none, few), or how far those stray."""
+        return {halves: self._strata(halves) for halves in (self.rates if self.data.test == COUNTS else self.control)}
+
+    def _strata(self, halves: Halves) -> npt.NDArray[np.intp]:
+        pools = [self.data.grouping.controls[key][list(halves)].ravel() for key in self._keys]
+        n_expressing = self.data.sums.added("expressing", [np.concatenate(pools)])[0]
         if self.data.test == COUNTS:
-            strays = self.rates[WHOLE].dispersion
+            strays = self.rates[halves].dispersion
         else:
-            pooled = self.whole.pooled
-            with np.errstate(divide="ignore", invalid="ignore"):
-                strays = np.nan_to_num(self.whole.variance_within / pooled.mean[0] ** 2, posinf=0.0)
-        return np.argsort(np.argsort(strays, kind="stable"), kind="stable") * 3 // max(strays.size, 1)
+            within, mean = self.control[halves].variance_within, self.control[halves].pooled.mean[0]
+            strays = np.divide(within, mean**2, out=np.zeros_like(within), where=mean != 0)
+        many = np.flatnonzero(n_expressing > FEW_CELLS)
+        stratum = np.where(n_expressing > 0, 1, 0)
+        order = many[np.argsort(strays[many], kind="stable")]
+        stratum[order] = 2 + np.arange(order.size) * 2 // max(order.size, 1)
+        return stratum
 
     @cached_property
     def variance(self) -> dict[Halves, tuple[Doubles, Doubles]]:
-        """Moderated variance of a cell of the control, or of half of it, and its degrees of freedom."""
+        """Moderated variance of a cell of the control, or of half of it, and its degrees of freedom.
+
+        The whole control has those of its halves: what corrects p-values is read off pretend conditions, which are
+        compared with halves.
+        """
         moderated = {halves: moderate(each.variance_within, each.freedom) for halves, each in self.control.items()}
-        return {halves: (variance[None, :], np.array([freedom])) for halves, (variance, freedom) in moderated.items()}
+        fewest = min((freedom for _, freedom in moderated.values() if freedom > 0), default=0.0)
+        return {halves: (variance[None, :], np.array([fewest])) for halves, (variance, _) in moderated.items()}
 
     def conditions(self, block: npt.NDArray[np.int32], halves: Halves = WHOLE) -> Treated:
         """Gather conditions, or one half of each."""
@@ -242,7 +257,7 @@ class Comparing:
     def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
         """Compare conditions with the control."""
         tested = self.test(treated, reference)
-        log_p, q_value = tested.adjusted(calibration, treated.moments.n, self.third)
+        log_p, q_value = tested.adjusted(calibration, treated.moments.n, self.strata[WHOLE])
         p_value = np.maximum(np.exp(log_p), SMALLEST)
         error = standard_error(treated.moments, self.whole, reference)
         no_fold = np.full(log_p.shape, np.nan)

@@ -32,7 +32,7 @@ class _Block:
 
     conditions: list[NullCondition]
     tested: Tested
-    third: npt.NDArray[np.intp]
+    stratum: npt.NDArray[np.intp]
     effect_norm: npt.NDArray[np.float64]
     energy_distance: npt.NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class _Block:
 
     def adjusted(self, calibration: Calibration) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return log p as corrected, and q."""
-        return self.tested.adjusted(calibration, self.n_cells, self.third)
+        return self.tested.adjusted(calibration, self.n_cells, self.stratum)
 
 
 def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
@@ -58,7 +58,7 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
         return Calibration.none(), calibration_table([], pl.DataFrame(), [], data.test, Calibration.none())
     dealt = np.array([condition.kind == DEALT for condition in conditions])
     sizes = np.array([condition.n_cells for condition in conditions])
-    tails = [tail_of(block.tested.log_p, block.third) for block in blocks]
+    tails = [tail_of(block.tested.log_p, block.stratum) for block in blocks]
     tests, near, far, beyond = (np.concatenate(part)[dealt] for part in zip(*tails, strict=True))
     calibration = Calibration.of_genes(sizes[dealt], (tests, near, far, beyond))
     log_p: list[Singles] = []
@@ -101,7 +101,7 @@ def _test(comparing: Comparing, nulls: list[NullCondition]) -> _Block:
     return _Block(
         nulls,
         comparing.test(treated, reference, halves).single(),
-        comparing.third,
+        comparing.strata[halves],
         effect_norm(treated.moments.mean - reference.mean),
         energy_distance(treated.moments, comparing.control[halves].pooled),
     )

@@ -16,31 +16,31 @@ def nulls(heavy, n_conditions=40, n_genes=3000, seed=0):
 
 @pytest.mark.parametrize("freedom", [8, 15, 1e6])
 def test_correct__brings_heavy_tails_to_what_they_are_worth(freedom):
-    sizes, third = np.full(40, 8), np.arange(3000) % 3
-    calibration = Calibration.of_genes(sizes, tail_of(nulls(freedom), third))
+    sizes, stratum = np.full(40, 8), np.arange(3000) % 3
+    calibration = Calibration.of_genes(sizes, tail_of(nulls(freedom), stratum))
     fresh = nulls(freedom, seed=1).astype(np.float64)
-    corrected = np.exp(calibration.correct(fresh, sizes.astype(float), third))
+    corrected = np.exp(calibration.correct(fresh, sizes.astype(float), stratum))
     assert 0.04 < (corrected < 0.05).mean() <= 0.053  # a standard error is added
     assert 0.0003 < (corrected < 0.001).mean() <= 0.0015
     assert (corrected < 1e-5).mean() < 1e-4
-    order = np.argsort(fresh[0, third == 0])
-    assert (np.diff(corrected[0, third == 0][order]) >= 0).all()
+    order = np.argsort(fresh[0, stratum == 0])
+    assert (np.diff(corrected[0, stratum == 0][order]) >= 0).all()
 
 
 def test_correct__lowers_no_p_value():
-    third = np.zeros(3000, np.intp)
+    stratum = np.zeros(3000, np.intp)
     conservative = nulls(1e6) * 0.5
-    calibration = Calibration.of_genes(np.full(40, 8), tail_of(conservative.astype(np.float32), third))
-    again = calibration.correct(conservative.astype(np.float64), np.full(40, 8.0), third)
+    calibration = Calibration.of_genes(np.full(40, 8), tail_of(conservative.astype(np.float32), stratum))
+    again = calibration.correct(conservative.astype(np.float64), np.full(40, 8.0), stratum)
     np.testing.assert_allclose(again, conservative, rtol=1e-6)
 
 
 def test_calibration__of_too_few_conditions_is_none():
-    third = np.zeros(10, np.intp)
-    calibration = Calibration.of_genes(np.full(7, 8), tail_of(nulls(5, 7, 10), third))
+    stratum = np.zeros(10, np.intp)
+    calibration = Calibration.of_genes(np.full(7, 8), tail_of(nulls(5, 7, 10), stratum))
     assert calibration.sizes.size == 0
     log_p = np.log(np.array([[1e-9, 0.5]]))
-    np.testing.assert_array_equal(calibration.correct(log_p, np.array([8.0]), third[:2]), log_p)
+    np.testing.assert_array_equal(calibration.correct(log_p, np.array([8.0]), stratum[:2]), log_p)
 
 
 def test_condition_p__is_raised_where_pretend_conditions_have_small_q_too():
