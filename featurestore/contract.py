@@ -88,6 +88,7 @@ COLUMNS = _columns(
     Column("ingested_at", MOMENT, "When the release was written.", "UTC"),
     # gene
     Column("gene_symbol", TEXT, "Approved symbol."),
+    Column("gene", TEXT, "Approved symbol of the gene, as gene_symbol."),
     Column("entrez_id", TEXT, "NCBI Gene id."),
     Column("hgnc_id", TEXT, "HGNC accession, 'HGNC:n'."),
     Column("biotype", TEXT, "Ensembl gene biotype."),
@@ -269,6 +270,10 @@ _CONDITION = (
 _COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
 _CONTEXT = "context_id name depmap_id tissue disease"
 _EFFECT = "effect effect_kind standard_error z p_value q_value log2fc log2fc_standard_error"
+_EFFECTS = (
+    "perturbation context_label dose_um time_h gene_id gene effect effect_kind standard_error log2fc z p_value q_value "
+    "n_cells is_responder"
+)
 _QUALITY = (
     "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas has_passed_qc "
     "test n_replicates responder_q_value is_responder reason"
@@ -303,6 +308,12 @@ VIEWS = _tables(
         "signature",
         "one condition and measured gene, as difference from control",
         f"dataset_id condition_id gene_id gene_symbol {_EFFECT}",
+        "dataset_id condition_id gene_id effect_kind",
+    ),
+    (
+        "effects",
+        "one condition and measured gene, with what is known of the condition",
+        f"dataset_id condition_id {_EFFECTS}",
         "dataset_id condition_id gene_id effect_kind",
     ),
     (

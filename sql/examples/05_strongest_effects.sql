@@ -1,4 +1,4 @@
--- The conditions that change most, with the noise beside the effect.
+-- The conditions with the most genes changed beyond noise: an effect of few cells may be large by chance.
 select
     c.dataset_id, c.perturbation, c.context_label, q.n_cells, q.n_significant,
     round(q.effect_norm, 2) as effect_norm,
@@ -6,5 +6,5 @@ select
 from quality as q
 join condition as c using (dataset_id, condition_id)
 where q.is_responder
-order by q.effect_norm desc, c.dataset_id, c.condition_id
+order by q.n_significant desc nulls last, q.effect_norm desc, c.dataset_id, c.condition_id
 limit 10

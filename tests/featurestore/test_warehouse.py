@@ -47,6 +47,19 @@ def test_view__every_column_is_commented(store):
         assert comment.startswith(COLUMNS[column].sentence), (view, column)
 
 
+def test_effects__are_signatures_with_their_conditions_by_the_names_that_people_guess(store):
+    found = store.frame("select * from effects order by dataset_id, condition_id, gene_id, effect_kind")
+    joined = store.frame(
+        "select s.*, c.perturbation, c.n_cells as cells, q.is_responder as responds from signature s "
+        "join condition c using (dataset_id, condition_id) left join quality q using (dataset_id, condition_id) "
+        "order by s.dataset_id, s.condition_id, s.gene_id, s.effect_kind"
+    )
+    assert found.height == joined.height > 0
+    pairs = {"gene": "gene_symbol", "n_cells": "cells", "is_responder": "responds"}
+    for name in ("perturbation", "effect", "log2fc", "q_value", *pairs):
+        assert found[name].equals(joined[pairs.get(name, name)], null_equal=True), name
+
+
 @pytest.mark.parametrize("view", ["signature", "statistics"])
 def test_view__is_not_planned_as_all_conditions_by_all_genes(store, view):
     ((_, plan),) = store.connection.execute(f"explain (format json) select count(*) from {view}").fetchall()
