@@ -5,12 +5,13 @@ A release of cells has a null of its own: control cells dealt into pretend condi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.contract import CONTRACT_VERSION, ENOUGH_NULLS
+from featurestore.contract import CONTRACT_VERSION, ENOUGH_NULLS, P_GRID
 from featurestore.errors import first_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,25 @@ def null_line(table: pl.DataFrame) -> str:
         return f"{line}; too few to tell if the tests hold"
     fault = misfit(table)
     return f"{line}; the tests do not hold {fault}" if fault else line
+
+
+def qq_points(table: pl.DataFrame) -> pl.DataFrame:
+    """Return what a QQ plot of the null shows: p as it should be against p as it is, -log10 of each.
+
+    Parameters
+    ----------
+    table
+        Rows of ``calibration`` of one dataset.
+
+    Returns
+    -------
+    ``n_cells``, ``kind``, ``expected`` and ``observed``; no row of sizes without a test.
+    """
+    grid = pl.DataFrame({"place": range(len(P_GRID)), "expected": [-math.log10(p_value) for p_value in P_GRID]})
+    each = table.filter(pl.col("n_tests") > 0).select("n_cells", "kind", observed="p_quantiles")
+    each = each.with_columns(place=pl.int_ranges(pl.col("observed").list.len())).explode("place", "observed")
+    points = each.drop_nulls("observed").join(grid.cast({"place": pl.Int64}), on="place", maintain_order="left")
+    return points.select("n_cells", "kind", "expected", observed=-pl.col("observed").log10())
 
 
 def misfit(table: pl.DataFrame) -> str:

@@ -146,6 +146,7 @@ def evaluate(
         rescaled=scaled,
         curves=curves,
         data_points=evidence.data_points,
+        null=evidence.null,
         doubts=evidence.doubts,
     )
 

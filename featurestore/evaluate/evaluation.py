@@ -63,6 +63,8 @@ class Evaluation:
         What each source adds, scores of rescaled predictions, and learning curves; empty where not computed.
     data_points
         Conditions and responders of each dataset of the warehouse.
+    null
+        Rows of ``calibration`` of the target dataset: how far its tests hold where nothing happened.
     doubts
         Why p-values and responders of the target or a source are not to be relied on, in sentences.
     """
@@ -78,6 +80,7 @@ class Evaluation:
     rescaled: pl.DataFrame = field(default_factory=pl.DataFrame)
     curves: pl.DataFrame = field(default_factory=pl.DataFrame)
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+    null: pl.DataFrame = field(default_factory=pl.DataFrame)
     doubts: tuple[str, ...] = ()
 
     @property

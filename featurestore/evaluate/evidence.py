@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.calibration import doubts
+from featurestore.calibration import CALIBRATION, doubts
 from featurestore.features.halves import Halves, read_halves
 from featurestore.features.significant import read_significant
 from featurestore.sqlfiles import sql_files
@@ -33,6 +33,8 @@ class Evidence:
         Genes that respond, shape (rows, genes), for scores of differential expression; None where nothing was tested.
     data_points
         Conditions and responders of each dataset of the warehouse.
+    null
+        Rows of ``calibration`` of the target dataset.
     doubts
         Why p-values and responders of the target or a source are not to be relied on, in sentences.
     """
@@ -40,6 +42,7 @@ class Evidence:
     halves: Halves | None = None
     significant: npt.NDArray[np.bool_] | None = None
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+    null: pl.DataFrame = field(default_factory=pl.DataFrame)
     doubts: tuple[str, ...] = ()
 
 
@@ -50,6 +53,9 @@ def read_evidence(warehouse: Warehouse, matrix: FeatureMatrix) -> Evidence:
     doubted = tuple(doubts(warehouse, matrix.manifest["releases"]))
     if target.get("phenotype") is not None:
         return Evidence(data_points=points, doubts=doubted)
+    null = warehouse.frame(CALIBRATION, {"datasets": [target["dataset"]]})
     dataset, kind = target["dataset"], target["effect_kind"]
     halves = read_halves(warehouse, dataset, matrix.rows, matrix.genes) if kind == _OF_SUMS else None
-    return Evidence(halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points, doubted)
+    return Evidence(
+        halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points, null, doubted
+    )

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
+from featurestore.calibration import qq_points
 from featurestore.evaluate.scoring import METRICS
 from featurestore.evaluate.verdict import JUDGED, title
 
@@ -28,6 +29,7 @@ MARKS = {"elsewhere": (ORANGE, "s", "--"), JUDGED: (BLUE, "o", "-")}
 _TITLES = {m.name: m.title for m in METRICS}
 _SHOWN = ("pearson_delta", "mae", "pds")
 _ROW = 0.3
+_LINES = ("o-", "s--", "^:", "D-.", "v-", "P--", "X:")
 _LONG = 44
 _LETTER, _HEIGHT = 6.5, 9
 """Width and height of a letter of a label. Unit: pixels."""
@@ -75,6 +77,11 @@ def pictures(evaluation: Evaluation) -> dict[str, tuple[Callable[[Any], Figure],
             evaluation.data_points.height > 0,
             draw_data_points,
             "Conditions and responders of every dataset in the warehouse.",
+        ),
+        "null": (
+            evaluation.null.height > 0 and qq_points(evaluation.null).height > 0,
+            draw_null,
+            "p-values of the target where nothing happened against what they should be: QQ plot, one line a size.",
         ),
     }
     return {name: (draw, text) for name, (is_there, draw, text) in every.items() if is_there}
@@ -271,6 +278,23 @@ def draw_data_points(evaluation: Evaluation) -> Figure:
     axes.legend(fontsize=8, loc="lower right")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+    return figure
+
+
+def draw_null(evaluation: Evaluation) -> Figure:
+    """Draw p-values of pretend conditions against what they should be, -log10 of both."""
+    points = qq_points(evaluation.null)
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for at, ((kind, n_cells), own) in enumerate(sorted(points.partition_by("kind", "n_cells", as_dict=True).items())):
+        label = f"{n_cells:,} cells" if kind == "dealt" else f"{n_cells:,} cells, guides"
+        axes.plot(own["expected"], own["observed"], _LINES[at % len(_LINES)], markersize=4, label=label)
+    highest = float(np.max(points.select("expected", "observed").to_numpy()))
+    axes.plot([0, highest], [0, highest], color=GREY, linestyle="--", linewidth=1)
+    axes.set_xlabel("expected -log10 p")
+    axes.set_ylabel("observed -log10 p")
+    axes.grid(color="0.92")
+    axes.legend(fontsize=8)
     return figure
 
 

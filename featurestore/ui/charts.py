@@ -103,6 +103,31 @@ def volcano(points: pl.DataFrame, effect: str) -> Chart:
     return _finished(chart, points, f"Volcano plot of {points.height:,} genes", height=340)
 
 
+def qq(points: pl.DataFrame) -> Chart:
+    """Draw p-values where nothing happened against what they should be: columns of ``calibration.qq_points``."""
+    if points.is_empty():
+        return nothing("No pretend condition was tested: controls are too few.")
+    names = pl.format("{} cells, {}", "n_cells", "kind")
+    points = points.with_columns(conditions=names)
+    highest = float(max(points["expected"].max() or 0, points["observed"].max() or 0))  # type: ignore[arg-type]
+    chart = (
+        alt.Chart(_POINTS)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("expected:Q", title="expected -log10 p"),
+            y=alt.Y("observed:Q", title="observed -log10 p"),
+            color=alt.Color("conditions:N", title=None, sort=None, scale=alt.Scale(range=PALETTE)),
+            tooltip=["conditions:N", alt.Tooltip("expected:Q", format=".2f"), alt.Tooltip("observed:Q", format=".2f")],
+        )
+    )
+    line = pl.DataFrame({"x": [0.0, highest], "y": [0.0, highest]})
+    diagonal = alt.Chart(_LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
+    n_sizes = points["conditions"].n_unique()
+    return _finished(
+        diagonal + chart, points, f"QQ plot of p-values of {n_sizes} kinds of null conditions", 300, line=line
+    )
+
+
 def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.int64]) -> Chart:
     """Draw the correlations of signatures, shape (conditions, conditions); NaN is left blank."""
     rows, columns = np.indices(r.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from featurestore.calibration import TOO_FEW, doubt, misfit, null_line
+from featurestore.calibration import TOO_FEW, doubt, misfit, null_line, qq_points
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.data_points import counted
 
@@ -79,3 +79,19 @@ def test_counted__says_how_many_conditions_have_enough_cells():
     assert counted(facts | {"min_cells": 2, "assay": "bulk_rna_seq"}) == "1,558 conditions, 160 of 2 samples or more"
     assert counted(facts | {"min_cells": None}) == "1,558 conditions"
     assert counted(facts | {"n_conditions": 1, "n_data_points": None}) == "1 condition"
+
+
+def test_qq_points__are_of_sizes_with_tests_as_far_as_there_are_tests():
+    table = pl.DataFrame(
+        {
+            "kind": ["dealt", "dealt", "guide"],
+            "n_cells": [2, 4, 64],
+            "n_tests": [10, 0, 5],
+            "p_quantiles": [[1.0, 0.5, 0.1], [], [1.0]],
+        },
+        schema_overrides={"p_quantiles": pl.List(pl.Float64)},
+    )
+    points = qq_points(table)
+    assert points.select("n_cells", "kind").rows() == [(2, "dealt")] * 3 + [(64, "guide")]
+    assert points["expected"].to_list() == pytest.approx([0.0, 0.25, 0.5, 0.0])
+    assert points["observed"].to_list() == pytest.approx([0.0, 0.30103, 1.0, 0.0])

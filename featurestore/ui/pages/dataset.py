@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from featurestore.calibration import null_line, qq_points
 from featurestore.data_points import counted
 from featurestore.snapshot import MANIFEST, release_path
 from featurestore.ui.asked import Asked
@@ -44,6 +45,16 @@ def _phenotypes(asked: Asked) -> pl.DataFrame:
     return asked.questions.ask("phenotypes_of_dataset", dataset_id=asked.needed("id"))
 
 
+def _calibration(asked: Asked) -> pl.DataFrame:
+    return asked.questions.ask("calibration", dataset_id=asked.needed("id"))
+
+
+def _qq(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    return charts.qq(qq_points(_calibration(asked)))
+
+
 def _histogram(asked: Asked, column: str, title: str, *, log: bool = False) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
@@ -68,6 +79,11 @@ def _dataset(asked: Asked) -> dict[str, Any]:
         )
         if done[column].null_count() < done.height
     ]
+    null = _calibration(asked)
+    if null.height:
+        line = null_line(null)
+        caption = f"{line[0].upper()}{line[1:]}. On the dashed line p is right, above it p is too small."
+        figures.append(figure(asked, "null", caption))
     manifest = asked.questions.store.manifest(dataset_id)
     return {
         "title": dataset_id,
@@ -80,6 +96,7 @@ def _dataset(asked: Asked) -> dict[str, Any]:
         "spec": json.dumps(manifest.get("spec", {}), indent=2, ensure_ascii=False),
         "figures": figures,
         "conditions": table(asked, "conditions", "Conditions", _conditions(asked)),
+        "calibration": table(asked, "calibration", "Where nothing happened", null.drop("p_quantiles")),
         "phenotypes": table(asked, "phenotypes", "Readouts", _phenotypes(asked)),
         "ledger": table(asked, "ledger", "Ledger: what became of every published name", _ledger(asked)),
         "mapping": table(asked, "mapping", "Name by name, those that did not map first", _mapping(asked)),
@@ -96,6 +113,7 @@ PAGE = Page(
     {
         "facts": _facts,
         "conditions": _conditions,
+        "calibration": lambda asked: _calibration(asked).drop("p_quantiles"),
         "phenotypes": _phenotypes,
         "ledger": _ledger,
         "mapping": _mapping,
@@ -104,6 +122,7 @@ PAGE = Page(
     {
         "cells": lambda asked: _histogram(asked, "n_cells", "cells per condition", log=True),
         "effects": lambda asked: _histogram(asked, "effect_norm", "norm of effect", log=True),
+        "null": _qq,
         "knockdown": lambda asked: _histogram(asked, "knockdown_ratio", "expression of target over control"),
         "replicates": lambda asked: _histogram(asked, "replicate_correlation", "replicate correlation"),
     },

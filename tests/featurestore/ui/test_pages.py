@@ -85,6 +85,21 @@ def test_volcano__of_a_source_without_p_values_says_so(client, strongest, keys):
     assert "no p-value" in why["why"]
 
 
+def test_null__is_a_qq_plot_of_the_datasets_calibration(client, world):
+    values = {"id": "replogle_demo_k562"}
+    sets = client.get("/dataset/null.json", params=values).json()["datasets"]
+    points = next(rows for rows in sets.values() if "observed" in rows[0])
+    with Warehouse(world) as store:
+        table = store.frame("select n_cells, p_quantiles from calibration where dataset_id = 'replogle_demo_k562'")
+    assert len(points) == sum(len(quantiles) for quantiles in table["p_quantiles"])
+    smallest = table.filter(n_cells=table["n_cells"].min())["p_quantiles"].item().to_list()
+    own = [point["observed"] for point in points if point["n_cells"] == table["n_cells"].min()]
+    np.testing.assert_allclose(own, -np.log10(smallest), atol=1e-3)
+    page = client.get("/dataset", params=values).text
+    assert "pretend conditions of" in page
+    assert "Where nothing happened" in page
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_charts_can_be_had_as_pictures(client, strongest, suffix):
     picture = client.get(f"/perturbation/volcano.{suffix}", params={"id": strongest}).content
