@@ -55,7 +55,7 @@ group by n_cells order by n_cells
 
 
 P_VALUES = """
-select perturbation_label as label, gene_id, p_value
+select perturbation_label as label, gene_id, p_value, q_value
 from signature join condition using (dataset_id, condition_id)
 """
 
@@ -125,7 +125,7 @@ def simulations() -> Iterator[Cells]:
     yield simulated("dispersed", 3, dispersion=1.0)
     yield simulated("batches", 4, n_batches=6, strays=0.2, depths=(0.3, 0.6, 1.0, 1.0, 1.5, 3.0))
     yield simulated("lanes", 5, n_batches=40, strays=0.2)
-    yield simulated("confounded", 6, n_batches=6, strays=0.2, depths=(0.3, 0.6, 1.0, 1.0, 1.5, 3.0))
+    yield simulated("confounded", 6, n_cells=4000, n_batches=6, strays=0.2, depths=(0.3, 0.6, 1.0, 1.0, 1.5, 3.0))
 
 
 def dealt(cells: Cells, seed: int) -> np.ndarray:
@@ -137,8 +137,8 @@ def dealt(cells: Cells, seed: int) -> np.ndarray:
     for line in np.unique(lines):
         pool = rng.permutation(np.flatnonzero(lines == line))
         if cells.name == "confounded":
-            pool = pool[np.argsort(cells.batch[pool], kind="stable")]
-            pool = np.concatenate([part[: len(part) // 2] for part in np.split(pool, 6)])
+            parts = [pool[cells.batch[pool] == batch] for batch in np.unique(cells.batch)]
+            pool = np.concatenate([part[: len(part) // 2] for part in parts])
         room = len(pool) if cells.name == "confounded" else len(pool) // 2
         n_lines, taken = len(np.unique(lines)), 0
         for size, n in SIZES:
@@ -205,28 +205,40 @@ def planted(
     with Warehouse(folder / "warehouse") as store:
         frame = store.frame(P_VALUES)
     shutil.rmtree(folder)
-    wide = frame.pivot("gene_id", index="label", values="p_value")
-    order = {label: at for at, label in enumerate(wide["label"])}
-    ours = wide.select(names[:n_genes]).to_numpy()[[order[f"sham {condition}"] for condition in range(n_conditions)]]
+    labels = [f"sham {condition}" for condition in range(n_conditions)]
+    ours, our_q = (
+        frame.pivot("label", index="gene_id", values=name)
+        .join(pl.DataFrame({"gene_id": names[:n_genes]}), on="gene_id", how="right", maintain_order="right")
+        .select(labels)
+        .to_numpy()
+        .T.astype(float)
+        for name in ("p_value", "q_value")
+    )
     logs = np.log1p(values / values.sum(axis=1, keepdims=True) * 1e4)[:, :n_genes].astype(np.float64)
     groups = [logs[n_control + at * n_cells : n_control + (at + 1) * n_cells] for at in range(n_conditions)]
     rivals = {
-        "featurestore": ours.astype(float),
+        "featurestore": ours,
         "Welch's t": np.array([stats.ttest_ind(group, logs[:n_control], equal_var=False).pvalue for group in groups]),
         "pooled t": np.array([stats.ttest_ind(group, logs[:n_control]).pvalue for group in groups]),
         "Wilcoxon": np.array(
             [stats.mannwhitneyu(group, logs[:n_control], method="asymptotic").pvalue for group in groups]
         ),
     }
-    return {name: _scored(p_value, np.array(is_changed)) for name, p_value in rivals.items()}
+    q_values = {name: our_q if p_value is ours else _adjusted(p_value) for name, p_value in rivals.items()}
+    return {name: _scored(p_value, q_values[name], np.array(is_changed)) for name, p_value in rivals.items()}
 
 
-def _scored(p_value: np.ndarray, is_changed: np.ndarray) -> tuple[float, ...]:
-    tested = np.isfinite(p_value)
-    called = np.zeros_like(is_changed)
+def _adjusted(p_value: np.ndarray) -> np.ndarray:
+    """Adjust each condition's p-values by Benjamini and Hochberg, those that are there."""
+    q_value = np.full_like(p_value, np.nan)
     for row, values in enumerate(p_value):
-        known = tested[row]
-        called[row, known] = stats.false_discovery_control(values[known]) < 0.05
+        known = np.isfinite(values)
+        q_value[row, known] = stats.false_discovery_control(values[known])
+    return q_value
+
+
+def _scored(p_value: np.ndarray, q_value: np.ndarray, is_changed: np.ndarray) -> tuple[float, ...]:
+    called, tested = q_value < 0.05, np.isfinite(p_value)
     false = (called & ~is_changed).sum() / max(called.sum(), 1)
     return called[is_changed].mean(), false, average_precision_score(is_changed[tested], -p_value[tested])
 
