@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from numba import njit
 
 from featurestore.contract import ENOUGH_NULLS, P_GRID, QUANTILES, RELEASE
 from ingest.conditions.null import DEALT, NullCondition
@@ -112,11 +113,10 @@ class Calibration:
         if not self.sizes.size:
             return log_p.astype(np.float64)
         nearest = self._nearest(n_cells)
-        near, far, heaviness = (each[nearest][:, stratum] for each in (self.near, self.far, self.heaviness))
-        above = log_p * (near / NEAR)
-        between = near + (log_p - NEAR) * ((far - near) / (FAR - NEAR))
-        beyond = far + (log_p - FAR) / heaviness
-        return np.where(log_p >= NEAR, above, np.where(log_p >= FAR, between, beyond))
+        near, far, heaviness = (each[nearest] for each in (self.near, self.far, self.heaviness))
+        corrected = np.empty(log_p.shape)
+        _correct(log_p, near, far, heaviness, stratum, corrected)
+        return corrected
 
     def condition_p(self, least_q: Doubles, n_cells: Doubles) -> Doubles:
         """Return how likely so small a q is where nothing happened, by size of the condition. Shape (conditions,)."""
@@ -141,6 +141,28 @@ class Calibration:
     def _nearest(self, n_cells: Doubles) -> npt.NDArray[np.intp]:
         distance = np.abs(np.log(np.maximum(n_cells, 1.0))[:, None] - np.log(self.sizes)[None, :])
         return np.asarray(distance.argmin(axis=1))
+
+
+@njit(cache=True, nogil=True)
+def _correct(
+    log_p: npt.NDArray[np.floating],
+    near: Doubles,
+    far: Doubles,
+    heaviness: Doubles,
+    stratum: npt.NDArray[np.intp],
+    corrected: Doubles,
+) -> None:
+    """Correct p-values by what 0.05 and 0.001 are worth in the stratum of each gene; NaN stays NaN."""
+    for row in range(log_p.shape[0]):
+        for gene in range(log_p.shape[1]):
+            at, value = stratum[gene], log_p[row, gene]
+            if value >= NEAR:
+                corrected[row, gene] = value * (near[row, at] / NEAR)
+            elif value >= FAR:
+                slope = (far[row, at] - near[row, at]) / (FAR - NEAR)
+                corrected[row, gene] = near[row, at] + (value - NEAR) * slope
+            else:
+                corrected[row, gene] = far[row, at] + (value - FAR) / heaviness[row, at]
 
 
 def tail_of(log_p: npt.NDArray[np.floating], stratum: npt.NDArray[np.intp]) -> Tails:

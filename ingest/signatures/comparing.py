@@ -208,15 +208,26 @@ class Comparing:
         fewest = min((freedom for _, freedom in moderated.values() if freedom > 0), default=0.0)
         return {halves: (variance[None, :], np.array([fewest])) for halves, (variance, _) in moderated.items()}
 
-    def conditions(self, block: npt.NDArray[np.int32], halves: Halves = WHOLE) -> Treated:
-        """Gather conditions, or one half of each."""
+    def conditions(self, block: npt.NDArray[np.int32]) -> Treated:
+        """Gather conditions."""
+        pools, cells, n = self._cells(block, WHOLE)
+        library = self.data.libraries.conditions[block][:, self.batches].sum(axis=2)
+        return Treated(pools, self._moments(pools, n), cells, library)
+
+    def half_effect(self, block: npt.NDArray[np.int32], halves: Halves) -> Doubles:
+        """Return the effect of half of the cells against the same half of the control. Shape (conditions, genes)."""
+        pools, cells, n = self._cells(block, halves)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = self.data.sums.added("log_sum", pools) / UNIT / n[:, None]
+        return np.asarray(mean - match(self.control[halves], cells).mean)
+
+    def _cells(self, block: npt.NDArray[np.int32], halves: Halves) -> tuple[Pools, Doubles, Doubles]:
+        """Return groups of conditions, their cells in each batch of the control, and how many cells are compared."""
         grouping = self.data.grouping
         pools = [grouping.compared(index)[list(halves)].ravel() for index in block.tolist()]
-        cells = grouping.cells[block][:, :, list(halves)].sum(axis=2)
-        inside = cells[:, self.batches].astype(np.float64)
-        library = self.data.libraries.conditions[block][:, self.batches][:, :, list(halves)].sum(axis=2)
-        n = np.where(inside.sum(axis=1) > 0, inside.sum(axis=1), cells.sum(axis=1).astype(np.float64))
-        return Treated(pools, self._moments(pools, n), inside, library)
+        cells = grouping.cells[block][:, :, list(halves)].sum(axis=2).astype(np.float64)
+        inside = cells[:, self.batches]
+        return pools, inside, np.where(inside.sum(axis=1) > 0, inside.sum(axis=1), cells.sum(axis=1))
 
     def nulls(self, conditions: Sequence[NullCondition]) -> Treated:
         """Gather pretend conditions."""
@@ -273,11 +284,7 @@ class Comparing:
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
         targets, others = self._targets(block), self.is_other(block)
-        effects = []
-        for halves in HALVES:
-            half = self.conditions(block, halves)
-            mean = match(self.control[halves], half.cells).mean
-            effects.append(np.where(others, half.moments.mean - mean, 0.0))
+        effects = [np.where(others, self.half_effect(block, halves), 0.0) for halves in HALVES]
         q_value = np.where(others, contrast.q_value, np.nan)
         is_split = [self.data.grouping.is_split(index) for index in block.tolist()]
         return pl.DataFrame(
