@@ -42,8 +42,9 @@ def attach_views(
     connection.execute("create schema reference")
     shown = f"{snapshot.number} as snapshot, {_quote(place or str(root))} as root"
     connection.execute(f"create view release.snapshot as select {shown}")
+    is_old = has_old_releases(root, snapshot)
     for table in RELEASE.values():
-        scan = _scan(table, files[table.name], is_old=has_old_releases(root, snapshot))
+        scan = _scan(table, files[table.name], is_old=is_old)
         connection.execute(f"create view release.{table.name} as {scan}")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
     connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
@@ -68,8 +69,9 @@ def attach_views_of_few(
     """
     files = snapshot_files(root, snapshot, place)
     connection.execute("create schema release")
+    is_old = has_old_releases(root, snapshot)
     for table in RELEASE.values():
-        scan = _scan(table, files[table.name], is_old=has_old_releases(root, snapshot))
+        scan = _scan(table, files[table.name], is_old=is_old)
         connection.execute(f"create view release.{table.name} as {scan}")
     texts = sql_files("views")
     for view in VIEWS.values():

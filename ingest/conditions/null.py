@@ -30,7 +30,7 @@ class NullCondition:
     """A condition in which nothing happened.
 
     ``controls`` are the condition indices of the controls it was taken from, ``half`` which half of them, ``groups``
-    the groups it is the union of; ``kind`` is ``dealt`` or ``guide``, of which ``guide`` is the number.
+    the groups it is the union of; ``kind`` is ``dealt`` or ``guide``.
     """
 
     controls: tuple[int, ...]
@@ -38,7 +38,6 @@ class NullCondition:
     groups: tuple[int, ...]
     n_cells: int
     kind: str = DEALT
-    guide: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def deal(
             rows = deck.rows[guide[deck.rows] == label]
             if rows.size > 1 and n_guides < MOST_GUIDES:
                 guide_unit[rows] = n_groups
-                conditions.append(NullCondition(deck.pool, deck.half, (n_groups,), rows.size, GUIDE, label))
+                conditions.append(NullCondition(deck.pool, deck.half, (n_groups,), rows.size, GUIDE))
                 n_groups += 1
                 n_guides += 1
     return Dealt(unit, guide_unit, conditions, n_groups)

@@ -55,8 +55,8 @@ class Calibration:
         How many there are of each size. Shape (sizes,).
     near, far
         What p = 0.05 and p = 0.001 are worth, as logarithms. Shape (sizes, 4).
-    heaviness
-        How much too heavy the tail of p-values is beyond, 1 where it is right. Shape (sizes, 4).
+    stretch
+        How much too far the tail of p-values reaches beyond, 1 where it is right. Shape (sizes, 4).
     inflation
         The same of the conditions' smallest q. Shape (sizes,).
     """
@@ -65,7 +65,7 @@ class Calibration:
     n_conditions: npt.NDArray[np.int64]
     near: Doubles
     far: Doubles
-    heaviness: Doubles
+    stretch: Doubles
     inflation: Doubles
 
     @classmethod
@@ -85,8 +85,8 @@ class Calibration:
             np.maximum((low + np.sqrt(low) + PRIOR_GENES) / (tests + PRIOR_GENES / right), right)
             for low, right in zip((near, far), SMALL, strict=True)
         ]
-        heaviness = np.maximum((beyond + PRIOR_GENES) / (far + PRIOR_GENES), 1.0)
-        return cls(distinct, n_conditions, np.log(shares[0]), np.log(shares[1]), heaviness, np.ones(distinct.size))
+        stretch = np.maximum((beyond + PRIOR_GENES) / (far + PRIOR_GENES), 1.0)
+        return cls(distinct, n_conditions, np.log(shares[0]), np.log(shares[1]), stretch, np.ones(distinct.size))
 
     def of_conditions(self, sizes: npt.NDArray[np.int64], least_q: Doubles) -> Calibration:
         """Return the calibration with the tail of conditions fitted: their sizes, and the smallest q of each."""
@@ -113,9 +113,9 @@ class Calibration:
         if not self.sizes.size:
             return log_p.astype(np.float64)
         nearest = self._nearest(n_cells)
-        near, far, heaviness = (each[nearest] for each in (self.near, self.far, self.heaviness))
+        near, far, stretch = (each[nearest] for each in (self.near, self.far, self.stretch))
         corrected = np.empty(log_p.shape)
-        _correct(log_p, near, far, heaviness, stratum, corrected)
+        _correct(log_p, near, far, stretch, stratum, corrected)
         return corrected
 
     def condition_p(self, least_q: Doubles, n_cells: Doubles) -> Doubles:
@@ -132,11 +132,10 @@ class Calibration:
 
     def heaviness_at(self, n_cells: int) -> float:
         """Return how many times more p-values were below 0.001 than should be before they were corrected."""
-        return (
-            float(np.exp(self.far[self._nearest(np.array([float(n_cells)]))]).mean() / SMALL[1])
-            if self.sizes.size
-            else 1.0
-        )
+        if not self.sizes.size:
+            return 1.0
+        far = self.far[self._nearest(np.array([float(n_cells)]))]
+        return float(np.exp(far).mean() / SMALL[1])
 
     def _nearest(self, n_cells: Doubles) -> npt.NDArray[np.intp]:
         distance = np.abs(np.log(np.maximum(n_cells, 1.0))[:, None] - np.log(self.sizes)[None, :])
@@ -148,7 +147,7 @@ def _correct(
     log_p: npt.NDArray[np.floating],
     near: Doubles,
     far: Doubles,
-    heaviness: Doubles,
+    stretch: Doubles,
     stratum: npt.NDArray[np.intp],
     corrected: Doubles,
 ) -> None:
@@ -162,7 +161,7 @@ def _correct(
                 slope = (far[row, at] - near[row, at]) / (FAR - NEAR)
                 corrected[row, gene] = near[row, at] + (value - NEAR) * slope
             else:
-                corrected[row, gene] = far[row, at] + (value - FAR) / heaviness[row, at]
+                corrected[row, gene] = far[row, at] + (value - FAR) / stretch[row, at]
 
 
 def tail_of(log_p: npt.NDArray[np.floating], stratum: npt.NDArray[np.intp]) -> Tails:

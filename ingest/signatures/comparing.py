@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,16 @@ class Summed:
         if self.is_bulk:
             return SAMPLES
         return COUNTS if self.sums.has_counts else LOGS
+
+    def columns(self, pools: Pools, genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+        """Return sums of pools of groups by their names in the contract: shape (pools, genes), None for no counts."""
+        added = partial(self.sums.added, pools=pools, genes=genes)
+        return {
+            "count": added("count") if self.sums.has_counts else None,
+            "sum_log1p": added("log_sum") / UNIT,
+            "sum_log1p_square": added("square_sum") / UNIT,
+            "n_expressing": added("expressing"),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import special
 
 from ingest.kernel import UNIT
+from ingest.signatures.prior import inverse_trigamma
 
 Doubles = npt.NDArray[np.float64]
 
@@ -178,24 +179,12 @@ def moderate(variance: Doubles, freedom: float) -> tuple[Doubles, float]:
         return np.where(is_seen, variance, np.nan), freedom
     logs = np.log(variance[is_seen]) - special.digamma(freedom / 2.0) + np.log(freedom / 2.0)
     beyond = logs.var(ddof=1) - special.polygamma(1, freedom / 2.0)
-    prior_freedom = 2.0 * _inverse_trigamma(float(beyond)) if beyond > 0 else np.inf
+    prior_freedom = 2.0 * inverse_trigamma(float(beyond)) if beyond > 0 else np.inf
     if np.isinf(prior_freedom):
         return np.full(variance.shape, np.exp(logs.mean())), np.inf
     prior = np.exp(logs.mean() + special.digamma(prior_freedom / 2.0) - np.log(prior_freedom / 2.0))
     shrunk = (prior_freedom * prior + freedom * np.where(is_seen, variance, 0.0)) / (prior_freedom + freedom)
     return shrunk, prior_freedom + freedom
-
-
-def _inverse_trigamma(value: float) -> float:
-    """Solve trigamma(x) = value by Newton's method on 1 / trigamma, which is nearly straight."""
-    x = 0.5 + 1.0 / value
-    for _ in range(50):
-        trigamma = float(special.polygamma(1, x))
-        step = trigamma * (1.0 - trigamma / value) / float(special.polygamma(2, x))
-        x += step
-        if abs(step) < 1e-8 * x:
-            break
-    return x
 
 
 def benjamini_hochberg(p_value: Doubles, p_of_none: Doubles | None = None) -> Doubles:

@@ -96,14 +96,9 @@ class CellTables:
 
     def _sums_of(self, groups: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
         """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
-        columns: dict[str, npt.NDArray[Any] | None] = {}
-        for suffix, pools in (("", [pool.ravel() for pool in groups]), ("_half", [pool[0] for pool in groups])):
-            added = partial(self.data.sums.added, pools=pools, genes=genes)
-            columns[f"count{suffix}"] = added("count") if self.data.sums.has_counts else None
-            columns[f"sum_log1p{suffix}"] = added("log_sum") / UNIT
-            columns[f"sum_log1p_square{suffix}"] = added("square_sum") / UNIT
-            columns[f"n_expressing{suffix}"] = added("expressing")
-        return columns
+        whole = self.data.columns([pool.ravel() for pool in groups], genes)
+        half = self.data.columns([pool[0] for pool in groups], genes)
+        return whole | {f"{name}_half": values for name, values in half.items()}
 
     def _control_sums_of(self, keys: list[tuple[int, int]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
         """Contract columns of controls by batch: their sums, and the moments of their counts."""

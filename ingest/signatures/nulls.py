@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,6 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from ingest.conditions.null import DEALT, NullCondition
-from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
@@ -111,11 +109,12 @@ def write_nulls(folder: Path, data: Summed) -> None:
     """Write the sums of pretend conditions, and what each of them is: tables null_statistics, null_part and null."""
     grouping = data.grouping
     groups = sorted(grouping.null_cells)
+    position = {group: place for place, group in enumerate(groups)}
     with TileWriter(folder, "null_statistics", data.genes.height, rows="null_index") as writer:
         for part in batched(groups, TILE_CONDITIONS):
-            index = np.array([groups.index(group) for group in part], np.int32)
+            index = np.array([position[group] for group in part], np.int32)
             pools = [np.array([group]) for group in part]
-            writer.write_tiles(index, ahead(partial(_sums_of, data, pools), writer.tiles), {})
+            writer.write_tiles(index, ahead(partial(data.columns, pools), writer.tiles), {})
     n_batches = len(grouping.batches)
     cells = np.array([grouping.null_cells[group] for group in groups]).reshape(len(groups), n_batches)
     at, batch = np.nonzero(cells)
@@ -132,7 +131,6 @@ def write_nulls(folder: Path, data: Summed) -> None:
         "sum_total_square": pl.Series(square, dtype=pl.Float64),
     }
     write_table(folder, "null_part", pl.DataFrame(parts))
-    position = {group: place for place, group in enumerate(groups)}
     rows = [
         {
             "controls": list(null.controls),
@@ -144,13 +142,3 @@ def write_nulls(folder: Path, data: Summed) -> None:
         for null in grouping.nulls
     ]
     write_table(folder, "null_condition", pl.DataFrame(rows, schema=RELEASE["null_condition"].schema))
-
-
-def _sums_of(data: Summed, pools: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
-    added = partial(data.sums.added, pools=pools, genes=genes)
-    return {
-        "count": added("count") if data.sums.has_counts else None,
-        "sum_log1p": added("log_sum") / UNIT,
-        "sum_log1p_square": added("square_sum") / UNIT,
-        "n_expressing": added("expressing"),
-    }

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -22,6 +22,7 @@ from ingest.kernel import TARGET
 from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.sections import LogarithmSection
+from ingest.sums.accumulate import Streamed
 
 BASES = (math.e, 2.0, 10.0)
 SAME_TOTAL = 1e-3
@@ -207,24 +208,6 @@ def name_of(number: float) -> str:
     ('e', '2')
     """
     return "e" if number == math.e else f"{number:,.6g}"
-
-
-class Streamed(Protocol):
-    """A matrix in blocks."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        ...
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        ...
-
-    def blocks(self, block_bytes: int = ...) -> Iterator[Block]:
-        """Stream the matrix."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
