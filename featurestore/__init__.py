@@ -18,14 +18,14 @@ from featurestore.errors import FeatureStoreError, LeakageError
 if TYPE_CHECKING:
     from featurestore.features.perturbation_split import PerturbationSplit
     from featurestore.features.transformer import SignatureFeatures
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 __all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Warehouse", "open"]
 
 _LOADED_WHEN_ASKED = {
     "PerturbationSplit": "featurestore.features.perturbation_split",
     "SignatureFeatures": "featurestore.features.transformer",
-    "Warehouse": "featurestore.warehouse",
+    "Warehouse": "featurestore.query.warehouse",
 }
 """Who ingests needs no scikit-learn, and who reads a file no database."""
 
@@ -34,7 +34,7 @@ def open(  # noqa: A001
     path: str | Path = "warehouse", snapshot: int | None = None, *, datasets: Collection[str] | None = None
 ) -> Warehouse:
     """Open a warehouse for reading, or some datasets of it; see :class:`Warehouse`."""
-    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+    from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
     return Warehouse(path, snapshot, datasets=datasets)
 

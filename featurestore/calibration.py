@@ -15,7 +15,7 @@ from featurestore.contract import CONTRACT_VERSION, ENOUGH_NULLS, P_GRID
 from featurestore.errors import first_of
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 FIRST_OF_COUNTS = 2
 """Contract version whose p-values of cells are the first that hold where nothing happened."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from featurestore.addresses import is_url, meant_url, plain_url
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
+from featurestore.storage.addresses import is_url, meant_url, plain_url
 
 
 class Place(click.ParamType["str | Path"]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from featurestore.contract import COLUMNS, CONTRACT_VERSION, VIEWS
-from featurestore.sqlfiles import heading, sql_files
+from featurestore.query.sqlfiles import heading, sql_files
 
 HEAD = f"""\
 # The SQL contract, version {CONTRACT_VERSION}

@@ -16,7 +16,7 @@ from typing import Any
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import SourceError, SpecError, WarehouseError, did_you_mean
-from featurestore.snapshot import MANIFEST, read_manifest, read_snapshot, release_path
+from featurestore.storage.snapshot import MANIFEST, read_manifest, read_snapshot, release_path
 from ingest import reference
 from ingest.conditions.described import open_matrix
 from ingest.conditions.lookups import Lookups

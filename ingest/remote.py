@@ -21,9 +21,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.locks import own
-from featurestore.objects import ObjectStore
-from featurestore.snapshot import (
+from featurestore.storage.locks import own
+from featurestore.storage.objects import ObjectStore
+from featurestore.storage.snapshot import (
     EMPTY,
     HEADS,
     MANIFEST,

@@ -19,7 +19,7 @@ from featurestore.metrics.inputs import Inputs, compute
 from featurestore.metrics.registry import get_metric
 from featurestore.metrics.rows import Matrix
 from featurestore.metrics.wilcoxon import Calls, differential_expression, group_sums
-from featurestore.whole import SCORES, filled
+from featurestore.storage.whole import SCORES, filled
 
 Protocol = Literal["2025", "2026"]
 Report = Callable[[str], None]

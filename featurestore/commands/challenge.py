@@ -18,8 +18,8 @@ from rich.table import Table
 from featurestore.commands.features import format_option, progress, rendered
 from featurestore.commands.query import in_folder
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
-from featurestore.snapshot import snapshot_numbers
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import snapshot_numbers
 
 if TYPE_CHECKING:
     from featurestore.challenge import CellScores

@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from featurestore.commands.features import format_option, rendered, spec_argument
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 label_argument = click.argument("label", metavar="NAME[@VERSION]")
 

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.evaluate import Evaluation

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from featurestore.commands.features import format_option, progress, rendered, spec_argument
 from featurestore.errors import first_of
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.features.plan import Plan

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.watched import limit_address_space, watch
+from featurestore.query.watched import limit_address_space, watch
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
 format_option = click.option(
@@ -80,7 +80,7 @@ def sql(
     text = _query_text(query)
     is_apart = watch(timeout)
     from featurestore.commands.shown import show  # noqa: PLC0415
-    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+    from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
     with Warehouse(warehouse, snapshot, memory=memory) as store:
         _say_if_old(store)
@@ -97,7 +97,7 @@ def sql(
 def datasets(warehouse: Path, form: str, output: Path | None, snapshot: int | None) -> None:
     """List the datasets of the warehouse, with their effective data points: conditions."""
     from featurestore.commands.shown import show  # noqa: PLC0415
-    from featurestore.warehouse import Warehouse  # noqa: PLC0415
+    from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
     with Warehouse(warehouse, snapshot) as store:
         _say_if_old(store)
@@ -113,7 +113,7 @@ def history(warehouse: Path, form: str, output: Path | None) -> None:
     import polars as pl  # noqa: PLC0415
 
     from featurestore.commands.shown import show  # noqa: PLC0415
-    from featurestore.snapshot import check_warehouse, read_snapshot, snapshot_numbers  # noqa: PLC0415
+    from featurestore.storage.snapshot import check_warehouse, read_snapshot, snapshot_numbers  # noqa: PLC0415
 
     check_warehouse(warehouse)
     snapshots = [read_snapshot(warehouse, number) for number in reversed(snapshot_numbers(warehouse))]

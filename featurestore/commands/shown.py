@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import polars as pl
 
-from featurestore.results import csv_text, json_text
-from featurestore.whole import beside
+from featurestore.query.results import csv_text, json_text
+from featurestore.storage.whole import beside
 
 LONGEST_TABLE = 1000
 SINGLE_DIGITS = 7

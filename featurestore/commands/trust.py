@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from featurestore.commands.query import snapshot_option
-from featurestore.doctor import Symptom, diagnose
 from featurestore.errors import FeatureStoreError
-from featurestore.examine import Fault, Report
-from featurestore.verify import verify as verify_warehouse
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.upkeep.doctor import Symptom, diagnose
+from featurestore.upkeep.examine import Fault, Report
+from featurestore.upkeep.verify import verify as verify_warehouse
 
 DEEP_CHECKS = "featurestore.checks"
 """Entry points of further checks; the write path registers the one that recomputes signatures."""

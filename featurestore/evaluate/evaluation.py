@@ -21,7 +21,7 @@ from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, 
 from featurestore.evaluate.splits import Unseen
 from featurestore.evaluate.verdict import JUDGED, Comparison, as_records, comparisons, sentences, title
 from featurestore.metrics import Metric, describe
-from featurestore.whole import SCORES, filled, write_sums
+from featurestore.storage.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix

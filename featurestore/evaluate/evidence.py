@@ -12,11 +12,11 @@ import polars as pl
 from featurestore.calibration import CALIBRATION, doubts
 from featurestore.features.halves import Halves, read_halves
 from featurestore.features.significant import read_significant
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _OF_SUMS = "delta_log1p"
 

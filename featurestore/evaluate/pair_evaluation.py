@@ -23,7 +23,7 @@ from featurestore.evaluate.pair_scoring import (
     standard_error,
 )
 from featurestore.models.baseline import Doubles
-from featurestore.whole import SCORES, filled, write_sums
+from featurestore.storage.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.pairs.builder import PairTask

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from featurestore.features.elsewhere import Elsewhere, Measured
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _ORIGIN = ("dataset_id", "release_id", "licence")
 

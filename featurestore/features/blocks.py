@@ -25,7 +25,7 @@ from featurestore.features.selection import Source
 
 if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 
 def make_blocks(

@@ -24,7 +24,7 @@ from featurestore.features.perturbations import assign_folds, shared_target_grou
 from featurestore.features.phenotype import measured_phenotype
 from featurestore.features.selection import select
 from featurestore.features.spec import FeatureSpec, Split, Target, read_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 Report = Callable[[str], None]
 """Told in words what is being done."""

@@ -21,11 +21,11 @@ from featurestore.errors import FeatureError
 from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.manifest import PACKAGES, RECIPE_VERSION
-from featurestore.snapshot import file_sha256
+from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 MATRICES = "matrices"
 LAYOUT_VERSION = 2

@@ -20,7 +20,7 @@ from featurestore.compound_names import active_name
 from featurestore.features.perturbations import parts_of
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _INCHI_KEY = re.compile(r"([A-Z]{14})-[A-Z]{10}-[A-Z]")
 _ACCESSIONS = {"Broad id": "broad_id", "PubChem id": "pubchem_cid", "ChEMBL id": "chembl_id"}

@@ -10,11 +10,11 @@ import polars as pl
 from featurestore.features.block import Block, make_block, skipped
 from featurestore.features.kinds import ContextFeature, TargetExpressionFeature
 from featurestore.features.signature import mean_of_matches, pick_genes
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.elsewhere import Measured
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _NO_CONTROLS = "the rows' contexts have no controls with cells"
 

@@ -17,7 +17,7 @@ from featurestore.features.signature import Effects, mean_of_matches
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.perturbations import match_keys
 from featurestore.features.signature import mean_of_matches
-from featurestore.snapshot import file_sha256
+from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _MOST_LISTED = 1_000
 _MATRIX = 2

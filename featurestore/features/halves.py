@@ -10,10 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.published_times import with_time_text
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 Doubles = npt.NDArray[np.float64]
 HALVES = ("first", "second", "whole")

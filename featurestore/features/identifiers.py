@@ -14,10 +14,10 @@ import polars as pl
 
 from featurestore.features.compound_graph import compound_graph
 from featurestore.features.perturbations import parts_of
-from featurestore.snapshot import REFERENCES
+from featurestore.storage.snapshot import REFERENCES
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _VERSION = r"^(ENS[A-Z]*G\d+)\.\d+$"
 _KINDS = ("gene id", "HGNC accession", "Entrez id", "approved symbol", "retired id", "previous symbol", "alias")

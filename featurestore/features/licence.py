@@ -13,7 +13,7 @@ from featurestore.errors import FeatureError, did_you_mean
 if TYPE_CHECKING:
     from featurestore.features.block import Block
     from featurestore.features.spec import FeatureSpec, Licence
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 NON_COMMERCIAL = "non-commercial"
 WIDELY_USED = (

@@ -16,7 +16,7 @@ from featurestore.contract import CONTRACT_VERSION
 if TYPE_CHECKING:
     from featurestore.features.block import Block
     from featurestore.features.spec import FeatureSpec
-    from featurestore.snapshot import Snapshot
+    from featurestore.storage.snapshot import Snapshot
 
 RECIPE_VERSION = 6
 """Raised whenever the same spec and releases would give another matrix."""

@@ -13,11 +13,11 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.tiles import fill_from_tiles
-from featurestore.release import release_files
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
+from featurestore.storage.release import release_files
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _BATCH = 1_000_000
 """Rows that are in flight between DuckDB and the matrix."""

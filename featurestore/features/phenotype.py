@@ -15,12 +15,12 @@ from featurestore.features.elsewhere import Measured
 from featurestore.features.kinds import PhenotypeFeature
 from featurestore.features.perturbations import match_conditions
 from featurestore.features.signature import Effects, mean_of_matches
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 PHENOTYPE = "phenotype"
 _NEARLY_IDENTICAL = 0.98

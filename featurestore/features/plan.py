@@ -29,10 +29,10 @@ from featurestore.features.selection import Source, select
 from featurestore.features.signature import mean_of_matches
 from featurestore.features.spec import FeatureSpec, read_spec
 from featurestore.metrics import centred_pearson
-from featurestore.whole import filled
+from featurestore.storage.whole import filled
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 Report = Callable[[str], None]
 _TEXTS = ("source", "kind", "dataset_id", "context_label", "effect_kind", "licence")

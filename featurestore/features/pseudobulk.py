@@ -10,12 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.features.licence import check_words, refuse_licences
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _LAYERS = {
     "pseudobulks": ("mean_log1p", "counts", "share_expressing"),

@@ -25,9 +25,9 @@ from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError,
 from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.features.written import MANIFEST, read_manifest
-from featurestore.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
-from featurestore.warehouse import Warehouse
-from featurestore.whole import beside, create, differing, sealed, unsealed
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
+from featurestore.storage.whole import beside, create, differing, sealed, unsealed
 
 FEATURES = "features"
 RETIRED = ".retired"

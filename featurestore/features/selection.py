@@ -12,10 +12,10 @@ from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
 from featurestore.features.compound_graph import compound_graph
 from featurestore.features.kinds import External, ExternalEffects, Feature, PhenotypeFeature
 from featurestore.features.spec import FeatureSpec, Target, spec_error
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 _COLUMNS = (
     "dataset_id condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols "

@@ -31,7 +31,7 @@ from featurestore.features.kinds import (
 )
 from featurestore.features.selection import Source, select_sources
 from featurestore.features.spec import FeatureSpec, read_spec, spec_of
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from featurestore.features.feature_matrix import FeatureMatrix

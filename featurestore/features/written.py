@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import FeatureError, WarehouseError, first_of
-from featurestore.whole import FILES, UNFINISHED, differing, file_sums, filled, sealed, unsealed
+from featurestore.storage.whole import FILES, UNFINISHED, differing, file_sums, filled, sealed, unsealed
 
 MANIFEST = "manifest.json"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.warehouse import Warehouse
-from featurestore.watched import GRACE, ended, limit_address_space, took_too_long
+from featurestore.query.warehouse import Warehouse
+from featurestore.query.watched import GRACE, ended, limit_address_space, took_too_long
 
 AT_ONCE = 2
 MOST_BYTES = 32 * 2**20
@@ -41,7 +41,7 @@ class Apart:
         self._free = threading.BoundedSemaphore(AT_ONCE)
 
     def frame(self, snapshot: int, query: str, *, seconds: float, most_rows: int) -> pl.DataFrame:
-        """Ask one SELECT statement of a snapshot, as :meth:`featurestore.warehouse.Warehouse.frame` does.
+        """Ask one SELECT statement of a snapshot, as :meth:`featurestore.query.warehouse.Warehouse.frame` does.
 
         Raises
         ------

@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import QueryError
-from featurestore.snapshot import check_warehouse, newest_number
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import check_warehouse, newest_number
 from featurestore.ui.apart import Apart
-from featurestore.warehouse import Warehouse
 
 SECONDS = 20.0
 """Time that one question may take."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.contract import COLUMNS
 from featurestore.errors import QueryError
-from featurestore.results import csv_text
+from featurestore.query.results import csv_text
 from featurestore.ui.asked import Asked, address
 
 UNKNOWN = "\N{EN DASH}"

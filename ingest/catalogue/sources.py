@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from featurestore.snapshot import read_snapshot
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import read_snapshot
 from ingest.catalogue.catalogue import Entry
 
 RNA_SEQ = ("perturb_seq", "drug_seq", "bulk_rna_seq")

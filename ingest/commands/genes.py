@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from featurestore.commands.shown import show
-from featurestore.snapshot import SNAPSHOTS
-from featurestore.whole import beside
+from featurestore.storage.snapshot import SNAPSHOTS
+from featurestore.storage.whole import beside
 from ingest import map_genes
 from ingest.identifiers.gene_list import parse_gene_list, read_gene_list
 

@@ -13,7 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from featurestore.cli import Place
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.objects import ObjectStore
+from featurestore.storage.objects import ObjectStore
 from ingest.catalogue.catalogue import read_catalogue
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from featurestore.addresses import is_url
 from featurestore.errors import SpecError
-from featurestore.whole import beside
+from featurestore.storage.addresses import is_url
+from featurestore.storage.whole import beside
 from ingest.inspection.draft import Draft, draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.report import as_json, print_report

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import first_of
-from featurestore.snapshot import release_path
+from featurestore.storage.snapshot import release_path
 from ingest.conditions.described import DESCRIBED
 from ingest.conditions.pooled import POOLED
 from ingest.harmonise.cell_lines import shipped_table

@@ -10,8 +10,8 @@ import click
 import polars as pl
 
 from featurestore.commands.shown import show as show_table
-from featurestore.snapshot import read_snapshot
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import read_snapshot
 from ingest import reference
 
 FIRST = 5

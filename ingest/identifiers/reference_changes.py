@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from featurestore.snapshot import REFERENCES
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import REFERENCES
 from ingest import reference
 from ingest.harmonise.genes import decide_by_context, map_genes
 from ingest.harmonise.perturbations import map_perturbations

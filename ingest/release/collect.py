@@ -3,8 +3,8 @@
 What is set aside can be brought back for a week (see :mod:`ingest.release.trash`), and is then deleted. Kept are every
 snapshot (or the newest few, and all from the oldest that someone reads or a saved feature spec is pinned to), the
 releases they name, and the references of those. Nobody is disturbed: the folder of a living process and a snapshot that
-is read are locked (see :mod:`featurestore.locks`), and nothing is published between the look at the snapshots and the
-removal.
+is read are locked (see :mod:`featurestore.storage.locks`), and nothing is published between the look at the snapshots
+and the removal.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TypeAlias
 
 from featurestore.errors import WarehouseError, first_of
 from featurestore.features.registry import pinned_snapshots
-from featurestore.locks import claim, publishing, try_lock
-from featurestore.snapshot import (
+from featurestore.storage.locks import claim, publishing, try_lock
+from featurestore.storage.snapshot import (
     LOST,
     REFERENCES,
     RELEASES,

@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 
 from featurestore.errors import WarehouseError
-from featurestore.locks import publishing
-from featurestore.snapshot import Snapshot, read_snapshot
-from featurestore.views import DATABASE, attach_views, shown_snapshot
+from featurestore.query.views import DATABASE, attach_views, shown_snapshot
+from featurestore.storage.locks import publishing
+from featurestore.storage.snapshot import Snapshot, read_snapshot
 from ingest.release.staging import flush, staging
 
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from featurestore.errors import WarehouseError
-from featurestore.locks import publishing
-from featurestore.snapshot import (
+from featurestore.storage.locks import publishing
+from featurestore.storage.snapshot import (
     HEADS,
     RELEASES,
     Snapshot,
@@ -24,7 +24,8 @@ from ingest.release.staging import flush, make_folder, staging, telling_refusal
 def record_head(root: Path, newest: Snapshot | None = None) -> None:
     """Record the newest snapshot in ``heads/``, or that there is none yet, and forget what was recorded before.
 
-    Whoever calls this publishes or collects (see :func:`featurestore.locks.publishing`), and may know the newest.
+    Whoever calls this publishes or collects (see :func:`featurestore.storage.locks.publishing`), and may know the
+    newest.
 
     Raises
     ------

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
-from featurestore.locks import publishing
-from featurestore.snapshot import (
+from featurestore.storage.locks import publishing
+from featurestore.storage.snapshot import (
     MANIFEST,
     REFERENCES,
     Snapshot,

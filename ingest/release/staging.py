@@ -14,8 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import WarehouseError
-from featurestore.locks import OWNER, own, owner_text
-from featurestore.snapshot import STAGING
+from featurestore.storage.locks import OWNER, own, owner_text
+from featurestore.storage.snapshot import STAGING
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 """How polars ends what it says of an error of the system."""

@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from featurestore.locks import publishing
-from featurestore.snapshot import REFERENCES, RELEASES, SNAPSHOTS, TRASH, check_warehouse, snapshot_numbers
+from featurestore.storage.locks import publishing
+from featurestore.storage.snapshot import REFERENCES, RELEASES, SNAPSHOTS, TRASH, check_warehouse, snapshot_numbers
 from ingest.release.staging import flush, make_folder, telling_refusal
 
 MOMENT = "%Y%m%dT%H%M%S.%fZ"

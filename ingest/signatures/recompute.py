@@ -15,9 +15,9 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.examine import Fault, restoration
-from featurestore.release import release_files
-from featurestore.snapshot import read_manifest
+from featurestore.storage.release import release_files
+from featurestore.storage.snapshot import read_manifest
+from featurestore.upkeep.examine import Fault, restoration
 from ingest.signatures.from_sums import CellTables
 from ingest.signatures.responder import Judge
 from ingest.signatures.resum import resummed

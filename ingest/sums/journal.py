@@ -23,7 +23,7 @@ from typing import Self
 import pyarrow as pa
 
 from featurestore.errors import HarmonisationError, SourceError
-from featurestore.locks import OWNER, own, owner_text
+from featurestore.storage.locks import OWNER, own, owner_text
 from ingest.kernel import Totals
 from ingest.sums.accumulate import GroupSums
 from ingest.sums.ceiling import Rows

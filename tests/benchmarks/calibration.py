@@ -23,7 +23,7 @@ import polars as pl
 from scipy import io, sparse, stats
 from sklearn.metrics import average_precision_score
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.pipeline import ingest_dataset
 

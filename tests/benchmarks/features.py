@@ -33,7 +33,7 @@ components = 50
 OURS = """
 import sys
 from featurestore.features.builder import build
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 with Warehouse(sys.argv[1] + "/warehouse") as store:
     print(build(store, sys.argv[1] + "/features.toml", cache=False).X.shape)
 """

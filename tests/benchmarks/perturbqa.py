@@ -16,7 +16,7 @@ import click
 
 from featurestore.evaluate.pair_evaluation import DECISIVE, evaluate_pairs
 from featurestore.features.pairs.builder import read_pairs
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
 from ingest.pipeline import ingest_dataset
 

@@ -19,7 +19,7 @@ import numpy as np
 from featurestore.evaluate import evaluate
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.demo import SPEC
 from ingest.pipeline import ingest_dataset
 from ingest.synthetic import make_world, write_cells

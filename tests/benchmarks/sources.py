@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from featurestore.errors import FeatureStoreError, SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.published_results import PUBLISHED_RESULTS

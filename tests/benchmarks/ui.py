@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.snapshot import read_snapshot
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import read_snapshot
 from ingest import reference
 from ingest.release.publish import publish, staging
 from ingest.release.tables import TileWriter, write_table

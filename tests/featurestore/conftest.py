@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.contract import RELEASE, conform
 from featurestore.features.spec import parse_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 GENES = [f"ENSG{i:011d}" for i in range(1, 31)]
 SPEC = """

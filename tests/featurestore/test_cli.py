@@ -130,7 +130,7 @@ def test_sql__refuses_a_folder_that_does_not_exist(world, tmp_path):
 
 
 def test_import__of_spark_without_its_packages_says_what_to_install():
-    code = "import sys; sys.modules['sqlglot'] = None; from featurestore import spark"
+    code = "import sys; sys.modules['sqlglot'] = None; from featurestore.query import spark"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 1
     assert "FeatureStoreError: Spark needs packages that are not installed." in answer.stderr

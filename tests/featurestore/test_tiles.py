@@ -9,7 +9,7 @@ import pytest
 
 from featurestore.errors import UnknownDatasetError
 from featurestore.features.matrix import signature_matrix
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES, TileWriter
 
 N_CONDITIONS, N_GENES = 3 * TILE_CONDITIONS + 20, 2 * TILE_GENES + 30

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.cli import featurestore
-from featurestore.snapshot import snapshot_numbers
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import snapshot_numbers
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import PLACE, AnswerCache
 from ingest.harmonise.online_service import URL_VARIABLE, GeneService

@@ -12,8 +12,8 @@ from scipy import sparse
 
 from featurestore.errors import SourceFormatError, SpecError
 from featurestore.features.halves import read_halves
-from featurestore.snapshot import read_snapshot, snapshot_numbers
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import read_snapshot, snapshot_numbers
 from ingest.commands.left_open import left_open
 from ingest.layouts import write_gct, write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset

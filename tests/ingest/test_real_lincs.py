@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
 from ingest.pipeline import ingest_dataset
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 

@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
-from featurestore import objects
 from featurestore.cli import featurestore
 from featurestore.errors import FeatureStoreError, QueryError, SpecError, WarehouseError
-from featurestore.objects import ObjectStore
-from featurestore.sqlfiles import sql_files
-from featurestore.warehouse import Warehouse
+from featurestore.query.sqlfiles import sql_files
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage import objects
+from featurestore.storage.objects import ObjectStore
 from ingest import remote
 from ingest.job import Job
 from ingest.pipeline import ingest_dataset

@@ -14,9 +14,9 @@ from pyspark.sql import SparkSession
 
 from featurestore.contract import VIEWS
 from featurestore.errors import QueryError
-from featurestore.spark import register, sql, translate
-from featurestore.sqlfiles import sql_files
-from featurestore.warehouse import Warehouse
+from featurestore.query.spark import register, sql, translate
+from featurestore.query.sqlfiles import sql_files
+from featurestore.query.warehouse import Warehouse
 
 EXECUTORS = 2
 QUICK = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"

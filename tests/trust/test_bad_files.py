@@ -18,8 +18,8 @@ from bad_contents import CONTENT_FAULTS, KINDS, NOT_OF_SCREENS, Content, content
 from conftest import IS_STRESS
 from prison import Prison
 
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.upkeep.verify import verify
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset

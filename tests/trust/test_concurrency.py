@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import workers
 
-from featurestore.locks import PUBLISHING, publishing
-from featurestore.snapshot import read_snapshot, snapshot_numbers
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.locks import PUBLISHING, publishing
+from featurestore.storage.snapshot import read_snapshot, snapshot_numbers
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 

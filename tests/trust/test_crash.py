@@ -20,11 +20,11 @@ import workers
 from faulty_disk import FAULTS, Died, FaultyDisk
 
 from featurestore.errors import FeatureStoreError, WarehouseError
-from featurestore.locks import PUBLISHING
-from featurestore.snapshot import read_snapshot, release_path, snapshot_path
-from featurestore.verify import verify
-from featurestore.views import DATABASE
-from featurestore.warehouse import Warehouse
+from featurestore.query.views import DATABASE
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.locks import PUBLISHING
+from featurestore.storage.snapshot import read_snapshot, release_path, snapshot_path
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 from ingest.release.publish import publish, staging

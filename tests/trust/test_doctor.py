@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from featurestore import doctor
-from featurestore.doctor import diagnose
-from featurestore.snapshot import MANIFEST, read_snapshot, release_path, snapshot_path
+from featurestore.storage.snapshot import MANIFEST, read_snapshot, release_path, snapshot_path
+from featurestore.upkeep import doctor
+from featurestore.upkeep.doctor import diagnose
 
 
 def found(root) -> dict[str, tuple[str, str]]:

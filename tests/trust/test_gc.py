@@ -16,11 +16,11 @@ import pytest
 
 from featurestore.errors import WarehouseError
 from featurestore.features import registry
-from featurestore.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
-from featurestore.snapshot import HEADS, TRASH, read_snapshot, release_path, snapshot_numbers, snapshot_path
-from featurestore.verify import verify
-from featurestore.views import DATABASE
-from featurestore.warehouse import Warehouse
+from featurestore.query.views import DATABASE
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.locks import GRACE, OWNER, PUBLISHING, abandoned, hold_snapshot, publishing, try_lock
+from featurestore.storage.snapshot import HEADS, TRASH, read_snapshot, release_path, snapshot_numbers, snapshot_path
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import RETENTION, collect
 from ingest.release.publish import name_release
@@ -263,7 +263,7 @@ def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, mo
             snapshot_path(root, 3).unlink()
         return snapshot
 
-    monkeypatch.setattr("featurestore.locks.read_snapshot", removing)
+    monkeypatch.setattr("featurestore.storage.locks.read_snapshot", removing)
     snapshot, lock = hold_snapshot(warehouse)
     assert (calls, snapshot.number) == ([3, 4], 4)
     assert lock is not None
@@ -272,7 +272,7 @@ def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, mo
 
 def test_locks__end_with_a_killed_process(warehouse):
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom featurestore.locks import publishing\n"
+        "import sys, time\nfrom pathlib import Path\nfrom featurestore.storage.locks import publishing\n"
         "from ingest.release.staging import staging\nroot = Path(sys.argv[1])\n"
         "with staging(root) as folder, publishing(root):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
@@ -297,7 +297,9 @@ def test_try_lock__says_where_there_are_none(monkeypatch, tmp_path):
 
 
 def test_no_locks__publishing_goes_on_and_gc_refuses(warehouse, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("featurestore.locks.fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(95, "no locks")))
+    monkeypatch.setattr(
+        "featurestore.storage.locks.fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(95, "no locks"))
+    )
     assert ingest_dataset(dataset(tmp_path, "third"), warehouse).snapshot == 4
     assert verify(warehouse).faults == []
     with pytest.raises(WarehouseError, match="keeps no locks"):

@@ -14,16 +14,16 @@ import polars as pl
 import pytest
 
 from featurestore.errors import FeatureError, FeatureStoreError
-from featurestore.examine import Report
 from featurestore.features import registry
 from featurestore.features.cache import keep_matrix, kept_matrix
 from featurestore.features.feature_matrix import FeatureMatrix
-from featurestore.snapshot import snapshot_numbers
-from featurestore.verify import verify
-from featurestore.verify_kept import kept_faults
-from featurestore.views import DATABASE
-from featurestore.warehouse import Warehouse
-from featurestore.whole import beside, filled, write_sums
+from featurestore.query.views import DATABASE
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import snapshot_numbers
+from featurestore.storage.whole import beside, filled, write_sums
+from featurestore.upkeep.examine import Report
+from featurestore.upkeep.verify import verify
+from featurestore.upkeep.verify_kept import kept_faults
 from ingest.release.collect import collect
 
 SPEC = """

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.kernel import UNIT
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from featurestore import contract
 from featurestore.calibration import doubts
 from featurestore.cli import featurestore
-from featurestore.doctor import diagnose
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import HEADS, read_snapshot, snapshot_path
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import HEADS, read_snapshot, snapshot_path
+from featurestore.upkeep.doctor import diagnose
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 from ingest.signatures.recompute import recompute
@@ -29,7 +29,7 @@ def written_by(monkeypatch, tmp_path, dataset):
 
     def write(version: int, table: str = "", lacking: str = ""):
         with monkeypatch.context() as patch:
-            for module in ("featurestore.snapshot", "ingest.release.publish", "ingest.pipeline"):
+            for module in ("featurestore.storage.snapshot", "ingest.release.publish", "ingest.pipeline"):
                 patch.setattr(f"{module}.CONTRACT_VERSION", version)
             if table:
                 whole = contract.RELEASE[table]

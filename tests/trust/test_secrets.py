@@ -7,10 +7,10 @@ import traceback
 
 import pytest
 
-from featurestore import objects
 from featurestore.cli import main
 from featurestore.errors import WarehouseError
-from featurestore.objects import ObjectStore
+from featurestore.storage import objects
+from featurestore.storage.objects import ObjectStore
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAVERYSECRET00",

@@ -15,7 +15,7 @@ import pytest
 from prison import processor_seconds
 
 from featurestore.errors import QueryError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 SECRET = "secret-of-another-file"
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from featurestore import verify as verifying
 from featurestore.errors import WarehouseError
-from featurestore.examine import restoration
-from featurestore.locks import hold_snapshot
-from featurestore.snapshot import (
+from featurestore.query.sqlfiles import heading, sql_files
+from featurestore.query.views import DATABASE
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.locks import hold_snapshot
+from featurestore.storage.snapshot import (
     HEADS,
     MANIFEST,
     file_sha256,
@@ -28,10 +29,9 @@ from featurestore.snapshot import (
     snapshot_numbers,
     snapshot_path,
 )
-from featurestore.sqlfiles import heading, sql_files
-from featurestore.verify import verify
-from featurestore.views import DATABASE
-from featurestore.warehouse import Warehouse
+from featurestore.upkeep import verify as verifying
+from featurestore.upkeep.examine import restoration
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.database import refresh_database
 from ingest.signatures.recompute import recompute
@@ -249,7 +249,7 @@ def test_verify__never_advises_to_delete(warehouse, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return hashed(path)
 
-    monkeypatch.setattr("featurestore.examine.file_sha256", refuse)
+    monkeypatch.setattr("featurestore.upkeep.examine.file_sha256", refuse)
     found = verify(warehouse).faults
     assert {fault.what for fault in found} == {"A file may not be read."}
     assert all("chmod" in fault.do for fault in found)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from featurestore import cli
 from featurestore.errors import FeatureStoreError
-from featurestore.snapshot import snapshot_numbers
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import snapshot_numbers
+from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 
@@ -27,7 +27,7 @@ def context() -> multiprocessing.context.ForkServerContext:
     """Give processes that start in milliseconds."""
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(
-        ["featurestore.cli", "featurestore.verify", "ingest.release.collect", "ingest.pipeline"]
+        ["featurestore.cli", "featurestore.upkeep.verify", "ingest.release.collect", "ingest.pipeline"]
     )
     return forked
 

@@ -35,7 +35,7 @@ from featurestore.features.pairs.target import Pairs, pairs_of, split_conditions
 from featurestore.features.pairs.transformer import PairFeatures
 from featurestore.features.selection import Selection, Source, select
 from featurestore.features.spec import FeatureSpec, read_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 Report = Callable[[str], None]
 """Told in words what is being done."""

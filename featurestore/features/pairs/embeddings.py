@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from featurestore.features.kinds import EmbeddingFeature
     from featurestore.features.pairs.calls import Axes, Positions
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.features.pairs.calls import Axes
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 CALLS = "de_call"
 _SAME_CALLS = 0.98

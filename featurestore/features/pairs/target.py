@@ -12,12 +12,12 @@ import polars as pl
 from featurestore.errors import FeatureError, QueryError, did_you_mean
 from featurestore.features.pairs.calls import answers
 from featurestore.features.perturbations import assign_folds, own_targets, shared_target_groups
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.matrix import SignatureMatrix
     from featurestore.features.spec import Split, Target
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
 TRAIN, TEST = "train", "test"
 _DESCRIBED = ("condition_id", "perturbation_id", "perturbation_label", "group", "split")

@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.calibration import null_line, qq_points
 from featurestore.data_points import counted
-from featurestore.snapshot import MANIFEST, release_path
+from featurestore.storage.snapshot import MANIFEST, release_path
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.tables import table

@@ -15,12 +15,12 @@ import polars as pl
 
 from featurestore.errors import FeatureError, FeatureStoreError
 from featurestore.features.written import MANIFEST, read_frame, read_manifest
-from featurestore.snapshot import read_json
+from featurestore.storage.snapshot import read_json
+from featurestore.storage.whole import SCORES
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Page
 from featurestore.ui.questions import Questions
 from featurestore.ui.tables import table
-from featurestore.whole import SCORES
 
 if TYPE_CHECKING:
     from featurestore.features.registry import Saved

@@ -8,7 +8,7 @@ import polars as pl
 
 from featurestore.contract import COLUMNS, VIEWS
 from featurestore.errors import QueryError
-from featurestore.sqlfiles import heading, sql_files
+from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Page
 from featurestore.ui.questions import SECONDS

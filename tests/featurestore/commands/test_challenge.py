@@ -20,7 +20,7 @@ from featurestore.cli import featurestore
 from featurestore.evaluate import evaluate
 from featurestore.metrics import METRICS
 from featurestore.models import SamePerturbationElsewhere
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 
 def run(*arguments):

@@ -14,7 +14,7 @@ from featurestore.features.halves import Halves
 from featurestore.features.perturbations import own_targets
 from featurestore.metrics import mae, pearson_delta
 from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 NOISE = 0.5
 

@@ -11,7 +11,7 @@ from featurestore.evaluate.pair_evaluation import DECISIVE, evaluate_pairs
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.features.spec import shipped_specs
 from featurestore.models.pairs import LogisticOnPairs
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 

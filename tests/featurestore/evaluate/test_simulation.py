@@ -14,7 +14,7 @@ import pytest
 from featurestore.evaluate import evaluate, read_evidence
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.demo import SPEC
 from ingest.pipeline import ingest_dataset

@@ -11,7 +11,7 @@ from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import build
 from featurestore.features.matrix import signature_matrix
 from featurestore.features.spec import parse_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 
 SEARCH = """
 [target]

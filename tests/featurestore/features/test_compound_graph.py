@@ -12,7 +12,7 @@ from featurestore.features.compound_graph import compound_graph
 from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.perturbations import match_conditions, shared_target_groups
 from featurestore.features.spec import read_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 

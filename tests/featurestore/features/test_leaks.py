@@ -16,7 +16,7 @@ from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.spec import parse_spec
 from featurestore.metrics import centred_pearson, pearson_delta
 from featurestore.models import RidgeOnSignatures
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.demo import SPEC
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset

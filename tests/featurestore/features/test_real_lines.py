@@ -8,7 +8,7 @@ import pytest
 from featurestore.errors import LeakageError
 from featurestore.features.builder import build
 from featurestore.features.spec import parse_spec
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from featurestore.commands.feature_specs import features
 from featurestore.commands.trust import rebuilt_faults, verify
 from featurestore.errors import FeatureError
-from featurestore.examine import Report
 from featurestore.features import registry
 from featurestore.features.builder import build
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.upkeep.examine import Report
 
 SPEC = """
 name = "near"

@@ -17,11 +17,11 @@ from starlette.testclient import TestClient  # noqa: E402
 from featurestore.evaluate import evaluate  # noqa: E402
 from featurestore.features import registry  # noqa: E402
 from featurestore.models import SamePerturbationElsewhere, TrainMean  # noqa: E402
+from featurestore.query.warehouse import Warehouse  # noqa: E402
 from featurestore.ui import questions  # noqa: E402
 from featurestore.ui.app import application  # noqa: E402
 from featurestore.ui.pages import plan, sql  # noqa: E402
 from featurestore.ui.questions import Shelf  # noqa: E402
-from featurestore.warehouse import Warehouse  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ import re
 import polars as pl
 import pytest
 
+from featurestore.query.warehouse import Warehouse
 from featurestore.ui.apart import AT_ONCE
 from featurestore.ui.questions import Shelf
-from featurestore.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 
 

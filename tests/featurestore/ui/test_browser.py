@@ -62,7 +62,7 @@ def browser():
 @pytest.fixture(scope="module")
 def values(kept, world_files):
     """Names that addresses are made with."""
-    from featurestore.warehouse import Warehouse
+    from featurestore.query.warehouse import Warehouse
 
     with Warehouse(kept) as store:
         row = store.frame(

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from featurestore.features.plan import plan
+from featurestore.query.warehouse import Warehouse
 from featurestore.ui.pages import plan as planning
-from featurestore.warehouse import Warehouse
 
 
 @pytest.fixture(scope="module")

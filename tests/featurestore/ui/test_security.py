@@ -15,7 +15,7 @@ pytest.importorskip("starlette")
 import uvicorn
 from starlette.testclient import TestClient
 
-from featurestore.snapshot import SNAPSHOTS, newest_number, snapshot_path
+from featurestore.storage.snapshot import SNAPSHOTS, newest_number, snapshot_path
 from featurestore.ui import server
 from featurestore.ui.app import application
 from featurestore.ui.questions import Questions, Shelf

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.errors import SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.layouts import write_h5ad
 from ingest.reader import INDEX

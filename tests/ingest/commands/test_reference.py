@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.errors import SourceError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.identifiers.reference_changes import changes_in_datasets, changes_in_tables, count_identifiers
 from ingest.reference import build

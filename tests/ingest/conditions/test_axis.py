@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.left_open import left_open
 from ingest.harmonise.describing import WORDS, describing

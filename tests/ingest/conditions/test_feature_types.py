@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.conditions.feature_types import feature_types
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import FeatureStoreError, SourceFormatError, SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.layouts import write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX

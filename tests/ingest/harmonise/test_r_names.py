@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.harmonise.genes import detect_kind, map_genes, map_targets
 from ingest.inspection.draft import draft_spec

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.inspection.columns import summarise
 from ingest.inspection.draft import draft_spec

@@ -11,7 +11,7 @@ import pytest
 
 from featurestore.errors import MissingControlError, SpecError
 from featurestore.features.perturbations import match_conditions
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import NOT_CALLED

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from featurestore.snapshot import release_path
+from featurestore.storage.snapshot import release_path
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts.miniatures import MINIATURES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset

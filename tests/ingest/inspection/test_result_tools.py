@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.snapshot import release_path
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import release_path
 from ingest.commands.left_open import left_open
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import ValuesError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts import write_h5ad

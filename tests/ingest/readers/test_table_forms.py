@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from featurestore.errors import SourceFormatError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.readers.table import TableReader

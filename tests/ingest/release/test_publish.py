@@ -10,8 +10,8 @@ import pytest
 
 from featurestore.contract import RELEASE
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import read_manifest, read_snapshot, release_path, snapshot_numbers
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import read_manifest, read_snapshot, release_path, snapshot_numbers
 from ingest.release.publish import content_hash, file_sha256, name_release, publish, staging
 from ingest.release.tables import write_table
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SpecError
-from featurestore.release import release_files
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.release import release_files
 from ingest import reference
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset

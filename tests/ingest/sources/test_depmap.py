@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError, SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
 from ingest.layouts.tables import write_chronos, write_depmap
 from ingest.pipeline import ingest_dataset

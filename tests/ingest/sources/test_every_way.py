@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
+from featurestore.upkeep.verify import verify
 from ingest.layouts import write_gctx
 from ingest.layouts.tables import write_depmap, write_genes_by_samples, write_wide
 from ingest.pipeline import ingest_dataset

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError, SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.ingest import shipped_specs
 from ingest.layouts.lincs import draw_signatures, write_gse92742, write_lincs_2020

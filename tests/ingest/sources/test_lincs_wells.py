@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import MissingControlError, SpecError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.ingest import shipped_specs
 from ingest.layouts.lincs import Signatures, write_lincs_wells

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
 from ingest.layouts.crispr_screens import contexts
 from ingest.layouts.drug_screens import TAHOE_WELLS

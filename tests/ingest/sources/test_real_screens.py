@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import scipy.io
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.conditions.axis import read_axis
 from ingest.conditions.given import gather_rows
 from ingest.conditions.label import label_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
 
 GENES = {"TP53": (1.25, 0.5), "HLA-A": (-0.75, None), "NKX6-1": (0.5, 0.04)}

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 from featurestore.errors import ValuesError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.sample import Sample

@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from featurestore.errors import SpecError, ValuesError
-from featurestore.warehouse import Warehouse
+from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset

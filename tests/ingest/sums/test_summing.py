@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from featurestore.errors import ValuesError
-from featurestore.verify import verify
+from featurestore.upkeep.verify import verify
 from ingest.layouts import write_h5ad
 from ingest.layouts.miniatures import MINIATURES
 from ingest.pipeline import ingest_dataset

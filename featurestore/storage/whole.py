@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import CHECKSUM, file_sha256
+from featurestore.storage.snapshot import CHECKSUM, file_sha256
 
 FILES = "files"
 SCORES = "scores.json"

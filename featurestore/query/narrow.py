@@ -13,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from featurestore.snapshot import Snapshot
-from featurestore.views import attach_views_of_few
+from featurestore.query.views import attach_views_of_few
+from featurestore.storage.snapshot import Snapshot
 
 LEAST_DATASETS = 12
 """Snapshots of fewer datasets are planned whole: that takes some milliseconds."""
@@ -31,7 +31,7 @@ class NarrowCatalogs:
     connection
         Has the views of the whole snapshot.
     root, snapshot, place
-        As of :func:`featurestore.views.attach_views`.
+        As of :func:`featurestore.query.views.attach_views`.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str) -> None:

@@ -11,11 +11,11 @@ import featurestore as fs
 from featurestore.commands.query import history
 from featurestore.contract import COLUMNS, VIEWS
 from featurestore.contract_page import page
-from featurestore.doctor import diagnose
 from featurestore.errors import QueryError, UnknownDatasetError, WarehouseError
-from featurestore.sqlfiles import sql_files, sql_root
-from featurestore.verify import verify
-from featurestore.warehouse import Warehouse
+from featurestore.query.sqlfiles import sql_files, sql_root
+from featurestore.query.warehouse import Warehouse
+from featurestore.upkeep.doctor import diagnose
+from featurestore.upkeep.verify import verify
 from ingest.release.collect import collect
 
 

@@ -18,9 +18,9 @@ from typing import TypeAlias
 import duckdb
 
 from featurestore.errors import WarehouseError
-from featurestore.examine import Examination, Fault, Report
-from featurestore.locks import hold_snapshot
-from featurestore.snapshot import (
+from featurestore.query.views import DATABASE, attach_views, open_database, shown_snapshot
+from featurestore.storage.locks import hold_snapshot
+from featurestore.storage.snapshot import (
     HEADS,
     check_warehouse,
     copy_command,
@@ -33,8 +33,8 @@ from featurestore.snapshot import (
     snapshot_path,
     snapshot_text,
 )
-from featurestore.verify_kept import kept_faults
-from featurestore.views import DATABASE, attach_views, open_database, shown_snapshot
+from featurestore.upkeep.examine import Examination, Fault, Report
+from featurestore.upkeep.verify_kept import kept_faults
 
 DeepCheck: TypeAlias = Callable[[Path, str, str], Iterable[Fault]]
 """A check of one release (warehouse, dataset id, release id) that needs more than the warehouse's own code."""

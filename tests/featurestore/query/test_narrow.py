@@ -6,10 +6,10 @@ import duckdb
 import pytest
 
 import featurestore as fs
-from featurestore import narrow
-from featurestore.confine import check_select
-from featurestore.pinned import pinned_datasets
-from featurestore.snapshot import EMPTY
+from featurestore.query import narrow
+from featurestore.query.confine import check_select
+from featurestore.query.pinned import pinned_datasets
+from featurestore.storage.snapshot import EMPTY
 
 A, B = "replogle_demo_k562", "replogle_demo_rpe1"
 NARROWED = {

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import MANIFEST, file_sha256, read_manifest, release_path
+from featurestore.storage.snapshot import MANIFEST, file_sha256, read_manifest, release_path
 
 SEE_VERIFY = "see which and how to restore it: featurestore verify"
 

@@ -14,9 +14,9 @@ import polars as pl
 
 from featurestore.contract import COLUMNS, RELEASE, VIEWS
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.sqlfiles import sql_files
-from featurestore.views import scan_of_nothing, snapshot_files
-from featurestore.warehouse import Warehouse
+from featurestore.query.sqlfiles import sql_files
+from featurestore.query.views import scan_of_nothing, snapshot_files
+from featurestore.query.warehouse import Warehouse
 
 try:
     import sqlglot

@@ -17,10 +17,10 @@ import polars as pl
 from featurestore.calibration import doubt
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import FeatureStoreError, WarehouseError
-from featurestore.locks import abandoned, hold_snapshot, try_lock
-from featurestore.release import release_files
-from featurestore.snapshot import REFERENCES, Snapshot, check_warehouse, read_manifest, snapshot_numbers
-from featurestore.sqlfiles import sql_files
+from featurestore.query.sqlfiles import sql_files
+from featurestore.storage.locks import abandoned, hold_snapshot, try_lock
+from featurestore.storage.release import release_files
+from featurestore.storage.snapshot import REFERENCES, Snapshot, check_warehouse, read_manifest, snapshot_numbers
 
 DISTRIBUTION = "perturbation-featurestore"
 LEAST_PYTHON = (3, 11)

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from featurestore.errors import QueryError
-from featurestore.watched import took_too_long
+from featurestore.query.watched import took_too_long
 
 Result = TypeVar("Result")
 

@@ -21,17 +21,17 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from featurestore.addresses import is_url, plain_url
-from featurestore.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
 from featurestore.errors import FeatureStoreError, WarehouseError
-from featurestore.locks import hold_snapshot
-from featurestore.narrow import NarrowCatalogs
-from featurestore.objects import ObjectStore
-from featurestore.pinned import pinned_datasets
-from featurestore.release import why_unreadable
-from featurestore.results import as_frame, as_held
-from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
-from featurestore.views import attach_views
+from featurestore.query.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
+from featurestore.query.narrow import NarrowCatalogs
+from featurestore.query.pinned import pinned_datasets
+from featurestore.query.results import as_frame, as_held
+from featurestore.query.views import attach_views
+from featurestore.storage.addresses import is_url, plain_url
+from featurestore.storage.locks import hold_snapshot
+from featurestore.storage.objects import ObjectStore
+from featurestore.storage.release import why_unreadable
+from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
 
 if TYPE_CHECKING:
     from anndata import AnnData

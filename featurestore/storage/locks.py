@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import STAGING, Snapshot, read_snapshot, snapshot_path
+from featurestore.storage.snapshot import STAGING, Snapshot, read_snapshot, snapshot_path
 
 PUBLISHING = "publishing.lock"
 OWNER = "owner"
@@ -77,7 +77,7 @@ def hold_snapshot(root: Path, number: int | None = None) -> tuple[Snapshot, int 
     Raises
     ------
     WarehouseError
-        As :func:`featurestore.snapshot.read_snapshot`.
+        As :func:`featurestore.storage.snapshot.read_snapshot`.
     """
     while True:
         snapshot = read_snapshot(root, number)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featurestore.errors import FeatureError, FeatureStoreError, first_of
-from featurestore.examine import Fault, Report
 from featurestore.features.cache import MATRICES
 from featurestore.features.registry import FEATURES, FILES, damaged_specs
 from featurestore.features.written import read_whole
-from featurestore.locks import PUBLISHING
-from featurestore.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
-from featurestore.views import DATABASE
-from featurestore.whole import SUMS, UNFINISHED, differing, read_sums
+from featurestore.query.views import DATABASE
+from featurestore.storage.locks import PUBLISHING
+from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
+from featurestore.storage.whole import SUMS, UNFINISHED, differing, read_sums
+from featurestore.upkeep.examine import Fault, Report
 
 REPORTS = "reports"
 _READ = {RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}

@@ -15,10 +15,18 @@ import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
-from featurestore.release import release_files
-from featurestore.snapshot import MANIFEST, REFERENCES, Snapshot, file_sha256, read_json, read_manifest, release_path
-from featurestore.sqlfiles import heading, sql_files
-from featurestore.views import attach_views
+from featurestore.query.sqlfiles import heading, sql_files
+from featurestore.query.views import attach_views
+from featurestore.storage.release import release_files
+from featurestore.storage.snapshot import (
+    MANIFEST,
+    REFERENCES,
+    Snapshot,
+    file_sha256,
+    read_json,
+    read_manifest,
+    release_path,
+)
 
 MOST_SHOWN = 3
 

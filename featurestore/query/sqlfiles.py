@@ -20,7 +20,7 @@ def sql_root() -> Traversable:
         Neither the installed package nor the checkout has it.
     """
     installed = files("featurestore") / "sql"
-    checkout = Path(__file__).resolve().parent.parent / "sql"
+    checkout = Path(__file__).resolve().parents[2] / "sql"
     for root in (installed, checkout):
         if (root / "views").is_dir():
             return root

@@ -16,9 +16,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from featurestore.addresses import SEPARATOR, plain_url
 from featurestore.errors import WarehouseError
-from featurestore.snapshot import (
+from featurestore.storage.addresses import SEPARATOR, plain_url
+from featurestore.storage.snapshot import (
     EMPTY,
     HEADS,
     LOST,

@@ -9,9 +9,9 @@ import duckdb
 import polars as pl
 
 from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SINCE_VERSION_2, VIEWS, Table
-from featurestore.release import check_manifest, release_files
-from featurestore.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
-from featurestore.sqlfiles import heading, sql_files
+from featurestore.query.sqlfiles import heading, sql_files
+from featurestore.storage.release import check_manifest, release_files
+from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 
 DATABASE = "featurestore.duckdb"
 _BETWEEN_FILES = "\n"

@@ -1,0 +1,1 @@
+"""A snapshot as SQL views, and a database that can reach nothing else."""

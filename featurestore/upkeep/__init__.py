@@ -1,0 +1,1 @@
+"""Whether a warehouse and this machine are as they should be: what ``verify`` and ``doctor`` look at."""
