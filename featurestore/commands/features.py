@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from featurestore.evaluate import Evaluation
     from featurestore.evaluate.pair_evaluation import PairEvaluation
     from featurestore.evaluate.splits import Unseen
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 WIDTH = 160
@@ -63,7 +63,7 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
       featurestore build features.toml -o matrix/ --forbid non-commercial
     """
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
-    from featurestore.features.licence import check_spec_words  # noqa: PLC0415
+    from featurestore.features.matrix.licence import check_spec_words  # noqa: PLC0415
     from featurestore.features.spec import read_spec  # noqa: PLC0415
 
     what = read_spec(spec)

@@ -14,8 +14,8 @@ from featurestore.models.baseline import mean_effect
 
 if TYPE_CHECKING:
     from featurestore.evaluate.splits import Parts
-    from featurestore.features.feature_matrix import FeatureMatrix
-    from featurestore.features.halves import Halves
+    from featurestore.features.effects.halves import Halves
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 CORRELATIONS = ("pearson_delta", "centred_pearson")
 ALARM = "centred_pearson"

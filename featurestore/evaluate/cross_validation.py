@@ -34,7 +34,7 @@ from featurestore.models import (
 )
 
 if TYPE_CHECKING:
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 Report = Callable[[str], None]
 HALF_TRUST = 30

@@ -24,7 +24,7 @@ from featurestore.metrics import Metric, describe
 from featurestore.storage.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 
 def check_model(model: str, known: Collection[str]) -> None:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.calibration import CALIBRATION, doubts
-from featurestore.features.halves import Halves, read_halves
-from featurestore.features.significant import read_significant
+from featurestore.features.effects.halves import Halves, read_halves
+from featurestore.features.effects.significant import read_significant
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.query.warehouse import Warehouse
 
 _OF_SUMS = "delta_log1p"

@@ -16,7 +16,7 @@ from featurestore.models.baseline import mean_effect
 
 if TYPE_CHECKING:
     from featurestore.evaluate.splits import Parts, Positions
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 QUICK = ("pearson_delta", "centred_pearson", "mae", "pds")
 """What is computed where one model is fitted many times."""

@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.metrics import Effects, Inputs, Metric, Scores, compute, get_metric
 
 if TYPE_CHECKING:
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 METRICS: tuple[Metric, ...] = tuple(map(get_metric, ("pearson_delta", "centred_pearson", "mae", "pds", "pds_cosine")))
 """What a model is judged by."""

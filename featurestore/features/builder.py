@@ -9,19 +9,19 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block
-from featurestore.features.blocks import make_blocks
-from featurestore.features.cache import keep_matrix, kept_matrix, matrix_key
-from featurestore.features.elsewhere import Elsewhere, Measured
-from featurestore.features.feature_matrix import FeatureMatrix
-from featurestore.features.guard import check_sources, check_split
-from featurestore.features.licence import check_licences, check_spec_words
-from featurestore.features.manifest import matrix_manifest
-from featurestore.features.matrix import signature_matrix
+from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.by_kind import make_blocks
+from featurestore.features.blocks.phenotype import measured_phenotype
+from featurestore.features.effects.elsewhere import Elsewhere, Measured
+from featurestore.features.effects.signature_matrix import signature_matrix
+from featurestore.features.guard.leaks import check_sources, check_split
+from featurestore.features.matrix.cache import keep_matrix, kept_matrix, matrix_key
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.licence import check_licences, check_spec_words
+from featurestore.features.matrix.manifest import matrix_manifest
 from featurestore.features.pairs.builder import build_pairs
 from featurestore.features.pairs.pair_matrix import PairMatrix
 from featurestore.features.perturbations import assign_folds, shared_target_groups
-from featurestore.features.phenotype import measured_phenotype
 from featurestore.features.selection import select
 from featurestore.features.spec import FeatureSpec, Split, Target, read_spec
 from featurestore.query.warehouse import Warehouse

@@ -14,19 +14,19 @@ import polars as pl
 
 from featurestore.calibration import doubts
 from featurestore.errors import FeatureError, LeakageError
+from featurestore.features.blocks.context import context_block, target_expression_block
+from featurestore.features.blocks.effects import read_source
+from featurestore.features.blocks.embedding import embedding_block, gene_rows
 from featurestore.features.builder import measure, with_folds
-from featurestore.features.context import context_block, target_expression_block
-from featurestore.features.effects import read_source
-from featurestore.features.elsewhere import Measured
-from featurestore.features.embedding import embedding_block, gene_rows
-from featurestore.features.guard import leaves_own_out, without_own
+from featurestore.features.effects.elsewhere import Measured
+from featurestore.features.effects.signature import mean_of_matches
+from featurestore.features.guard.leaks import leaves_own_out, without_own
+from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
-from featurestore.features.licence import check_spec_words, refuse_licences
-from featurestore.features.lookalike import check_lookalikes
+from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
 from featurestore.features.selection import Source, select
-from featurestore.features.signature import mean_of_matches
 from featurestore.features.spec import FeatureSpec, read_spec
 from featurestore.metrics import centred_pearson
 from featurestore.storage.whole import filled

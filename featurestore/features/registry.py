@@ -23,8 +23,8 @@ from typing import Any
 
 from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, did_you_mean
 from featurestore.features.kinds import EmbeddingFeature
+from featurestore.features.matrix.written import MANIFEST, read_manifest
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
-from featurestore.features.written import MANIFEST, read_manifest
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
 from featurestore.storage.whole import beside, create, differing, sealed, unsealed

@@ -16,11 +16,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block
-from featurestore.features.blocks import make_blocks
+from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.builder import build
-from featurestore.features.elsewhere import Elsewhere, Measured
-from featurestore.features.guard import leaves_own_out
+from featurestore.features.effects.elsewhere import Elsewhere, Measured
+from featurestore.features.guard.leaks import leaves_own_out
 from featurestore.features.identifiers import perturbed
 from featurestore.features.kinds import (
     ContextFeature,
@@ -34,7 +34,7 @@ from featurestore.features.spec import FeatureSpec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 _NOBODY = "-"
 _NO_GENES = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})

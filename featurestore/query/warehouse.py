@@ -36,7 +36,7 @@ from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, check_
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from featurestore.features.feature_matrix import FeatureMatrix
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 ROWS_AT_ONCE = 100_000
@@ -192,9 +192,9 @@ class Warehouse:
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
         """Return a dataset as an AnnData, unless its licence is forbidden.
 
-        See :func:`featurestore.features.pseudobulk.dataset_anndata`.
+        See :func:`featurestore.features.matrix.pseudobulk.dataset_anndata`.
         """
-        from featurestore.features.pseudobulk import dataset_anndata  # noqa: PLC0415, reading needs no AnnData
+        from featurestore.features.matrix.pseudobulk import dataset_anndata  # noqa: PLC0415, reading needs no AnnData
 
         return dataset_anndata(self, dataset_id, forbid=forbid)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featurestore.errors import FeatureError, FeatureStoreError, first_of
-from featurestore.features.cache import MATRICES
+from featurestore.features.matrix.cache import MATRICES
+from featurestore.features.matrix.written import read_whole
 from featurestore.features.registry import FEATURES, FILES, damaged_specs
-from featurestore.features.written import read_whole
 from featurestore.query.views import DATABASE
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256

@@ -118,7 +118,7 @@ def matrix(root: str, dataset: str, copy: str) -> None:
     import numpy as np
 
     import featurestore as fs
-    from featurestore.features.matrix import signature_matrix
+    from featurestore.features.effects.signature_matrix import signature_matrix
 
     store = fs.open(root)
     ids = store.frame("select condition_id from condition where dataset_id = $d", {"d": dataset})["condition_id"]

@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from featurestore.errors import SourceFormatError, SpecError
-from featurestore.features.halves import read_halves
+from featurestore.features.effects.halves import read_halves
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot, snapshot_numbers
 from ingest.commands.left_open import left_open

@@ -15,8 +15,8 @@ import pytest
 
 from featurestore.errors import FeatureError, FeatureStoreError
 from featurestore.features import registry
-from featurestore.features.cache import keep_matrix, kept_matrix
-from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.cache import keep_matrix, kept_matrix
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers

@@ -13,12 +13,12 @@ import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import source_facts
-from featurestore.features.guard import check_sources, check_split
+from featurestore.features.blocks.block import source_facts
+from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
+from featurestore.features.guard.leaks import check_sources, check_split
 from featurestore.features.kinds import EmbeddingFeature, Question
-from featurestore.features.licence import check_spec_words, refuse_licences
-from featurestore.features.manifest import manifest_of
-from featurestore.features.matrix import SignatureMatrix, signature_matrix
+from featurestore.features.matrix.licence import check_spec_words, refuse_licences
+from featurestore.features.matrix.manifest import manifest_of
 from featurestore.features.pairs.calls import Axes, Calls
 from featurestore.features.pairs.embeddings import Vectors, embed, shuffled_vectors
 from featurestore.features.pairs.lineage import columns_of, make_blocks

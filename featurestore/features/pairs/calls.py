@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 from featurestore.features.perturbations import directed_key
 
 if TYPE_CHECKING:
+    from featurestore.features.effects.signature_matrix import SignatureMatrix
     from featurestore.features.kinds import Question
-    from featurestore.features.matrix import SignatureMatrix
 
 Positions = npt.NDArray[np.intp]
 Values = npt.NDArray[np.float64]

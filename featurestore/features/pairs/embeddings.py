@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.features.embedding import embedding_block, gene_rows
+from featurestore.features.blocks.embedding import embedding_block, gene_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +63,7 @@ def embed(
     Raises
     ------
     FeatureError
-        As of :func:`featurestore.features.embedding.embedding_block`.
+        As of :func:`featurestore.features.blocks.embedding.embedding_block`.
     """
     axis = 1 if feature.of == "gene" else 0
     if axis:

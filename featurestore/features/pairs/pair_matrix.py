@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.feature_matrix import FeatureMatrix
-from featurestore.features.licence import refuse_licences
-from featurestore.features.written import incomplete, read_manifest, read_whole, written
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.licence import refuse_licences
+from featurestore.features.matrix.written import incomplete, read_manifest, read_whole, written
 
 _KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featurestore.errors import LeakageError
+from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 from featurestore.features.kinds import ExternalEffects
-from featurestore.features.matrix import SignatureMatrix, signature_matrix
 from featurestore.features.pairs.calls import Calls
 
 if TYPE_CHECKING:

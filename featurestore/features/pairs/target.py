@@ -15,7 +15,7 @@ from featurestore.features.perturbations import assign_folds, own_targets, share
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.features.matrix import SignatureMatrix
+    from featurestore.features.effects.signature_matrix import SignatureMatrix
     from featurestore.features.spec import Split, Target
     from featurestore.query.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import FeatureError, FeatureStoreError
-from featurestore.features.written import MANIFEST, read_frame, read_manifest
+from featurestore.features.matrix.written import MANIFEST, read_frame, read_manifest
 from featurestore.storage.snapshot import read_json
 from featurestore.storage.whole import SCORES
 from featurestore.ui.asked import Asked

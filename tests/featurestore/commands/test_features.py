@@ -11,7 +11,7 @@ import featurestore.evaluate as evaluate_package
 from featurestore.commands.features import build, evaluate, progress
 from featurestore.errors import FeatureError, LeakageError, SpecError
 from featurestore.evaluate import cross_validation
-from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 

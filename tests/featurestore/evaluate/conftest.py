@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.perturbations import assign_folds
 
 N, G, K = 150, 200, 6

@@ -10,7 +10,7 @@ from featurestore.errors import LeakageError
 from featurestore.evaluate import Evidence, evaluate, read_evidence
 from featurestore.evaluate.ceiling import alarms, ceiling
 from featurestore.evaluate.splits import parts
-from featurestore.features.halves import Halves
+from featurestore.features.effects.halves import Halves
 from featurestore.features.perturbations import own_targets
 from featurestore.metrics import mae, pearson_delta
 from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import build
-from featurestore.features.matrix import signature_matrix
+from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.features.spec import parse_spec
 from featurestore.query.warehouse import Warehouse
 

@@ -344,7 +344,7 @@ def test_average__components_ignore_genes_that_only_the_rows_experiment_has(two_
     ],
 )
 def test_licence__gate_names_what_it_refuses(rule, refused):
-    from featurestore.features.licence import refuse_licences
+    from featurestore.features.matrix.licence import refuse_licences
 
     noted = "CC-BY-4.0 (as read by others), Apache-2.0 (tables)"
     terms = {"external": "CC-BY-NC-4.0", "noted": noted, "target": None}

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import FeatureError, LeakageError
-from featurestore.features.matrix import SignatureMatrix
+from featurestore.features.effects.signature_matrix import SignatureMatrix
 from featurestore.features.pairs.builder import build_pairs, read_pairs
 from featurestore.features.pairs.target import pairs_of
 from featurestore.features.spec import Split, Target

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from featurestore.features.block import Block, make_block, skipped
+from featurestore.features.blocks.block import Block, make_block, skipped
+from featurestore.features.effects.signature import mean_of_matches, pick_genes
 from featurestore.features.kinds import ContextFeature, TargetExpressionFeature
-from featurestore.features.signature import mean_of_matches, pick_genes
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.features.elsewhere import Measured
+    from featurestore.features.effects.elsewhere import Measured
     from featurestore.query.warehouse import Warehouse
 
 _NO_CONTROLS = "the rows' contexts have no controls with cells"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import PCA
 
-from featurestore.features import signature
-from featurestore.features.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes
+from featurestore.features.effects import signature
+from featurestore.features.effects.signature import component_reduction, gene_reduction, mean_of_matches, pick_genes
 
 
 def pairs(*given):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.tiles import fill_from_tiles
+from featurestore.features.effects.tiles import fill_from_tiles
 from featurestore.query.sqlfiles import sql_files
 from featurestore.storage.release import release_files
 

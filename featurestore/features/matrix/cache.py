@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import FeatureError
-from featurestore.features.feature_matrix import FeatureMatrix
 from featurestore.features.kinds import EmbeddingFeature
-from featurestore.features.manifest import PACKAGES, RECIPE_VERSION
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.manifest import PACKAGES, RECIPE_VERSION
 from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The recipe hash: what changes it and what does not."""
 
-from featurestore.features.manifest import recipe_hash
+from featurestore.features.matrix.manifest import recipe_hash
 
 
 def test_recipe_hash__follows_what_decides_the_matrix_and_nothing_else(make_spec):

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block, make_block
+from featurestore.features.blocks.block import Block, make_block
+from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.perturbations import match_keys
-from featurestore.features.signature import mean_of_matches
 from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.licence import refuse_licences
-from featurestore.features.written import incomplete, read_whole, written
+from featurestore.features.matrix.licence import refuse_licences
+from featurestore.features.matrix.written import incomplete, read_whole, written
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -6,7 +6,7 @@ import pytest
 
 from featurestore.errors import FeatureError, SpecError
 from featurestore.features.builder import build
-from featurestore.features.shrinkage import LEAST, POOLED, by_cells, empirical_bayes
+from featurestore.features.effects.shrinkage import LEAST, POOLED, by_cells, empirical_bayes
 from featurestore.features.spec import parse_spec, spec_of
 from featurestore.features.transformer import SignatureFeatures
 
@@ -79,7 +79,7 @@ def test_by_cells__halves_an_effect_at_so_many_cells():
 def test_empirical_bayes__is_the_posterior_mean_of_each_effect(monkeypatch):
     effects, errors = (values.astype(np.float32) for values in planted())
     np.testing.assert_allclose(empirical_bayes(effects, errors), by_hand(effects, errors), rtol=1e-5, atol=1e-7)
-    monkeypatch.setattr("featurestore.features.shrinkage._AT_ONCE", 5)
+    monkeypatch.setattr("featurestore.features.effects.shrinkage._AT_ONCE", 5)
     np.testing.assert_allclose(empirical_bayes(effects, errors), by_hand(effects, errors), rtol=1e-5, atol=1e-7)
 
 

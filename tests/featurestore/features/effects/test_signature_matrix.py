@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from featurestore.errors import FeatureError, UnknownDatasetError
-from featurestore.features.matrix import signature_matrix
+from featurestore.features.effects.signature_matrix import signature_matrix
 
 
 @pytest.fixture

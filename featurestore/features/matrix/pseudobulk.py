@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.licence import check_words, refuse_licences
+from featurestore.features.matrix.licence import check_words, refuse_licences
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import polars as pl
 from featurestore.contract import CONTRACT_VERSION
 
 if TYPE_CHECKING:
-    from featurestore.features.block import Block
+    from featurestore.features.blocks.block import Block
     from featurestore.features.spec import FeatureSpec
     from featurestore.storage.snapshot import Snapshot
 

@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.errors import FeatureError, did_you_mean
 
 if TYPE_CHECKING:
-    from featurestore.features.block import Block
+    from featurestore.features.blocks.block import Block
     from featurestore.features.spec import FeatureSpec, Licence
     from featurestore.query.warehouse import Warehouse
 

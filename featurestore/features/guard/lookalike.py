@@ -22,8 +22,8 @@ from featurestore.features.perturbations import match_conditions, own_targets, s
 from featurestore.metrics import pearson_delta
 
 if TYPE_CHECKING:
-    from featurestore.features.elsewhere import Measured
-    from featurestore.features.matrix import SignatureMatrix
+    from featurestore.features.effects.elsewhere import Measured
+    from featurestore.features.effects.signature_matrix import SignatureMatrix
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
 

@@ -9,7 +9,7 @@ import pytest
 
 from featurestore.errors import FeatureError
 from featurestore.features.builder import build
-from featurestore.features.feature_matrix import FeatureMatrix
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 PARTS = ("X", "mask", "Y", "elsewhere")
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import LeakageError, SpecError
-from featurestore.features.guard import check_sources, check_split
+from featurestore.features.guard.leaks import check_sources, check_split
 from featurestore.features.kinds import SignatureFeature
 from featurestore.features.selection import Source
 from featurestore.features.spec import Allow

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError
-from featurestore.features.block import Block, make_block, skipped, source_facts
-from featurestore.features.elsewhere import Measured
+from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
+from featurestore.features.effects.elsewhere import Measured
+from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.kinds import PhenotypeFeature
 from featurestore.features.perturbations import match_conditions
-from featurestore.features.signature import Effects, mean_of_matches
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

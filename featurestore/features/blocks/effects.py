@@ -10,16 +10,16 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.block import Block, make_block, skipped, source_facts
+from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
+from featurestore.features.effects.shrinkage import by_cells, empirical_bayes
+from featurestore.features.effects.signature import mean_of_matches, pick_genes
+from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix, standard_errors
+from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds import ExternalEffects, ResponseFeature, SignatureFeature
-from featurestore.features.lookalike import check_lookalikes
-from featurestore.features.matrix import SignatureMatrix, signature_matrix, standard_errors
 from featurestore.features.perturbations import match_conditions, match_keys
-from featurestore.features.shrinkage import by_cells, empirical_bayes
-from featurestore.features.signature import mean_of_matches, pick_genes
 
 if TYPE_CHECKING:
-    from featurestore.features.elsewhere import Elsewhere, Measured
+    from featurestore.features.effects.elsewhere import Elsewhere, Measured
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse

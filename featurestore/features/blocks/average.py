@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.block import Block, make_block, skipped, source_facts
-from featurestore.features.effects import chosen_effects, read_source
-from featurestore.features.guard import without_own
+from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
+from featurestore.features.blocks.effects import chosen_effects, read_source
+from featurestore.features.effects.signature import Effects, mean_of_matches
+from featurestore.features.guard.leaks import without_own
+from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds import SignatureFeature
-from featurestore.features.lookalike import check_lookalikes
 from featurestore.features.perturbations import match_conditions, structure_key
-from featurestore.features.signature import Effects, mean_of_matches
 
 if TYPE_CHECKING:
-    from featurestore.features.elsewhere import Elsewhere, Measured
+    from featurestore.features.effects.elsewhere import Elsewhere, Measured
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse

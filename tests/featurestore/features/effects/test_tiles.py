@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import UnknownDatasetError
-from featurestore.features.matrix import signature_matrix
+from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.query.warehouse import Warehouse
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES, TileWriter
 
@@ -120,7 +120,7 @@ def test_signature_matrix__of_tiles_is_what_was_written(store):
 def test_signature_matrix__of_tiles_equals_that_of_queries(store, monkeypatch):
     ids = [f"condition {i}" for i in range(0, N_CONDITIONS, 3)]
     straight = signature_matrix(store, "a", ids, "delta_log1p")
-    monkeypatch.setattr("featurestore.features.matrix.fill_from_tiles", lambda *_: False)
+    monkeypatch.setattr("featurestore.features.effects.signature_matrix.fill_from_tiles", lambda *_: False)
     np.testing.assert_array_equal(straight.values, signature_matrix(store, "a", ids, "delta_log1p").values)
 
 

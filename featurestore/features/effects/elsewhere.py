@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.features.effects.signature import Effects, mean_of_matches
+from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 from featurestore.features.kinds import SignatureFeature
-from featurestore.features.matrix import SignatureMatrix, signature_matrix
-from featurestore.features.signature import Effects, mean_of_matches
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from featurestore.features.average import average_block
-from featurestore.features.block import Block
-from featurestore.features.context import context_block, target_expression_block
-from featurestore.features.effects import response_block, signature_block
-from featurestore.features.elsewhere import Elsewhere, Measured
-from featurestore.features.embedding import embedding_block
+from featurestore.features.blocks.average import average_block
+from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.context import context_block, target_expression_block
+from featurestore.features.blocks.effects import response_block, signature_block
+from featurestore.features.blocks.embedding import embedding_block
+from featurestore.features.blocks.phenotype import phenotype_block
+from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.kinds import (
     ContextFeature,
     EmbeddingFeature,
@@ -20,7 +21,6 @@ from featurestore.features.kinds import (
     SignatureFeature,
     TargetExpressionFeature,
 )
-from featurestore.features.phenotype import phenotype_block
 from featurestore.features.selection import Source
 
 if TYPE_CHECKING:
