@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from featurestore.features.perturbation_split import PerturbationSplit
     from featurestore.features.transformer import SignatureFeatures
     from featurestore.query.warehouse import Warehouse
+    from featurestore.store import Store
 
-__all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Warehouse", "open"]
+__all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Store", "Warehouse", "open"]
 
 _LOADED_WHEN_ASKED = {
     "PerturbationSplit": "featurestore.features.perturbation_split",
     "SignatureFeatures": "featurestore.features.transformer",
+    "Store": "featurestore.store",
     "Warehouse": "featurestore.query.warehouse",
 }
 """Who ingests needs no scikit-learn, and who reads a file no database."""
@@ -32,11 +34,11 @@ _LOADED_WHEN_ASKED = {
 
 def open(  # noqa: A001
     path: str | Path = "warehouse", snapshot: int | None = None, *, datasets: Collection[str] | None = None
-) -> Warehouse:
-    """Open a warehouse for reading, or some datasets of it; see :class:`Warehouse`."""
-    from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
+) -> Store:
+    """Open a warehouse for reading, or some datasets of it; see :class:`Store` and :class:`Warehouse`."""
+    from featurestore.store import Store  # noqa: PLC0415
 
-    return Warehouse(path, snapshot, datasets=datasets)
+    return Store(path, snapshot, datasets=datasets)
 
 
 def __getattr__(name: str) -> Any:

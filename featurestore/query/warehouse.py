@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import duckdb
 import polars as pl
@@ -32,12 +32,6 @@ from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.objects import ObjectStore
 from featurestore.storage.release import why_unreadable
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from featurestore.features.matrix.feature_matrix import FeatureMatrix
-    from featurestore.features.pairs.pair_matrix import PairMatrix
 
 ROWS_AT_ONCE = 100_000
 
@@ -182,21 +176,6 @@ class Warehouse:
     def manifest(self, dataset_id: str) -> dict[str, Any]:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""
         return read_manifest(self.path, dataset_id, self.snapshot.release_of(dataset_id))
-
-    def build(self, spec: str | Path) -> FeatureMatrix | PairMatrix:
-        """Build the feature matrix of a feature spec; see :func:`featurestore.features.builder.build`."""
-        from featurestore.features.builder import build  # noqa: PLC0415, reading needs no model library
-
-        return build(self, spec)
-
-    def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
-        """Return a dataset as an AnnData, unless its licence is forbidden.
-
-        See :func:`featurestore.features.matrix.pseudobulk.dataset_anndata`.
-        """
-        from featurestore.features.matrix.pseudobulk import dataset_anndata  # noqa: PLC0415, reading needs no AnnData
-
-        return dataset_anndata(self, dataset_id, forbid=forbid)
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:
         """Copy and pickle by path or address, snapshot and the datasets shown."""

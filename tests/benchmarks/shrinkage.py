@@ -19,7 +19,7 @@ import numpy as np
 from featurestore.evaluate import evaluate
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures
-from featurestore.query.warehouse import Warehouse
+from featurestore.store import Store
 from ingest.demo import SPEC
 from ingest.pipeline import ingest_dataset
 from ingest.synthetic import make_world, write_cells
@@ -96,7 +96,7 @@ def simulated(seed):
             (root / f"{name}.toml").write_text(SPEC.format(name=name, line=name.upper()))
             ingest_dataset(root / f"{name}.toml", root / "warehouse")
         facts = {"target": "replogle_demo_k562", "source": "replogle_demo_rpe1", "where": "not is_control", "folds": 5}
-        with Warehouse(root / "warehouse") as store:
+        with Store(root / "warehouse") as store:
             for way, key in WAYS.items():
                 matrix = store.build(parse_spec(LOOK.format(way=key, **facts)))
                 numbers = compared(on_measured_genes(matrix, "CVCL_4388"), matrix.Y)
@@ -124,7 +124,7 @@ def real(path, seed):
             part.copy().write_h5ad(root / f"{name}.h5ad")
             (root / f"{name}.toml").write_text(CELLS.format(name=name))
             ingest_dataset(root / f"{name}.toml", root / "warehouse")
-        with Warehouse(root / "warehouse") as store:
+        with Store(root / "warehouse") as store:
             contexts = store.sql("select distinct context_id from condition order by all").pl()["context_id"].to_list()
             for way, key in WAYS.items():
                 same, other = [], []

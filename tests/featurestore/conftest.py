@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.contract import RELEASE, conform
 from featurestore.features.spec import parse_spec
-from featurestore.query.warehouse import Warehouse
+from featurestore.store import Store
 
 GENES = [f"ENSG{i:011d}" for i in range(1, 31)]
 SPEC = """
@@ -119,7 +119,7 @@ class Writer:
         number = len(list(folder.iterdir())) + 1
         content = {"contract_version": 1, "created_at": "2026-01-01", "note": "", "datasets": self.datasets}
         (folder / f"{number:08d}.json").write_text(json.dumps(content))
-        return Warehouse(self.root)
+        return Store(self.root)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from featurestore.features.effects.halves import Halves
 from featurestore.features.perturbations import own_targets
 from featurestore.metrics import mae, pearson_delta
 from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
-from featurestore.query.warehouse import Warehouse
+from featurestore.store import Store
 
 NOISE = 0.5
 
@@ -122,7 +122,7 @@ def test_ceiling__takes_each_perturbation_once_however_many_conditions_it_has(me
 
 
 def test_read_halves__of_all_cells_are_the_effects_of_the_release(world, world_files):
-    with Warehouse(world) as store:
+    with Store(world) as store:
         matrix = store.build(world_files / "features.toml")
         evidence = read_evidence(store, matrix)
     np.testing.assert_allclose(evidence.halves.whole, matrix.Y, atol=1e-6)
@@ -136,7 +136,7 @@ def test_read_halves__of_all_cells_are_the_effects_of_the_release(world, world_f
 
 
 def test_read_halves__agree_as_the_release_says(world, world_files):
-    with Warehouse(world) as store:
+    with Store(world) as store:
         matrix = store.build(world_files / "features.toml")
         halves = read_evidence(store, matrix).halves
         quality = store.frame("select condition_id, replicate_correlation as r from quality")

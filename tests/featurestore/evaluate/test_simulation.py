@@ -14,7 +14,7 @@ import pytest
 from featurestore.evaluate import evaluate, read_evidence
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures, SamePerturbationElsewhere, TrainMean
-from featurestore.query.warehouse import Warehouse
+from featurestore.store import Store
 from ingest import reference
 from ingest.demo import SPEC
 from ingest.pipeline import ingest_dataset
@@ -89,7 +89,7 @@ def scored(request, tmp_path_factory):
     """Evaluation with all sources, its matrix and evidence, and the truth."""
     world, done = simulate(request.param)
     root = ingested(world, done, tmp_path_factory.mktemp("simulation"), request.param)
-    with Warehouse(root) as store:
+    with Store(root) as store:
         matrix = store.build(spec(*SOURCES))
         by_source = {name: store.build(spec(name)) for name in SOURCES}
         evidence = read_evidence(store, matrix)
@@ -150,7 +150,7 @@ def test_ridge__gains_with_what_a_source_shares_and_covers(scored):
 def test_ridge__gains_with_the_correlation_alone(seed, tmp_path):
     ladder = dict(zip(("rpe1", "hepg2", "jurkat", "a549"), ((r, 1.0) for r in CORRELATIONS), strict=True))
     world, done = simulate(seed, ladder)
-    with Warehouse(ingested(world, done, tmp_path, seed)) as store:
+    with Store(ingested(world, done, tmp_path, seed)) as store:
         gains = [ridge(store.build(spec(name))).score("ridge", "centred_pearson") for name in ladder]
     assert gains == sorted(gains)
     assert len(set(gains)) == len(gains)

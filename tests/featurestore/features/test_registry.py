@@ -13,7 +13,7 @@ from featurestore.commands.trust import rebuilt_faults, verify
 from featurestore.errors import FeatureError
 from featurestore.features import registry
 from featurestore.features.builder import build
-from featurestore.query.warehouse import Warehouse
+from featurestore.store import Store
 from featurestore.upkeep.examine import Report
 
 SPEC = """
@@ -148,7 +148,7 @@ def test_to_torch__gives_tensors(two_datasets, make_spec):
 
 
 def test_to_anndata__of_a_dataset_has_the_names_that_scanpy_and_pertpy_expect(world, tmp_path):
-    with Warehouse(world) as store:
+    with Store(world) as store:
         data = store.to_anndata("replogle_demo_k562")
         wanted = store.frame(
             "select condition_id, gene_id, effect from signature where dataset_id = 'replogle_demo_k562' limit 50"

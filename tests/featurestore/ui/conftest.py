@@ -17,7 +17,7 @@ from starlette.testclient import TestClient  # noqa: E402
 from featurestore.evaluate import evaluate  # noqa: E402
 from featurestore.features import registry  # noqa: E402
 from featurestore.models import SamePerturbationElsewhere, TrainMean  # noqa: E402
-from featurestore.query.warehouse import Warehouse  # noqa: E402
+from featurestore.store import Store  # noqa: E402
 from featurestore.ui import questions  # noqa: E402
 from featurestore.ui.app import application  # noqa: E402
 from featurestore.ui.pages import plan, sql  # noqa: E402
@@ -48,7 +48,7 @@ def kept(world, world_files, tmp_path_factory):
     """A copy of the warehouse with a saved spec, a matrix and a report."""
     root = tmp_path_factory.mktemp("kept") / "warehouse"
     shutil.copytree(world, root)
-    with Warehouse(root) as store:
+    with Store(root) as store:
         registry.save(store, world_files / "features.toml")
         models = {"train_mean": TrainMean(), "elsewhere": SamePerturbationElsewhere()}
         evaluate(store.build(world_files / "features.toml"), models).write(root / "reports" / "one")

@@ -1,0 +1,43 @@
+"""The front door: a snapshot to query, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.query.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from featurestore.features.matrix.feature_matrix import FeatureMatrix
+    from featurestore.features.pairs.pair_matrix import PairMatrix
+
+
+class Store(Warehouse):
+    """A :class:`Warehouse` with what is made of it; :func:`featurestore.open` gives one.
+
+    Each method imports what it needs when it is called: who only reads waits for no model library.
+
+    Examples
+    --------
+    >>> import featurestore as fs
+    >>> store = fs.open("warehouse")  # doctest: +SKIP
+    >>> matrix = store.build("features.toml")  # doctest: +SKIP
+    """
+
+    def build(self, spec: str | Path) -> FeatureMatrix | PairMatrix:
+        """Build the feature matrix of a feature spec; see :func:`featurestore.features.builder.build`."""
+        from featurestore.features.builder import build  # noqa: PLC0415
+
+        return build(self, spec)
+
+    def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
+        """Return a dataset as an AnnData, unless its licence is forbidden.
+
+        See :func:`featurestore.features.matrix.pseudobulk.dataset_anndata`.
+        """
+        from featurestore.features.matrix.pseudobulk import dataset_anndata  # noqa: PLC0415
+
+        return dataset_anndata(self, dataset_id, forbid=forbid)
