@@ -15,8 +15,8 @@ import polars as pl
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.features import format_option, progress, rendered
-from featurestore.commands.query import in_folder
+from featurestore.commands.options import in_folder, table_or_json_option
+from featurestore.commands.terminal import progress, rendered
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers
@@ -53,7 +53,7 @@ column_option = click.option(
 )
 @column_option
 @control_option
-@format_option
+@table_or_json_option
 def score(
     predicted: Path,
     measured: Path,
@@ -111,7 +111,7 @@ def sheet(scores: CellScores, shares: dict[str, float] | None) -> str:
 
 
 @click.command()
-@format_option
+@table_or_json_option
 def metrics(form: str) -> None:
     """List every metric: what it means, its best value, what it needs, and how a worthless prediction scores well.
 

@@ -11,7 +11,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.features import format_option, rendered, spec_argument
+from featurestore.commands.options import spec_argument, table_or_json_option
+from featurestore.commands.terminal import rendered
 from featurestore.query.warehouse import Warehouse
 
 label_argument = click.argument("label", metavar="NAME[@VERSION]")
@@ -42,7 +43,7 @@ def save(warehouse: Path, spec: Path) -> None:
 
 
 @features.command("list")
-@format_option
+@table_or_json_option
 @click.pass_obj
 def list_specs(warehouse: Path, form: str) -> None:
     """List every version of every spec."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 import polars as pl
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from featurestore.commands.options import folder_option, spec_argument, table_or_json_option
+from featurestore.commands.pairs import describe_pairs, pair_sheet
+from featurestore.commands.terminal import progress, rendered
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -24,31 +23,17 @@ if TYPE_CHECKING:
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
-WIDTH = 160
-_COUNT = re.compile(r"[\d,]+ of [\d,]+ ")
-
-spec_argument = click.argument("spec", type=click.Path(path_type=Path))
-format_option = click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
-
-
-def output_option(what: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    """Return the option that names the folder to write to."""
-    kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("-o", "--output", type=kind, required=True, help=f"Folder for the {what}.")
-
 
 @click.command()
 @spec_argument
-@output_option("matrix")
+@folder_option("matrix")
 @click.option(
     "--forbid",
     multiple=True,
     metavar="LICENCE",
     help="Write nothing that a source under this licence, or an unknown one, is in; 'non-commercial' for all of those.",
 )
-@format_option
+@table_or_json_option
 @click.pass_obj
 def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], form: str) -> None:
     """Build the feature matrix that SPEC (a TOML file, or the name of one that comes with featurestore) describes.
@@ -77,8 +62,8 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
 
 @click.command()
 @spec_argument
-@output_option("report")
-@format_option
+@folder_option("report")
+@table_or_json_option
 @click.option(
     "--shuffles",
     type=click.IntRange(min=0),
@@ -134,6 +119,8 @@ def evaluate(
     from featurestore.evaluate.cross_validation import standard_models  # noqa: PLC0415
     from featurestore.evaluate.evaluation import check_model  # noqa: PLC0415
     from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
+    from featurestore.evaluate.pair_report import write as write_pair_report  # noqa: PLC0415
+    from featurestore.evaluate.report import write as write_report  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
     from featurestore.features.pairs.builder import read_pairs  # noqa: PLC0415
     from featurestore.features.spec import read_spec  # noqa: PLC0415
@@ -151,44 +138,16 @@ def evaluate(
             evaluation = score_models(matrix, unseen=unseen, evidence=known, thorough=thorough, report=report)
         report("writing")
         if isinstance(evaluation, Evaluation):
-            evaluation.write(output, predictions=predictions)
+            write_report(evaluation, output, predictions=predictions)
         else:
-            evaluation.write(output)
+            write_pair_report(evaluation, output)
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
     if isinstance(evaluation, Evaluation):
         evaluation.check()
 
 
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Show on standard error what is being done: one line that changes on a terminal, one line a step elsewhere.
-
-    A step that counts, such as ``3 of 8 perturbations``, is one line, its last.
-    """
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        counted: list[str] = []
-
-        def tell(text: str) -> None:
-            is_count = _COUNT.match(text) is not None
-            if counted and not is_count:
-                console.print(f"  {counted.pop()}", highlight=False)
-            if is_count:
-                counted[:] = [text]
-            else:
-                console.print(f"  {text}", highlight=False)
-
-        yield tell
-        for text in counted:
-            console.print(f"  {text}", highlight=False)
-        return
-    with console.status("starting") as status:
-        yield status.update
-
-
 def described(matrix: FeatureMatrix | PairMatrix) -> str:
     """Describe a matrix of either unit."""
-    from featurestore.commands.pairs import describe_pairs  # noqa: PLC0415, it imports this module
     from featurestore.features.pairs.pair_matrix import PairMatrix  # noqa: PLC0415
 
     return describe_pairs(matrix) if isinstance(matrix, PairMatrix) else describe(matrix)
@@ -196,7 +155,6 @@ def described(matrix: FeatureMatrix | PairMatrix) -> str:
 
 def sheet(evaluation: Evaluation | PairEvaluation) -> str:
     """Lay out the scores of either unit."""
-    from featurestore.commands.pairs import pair_sheet  # noqa: PLC0415, it imports this module
     from featurestore.evaluate.pair_evaluation import PairEvaluation  # noqa: PLC0415
 
     return pair_sheet(evaluation) if isinstance(evaluation, PairEvaluation) else score_sheet(evaluation)
@@ -296,11 +254,3 @@ def undefined(evaluation: Evaluation) -> list[str]:
             everyone = len(models) == len(evaluation.predicted)
             texts.append(f"{metric.title} of {'all' if everyone else ', '.join(map(title, models))} ({n:,})")
     return [f"Undefined, with the number of perturbations: {'; '.join(texts)}."] if texts else []
-
-
-def rendered(table: Table) -> str:
-    """Render a table as plain text."""
-    console = Console(width=WIDTH, force_terminal=False, color_system=None)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()).rstrip()

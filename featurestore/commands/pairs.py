@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.features import rendered
+from featurestore.commands.terminal import rendered
 
 if TYPE_CHECKING:
     from featurestore.evaluate.pair_evaluation import PairEvaluation
@@ -57,7 +57,7 @@ def describe_pairs(matrix: PairMatrix) -> str:
 
 def pair_sheet(evaluation: PairEvaluation) -> str:
     """Lay out the mean area of every model, its standard error, and the null; a dash is a score that is undefined."""
-    from featurestore.evaluate.pair_evaluation import TITLES  # noqa: PLC0415
+    from featurestore.evaluate.pair_scoring import title  # noqa: PLC0415
 
     counts = evaluation.counts()
     table = Table("model", "AUROC by gene", "standard error", "sources shuffled", box=box.SIMPLE)
@@ -65,7 +65,7 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
         column.justify = "right"
     for model in evaluation.scores:
         numbers = (evaluation.areas.get(model), evaluation.errors[model], evaluation.shuffled(model))
-        table.add_row(TITLES.get(model, model), *("-" if n is None else f"{n:.3f}" for n in numbers))
+        table.add_row(title(model), *("-" if n is None else f"{n:.3f}" for n in numbers))
     held_out = (
         f"{counts['n_pairs']:,} pairs of {counts['n_perturbations']:,} perturbations held out; "
         f"{counts['n_genes_scored']:,} of {counts['n_genes']:,} genes have both answers there."

@@ -10,7 +10,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.features import format_option, progress, rendered, spec_argument
+from featurestore.commands.options import spec_argument, table_or_json_option
+from featurestore.commands.terminal import progress, rendered
 from featurestore.errors import first_of
 from featurestore.query.warehouse import Warehouse
 
@@ -22,7 +23,7 @@ _SHOWN = 5
 
 @click.command()
 @spec_argument
-@format_option
+@table_or_json_option
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for a heat map and JSON."
 )

@@ -5,45 +5,18 @@ Libraries are imported by the process that asks: the one that watches it needs n
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.errors import FeatureStoreError, QueryError
+from featurestore.commands.options import format_option, output_option, snapshot_option
+from featurestore.errors import QueryError
 from featurestore.query.watched import limit_address_space, watch
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
-snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
-format_option = click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
-)
-
-
-def in_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file to write to in a folder that does not exist, before any work is done.
-
-    Raises
-    ------
-    FeatureStoreError
-        There is no such folder.
-    """
-    if path is not None and not path.absolute().parent.is_dir():
-        do = f"make the folder first: mkdir -p {shlex.quote(str(path.parent))}"
-        raise FeatureStoreError("The folder to write to does not exist.", where=str(path), do=do)
-    return path
-
-
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=in_folder,
-    help="Write here instead of to standard output.",
-)
 DATASETS = (
     "select dataset_id, assay, value_kind, n_cells, n_conditions, n_data_points, min_cells, n_controls, n_genes, "
     "licence, release_id "

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from featurestore.commands.query import snapshot_option
+from featurestore.commands.options import snapshot_option, table_or_json_option
 from featurestore.errors import FeatureStoreError
 from featurestore.query.warehouse import Warehouse
 from featurestore.upkeep.doctor import Symptom, diagnose
@@ -21,8 +21,6 @@ from featurestore.upkeep.verify import verify as verify_warehouse
 
 DEEP_CHECKS = "featurestore.checks"
 """Entry points of further checks; the write path registers the one that recomputes signatures."""
-
-form_option = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 
 
 @click.command()
@@ -35,7 +33,7 @@ form_option = click.option("--format", "form", type=click.Choice(["table", "json
     help="Also build this written feature matrix again from its pinned snapshot, and compare every byte.",
 )
 @snapshot_option
-@form_option
+@table_or_json_option
 @click.pass_context
 def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snapshot: int | None, form: str) -> None:  # noqa: FBT001
     """Read every byte of the warehouse again, and compare it with what was published.
@@ -65,7 +63,7 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
 
 
 @click.command()
-@form_option
+@table_or_json_option
 @click.pass_context
 def doctor(context: click.Context, form: str) -> None:
     """Look at the environment and the warehouse: versions, space, memory, permissions, locks, what is left over.

@@ -1,12 +1,10 @@
-"""The outcome of an evaluation: predictions, scores, comparisons, and the report folder."""
+"""The outcome of an evaluation: predictions, scores and comparisons."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +14,10 @@ import polars as pl
 from featurestore.errors import FeatureError, LeakageError, did_you_mean
 from featurestore.evaluate.ceiling import ALARM, Ceiling, alarms
 from featurestore.evaluate.readout import readout_scores
-from featurestore.evaluate.report import write_report
 from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
 from featurestore.evaluate.splits import Unseen
 from featurestore.evaluate.verdict import JUDGED, Comparison, as_records, comparisons, sentences, title
 from featurestore.metrics import Metric, describe
-from featurestore.storage.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
@@ -116,7 +112,7 @@ class Evaluation:
     @cached_property
     def across(self) -> dict[str, dict[str, float | None]]:
         """Correlation across perturbations of each model, where a single readout is predicted."""
-        return readout_scores(self) if self.is_readout else {}
+        return readout_scores(self.predicted, self.matrix.Y, self.fold) if self.is_readout else {}
 
     @property
     def verdict(self) -> list[str]:
@@ -224,34 +220,3 @@ class Evaluation:
         names = labels if labels.n_unique() == rows.height else rows["condition_id"]
         values = pl.DataFrame(self.predicted[model], schema=genes, orient="row")
         return values.insert_column(0, names.alias("perturbation"))
-
-    def write(self, folder: str | Path, *, predictions: str | None = None) -> None:
-        """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
-
-        Their checksums are beside them.
-
-        Parameters
-        ----------
-        folder
-            The folder; made where it is missing.
-        predictions
-            The model of which ``predicted.parquet`` is written too.
-
-        Raises
-        ------
-        FeatureError
-            The folder cannot be written to, or there is no such model.
-        """
-        held_out = None if predictions is None else self.predictions(predictions)
-        try:
-            with filled(Path(folder), SCORES) as path:
-                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-                (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
-                self.per_perturbation.write_parquet(path / "per_perturbation.parquet")
-                self.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
-                if held_out is not None:
-                    held_out.write_parquet(path / "predicted.parquet")
-                write_report(path, self)
-                write_sums(path)
-        except OSError as error:
-            raise FeatureError("The report cannot be written.", where=str(folder), got=str(error)) from None

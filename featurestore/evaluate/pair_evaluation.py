@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from featurestore.errors import FeatureError
-from featurestore.evaluate.pair_picture import draw_areas
 from featurestore.evaluate.pair_scoring import (
     Report,
     feature_scores,
@@ -21,21 +17,13 @@ from featurestore.evaluate.pair_scoring import (
     pair_models,
     per_gene,
     standard_error,
+    title,
 )
 from featurestore.models.baseline import Doubles
-from featurestore.storage.whole import SCORES, filled, write_sums
 
 if TYPE_CHECKING:
     from featurestore.features.pairs.builder import PairTask
     from featurestore.features.pairs.pair_matrix import PairMatrix
-
-DECISIVE = "logistic"
-"""The model that is judged, chosen beforehand."""
-TITLES = {
-    "elsewhere": "same pair elsewhere",
-    "ridge": "ridge on pair features",
-    "logistic": "logistic regression on pair features",
-}
 
 
 @dataclass(frozen=True)
@@ -103,7 +91,7 @@ class PairEvaluation:
         weights = {model: dict(zip(names, values.tolist(), strict=True)) for model, values in self.weights.items()}
         models = {
             model: {
-                "title": TITLES.get(model, model),
+                "title": title(model),
                 "auroc": self.areas.get(model),
                 "standard_error": self.errors[model],
                 "auroc_shuffled_sources": self.shuffled(model),
@@ -120,32 +108,6 @@ class PairEvaluation:
             "models": models,
             "features_alone": self.alone,
         }
-
-    def write(self, folder: str | Path) -> None:
-        """Write ``scores.json``, ``per_gene.csv``, ``pairs.parquet`` and the picture ``auroc.png`` into a folder.
-
-        Raises
-        ------
-        FeatureError
-            The folder cannot be written to.
-        """
-        path = Path(folder)
-        symbols = self.matrix.rows.select("gene_id", "gene_symbol").unique("gene_id")
-        genes = self.per_gene.join(symbols, on="gene_id", how="left", maintain_order="left")
-        ranked = self.matrix.rows.with_columns(
-            pl.Series(f"score/{model}", score).fill_nan(None) for model, score in self.scores.items()
-        )
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with filled(Path(folder), SCORES) as path:
-                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-                (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
-                genes.write_csv(path / "per_gene.csv", float_precision=6)
-                ranked.filter(pl.Series((self.matrix.inner_fold < 0).any(axis=0))).write_parquet(path / "pairs.parquet")
-                draw_areas(path / "auroc.png", self)
-                write_sums(path)
-        except OSError as error:
-            raise FeatureError("The report cannot be written.", where=str(folder), got=str(error)) from None
 
 
 def evaluate_pairs(

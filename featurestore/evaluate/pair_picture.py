@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from featurestore.evaluate.pair_evaluation import PairEvaluation
+from featurestore.evaluate.pair_evaluation import PairEvaluation
+from featurestore.evaluate.pair_scoring import JUDGED_OF_PAIRS, title
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "0.6"
 _BINS = np.linspace(0, 1, 21)
@@ -29,9 +28,7 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
     evaluation
         What to draw.
     """
-    from featurestore.evaluate.pair_evaluation import DECISIVE, TITLES  # noqa: PLC0415, it imports this module
-
-    areas = {TITLES.get(model, model): (model, area) for model, area in evaluation.areas.items()}
+    areas = {title(model): (model, area) for model, area in evaluation.areas.items()}
     alone = sorted(((area, name) for name, area in evaluation.alone.items()), reverse=True)
     labels = [*reversed(areas), *(_short(name) for _, name in alone)]
     figure = Figure(figsize=(10.5, 1.6 + _ROW * max(len(labels), 10)), layout="constrained")
@@ -51,7 +48,7 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
     left.set_xlabel("mean AUROC over genes")
     left.legend(fontsize=8, loc="lower right")
     genes = evaluation.per_gene
-    chosen = DECISIVE if DECISIVE in evaluation.scores else next(iter(evaluation.scores))
+    chosen = JUDGED_OF_PAIRS if JUDGED_OF_PAIRS in evaluation.scores else next(iter(evaluation.scores))
     values = genes.filter(model=chosen)["auroc"].to_numpy()
     right.hist(values, bins=list(_BINS), color=_BLUE)
     right.axvline(0.5, color="0.35", linewidth=1, linestyle=(0, (4, 3)))

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 Report = Callable[[str], None]
+JUDGED_OF_PAIRS = "logistic"
+"""The model that is judged, chosen beforehand."""
+_TITLES = {
+    "elsewhere": "same pair elsewhere",
+    "ridge": "ridge on pair features",
+    "logistic": "logistic regression on pair features",
+}
 _BLOCKS = 50
 """Blocks of held-out perturbations, each left out once for the standard error."""
 
@@ -27,6 +34,11 @@ def pair_models(matrix: PairMatrix) -> dict[str, Any]:
     calls = np.flatnonzero(matrix.columns["kind"] == "signature")
     baseline = {"elsewhere": SamePairElsewhere(tuple(int(i) for i in calls))} if len(calls) else {}
     return baseline | {"ridge": RidgeOnPairs(), "logistic": LogisticOnPairs()}
+
+
+def title(model: str) -> str:
+    """Return what a model is called in tables and pictures."""
+    return _TITLES.get(model, model)
 
 
 def held_out_scores(

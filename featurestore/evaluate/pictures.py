@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -18,11 +18,9 @@ from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from featurestore.calibration import qq_points
+from featurestore.evaluate.evaluation import Evaluation
 from featurestore.evaluate.scoring import METRICS
 from featurestore.evaluate.verdict import JUDGED, title
-
-if TYPE_CHECKING:
-    from featurestore.evaluate.evaluation import Evaluation
 
 BLUE, ORANGE, GREY, DARK = "#0072B2", "#D55E00", "0.6", "0.35"
 MARKS = {"elsewhere": (ORANGE, "s", "--"), JUDGED: (BLUE, "o", "-")}

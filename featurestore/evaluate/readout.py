@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from featurestore.evaluate.bootstrap import ends, resampled
 from featurestore.metrics import Scores
-
-if TYPE_CHECKING:
-    from featurestore.evaluate.evaluation import Evaluation
 
 
 def correlation_across(predicted: Scores, measured: Scores, part: Any) -> dict[str, float | None]:
@@ -49,13 +48,20 @@ def correlation_across(predicted: Scores, measured: Scores, part: Any) -> dict[s
     return {"r": float((x * y).sum() / scale), "low": float(low[0]), "high": float(high[0])}
 
 
-def readout_scores(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
-    """Correlate the readout with every model's prediction."""
-    part = evaluation.fold
-    measured = evaluation.matrix.Y[:, 0].astype(np.float64)
-    return {
-        name: correlation_across(p[:, 0].astype(np.float64), measured, part) for name, p in evaluation.predicted.items()
-    }
+def readout_scores(
+    predicted: Mapping[str, npt.NDArray[np.float32]], measured: npt.NDArray[np.float32], fold: npt.NDArray[np.int64]
+) -> dict[str, dict[str, float | None]]:
+    """Correlate a readout with every model's held-out prediction of it.
+
+    Parameters
+    ----------
+    predicted, measured
+        What each model predicted, by its name, and what was measured; shape (rows, 1).
+    fold
+        The fold in which each row was held out, shape (rows,).
+    """
+    truth = measured[:, 0].astype(np.float64)
+    return {name: correlation_across(each[:, 0].astype(np.float64), truth, fold) for name, each in predicted.items()}
 
 
 def _centred(values: Scores, part: Any) -> Scores:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from featurestore.errors import FeatureError
 from featurestore.evaluate.bootstrap import mean_intervals
+from featurestore.evaluate.evaluation import Evaluation
 from featurestore.evaluate.pictures import pictures, save, short
 from featurestore.evaluate.scatter import axis_limit, draw_scatter
 from featurestore.evaluate.scoring import OWN_TARGETS, STRATA, by_perturbation
 from featurestore.evaluate.verdict import JUDGED, title
-
-if TYPE_CHECKING:
-    from featurestore.evaluate.evaluation import Evaluation
+from featurestore.storage.whole import SCORES, filled, write_sums
 
 PAGE = "report.html"
 _MOST_ROWS = 300
@@ -34,7 +35,41 @@ _UNSEEN = {
 }
 
 
-def write_report(folder: Path, evaluation: Evaluation) -> None:
+def write(evaluation: Evaluation, folder: str | Path, *, predictions: str | None = None) -> None:
+    """Write ``report.html``, ``scores.json``, ``per_perturbation.parquet`` and ``.csv``, and PNGs into a folder.
+
+    Their checksums are beside them.
+
+    Parameters
+    ----------
+    evaluation
+        What to report.
+    folder
+        The folder; made where it is missing.
+    predictions
+        The model of which ``predicted.parquet`` is written too.
+
+    Raises
+    ------
+    FeatureError
+        The folder cannot be written to, or there is no such model.
+    """
+    held_out = None if predictions is None else evaluation.predictions(predictions)
+    try:
+        with filled(Path(folder), SCORES) as path:
+            text = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            evaluation.per_perturbation.write_parquet(path / "per_perturbation.parquet")
+            evaluation.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
+            if held_out is not None:
+                held_out.write_parquet(path / "predicted.parquet")
+            _write_page(path, evaluation)
+            write_sums(path)
+    except OSError as error:
+        raise FeatureError("The report cannot be written.", where=str(folder), got=str(error)) from None
+
+
+def _write_page(folder: Path, evaluation: Evaluation) -> None:
     """Draw every picture into a folder, and write the page that holds them all."""
     scatters = _draw_scatters(folder, evaluation)
     drawn = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from featurestore.commands.query import format_option, output_option
+from featurestore.commands.options import format_option, output_option
 from featurestore.commands.shown import show
 from ingest.release.collect import RETENTION, Removed, collect
 from ingest.release.trash import bring_back

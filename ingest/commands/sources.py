@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from featurestore.commands.query import format_option, output_option
+from featurestore.commands.options import format_option, output_option
 from featurestore.commands.shown import show
 from ingest.catalogue.catalogue import read_catalogue
 from ingest.catalogue.sources import sentences, sums, table_of_sources

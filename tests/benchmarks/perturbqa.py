@@ -14,7 +14,9 @@ from pathlib import Path
 
 import click
 
-from featurestore.evaluate.pair_evaluation import DECISIVE, evaluate_pairs
+from featurestore.evaluate import pair_report
+from featurestore.evaluate.pair_evaluation import evaluate_pairs
+from featurestore.evaluate.pair_scoring import JUDGED_OF_PAIRS
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
@@ -65,9 +67,13 @@ def _row(store: Warehouse, line: str, table: str, shuffles: int, output: Path | 
     seconds = time.perf_counter() - started
     evaluation = evaluate_pairs(task, shuffles=shuffles)
     if output is not None:
-        evaluation.write(output / name)
+        pair_report.write(evaluation, output / name)
     best, gears = PUBLISHED[table, line]
-    area, error, null = evaluation.areas[DECISIVE], evaluation.errors[DECISIVE], evaluation.shuffled(DECISIVE)
+    area, error, null = (
+        evaluation.areas[JUDGED_OF_PAIRS],
+        evaluation.errors[JUDGED_OF_PAIRS],
+        evaluation.shuffled(JUDGED_OF_PAIRS),
+    )
     shown = (
         f"{area:.3f} ± {error:.3f} | {'' if null is None else f'{null:.3f}'} | {evaluation.counts()['n_genes_scored']}"
     )

@@ -17,7 +17,7 @@ from metrics import frozen
 
 from featurestore.challenge.cells import read_vcc
 from featurestore.cli import featurestore
-from featurestore.evaluate import evaluate
+from featurestore.evaluate import evaluate, report
 from featurestore.metrics import METRICS
 from featurestore.models import SamePerturbationElsewhere
 from featurestore.query.warehouse import Warehouse
@@ -119,7 +119,7 @@ def test_submit__takes_what_evaluate_predicted_by_ids_for_cells_named_by_symbols
     with Warehouse(world) as store:
         matrix = build(store, world_files / "features.toml")
     evaluation = evaluate(matrix, {"elsewhere": SamePerturbationElsewhere()})
-    evaluation.write(tmp_path, predictions="elsewhere")
+    report.write(evaluation, tmp_path, predictions="elsewhere")
     by_ids, by_symbols = (world_files / "k562_raw_singlecell.h5ad", tmp_path / "cells.h5ad")
     shutil.copy(by_ids, by_symbols)
     with h5py.File(by_symbols, "r+") as file:

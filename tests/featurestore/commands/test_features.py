@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import featurestore.evaluate as evaluate_package
-from featurestore.commands.features import build, evaluate, progress
+from featurestore.commands.features import build, evaluate
+from featurestore.commands.terminal import progress
 from featurestore.errors import FeatureError, LeakageError, SpecError
 from featurestore.evaluate import cross_validation
 from featurestore.features.matrix.feature_matrix import FeatureMatrix

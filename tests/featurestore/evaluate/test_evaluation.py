@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from featurestore.commands.features import score_sheet
 from featurestore.errors import FeatureError
-from featurestore.evaluate import evaluate
+from featurestore.evaluate import evaluate, report
 from featurestore.evaluate.cross_validation import standard_models
 
 
@@ -23,7 +23,7 @@ def evaluation(plant):
 @pytest.fixture(scope="module")
 def folder(evaluation, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    evaluation.write(folder)
+    report.write(evaluation, folder)
     return folder
 
 
@@ -77,7 +77,7 @@ def test_pictures__are_drawn_alike_and_show_points(folder):
 
 def test_doubts__are_on_the_page_in_the_scores_and_on_the_terminal(evaluation, tmp_path):
     doubted = dataclasses.replace(evaluation, doubts=("near: tests do not hold at 16 cells",))
-    doubted.write(tmp_path / "report")
+    report.write(doubted, tmp_path / "report")
     said = "Doubt: near: tests do not hold at 16 cells."
     assert said in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "report" / "scores.json").read_text())["doubts"] == list(doubted.doubts)
@@ -88,7 +88,7 @@ def test_doubts__are_on_the_page_in_the_scores_and_on_the_terminal(evaluation, t
 def test_write__says_where_it_cannot_write(evaluation, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FeatureError, match="cannot be written"):
-        evaluation.write(tmp_path / "file")
+        report.write(evaluation, tmp_path / "file")
 
 
 def test_predictions__are_the_held_out_ones_and_only_of_models_that_were_evaluated(evaluation):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from featurestore.errors import FeatureError
+from featurestore.evaluate import pair_report
 from featurestore.evaluate.pair_evaluation import PairEvaluation, evaluate_pairs
 from featurestore.evaluate.pair_scoring import held_out_scores, mean_auroc, pair_models, per_gene, standard_error
 from featurestore.features.pairs.builder import build_pairs, read_pairs
@@ -87,7 +88,7 @@ def random_matrix(rng, n=60, genes=10):
 
 
 def test_write__is_a_report_folder(evaluation, tmp_path):
-    evaluation.write(tmp_path)
+    pair_report.write(evaluation, tmp_path)
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores == evaluation.to_dict()
     assert scores["models"]["logistic"]["auroc"] == evaluation.areas["logistic"]
@@ -101,7 +102,7 @@ def test_write__is_a_report_folder(evaluation, tmp_path):
 def test_write__tells_where_it_cannot(evaluation, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FeatureError, match="cannot be written"):
-        evaluation.write(tmp_path / "file" / "report")
+        pair_report.write(evaluation, tmp_path / "file" / "report")
 
 
 def test_evaluation__without_a_gene_that_has_both_answers_is_undefined(pair_store, pair_spec, tmp_path):
@@ -110,5 +111,5 @@ def test_evaluation__without_a_gene_that_has_both_answers_is_undefined(pair_stor
     evaluation = PairEvaluation(matrix, *held_out_scores(matrix, pair_models(matrix)), [])
     assert evaluation.areas == {}
     assert evaluation.errors["logistic"] is None
-    evaluation.write(tmp_path)
+    pair_report.write(evaluation, tmp_path)
     assert json.loads((tmp_path / "scores.json").read_text())["models"]["logistic"]["auroc"] is None

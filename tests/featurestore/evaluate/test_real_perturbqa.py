@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featurestore.evaluate.pair_evaluation import DECISIVE, evaluate_pairs
+from featurestore.evaluate.pair_evaluation import evaluate_pairs
+from featurestore.evaluate.pair_scoring import JUDGED_OF_PAIRS
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.features.spec import shipped_specs
 from featurestore.models.pairs import LogisticOnPairs
@@ -44,9 +45,9 @@ def test_perturbqa__is_above_the_best_published_in_every_line(store, task):
     areas = {}
     for line, best in BEST_PUBLISHED[task].items():
         read, is_shuffled = read_pairs(store, f"perturbqa_{line}_{task}"), (task, line) == SHUFFLED
-        evaluation = evaluate_pairs(read, {DECISIVE: LogisticOnPairs()}, shuffles=int(is_shuffled))
-        areas[line] = evaluation.areas[DECISIVE]
+        evaluation = evaluate_pairs(read, {JUDGED_OF_PAIRS: LogisticOnPairs()}, shuffles=int(is_shuffled))
+        areas[line] = evaluation.areas[JUDGED_OF_PAIRS]
         assert areas[line] > best
         if is_shuffled:
-            assert evaluation.shuffled(DECISIVE) < 0.58
+            assert evaluation.shuffled(JUDGED_OF_PAIRS) < 0.58
     assert np.mean(list(areas.values())) > MEAN[task]

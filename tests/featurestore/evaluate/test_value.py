@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.evaluate import evaluate
+from featurestore.evaluate import evaluate, report
 from featurestore.evaluate.readout import correlation_across
 from featurestore.models import RidgeOnSignatures, TrainMean
 
@@ -66,7 +66,7 @@ def test_readout__is_scored_across_perturbations(plant, tmp_path):
     found = scored.across["ridge"]
     assert found["low"] > 0
     assert found["low"] < found["r"] < found["high"]
-    scored.write(tmp_path)
+    report.write(scored, tmp_path)
     assert "r across perturbations" in (tmp_path / "report.html").read_text()
 
 

@@ -14,7 +14,7 @@ starlette = pytest.importorskip("starlette")
 import uvicorn  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
-from featurestore.evaluate import evaluate  # noqa: E402
+from featurestore.evaluate import evaluate, report  # noqa: E402
 from featurestore.features import registry  # noqa: E402
 from featurestore.models import SamePerturbationElsewhere, TrainMean  # noqa: E402
 from featurestore.store import Store  # noqa: E402
@@ -51,7 +51,7 @@ def kept(world, world_files, tmp_path_factory):
     with Store(root) as store:
         registry.save(store, world_files / "features.toml")
         models = {"train_mean": TrainMean(), "elsewhere": SamePerturbationElsewhere()}
-        evaluate(store.build(world_files / "features.toml"), models).write(root / "reports" / "one")
+        report.write(evaluate(store.build(world_files / "features.toml"), models), root / "reports" / "one")
     return root
 
 

@@ -1,0 +1,49 @@
+"""Arguments and options that several commands share, each declared once; reading them needs no library but click."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from featurestore.errors import FeatureStoreError
+
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
+)
+table_or_json_option = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
+
+def in_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file to write to in a folder that does not exist, before any work is done.
+
+    Raises
+    ------
+    FeatureStoreError
+        There is no such folder.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        do = f"make the folder first: mkdir -p {shlex.quote(str(path.parent))}"
+        raise FeatureStoreError("The folder to write to does not exist.", where=str(path), do=do)
+    return path
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_folder,
+    help="Write here instead of to standard output.",
+)
+
+
+def folder_option(what: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Return the option that names the folder to write to."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("-o", "--output", type=kind, required=True, help=f"Folder for the {what}.")
