@@ -5,14 +5,15 @@ Unknown keys, wrong values and contradictions are all found before any data is r
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from featurestore.errors import SpecError, did_you_mean
+from featurestore.errors import SpecError
 from ingest.sections import (
     CompoundSection,
     CoverageSection,
@@ -26,6 +27,7 @@ from ingest.sections import (
     Section,
     column_in_sql,
 )
+from ingest.spec_faults import spec_faults
 
 SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
@@ -185,6 +187,14 @@ class ConditionSection(Section):
             quantity = getattr(self, name)
             if isinstance(quantity, FromColumn) and quantity.nominal:
                 raise ValueError(f"'nominal' is for doses, not for '{name}'")
+        return self
+
+    @model_validator(mode="after")
+    def _is_not_below_zero(self) -> Self:
+        for name in ("dose", "time"):
+            quantity = getattr(self, name)
+            if isinstance(quantity, Fixed) and isinstance(quantity.value, float) and not 0 <= quantity.value < math.inf:
+                raise ValueError(f"'{name}' is a number from 0 up; got {quantity.value:g}")
         return self
 
     @model_validator(mode="after")
@@ -388,29 +398,6 @@ def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
     try:
         return DatasetSpec.model_validate(content)
     except ValidationError as error:
-        faults = dict.fromkeys(_fault(fault) for fault in error.errors())
+        faults = spec_faults(error, DatasetSpec)
         many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
         raise SpecError(f"The dataset spec has {many}.", where=where, got="\n            ".join(faults)) from None
-
-
-_VARIANTS = {"Fixed", "FromColumn", "FromColumns", "FromTemplate"}
-
-
-def _fault(fault: Any) -> str:
-    path = [str(part) for part in fault["loc"] if part not in _VARIANTS]
-    place = ".".join(path) or "spec"
-    if fault["type"] == "extra_forbidden":
-        return f"{place}: unknown key; {did_you_mean(path[-1], _known_keys(path[:-1]))}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message[0].lower()}{message[1:]}" if place != "spec" else message
-
-
-def _known_keys(path: list[str]) -> list[str]:
-    model: type[BaseModel] = DatasetSpec
-    for part in path:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-        else:
-            return ["value", "column", "columns", "template", "unit", "nominal"]
-    return list(model.model_fields)
