@@ -11,11 +11,12 @@ from itertools import groupby
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from featurestore.errors import did_you_mean
 
-Error = Mapping[str, Any]
-"""One error of pydantic: ``loc``, ``type``, ``msg``, ``input``, ``ctx``."""
+Error = ErrorDetails
+"""One error of pydantic."""
 
 SHAPES = {
     "Fixed": '{ value = "..." }',
@@ -94,7 +95,7 @@ def _lines(faults: list[Error], spec: type[BaseModel]) -> Iterator[str]:
     if not within or not faults[0]["input"]:
         yield _no_shape(key, faults, by_shape)
         return
-    unknown = {shape: {f["loc"][-1] for f in of if f["type"] == "extra_forbidden"} for shape, of in within.items()}
+    unknown = {shape: {str(f["loc"][-1]) for f in of if f["type"] == "extra_forbidden"} for shape, of in within.items()}
     if clash := _excluding(unknown, within):
         written = " or ".join(SHAPES[shape] for shape in by_shape if shape in SHAPES)
         yield f"{key}: {' and '.join(repr(name) for name in clash)} exclude each other; give {written}"
