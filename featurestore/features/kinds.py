@@ -23,7 +23,8 @@ embedding             the vector of what is perturbed, or of the measured gene
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
@@ -54,6 +55,8 @@ Components = Annotated[int, Field(ge=1)]
 Combination = Literal["exact", "sum"]
 Reduce = Literal["mean", "weighted", "max_cells", "nearest_dose"]
 Question = Literal["changed", "direction"]
+PHENOTYPE = "phenotype"
+"""What stands for the kind of effect where a scalar readout is looked at."""
 
 
 class Section(BaseModel):
@@ -62,8 +65,19 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _Feature(Section):
+_PAIR_OPTIONS = frozenset({"kind", "name", "datasets", "where", "responders_only", "effect_kind", "questions"})
+
+
+class Kind(Section):
     """What every kind has: ``name``, the first part of its column names, by default its kind."""
+
+    pair_options: ClassVar[frozenset[str]] = frozenset()
+    """Its options where a row is a pair; none where it is no kind of pairs."""
+    is_of_pairs_alone: ClassVar[bool] = False
+    looks_elsewhere: ClassVar[bool] = False
+    """Whether it looks in other experiments of the warehouse."""
+    is_of_own_context: ClassVar[bool] = False
+    """Whether it describes the context of a row, and not what was done there."""
 
     kind: str
     name: Slug | None = None
@@ -73,8 +87,27 @@ class _Feature(Section):
         """First part of the column names."""
         return self.name or self.kind
 
+    @property
+    def given_for_pairs(self) -> str:
+        """The option that was given and that only pairs have; empty where none was."""
+        return ""
 
-class External(_Feature):
+    @property
+    def shares_genes(self) -> bool:
+        """Whether it takes the genes that the target measures too."""
+        return False
+
+    @property
+    def is_of_genes(self) -> bool:
+        """Whether it describes the measured genes, and not what is perturbed."""
+        return False
+
+    def with_components(self, components: int) -> Self:
+        """Return the same with as many principal components, where it has any."""
+        return self.model_copy(update={"components": components}) if "components" in type(self).model_fields else self
+
+
+class External(Kind):
     """A kind that looks in other experiments.
 
     Parameters
@@ -88,6 +121,14 @@ class External(_Feature):
         Principal components per source, fitted on external rows only; absent, every feature is a column.
     """
 
+    looks_elsewhere = True
+    is_by_context: ClassVar[bool] = True
+    """Whether each context of a dataset is a source of its own."""
+    is_same_perturbation: ClassVar[bool] = False
+    """Whether it says what the same perturbation does elsewhere, gene by gene."""
+    is_by_target_gene: ClassVar[bool] = False
+    """Whether a row is matched with a gene that the source measured, and not with its conditions."""
+
     datasets: Annotated[list[str], Field(min_length=1)] | None = None
     where: Condition | None = None
     responders_only: bool = False
@@ -98,6 +139,19 @@ class External(_Feature):
         if self.datasets is None and self.where is None:
             raise ValueError("say where to look: give 'datasets', 'where' or both")
         return self
+
+    @property
+    def leaves_own_out(self) -> bool:
+        """Whether it is an average that leaves each row's own experiment out."""
+        return False
+
+    def effect_of(self, target: str) -> str:  # noqa: ARG002, a readout is none of the target's effects
+        """Return which effect it looks at where the target's is given."""
+        return PHENOTYPE
+
+    def asks(self, question: Question) -> list[Question]:
+        """Return what it asks of calls, by default the target's question."""
+        return [question]
 
 
 class ExternalEffects(External):
@@ -130,6 +184,24 @@ class ExternalEffects(External):
             raise ValueError("effects are shrunk once: give 'shrinkage' (by cells) or 'shrink' (by standard errors)")
         return self
 
+    @property
+    def given_for_pairs(self) -> str:
+        """``questions``, where they were given."""
+        return "'questions'" if self.questions is not None else ""
+
+    @property
+    def shares_genes(self) -> bool:
+        """Whether ``genes`` says so."""
+        return self.genes == "shared"
+
+    def effect_of(self, target: str) -> str:
+        """Return the effect that it names, by default the target's."""
+        return self.effect_kind or target
+
+    def asks(self, question: Question) -> list[Question]:
+        """Return its questions, each once, by default the target's."""
+        return list(dict.fromkeys(self.questions or [question]))
+
 
 class SignatureFeature(ExternalEffects):
     """The effect of the same perturbation in other experiments: one block per dataset and context, or their average.
@@ -146,10 +218,18 @@ class SignatureFeature(ExternalEffects):
         The average of a row leaves out the row's own experiment, so the target's dataset may be among the sources.
     """
 
+    pair_options = _PAIR_OPTIONS
+    is_same_perturbation = True
+
     kind: Literal["signature"]
     combination: Combination = "exact"
     reduce: Reduce = "mean"
     average: Literal["equal", "cells"] | None = None
+
+    @property
+    def leaves_own_out(self) -> bool:
+        """Whether it is an average: those do."""
+        return self.average is not None
 
 
 class ResponseFeature(ExternalEffects):
@@ -157,6 +237,8 @@ class ResponseFeature(ExternalEffects):
 
     ``combination = "sum"`` adds up the responses of several targets; ``exact`` leaves combinations missing.
     """
+
+    is_by_target_gene = True
 
     kind: Literal["response"]
     combination: Combination = "sum"
@@ -173,29 +255,35 @@ class PhenotypeFeature(External):
         As of :class:`SignatureFeature`.
     """
 
+    is_by_context = False
+
     kind: Literal["phenotype"]
     phenotype: str | None = None
     combination: Combination = "exact"
 
 
-class ContextFeature(_Feature):
+class ContextFeature(Kind):
     """Mean log1p(CP10k) of each gene over the controls of the row's own context; controls are no answer.
 
     ``genes`` is as of :class:`ExternalEffects`, most variable over the contexts; ``components`` are over contexts.
     """
+
+    is_of_own_context = True
 
     kind: Literal["context"]
     genes: Genes = "measured"
     components: Components | None = None
 
 
-class TargetExpressionFeature(_Feature):
+class TargetExpressionFeature(Kind):
     """Expression of the row's target genes over the controls of its own context: mean, and share of cells with any."""
+
+    is_of_own_context = True
 
     kind: Literal["target_expression"]
 
 
-class EmbeddingFeature(_Feature):
+class EmbeddingFeature(Kind):
     """Vectors of genes or compounds from a file of Parquet, CSV or npz (no pickles).
 
     Parameters
@@ -215,6 +303,8 @@ class EmbeddingFeature(_Feature):
         Where rows are pairs: whose vector a pair gets, that of what is perturbed or that of the ``gene`` measured.
     """
 
+    pair_options = frozenset({"kind", "name", "file", "key", "licence", "components", "combination", "of"})
+
     kind: Literal["embedding"]
     file: Annotated[str, Field(min_length=1)]
     key: str | None = None
@@ -223,12 +313,25 @@ class EmbeddingFeature(_Feature):
     combination: Combination = "sum"
     of: Literal["perturbation", "gene"] = "perturbation"
 
+    @property
+    def given_for_pairs(self) -> str:
+        """``of = 'gene'``, where it was given."""
+        return "of = 'gene'" if self.is_of_genes else ""
+
+    @property
+    def is_of_genes(self) -> bool:
+        """Whether ``of`` says so."""
+        return self.of == "gene"
+
 
 class ReconstructionFeature(ExternalEffects):
     """A pair's value in a reconstruction of rank ``components`` of the matrix of perturbations and genes.
 
     The matrix holds the mean call over the sources and the training pairs, less the gene's mean; 0 where there is none.
     """
+
+    pair_options = _PAIR_OPTIONS - {"questions"} | {"components"}
+    is_of_pairs_alone = True
 
     kind: Literal["reconstruction"]
     components: Components = 10
@@ -241,6 +344,9 @@ class NeighbourFeature(ExternalEffects):
     all sources and questions together. A second column is the neighbours' mean over all genes: a strength to expect.
     """
 
+    pair_options = _PAIR_OPTIONS | {"components"}
+    is_of_pairs_alone = True
+
     kind: Literal["neighbour"]
     components: Components = 40
 
@@ -248,16 +354,22 @@ class NeighbourFeature(ExternalEffects):
 class StrengthFeature(ExternalEffects):
     """Per source and question, a perturbation's mean over genes, less each gene's; and its number of changed genes."""
 
+    pair_options = _PAIR_OPTIONS
+    is_of_pairs_alone = True
+
     kind: Literal["strength"]
 
 
-class BaseRateFeature(_Feature):
+class BaseRateFeature(Kind):
     """Log odds of a gene's being called among the training pairs."""
+
+    pair_options = frozenset({"kind", "name"})
+    is_of_pairs_alone = True
 
     kind: Literal["base_rate"]
 
 
-Feature = Annotated[
+AnyKind = (
     SignatureFeature
     | ResponseFeature
     | PhenotypeFeature
@@ -267,29 +379,19 @@ Feature = Annotated[
     | ReconstructionFeature
     | NeighbourFeature
     | StrengthFeature
-    | BaseRateFeature,
-    Field(discriminator="kind"),
-]
-KINDS: dict[str, type[_Feature]] = {
-    "signature": SignatureFeature,
-    "response": ResponseFeature,
-    "phenotype": PhenotypeFeature,
-    "context": ContextFeature,
-    "target_expression": TargetExpressionFeature,
-    "embedding": EmbeddingFeature,
-    "reconstruction": ReconstructionFeature,
-    "neighbour": NeighbourFeature,
-    "strength": StrengthFeature,
-    "base_rate": BaseRateFeature,
-}
-_PAIR_OPTIONS = {"kind", "name", "datasets", "where", "responders_only", "effect_kind", "questions"}
-PAIR_OPTIONS = {
-    "signature": _PAIR_OPTIONS,
-    "reconstruction": _PAIR_OPTIONS - {"questions"} | {"components"},
-    "neighbour": _PAIR_OPTIONS | {"components"},
-    "strength": _PAIR_OPTIONS,
-    "base_rate": {"kind", "name"},
-    "embedding": set(EmbeddingFeature.model_fields),
-}
-"""The kinds that a row which is a pair can have, and their options there."""
-PAIR_ONLY = ("reconstruction", "neighbour", "strength", "base_rate")
+    | BaseRateFeature
+)
+"""Every kind, each once: a new one is a line here, and one in the table of what makes its blocks."""
+Feature = Annotated[AnyKind, Field(discriminator="kind")]
+KINDS: dict[str, type[Kind]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(AnyKind)}
+PAIR_KINDS = [name for name, kind in KINDS.items() if kind.pair_options]
+
+
+def external(features: Iterable[Feature]) -> dict[int, External]:
+    """Return the features that look in other experiments, by their place in the spec from 1."""
+    return {i: feature for i, feature in enumerate(features, start=1) if isinstance(feature, External)}
+
+
+def embeddings(features: Iterable[Feature]) -> list[EmbeddingFeature]:
+    """Return the features that are read from files."""
+    return [feature for feature in features if isinstance(feature, EmbeddingFeature)]

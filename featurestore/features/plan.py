@@ -14,15 +14,15 @@ import polars as pl
 
 from featurestore.calibration import doubts
 from featurestore.errors import FeatureError, LeakageError
-from featurestore.features.blocks.context import context_block, target_expression_block
+from featurestore.features.blocks.by_kind import MAKERS
 from featurestore.features.blocks.effects import read_source
-from featurestore.features.blocks.embedding import embedding_block, gene_rows
+from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.builder import measure, with_folds
-from featurestore.features.effects.elsewhere import Measured
+from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature import mean_of_matches
-from featurestore.features.guard.leaks import leaves_own_out, without_own
+from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
-from featurestore.features.kinds import ContextFeature, EmbeddingFeature, ExternalEffects, TargetExpressionFeature
+from featurestore.features.kinds import ExternalEffects
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
@@ -159,21 +159,15 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
 
 def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> list[dict[str, Any]]:
     """Build the blocks that no source is behind, which are small: how many rows each has something to say of."""
+    given = Inputs(warehouse, measured, [], Elsewhere(measured, []), spec.allow, report=lambda _: None)
     found = []
     for feature in spec.feature:
-        if isinstance(feature, ContextFeature):
-            block = context_block(warehouse, feature, measured)
-        elif isinstance(feature, TargetExpressionFeature):
-            block = target_expression_block(warehouse, feature, measured)
-        elif isinstance(feature, EmbeddingFeature):
-            rows = gene_rows(measured.genes["gene_id"]) if feature.of == "gene" else measured.rows
-            block = embedding_block(warehouse, feature, rows)
-        else:
+        if feature.kind not in MAKERS or feature.looks_elsewhere:
             continue
+        (block,) = MAKERS[feature.kind](feature, given)
         n_covered = int(np.isfinite(block.values).any(axis=1).sum())
         found.append({"block": feature.block, "kind": feature.kind, "n_features": block.values.shape[1]})
-        of_genes = isinstance(feature, EmbeddingFeature) and feature.of == "gene"
-        found[-1]["n_genes_covered" if of_genes else "n_rows_covered"] = n_covered
+        found[-1]["n_genes_covered" if feature.is_of_genes else "n_rows_covered"] = n_covered
     return found
 
 
@@ -182,7 +176,7 @@ def _line(
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
     feature, conditions = source.feature, source.conditions
     matches = without_own(source, measured.rows, match_conditions(measured.rows, conditions))
-    if feature.kind == "response":
+    if feature.is_by_target_gene:
         matches = match_keys(measured.rows, measured.genes["gene_id"].to_list())
     line: dict[str, Any] = {
         "source": source.block,
@@ -212,11 +206,11 @@ def _line(
                 check_lookalikes(source, matrix, measured, spec.allow)
             except LeakageError as error:
                 line["withheld"] = error.what
-        if feature.kind == "signature":
+        if feature.is_same_perturbation:
             theirs, ours = measured.shared_genes(matrix.genes)
             found = mean_of_matches(matrix.values[:, theirs], matches, measured.rows.height)
             line |= _agreement(found, measured, ours, folds)
-    n = np.ones(matches.height) if feature.kind == "response" else _cells_of(conditions, matches)
+    n = np.ones(matches.height) if feature.is_by_target_gene else _cells_of(conditions, matches)
     of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)
     return line, of_row.astype(np.float64)
 
@@ -235,7 +229,7 @@ def _shared_experiment(spec: FeatureSpec, source: Source, measured: Measured) ->
     """Say which experiment of the rows a source looks in, if any."""
     allowed = {pair.target for pair in spec.allow if pair.target == pair.source}
     shared = sorted((set(source.conditions["experiment_id"]) & set(measured.rows["experiment_id"])) - allowed)
-    return f"shares experiment {', '.join(map(str, shared))}" if shared and not leaves_own_out(source) else None
+    return f"shares experiment {', '.join(map(str, shared))}" if shared and not source.feature.leaves_own_out else None
 
 
 def _refused_licence(spec: FeatureSpec, conditions: pl.DataFrame) -> str | None:

@@ -67,7 +67,7 @@ def save(warehouse: Warehouse, path: Path) -> Saved:
     text = path.read_text(encoding="utf-8-sig")
     number = spec.snapshot or warehouse.snapshot.number
     try:
-        files = {Path(f.file).name: _keep(warehouse, Path(f.file)) for f in _embeddings(spec)}
+        files = {Path(f.file).name: _keep(warehouse, Path(f.file)) for f in spec.embeddings}
         versions = [saved for saved in saved_specs(warehouse) if saved.name == spec.name]
         for saved in versions:
             if (saved.text, saved.snapshot, saved.files, saved.retired) == (text, number, files, None):
@@ -234,10 +234,6 @@ def rebuild(warehouse: Warehouse, folder: Path) -> list[str]:
         return [name for name in names if _bytes(folder / name) != _bytes(again / name)]
 
 
-def _embeddings(spec: FeatureSpec) -> list[EmbeddingFeature]:
-    return [feature for feature in spec.feature if isinstance(feature, EmbeddingFeature)]
-
-
 def _keep(warehouse: Warehouse, path: Path) -> str:
     checksum = file_sha256(path)
     copy = warehouse.path / FEATURES / FILES / checksum / path.name
@@ -249,21 +245,18 @@ def _keep(warehouse: Warehouse, path: Path) -> str:
 
 
 def _with_copies(warehouse: Warehouse, spec: FeatureSpec, hashes: dict[str, str]) -> FeatureSpec:
-    features: list[Any] = []
-    for feature in spec.feature:
-        if isinstance(feature, EmbeddingFeature):
-            name = Path(feature.file).name
-            copy = warehouse.path / FEATURES / FILES / hashes.get(name, "") / name
-            if differing(copy.parent, {name: hashes.get(name, "")}):
-                raise FeatureError(
-                    f"The embedding '{name}' is not in the registry, or damaged there.",
-                    where=str(copy if copy.is_file() else warehouse.path / FEATURES),
-                    do="save the spec with the same file: featurestore features save SPEC.toml",
-                )
-            features.append(feature.model_copy(update={"file": str(copy)}))
-        else:
-            features.append(feature)
-    return spec.model_copy(update={"feature": features})
+    def kept(feature: EmbeddingFeature) -> Path:
+        name = Path(feature.file).name
+        copy = warehouse.path / FEATURES / FILES / hashes.get(name, "") / name
+        if differing(copy.parent, {name: hashes.get(name, "")}):
+            raise FeatureError(
+                f"The embedding '{name}' is not in the registry, or damaged there.",
+                where=str(copy if copy.is_file() else warehouse.path / FEATURES),
+                do="save the spec with the same file: featurestore features save SPEC.toml",
+            )
+        return copy
+
+    return spec.with_files(kept)
 
 
 def _bytes(path: Path) -> bytes | None:

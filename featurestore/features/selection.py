@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
 from featurestore.features.compound_graph import compound_graph
-from featurestore.features.kinds import External, ExternalEffects, Feature, PhenotypeFeature
+from featurestore.features.kinds import External, Feature, external
 from featurestore.features.spec import FeatureSpec, Target, spec_error
 from featurestore.query.sqlfiles import sql_files
 
@@ -111,21 +111,20 @@ def select_sources(warehouse: Warehouse, features: Sequence[Feature], effect_kin
 def _external(warehouse: Warehouse, features: Sequence[Feature], faults: list[str]) -> dict[int, pl.DataFrame]:
     return {
         i: _attempt(warehouse, feature.datasets, _where(feature), f"feature {i}", faults)
-        for i, feature in enumerate(features, start=1)
-        if isinstance(feature, External)
+        for i, feature in external(features).items()
     }
 
 
 def _checked(
     warehouse: Warehouse, features: Sequence[Feature], found: dict[int, pl.DataFrame], effect_kind: str, name: str
 ) -> list[Source]:
-    external = {i: feature for i, feature in enumerate(features, start=1) if isinstance(feature, External)}
-    for i, feature in external.items():
+    looking = external(features)
+    for i, feature in looking.items():
         if found[i].is_empty():
             raise FeatureError(f"Feature '{feature.block}' selects no condition.", where=f"where = {_where(feature)!r}")
-    sources = [source for i, feature in external.items() for source in _sources(feature, found[i], effect_kind)]
+    sources = [source for i, feature in looking.items() for source in _sources(feature, found[i], effect_kind)]
     blocks = [source.block for source in sources]
-    blocks += [feature.block for feature in features if not isinstance(feature, External)]
+    blocks += [feature.block for i, feature in enumerate(features, start=1) if i not in looking]
     repeated = sorted({block for block in blocks if blocks.count(block) > 1})
     if repeated:
         faults = [f"several features look in {block}: give each a 'name'" for block in repeated]
@@ -136,8 +135,8 @@ def _checked(
 def _check_datasets(warehouse: Warehouse, features: Sequence[Feature], name: str, target: Target | None = None) -> None:
     """Refuse datasets that the snapshot does not have, each once, with the places that name it."""
     named: dict[str, list[str]] = {} if target is None else {target.dataset: ["target"]}
-    for i, feature in enumerate(features, start=1):
-        for dataset_id in (isinstance(feature, External) and feature.datasets) or []:
+    for i, feature in external(features).items():
+        for dataset_id in feature.datasets or []:
             named.setdefault(dataset_id, []).append(f"feature {i}")
     faults, absent = [], []
     for dataset_id, places in named.items():
@@ -178,8 +177,8 @@ def _where(feature: External) -> str | None:
 
 
 def _sources(feature: External, conditions: pl.DataFrame, target_kind: str) -> Iterator[Source]:
-    kind = (feature.effect_kind or target_kind) if isinstance(feature, ExternalEffects) else "phenotype"
-    by_context = [] if isinstance(feature, PhenotypeFeature) else ["context_id"]
+    kind = feature.effect_of(target_kind)
+    by_context = ["context_id"] if feature.is_by_context else []
     for part in conditions.partition_by("dataset_id", *by_context, maintain_order=True):
         context_id = part["context_id"][0] if by_context else None
         yield Source(feature, part["dataset_id"][0], context_id, kind, part)

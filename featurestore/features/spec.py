@@ -37,7 +37,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -46,16 +46,15 @@ from pydantic import Field, ValidationError, model_validator
 from featurestore.errors import SpecError, did_you_mean
 from featurestore.features.kinds import (
     KINDS,
-    PAIR_ONLY,
-    PAIR_OPTIONS,
+    PAIR_KINDS,
     Condition,
     EffectKind,
     EmbeddingFeature,
-    ExternalEffects,
     Feature,
     Question,
     Section,
     Slug,
+    embeddings,
 )
 
 
@@ -179,6 +178,16 @@ class FeatureSpec(Section):
             raise ValueError("\n            ".join(faults))
         return self
 
+    @property
+    def embeddings(self) -> list[EmbeddingFeature]:
+        """The features that are read from files."""
+        return embeddings(self.feature)
+
+    def with_files(self, place: Callable[[EmbeddingFeature], Path]) -> FeatureSpec:
+        """Return the same spec with every embedding read from another place."""
+        moved = {id(each): each.model_copy(update={"file": str(place(each))}) for each in self.embeddings}
+        return self.model_copy(update={"feature": [moved.get(id(feature), feature) for feature in self.feature]})
+
 
 _SECTIONS: dict[str, type[Section]] = {
     "": FeatureSpec,
@@ -193,9 +202,9 @@ def _pair_faults(spec: FeatureSpec) -> Iterable[str]:
     if spec.split.column is not None and spec.split.by != "perturbation_id":
         yield "split: give either 'column' or 'by'"
     for i, feature in enumerate(spec.feature, start=1):
-        options = PAIR_OPTIONS.get(feature.kind)
-        if options is None:
-            yield f"feature {i}, kind: for pairs, one of {', '.join(PAIR_OPTIONS)}; got '{feature.kind}'"
+        options = feature.pair_options
+        if not options:
+            yield f"feature {i}, kind: for pairs, one of {', '.join(PAIR_KINDS)}; got '{feature.kind}'"
             continue
         given = {name for name, field in type(feature).model_fields.items() if getattr(feature, name) != field.default}
         for name in sorted(given - options - {"kind"}):
@@ -206,12 +215,10 @@ def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
     if spec.split.column is not None:
         yield "split: 'column' is for pairs: set unit = 'pair' under [target]"
     for i, feature in enumerate(spec.feature, start=1):
-        if feature.kind in PAIR_ONLY:
+        if feature.is_of_pairs_alone:
             yield f"feature {i}, kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
-        elif isinstance(feature, ExternalEffects) and feature.questions is not None:
-            yield f"feature {i}: 'questions' is for pairs: set unit = 'pair' under [target]"
-        elif isinstance(feature, EmbeddingFeature) and feature.of == "gene":
-            yield f"feature {i}: of = 'gene' is for pairs: set unit = 'pair' under [target]"
+        elif feature.given_for_pairs:
+            yield f"feature {i}: {feature.given_for_pairs} is for pairs: set unit = 'pair' under [target]"
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -273,28 +280,18 @@ def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Pa
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()]
         raise spec_error(faults, where) from None
-    spec = spec if folder is None else _with_files_in(spec, folder)
+    spec = spec if folder is None else spec.with_files(lambda feature: folder / feature.file)
     if faults := list(_file_faults(spec)):
         raise spec_error(faults, where)
     return spec
 
 
-def _with_files_in(spec: FeatureSpec, folder: Path) -> FeatureSpec:
-    features = [
-        feature.model_copy(update={"file": str(folder / feature.file)})
-        if isinstance(feature, EmbeddingFeature)
-        else feature
-        for feature in spec.feature
-    ]
-    return spec.model_copy(update={"feature": features})
-
-
 def _file_faults(spec: FeatureSpec) -> Iterable[str]:
     """Say where a file has the name of another, or the terms that it does not have elsewhere: files go by name."""
     known: dict[str, tuple[int, Path, str | None]] = {}
-    for i, feature in enumerate(spec.feature, start=1):
-        if not isinstance(feature, EmbeddingFeature):
-            continue
+    places = {id(feature): i for i, feature in enumerate(spec.feature, start=1)}
+    for feature in spec.embeddings:
+        i = places[id(feature)]
         path = Path(feature.file).resolve()
         name = Path(feature.file).name
         first, other, licence = known.setdefault(name, (i, path, feature.licence))

@@ -20,15 +20,7 @@ from featurestore.features.blocks.block import Block
 from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.builder import build
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
-from featurestore.features.guard.leaks import leaves_own_out
 from featurestore.features.identifiers import perturbed
-from featurestore.features.kinds import (
-    ContextFeature,
-    EmbeddingFeature,
-    External,
-    ExternalEffects,
-    TargetExpressionFeature,
-)
 from featurestore.features.selection import Source, select_sources
 from featurestore.features.spec import FeatureSpec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
@@ -182,17 +174,12 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             spec = spec_of({"target": {"dataset": _NOBODY}, "feature": [dict(f) for f in self.spec]}, "spec")
         if self.components is None:
             return spec
-        features = [
-            feature.model_copy(update={"components": self.components})
-            if isinstance(feature, External | EmbeddingFeature)
-            else feature
-            for feature in spec.feature
-        ]
+        features = [feature.with_components(self.components) for feature in spec.feature]
         return spec.model_copy(update={"feature": features})
 
     def _kept(self, source: Source) -> Source | None:
         """Drop the conditions that are not to be looked at; None where no others are left."""
-        withheld = [*self.withhold, *(self._own_experiments if leaves_own_out(source) else ())]
+        withheld = [*self.withhold, *(self._own_experiments if source.feature.leaves_own_out else ())]
         if not withheld:
             return source
         conditions = source.conditions.filter(~pl.col("experiment_id").is_in(withheld))
@@ -207,7 +194,7 @@ def _checked(store: Warehouse, spec: FeatureSpec) -> tuple[list[str], pl.DataFra
     LeakageError, FeatureError
         As :meth:`SignatureFeatures.fit`.
     """
-    of_context = any(isinstance(feature, ContextFeature | TargetExpressionFeature) for feature in spec.feature)
+    of_context = any(feature.is_of_own_context for feature in spec.feature)
     if of_context or spec.target.unit == "pair":
         raise FeatureError(
             "Features of a context or of pairs need rows that have one.",
@@ -217,7 +204,7 @@ def _checked(store: Warehouse, spec: FeatureSpec) -> tuple[list[str], pl.DataFra
     if spec.target.dataset != _NOBODY:
         matrix = cast("FeatureMatrix", build(store, spec))
         return matrix.manifest["guard"]["experiments"]["target_experiments"], matrix.genes
-    if any(isinstance(feature, ExternalEffects) and feature.genes == "shared" for feature in spec.feature):
+    if any(feature.shares_genes for feature in spec.feature):
         raise FeatureError(
             "Genes can only be shared with a target.",
             where='genes = "shared"',

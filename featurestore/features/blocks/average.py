@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
+from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
@@ -18,23 +19,13 @@ from featurestore.features.kinds import SignatureFeature
 from featurestore.features.perturbations import match_conditions, structure_key
 
 if TYPE_CHECKING:
-    from featurestore.features.effects.elsewhere import Elsewhere, Measured
+    from featurestore.features.effects.elsewhere import Measured
     from featurestore.features.selection import Source
-    from featurestore.features.spec import Allow
-    from featurestore.query.warehouse import Warehouse
 
 _ORIGIN = ("dataset_id", "release_id", "licence")
 
 
-def average_block(
-    warehouse: Warehouse,
-    feature: SignatureFeature,
-    sources: Sequence[Source],
-    measured: Measured,
-    elsewhere: Elsewhere,
-    allow: Sequence[Allow],
-    report: Callable[[str], None],
-) -> Block:
+def average_block(feature: SignatureFeature, given: Inputs) -> Block:
     """Average the sources of one feature, gene by gene over those that have the gene.
 
     A row's own experiment has no weight in its average, to the last bit: it is never added. Components are fitted on
@@ -47,22 +38,23 @@ def average_block(
     FeatureError
         A dataset that the spec names has no effect of the wanted kind.
     """
+    sources, measured = given.sources, given.measured
     known = _known_elsewhere(sources, measured)
     rows, fitted = _Sums(measured.rows.height), _Sums(known.height)
     used, found, likeness, reasons = [], [], [], []
     shrunk: list[dict[str, Any]] = []
     for source in sources:
-        report(f"reading {source.conditions.height} conditions of {source.name}")
-        matrix = read_source(warehouse, feature, source)
+        given.tell(source)
+        matrix = read_source(given.warehouse, feature, source)
         if isinstance(matrix, str):
             reasons.append(matrix)
             continue
-        likeness.append(check_lookalikes(source, matrix, measured, allow))
+        likeness.append(check_lookalikes(source, matrix, measured, given.allow))
         values, genes, said = chosen_effects(feature, source, matrix, measured)
         shrunk += said.values()
         every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
         matches = without_own(source, measured.rows, every)
-        elsewhere.add(source, matrix, matches)
+        given.elsewhere.add(source, matrix, matches)
         rows.add(values, genes, matches, _cells(feature, source))
         if feature.components is not None:
             everything = match_conditions(known, source.conditions)

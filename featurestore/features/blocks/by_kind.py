@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
-from featurestore.features.blocks.average import average_block
 from featurestore.features.blocks.block import Block
-from featurestore.features.blocks.context import context_block, target_expression_block
-from featurestore.features.blocks.effects import response_block, signature_block
-from featurestore.features.blocks.embedding import embedding_block
-from featurestore.features.blocks.phenotype import phenotype_block
+from featurestore.features.blocks.context import context_blocks, target_expression_blocks
+from featurestore.features.blocks.embedding import embedding_blocks
+from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.phenotype import phenotype_blocks
+from featurestore.features.blocks.response import response_blocks
+from featurestore.features.blocks.signature import signature_blocks
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
-from featurestore.features.kinds import (
-    ContextFeature,
-    EmbeddingFeature,
-    Feature,
-    PhenotypeFeature,
-    ResponseFeature,
-    SignatureFeature,
-    TargetExpressionFeature,
-)
 from featurestore.features.selection import Source
+from featurestore.features.spec import FeatureSpec
+from featurestore.query.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from featurestore.features.spec import FeatureSpec
-    from featurestore.query.warehouse import Warehouse
+MAKERS: dict[str, Callable[[Any, Inputs], list[Block]]] = {
+    "signature": signature_blocks,
+    "response": response_blocks,
+    "phenotype": phenotype_blocks,
+    "context": context_blocks,
+    "target_expression": target_expression_blocks,
+    "embedding": embedding_blocks,
+}
+"""What makes the blocks of each kind: a line a kind."""
 
 
 def make_blocks(
@@ -45,38 +45,8 @@ def make_blocks(
     FeatureError
         A dataset that the spec names has no effect of the wanted kind, or a file cannot be used.
     """
-    blocks = []
+    blocks: list[Block] = []
     for feature in spec.feature:
         own = [source for source in sources if source.feature is feature]
-        blocks += _blocks(warehouse, spec, feature, own, measured, elsewhere, report)
-    return blocks
-
-
-def _blocks(
-    warehouse: Warehouse,
-    spec: FeatureSpec,
-    feature: Feature,
-    sources: Sequence[Source],
-    measured: Measured,
-    elsewhere: Elsewhere,
-    report: Callable[[str], None],
-) -> list[Block]:
-    if isinstance(feature, ContextFeature):
-        return [context_block(warehouse, feature, measured)]
-    if isinstance(feature, TargetExpressionFeature):
-        return [target_expression_block(warehouse, feature, measured)]
-    if isinstance(feature, EmbeddingFeature):
-        report(f"reading {feature.file}")
-        return [embedding_block(warehouse, feature, measured.rows)]
-    if isinstance(feature, SignatureFeature) and feature.average is not None and sources:
-        return [average_block(warehouse, feature, sources, measured, elsewhere, spec.allow, report)]
-    blocks = []
-    for source in sources:
-        report(f"reading {source.conditions.height} conditions of {source.name}")
-        if isinstance(feature, PhenotypeFeature):
-            blocks.append(phenotype_block(warehouse, feature, source, measured, spec.allow))
-        elif isinstance(feature, ResponseFeature):
-            blocks.append(response_block(warehouse, feature, source, measured, spec.allow))
-        elif isinstance(feature, SignatureFeature):
-            blocks.append(signature_block(warehouse, feature, source, measured, elsewhere, spec.allow))
+        blocks += MAKERS[feature.kind](feature, Inputs(warehouse, measured, own, elsewhere, spec.allow, report))
     return blocks

@@ -8,23 +8,24 @@ import numpy as np
 import polars as pl
 
 from featurestore.features.blocks.block import Block, make_block, skipped
+from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches, pick_genes
 from featurestore.features.kinds import ContextFeature, TargetExpressionFeature
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
-    from featurestore.features.effects.elsewhere import Measured
     from featurestore.query.warehouse import Warehouse
 
 _NO_CONTROLS = "the rows' contexts have no controls with cells"
 
 
-def context_block(warehouse: Warehouse, feature: ContextFeature, measured: Measured) -> Block:
+def context_blocks(feature: ContextFeature, given: Inputs) -> list[Block]:
     """Give each row the mean log1p(CP10k) of every gene over the controls of its context."""
+    measured = given.measured
     facts = _facts(feature, measured.rows, "mean_log1p")
-    controls = _controls(warehouse, measured.rows)
+    controls = _controls(given.warehouse, measured.rows)
     if controls.is_empty():
-        return skipped(facts, measured.rows.height, _NO_CONTROLS)
+        return [skipped(facts, measured.rows.height, _NO_CONTROLS)]
     wide = controls.pivot("gene_id", index="context_id", values="mean_log1p", sort_columns=True).sort("context_id")
     values = wide.drop("context_id").to_numpy().astype(np.float32)
     genes = pl.DataFrame({"gene_id": wide.columns[1:]}).join(
@@ -41,15 +42,16 @@ def context_block(warehouse: Warehouse, feature: ContextFeature, measured: Measu
     )
     matched = mean_of_matches(values, matches, measured.rows.height)
     facts["n_conditions"] = len(values)
-    return make_block(facts, matches, values, matched, genes[picked], components=feature.components)
+    return [make_block(facts, matches, values, matched, genes[picked], components=feature.components)]
 
 
-def target_expression_block(warehouse: Warehouse, feature: TargetExpressionFeature, measured: Measured) -> Block:
+def target_expression_blocks(feature: TargetExpressionFeature, given: Inputs) -> list[Block]:
     """Give each row the expression of its target genes over the controls of its context, averaged over targets."""
+    measured = given.measured
     facts = _facts(feature, measured.rows, "mean_log1p")
-    controls = _controls(warehouse, measured.rows)
+    controls = _controls(given.warehouse, measured.rows)
     if controls.is_empty():
-        return skipped(facts, measured.rows.height, _NO_CONTROLS)
+        return [skipped(facts, measured.rows.height, _NO_CONTROLS)]
     names = ["mean_log1p", "share_expressing"]
     found = (
         measured.rows.with_row_index("row")
@@ -64,7 +66,7 @@ def target_expression_block(warehouse: Warehouse, feature: TargetExpressionFeatu
     matches = found.select("row", rule=pl.lit("own target"))
     columns = pl.DataFrame({"gene_id": pl.Series([None] * len(names), dtype=pl.String()), "suffix": names})
     facts["n_conditions"] = controls["context_id"].n_unique()
-    return make_block(facts, matches, matched.astype(np.float32), matched, columns)
+    return [make_block(facts, matches, matched.astype(np.float32), matched, columns)]
 
 
 def _controls(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:

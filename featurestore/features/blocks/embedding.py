@@ -12,6 +12,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import Block, make_block
+from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds import EmbeddingFeature
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 1_000
 _MATRIX = 2
+
+
+def embedding_blocks(feature: EmbeddingFeature, given: Inputs) -> list[Block]:
+    """Give each row the vector of its target, or each measured gene its own.
+
+    Raises
+    ------
+    FeatureError
+        As :func:`embedding_block`.
+    """
+    given.report(f"reading {feature.file}")
+    rows = gene_rows(given.measured.genes["gene_id"]) if feature.is_of_genes else given.measured.rows
+    return [embedding_block(given.warehouse, feature, rows)]
 
 
 def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.DataFrame) -> Block:

@@ -11,9 +11,10 @@ import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
+from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.elsewhere import Measured
 from featurestore.features.effects.signature import Effects, mean_of_matches
-from featurestore.features.kinds import PhenotypeFeature
+from featurestore.features.kinds import PHENOTYPE, PhenotypeFeature
 from featurestore.features.perturbations import match_conditions
 from featurestore.query.sqlfiles import sql_files
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse
 
-PHENOTYPE = "phenotype"
 _NEARLY_IDENTICAL = 0.98
 _FEWEST_ROWS = 20
 _NO_CONTEXT = "none"
@@ -56,9 +56,7 @@ def measured_phenotype(warehouse: Warehouse, conditions: pl.DataFrame, phenotype
     return Measured(conditions.filter(has), genes, effects, PHENOTYPE)
 
 
-def phenotype_block(
-    warehouse: Warehouse, feature: PhenotypeFeature, source: Source, measured: Measured, allow: Sequence[Allow] = ()
-) -> Block:
+def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[Block]:
     """Give each row the readouts of its perturbation in one dataset: one column per phenotype and context.
 
     Raises
@@ -66,8 +64,14 @@ def phenotype_block(
     LeakageError
         The target is a readout too, and a context of the source has nearly the values of a context of the rows.
     """
+    return [_block(feature, source, given) for source in given.sources]
+
+
+def _block(feature: PhenotypeFeature, source: Source, given: Inputs) -> Block:
+    given.tell(source)
+    measured = given.measured
     facts, n_rows = source_facts(source) | {"effect_kind": feature.phenotype or PHENOTYPE}, measured.rows.height
-    readouts = _read(warehouse, source.dataset_id, feature.phenotype)
+    readouts = _read(given.warehouse, source.dataset_id, feature.phenotype)
     found = source.conditions.join(readouts, on="condition_id", how="inner")
     if found.is_empty():
         return skipped(facts, n_rows, "none of its conditions has the phenotype")
@@ -84,7 +88,7 @@ def phenotype_block(
     values = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape).astype(np.float32)
     matches = match_conditions(measured.rows, perturbations.drop("at"), feature.combination)
     matched = mean_of_matches(values, matches, n_rows)
-    likeness = _check_values(source, columns, matched, measured, allow)
+    likeness = _check_values(source, columns, matched, measured, given.allow)
     names = columns.select("suffix", gene_id=pl.lit(None, pl.String()))
     return make_block(facts, matches, values, matched, names, components=feature.components, likeness=likeness)
 

@@ -13,7 +13,6 @@ import polars as pl
 
 from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
-from featurestore.features.kinds import SignatureFeature
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
@@ -68,7 +67,7 @@ class Elsewhere:
         self._measured = measured
         self._total: Effects = np.zeros(measured.effects.shape)
         self._count = np.zeros(measured.effects.shape, dtype=np.uint16)
-        self._n_features = Counter(s.name for s in sources if isinstance(s.feature, SignatureFeature))
+        self._n_features = Counter(s.name for s in sources if s.feature.is_same_perturbation)
         self._shared: dict[str, list[tuple[Source, pl.DataFrame]]] = {}
 
     def add(self, source: Source, matrix: SignatureMatrix, matches: pl.DataFrame) -> None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import LeakageError, did_you_mean
-from featurestore.features.kinds import SignatureFeature
 from featurestore.features.perturbations import target_atoms
 from featurestore.features.spec import Allow, spec_error
 
@@ -51,12 +50,12 @@ def check_sources(target: pl.DataFrame, sources: Sequence[Source], allow: Sequen
     _check_pairs(allow, experiments, {name for names in own.values() for name in names})
     allowed = {pair.target for pair in allow if pair.target == pair.source}
     refused = set(experiments) - allowed
-    leaks = [s for s in sources if not leaves_own_out(s) and not set(own[s.block]).isdisjoint(refused)]
+    leaks = [s for s in sources if not s.feature.leaves_own_out and not set(own[s.block]).isdisjoint(refused)]
     if leaks:
         raise _own_experiment(leaks, target, sorted(refused))
     checked = [
         {"source": source.block, "experiments": own[source.block], "n_conditions": source.conditions.height}
-        | ({"own_experiment": "left out of each row's average"} if leaves_own_out(source) else {})
+        | ({"own_experiment": "left out of each row's average"} if source.feature.leaves_own_out else {})
         for source in sources
     ]
     return {
@@ -67,14 +66,9 @@ def check_sources(target: pl.DataFrame, sources: Sequence[Source], allow: Sequen
     }
 
 
-def leaves_own_out(source: Source) -> bool:
-    """Say whether a source's feature is an average that leaves each row's own experiment out."""
-    return isinstance(source.feature, SignatureFeature) and source.feature.average is not None
-
-
 def without_own(source: Source, rows: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
     """Drop the matches of rows with conditions of their own experiment, for averages that leave it out."""
-    if not leaves_own_out(source):
+    if not source.feature.leaves_own_out:
         return matches
     theirs = source.conditions["experiment_id"].gather(matches["source_row"])
     return matches.filter(theirs != rows["experiment_id"].gather(matches["row"]))

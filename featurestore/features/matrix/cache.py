@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import FeatureError
-from featurestore.features.kinds import EmbeddingFeature
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.manifest import PACKAGES, RECIPE_VERSION
 from featurestore.storage.snapshot import file_sha256
@@ -35,7 +34,7 @@ LAYOUT_VERSION = 2
 def matrix_key(warehouse: Warehouse, spec: FeatureSpec) -> str | None:
     """Hash everything that a matrix and its manifest follow from; None where a file of the spec cannot be read."""
     try:
-        files = [file_sha256(Path(f.file)) for f in spec.feature if isinstance(f, EmbeddingFeature)]
+        files = [file_sha256(Path(f.file)) for f in spec.embeddings]
     except OSError:
         return None
     packages = {name: version(name) for name in PACKAGES}

@@ -16,7 +16,7 @@ from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import source_facts
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 from featurestore.features.guard.leaks import check_sources, check_split
-from featurestore.features.kinds import EmbeddingFeature, Question
+from featurestore.features.kinds import Question
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.matrix.manifest import manifest_of
 from featurestore.features.pairs.calls import Axes, Calls
@@ -143,8 +143,7 @@ def read_pairs(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: 
 def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     report("selecting conditions")
     selection = select(warehouse, spec)
-    embedded = [feature for feature in spec.feature if isinstance(feature, EmbeddingFeature)]
-    if not selection.sources and not embedded:
+    if not selection.sources and not spec.embeddings:
         raise FeatureError("No feature looks in another experiment.", where=f"spec '{spec.name}'")
     experiments = check_sources(selection.target, selection.sources, spec.allow)
     conditions = split_conditions(warehouse, selection.target, spec.target, spec.split)
@@ -161,7 +160,7 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     asked: Question = spec.target.question or "changed"
     sources = [calls for source, matrix in found for calls in ask(source, matrix, axes, asked)]
     embeddings = []
-    for feature in embedded:
+    for feature in spec.embeddings:
         report(f"reading {feature.file}")
         embeddings.append(embed(warehouse, feature, conditions, axes, position))
     _require_overlap(sources, embeddings, position)
@@ -210,7 +209,7 @@ def _check_split(conditions: pl.DataFrame, spec: FeatureSpec) -> dict[str, Any]:
 def _check_licences(selection: Selection, spec: FeatureSpec) -> None:
     frames = [selection.target, *(source.conditions for source in selection.sources)]
     terms = set(pl.concat(frame.select("dataset_id", "licence").unique() for frame in frames).iter_rows())
-    terms |= {(f"file:{Path(f.file).name}", f.licence) for f in spec.feature if isinstance(f, EmbeddingFeature)}
+    terms |= {(f"file:{Path(f.file).name}", f.licence) for f in spec.embeddings}
     refuse_licences(terms, spec.licence.forbid, spec.licence.allow)
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.features.kinds import (
-    BaseRateFeature,
-    EmbeddingFeature,
-    NeighbourFeature,
-    ReconstructionFeature,
-    StrengthFeature,
-)
+from featurestore.features.kinds import Kind, NeighbourFeature, ReconstructionFeature
 from featurestore.features.pairs.blocks import (
     BaseRateBlock,
     Block,
@@ -28,6 +22,7 @@ from featurestore.features.pairs.blocks import (
 
 if TYPE_CHECKING:
     from featurestore.features.kinds import Feature
+    from featurestore.features.pairs.calls import Calls
     from featurestore.features.pairs.embeddings import Vectors
     from featurestore.features.pairs.sources import SourceCalls
     from featurestore.features.selection import Source
@@ -60,26 +55,21 @@ def make_blocks(
     features: Sequence[Feature], sources: Sequence[SourceCalls], embeddings: Sequence[Vectors] = ()
 ) -> list[NamedBlock]:
     """Make the blocks of a spec, in its order."""
-    blocks = []
+    blocks: list[NamedBlock] = []
     for feature in features:
         own = [source for source in sources if source.source.feature is feature]
-        calls = [source.calls for source in own]
-        whole = tuple({source.source.block: source.source for source in own}.values())
-        if isinstance(feature, EmbeddingFeature):
-            vectors = next(v for v in embeddings if v.feature is feature)
-            block = EmbeddingBlock(vectors.values, vectors.axis, vectors.suffixes)
-            blocks.append(NamedBlock(feature.block, feature.kind, block, (), vectors))
-        elif isinstance(feature, BaseRateFeature):
-            blocks.append(NamedBlock(feature.block, feature.kind, BaseRateBlock(), ()))
-        elif isinstance(feature, NeighbourFeature):
-            blocks.append(NamedBlock(feature.block, feature.kind, NeighbourBlock(calls, feature.components), whole))
-        elif isinstance(feature, ReconstructionFeature):
-            blocks.append(
-                NamedBlock(feature.block, feature.kind, ReconstructionBlock(calls, feature.components), whole)
-            )
-        else:
-            make = _strength if isinstance(feature, StrengthFeature) else _signature
-            blocks += [NamedBlock(_named(s), feature.kind, make(s), (s.source,)) for s in own]
+        blocks += MAKERS[feature.kind](feature, own, embeddings)
+    return blocks
+
+
+def _each(
+    make: Callable[[SourceCalls], Block],
+) -> Callable[[Kind, Sequence[SourceCalls], Sequence[Vectors]], list[NamedBlock]]:
+    """Make a block of each source and question."""
+
+    def blocks(feature: Kind, own: Sequence[SourceCalls], _: Sequence[Vectors]) -> list[NamedBlock]:
+        return [NamedBlock(_named(one), feature.kind, make(one), (one.source,)) for one in own]
+
     return blocks
 
 
@@ -93,6 +83,42 @@ def _signature(source: SourceCalls) -> Block:
 
 def _strength(source: SourceCalls) -> Block:
     return ChangedBlock(source.calls) if source.question == "changed" else StrengthBlock(source.calls)
+
+
+def _together(
+    make: Callable[[list[Calls], int], Block],
+) -> Callable[[Any, Sequence[SourceCalls], Sequence[Vectors]], list[NamedBlock]]:
+    """Make one block of all sources and questions together."""
+
+    def blocks(
+        feature: NeighbourFeature | ReconstructionFeature, own: Sequence[SourceCalls], _: Sequence[Vectors]
+    ) -> list[NamedBlock]:
+        whole = tuple({one.source.block: one.source for one in own}.values())
+        block = make([one.calls for one in own], feature.components)
+        return [NamedBlock(feature.block, feature.kind, block, whole)]
+
+    return blocks
+
+
+def _base_rate(feature: Kind, _sources: Sequence[SourceCalls], _vectors: Sequence[Vectors]) -> list[NamedBlock]:
+    return [NamedBlock(feature.block, feature.kind, BaseRateBlock(), ())]
+
+
+def _embedding(feature: Kind, _: Sequence[SourceCalls], embeddings: Sequence[Vectors]) -> list[NamedBlock]:
+    vectors = next(one for one in embeddings if one.feature is feature)
+    block = EmbeddingBlock(vectors.values, vectors.axis, vectors.suffixes)
+    return [NamedBlock(feature.block, feature.kind, block, (), vectors)]
+
+
+MAKERS: dict[str, Callable[[Any, Sequence[SourceCalls], Sequence[Vectors]], list[NamedBlock]]] = {
+    "signature": _each(_signature),
+    "strength": _each(_strength),
+    "neighbour": _together(NeighbourBlock),
+    "reconstruction": _together(ReconstructionBlock),
+    "base_rate": _base_rate,
+    "embedding": _embedding,
+}
+"""What makes the blocks of each kind, where a row is a pair: a line a kind."""
 
 
 def columns_of(blocks: Sequence[NamedBlock]) -> pl.DataFrame:

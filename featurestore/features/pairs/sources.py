@@ -10,7 +10,6 @@ import numpy as np
 
 from featurestore.errors import LeakageError
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
-from featurestore.features.kinds import ExternalEffects
 from featurestore.features.pairs.calls import Calls
 
 if TYPE_CHECKING:
@@ -73,9 +72,8 @@ def ask(source: Source, matrix: SignatureMatrix, axes: Axes, asked: Question) ->
     """Ask a source all questions of its feature, by default the one given."""
     if source.effect_kind != CALLS:
         return [SourceCalls(source, None, Calls.of(axes, source.conditions, matrix, None))]
-    feature = source.feature
-    questions = (isinstance(feature, ExternalEffects) and feature.questions) or [asked]
-    return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q)) for q in dict.fromkeys(questions)]
+    questions = source.feature.asks(asked)
+    return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q)) for q in questions]
 
 
 def check_same_calls(source: SourceCalls, training: Sequence[TrainingCalls], allow: Sequence[Allow]) -> dict[str, Any]:

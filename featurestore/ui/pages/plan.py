@@ -28,7 +28,6 @@ _DRAWN = 60
 def _made(questions: Questions, label: str, text: str) -> tuple[Plan, str]:
     """Plan a saved spec by its label, or one by its text; return the plan and the text."""
     from featurestore.features import registry  # noqa: PLC0415, it imports models' libraries
-    from featurestore.features.kinds import EmbeddingFeature  # noqa: PLC0415
     from featurestore.features.spec import parse_spec  # noqa: PLC0415
 
     if label:
@@ -36,7 +35,7 @@ def _made(questions: Questions, label: str, text: str) -> tuple[Plan, str]:
         spec, text = registry.saved_spec(questions.store, saved), saved.text
     else:
         spec = parse_spec(text, "the spec on the page")
-        if any(isinstance(feature, EmbeddingFeature) for feature in spec.feature):
+        if spec.embeddings:
             raise SpecError(
                 "A spec with a file can only be planned here once it is saved.",
                 do="save it, with a copy of its file: featurestore features save SPEC.toml",

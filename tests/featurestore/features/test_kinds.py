@@ -6,7 +6,10 @@ import pytest
 from sklearn.decomposition import PCA
 
 from featurestore.errors import FeatureError, LeakageError
+from featurestore.features.blocks import by_kind
 from featurestore.features.builder import build
+from featurestore.features.kinds import KINDS, PAIR_KINDS
+from featurestore.features.pairs import lineage
 from featurestore.features.plan import plan
 from featurestore.features.spec import parse_spec, read_spec
 
@@ -417,3 +420,11 @@ def test_coverage__names_every_rule_that_a_sum_of_parts_met(writer, make_conditi
         "n_conditions": 2,
         "rule": "same kind, sum of parts; same direction, sum of parts",
     }
+
+
+def test_kinds__each_has_what_makes_its_blocks():
+    of_conditions = {name for name, kind in KINDS.items() if not kind.is_of_pairs_alone}
+    assert set(by_kind.MAKERS) == of_conditions
+    assert set(lineage.MAKERS) == set(PAIR_KINDS)
+    for name, kind in KINDS.items():
+        assert kind.pair_options <= set(kind.model_fields), name
