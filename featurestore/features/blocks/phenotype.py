@@ -9,11 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import FeatureError, LeakageError
+from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.elsewhere import Measured
 from featurestore.features.effects.signature import Effects, mean_of_matches
+from featurestore.features.guard.near_duplicate import (
+    NEARLY_IDENTICAL,
+    agreement,
+    is_allowed,
+    is_near_duplicate,
+    near_duplicate,
+)
 from featurestore.features.kinds import PHENOTYPE, PhenotypeFeature
 from featurestore.features.perturbations import match_conditions
 from featurestore.query.sqlfiles import sql_files
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse
 
-_NEARLY_IDENTICAL = 0.98
 _FEWEST_ROWS = 20
 _NO_CONTEXT = "none"
 _IDENTITY = ["perturbation_id", "target_gene_ids", "compound_id", "perturbation_kind"]
@@ -99,7 +105,6 @@ def _check_values(
     """Refuse a column that is the answer under another name, in one context of the rows or over all of them."""
     if measured.effect_kind != PHENOTYPE:
         return []
-    allowed = {(pair.target, pair.source) for pair in allow}
     theirs = source.conditions.group_by(pl.col("context_id").fill_null(_NO_CONTEXT)).agg(pl.col("experiment_id"))
     of_context = {context: set(experiments) for context, experiments in theirs.iter_rows()}
     n_compared = n_alike = n_allowed = 0
@@ -107,16 +112,16 @@ def _check_values(
         for name, context, values in zip(columns["suffix"], columns["context"], matched[row].T, strict=True):
             n_compared += 1
             both = np.isfinite(values) & np.isfinite(answer)
-            if not _is_alike(values[both], answer[both]):
+            if not is_near_duplicate(agreement(answer[both], values[both], _FEWEST_ROWS)):
                 continue
             n_alike += 1
-            if all((ours, other) in allowed for ours in experiments for other in of_context[context]):
+            if is_allowed(allow, experiments, of_context[context]):
                 n_allowed += 1
                 continue
-            raise LeakageError(
-                f"Source {source.name} looks like the target under another name.",
-                where=f"feature {source.block}, column {name}",
-                expected=f"values that do not correlate above {_NEARLY_IDENTICAL} with those to predict",
+            raise near_duplicate(
+                source,
+                f", column {name}",
+                expected=f"values that do not correlate above {NEARLY_IDENTICAL} with those to predict",
                 got=f"{both.sum()} perturbations nearly identical",
                 do="leave its context out; if these are other cells, name the pair of experiments under [[allow]]",
             )
@@ -138,12 +143,6 @@ def _answers(measured: Measured) -> Iterator[tuple[set[str], npt.NDArray[np.intp
             pl.col("row").first(), pl.col("answer").mean()
         )
         yield set(part["experiment_id"]), means["row"].to_numpy().astype(np.intp), means["answer"].to_numpy()
-
-
-def _is_alike(values: Effects, answer: Effects) -> bool:
-    if len(values) < _FEWEST_ROWS or not values.std() or not answer.std():
-        return False
-    return bool(np.corrcoef(values, answer)[0, 1] >= _NEARLY_IDENTICAL)
 
 
 def _read(warehouse: Warehouse, dataset_id: str, phenotype: str | None) -> pl.DataFrame:

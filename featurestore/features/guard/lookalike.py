@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import LeakageError
+from featurestore.features.guard.near_duplicate import NEARLY_IDENTICAL, near_duplicate
 from featurestore.features.perturbations import match_conditions, own_targets, structure_key
 from featurestore.metrics import pearson_delta
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow
 
-NEARLY_IDENTICAL = 0.98
-"""Correlation over genes from which two signatures are nearly identical, if there is no other to choose from."""
 SAME_NUMBER = 0.05
 """Relative difference up to which two numbers of cells are the same; an unknown number is like any other."""
 _FEWEST_GENES = 20
@@ -124,9 +123,9 @@ def _lookalike(source: Source, alike: pl.DataFrame, n_compared: int, measured: M
         strict=True,
     )
     shown = "; ".join(f"{row} and {other}" for row, other in names)
-    return LeakageError(
-        f"Source {source.name} looks like the target under another name.",
-        where=f"feature {source.block}",
+    return near_duplicate(
+        source,
+        "",
         expected=f"signatures of other cells, which do not correlate above {NEARLY_IDENTICAL} at equal cell numbers",
         got=f"{_conditions(alike)} of {n_compared} matched conditions nearly identical: {shown}",
         do=f"leave the dataset out; if these are other cells, say so: [[allow]] target = '{first['target'][0]}', "

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featurestore.errors import LeakageError
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
+from featurestore.features.guard.near_duplicate import (
+    NEARLY_IDENTICAL,
+    agreement,
+    is_allowed,
+    is_near_duplicate,
+    near_duplicate,
+)
 from featurestore.features.pairs.calls import Calls
 
 if TYPE_CHECKING:
@@ -20,8 +26,6 @@ if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
 CALLS = "de_call"
-_SAME_CALLS = 0.98
-"""Correlation of calls, less each gene's mean, from which two tables are of the same cells."""
 _FEWEST_SHARED = 100
 
 
@@ -98,15 +102,13 @@ def check_same_calls(source: SourceCalls, training: Sequence[TrainingCalls], all
     LeakageError
         They are the same, and the spec does not allow the pair of experiments.
     """
-    allowed = {(pair.target, pair.source) for pair in allow}
     agreements = [_agreement(source.calls, part.calls) for part in training]
     for part, (n, r) in zip(training, agreements, strict=True):
-        is_allowed = all((one, other) in allowed for one in part.experiments for other in source.experiments)
-        if r is not None and r >= _SAME_CALLS and not is_allowed:
-            raise LeakageError(
-                f"Source {source.source.name} looks like the target under another name.",
-                where=f"feature {source.source.block}",
-                expected=f"calls of other cells, which do not correlate above {_SAME_CALLS}",
+        if is_near_duplicate(r) and not is_allowed(allow, part.experiments, source.experiments):
+            raise near_duplicate(
+                source.source,
+                "",
+                expected=f"calls of other cells, which do not correlate above {NEARLY_IDENTICAL}",
                 got=f"r = {r:.3f} over {n:,} pairs that both list",
                 do="leave the dataset out; if these are other cells, say so under [[allow]] with a reason",
             )
@@ -121,8 +123,7 @@ def _agreement(theirs: Calls, target: Calls) -> tuple[int, float | None]:
     shared = np.isfinite(found)
     places = target.perturbation[shared], target.gene[shared]
     a, b = (Calls(*places, value[shared], target.shape).centred().value for value in (target.value, found))
-    defined = len(a) >= _FEWEST_SHARED and a.std() > 0 and b.std() > 0
-    return len(a), float(np.corrcoef(a, b)[0, 1]) if defined else None
+    return len(a), agreement(a, b, _FEWEST_SHARED)
 
 
 def shuffled(sources: Sequence[SourceCalls], seed: int) -> list[SourceCalls]:
