@@ -42,8 +42,8 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs]:
 
     Returns
     -------
-    Two-sided mid-p, as its logarithm, and its sign: below 0 where there are fewer counts than expected. Shape
-    (conditions, genes).
+    Two-sided mid-p, as its logarithm, and its sign: below 0 where there are fewer counts than expected. NaN where none
+    are expected at all: no cell with counts is in a batch with a control. Shape (conditions, genes).
     """
     log_p = np.empty_like(expected.mean)
     sign: Signs = np.empty(log_p.shape, np.int8)
@@ -54,8 +54,9 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs]:
 def log_p_of_none(expected: Expected) -> Doubles:
     """Return the logarithm of p of no count at all. Shape (conditions, genes)."""
     excess = np.maximum(expected.variance - expected.mean, expected.mean * LEAST_EXCESS)
-    size = expected.mean**2 / excess
-    return np.asarray(-size * np.log1p(expected.mean / size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = expected.mean**2 / excess
+        return np.asarray(-size * np.log1p(expected.mean / size))
 
 
 def signed_z(log_p: Doubles, sign: Signs) -> Doubles:
@@ -80,6 +81,9 @@ def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sig
     for row in range(count.shape[0]):
         for gene in range(count.shape[1]):
             observed, expected = count[row, gene], mean[row, gene]
+            if expected <= 0.0:
+                log_p[row, gene], sign[row, gene] = np.nan, 1
+                continue
             excess = max(variance[row, gene] - expected, expected * LEAST_EXCESS)
             size = expected * expected / excess
             share = expected / (size + expected)

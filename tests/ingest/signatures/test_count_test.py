@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
+from ingest.signatures.count_test import count_test, log2_fold_change, log_p_of_none, signed_z
 from ingest.signatures.rates import Expected
 
 mpmath.mp.dps = 40
@@ -95,3 +95,11 @@ def test_log2_fold_change__is_that_of_counts_at_one_depth():
     fold, error = log2_fold_change(np.array([[41.5]]), law)
     assert fold.item() == pytest.approx(2.0)
     assert error.item() == pytest.approx(np.sqrt(25.25) / np.sqrt(42 * 10.5) / np.log(2))
+
+
+def test_count_test__of_what_is_not_expected_at_all_is_none():
+    expected = Expected(np.array([[0.0, 10.0]]), np.array([[0.0, 12.0]]))
+    log_p, sign = count_test(np.array([[3.0, 10.0]]), expected)
+    np.testing.assert_array_equal(np.isnan(log_p), [[True, False]])
+    np.testing.assert_array_equal(np.isnan(log_p_of_none(expected)), [[True, False]])
+    assert abs(sign).tolist() == [[1, 1]]
