@@ -132,7 +132,7 @@ class Job:
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, self.lookups, where=where)
         if not spec.is_relative:
-            pooled = pooled_columns(self.readers, labels, spec)
+            pooled = pooled_columns(self.readers, labels, spec, self.row_tables, self.folder)
             labels = replace(labels, mapping=pl.concat([labels.mapping, pooled]))
         return Published(axes, given, labels)
 

@@ -141,6 +141,7 @@ class ConditionSection(Section):
     row is a control, a cell line at rest. ``guide`` is the column that names the guide of a cell: the cells of each
     negative-control guide are then one of the conditions in which nothing happened. Conditions of fewer than
     ``min_cells`` cells are kept, and are no data points: 10 by default, 2 samples of bulk RNA-Seq.
+    A column that is called dose or time keeps conditions apart, or is named by ``pooled``.
     ``replicate`` is the column, or the columns together, of what was repeated: donors, wells, guides. Conditions of
     which two or more are there, on both sides, are tested over these, not over cells.
     """
@@ -160,6 +161,7 @@ class ConditionSection(Section):
     replicate: str | Annotated[list[str], Field(min_length=1)] = Field(default_factory=list)
     dose: Dose | None = None
     time: Quantity | None = None
+    pooled: list[str] = Field(default_factory=list)
     cluster: str | None = None
     split: str | None = None
     cells: str | list[str] = Field(default_factory=list)

@@ -18,7 +18,9 @@ FILE = "file"
 """In ``[rows] extract``: the path of the file, within the folder of the dataset."""
 
 
-def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path) -> pl.DataFrame:
+def read_rows(
+    reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path, also: Sequence[str] = ()
+) -> pl.DataFrame:
     """Read the columns that a spec names, of the file's own row table and of the tables beside it.
 
     Where the table that ``[rows]`` names and the file have a column in common, the table's is taken; a column read out
@@ -34,6 +36,8 @@ def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], fo
         The tables beside it.
     folder
         The folder that the files of the spec are relative to.
+    also
+        Further columns.
 
     Raises
     ------
@@ -42,7 +46,8 @@ def read_rows(reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], fo
     """
     condition, patterns = spec.condition, spec.rows.extract
     conditions = (*columns_of(condition.where), *columns_of(condition.control_where))
-    wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *(name for name in patterns if name != FILE)]))
+    taken_apart = (name for name in patterns if name != FILE)
+    wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *taken_apart, *also]))
     replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
     needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
     rows = reader.rows([name for name in reader.row_columns() if name in needed])

@@ -176,7 +176,8 @@ def _partition(lines: Lines, found: Inspection) -> None:
     if batch is None and found.values.kind in REPLICATE_VALUES:
         batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
     if batch is not None and not found.is_relative:
-        lines.set("batch", batch.column, _why(batch), *_also(found.roles["batch"][1:]))
+        told = (_why(batch), *_also(found.roles["batch"][1:]))
+        lines.set("batch", batch.column, *told, is_doubtful=batch.is_doubtful)
     if found.cells:
         value = found.cells if len(found.cells) > 1 else found.cells[0]
         lines.set("cells", value, "a row is a population: of so many cells")

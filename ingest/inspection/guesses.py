@@ -81,18 +81,29 @@ def weigh_by_controls(
     table
         The candidates' columns, a row each.
     """
-    is_control = perturbation.cast(pl.String).str.strip_chars().is_in(list(controls))
+    labels = perturbation.cast(pl.String).str.strip_chars()
     weighed = []
     for guess in guesses:
-        parts = pl.DataFrame({"part": table[str(guess.column)].cast(pl.String), "is_control": is_control})
-        parts = parts.group_by("part").agg(n=pl.len(), n_controls=pl.col("is_control").sum())
+        parts = pl.DataFrame({"part": table[str(guess.column)].cast(pl.String), "label": labels})
+        parts = parts.group_by("part").agg(
+            n=pl.len(), n_controls=pl.col("label").is_in(list(controls)).sum(), n_labels=pl.col("label").n_unique()
+        )
         with_control = parts.filter(pl.col("n_controls") > 0)
         n_covered, n_rows = int(with_control["n"].sum()), int(parts["n"].sum())
         is_covered = n_covered >= MOST_COVERED * n_rows and parts.height > 1
-        told = f"{with_control.height:,} of its {parts.height:,} labels hold controls"
-        score = round(guess.score + (0.3 if is_covered else -0.3), 3)
-        weighed.append(Guess(guess.role, guess.column, score, (guess.reasons[0], told)))
+        reasons = [guess.reasons[0], f"{with_control.height:,} of its {parts.height:,} labels hold controls"]
+        are_apart = guess.role == "batch" and not is_covered and _are_screens(parts)
+        if are_apart:
+            reasons.append(f"the other {parts.height - with_control.height:,} have nothing to be compared with")
+        score = SURE if are_apart else round(guess.score + (0.3 if is_covered else -0.3), 3)
+        weighed.append(Guess(guess.role, guess.column, score, tuple(reasons), is_doubtful=are_apart))
     return sorted(weighed, key=lambda guess: -guess.score)
+
+
+def _are_screens(parts: pl.DataFrame) -> bool:
+    """Say whether parts without controls hold several perturbations each, and others do have controls."""
+    without = parts.filter(pl.col("n_controls") == 0)
+    return 0 < without.height < parts.height and bool((without["n_labels"] > 1).all())
 
 
 def where_control(guess: Guess, column: Column) -> Guess:

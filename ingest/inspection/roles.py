@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ingest.conditions.pooled import NAMES
 from ingest.inspection.columns import Column
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
 
@@ -17,6 +18,7 @@ LEAST = 0.3
 SURE = 0.5
 """Guesses with a lower score are not drafted."""
 NAMED = 0.5
+SPEAKS = 0.4
 STEP = 0.004
 """By how much a name counts less than the one before it in its list."""
 MOST_STIMULI = 20
@@ -165,7 +167,7 @@ def _replicate(column: Column) -> Evidence:
 
 
 def _dose(column: Column) -> Evidence:
-    evidence = _name(column, "dose")
+    evidence = _name(column, "dose") or _speaks_of(column, "dose")
     if column.molar_share >= MOST:
         first = column.others["label"][0]
         evidence.append((0.5, f"{column.molar_share:.0%} of its rows are molar, such as {first!r}"))
@@ -176,8 +178,13 @@ def _dose(column: Column) -> Evidence:
     return evidence
 
 
+def _speaks_of(column: Column, role: str) -> Evidence:
+    """Take a column whose name has the word for what keeps conditions apart, after those that are named so."""
+    return [(SPEAKS, f"its name speaks of a {role}")] if NAMES[role].search(column.name) else []
+
+
 def _time(column: Column) -> Evidence:
-    evidence = _name(column, "time")
+    evidence = _name(column, "time") or _speaks_of(column, "time")
     if column.time_share >= MOST:
         evidence.append((0.5, f"{column.time_share:.0%} of its rows are times, such as {column.others['label'][0]!r}"))
     elif evidence and column.number_share >= MOST:

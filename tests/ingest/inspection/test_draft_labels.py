@@ -13,6 +13,7 @@ from featurestore.errors import MissingControlError, SpecError
 from featurestore.features.perturbations import match_conditions
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
+from ingest.commands.tested import tested as said_of_tests
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import NOT_CALLED
 from ingest.inspection.columns import summarise
@@ -259,13 +260,75 @@ def test_dose__in_a_damaged_encoding_is_micromolar(micro, tmp_path):
     assert notes.len() == 1
 
 
-def test_dose__that_the_spec_leaves_out_is_said_where_conditions_pool_over_it(tmp_path):
-    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", dose=["0 nM", "1 nM", "10 nM"])
-    text = "\n".join(line for line in drafted(path).text.splitlines() if not line.startswith("dose = "))
-    (line, *_) = left_open(tmp_path / "warehouse", ingested(tmp_path, text))
-    assert line.startswith(
-        "  conditions pool over column 'dose': 1 conditions hold several values, such as JQ1/K562: '1 "
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("dose", ["0 nM", "1 nM", "10 nM"]),
+        ("Drug_conc", ["0", "1", None]),
+        ("hours_time", ["24", "24", "72"]),
+        ("time.point", ["early", "early", "late"]),
+    ],
+)
+def test_pooling__over_a_column_called_dose_or_time_is_refused_unless_the_spec_names_it(column, values, tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", **{column: values})
+    entity = "time" if "time" in column else "dose"
+    text = "\n".join(line for line in drafted(path).text.splitlines() if not line.startswith(f"{entity} = "))
+    with pytest.raises(SpecError) as refused:
+        ingested(tmp_path, text)
+    assert f"pool over column '{column}'" in str(refused.value)
+    assert f'{entity} = {{ column = "{column}" }}' in str(refused.value)
+    assert f'pooled = ["{column}"]' in str(refused.value)
+    assert not (tmp_path / "warehouse" / "releases").exists()
+    allowed = text.replace("[condition]", f'[condition]\npooled = ["{column}"]')
+    (line, *_) = left_open(tmp_path / "warehouse", ingested(tmp_path, allowed))
+    told = f"  conditions pool over column '{column}': 1 condition holds several values, such as JQ1/K562"
+    assert line.startswith(told)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select n_cells from condition where not is_control").rows()
+    assert found == [(2 * EACH,)]
+
+
+def test_pooling__over_a_column_of_a_table_beside_the_cells_is_refused(tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", well=["A1", "A2", "A3"])
+    (tmp_path / "wells.csv").write_text("well,dose\nA1,0 nM\nA2,1 nM\nA3,10 nM\n")
+    text = f'{drafted(path).text}\n[rows]\njoin = [{{ table = "wells.csv", key = "well" }}]\n'
+    with pytest.raises(SpecError, match="pool over column 'dose'"):
+        ingested(tmp_path, text)
+    ingested(tmp_path, text.replace("[condition]", '[condition]\ndose = { column = "dose" }'))
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select dose_um, n_cells from condition where not is_control order by 1").rows()
+    assert found == [(0.001, EACH), (0.01, EACH)]
+
+
+def test_pooling__over_an_inferred_order_of_cells_is_no_pooling_over_times(tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", latent_time=[0.1, 0.2, 0.3])
+    assert left_open(tmp_path / "warehouse", ingested(tmp_path, drafted(path))) == []
+
+
+def test_batch__of_screens_without_controls_is_drafted_and_what_is_there_not_tested(tmp_path):
+    labels = ["non-targeting", "STAT1", "MYC", "JAK2", "TP53"]
+    path = screen(tmp_path / "a.h5ad", labels, each=20, screen=["s1"] * 3 + ["s2"] * 2, batch=["s1"] * 3 + ["s2"] * 2)
+    draft = drafted(path)
+    assert 'batch = "batch"  # CHECK' in draft.text
+    assert draft.doubtful == ("condition.kind", "condition.batch")
+    outcome = ingested(tmp_path, draft)
+    assert said_of_tests(tmp_path / "warehouse", outcome)[0] == (
+        "  no test for 2 of 4 conditions: 2 with no control in its batches"
     )
+    with Warehouse(tmp_path / "warehouse") as store:
+        quality = "from quality join condition using (dataset_id, condition_id) order by perturbation"
+        found = store.frame(f"select perturbation, is_responder, n_significant is null, reason {quality}").rows()
+        numbers = "count(z), count(p_value), count(q_value), count(standard_error), count(log2fc)"
+        signatures = "signature join condition using (dataset_id, condition_id)"
+        of_stranger = store.frame(f"select {numbers} from {signatures} where perturbation = 'TP53'").row(0)
+    assert [name for name, *_, reason in found if reason == "no control in its batches: not tested"] == ["JAK2", "TP53"]
+    assert [row[1:3] for row in found if row[0] in {"JAK2", "TP53"}] == [(False, True)] * 2
+    assert of_stranger == (0, 0, 0, 0, 0)
+
+
+def test_batch__of_one_perturbation_each_is_not_drafted(tmp_path):
+    path = screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC"], each=20, batch=["a", "b", "c"])
+    assert "batch = " not in drafted(path).text
 
 
 def test_dose__of_a_genetic_screen_is_drafted_where_it_differs_within_a_target(tmp_path):
