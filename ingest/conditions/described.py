@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from featurestore.errors import SourceFormatError
 from ingest.conditions.rows import FILE, columns_of
-from ingest.harmonise.describing import describing
-from ingest.reader import Reader
+from ingest.harmonise.describing import describing, is_gene_among
+from ingest.reader import INDEX, Reader
 from ingest.readers.open import open_source
 from ingest.spec import DatasetSpec
 
@@ -30,7 +31,28 @@ def open_matrix(path: Path, spec: DatasetSpec) -> Reader:
         others = unasked([name for name in names if name not in named], spec)
         return [name for name in names if name in named or name in others]
 
-    return open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout, describes=describes)
+    reader = open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout, describes=describes)
+    refuse_gene_as_key(reader)
+    return reader
+
+
+def refuse_gene_as_key(reader: Reader) -> None:
+    """Refuse a table of which the first column, the key of its lines, is called like a gene and holds numbers.
+
+    Raises
+    ------
+    SourceFormatError
+        The gene would be lost.
+    """
+    name = getattr(reader, "key_of_numbers", None)
+    if name and is_gene_among(name, reader.genes()[INDEX].to_list()):
+        reader.close()
+        raise SourceFormatError(
+            f"The first column holds numbers and is called like a gene, '{name}', as the others are.",
+            where=str(reader.path),
+            expected="a first column that names the lines: cells or samples",
+            do="put the column of their names, or one that numbers them, before the genes",
+        )
 
 
 def named_columns(spec: DatasetSpec) -> set[str]:

@@ -20,9 +20,10 @@ from ingest.spec import DatasetSpec
 POOLED = "pooled"
 """Status in the ledger of such a column that the spec allows."""
 NAMES = {
-    "dose": re.compile(r"(?:^|[^a-z])(?:i?dose|conc|concentration)(?!_?units?|[a-z])", re.IGNORECASE),
+    "dose": re.compile(r"(?:^|[^a-z])(?:i?dose|dosage|conc|concentration)(?!_?units?|[a-z])", re.IGNORECASE),
     "time": re.compile(
-        r"(?:^|[^a-z])(?<!latent[_. -])(?<!pseudo[_. -])i?time(?:[-_. ]?point)?(?!_?units?|[a-z])", re.IGNORECASE
+        r"(?:^|[^a-z])(?<!latent[_. -])(?<!pseudo[_. -])(?:i?time(?:[-_. ]?point)?|duration|hours)(?!_?units?|[a-z])",
+        re.IGNORECASE,
     ),
 }
 """Names of columns of doses and times; an order that was inferred for cells is no time."""

@@ -15,6 +15,8 @@ from ingest import reference
 SYNTACTIC = r"^(?:[A-Za-z]|\.[A-Za-z._])[A-Za-z0-9._]*$"
 """What ``make.names`` can leave of a text."""
 NUMBER = r"^X(\d+)$"
+REPEATED = r"^(.+)\.(\d+)$"
+"""What R's ``make.unique`` makes of a name that comes again."""
 MOST_NUMBERS = 0.9
 BY_FORM = {r"^X(\d{1,2})\.([A-Z][a-z]{2})$": "$1-$2", r"^ERCC\.(\d{5})$": "ERCC-$1"}
 """Texts that are no labels of genes: dates that a spreadsheet made, and spike-ins."""
@@ -56,10 +58,20 @@ def undo_r_names(names: pl.Series) -> Undone:
     is_found = found.select((pl.col("label") != pl.col("name")).fill_null(value=False)).to_series()
     if not (is_found & ~found["is_label"].fill_null(value=True)).any():
         return Undone(names, is_of_r=False, doubtful=_rivals().join(wanted.unique(), on="name", how="semi"))
-    undone = found["label"].fill_null(names)
+    undone = _repeated(found["label"], names)
     for form, before in BY_FORM.items():
         undone = undone.str.replace(form, before)
     return Undone(undone.alias(names.name), is_of_r=True, doubtful=_open().join(wanted.unique(), on="name", how="semi"))
+
+
+def _repeated(labels: pl.Series, names: pl.Series) -> pl.Series:
+    """Write names that come again as what they repeat, with their number; those of no label stay as they are."""
+    before = pl.DataFrame({"of": names, "label_of": labels}).drop_nulls().unique("of")
+    parts = names.str.extract_groups(REPEATED).struct.rename_fields(["of", "number"]).struct.unnest()
+    table = parts.with_columns(names.alias("name"), labels.alias("label"))
+    table = table.join(before, on="of", how="left", maintain_order="left")
+    repeated = pl.format("{}.{}", "label_of", "number")
+    return table.select(pl.coalesce("label", repeated, "name")).to_series()
 
 
 @reference.cached

@@ -31,6 +31,8 @@ NOT_CALLED = spelled(
         *("negative", "doublet", "doublets", "multiplet", "multiplets", "unassigned", "not assigned", "no assignment"),
         *("unassignable", "unclassified", "unknown", "undetermined", "not determined", "ambiguous", "unsure"),
         *("no guide", "no guides", "no sgrna", "no grna", "no protospacer", "no feature", "no barcode", "no hashtag"),
+        *("no guide assigned", "no guide detected", "HTO negative", "HTO doublet", "mixture", "mixed"),
+        *("two guides", "multiple assignment", "Singlet NA", "unmapped", "not detected", "filtered", "filtered out"),
         *("no call", "not called", "uncalled", "no perturbation", "no reads", "no reads found", "low quality"),
         *(
             "multiple",
@@ -49,7 +51,7 @@ NOT_CALLED = spelled(
 None of them is a gene, nor a name that one ever had.
 """
 
-UNASSIGNED = ABSENT | NOT_CALLED | {"*", "rest"}
+UNASSIGNED = ABSENT | NOT_CALLED | {"*", "-", "--", "---", ".", "?", "rest"} | {f"{n}+ guides" for n in (2, 3)}
 """Labels that mean no perturbation is known, in any source, unless its spec calls one of them a control.
 
 ``rest`` is scanpy's word for all other cells, and no way of writing REST.

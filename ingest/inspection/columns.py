@@ -32,7 +32,8 @@ CONTROL_KIND = "ctl_"
 class Column:
     """A column's labels, most frequent first.
 
-    ``labels`` has the columns label (trimmed text) and n (rows); missing values are not among them.
+    ``labels`` has the columns label (trimmed text) and n (rows); missing values are not among them. ``of_mouse`` says
+    whether what names a mouse gene names a gene.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     n_rows: int
     n_missing: int
     labels: pl.DataFrame
+    of_mouse: bool = False
 
     @property
     def n_labels(self) -> int:
@@ -81,7 +83,8 @@ class Column:
     def genes(self) -> dict[str, str]:
         """Labels that name one gene, or a guide of it, and its identifier."""
         labels = self.others["label"]
-        found = map_targets(labels.str.replace(GUIDE, "").to_list()).table["gene_id"]
+        targets = labels.str.replace(GUIDE, "").to_list()
+        found = map_targets(targets, translate_mouse=self.of_mouse).table["gene_id"]
         return dict(pl.DataFrame([labels, found]).drop_nulls().iter_rows())
 
     @property
@@ -94,7 +97,7 @@ class Column:
         """How guides are written, where most labels end as guides do and most are no genes as they stand."""
         aside = self.labels["label"].is_in(list(self.unassigned)) | self.labels["label"].is_in(CONTROLS)
         labels = self.labels.filter(~aside)["label"].head(MOST_LABELS).to_list()
-        return read_guides(labels, known_genes) if self.is_text and labels else None
+        return read_guides(labels, self.known_genes) if self.is_text and labels else None
 
     @property
     def gene_share(self) -> float:
@@ -141,6 +144,11 @@ class Column:
         is_unit = len(labels) == 1 and (labels[0] in MOLAR or time_h("1", labels[0]).value is not None)
         return str(labels[0]) if is_unit else None
 
+    def known_genes(self, names: Iterable[str]) -> set[str]:
+        """Pick the names that are one gene."""
+        table = map_targets(sorted(names), translate_mouse=self.of_mouse).table
+        return set(table.filter(pl.col("gene_id").is_not_null())["original"])
+
     def _share(self, test: Callable[[str], bool]) -> float:
         if self.others.height == MOST_LABELS:
             return 0.0
@@ -152,14 +160,8 @@ class Column:
         return float(n[are_such.to_numpy()].sum() / max(n.sum(), 1))
 
 
-def known_genes(names: Iterable[str]) -> set[str]:
-    """Pick the names that are one gene."""
-    table = map_targets(sorted(names)).table
-    return set(table.filter(pl.col("gene_id").is_not_null())["original"])
-
-
-def summarise(values: pl.Series) -> Column:
-    """Summarise a column of the row table."""
+def summarise(values: pl.Series, *, of_mouse: bool = False) -> Column:
+    """Summarise a column of the row table; ``of_mouse`` as of :class:`Column`."""
     text = values.cast(pl.String).str.strip_chars().str.slice(0, MOST_LETTERS).alias("label")
     labels = text.drop_nulls().value_counts(name="n").sort("n", "label", descending=[True, False])
-    return Column(values.name, values.dtype, values.len(), values.null_count(), labels)
+    return Column(values.name, values.dtype, values.len(), values.null_count(), labels, of_mouse)

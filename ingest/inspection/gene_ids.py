@@ -95,6 +95,12 @@ def judge_genes(genes: pl.DataFrame, n_genes: int) -> GeneIds:
     return GeneIds(tuple(found), releases, genes.height, n_genes, found[0].n_second if found else 0)
 
 
+def are_of_mouse(genes: pl.DataFrame) -> bool:
+    """Say whether a gene table is of the mouse, by how its identifiers are written."""
+    texts = (column for column in genes if column.dtype == pl.String and _may_identify(column))
+    return any(detect_kind(column).kind in MOUSE for column in texts)
+
+
 def _may_identify(column: pl.Series) -> bool:
     """Leave out measurements, flags and classes: what is not text, an integer key, or mostly distinct."""
     if column.name == INDEX:

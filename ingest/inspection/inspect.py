@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.catalogue.catalogue import Entry, read_catalogue
+from ingest.conditions.described import refuse_gene_as_key
 from ingest.conditions.feature_types import feature_types
 from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
 from ingest.conditions.organism import organism_of, organism_words
@@ -23,7 +24,7 @@ from ingest.harmonise.describing import describing
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
 from ingest.inspection.columns import MOST_LABELS, summarise
-from ingest.inspection.gene_ids import GeneIds, judge_genes
+from ingest.inspection.gene_ids import GeneIds, are_of_mouse, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
@@ -103,6 +104,7 @@ def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Ins
     layout = None if genes_in is None else {"genes_in": genes_in}
     describes = describing if genes_in is None else none_describes
     with closing(open_source(path, matrix=matrix, layout=layout, describes=describes)) as reader:
+        refuse_gene_as_key(reader)
         return _Look(reader, matrix, genes_in).inspection()
 
 
@@ -121,8 +123,10 @@ class _Look:
         self.row_table: Beside | None = None
         self.extract: dict[str, str] = {}
         self.added = pl.DataFrame()
+        self.organism = self._organism()
+        self.of_mouse = are_of_mouse(self.sample.genes) or (self.organism or ("",))[0] == "mouse"
         names = [name for name in reader.row_columns() if name != INDEX or reader.n_rows <= MOST_KEYS]
-        self.columns = {name: summarise(reader.rows([name])[name]) for name in names}
+        self.columns = {name: summarise(reader.rows([name])[name], of_mouse=self.of_mouse) for name in names}
         self.roles = guess_roles(list(self.columns.values()))
         if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
             self._look_beside()
@@ -175,7 +179,7 @@ class _Look:
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
             has_empty_rows=cells is not None and not (cells > 0).all(),
-            organism=self._organism(),
+            organism=self.organism,
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
 
@@ -250,7 +254,7 @@ class _Look:
     def _add(self, table: pl.DataFrame) -> None:
         """Take further columns into account."""
         self.added = table
-        self.columns |= {name: summarise(table[name]) for name in table.columns}
+        self.columns |= {name: summarise(table[name], of_mouse=self.of_mouse) for name in table.columns}
         self.roles = guess_roles(list(self.columns.values()))
 
     def _read(self, name: str) -> pl.Series:
@@ -270,7 +274,8 @@ class _Look:
             table, genes, beside = (joined, better, beside) if is_better else (table, genes, None)
         if genes.id is None:
             return genes, beside, pl.Series([None] * table.height, dtype=pl.String)
-        return genes, beside, map_genes(table[genes.id.name].cast(pl.String), kind=genes.id.kind).table["gene_id"]
+        mapping = map_genes(table[genes.id.name].cast(pl.String), kind=genes.id.kind, translate_mouse=genes.is_mouse)
+        return genes, beside, mapping.table["gene_id"]
 
     def _cells_of_rows(self) -> npt.NDArray[np.float64] | None:
         for guess in self.roles["n_cells"][:1]:

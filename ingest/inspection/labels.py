@@ -11,8 +11,8 @@ import polars as pl
 from ingest.harmonise.combinations import split_label
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
-from ingest.inspection.columns import Column, known_genes
-from ingest.inspection.guides import is_control
+from ingest.inspection.columns import Column
+from ingest.inspection.guides import Known, is_control
 from ingest.inspection.known import GUIDE_PREFIXES
 from ingest.spec import ConditionSection
 
@@ -77,12 +77,14 @@ class Labels:
 
 def judge_labels(column: Column) -> Labels:
     """Judge a column of perturbation labels."""
-    others, guides = column.others, column.guides
+    others, guides, known_genes = column.others, column.guides, column.known_genes
     names = others["label"].to_list()
     if guides is None:
-        strip = _strip(names)
+        strip = _strip(names, known_genes)
         separator = _separator(
-            [re.sub(strip[0], "", name) for name in names] if strip else names, {*names, *column.controls}
+            [re.sub(strip[0], "", name) for name in names] if strip else names,
+            {*names, *column.controls},
+            known_genes,
         )
     else:
         strip = guides.strip, guides.why
@@ -107,7 +109,7 @@ def judge_labels(column: Column) -> Labels:
         strip=strip,
         gene_share=sum(is_gene) / max(len(is_gene), 1),
         control_labels=control_labels,
-        targets=_single_targets(parts, genes),
+        targets=_single_targets(parts, genes, of_mouse=column.of_mouse),
         cells=_cells(column.labels.filter(~pl.col("label").is_in(list(UNASSIGNED)))["n"]),
     )
 
@@ -132,9 +134,9 @@ def _controls(column: Column, parts: dict[str, list[str]]) -> tuple[dict[str, in
     return found, tuple(labels)
 
 
-def _single_targets(parts: dict[str, list[str]], genes: set[str]) -> dict[str, str]:
+def _single_targets(parts: dict[str, list[str]], genes: set[str], *, of_mouse: bool) -> dict[str, str]:
     single = {label: each[0] for label, each in parts.items() if len(set(each)) == 1 and each[0] in genes}
-    mapped = map_targets(sorted(set(single.values()))).table
+    mapped = map_targets(sorted(set(single.values())), translate_mouse=of_mouse).table
     gene_of = dict(mapped.select("original", "gene_id").iter_rows())
     return {label: gene_of[name] for label, name in single.items()}
 
@@ -146,7 +148,7 @@ def counted(labels: dict[str, int]) -> str:
     return ", ".join(told[:MOST_COUNTED]) + more
 
 
-def _strip(names: list[str]) -> tuple[str, str] | None:
+def _strip(names: list[str], known_genes: Known) -> tuple[str, str] | None:
     """Find what nearly all labels begin or end with, and without which they are genes; or a dose before a compound."""
     dosed = [name for name in names if re.match(DOSE_FIRST, name)]
     if dosed and len(dosed) >= MOST * len(names):
@@ -164,7 +166,7 @@ def _strip(names: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _separator(names: list[str], labels: set[str]) -> tuple[str, str] | None:
+def _separator(names: list[str], labels: set[str], known_genes: Known) -> tuple[str, str] | None:
     """Find a sign that separates names which are genes or labels of their own."""
     for sign in SEPARATORS:
         joined = [name for name in names if len(_split(name, sign)) > 1]

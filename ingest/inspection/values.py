@@ -28,6 +28,8 @@ NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 """Median mean, and range of the median standard deviation, of genes whose values are z-scores."""
 WHOLE = 1e-3
 """How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
+ROOT = 1e-5
+"""How far from a whole number the square of a square root may be, relative to it, in single precision."""
 FEWEST_ROWS = 8
 WHOLE_SHARE, TIED_SHARE = 0.05, 0.3
 """Part of the values that are whole in estimated counts, and of a row's that come again in logarithms, at least."""
@@ -197,6 +199,8 @@ def _positive(
     scaled = scaled_to(sample.matrix) if sample.has_whole_rows else None
     if scaled is not None and not scaled[0]:
         return None, 0.0, f"not whole, and rows all add up to {scaled[1]:,.6g}, as TPM and CPM do: no counts"
+    if _are_roots(sample.matrix.data):
+        return None, 0.0, "square roots of whole numbers: give the counts"
     if facts.largest > LARGEST_LOG:
         return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
     if matrix in {None, "X"} and _says_log1p(path):
@@ -255,6 +259,11 @@ def _dispersion(sample: Sample) -> float | None:
     if high.sum() < FEWEST_GENES:
         return None
     return float(np.median((square[high] - mean[high] ** 2) / mean[high]))
+
+
+def _are_roots(stored: npt.NDArray[np.number]) -> bool:
+    squares = np.asarray(stored[np.isfinite(stored)], np.float64) ** 2
+    return bool(squares.size and (np.abs(squares - np.round(squares)) <= ROOT * np.maximum(squares, 1.0)).all())
 
 
 def _has_one_total(sample: Sample) -> bool:

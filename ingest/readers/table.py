@@ -80,6 +80,12 @@ class TableReader:
         """Whether the first column tells the rows apart."""
         return self._genes_in == "lines" or not self._described[INDEX].is_duplicated().any()
 
+    @property
+    def key_of_numbers(self) -> str | None:
+        """The published name of the first column, where samples are lines and it holds numbers."""
+        are_numbers = self._described[INDEX].cast(pl.Float64, strict=False).is_not_null().all()
+        return self._table.names[0] if self._genes_in == "columns" and are_numbers else None
+
     def row_columns(self) -> list[str]:
         """Names of the row table's columns, ``index`` first."""
         return self._rows().columns

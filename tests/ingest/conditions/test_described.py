@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.left_open import left_open
@@ -31,6 +32,10 @@ LISTS = [
     # genes whatever they look like, known or not: clones, placeholders, reading frames, spike-ins, words that are genes
     ([*GENES, "AC004593.3", "RP11-34P13.7", "LOC124900163", "C1orf43", "C9orf999", "ERCC-00002", "Y_RNA"], []),
     ([*GENES, "SET", "REST", "MAX", "CELSR1", "T", "NOVELGENE1", "HLA-A", "HLA.A", "5S_rRNA"], []),
+    # a letter that was a gene's name is one among genes, and a temperature before or after them
+    (["T", *GENES], ["T"]),
+    (["RIN", "T", *GENES, "temp"], ["RIN", "T", "temp"]),
+    (["HLA_A", "NKX6_1", *GENES, "n_reads"], ["n_reads"]),  # hyphens that became underscores
     (["tp53", "egfr", "myc", "pten"], []),  # all of them in small letters
     (["baseMean", "lfcSE", "stat", "TP53"], []),  # no list of genes
     (["ctrl_1", "ctrl_2", "TP53_1", "TP53_2", "EGFR_1", "EGFR_2"], []),  # nor are samples called after targets
@@ -127,3 +132,18 @@ def test_genes_in_lines__may_be_identified_by_a_column_of_numbers(tmp_path):
     found, *_ = effects(spec + '[genes]\nid = "number"\nkind = "entrez"\n', tmp_path)
     right = np.log1p(np.array([8, 2, 3, 4]) / 17 * 1e4) - np.log1p(np.array([1, 2, 3, 4]) / 10 * 1e4)
     np.testing.assert_allclose([found[None][gene] for gene in ("TP53", "EGFR", "MYC", "PTEN")], right, rtol=1e-5)
+
+
+def test_table__whose_first_column_is_a_gene_is_refused_rather_than_read_without_it(tmp_path):
+    header = ",".join([*GENES, "treatment"])
+    lines = [",".join([*map(str, row), label]) for row, label in zip(COUNTS, TREATMENT, strict=True)]
+    path = tmp_path / "wells.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    with pytest.raises(SourceFormatError, match="called like a gene, 'TP53'"):
+        inspect_file(path)
+    spec = tmp_path / "wells.toml"
+    spec.write_text(SPEC.format(ending="csv", more="described_by = []"))
+    with pytest.raises(SourceFormatError, match="called like a gene, 'TP53'"):
+        ingest_dataset(spec, tmp_path / "warehouse")
+    path.write_text("\n".join([f"cell,{header}", *(f"{at},{line}" for at, line in enumerate(lines))]) + "\n")
+    assert inspect_file(path).n_genes == len(GENES)

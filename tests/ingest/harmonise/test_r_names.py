@@ -47,6 +47,14 @@ def test_names__that_r_rewrote_are_the_genes_they_were(names):
     assert map_genes(rewritten).table["original"].to_list() == rewritten
 
 
+def test_name__that_comes_again_is_flagged_as_one_is_elsewhere():
+    """R numbers what repeats, after it took the hyphens: ``HLA.A.1`` is HLA-A again, as MYC.1 is MYC."""
+    table = map_genes(["HLA.A", "HLA.A.1", "NKX6.1", "NKX6.1.1", "MYC", "MYC.1", "TP53", "unknown.1"]).table
+    assert table["gene_symbol"].to_list() == ["HLA-A", "HLA-A", "NKX6-1", "NKX6-1", "MYC", "MYC", "TP53", None]
+    flagged = table.filter(pl.col("status") == "suffix_flagged")["original"].to_list()
+    assert flagged == ["HLA.A.1", "NKX6.1.1", "MYC.1"]
+
+
 def test_symbols__all_with_hyphens_are_undone():
     labels = reference.table("gene_label").filter(pl.col("kind") == "approved", pl.col("label").str.contains("-"))
     mapping = map_genes([make_names(name) for name in labels["label"]])

@@ -438,7 +438,7 @@ def test_draft__asks_for_what_a_file_does_not_say(name, layout, tmp_path):
         "id": "sample_7", "files": [path.name], "values": "counts", "assay": "perturb_seq",
     }  # fmt: skip
     assert content["genes"] == {"id": "index", "symbol": "gene_name", "kind": "ensembl"}
-    with pytest.raises(SpecError, match=r"condition.perturbation: field required"):
+    with pytest.raises(SpecError, match=r"condition.perturbation: is missing"):
         parse_spec(content)
 
 

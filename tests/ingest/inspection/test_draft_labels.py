@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -28,7 +29,7 @@ GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1
 EACH = 6
 
 
-def screen(path, labels, column="gene", line="K562", each=EACH, **columns):
+def screen(path, labels, column="gene", line="K562", each=EACH, genes=GENES, **columns):
     """Write cells of some labels, so many of each; further columns have a value for each label."""
     n = each * len(labels)
     rows = {name: np.repeat(values, each).tolist() for name, values in columns.items()}
@@ -41,8 +42,8 @@ def screen(path, labels, column="gene", line="K562", each=EACH, **columns):
         },
         strict=False,
     )
-    counts = np.random.default_rng(3).poisson(4.0, (n, len(GENES))).astype(np.float32)
-    return write_h5ad(path, counts, table, pl.DataFrame({"index": GENES}))
+    counts = np.random.default_rng(3).poisson(4.0, (n, len(genes))).astype(np.float32)
+    return write_h5ad(path, counts, table, pl.DataFrame({"index": genes}))
 
 
 def drafted(path):
@@ -265,13 +266,14 @@ def test_dose__in_a_damaged_encoding_is_micromolar(micro, tmp_path):
     [
         ("dose", ["0 nM", "1 nM", "10 nM"]),
         ("Drug_conc", ["0", "1", None]),
-        ("hours_time", ["24", "24", "72"]),
+        ("treatment_duration", ["24", "24", "72"]),
+        ("dosage", [0, 1, 10]),
         ("time.point", ["early", "early", "late"]),
     ],
 )
 def test_pooling__over_a_column_called_dose_or_time_is_refused_unless_the_spec_names_it(column, values, tmp_path):
     path = screen(tmp_path / "a.h5ad", ["DMSO", "JQ1", "JQ1"], "drug", **{column: values})
-    entity = "time" if "time" in column else "dose"
+    entity = "time" if "time" in column or "duration" in column else "dose"
     text = "\n".join(line for line in drafted(path).text.splitlines() if not line.startswith(f"{entity} = "))
     with pytest.raises(SpecError) as refused:
         ingested(tmp_path, text)
@@ -329,6 +331,36 @@ def test_batch__of_screens_without_controls_is_drafted_and_what_is_there_not_tes
 def test_batch__of_one_perturbation_each_is_not_drafted(tmp_path):
     path = screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC"], each=20, batch=["a", "b", "c"])
     assert "batch = " not in drafted(path).text
+
+
+MOUSE = ["Pten", "Cdkn2a", "Gapdh", "Hspa8", "Rpl5", "Trp53", "Actb", "Myc", "Stat1", "Jak2", "Cd4", "Brd4"]
+
+
+@pytest.mark.parametrize(
+    ("column", "labels"),
+    [
+        ("gene", ["non-targeting", "Pten", "Trp53", "Myc"]),
+        ("guide", ["sgNT-1", "sgPten-1", "sgTrp53-1", "sgMyc-1"]),
+        ("call", ["NTC_1", "Pten_sg1", "Trp53_sg1", "Myc_sg2"]),
+    ],
+)
+def test_labels__of_mouse_genes_are_genes_where_those_measured_are_of_the_mouse(column, labels, tmp_path):
+    draft = drafted(screen(tmp_path / "a.h5ad", labels, column, genes=MOUSE))
+    assert draft.missing == ()
+    assert 'kind = "crispr_knockout"  # CHECK' in draft.text
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation from condition order by 1")["perturbation"].to_list()
+    assert found == ["MYC", "PTEN", "TP53", "control"]
+
+
+@pytest.mark.parametrize("word", ["No guide assigned", "2+ guides", "-", "HTO_negative", "Singlet_NA", "unmapped"])
+def test_not_called__words_of_further_callers(word, tmp_path):
+    draft = drafted(screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC", word]))
+    assert f"unassigned = [{json.dumps(word)}]" in draft.text
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert store.frame("select label, n_cells from rejected").rows() == [(word, EACH)]
 
 
 def test_dose__of_a_genetic_screen_is_drafted_where_it_differs_within_a_target(tmp_path):
