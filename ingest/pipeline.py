@@ -7,7 +7,7 @@ other is added; it does not grow with the number of cells beyond their labels an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import as_file
@@ -23,7 +23,7 @@ from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import name_within
 from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.online import OnlineGenes
-from ingest.job import Job
+from ingest.job import read_job, write_release
 from ingest.reader import Reader
 from ingest.readers.open import open_source
 from ingest.release.checksums import Checksums
@@ -31,6 +31,7 @@ from ingest.release.database import refresh_database
 from ingest.release.heads import refresh_head
 from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
 from ingest.reported.long_table import LongTable
+from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
 from ingest.sums.ceiling import default_ceiling
 from ingest.sums.journal import Journal
@@ -85,66 +86,80 @@ def ingest_dataset(
     """
     spec = read_spec(spec_path)
     folder = data or spec_path.parent
-    paths = find_files(spec, folder)
     with ExitStack() as stack:
-        readers: list[Reader] = []
-        layers: list[dict[str, Reader]] = []
-        for path in paths:
-            readers.append(_open(path, spec))
-            stack.callback(readers[-1].close)
-            layers.append({})
-            for statistic, matrix in spec.layers.named().items():
-                layers[-1][statistic] = open_source(path, format=spec.dataset.format, matrix=matrix)
-                stack.callback(layers[-1][statistic].close)
-        folders = (spec_path.parent, folder)
-        row_tables = open_side_tables(spec.rows, spec.rows.join, folders)
-        gene_tables = open_side_tables(spec.genes, (), folders)
-        lookups = Lookups.of(spec, folder, online)
-        files = [file for reader in readers for file in reader.files]
-        files += [path for table in (*row_tables, *gene_tables) for path in table.paths]
-        files += lookups.files
-        stamps = {path: _stamp(path) for path in files}
-        checksums = stack.enter_context(Checksums({path: name_within(path, folder) for path in files}))
-        made_by: dict[str, Any] = {
-            "spec": spec.model_dump(mode="json"),
-            "gene_reference": reference.reference_id(),
-            "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
-        }
         most = ceiling or default_ceiling()
-        job = Job(spec, folder, readers, layers, row_tables, gene_tables, lookups, most, cluster)
-        published = job.read() if online is not None else None
-        if online is not None and (answers := online.identity()) is not None:
-            made_by["online"] = answers
-
-        def identity() -> dict[str, Any]:
-            inputs = checksums.inputs()
-            _refuse_copies([name_within(path, folder) for path in paths], inputs)
-            return {"inputs": inputs, **made_by}
-
-        known = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None
-        if known is not None:
-            if online is not None:
-                online.save()
-            return known
-        work = content_hash(made_by | {"files": {str(path): stamp for path, stamp in stamps.items()}})
-        with staging(root) as workspace, Journal(workspace.parent, work) as journal:
-            manifest = job.write(workspace / "release", published or job.read(), identity, journal) | {
-                "spec_file": _spec_name(spec_path)
-            }
-            _refuse_changed(stamps)
-            tables_of_reference = stack.enter_context(as_file(reference.data_dir()))
-            snapshot = publish(root, workspace / "release", manifest, tables_of_reference)
+        opened = _open(spec, folder, spec_path.parent, stack, online=online, ceiling=most, cluster=cluster)
+        stamps = {path: _stamp(path) for path in opened.paths}
+        checksums = stack.enter_context(Checksums({path: name_within(path, folder) for path in opened.paths}))
+        job = read_job(opened) if online is not None else None
+        identity = _Identity(opened, checksums, None if online is None else online.identity())
+        outcome = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None
+        if outcome is None:
+            work = content_hash(identity.made_by | {"files": {str(path): stamp for path, stamp in stamps.items()}})
+            with staging(root) as workspace, Journal(workspace.parent, work) as journal:
+                manifest = write_release(job or read_job(opened), workspace / "release", identity, journal)
+                _refuse_changed(stamps)
+                outcome = _publish(root, workspace / "release", manifest | {"spec_file": _spec_name(spec_path)})
     if online is not None:
         online.save()
-    manifest = read_manifest(root, spec.dataset.id, manifest["release_id"])
-    return Outcome(spec.dataset.id, manifest["release_id"], snapshot.number, is_new=True, manifest=manifest)
+    return outcome
 
 
-def _open(path: Path, spec: DatasetSpec) -> Reader:
-    """Open a file as the spec says: a matrix, or a table with a line for each condition and gene."""
-    if spec.table is not None:
-        return LongTable(path, spec.table, spec.label_columns(), spec.dataset.format)
-    return open_matrix(path, spec)
+def _open(
+    spec: DatasetSpec,
+    folder: Path,
+    beside: Path,
+    stack: ExitStack,
+    *,
+    online: OnlineGenes | None,
+    ceiling: int,
+    cluster: Summing | None,
+) -> Opened:
+    """Open the files of a spec, the further matrices in them, and the tables beside them or beside the spec."""
+    readers: list[Reader] = []
+    listings: list[LongTable] = []
+    layers: list[dict[str, Reader]] = []
+    for path in find_files(spec, folder):
+        if spec.table is not None:
+            listings.append(LongTable(path, spec.table, spec.label_columns(), spec.dataset.format))
+            continue
+        readers.append(stack.enter_context(closing(open_matrix(path, spec))))
+        layers.append({})
+        for statistic, matrix in spec.layers.named().items():
+            layer = open_source(path, format=spec.dataset.format, matrix=matrix)
+            layers[-1][statistic] = stack.enter_context(closing(layer))
+    row_tables = open_side_tables(spec.rows, spec.rows.join, (beside, folder))
+    gene_tables = open_side_tables(spec.genes, (), (beside, folder))
+    lookups = Lookups.of(spec, folder, online)
+    return Opened(spec, folder, readers, listings, layers, row_tables, gene_tables, lookups, ceiling, cluster)
+
+
+class _Identity:
+    """All that a release follows from, by which it is named: inputs, spec, reference, code and a service's answers."""
+
+    def __init__(self, opened: Opened, checksums: Checksums, answers: dict[str, Any] | None) -> None:
+        self._checksums = checksums
+        self._names = [name_within(source.path, opened.folder) for source in opened.sources]
+        self.made_by: dict[str, Any] = {
+            "spec": opened.spec.model_dump(mode="json"),
+            "gene_reference": reference.reference_id(),
+            "code": {"version": version(DISTRIBUTION), "contract_version": CONTRACT_VERSION},
+        } | ({} if answers is None else {"online": answers})
+
+    def __call__(self) -> dict[str, Any]:
+        """Wait for the checksums of the inputs, and refuse two of one content."""
+        inputs = self._checksums.inputs()
+        _refuse_copies(self._names, inputs)
+        return {"inputs": inputs, **self.made_by}
+
+
+def _publish(root: Path, release: Path, manifest: dict[str, Any]) -> Outcome:
+    """Publish a staged release with the tables of its reference."""
+    with as_file(reference.data_dir()) as tables_of_reference:
+        snapshot = publish(root, release, manifest, tables_of_reference)
+    dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
+    published = read_manifest(root, dataset_id, release_id)
+    return Outcome(dataset_id, release_id, snapshot.number, is_new=True, manifest=published)
 
 
 def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:

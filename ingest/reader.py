@@ -3,8 +3,9 @@
 A reader knows one file format and no biology. It opens a file, lists its row and gene tables, and streams the matrix
 once in blocks of bounded size, so memory does not grow with the number of cells. Rows are cells, wells, or signatures.
 
-A format is a class with three members, registered under the entry point ``featurestore.readers``; a third party's
-package can register its own.
+:class:`Reader` is how a file with a matrix is read; the other protocols are abilities that some readers have besides,
+asked for with ``isinstance``. A format is a class with three members, registered under the entry point
+``featurestore.readers``; a third party's package can register its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_check
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from featurestore.errors import SourceFormatError
 
 Integers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 Numbers: TypeAlias = npt.NDArray[np.number[Any]]
@@ -68,19 +71,12 @@ class DenseBlock:
 Block: TypeAlias = CsrBlock | CscBlock | DenseBlock
 
 
-class Reader(Protocol):
-    """One open file.
-
-    ``blocks`` may be called more than once and starts afresh each time. All blocks of a file are of one class. Row
-    blocks come in row order and cover every row once; gene blocks likewise. Damage found on the way is raised as
-    :class:`featurestore.errors.SourceFormatError`, naming the file and the place in it.
-    """
+class Tables(Protocol):
+    """One open file: a table that describes its rows, and one of its genes, as published."""
 
     path: Path
     format: str
     """The format's name, with its variant: ``h5ad (csr, gzip)``."""
-    n_rows: int
-    n_genes: int
     files: tuple[Path, ...]
     """Every file that was opened, the sidecars of the matrix among them: what a release records and checks."""
 
@@ -96,13 +92,39 @@ class Reader(Protocol):
         """Read the gene table, one row per matrix column, ``index`` first."""
         ...
 
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+@runtime_checkable
+class Reader(Tables, Protocol):
+    """One open file that holds a matrix.
+
+    ``blocks`` may be called more than once and starts afresh each time. All blocks of a file are of one class. Row
+    blocks come in row order and cover every row once; gene blocks likewise. Damage found on the way is raised as
+    :class:`featurestore.errors.SourceFormatError`, naming the file and the place in it.
+    """
+
+    n_rows: int
+    n_genes: int
+
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """Stream the matrix."""
         ...
 
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
+
+def with_matrix(source: Tables) -> Reader:
+    """Return a file as a reader of its matrix.
+
+    Raises
+    ------
+    SourceFormatError
+        It has none: it lists effects.
+    """
+    if isinstance(source, Reader):
+        return source
+    raise SourceFormatError("a table with a row for each condition and gene has no matrix", where=str(source.path))
 
 
 class Peek(NamedTuple):
@@ -132,6 +154,66 @@ class LeavesOut(Protocol):
 
     def left_out(self) -> dict[str, int]:
         """Those identifiers, with how many values each had in the last pass over the matrix."""
+        ...
+
+
+@runtime_checkable
+class MayLackKey(Protocol):
+    """What a reader offers besides if its format does not always have a key of the rows."""
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the row table's ``index`` is published, and not the number of the row."""
+        ...
+
+
+@runtime_checkable
+class DescribesRows(Protocol):
+    """What a reader offers besides if columns of the matrix may describe its rows."""
+
+    described: list[str]
+    """The columns that were taken for no genes, without the spec's saying so."""
+
+
+def described_columns(source: Tables) -> list[str]:
+    """Return the columns that a file's reader took for no genes."""
+    return list(source.described) if isinstance(source, DescribesRows) else []
+
+
+@runtime_checkable
+class SelectiveReader(Protocol):
+    """What a reader offers besides if it can leave rows and genes unread."""
+
+    def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream some rows and genes.
+
+        Parameters
+        ----------
+        rows
+            Row positions, ascending.
+        genes
+            Gene positions, in the order wanted.
+        block_bytes
+            How much a block holds at most.
+
+        Returns
+        -------
+        Blocks of shape (rows, genes); ``start`` is a position in ``rows``.
+        """
+        ...
+
+
+@runtime_checkable
+class StretchingReader(Protocol):
+    """What a reader offers besides if it can begin and end at any row."""
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether this file's matrix is stored by row."""
+        ...
+
+    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the rows from ``first`` to ``last``; ``start`` of a block is a row of the file."""
         ...
 
 

@@ -28,15 +28,12 @@ from ingest.sections import (
     column_in_sql,
 )
 from ingest.spec_faults import spec_faults
+from ingest.values import VALUES, Route, ValueKind, ValueName, route_of
 
 SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
-CellValues = Literal["counts", "estimated_counts", "mean_counts", "log1p", "bp_coverage", "log2tpm1"]
-RelativeValues = Literal["moderated_z", "log2_fold_change", "signed_log10_p", "de_call"]
-ReplicateValues = Literal["zscore", "log2_expression"]
-PhenotypeValues = Literal["gene_effect", "gene_dependency"]
 
 MATRIX_COLUMNS = "columns"
 """What the perturbation is where a column of the matrix is a perturbed gene."""
@@ -44,16 +41,10 @@ FIELD = r"\{([^{}]+)\}"
 """A column in a template."""
 
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
-COUNTS = frozenset({"counts", "mean_counts", "bp_coverage"})
-ESTIMATED = "estimated_counts"
-"""Counts that are not whole."""
-RELATIVE_VALUES = frozenset({"moderated_z", "log2_fold_change", "signed_log10_p", "de_call"})
-REPLICATE_VALUES = frozenset({"zscore", "log2_expression"})
 BULK = "bulk_rna_seq"
 """The assay whose rows are samples."""
 LEAST_CELLS, LEAST_SAMPLES = 10, 2
 """Cells, or samples, that a data point has at least, where the spec does not say."""
-PHENOTYPE_VALUES = frozenset({"gene_effect", "gene_dependency"})
 
 
 class Fixed(Section):
@@ -114,7 +105,7 @@ class DatasetSection(Section):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     files: Annotated[list[str], Field(min_length=1)]
-    values: CellValues | RelativeValues | ReplicateValues | PhenotypeValues
+    values: ValueName
     assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "de_table"]
     format: str | None = None
     matrix: str | None = None
@@ -259,7 +250,7 @@ class DatasetSpec(Section):
 
     @model_validator(mode="after")
     def _has_cells_to_replicate(self) -> Self:
-        if self.condition.replicate and (self.is_relative or self.is_phenotype or self.is_replicate):
+        if self.condition.replicate and self.route != "summed":
             raise ValueError(
                 f"condition.replicate: of cells or samples, which are summed; {self.dataset.values} are not"
             )
@@ -286,23 +277,24 @@ class DatasetSpec(Section):
         return self
 
     @property
-    def is_relative(self) -> bool:
-        """Whether the values are differences from control already, one row per signature.
-
-        So are z-scores, where each row is a whole population of cells.
-        """
-        is_population = self.dataset.values == "zscore" and bool(self.condition.cells)
-        return is_population or self.dataset.values in RELATIVE_VALUES
+    def value_kind(self) -> ValueKind:
+        """What the values mean."""
+        return VALUES[self.dataset.values]
 
     @property
-    def is_replicate(self) -> bool:
-        """Whether rows are replicate wells, of which a condition's signature is a weighted mean."""
-        return self.dataset.values in REPLICATE_VALUES and not self.is_relative
+    def route(self) -> Route:
+        """The way of the values into a release; z-scores of whole populations of cells are reported effects."""
+        return route_of(self.dataset.values, of_populations=bool(self.condition.cells))
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the values are differences from control already, one row per signature."""
+        return self.route == "reported"
 
     @property
     def is_phenotype(self) -> bool:
         """Whether values are scalar readouts: a row is a cell line, a column a perturbed gene."""
-        return self.dataset.values in PHENOTYPE_VALUES
+        return self.route == "phenotypes"
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -313,7 +305,7 @@ class DatasetSpec(Section):
     @property
     def needs_control(self) -> bool:
         """Whether signatures are computed against control rows of the dataset."""
-        return not self.is_relative and not self.is_phenotype and self.dataset.values != "zscore"
+        return self.value_kind.needs_control
 
     @property
     def experiment(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,11 @@ from ingest.conditions.described import DESCRIBED, named_columns
 from ingest.conditions.feature_types import FeatureTypes, feature_types, require_rna
 from ingest.conditions.rows import columns_of
 from ingest.conditions.side_tables import SideTable, join_tables
-from ingest.harmonise.genes import GeneMapping, collapse, decide_by_context, map_genes
+from ingest.harmonise.genes import CollapsedGenes, GeneMapping, collapse, decide_by_context, map_genes
 from ingest.harmonise.online import OnlineGenes
-from ingest.reader import OUTSIDE, Reader
+from ingest.reader import OUTSIDE, Reader, Tables, described_columns, with_matrix
 from ingest.readers.padding import zero_genes
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.spec import DatasetSpec
 
 NOT_COUNTED = "non_gene"
 OF_ANOTHER = "of another species: no part of a cell's total"
@@ -80,7 +81,7 @@ def read_axes(
 
 
 def read_axis(
-    reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
+    reader: Tables, tables: Sequence[SideTable], spec: DatasetSpec, online: OnlineGenes | None = None
 ) -> GeneAxis:
     """Map the genes of a file.
 
@@ -105,27 +106,57 @@ def read_axis(
         Too few identifiers are known.
     """
     published = _published(reader, tables, spec)
+    columns = _chosen_columns(published, reader, spec)
+    kept = published.filter(pl.Series(columns.is_kept))
+    _refuse_duplicates(kept[spec.genes.id].cast(pl.String), reader, spec)
+    mapping = _mapped(kept, spec, online)
+    is_outside = (mapping.table["status"] == NOT_COUNTED) | mapping.of_second_species
+    mapping = _noted(mapping)
+    _of_the_organism(mapping).require_mapped(
+        spec.genes.max_unmapped, where=f"{reader.path}, gene column '{spec.genes.id}'"
+    )
+    axis = collapse(mapping, value_is_additive=spec.value_kind.is_additive, is_listed=spec.table is not None)
+    genes = _gene_table(axis)
+    slots = np.full(published.height, OUTSIDE, np.int32)
+    slots[columns.is_kept] = np.where(is_outside, OUTSIDE, axis.column_to_slot)
+    is_landmark = np.ones(genes.height, bool)
+    is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
+    of_kept = _ledger(axis.mapping.table, kept, spec)
+    ledger = pl.concat([of_kept, *_ledger_of_others(published, columns, spec), _described(reader, spec)])
+    ledger_row = np.where(columns.is_kept, np.cumsum(columns.is_kept, dtype=np.int32) - 1, np.int32(-1))
+    return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
+
+
+class _Columns(NamedTuple):
+    """Which columns of a matrix are genes to keep, and why others are not: not wanted, no RNA, or not measured."""
+
+    is_wanted: npt.NDArray[np.bool_]
+    types: FeatureTypes | None
+    is_absent: npt.NDArray[np.bool_]
+    is_kept: npt.NDArray[np.bool_]
+
+
+def _chosen_columns(published: pl.DataFrame, reader: Tables, spec: DatasetSpec) -> _Columns:
     is_wanted = _chosen(published, spec.genes.where, "genes.where")
     types = _types(published, spec, reader)
     is_kept = is_wanted if types is None else is_wanted & types.is_rna
-    is_absent = is_kept & zero_genes(reader) if spec.genes.absent == "all_zero" else np.zeros_like(is_kept)
-    is_kept &= ~is_absent
-    kept = published.filter(pl.Series(is_kept))
+    is_absent = is_kept & zero_genes(with_matrix(reader)) if spec.genes.absent == "all_zero" else np.zeros_like(is_kept)
+    return _Columns(is_wanted, types, is_absent, is_kept & ~is_absent)
+
+
+def _mapped(kept: pl.DataFrame, spec: DatasetSpec, online: OnlineGenes | None) -> GeneMapping:
+    """Map the identifiers of a file, each by what it says and then by what the others say, and ask a service."""
     ids = kept[spec.genes.id].cast(pl.String)
-    _refuse_duplicates(ids, reader, spec)
     symbols = kept[spec.genes.symbol].cast(pl.String) if spec.genes.symbol else None
-    translate = spec.genes.translate_mouse
-    mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=translate)
-    is_listed = spec.table is not None
-    mapping = decide_by_context(mapping, each_gene_once=not is_listed)
-    mapping = online.complete(mapping) if online is not None else mapping
-    where = f"{reader.path}, gene column '{spec.genes.id}'"
-    is_outside = (mapping.table["status"] == NOT_COUNTED) | mapping.of_second_species
-    mapping = _noted(mapping)
-    _of_the_organism(mapping).require_mapped(spec.genes.max_unmapped, where=where)
-    axis = collapse(mapping, value_is_additive=spec.dataset.values in COUNTS, is_listed=is_listed)
-    symbol_of = dict(zip(mapping.table["gene_id"], mapping.table["gene_symbol"], strict=True))
-    genes = pl.DataFrame(
+    mapping = map_genes(ids, symbols=symbols, kind=spec.genes.kind, translate_mouse=spec.genes.translate_mouse)
+    mapping = decide_by_context(mapping, each_gene_once=spec.table is None)
+    return online.complete(mapping) if online is not None else mapping
+
+
+def _gene_table(axis: CollapsedGenes) -> pl.DataFrame:
+    table = axis.mapping.table
+    symbol_of = dict(zip(table["gene_id"], table["gene_symbol"], strict=True))
+    return pl.DataFrame(
         {
             "gene_index": np.arange(len(axis.gene_ids), dtype=np.int32),
             "gene_id": axis.gene_ids,
@@ -133,21 +164,17 @@ def read_axis(
         },
         schema=RELEASE["gene"].schema,
     )
-    slots = np.full(is_kept.size, OUTSIDE, np.int32)
-    slots[is_kept] = np.where(is_outside, OUTSIDE, axis.column_to_slot)
-    is_landmark = np.ones(genes.height, bool)
-    is_landmark[slots[slots >= 0]] = _chosen(published, spec.genes.landmarks, "genes.landmarks")[slots >= 0]
-    parts = [
-        _ledger(axis.mapping.table, kept, spec),
-        _left_out(published.filter(~pl.Series(is_wanted)), spec, "left_out", pl.lit(f"where: {spec.genes.where}")),
-        _left_out(published.filter(pl.Series(is_absent)), spec, "absent", pl.lit(ALL_ZERO)),
-    ]
-    if types is not None:
-        others = published.filter(pl.Series(is_wanted & ~types.is_rna))
-        parts.append(_left_out(others, spec, "left_out", pl.format(f"{types.column}: {{}}, no RNA", types.column)))
-    ledger = pl.concat([*parts, _described(reader, spec)])
-    ledger_row = np.where(is_kept, np.cumsum(is_kept, dtype=np.int32) - 1, np.int32(-1))
-    return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
+
+
+def _ledger_of_others(published: pl.DataFrame, columns: _Columns, spec: DatasetSpec) -> Iterator[pl.DataFrame]:
+    """Give the ledger rows of the columns that are not kept, by why."""
+    unwanted, absent = (published.filter(pl.Series(which)) for which in (~columns.is_wanted, columns.is_absent))
+    yield _left_out(unwanted, spec, "left_out", pl.lit(f"where: {spec.genes.where}"))
+    yield _left_out(absent, spec, "absent", pl.lit(ALL_ZERO))
+    if columns.types is not None:
+        others = published.filter(pl.Series(columns.is_wanted & ~columns.types.is_rna))
+        told = pl.format(f"{columns.types.column}: {{}}, no RNA", columns.types.column)
+        yield _left_out(others, spec, "left_out", told)
 
 
 def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
@@ -183,7 +210,7 @@ def gene_ledger(axes: Sequence[GeneAxis]) -> pl.DataFrame:
     return ledger
 
 
-def _published(reader: Reader, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
+def _published(reader: Tables, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
     given = spec.genes
     wanted = [given.id, given.symbol, *given.notes, *columns_of(given.where), *columns_of(given.landmarks)]
     named = [name for name in wanted if name is not None]
@@ -209,7 +236,7 @@ def _chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArr
         raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
 
 
-def _types(published: pl.DataFrame, spec: DatasetSpec, reader: Reader) -> FeatureTypes | None:
+def _types(published: pl.DataFrame, spec: DatasetSpec, reader: Tables) -> FeatureTypes | None:
     """Tell RNA from antibodies and guides, unless the spec does so itself."""
     types = feature_types(published)
     if types is None or types.column in columns_of(spec.genes.where):
@@ -231,7 +258,7 @@ def _noted(mapping: GeneMapping) -> GeneMapping:
     return mapping.with_table(mapping.table.with_columns(pl.when(is_other).then(note).otherwise("note").alias("note")))
 
 
-def _refuse_duplicates(ids: pl.Series, reader: Reader, spec: DatasetSpec) -> None:
+def _refuse_duplicates(ids: pl.Series, reader: Tables, spec: DatasetSpec) -> None:
     if spec.genes.duplicates == "collapse":
         return
     repeated = (
@@ -263,9 +290,9 @@ def _ledger(table: pl.DataFrame, published: pl.DataFrame, spec: DatasetSpec) -> 
     return rows.cast(RELEASE["mapping"].schema)
 
 
-def _described(reader: Reader, spec: DatasetSpec) -> pl.DataFrame:
+def _described(reader: Tables, spec: DatasetSpec) -> pl.DataFrame:
     """Ledger rows of the columns that were taken for no genes though the spec does not say so."""
-    names = [name for name in getattr(reader, "described", ()) if name not in named_columns(spec)]
+    names = [name for name in described_columns(reader) if name not in named_columns(spec)]
     rows = pl.DataFrame({"original": names}, schema={"original": pl.String}).with_columns(
         entity=pl.lit("gene"),
         target_id=pl.lit(None),

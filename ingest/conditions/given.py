@@ -19,7 +19,7 @@ from featurestore.errors import SpecError, ValuesError
 from ingest.conditions.roles import IS_CONTROL, ROLES, role_expressions
 from ingest.conditions.rows import columns_of
 from ingest.reader import INDEX
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.spec import DatasetSpec
 
 NUMBER = "number of the distinct row"
 MOST_SHOWN = 8
@@ -205,7 +205,7 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         replicate=replicate,
         draw=np.zeros(rows.height, np.uint32) if spec.is_relative else draw_of(rows[INDEX]),
         is_kept=is_kept,
-        cells=_cells(rows, is_kept & (spec.dataset.values in COUNTS), condition.cell_numbers),
+        cells=_cells(rows, is_kept & spec.value_kind.is_additive, condition.cell_numbers),
         published=_published(rows, spec),
     )
 

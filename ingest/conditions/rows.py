@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.errors import SpecError, did_you_mean
 from ingest.conditions.guide_calls import call_guides
 from ingest.conditions.side_tables import SideTable, join_tables
-from ingest.reader import INDEX, Reader
+from ingest.reader import INDEX, Tables, with_matrix
 from ingest.sections import groups_of
 from ingest.spec import DatasetSpec
 
@@ -19,7 +19,7 @@ FILE = "file"
 
 
 def read_rows(
-    reader: Reader, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path, also: Sequence[str] = ()
+    reader: Tables, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path, also: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Read the columns that a spec names, of the file's own row table and of the tables beside it.
 
@@ -52,7 +52,7 @@ def read_rows(
     needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
     rows = reader.rows([name for name in reader.row_columns() if name in needed])
     if spec.guides is not None:
-        rows = rows.with_columns(call_guides(reader, spec.guides.min_count))
+        rows = rows.with_columns(call_guides(with_matrix(reader), spec.guides.min_count))
     before = rows.columns
     rows = _extracted(rows, patterns, name_within(reader.path, folder))
     rows = join_tables(rows, tables, wanted, spec.label_columns())

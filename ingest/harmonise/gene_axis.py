@@ -16,7 +16,7 @@ RELIABILITY = {status: position for position, status in enumerate(STATUSES)}
 
 
 @dataclass(frozen=True, slots=True)
-class GeneAxis:
+class CollapsedGenes:
     """Where each input column goes.
 
     Parameters
@@ -55,7 +55,7 @@ def collapse(
     value_is_additive: bool,
     priority: Sequence[int] | None = None,
     is_listed: bool = False,
-) -> GeneAxis:
+) -> CollapsedGenes:
     """Give every gene one slot.
 
     Parameters
@@ -96,7 +96,7 @@ def collapse(
     outcome = pl.when(joins).then(pl.lit("summed with '")).otherwise(pl.lit("left out for '"))
     told = lost.filter(~joins) if is_listed else lost
     remarks = told.select("row", remark=outcome + pl.col("winner_name") + pl.lit("'"))
-    return GeneAxis(tuple(gene_ids), column_to_slot, lost.height, _annotated(mapping, remarks))
+    return CollapsedGenes(tuple(gene_ids), column_to_slot, lost.height, _annotated(mapping, remarks))
 
 
 def _annotated(mapping: GeneMapping, remarks: pl.DataFrame) -> GeneMapping:

@@ -15,7 +15,7 @@ from contextlib import suppress
 import polars as pl
 
 from featurestore.errors import HarmonisationError, did_you_mean
-from ingest.harmonise.gene_axis import GeneAxis, collapse
+from ingest.harmonise.gene_axis import CollapsedGenes, collapse
 from ingest.harmonise.gene_context import decide_by_context
 from ingest.harmonise.gene_decision import decide
 from ingest.harmonise.gene_mapping import STATUSES, GeneMapping
@@ -26,8 +26,8 @@ from ingest.harmonise.r_names import Undone, undo_r_names
 __all__ = [
     "KINDS",
     "STATUSES",
+    "CollapsedGenes",
     "DetectedKind",
-    "GeneAxis",
     "GeneMapping",
     "best_release",
     "collapse",

@@ -22,7 +22,7 @@ from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
 from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE
 from ingest.reader import INDEX
-from ingest.spec import GENETIC_KINDS, RELATIVE_VALUES, REPLICATE_VALUES, parse_spec, read_spec
+from ingest.spec import GENETIC_KINDS, parse_spec, read_spec
 
 LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
@@ -218,7 +218,7 @@ def _assay(found: Inspection) -> str:
     is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
     if found.entry is not None and found.entry.assay != "observational" and found.values.kind != "log2tpm1":
         return found.entry.assay
-    if found.values.kind in RELATIVE_VALUES | REPLICATE_VALUES:
+    if found.values.route in {"reported", "replicates"}:
         return "l1000" if is_l1000 else "de_table"
     if found.values.kind in {"bp_coverage", "log2tpm1"} or found.format.startswith("archs4"):
         return "bulk_rna_seq"

@@ -14,7 +14,7 @@ from ingest.inspection.labels import MOST_COUNTED, Labels, counted
 from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
 from ingest.sections import column_in_sql
-from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS, REPLICATE_VALUES
+from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS
 
 COMBINED = " + "
 UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
@@ -173,7 +173,7 @@ def _quantities(lines: Lines, found: Inspection) -> None:
 def _partition(lines: Lines, found: Inspection) -> None:
     """Write the batch, of how many cells a row is made, and mention what else rows differ by."""
     batch = found.best("batch")
-    if batch is None and found.values.kind in REPLICATE_VALUES:
+    if batch is None and found.values.route == "replicates":
         batch = next((guess for guess in found.roles["batch"] if "plate" in plain(str(guess.column))), None)
     if batch is not None and not found.is_relative:
         told = (_why(batch), *_also(found.roles["batch"][1:]))

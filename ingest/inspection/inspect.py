@@ -35,11 +35,10 @@ from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
 from ingest.inspection.values import Values, judge_values
-from ingest.reader import INDEX, CsrBlock, Reader
+from ingest.reader import INDEX, CsrBlock, Reader, described_columns
 from ingest.readers.columns import none_describes
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source
-from ingest.spec import RELATIVE_VALUES
 
 TABLES = "table"
 MODEL = "model_id"
@@ -145,7 +144,7 @@ class _Look:
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
             values = Values("bp_coverage", 0.8, (*values.evidence, told))
-        if values.kind in RELATIVE_VALUES and INDEX in self.columns and not self.roles["perturbation"]:
+        if values.route == "reported" and INDEX in self.columns and not self.roles["perturbation"]:
             self.roles["perturbation"] = guess_keys(self.columns[INDEX])
         self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
         totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
@@ -173,7 +172,7 @@ class _Look:
             has_doses=labels is not None and dose is not None and self._differs_within(labels.column, dose),
             extract=self.extract,
             genes_in=self.genes_in,
-            described_by=tuple(getattr(self.reader, "described", ())),
+            described_by=tuple(described_columns(self.reader)),
             row_table=self.row_table,
             gene_table=gene_table,
             entry=self.entry,

@@ -14,7 +14,6 @@ from ingest.inspection.labels import Labels
 from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE, Guess
 from ingest.inspection.values import Values
-from ingest.spec import PHENOTYPE_VALUES, RELATIVE_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +126,14 @@ class Inspection:
     @property
     def is_phenotype(self) -> bool:
         """Whether a column of the matrix is a perturbed gene, and a value one number of it."""
-        return self.values.kind in PHENOTYPE_VALUES
+        return self.values.route == "phenotypes"
 
     @property
     def is_relative(self) -> bool:
         """Whether the values are differences from control already."""
         return (
             self.table is not None
-            or self.values.kind in RELATIVE_VALUES
+            or self.values.route == "reported"
             or (self.values.kind == "zscore" and bool(self.cells))
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,8 @@ from ingest.inspection.sample import Csr, Sample
 from ingest.reader import INDEX
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.sections import LogarithmSection
-from ingest.spec import ESTIMATED, DatasetSection
 from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
+from ingest.values import ESTIMATED, VALUES, Route
 
 DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
@@ -58,7 +57,12 @@ class Values:
     @property
     def is_known(self) -> bool:
         """Whether a dataset of this kind can be ingested."""
-        return self.kind in known_kinds()
+        return self.route is not None
+
+    @property
+    def route(self) -> Route | None:
+        """The way of such values into a release; None where the kind is not known."""
+        return next((kind.route for name, kind in VALUES.items() if name == self.kind), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,6 @@ class Facts:
     largest: float
     whole_share: float
     is_sign: bool
-
-
-def known_kinds() -> set[str]:
-    """Return the kinds of values that a spec may name."""
-    parts = get_args(DatasetSection.model_fields["values"].annotation)
-    return {str(kind) for part in parts for kind in get_args(part) or (part,)}
 
 
 def judge_values(

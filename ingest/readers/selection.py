@@ -5,35 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from featurestore.errors import SourceFormatError
-from ingest.reader import BLOCK_BYTES, DenseBlock, Integers, Numbers, Reader
-
-
-@runtime_checkable
-class SelectiveReader(Protocol):
-    """What a reader offers besides :class:`ingest.reader.Reader` if it can leave rows and genes unread."""
-
-    def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
-        """Stream some rows and genes.
-
-        Parameters
-        ----------
-        rows
-            Row positions, ascending.
-        genes
-            Gene positions, in the order wanted.
-        block_bytes
-            How much a block holds at most.
-
-        Returns
-        -------
-        Blocks of shape (rows, genes); ``start`` is a position in ``rows``.
-        """
-        ...
+from ingest.reader import BLOCK_BYTES, DenseBlock, Integers, Numbers, Reader, SelectiveReader
 
 
 def selected_blocks(

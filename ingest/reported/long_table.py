@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
-from ingest.reader import BLOCK_BYTES, INDEX, Block
+from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
@@ -69,7 +69,6 @@ class LongTable:
     ) -> None:
         self.path = path
         self.files: tuple[Path, ...] = (path,)
-        self.n_rows = self.n_genes = 0
         self._genes = genes
         self._section, self._texts = section, frozenset(texts)
         self._kind = _kind(path, file_format)
@@ -131,10 +130,6 @@ class LongTable:
             connection.register("conditions", conditions.to_arrow())
             connection.register("genes", genes.to_arrow())
             yield from connection.sql(query).to_arrow_reader(LINES_AT_ONCE)
-
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:  # noqa: ARG002, as readers have it
-        """Refuse: there is no matrix."""
-        raise SourceFormatError("a table with a line for each condition and gene has no matrix", where=str(self.path))
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is asked."""

@@ -21,7 +21,7 @@ from ingest.signatures.comparing import Summed
 from ingest.signatures.from_sums import CellTables
 from ingest.signatures.library import Libraries
 from ingest.signatures.responder import Judge
-from ingest.spec import BULK, COUNTS, DatasetSpec
+from ingest.spec import BULK, DatasetSpec
 from ingest.sums.ceiling import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of
@@ -72,7 +72,7 @@ def write_cells(
         The values are not what the spec says.
     """
     condition = with_time_text(labels.condition, labels.mapping)
-    has_counts = spec.dataset.values in COUNTS
+    has_counts = spec.value_kind.is_additive
     guide = given.guide if spec.condition.guide else _label_of(given)
     replicates = None
     if spec.condition.replicate_columns:

@@ -19,7 +19,7 @@ import scipy.sparse
 
 from featurestore.errors import ValuesError
 from ingest.kernel import TARGET
-from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader
+from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader, StretchingReader
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
 from ingest.sections import LogarithmSection
 from ingest.sums.accumulate import Streamed
@@ -294,10 +294,9 @@ def _some_rows(reader: Reader) -> Csr:
 
 def _blocks_of_some(reader: Reader) -> Iterator[Block]:
     """Give blocks of rows from several places of a file that can be read from any, else from its beginning on."""
-    stretch = getattr(reader, "stretch", None)
-    if stretch is None or not getattr(reader, "is_by_row", False):
+    if not isinstance(reader, StretchingReader) or not reader.is_by_row:
         yield from reader.blocks()
         return
     starts = np.unique(np.linspace(0, max(0, reader.n_rows - ROWS_AT_ONCE), N_STRETCHES).astype(int))
     for start in starts.tolist():
-        yield from stretch(start, min(start + ROWS_AT_ONCE, reader.n_rows))
+        yield from reader.stretch(start, min(start + ROWS_AT_ONCE, reader.n_rows))

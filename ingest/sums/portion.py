@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,9 @@ from ingest.conditions.described import open_matrix
 from ingest.conditions.given import GivenRows
 from ingest.conditions.groups import OF_CONDITION
 from ingest.kernel import Slots
-from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader
-from ingest.readers.selection import SelectiveReader, Slice
-from ingest.spec import COUNTS, ESTIMATED, DatasetSpec
+from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader, SelectiveReader, StretchingReader
+from ingest.readers.selection import Slice
+from ingest.spec import DatasetSpec
 from ingest.sums.accumulate import ALL, RowGroups
 from ingest.sums.estimated import LogsOfEstimates
 from ingest.sums.journal import gaps
@@ -29,24 +29,7 @@ from ingest.sums.logarithm import Logarithm, Rescaled, read_logarithm, refuse_sc
 from ingest.sums.pseudobulk import SumsOfMeans
 from ingest.sums.scaling import transform_of
 from ingest.sums.values import ValueCheck
-
-SCALED = {"mean_counts", "log2tpm1", "bp_coverage"}
-"""Kinds of values that are brought to another scale, which takes what is known of all rows of the file."""
-
-
-@runtime_checkable
-class StretchingReader(Protocol):
-    """What a reader offers besides :class:`ingest.reader.Reader` if it can begin and end at any row."""
-
-    @property
-    def is_by_row(self) -> bool:
-        """Whether this file's matrix is stored by row."""
-        ...
-
-    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Stream the rows from ``first`` to ``last``; ``start`` of a block is a row of the file."""
-        ...
-
+from ingest.values import ESTIMATED
 
 Taken: TypeAlias = "slice | npt.NDArray[np.intp]"
 
@@ -98,7 +81,7 @@ class Portion:
     @property
     def has_counts(self) -> bool:
         """Whether counts are summed, beside their logarithms."""
-        return self.spec.dataset.values in COUNTS
+        return self.spec.value_kind.is_additive
 
     @property
     def title(self) -> str:
@@ -195,7 +178,7 @@ def portions_of(
             continue
         logarithm = logarithm_of(reader, axis, spec)
         logarithm = None if logarithm is None or logarithm.is_usual else logarithm
-        is_plain = spec.dataset.values not in SCALED and isinstance(reader, StretchingReader) and reader.is_by_row
+        is_plain = not spec.value_kind.is_rescaled and isinstance(reader, StretchingReader) and reader.is_by_row
         for begin, end in gaps(part.start, part.stop, done):
             length = -(-(end - begin) // -(-(end - begin) // most_rows)) if is_plain else end - begin
             for first in range(begin, end, length):

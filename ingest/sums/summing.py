@@ -18,7 +18,7 @@ from ingest.conditions.given import GivenRows
 from ingest.kernel import Totals
 from ingest.progress import step
 from ingest.reader import LeavesOut, Reader
-from ingest.spec import COUNTS, DatasetSpec
+from ingest.spec import DatasetSpec
 from ingest.sums.accumulate import GroupSums, RowGroups, accumulate
 from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums, Rows
 from ingest.sums.journal import Journal
@@ -110,7 +110,7 @@ def sum_files(
             add_partial(path, capped)
     for about in partials.values():
         total.add(about)
-    declared = "counts" if spec.dataset.values in COUNTS else "log1p"
+    declared = "counts" if spec.value_kind.is_additive else "log1p"
     for name, (n_seen, n_fractional, largest) in total.evidence.items():
         ValueCheck(declared, Path(name), n_seen, n_fractional, largest=largest).finish()
     return total.left_out

@@ -11,11 +11,11 @@ import numpy as np
 from featurestore.errors import ValuesError
 from ingest.kernel import count_fractional, survey
 from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
+from ingest.values import ESTIMATED
 
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 LARGEST_COUNT = 2.0**31
-ESTIMATED = "estimated_counts"
 FEWEST_VALUES, MOST_WHOLE = 500, 0.05
 """Of at least so many logarithms, no larger part is whole numbers."""
 FEW = 0.01
@@ -130,7 +130,7 @@ class ValueCheck:
         return self._refusal(got, *(() if are_stray else ("moderated_z", "log2_fold_change")))
 
     def _refusal(self, got: str, *likely: str) -> ValuesError:
-        wanted = {
+        wanted: dict[str, str] = {
             "counts": 'whole numbers from 0 (values = "counts")',
             ESTIMATED: 'numbers from 0 (values = "estimated_counts")',
             "log1p": f'numbers from 0 to {LARGEST_LOG:.0f}, not all whole (values = "log1p")',

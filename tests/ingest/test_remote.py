@@ -22,8 +22,7 @@ from featurestore.query.sqlfiles import sql_files
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage import objects
 from featurestore.storage.objects import ObjectStore
-from ingest import remote
-from ingest.job import Job
+from ingest import pipeline, remote
 from ingest.pipeline import ingest_dataset
 
 NAMES = ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo")
@@ -340,17 +339,17 @@ def test_ingest__that_breaks_off_goes_on_from_what_is_kept(bucket, world_files, 
         return put(store, name, *rest, **options)
 
     summed = []
-    write = Job.write
+    write = pipeline.write_release
 
-    def counted_write(self, *rest):
-        summed.append(self)
+    def counted_write(job, *rest):
+        summed.append(job)
         if broken == "fetch" and len(summed) == 1:
             raise KeyboardInterrupt
-        return write(self, *rest)
+        return write(job, *rest)
 
     monkeypatch.setattr(obstore, "get", counted_get)
     monkeypatch.setattr(obstore, "put", counted_put)
-    monkeypatch.setattr(Job, "write", counted_write)
+    monkeypatch.setattr(pipeline, "write_release", counted_write)
     assert run(*arguments).exit_code != 0
     assert len(list(kept.iterdir())) == 1
     inputs = [name for name in fetched if name.endswith(".h5ad")]
