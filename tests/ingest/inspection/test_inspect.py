@@ -24,12 +24,13 @@ from ingest.inspection.labels import judge_labels
 from ingest.inspection.report import as_json
 from ingest.inspection.roles import guess_roles
 from ingest.inspection.sample import BLOCK, SAMPLE_BYTES, Sample, take_sample
-from ingest.inspection.values import judge_values, known_kinds
+from ingest.inspection.values import judge_values
 from ingest.layouts import write_gct, write_h5ad, write_mtx
 from ingest.layouts.examples import COUNTS, EXAMPLES, GENES, N
 from ingest.reader import DenseBlock, Peeking
 from ingest.readers.open import open_source
 from ingest.testing import assemble
+from ingest.values import VALUES
 
 EVERY = [(name, layout) for name, layouts in EXAMPLES.items() for layout in layouts]
 RNG = np.random.default_rng(9)
@@ -163,7 +164,7 @@ def test_judge_values__by_the_numbers_alone(matrix, kind, says):
     values = judge_values(sample_of(matrix), FILE, None, None)
     assert values.kind == kind
     assert says in values.evidence[-1]
-    assert values.is_known == (kind in known_kinds())
+    assert values.is_known == (kind in VALUES)
 
 
 def test_judge_values__counts_what_is_missing_or_infinite():
