@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import polars as pl
     from anndata import AnnData
 
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
+    from featurestore.search.query import Query
 
 
 class Store(Warehouse):
@@ -32,6 +34,17 @@ class Store(Warehouse):
         from featurestore.features.builder import build  # noqa: PLC0415
 
         return build(self, spec)
+
+    def search(self, query: Query | Sequence[Query] | None = None, **asked: Any) -> pl.DataFrame:
+        """Find signatures that do the same as one, or the opposite; see :func:`featurestore.search.answer.search`.
+
+        Of several queries, the column ``query`` has the names.
+        """
+        from featurestore.search.answer import search, search_many  # noqa: PLC0415
+
+        if isinstance(query, Sequence):
+            return search_many(self, query, **asked)
+        return search(self, query, **asked)
 
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
         """Return a dataset as an AnnData, unless its licence is forbidden.

@@ -1,0 +1,135 @@
+"""Compare one query with every signature of a warehouse."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.search.block import N_NEAREST, Block, read_block, spread
+from featurestore.search.connectivity import normalised, percentile, set_scores
+from featurestore.search.null import inflation_of, p_of_z
+from featurestore.search.query import Query, combined_query
+from featurestore.search.scores import FEWEST_GENES, Floats, correlate
+
+if TYPE_CHECKING:
+    from featurestore.query.warehouse import Warehouse
+
+Score: TypeAlias = Literal["cosine", "pearson", "spearman", "csls", "wtcs", "ncs", "tau", "xsum"]
+SCORES: tuple[Score, ...] = get_args(Score)
+OF_VALUES: tuple[Score, ...] = ("cosine", "pearson", "spearman", "csls")
+"""Scores that compare values, rather than the sets at both ends of a query."""
+N_REFERENCES = 100
+"""Responders, spread over the warehouse, whose connectivity tau is a percentile of."""
+ANSWER = (
+    "dataset_id", "condition_id", "perturbation", "context_label", "dose_um", "time_h", "score", "p_value", "q_value",
+    "n_genes", "is_responder",
+)  # fmt: skip
+Report: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """All signatures of a warehouse that are compared, by dataset."""
+
+    blocks: tuple[Block, ...]
+
+    def references(self) -> list[Query]:
+        """Return queries of responders spread over the warehouse; of any conditions where none is one."""
+        frame = pl.concat(
+            [
+                block.conditions.select("condition_id", "is_responder", number=pl.lit(number)).with_row_index("row")
+                for number, block in enumerate(self.blocks)
+            ]
+        )
+        responders = frame.filter(pl.col("is_responder"))
+        chosen = responders if responders.height else frame
+        chosen = chosen[spread(chosen.height, N_REFERENCES)]
+        return [
+            self.query_of_row(self.blocks[number], row) for number, row in chosen.select("number", "row").iter_rows()
+        ]
+
+    @staticmethod
+    def query_of_row(block: Block, row: int) -> Query:
+        """Return one signature as a query."""
+        values = block.rows[row]
+        key = (block.dataset_id, str(block.conditions["condition_id"][row]))
+        is_here = values != 0
+        return Query("/".join(key), block.genes[is_here], values[is_here], own=frozenset({key}))
+
+    def query_of(self, own: Collection[tuple[str, str]], name: str) -> Query:
+        """Return the mean of some signatures as a query."""
+        return combined_query(self.blocks, own, name)
+
+
+_READ: weakref.WeakKeyDictionary[Warehouse, dict[bool, Signatures]] = weakref.WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def signatures_of(
+    warehouse: Warehouse, *, keep_background: bool = False, report: Report = lambda _: None
+) -> Signatures:
+    """Return the signatures of a warehouse, read once as long as it is open."""
+    with _LOCK:
+        known = _READ.setdefault(warehouse, {})
+        if keep_background not in known:
+            blocks = []
+            for number, dataset_id in enumerate(sorted(warehouse.snapshot.datasets), start=1):
+                report(f"reading {dataset_id} ({number} of {len(warehouse.snapshot.datasets)})")
+                block = read_block(warehouse, dataset_id, keep_background=keep_background)
+                if block is not None:
+                    blocks.append(block)
+            known[keep_background] = Signatures(tuple(blocks))
+        return known[keep_background]
+
+
+def compare(signatures: Signatures, query: Query, score: Score, report: Report = lambda _: None) -> pl.DataFrame:
+    """Score every signature but the query's own.
+
+    Returns
+    -------
+    What is known of each condition, with score, p_value and n_genes; signatures without a score are left out.
+    """
+    references: Sequence[Query] = signatures.references() if score == "tau" else ()
+    parts = []
+    for block in signatures.blocks:
+        report(f"comparing with {len(block.rows):,} signatures of {block.dataset_id}")
+        values, p, n_genes = _compared(block, query, score, references)
+        frame = block.conditions.with_columns(
+            effect_kind=pl.lit(block.effect_kind),
+            score=pl.Series(values, dtype=pl.Float64()),
+            p_value=pl.Series(p, dtype=pl.Float64()),
+            n_genes=pl.Series(n_genes, dtype=pl.Int64()),
+        ).filter(pl.col("score").is_finite())
+        parts.append(frame)
+    found = pl.concat(parts)
+    own = pl.DataFrame(sorted(query.own), schema={"dataset_id": pl.String, "condition_id": pl.String}, orient="row")
+    return found.join(own, on=["dataset_id", "condition_id"], how="anti", maintain_order="left")
+
+
+def _compared(
+    block: Block, query: Query, score: Score, references: Sequence[Query]
+) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """Return scores, p-values and numbers of shared genes."""
+    if score not in OF_VALUES:
+        values, p, n_genes = set_scores(block, query, "xsum" if score == "xsum" else "wtcs")
+        if score in {"ncs", "tau"}:
+            values = normalised(values, block.conditions)
+        if score == "tau":
+            values = percentile(values, block, references)
+        return values, p, n_genes
+    on_block = query.on(block)
+    values, z, n_genes = correlate(block.rows, on_block, "cosine" if score == "csls" else score)
+    if query.is_sets:
+        n_genes = np.count_nonzero(block.rows[:, np.concatenate(query.members(block))], axis=1)
+        values, z = (np.where(n_genes >= FEWEST_GENES, each, np.nan) for each in (values, z))
+    if score == "csls":
+        known = np.sort(values[np.isfinite(values) & ~block.is_own(query.own)])
+        values = 2 * values - block.crowding - (known[-N_NEAREST:].mean() if known.size else 0.0)
+    return values, p_of_z(z, inflation_of(z)), n_genes

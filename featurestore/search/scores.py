@@ -1,0 +1,288 @@
+"""How alike two signatures are: cosine, Pearson and Spearman over shared genes, and gene sets in a signature.
+
+A signature is a row of float32, as :func:`encoded` writes it: 0 where a gene was not measured, or is the target of its
+perturbation, and :data:`ZERO` where its value is 0. So a row can be multiplied as it lies in a file. Rows are read
+once; each core takes a share of them. Sums are float64.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.float32]
+Ranks = npt.NDArray[np.unsignedinteger]
+
+ZERO = np.float32(1e-30)
+"""What stands for a measured 0: no sum can tell, and no gene that is missing looks like it."""
+FEWEST_GENES = 10
+"""Shared genes below which there is no score."""
+THREADS = min(8, os.cpu_count() or 1)
+_LEAST_SHARE = 256
+"""Rows that are worth a thread."""
+
+
+def encoded(values: npt.ArrayLike) -> Rows:
+    """Return values as rows that scores read; NaN is a gene that was not measured."""
+    rows = np.array(values, np.float32)
+    rows[rows == 0.0] = ZERO
+    return np.nan_to_num(rows, copy=False, nan=0.0)
+
+
+def in_shares(n_rows: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(first, last)`` for shares of some rows, at the same time."""
+    edges = np.linspace(0, n_rows, max(1, min(THREADS, n_rows // _LEAST_SHARE)) + 1).astype(int)
+    if len(edges) == 2:  # noqa: PLR2004, one share
+        work(0, n_rows)
+        return
+    with ThreadPoolExecutor(len(edges) - 1) as pool:
+        list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+
+
+def correlate(rows: Rows, query: Rows, kind: str) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """Compare every row with a query.
+
+    Parameters
+    ----------
+    rows
+        Signatures, shape (signatures, genes), encoded.
+    query
+        The values of the query for the same genes, encoded.
+    kind
+        ``cosine``, ``pearson`` or ``spearman``.
+
+    Returns
+    -------
+    The scores, NaN below :data:`FEWEST_GENES` shared genes or where one side does not vary; their z under the null that
+    the sign of each gene's product is by chance; and the number of shared genes.
+    """
+    n = len(rows)
+    score, z, shared = np.empty(n), np.empty(n), np.empty(n, np.int64)
+    columns = np.flatnonzero(query).astype(np.int32)
+    wanted = query[columns].astype(np.float32)
+    kernel = _spearman if kind == "spearman" else _moments
+
+    def work(first: int, last: int) -> None:
+        part = slice(first, last)
+        kernel(rows[part], columns, wanted, kind != "cosine", score[part], z[part], shared[part])
+
+    in_shares(n, work)
+    return score, z, shared
+
+
+def set_enrichment(rows: Rows, ranks: Ranks, members: npt.NDArray[np.intp], power: float = 1.0) -> Floats:
+    """Return the weighted enrichment score of one gene set in every row (Subramanian et al. 2005).
+
+    Parameters
+    ----------
+    rows, ranks
+        Signatures, and for each of their genes its place by falling value, from 0; see :func:`ranked`.
+    members
+        Columns of the set's genes; a row takes those that it has.
+    power
+        Of the members' magnitudes; 0 leaves them unweighted.
+
+    Returns
+    -------
+    The largest deviation of the running sum from 0; NaN where the row has no member, none but members, or only members
+    that are 0.
+    """
+    score = np.empty(len(rows))
+    columns = np.asarray(members, np.int32)
+
+    def work(first: int, last: int) -> None:
+        _enrichment(rows[first:last], ranks[first:last], columns, power, score[first:last])
+
+    in_shares(len(rows), work)
+    return score
+
+
+def running_sum(values: npt.ArrayLike, members: npt.NDArray[np.intp], power: float = 1.0) -> Floats:
+    """Return the running sum of a gene set down one signature, by falling value: the curve of an enrichment plot.
+
+    Genes that are NaN are left out; the score is where the curve is farthest from 0.
+    """
+    row = np.asarray(values, np.float64)
+    is_member = np.zeros(len(row), bool)
+    is_member[members] = True
+    known = np.flatnonzero(np.isfinite(row))
+    order = known[np.argsort(-row[known], kind="stable")]
+    weight = np.where(is_member[order], np.abs(row[order]) ** power, 0.0)
+    n_others = max(1, len(order) - int(is_member[order].sum()))
+    return np.asarray(np.cumsum(weight / max(weight.sum(), 1e-300) - ~is_member[order] / n_others))
+
+
+def connectivity(up: Floats, down: Floats) -> Floats:
+    """Return the weighted connectivity score of CMap from the enrichment of two sets: 0 where they have one sign."""
+    return np.where(up * down < 0, (up - down) / 2, np.where(np.isnan(up) | np.isnan(down), np.nan, 0.0))
+
+
+def extreme_sum(rows: Rows, up: npt.NDArray[np.intp], down: npt.NDArray[np.intp], n_extreme: int) -> Floats:
+    """Return XSum: the values of an up set minus those of a down set, among each row's most extreme genes.
+
+    Rows of fewer genes are taken whole.
+    """
+    score = np.empty(len(rows))
+
+    def work(first: int, last: int) -> None:
+        for at in range(first, last, _LEAST_SHARE):
+            part = rows[at : min(at + _LEAST_SHARE, last)]
+            size = np.abs(part)
+            n = min(n_extreme, part.shape[1])
+            least = np.partition(size, part.shape[1] - n, axis=1)[:, part.shape[1] - n]
+            kept = np.where(size >= least[:, None], part, 0.0).astype(np.float64)
+            score[at : at + len(part)] = kept[:, up].sum(axis=1) - kept[:, down].sum(axis=1)
+
+    in_shares(len(rows), work)
+    return score
+
+
+def ranked(rows: Rows) -> Ranks:
+    """Return each gene's place in its row by falling value, from 0; equal ones in the order of the genes.
+
+    Genes that were not measured are last.
+    """
+    small = rows.shape[1] <= np.iinfo(np.uint16).max
+    places = np.empty(rows.shape, np.uint16 if small else np.uint32)
+
+    def work(first: int, last: int) -> None:
+        _rank(rows[first:last], places[first:last])
+
+    in_shares(len(rows), work)
+    return places
+
+
+@njit(cache=True, nogil=True)
+def _rank(rows: Rows, places: Ranks) -> None:
+    for i in range(rows.shape[0]):
+        keys = np.where(rows[i] == 0, np.float32(np.inf), -rows[i])
+        order = np.argsort(keys, kind="mergesort")
+        for place in range(order.size):
+            places[i, order[place]] = place
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _moments(
+    rows: Rows,
+    columns: npt.NDArray[np.int32],
+    query: Rows,
+    is_centred: bool,  # noqa: FBT001
+    score: Floats,
+    z: Floats,
+    shared: npt.NDArray[np.int64],
+) -> None:
+    m = columns.size
+    is_whole = m == rows.shape[1]
+    kept = np.empty(m, np.float32)
+    for i in range(rows.shape[0]):
+        if is_whole:
+            kept[:] = rows[i]
+        else:
+            for k in range(m):
+                kept[k] = rows[i, columns[k]]
+        score[i], z[i], shared[i] = _pair(kept, query, is_centred)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _pair(one: Rows, other: Rows, is_centred: bool) -> tuple[float, float, int]:  # noqa: FBT001
+    """Cosine or Pearson's r, z of the centred products, and the number of genes that ``one`` has."""
+    n, sx, sy, sxx, syy, sxy = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(one.size):
+        is_here = one[k] != 0
+        x = np.float64(one[k])
+        y = np.float64(other[k]) if is_here else 0.0
+        n += 1 if is_here else 0
+        sx += x
+        sy += y
+        sxx += x * x
+        syy += y * y
+        sxy += x * y
+    if n < FEWEST_GENES:
+        return np.nan, np.nan, n
+    mx, my = sx / n, sy / n
+    squares = 0.0
+    for k in range(one.size):
+        is_here = one[k] != 0
+        product = (np.float64(one[k]) - mx) * (np.float64(other[k]) - my) if is_here else 0.0
+        squares += product * product
+    covariance, vx, vy = sxy - n * mx * my, sxx - n * mx * mx, syy - n * my * my
+    if not (sxx > 0.0 and syy > 0.0) or (is_centred and not (vx > 1e-12 * sxx and vy > 1e-12 * syy)):
+        return np.nan, np.nan, n
+    r = covariance / np.sqrt(vx * vy) if is_centred else sxy / np.sqrt(sxx * syy)
+    return min(1.0, max(-1.0, r)), covariance / np.sqrt(squares) if squares > 0.0 else 0.0, n
+
+
+@njit(cache=True, nogil=True)
+def _mean_ranks(values: Rows, ranks: Rows) -> None:
+    """Write the ranks of values, from 1, the mean of them where they are equal."""
+    order = np.argsort(values, kind="mergesort")
+    first = 0
+    while first < values.size:
+        last = first
+        while last + 1 < values.size and values[order[last + 1]] == values[order[first]]:
+            last += 1
+        for k in range(first, last + 1):
+            ranks[order[k]] = 0.5 * (first + last) + 1.0
+        first = last + 1
+
+
+@njit(cache=True, nogil=True)
+def _spearman(
+    rows: Rows,
+    columns: npt.NDArray[np.int32],
+    query: Rows,
+    is_centred: bool,  # noqa: FBT001
+    score: Floats,
+    z: Floats,
+    shared: npt.NDArray[np.int64],
+) -> None:
+    m = columns.size
+    one, other = np.empty(m, np.float32), np.empty(m, np.float32)
+    ranks, whole, part = np.empty(m, np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
+    _mean_ranks(query, whole)
+    for i in range(rows.shape[0]):
+        n = 0
+        for k in range(m):
+            x = rows[i, columns[k]]
+            if x != 0:
+                one[n], other[n] = x, query[k]
+                n += 1
+        _mean_ranks(one[:n], ranks[:n])
+        if n == m:
+            score[i], z[i], shared[i] = _pair(ranks, whole, is_centred)
+        else:
+            _mean_ranks(other[:n], part[:n])
+            score[i], z[i], shared[i] = _pair(ranks[:n], part[:n], is_centred)
+
+
+@njit(cache=True, nogil=True)
+def _enrichment(rows: Rows, ranks: Ranks, members: npt.NDArray[np.int32], power: float, score: Floats) -> None:
+    weight = np.full(rows.shape[1], -1.0)
+    for i in range(rows.shape[0]):
+        n, n_in, total = 0, 0, 0.0
+        for j in range(rows.shape[1]):
+            n += rows[i, j] != 0
+        for member in members:
+            x = rows[i, member]
+            if x != 0:
+                w = 1.0 if power == 0.0 else abs(np.float64(x)) if power == 1.0 else abs(np.float64(x)) ** power
+                weight[ranks[i, member]] = w
+                total += w
+                n_in += 1
+        high, low, running = 0.0, 0.0, 0.0
+        if 0 < n_in < n and total > 0.0:
+            fall = 1.0 / (n - n_in)
+            for place in range(n):
+                running += weight[place] / total if weight[place] >= 0.0 else -fall
+                high, low = max(high, running), min(low, running)
+            score[i] = high if high >= -low else low
+        else:
+            score[i] = np.nan
+        for member in members:
+            weight[ranks[i, member]] = -1.0
