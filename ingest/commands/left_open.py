@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.contract import RELEASE
 from featurestore.errors import first_of
 from featurestore.storage.snapshot import release_path
 from ingest.conditions.described import DESCRIBED
@@ -72,9 +73,10 @@ def _corrected(root: Path, outcome: Outcome) -> list[str]:
 
 
 def read_table(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
-    """Read a table of a new release."""
+    """Read a table of a new release; without rows where it has none, as phenotypes have no quality."""
     folder = release_path(root, outcome.dataset_id, outcome.release_id)
-    return pl.read_parquet([folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table])
+    paths = [folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table]
+    return pl.read_parquet(paths) if paths else pl.DataFrame(schema=RELEASE[table].schema)
 
 
 def _logarithms(files: list[dict[str, Any]]) -> list[str]:

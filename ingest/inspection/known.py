@@ -24,6 +24,7 @@ NAMES: dict[str, tuple[str, ...]] = {
             "hs_gene_symbol",
             "target",
             "gene_symbol",
+            "grna_target",
             "names",
         ),
         *("perturbed_gene_id", "gene_id", "target_contrast", "pert_id", "perturbation_id", "drug_name", "knockout"),

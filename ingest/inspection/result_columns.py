@@ -34,6 +34,10 @@ GENES = (
         "unnamed_0",
         "index",
         "index_level_0",
+        "row",
+        "primerid",
+        "response_id",
+        "target_id",
         "entrez_id",
         "entrezid",
     ),
@@ -41,9 +45,12 @@ GENES = (
 RATIOS = ("fold_change", "foldchange", "fc")
 NATURAL = ("avg_logfc",)
 """Effects in natural logarithms: Seurat's before version 4."""
+OF_LOGARITHMS = "presto"
+"""A tool whose effects are differences of logarithms to whatever base it was given."""
 EFFECTS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(
-        ("log2foldchange", "log2_fold_change", "log2fc", "log2_fc", "avg_log2fc"), ("log2_fold_change", 0.9)
+        ("log2foldchange", "log2_fold_change", "log2fc", "log2_fc", "log_2_fold_change", "avg_log2fc"),
+        ("log2_fold_change", 0.9),
     ),
     **dict.fromkeys(("logfoldchanges", "logfc", "log_fc", "lfc"), ("log2_fold_change", 0.6)),
     **dict.fromkeys((*NATURAL, *RATIOS, "effect"), ("log2_fold_change", 0.6)),
@@ -70,6 +77,8 @@ TOOLS = {
     "scanpy": {"logfoldchanges", "pvals"},
     "pdex": {"target", "feature", "percent_change"},
     "pertpy": {"variable", "log_fc", "contrast"},
+    "presto": {"avgexpr", "auc", "logfc"},
+    "SCEPTRE": {"response_id", "grna_target"},
 }
 """Names of columns that a tool's tables have, all of them."""
 CORRECTED = re.compile(r"bonf|fwer|holm")
@@ -138,7 +147,7 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, Column]) -> ResultCo
     table = {"gene": gene}
     if effect is not None:
         used["effect"] = effect
-        table["effect"], remarks["effect"] = _scaled(effect, lines)
+        table["effect"], remarks["effect"] = _scaled(effect, lines, tool)
     for key, names in STATISTICS.items():
         found = _probability(key, columns, lines) if key in PROBABILITIES else _named(columns, names)
         if found is not None:
@@ -152,11 +161,12 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, Column]) -> ResultCo
     return ResultColumns(table, frozenset(used.values()), values, {k: r for k, r in remarks.items() if r.text}, tool)
 
 
-def _scaled(name: str, lines: pl.DataFrame) -> tuple[str, Remark]:
+def _scaled(name: str, lines: pl.DataFrame, tool: str | None) -> tuple[str, Remark]:
     """Bring an effect to log2, by its name and by what its numbers can be."""
     number = '"' + name.replace('"', '""') + '"'
-    if plain(name) in NATURAL:
-        return f"{number} / ln(2)", Remark("natural logarithms, as Seurat's before version 4", is_doubtful=True)
+    if plain(name) in NATURAL or tool == OF_LOGARITHMS:
+        of = "presto's, where its matrix was" if tool == OF_LOGARITHMS else "Seurat's before version 4"
+        return f"{number} / ln(2)", Remark(f"natural logarithms, as {of}", is_doubtful=True)
     values = lines[name].cast(pl.Float64, strict=False).drop_nulls()
     if plain(name) not in RATIOS:
         is_one_sided = len(values) >= FEWEST_RATIOS and EFFECTS[plain(name)][0] == LOG2 and (values >= 0).all()

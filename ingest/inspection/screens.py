@@ -8,6 +8,7 @@ from pathlib import Path
 
 from featurestore.errors import SourceFormatError
 from ingest.inspection.known import plain
+from ingest.inspection.result_columns import PROBABILITIES, STATISTICS
 from ingest.inspection.roles import SURE
 from ingest.inspection.values import Values
 from ingest.readers.delimited import read_header
@@ -21,10 +22,13 @@ SCREENS = {
 """Tools, and names of columns, or what these end with, that its tables of genes have."""
 GUIDES = frozenset({"sgrna", "sgrna_id", "guide", "guide_id", "grna"})
 MOST_COLUMNS = 200
+SHORT = 2
 CONTRAST = re.compile(
     r"(?:^|_)(?:log2_?f(?:old_?)?c(?:hange)?|l(?:og)?fc(?:se)?|p_?adj|p_?val(?:ue)?s?|fdr|q_?value)(?:_|$)"
 )
 """A statistic in the name of a column, such as ``TP53.padj`` or ``log2FoldChange_MYC``."""
+TESTED = {name for key in PROBABILITIES for name in STATISTICS[key] if len(name) > SHORT} | {"pr_chisq", "fwer"}
+"""Names of columns of p-values and of what corrects them, as no sample is called."""
 
 
 def judge_names(path: Path) -> Values | None:
@@ -50,7 +54,11 @@ def judge_names(path: Path) -> Values | None:
 
 
 def judge_contrasts(names: Sequence[str]) -> Values | None:
-    """Say that the rows of a table are statistics of several contrasts; None where they are not."""
+    """Say that the rows of a table are statistics, of one contrast or of several; None where they are not."""
+    tested = next((name for name in names if plain(name) in TESTED), None)
+    if tested is not None:
+        told = f"'{tested}' is a statistic, so this is a table of results, whose gene or effect has an unknown name"
+        return Values(None, 0.0, (f"{told}: name both under [table], with values such as log2_fold_change",))
     contrasts = [name for name in names if CONTRAST.search(plain(name))]
     if len(contrasts) < max(2, len(names) / 2) or len(names) > MOST_COLUMNS:
         return None

@@ -132,3 +132,24 @@ def test_find_spec__names_near_files_and_specs(tmp_path, monkeypatch):
         with pytest.raises(SpecError, match="There is no") as raised:
             find_spec(tmp_path.__class__(wrong))
         assert raised.value.do.startswith(do)
+
+
+def test_ingest__of_a_screen_without_signatures_says_what_it_read(tmp_path):
+    (tmp_path / "screen.csv").write_text(",TP53 (7157),MYC (4609)\nACH-000001,0.1,-1.2\nACH-000002,0.3,-0.9\n")
+    (tmp_path / "spec.toml").write_text(
+        """
+[dataset]
+id = "screen"
+files = ["screen.csv"]
+values = "gene_effect"
+assay = "crispr_screen"
+[condition]
+perturbation = "columns"
+kind = "crispr_knockout"
+context = { column = "index" }
+"""
+    )
+    words = ["--warehouse", str(tmp_path / "warehouse"), "ingest", str(tmp_path / "spec.toml")]
+    done = CliRunner().invoke(featurestore, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("screen: 4 conditions, and 0 controls; ")

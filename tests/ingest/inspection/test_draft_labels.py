@@ -363,6 +363,14 @@ def test_not_called__words_of_further_callers(word, tmp_path):
         assert store.frame("select label, n_cells from rejected").rows() == [(word, EACH)]
 
 
+def test_values__that_are_square_roots_of_counts_are_no_counts(tmp_path):
+    roots = np.sqrt(np.random.default_rng(1).poisson(9.0, (8, len(GENES)))).astype(np.float32)
+    rows = pl.DataFrame({"index": [f"c{n}" for n in range(8)], "gene": ["non-targeting", "STAT1"] * 4})
+    path = write_h5ad(tmp_path / "a.h5ad", roots, rows, pl.DataFrame({"index": GENES}))
+    assert "dataset.values" in drafted(path).missing
+    assert inspect_file(path).values.evidence[-1] == "square roots of whole numbers: give the counts"
+
+
 def test_dose__of_a_genetic_screen_is_drafted_where_it_differs_within_a_target(tmp_path):
     labels = ["non-targeting", "STAT1", "STAT1", "MYC", "MYC"]
     path = screen(tmp_path / "a.h5ad", labels, dose=["0 nM", "0 nM", "10 nM", "0 nM", "10 nM"])

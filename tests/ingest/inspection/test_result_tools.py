@@ -220,3 +220,52 @@ def test_genes__are_no_numbers_of_lines(tmp_path):
     numbered = pl.DataFrame({"": range(20), "log2FoldChange": [0.5, -0.5] * 10, "padj": [0.1] * 20})
     numbered.write_csv(tmp_path / "t.csv")
     assert inspect_file(tmp_path / "t.csv").table is None
+
+
+def _drafted_table(folder, header, lines):
+    path = folder / "K562_STAT1.csv"
+    path.write_text("\n".join(",".join(map(str, line)) for line in [header, *lines]) + "\n")
+    found = inspect_file(path)
+    return found, draft_spec(found, folder)
+
+
+def _effects(folder, draft):
+    (folder / "draft.toml").write_text(draft.text)
+    ingest_dataset(folder / "draft.toml", folder / "warehouse")
+    with Warehouse(folder / "warehouse") as store:
+        return dict(store.frame("select gene_symbol, effect from signature").rows())
+
+
+def test_presto__tells_natural_logarithms_by_its_columns(tmp_path):
+    header = ["feature", "group", "avgExpr", "logFC", "statistic", "auc", "pval", "padj", "pct_in", "pct_out"]
+    lines = [(g, "STAT1", 1.0, e * np.log(2), 9.0, 0.5, p, q, 40, 20) for g, e, p, q in ROWS]
+    found, draft = _drafted_table(tmp_path, header, lines)
+    assert found.format.endswith("as presto writes it")
+    assert "table.effect" in draft.doubtful
+    found = _effects(tmp_path, draft)
+    np.testing.assert_allclose([found[gene] for gene in GENES], EFFECTS, rtol=1e-6)
+
+
+def test_sceptre__names_what_responds_and_what_was_perturbed(tmp_path):
+    header = ["response_id", "grna_target", "n_nonzero_trt", "n_nonzero_cntrl", "pass_qc", "p_value",
+              "log_2_fold_change", "significant"]  # fmt: skip
+    lines = [(g, "STAT1", 5, 50, "TRUE", p, e, "FALSE") for g, e, p, _ in ROWS]
+    found, draft = _drafted_table(tmp_path, header, lines)
+    assert found.format.endswith("as SCEPTRE writes it")
+    assert 'perturbation = "grna_target"' in draft.text
+    found = _effects(tmp_path, draft)
+    np.testing.assert_allclose([found[gene] for gene in GENES], EFFECTS, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        (["target_id", "b", "pval", "qval"], "table.effect"),  # sleuth: its effect is called b
+        (["primerid", "coef", "Pr(>Chisq)", "fdr"], "table.effect"),  # MAST
+        (["locus_tag", "change", "pval", "padj"], "dataset.values"),
+        (["thing", "change", "p_value", "FWER"], "dataset.values"),
+    ],
+)
+def test_statistics__are_never_taken_for_samples(header, missing, tmp_path):
+    _, draft = _drafted_table(tmp_path, header, [(g, e, p, q) for g, e, p, q in ROWS])
+    assert missing in draft.missing
