@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-spark stress simulation lint bench oracle lock clean
+# With another Python: make PYTHON=python3.13 test-latest
+.PHONY: help env demo test test-latest test-lowest test-spark stress simulation lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +25,20 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest (the lowest declared) version of every dependency
+	.venv-$*/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# uv resolves; the tools of the tests are the newest that go with it.
+RESOLUTION_latest := highest
+RESOLUTION_lowest := lowest-direct
+EXTRAS := chemistry cloud cluster ui
+.venv-latest/.ready .venv-lowest/.ready: .venv-%/.ready: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(@D)/bin/uv pip compile --quiet --no-deps --python $(@D) --resolution $(RESOLUTION_$*) $(EXTRAS:%=--extra %) pyproject.toml -o $(@D)/versions.txt
+	$(@D)/bin/uv pip install --quiet --python $(@D) -r $(@D)/versions.txt --group dev -e .
+	@touch $@
 
 test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster: the answers of DuckDB (needs Java 17)
 	.venv-spark/bin/pytest tests/spark
