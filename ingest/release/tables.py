@@ -98,18 +98,17 @@ class TileWriter:
         fixed: Mapping[str, Any],
     ) -> None:
         """Write all genes of some conditions, whose columns come tile by tile; otherwise as :meth:`write`."""
+        repeated: dict[str, pa.Array] = {}
         for part, columns in tiles:
             genes = np.arange(part.start, part.stop, dtype=np.int32)
-            shape = (conditions.size, genes.size)
-            tile: dict[str, Any] = {
-                self.rows: np.repeat(conditions, genes.size),
-                "gene_index": np.tile(genes, conditions.size),
-            }
-            for name, value in fixed.items():
-                tile[name] = _repeat(value, shape)
+            n_rows = conditions.size * genes.size
+            if not repeated or len(repeated[self.rows]) != n_rows:  # all tiles but the last are alike
+                repeated = {name: _repeat(value, conditions.size, genes.size) for name, value in fixed.items()}
+                repeated[self.rows] = _array(np.repeat(conditions, genes.size))
+            tile = {**repeated, "gene_index": np.tile(genes, conditions.size)}
             for name, values in columns.items():
                 tile[name] = None if values is None else values.ravel()
-            self._write_tile(tile, conditions.size * genes.size)
+            self._write_tile(tile, n_rows)
 
     def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:
         arrays = []
@@ -183,18 +182,22 @@ def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | N
     )
 
 
-def _repeat(value: Any, shape: tuple[int, int]) -> pa.Array:
+def _repeat(value: Any, n_conditions: int, n_genes: int) -> pa.Array:
     """One value for all rows of a tile, or one for each of its conditions."""
-    each = value.to_arrow().cast(pa.string()) if isinstance(value, pl.Series) else pa.array([value] * shape[0])
-    return each.take(pa.array(np.repeat(np.arange(shape[0]), shape[1])))
+    each = value if isinstance(value, pl.Series) else pl.Series([value] * n_conditions)
+    return each.to_arrow().cast(pa.string()).take(_array(np.repeat(np.arange(n_conditions), n_genes)))
 
 
 def _array(values: Any) -> pa.Array:
-    """NaN becomes NULL; Arrow's own way of doing that would import pandas."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+    """Take numbers as they lie in memory, NaN as NULL; Arrow's own ways of doing that import pandas."""
+    if not isinstance(values, np.ndarray):
+        return values if isinstance(values, pa.Array) else pa.array(values)
+    is_known = None
+    if values.dtype.kind == "f":
         is_missing = np.isnan(values)
-        return pa.array(values, mask=is_missing if is_missing.any() else None)
-    return values if isinstance(values, pa.Array) else pa.array(values)
+        is_known = pa.py_buffer(np.packbits(~is_missing, bitorder="little")) if is_missing.any() else None
+    numbers = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [is_known, numbers])
 
 
 def _encoding(dtype: pa.DataType) -> str:

@@ -16,7 +16,7 @@ from ingest.readers.columns import MISSING
 from ingest.readers.selection import of_height, selected_blocks
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.reported.significance import count_significant
-from ingest.signatures.contrast import benjamini_hochberg
+from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.responder import judge_reported
 from ingest.spec import DatasetSpec
 

@@ -19,7 +19,6 @@ from ingest.signatures.contrast import (
     Control,
     Moments,
     Reference,
-    benjamini_hochberg,
     energy_distance,
     match,
     moderate,
@@ -28,7 +27,8 @@ from ingest.signatures.contrast import (
     row_correlation,
     standard_error,
 )
-from ingest.signatures.count_test import count_test, log2_fold_change, log_p_of_none, signed_z
+from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
+from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
 from ingest.sums.accumulate import Sums
@@ -135,13 +135,15 @@ class Tested:
 
     def adjusted(
         self, calibration: Calibration, n_cells: Doubles, stratum: npt.NDArray[np.intp]
-    ) -> tuple[Doubles, Doubles]:
-        """Return log p as corrected by pretend conditions, and q."""
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """Return log p as corrected by pretend conditions, p, and q."""
         log_p = calibration.correct(self.log_p, n_cells, stratum)
-        of_none = None
+        p_value, of_none = np.exp(log_p), None
+        np.maximum(p_value, SMALLEST, out=p_value)
         if self.log_p_of_none is not None:
-            of_none = np.exp(calibration.correct(self.log_p_of_none, n_cells, stratum))
-        return log_p, benjamini_hochberg(np.maximum(np.exp(log_p), SMALLEST), of_none)
+            of_none = calibration.correct(self.log_p_of_none, n_cells, stratum)
+            np.exp(of_none, out=of_none)
+        return log_p, p_value, benjamini_hochberg(p_value, of_none)
 
 
 class Comparing:
@@ -229,8 +231,10 @@ class Comparing:
         """Return the effect of half of the cells against the same half of the control. Shape (conditions, genes)."""
         pools, cells, n = self._cells(block, halves)
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = self.data.sums.added("log_sum", pools) / UNIT / n[:, None]
-        return np.asarray(mean - match(self.control[halves], cells).mean)
+            mean = self.data.sums.added("log_sum", pools) / UNIT
+            mean /= n[:, None]
+        mean -= match(self.control[halves], cells).mean
+        return np.asarray(mean)
 
     def _cells(self, block: npt.NDArray[np.int32], halves: Halves) -> tuple[Pools, Doubles, Doubles]:
         """Return groups of conditions, their cells in each batch of the control, and how many cells are compared."""
@@ -263,8 +267,7 @@ class Comparing:
             count = self.data.sums.added("count", treated.pools).astype(np.float64)
             counts = count, self.rates[halves].expected(treated.library)
         if counts is not None and self.data.test == COUNTS:
-            log_p, sign = count_test(*counts)
-            of_none = log_p_of_none(counts[1])
+            log_p, sign, of_none = count_test(*counts)
             log_p[(counts[0] == 0) & (self.control_count == 0)] = np.nan
         else:
             variance = (
@@ -279,8 +282,7 @@ class Comparing:
     def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
         """Compare conditions with the control."""
         tested = self.test(treated, reference)
-        log_p, q_value = tested.adjusted(calibration, treated.moments.n, self.strata[WHOLE])
-        p_value = np.maximum(np.exp(log_p), SMALLEST)
+        log_p, p_value, q_value = tested.adjusted(calibration, treated.moments.n, self.strata[WHOLE])
         error = standard_error(treated.moments, self.whole, reference)
         no_fold = np.full(log_p.shape, np.nan)
         fold = log2_fold_change(*tested.counts) if tested.counts is not None else (no_fold, no_fold)
@@ -294,9 +296,13 @@ class Comparing:
         self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
-        targets, others = self._targets(block), self.is_other(block)
-        effects = [np.where(others, self.half_effect(block, halves), 0.0) for halves in HALVES]
-        q_value = np.where(others, contrast.q_value, np.nan)
+        targets = self._targets(block)
+        halves = [self.half_effect(block, each) for each in HALVES]
+        effect, q_value = contrast.effect.copy(), contrast.q_value.copy()
+        for row, positions in enumerate(targets):
+            for array in (effect, *halves):
+                array[row, positions] = 0.0
+            q_value[row, positions] = np.nan
         is_split = [self.data.grouping.is_split(index) for index in block.tolist()]
         return pl.DataFrame(
             {
@@ -305,9 +311,9 @@ class Comparing:
                 "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, targets),
                 "n_significant": (q_value < FALSE_DISCOVERY_RATE).sum(axis=1),
                 "least_q": np.fmin.reduce(q_value, axis=1, initial=np.nan),
-                "effect_norm": effect_norm(np.where(others, contrast.effect, 0.0)),
+                "effect_norm": effect_norm(effect),
                 "energy_distance": energy_distance(treated.moments, self.whole.pooled),
-                "replicate_correlation": row_correlation(*effects),
+                "replicate_correlation": row_correlation(*halves),
                 "is_matched": reference.is_matched,
                 "is_tested": np.isfinite(contrast.p_value).any(axis=1),
                 "is_split": is_split,

@@ -13,9 +13,11 @@ these, but tested: :mod:`ingest.signatures.count_test` for counts, :func:`modera
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import special
 
 from ingest.kernel import UNIT
@@ -25,6 +27,7 @@ Doubles = npt.NDArray[np.float64]
 
 ROUNDING = 0.5 / UNIT
 """How far a value in a sum may be off."""
+EPSILON = float(np.finfo(float).eps)
 NORMAL = 1e7
 """Degrees of freedom above which Student's t is the normal distribution."""
 
@@ -46,24 +49,37 @@ class Moments:
 
         A spread that rounding alone could have made is none: cells that are all alike have variance 0.
         """
-        cells = n[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = total / cells
-            spread = square - total * mean
-            rounding = cells * ROUNDING * (1.0 + 2.0 * np.abs(mean)) + 4.0 * np.finfo(float).eps * square
-            variance = np.where(spread > rounding, spread, 0.0) / (cells - 1.0)
-        variance[n <= 1] = np.nan
+        mean, variance = np.empty(total.shape), np.empty(total.shape)
+        _spread(n, total, square, mean, variance)
         return cls(n, mean, variance)
 
 
-@dataclass(frozen=True, slots=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spread(n: Doubles, total: Doubles, square: Doubles, mean: Doubles, variance: Doubles) -> None:
+    for row in range(n.size):
+        for gene in range(total.shape[1]):
+            centre = total[row, gene] / n[row]
+            spread = square[row, gene] - total[row, gene] * centre
+            rounding = n[row] * ROUNDING * (1.0 + 2.0 * abs(centre)) + 4.0 * EPSILON * square[row, gene]
+            mean[row, gene] = centre
+            variance[row, gene] = (spread if spread > rounding else 0.0) / (n[row] - 1.0)
+        if n[row] <= 1.0:
+            variance[row] = np.nan
+
+
+@dataclass(frozen=True)
 class Control:
     """The reference of some conditions: moments per batch, and of all batches together."""
 
     batches: Moments
     pooled: Moments
 
-    @property
+    @cached_property
+    def means(self) -> Doubles:
+        """Means of the batches, 0 for those without a cell. Shape (batches, genes)."""
+        return np.nan_to_num(self.batches.mean)
+
+    @cached_property
     def variance_within(self) -> Doubles:
         """Variance within batches, pooled over them. Shape (genes,); NaN where no batch has two cells."""
         weight = np.maximum(self.batches.n - 1.0, 0.0)
@@ -105,7 +121,7 @@ def match(control: Control, cells: Doubles) -> Reference:
     total = inside.sum(axis=1)
     is_matched = total > 0
     share = inside / np.maximum(total, 1.0)[:, None]
-    mean = share @ np.nan_to_num(control.batches.mean)
+    mean = share @ control.means
     noise = (share**2) @ (1.0 / np.maximum(control.batches.n, 1.0))
     mean[~is_matched] = control.pooled.mean[0]
     noise[~is_matched] = 1.0 / max(float(control.pooled.n[0]), 1.0)
@@ -114,10 +130,19 @@ def match(control: Control, cells: Doubles) -> Reference:
 
 def standard_error(treated: Moments, control: Control, reference: Reference) -> Doubles:
     """Return how unsure effects are, never less than as many control cells. Shape (conditions, genes)."""
-    within = control.variance_within
-    own = np.fmax(treated.variance, within) / treated.n[:, None]
-    squared = own + reference.noise[:, None] * within
-    return np.where(squared > 0, np.sqrt(squared), np.nan)
+    error = np.empty(treated.variance.shape)
+    _error(treated.n, treated.variance, reference.noise, control.variance_within, error)
+    return error
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _error(n: Doubles, variance: Doubles, noise: Doubles, within: Doubles, error: Doubles) -> None:
+    for row in range(n.size):
+        for gene in range(within.size):
+            own = variance[row, gene]
+            own = own if own >= within[gene] or np.isnan(within[gene]) else within[gene]  # NaN only where both are
+            squared = own / n[row] + noise[row] * within[gene]
+            error[row, gene] = np.sqrt(squared) if squared > 0.0 else np.nan
 
 
 def moderated_test(
@@ -185,40 +210,6 @@ def moderate(variance: Doubles, freedom: float) -> tuple[Doubles, float]:
     prior = np.exp(logs.mean() + special.digamma(prior_freedom / 2.0) - np.log(prior_freedom / 2.0))
     shrunk = (prior_freedom * prior + freedom * np.where(is_seen, variance, 0.0)) / (prior_freedom + freedom)
     return shrunk, prior_freedom + freedom
-
-
-def benjamini_hochberg(p_value: Doubles, p_of_none: Doubles | None = None) -> Doubles:
-    """Adjust p-values for the false discovery rate along the last axis; NaN is no test and stays NaN.
-
-    Parameters
-    ----------
-    p_value
-        Shape (conditions, genes).
-    p_of_none
-        The p-value of no count at all, where counts were tested. A gene of which so few are expected that none of them
-        would not have as small a p can have it by too many counts only, and counts as half a test. Shape (conditions,
-        genes).
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x; of discrete tests, Heyse (2011),
-    https://doi.org/10.1142/9789814366533_0015
-    """
-    order = np.argsort(np.where(np.isnan(p_value), np.inf, p_value), axis=-1)  # far faster without NaN
-    ranked = np.take_along_axis(p_value, order, axis=-1)
-    n_tests: npt.NDArray[np.floating] | npt.NDArray[np.integer] = np.isfinite(p_value).sum(axis=-1, keepdims=True)
-    if p_of_none is not None:
-        lowest = np.sort(np.where(np.isnan(p_value), np.inf, p_of_none), axis=-1)
-        both = np.stack([np.searchsorted(low, p, side="right") for low, p in zip(lowest, ranked, strict=True)])
-        n_tests = 0.5 * (n_tests + both)
-    ranked = np.maximum(ranked * n_tests / np.arange(1, p_value.shape[-1] + 1), ranked)
-    undefined = np.isnan(ranked)
-    ranked[undefined] = np.inf
-    ranked = np.minimum(np.minimum.accumulate(ranked[..., ::-1], axis=-1)[..., ::-1], 1.0)
-    ranked[undefined] = np.nan
-    adjusted = np.empty_like(ranked)
-    np.put_along_axis(adjusted, order, ranked, axis=-1)
-    return adjusted
 
 
 def energy_distance(treated: Moments, control: Moments) -> Doubles:

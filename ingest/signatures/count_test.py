@@ -24,13 +24,24 @@ LEAST_EXCESS = 1e-7
 """Variance over the mean, at least: below, a negative binomial is no other than a Poisson distribution."""
 ENOUGH = 1e-10
 """A tail is summed until a term is smaller than this part of it."""
+FEW = 64
+"""Counts up to which the probabilities of fewer counts are added up, from that of none."""
+LEAST_NONE = -600.0
+"""Logarithm of the probability of none, below which it has too few digits for that."""
+LEAST_REST = 1e-5
+"""Least that is known, to ten digits, as one minus a sum."""
 WIDE = 1600.0
 """Variance above which a tail has so many terms that a continued fraction is faster than their sum."""
+LARGE = 16.0
+"""From here on, four terms of Stirling's series give the logarithm of the gamma function to 1e-13."""
 MOST_TERMS = 100_000
 SMALLEST = 5e-324
+LOG_2 = math.log(2.0)
+INVERSES = 1.0 / np.arange(1.0, FEW + 1.0)
+LOG_FACTORIALS = special.gammaln(np.arange(4096) + 1.0)
 
 
-def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs]:
+def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs, Doubles]:
     """Test counts against what is expected.
 
     Parameters
@@ -42,26 +53,19 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs]:
 
     Returns
     -------
-    Two-sided mid-p, as its logarithm, and its sign: below 0 where there are fewer counts than expected. NaN where none
-    are expected at all: no cell with counts is in a batch with a control. Shape (conditions, genes).
+    Two-sided mid-p, as its logarithm; its sign, below 0 where there are fewer counts than expected; and the logarithm
+    of p of no count at all. Tails are exact to 1e-9 of themselves. NaN where none are expected at all: no cell with
+    counts is in a batch with a control. Shape (conditions, genes).
     """
-    log_p = np.empty_like(expected.mean)
+    log_p, log_none = np.empty_like(expected.mean), np.empty_like(expected.mean)
     sign: Signs = np.empty(log_p.shape, np.int8)
-    _tails(count, expected.mean, expected.variance, log_p, sign)
-    return log_p, sign
-
-
-def log_p_of_none(expected: Expected) -> Doubles:
-    """Return the logarithm of p of no count at all. Shape (conditions, genes)."""
-    excess = np.maximum(expected.variance - expected.mean, expected.mean * LEAST_EXCESS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = expected.mean**2 / excess
-        return np.asarray(-size * np.log1p(expected.mean / size))
+    _tails(count, expected.mean, expected.variance, log_p, sign, log_none)
+    return log_p, sign, log_none
 
 
 def signed_z(log_p: Doubles, sign: Signs) -> Doubles:
     """Return the normal quantile of two-sided p-values, signed, however small they are."""
-    return np.asarray(-special.ndtri_exp(log_p - math.log(2.0)) * sign)
+    return np.asarray(-special.ndtri_exp(log_p - LOG_2) * sign)
 
 
 def log2_fold_change(count: Doubles, expected: Expected) -> tuple[Doubles, Doubles]:
@@ -69,39 +73,94 @@ def log2_fold_change(count: Doubles, expected: Expected) -> tuple[Doubles, Doubl
 
     The error is that of two counts as unsure as the controls let one expect (delta method).
     """
-    ratio = (count + 0.5) / (expected.mean + 0.5)
-    noise = np.sqrt(expected.variance + 0.25)
-    error = noise / np.sqrt((count + 0.5) * (expected.mean + 0.5)) / math.log(2.0)
-    return np.log2(ratio), error
+    ratio, error = np.empty(count.shape), np.empty(count.shape)
+    _fold(count, expected.mean, expected.variance, ratio, error)
+    return np.log2(ratio, out=ratio), error
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fold(count: Doubles, mean: Doubles, variance: Doubles, ratio: Doubles, error: Doubles) -> None:
+    for row in range(count.shape[0]):
+        for gene in range(count.shape[1]):
+            observed, expected = count[row, gene] + 0.5, mean[row, gene] + 0.5
+            ratio[row, gene] = observed / expected
+            error[row, gene] = np.sqrt(variance[row, gene] + 0.25) / np.sqrt(observed * expected) / LOG_2
 
 
 @njit(cache=True, nogil=True)
-def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sign: Signs) -> None:
-    """Find the tail on the side where the count lies, relative to the probability of the count itself."""
+def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sign: Signs, log_none: Doubles) -> None:
+    """Find the smaller tail of every count."""
     for row in range(count.shape[0]):
         for gene in range(count.shape[1]):
             observed, expected = count[row, gene], mean[row, gene]
             if expected <= 0.0:
-                log_p[row, gene], sign[row, gene] = np.nan, 1
+                log_p[row, gene], sign[row, gene], log_none[row, gene] = np.nan, 1, np.nan
                 continue
             excess = max(variance[row, gene] - expected, expected * LEAST_EXCESS)
             size = expected * expected / excess
-            share = expected / (size + expected)
-            log_here = math.lgamma(size + observed) - math.lgamma(size) - math.lgamma(observed + 1.0)
-            log_here += size * math.log1p(-share) + observed * math.log(share)
-            is_more = observed >= expected
-            if excess + expected < WIDE:
-                beyond = _sum_beyond(observed, size, share, is_more)
-            elif is_more:
-                beyond = share * (size + observed) / (observed + 1.0) * _fraction(observed + 1.0, size, share)
+            none = -size * math.log1p(expected / size)
+            log_none[row, gene] = none
+            log_p[row, gene], sign[row, gene] = none, -1
+            if observed == 0.0:
+                continue
+            if observed <= FEW and none > LEAST_NONE:
+                log_tail, is_more = _tail_from_none(observed, size, expected, none)
             else:
-                beyond = observed / size * _fraction(size, observed, 1.0 - share) if observed > 0.0 else 0.0
-            log_tail = log_here + math.log(0.5 + beyond)
-            if log_tail > -math.log(2.0):  # the other tail is the smaller one
-                log_tail = math.log(max(1.0 - math.exp(log_tail), SMALLEST))
-                is_more = not is_more
-            log_p[row, gene] = log_tail + math.log(2.0)
-            sign[row, gene] = 1 if is_more else -1
+                log_tail, is_more = _tail_from_count(observed, size, expected, none)
+            log_p[row, gene], sign[row, gene] = log_tail + LOG_2, 1 if is_more else -1
+
+
+@njit(cache=True, nogil=True)
+def _tail_from_none(observed: float, size: float, expected: float, none: float) -> tuple[float, bool]:
+    """Add up the probabilities of none, one, two, ...; return the tail's logarithm, and whether it is that of more."""
+    share = expected / (size + expected)
+    here, fewer = math.exp(none), 0.0
+    for at in range(int(observed)):
+        fewer += here
+        here *= (size + at) * share * INVERSES[at]
+    tail = fewer + 0.5 * here
+    is_more = tail > 0.5  # noqa: PLR2004
+    if is_more:
+        tail = 1.0 - tail
+        if tail < LEAST_REST:
+            tail = here * (0.5 + _sum_beyond(observed, size, share, is_more))
+    return math.log(max(tail, SMALLEST)), is_more
+
+
+@njit(cache=True, nogil=True)
+def _tail_from_count(observed: float, size: float, expected: float, none: float) -> tuple[float, bool]:
+    """Find the tail beyond a count, relative to the probability of the count itself; return as above."""
+    share = expected / (size + expected)
+    is_more = observed >= expected
+    if expected * (1.0 + expected / size) < WIDE:
+        beyond = _sum_beyond(observed, size, share, is_more)
+    elif is_more:
+        beyond = share * (size + observed) / (observed + 1.0) * _fraction(observed + 1.0, size, share)
+    else:
+        beyond = observed / size * _fraction(size, observed, 1.0 - share) if observed > 0.0 else 0.0
+    log_tail = _log_probability(observed, size, expected, none) + math.log(0.5 + beyond)
+    if log_tail > -LOG_2:  # the other tail is the smaller one
+        return math.log(max(1.0 - math.exp(log_tail), SMALLEST)), not is_more
+    return log_tail, is_more
+
+
+@njit(cache=True, nogil=True)
+def _log_probability(observed: float, size: float, expected: float, none: float) -> float:
+    """Return the logarithm of the probability of a count."""
+    if size < LARGE:
+        binomial = math.lgamma(size + observed) - math.lgamma(size) - math.lgamma(observed + 1.0)
+        return binomial + none + observed * math.log(expected / (size + expected))
+    at = int(observed)
+    factorial = LOG_FACTORIALS[at] if at < LOG_FACTORIALS.size else math.lgamma(observed + 1.0)
+    power = (size - 0.5) * math.log1p(observed / size) + _beyond_stirling(size + observed) - _beyond_stirling(size)
+    return power + none + observed * (math.log(expected * (size + observed) / (size + expected)) - 1.0) - factorial
+
+
+@njit(cache=True, nogil=True)
+def _beyond_stirling(x: float) -> float:
+    """Return what the logarithm of the gamma function is beyond Stirling's formula (DLMF 5.11.1)."""
+    y = 1.0 / (x * x)
+    return (1.0 / 12.0 - y * (1.0 / 360.0 - y * (1.0 / 1260.0 - y / 1680.0))) / x
 
 
 @njit(cache=True, nogil=True)

@@ -40,7 +40,8 @@ class _Block:
 
     def adjusted(self, calibration: Calibration) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return log p as corrected, and q."""
-        return self.tested.adjusted(calibration, self.n_cells, self.stratum)
+        log_p, _, q_value = self.tested.adjusted(calibration, self.n_cells, self.stratum)
+        return log_p, q_value
 
 
 def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:

@@ -99,10 +99,15 @@ class ControlRates:
         """
         total, square = library.total, library.square
         mean = total @ self.rate
-        within = (square @ (self.rate**2 + self.variance)) * self.dispersion
-        between = (total**2) @ self.variance
-        pooled = (total @ (1.0 - self.weight)) ** 2 * self.pooled_variance
-        return Expected(mean, mean + within + between + pooled)
+        variance = square @ (self.rate**2 + self.variance)
+        variance *= self.dispersion  # within batches
+        variance += mean
+        variance += (total**2) @ self.variance  # between them
+        pooled = total @ (1.0 - self.weight)
+        pooled *= pooled
+        pooled *= self.pooled_variance
+        variance += pooled
+        return Expected(mean, variance)
 
 
 def _noise(rate: Doubles, library: Library, dispersion: Doubles) -> Doubles:

@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.contract import RELEASE
 from ingest.signatures.calibration import Calibration
 from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, Summed
-from ingest.signatures.contrast import benjamini_hochberg
+from ingest.signatures.false_discovery import benjamini_hochberg
 
 LEAST_GENES = 10
 LEAST_SHARE = 0.01

@@ -92,7 +92,9 @@ class GroupSums:
         taken = getattr(self, name)[:, genes]
         total = np.empty((len(pools), taken.shape[1]), np.int64)
         for position, pool in enumerate(pools):
-            taken[pool].sum(axis=0, dtype=np.int64, out=total[position])
+            total[position] = taken[pool[0]] if len(pool) else 0
+            for group in pool[1:]:
+                total[position] += taken[group]
         return total
 
 

@@ -20,7 +20,7 @@ from scipy import special
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from ingest import reference
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
-from ingest.signatures.contrast import benjamini_hochberg
+from ingest.signatures.false_discovery import benjamini_hochberg
 
 LATENT = 20
 NOISE = 0.15

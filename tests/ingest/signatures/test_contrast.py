@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import stats
 from sklearn.metrics import pairwise_distances
 
 from ingest.signatures.contrast import (
     Control,
     Moments,
-    benjamini_hochberg,
     energy_distance,
     match,
     moderate,
@@ -110,27 +106,6 @@ def test_moderate__finds_the_prior_that_variances_were_drawn_from():
     prior = (shrunk * freedom - 4 * seen) / (freedom - 4)
     np.testing.assert_allclose(prior, 0.5, rtol=0.05)
     assert np.square(np.log(shrunk / true)).mean() < np.square(np.log(seen / true)).mean()
-
-
-@settings(deadline=None)
-@given(hnp.arrays(np.float64, (3, 25), elements=st.floats(0, 1)))
-def test_benjamini_hochberg__equals_scipy(p_value):
-    np.testing.assert_allclose(benjamini_hochberg(p_value), stats.false_discovery_control(p_value, axis=1), rtol=1e-12)
-
-
-def test_benjamini_hochberg__leaves_out_genes_without_a_test():
-    p_value = np.array([[0.01, np.nan, 0.2, 0.03, np.nan]])
-    adjusted = benjamini_hochberg(p_value)
-    np.testing.assert_allclose(adjusted[0, [0, 2, 3]], stats.false_discovery_control([0.01, 0.2, 0.03]))
-    assert np.isnan(adjusted[0, [1, 4]]).all()
-
-
-def test_benjamini_hochberg__counts_genes_half_that_can_only_have_too_many_counts():
-    p_value, p_of_none = np.array([[0.001, 0.01, 0.5, np.nan]]), np.array([[0.2, 1e-9, 0.005, 1e-9]])
-    adjusted = benjamini_hochberg(p_value, p_of_none)
-    by_hand = [0.001 * (3 + 1) / 2, 0.01 * (3 + 2) / 2 / 2, 0.5]  # of three genes one, two, three can have too few
-    np.testing.assert_allclose(adjusted[0, :3], by_hand)
-    assert np.isnan(adjusted[0, 3])
 
 
 def test_energy_distance__equals_all_pairs():

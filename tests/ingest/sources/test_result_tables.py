@@ -15,7 +15,7 @@ from ingest.commands.ingest import shipped_specs
 from ingest.layouts import write_h5ad
 from ingest.layouts.tables import write_wide_parquet
 from ingest.pipeline import ingest_dataset
-from ingest.signatures.contrast import benjamini_hochberg
+from ingest.signatures.false_discovery import benjamini_hochberg
 
 SPECS = shipped_specs()
 SPEC = """
