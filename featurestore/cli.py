@@ -31,7 +31,7 @@ class Place(click.ParamType["str | Path"]):
         return Path(str(folder))
 
 
-ON_OBJECT_STORES = ("ingest", "sql", "datasets", "plan", "build", "evaluate", "demo", "inspect")
+ON_OBJECT_STORES = ("ingest", "sql", "datasets", "search", "plan", "build", "evaluate", "demo", "inspect")
 """Commands that a warehouse on an object store can be used with."""
 
 
@@ -41,7 +41,7 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Name the commands in the order of the work."""
         first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
-        order = [*first, "datasets", "history", "ui", "sql", "build", "evaluate"]
+        order = [*first, "datasets", "history", "ui", "sql", "search", "build", "evaluate"]
         names = {point.name for point in entry_points(group="featurestore.commands")}
         return [name for name in order if name in names] + sorted(names.difference(order))
 

@@ -6,9 +6,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featurestore.query.confine import check_select
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
     from anndata import AnnData
 
@@ -34,6 +36,22 @@ class Store(Warehouse):
         from featurestore.features.builder import build  # noqa: PLC0415
 
         return build(self, spec)
+
+    def sql(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyRelation:
+        """Run one SELECT statement, which may ask ``similar('dataset', 'condition')``; see :meth:`Warehouse.sql`."""
+        self._answer_similar(query, parameters)
+        return super().sql(query, parameters)
+
+    def frame(self, query: str, parameters: dict[str, Any] | list[Any] | None = None, **limits: Any) -> pl.DataFrame:
+        """Run one SELECT statement, which may ask ``similar``, as a polars frame; see :meth:`Warehouse.frame`."""
+        self._answer_similar(query, parameters)
+        return super().frame(query, parameters, **limits)
+
+    def _answer_similar(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> None:
+        if "similar" in query.lower():
+            from featurestore.search.sql import answer_similar  # noqa: PLC0415, few statements ask it
+
+            answer_similar(self, check_select(self.connection, query), parameters)
 
     def search(self, query: Query | Sequence[Query] | None = None, **asked: Any) -> pl.DataFrame:
         """Find signatures that do the same as one, or the opposite; see :func:`featurestore.search.answer.search`.

@@ -45,6 +45,7 @@ def sql(
 
     Views: dataset, gene, condition, compound, context, statistics, signature, phenotype, quality, mapping, rejected.
     "describe signature" lists a view's columns. Nothing can be written, and no other file read.
+    similar('DATASET', 'CONDITION') is a table of what does the same, as featurestore search lists it.
 
     \b
     Example:
@@ -53,9 +54,9 @@ def sql(
     text = _query_text(query)
     is_apart = watch(timeout)
     from featurestore.commands.shown import show  # noqa: PLC0415
-    from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
+    from featurestore.store import Store  # noqa: PLC0415
 
-    with Warehouse(warehouse, snapshot, memory=memory) as store:
+    with Store(warehouse, snapshot, memory=memory) as store:
         _say_if_old(store)
         if is_apart:
             limit_address_space(store.most_bytes)

@@ -1,0 +1,111 @@
+"""``similar(dataset, condition)`` in SQL: a table of what a condition's signature is like.
+
+A statement that names it is looked at before it runs: each condition that is asked for is searched, and its answer
+waits in a table in memory, which the macro of that name reads. Nothing is written, and no file read that a query may
+not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import polars as pl
+
+from featurestore.errors import QueryError
+from featurestore.search.answer import search
+
+if TYPE_CHECKING:
+    from featurestore.query.warehouse import Warehouse
+
+NAME = "similar"
+_TABLE = "similar_signatures"
+_COLUMNS = """
+    query_dataset varchar, query_condition varchar, dataset_id varchar, condition_id varchar, perturbation varchar,
+    context_label varchar, dose_um double, time_h double, score double, p_value double, q_value double, n_genes bigint,
+    is_responder boolean, effect_kind varchar, perturbation_kind varchar
+"""
+_MACRO = """
+    create macro "similar"(dataset, condition) as table
+    select * exclude (query_dataset, query_condition) from memory.main.similar_signatures
+    where query_dataset = dataset and query_condition = condition order by score desc, dataset_id, condition_id
+"""
+
+
+def answer_similar(warehouse: Warehouse, tree: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> None:
+    """Search what a SELECT asks of ``similar``, unless that was done before.
+
+    Parameters
+    ----------
+    warehouse
+        Where to search.
+    tree
+        The SELECT as ``json_serialize_sql`` writes it.
+    parameters
+        What its ``?`` or ``$name`` stand for.
+
+    Raises
+    ------
+    QueryError
+        The dataset or condition is not known, or not written out.
+    """
+    calls = list(_calls(json.loads(tree), parameters))
+    if not calls:
+        return
+    with warehouse.connection.cursor() as cursor:
+        cursor.execute(f"create table if not exists {_TABLE} ({_COLUMNS})")
+        for dataset_id, condition_id in calls:
+            done = f"select 1 from {_TABLE} where query_dataset = ? and query_condition = ? limit 1"  # noqa: S608
+            if cursor.execute(done, [dataset_id, condition_id]).fetchone():
+                continue
+            found = search(warehouse, condition=(dataset_id, condition_id), top=0)
+            named = found.select(
+                pl.lit(dataset_id).alias("query_dataset"), pl.lit(condition_id).alias("query_condition"), pl.all()
+            )
+            cursor.register("found", named.to_arrow())
+            cursor.execute(f"insert into {_TABLE} select * from found")  # noqa: S608
+            cursor.unregister("found")
+        try:
+            cursor.execute(_MACRO)
+        except duckdb.CatalogException:
+            return  # it was made before
+
+
+def _calls(part: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Iterator[tuple[str, str]]:
+    if isinstance(part, list):
+        for each in part:
+            yield from _calls(each, parameters)
+    elif isinstance(part, dict):
+        function = part.get("function")
+        name = function.get("function_name") if isinstance(function, dict) else None
+        if part.get("type") == "TABLE_FUNCTION" and str(name).lower() == NAME:
+            yield _arguments(function or {}, parameters)
+        for each in part.values():
+            yield from _calls(each, parameters)
+
+
+def _arguments(function: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> tuple[str, str]:
+    given = function.get("arguments") or []
+    values = [_text(each.get("expression") or {}, parameters) for each in given]
+    if len(values) != 2 or None in values:  # noqa: PLR2004, dataset and condition
+        raise QueryError(
+            f"{NAME} needs a dataset and a condition, written out.",
+            do="ask: select * from similar('dataset_id', 'condition_id')",
+        )
+    return str(values[0]), str(values[1])
+
+
+def _text(expression: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> str | None:
+    value: Any = None
+    if expression.get("type") == "VALUE_CONSTANT":
+        literal = expression.get("literal") or {}
+        value = literal.get("text") if literal.get("kind") == "STRING" else None
+    elif expression.get("type") == "VALUE_PARAMETER":
+        name = str(expression.get("identifier"))
+        if isinstance(parameters, Mapping):
+            value = parameters.get(name)
+        elif parameters is not None and name.isdecimal() and 0 < int(name) <= len(parameters):
+            value = parameters[int(name) - 1]
+    return value if isinstance(value, str) else None
