@@ -406,6 +406,8 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """What columns of quantiles are at."""
 P_GRID = tuple(10.0 ** (-at / 4.0) for at in range(25))
 """What ``calibration.p_quantiles`` are at."""
+FALSE_DISCOVERY_RATE = 0.05
+"""The q-value below which a gene changes, wherever that is counted or drawn."""
 ENOUGH_NULLS = 8
 """Pretend conditions that say something of a dataset."""
 

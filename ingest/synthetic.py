@@ -18,7 +18,7 @@ from ingest import reference
 from ingest.layouts import replogle_genes, replogle_rows, write_gctx, write_replogle
 from ingest.reader import INDEX
 
-CONTROL = "non-targeting"
+NON_TARGETING = "non-targeting"
 LATENT = 6
 DISPERSION = 0.5
 """Squared coefficient of variation of a gene's expression between cells alike."""
@@ -97,8 +97,8 @@ def write_cells(
     rate = world.profile * np.exp(effect)
     rate *= rng.lognormal(np.log(depth), 0.3, (len(target), 1)) / rate.sum(axis=1, keepdims=True)
     counts = rng.poisson(rate * rng.gamma(1 / DISPERSION, DISPERSION, rate.shape)).astype(np.float32)
-    symbols = [*world.genes["gene_symbol"], CONTROL]
-    ids = [*world.genes["gene_id"], CONTROL]
+    symbols = [*world.genes["gene_symbol"], NON_TARGETING]
+    ids = [*world.genes["gene_id"], NON_TARGETING]
     batches = rng.integers(1, 5, len(target)).tolist()
     rows = replogle_rows(counts, [symbols[t] for t in target], [ids[t] for t in target], batches)
     return write_replogle(path, counts, rows, replogle_genes(counts, ids[:-1], symbols[:-1]))

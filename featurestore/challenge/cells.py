@@ -20,7 +20,7 @@ from featurestore.errors import FeatureError, MissingControlError, SourceFormatE
 if TYPE_CHECKING:
     from anndata import AnnData
 
-CONTROL = "non-targeting"
+NON_TARGETING = "non-targeting"
 COLUMN = "target_gene"
 _WHOLE = 1e-3
 """A value this far from a whole number is no count."""
@@ -49,7 +49,7 @@ class Cells:
     values: sparse.csr_array
     labels: npt.NDArray[np.str_]
     genes: tuple[str, ...]
-    control: str = CONTROL
+    control: str = NON_TARGETING
     name: str = "the cells"
 
     def __post_init__(self) -> None:
@@ -113,7 +113,9 @@ class Cells:
         return scaled
 
 
-def read_cells(path: str | Path, *, column: str = COLUMN, control: str = CONTROL, lender: Cells | None = None) -> Cells:
+def read_cells(
+    path: str | Path, *, column: str = COLUMN, control: str = NON_TARGETING, lender: Cells | None = None
+) -> Cells:
     """Read the cells of an h5ad file, or of a ``.vcc`` of the challenge of 2025.
 
     Parameters
@@ -164,7 +166,7 @@ def as_cells(
     found: AnnData,
     *,
     column: str = COLUMN,
-    control: str = CONTROL,
+    control: str = NON_TARGETING,
     name: str = "the AnnData",
     lender: Cells | None = None,
 ) -> Cells:

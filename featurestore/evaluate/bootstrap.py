@@ -35,7 +35,7 @@ def mean_intervals(values: Doubles, *, draws: int = DRAWS, seed: int = 0) -> tup
     >>> import numpy as np
     >>> low, high = mean_intervals(np.random.default_rng(1).normal(size=(400, 1)))
     >>> (high - low).round(2)  # 2 * 1.96 / sqrt(400)
-    array([0.19])
+    array([0.18])
     """
     defined = np.isfinite(values)
     filled = np.where(defined, values, 0.0)

@@ -11,12 +11,12 @@ import polars as pl
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from featurestore.evaluate.ceiling import ceiling
 from featurestore.evaluate.evaluation import Evaluation
 from featurestore.evaluate.evidence import Evidence
 from featurestore.evaluate.held_out import Setting
 from featurestore.evaluate.learning import learning_curves
 from featurestore.evaluate.magnitude import rescaled_scores
+from featurestore.evaluate.noise_ceiling import noise_ceiling
 from featurestore.evaluate.scoring import score_table
 from featurestore.evaluate.splits import Unseen, inner_groups, parts
 from featurestore.evaluate.value import source_values
@@ -126,7 +126,7 @@ def evaluate(
         for name, template in models.items():
             report(f"fitting {name.replace('_', ' ')}, {len(split)} times")
             found[name] = setting.run(clone(template))
-        limit = None if evidence.halves is None else ceiling(matrix, evidence.halves, split, own)
+        limit = None if evidence.halves is None else noise_ceiling(matrix, evidence.halves, split, own)
         values = pl.DataFrame()
         many = matrix.columns["block"].n_unique() > MANY_SOURCES
         if "ridge" in models and (thorough or not many):

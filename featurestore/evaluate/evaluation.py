@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError, did_you_mean
-from featurestore.evaluate.ceiling import ALARM, Ceiling, alarms
+from featurestore.evaluate.noise_ceiling import ALARM, NoiseCeiling, alarms
 from featurestore.evaluate.readout import readout_scores
 from featurestore.evaluate.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
 from featurestore.evaluate.splits import Unseen
@@ -71,7 +71,7 @@ class Evaluation:
     per_perturbation: pl.DataFrame
     penalties: dict[str, list[float]] = field(default_factory=dict)
     unseen: Unseen = "perturbation"
-    ceiling: Ceiling | None = None
+    ceiling: NoiseCeiling | None = None
     source_values: pl.DataFrame = field(default_factory=pl.DataFrame)
     rescaled: pl.DataFrame = field(default_factory=pl.DataFrame)
     curves: pl.DataFrame = field(default_factory=pl.DataFrame)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.blocks.phenotype import measured_phenotype
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
@@ -134,7 +134,7 @@ def with_folds(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
     return rows.with_columns(groups, fold=pl.Series(assign_folds(groups, split.folds, split.seed)))
 
 
-def _nothing_in_common(blocks: list[Block]) -> FeatureError:
+def _nothing_in_common(blocks: list[FeatureBlock]) -> FeatureError:
     reasons = [f"{block.facts['source']}: {block.facts['skipped']}" for block in blocks]
     return FeatureError(
         "No source says anything about the rows.",

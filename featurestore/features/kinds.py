@@ -59,7 +59,7 @@ PHENOTYPE = "phenotype"
 """What stands for the kind of effect where a scalar readout is looked at."""
 
 
-class Section(BaseModel):
+class SpecSection(BaseModel):
     """A section of a feature spec: unknown keys and other types are faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -68,7 +68,7 @@ class Section(BaseModel):
 _PAIR_OPTIONS = frozenset({"kind", "name", "datasets", "where", "responders_only", "effect_kind", "questions"})
 
 
-class Kind(Section):
+class Kind(SpecSection):
     """What every kind has: ``name``, the first part of its column names, by default its kind."""
 
     pair_options: ClassVar[frozenset[str]] = frozenset()

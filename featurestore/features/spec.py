@@ -52,13 +52,13 @@ from featurestore.features.kinds import (
     EmbeddingFeature,
     Feature,
     Question,
-    Section,
     Slug,
+    SpecSection,
     embeddings,
 )
 
 
-class Target(Section):
+class Target(SpecSection):
     """The conditions to predict: the rows of the matrix.
 
     Parameters
@@ -96,7 +96,7 @@ class Target(Section):
         return self
 
 
-class Split(Section):
+class Split(SpecSection):
     """How rows are held out: whole groups, so that no perturbation is both learnt from and predicted.
 
     Parameters
@@ -119,7 +119,7 @@ class Split(Section):
     column: Condition | None = None
 
 
-class Allow(Section):
+class Allow(SpecSection):
     """A pair of experiments between which the guard is overruled, and why; the manifest shows it.
 
     Parameters
@@ -135,7 +135,7 @@ class Allow(Section):
     reason: Condition
 
 
-class Licence(Section):
+class Licence(SpecSection):
     """Terms that a matrix may hold: the build is refused where a source's are others.
 
     Parameters
@@ -150,7 +150,7 @@ class Licence(Section):
     allow: Annotated[list[str], Field(min_length=1)] | None = None
 
 
-class FeatureSpec(Section):
+class FeatureSpec(SpecSection):
     """A feature matrix, described.
 
     Parameters
@@ -189,7 +189,7 @@ class FeatureSpec(Section):
         return self.model_copy(update={"feature": [moved.get(id(feature), feature) for feature in self.feature]})
 
 
-_SECTIONS: dict[str, type[Section]] = {
+_SECTIONS: dict[str, type[SpecSection]] = {
     "": FeatureSpec,
     "target": Target,
     "split": Split,

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featurestore.errors import FeatureError
-from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.builder import build
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
@@ -157,7 +157,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with Warehouse(path, snapshot) as store:
             yield store
 
-    def _blocks(self, store: Warehouse, spec: FeatureSpec, names: pl.Series) -> list[Block]:
+    def _blocks(self, store: Warehouse, spec: FeatureSpec, names: pl.Series) -> list[FeatureBlock]:
         effect_kind = self.effect_kind if spec.target.dataset == _NOBODY else spec.target.effect_kind
         every = select_sources(store, spec.feature, effect_kind, spec.name)
         sources = [kept for source in every if (kept := self._kept(source)) is not None]

@@ -20,10 +20,8 @@ from scipy import sparse
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
+from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.metrics.rows import Matrix, Truths
-
-ALPHA = 0.05
-"""False discovery rate below which a gene is called."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -52,7 +50,7 @@ class Calls:
     @property
     def significant(self) -> Truths:
         """Genes with a false discovery rate below 5 %."""
-        return self.q_value < ALPHA
+        return self.q_value < FALSE_DISCOVERY_RATE
 
 
 def differential_expression(

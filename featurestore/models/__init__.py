@@ -10,7 +10,7 @@ from featurestore.models.baseline import CrisprInformedMean, NoChange, TrainMean
 from featurestore.models.bilinear import BilinearOnSignatures
 from featurestore.models.elsewhere import SamePerturbationElsewhere
 from featurestore.models.forest import ForestOnSignatures
-from featurestore.models.kernel import KernelRidgeOnSignatures
+from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.ridge import RidgeOnSignatures
 

@@ -22,13 +22,13 @@ Access = Literal["open", "login", "requester_pays"]
 GIGABYTE = 10**9
 
 
-class Section(BaseModel):
+class CatalogueSection(BaseModel):
     """A table of the catalogue; it takes no key that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-class RemoteFile(Section):
+class RemoteFile(CatalogueSection):
     """A file to download; ``{part:05d}`` in its name and address stands for each number below ``parts``.
 
     ``bytes`` is exact and is checked; ``approx_gb`` is what a publisher rounds to, of all parts together.
@@ -69,7 +69,7 @@ class RemoteFile(Section):
         ]
 
 
-class _Dataset(Section):
+class _Dataset(CatalogueSection):
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     title: str
     assay: Assay
@@ -94,7 +94,7 @@ class _Dataset(Section):
         return self
 
 
-class _Source(Section):
+class _Source(CatalogueSection):
     name: str
     citation: str
     licence: str
@@ -104,7 +104,7 @@ class _Source(Section):
     dataset: Annotated[list[_Dataset], Field(min_length=1)]
 
 
-class _Catalogue(Section):
+class _Catalogue(CatalogueSection):
     source: list[_Source]
 
 

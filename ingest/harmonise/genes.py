@@ -37,15 +37,15 @@ __all__ = [
     "map_targets",
 ]
 
-Labels = str | Sequence[object] | pl.Series
+PublishedNames = str | Sequence[object] | pl.Series
 
 _PROBE_COLUMNS = ("probe", "id", "symbol")
 
 
 def map_genes(
-    ids: Labels,
+    ids: PublishedNames,
     *,
-    symbols: Labels | None = None,
+    symbols: PublishedNames | None = None,
     kind: str | None = None,
     probe_table: pl.DataFrame | None = None,
     translate_mouse: bool = False,
@@ -100,7 +100,7 @@ def map_genes(
 def map_targets(labels: Sequence[str], *, translate_mouse: bool = False) -> GeneMapping:
     """Map perturbation labels, one gene each, to genes; split combinations before.
 
-    Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
+    PublishedNames of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
     """
     return map_genes(labels, translate_mouse=translate_mouse, undo_r=False)
 
@@ -123,7 +123,7 @@ def _telling_r(table: pl.DataFrame, undone: Undone) -> pl.DataFrame:
     )
 
 
-def _texts(name: str, labels: Labels) -> pl.Series:
+def _texts(name: str, labels: PublishedNames) -> pl.Series:
     """Write labels as text, those that are missing, by the conventions of any library, as null."""
     values = [labels] if isinstance(labels, str) else labels
     with suppress(TypeError, ValueError):  # labels of several types

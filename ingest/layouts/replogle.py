@@ -19,7 +19,7 @@ import polars as pl
 from ingest.layouts.h5ad import TEXT, codes_of
 from ingest.reader import INDEX
 
-CONTROL = "non-targeting"
+NON_TARGETING = "non-targeting"
 BASES = np.array(list("ACGT"))
 BARCODE_LENGTH = 16
 MIXER = 0x9E3779B1
@@ -57,14 +57,14 @@ def replogle_rows(
             "UMI_count": total,
         }
     )
-    is_control = pl.col("gene") == CONTROL
+    is_control = pl.col("gene") == NON_TARGETING
     number = pl.col("gene").rank("dense").cast(pl.String)
     guides = [
         pl.format("{}_{}_{}.23-P1P2", "gene", pl.lit(strand), 10_000 + pl.col("gene").rank("dense")) for strand in "+-"
     ]
     spread = pl.col("UMI_count").std().over("gem_group").fill_null(1.0).replace(0.0, 1.0)
     mean = pl.col("UMI_count").mean()
-    cells = cells.with_columns(transcript=pl.when(is_control).then(pl.lit(CONTROL)).otherwise(pl.lit("P1P2")))
+    cells = cells.with_columns(transcript=pl.when(is_control).then(pl.lit(NON_TARGETING)).otherwise(pl.lit("P1P2")))
     return cells.with_columns(
         gene_transcript=pl.concat_str([number, "gene", "transcript", "gene_id"], separator="_"),
         sgID_AB=pl.concat_str(guides, separator="|"),

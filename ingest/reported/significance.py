@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-MOST_Q = 0.05
+from featurestore.contract import FALSE_DISCOVERY_RATE
+
 MOST_ROWS, FEWEST_ROWS = 1_000_000, 3
 SAME = 1e-4
 MULTIPLES = """
@@ -53,6 +54,6 @@ def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame
             "then count(*) filter (q_value < $1 or effect_kind = 'de_call' and effect <> 0) end as n_significant "
             "from read_parquet($2, hive_partitioning = false) "
             "anti join targets using (condition_index, gene_index) group by all",
-            params=[MOST_Q, str(folder / "signature" / "*.parquet")],
+            params=[FALSE_DISCOVERY_RATE, str(folder / "signature" / "*.parquet")],
         ).pl()
     return table

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.contract import FALSE_DISCOVERY_RATE
 from ingest.conditions.groups import Comparison, Grouping
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
@@ -39,7 +40,6 @@ Pools = Sequence[npt.NDArray[np.intp]]
 
 Halves = tuple[int, ...]
 """Which halves of cells: one, or both."""
-FALSE_DISCOVERY_RATE = 0.05
 WHOLE: Halves = (0, 1)
 HALVES: tuple[Halves, Halves] = ((0,), (1,))
 COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"

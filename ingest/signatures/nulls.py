@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import RELEASE
+from featurestore.contract import FALSE_DISCOVERY_RATE, RELEASE
 from ingest.conditions.null import DEALT, NullCondition
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
-from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, HALVES, Comparing, Summed, Tested, effect_norm
+from ingest.signatures.comparing import HALVES, Comparing, Summed, Tested, effect_norm
 from ingest.signatures.contrast import energy_distance, match
 
 AT_ONCE = 16

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import RELEASE
+from featurestore.contract import FALSE_DISCOVERY_RATE, RELEASE
 from ingest.signatures.calibration import Calibration
-from ingest.signatures.comparing import FALSE_DISCOVERY_RATE, Summed
+from ingest.signatures.comparing import Summed
 from ingest.signatures.false_discovery import benjamini_hochberg
 
 LEAST_GENES = 10

@@ -21,7 +21,7 @@ _PER_COLUMN = ("kind", "dataset_id", "release_id", "context_id", "effect_kind", 
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FeatureBlock:
     """Features of one source.
 
     Parameters
@@ -78,7 +78,7 @@ def make_block(
     components: int | None = None,
     origins: list[dict[str, Any]] | None = None,
     likeness: list[dict[str, Any]] | None = None,
-) -> Block:
+) -> FeatureBlock:
     """Reduce matched values to a block; one that has nothing to reduce is skipped, with the reason.
 
     Parameters
@@ -96,7 +96,7 @@ def make_block(
     components
         How many components; None keeps every feature.
     origins, likeness
-        As of :class:`Block`; by default the one dataset of the facts, and no verdict.
+        As of :class:`FeatureBlock`; by default the one dataset of the facts, and no verdict.
     """
     if matches.is_empty():
         return skipped(facts, len(matched), "no perturbation in common with the rows", likeness)
@@ -119,7 +119,7 @@ def make_block(
         "share_observed": float(np.isfinite(external).mean()),
         "explained_variance": reduction.columns["explained_variance"].sum() if components else None,
     }
-    return Block(
+    return FeatureBlock(
         facts["source"],
         np.asarray(reduction.values, dtype=np.float32),
         _columns(facts, reduction.columns),
@@ -130,14 +130,18 @@ def make_block(
     )
 
 
-def skipped(facts: dict[str, Any], n_rows: int, reason: str, likeness: list[dict[str, Any]] | None = None) -> Block:
+def skipped(
+    facts: dict[str, Any], n_rows: int, reason: str, likeness: list[dict[str, Any]] | None = None
+) -> FeatureBlock:
     """Make a block without features of a source that says nothing about the rows, and tell why."""
     nothing = gene_reduction(np.empty((n_rows, 0)), pl.DataFrame(schema={"gene_id": pl.String()}))
     no_match = pl.DataFrame(schema={"row": pl.UInt32(), "rule": pl.String()})
     facts = facts | {"n_features": 0, "n_rows_covered": 0, "skipped": reason}
     columns, per_row = _columns(facts, nothing.columns), _per_row(facts["source"], no_match, n_rows)
     origins = [{name: facts[name] for name in _ORIGIN}]
-    return Block(facts["source"], nothing.values.astype(np.float32), columns, per_row, facts, origins, likeness or [])
+    return FeatureBlock(
+        facts["source"], nothing.values.astype(np.float32), columns, per_row, facts, origins, likeness or []
+    )
 
 
 def _columns(facts: dict[str, Any], columns: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from featurestore.features.blocks.block import Block
+from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.context import context_blocks, target_expression_blocks
 from featurestore.features.blocks.embedding import embedding_blocks
 from featurestore.features.blocks.inputs import Inputs
@@ -17,7 +17,7 @@ from featurestore.features.selection import Source
 from featurestore.features.spec import FeatureSpec
 from featurestore.query.warehouse import Warehouse
 
-MAKERS: dict[str, Callable[[Any, Inputs], list[Block]]] = {
+MAKERS: dict[str, Callable[[Any, Inputs], list[FeatureBlock]]] = {
     "signature": signature_blocks,
     "response": response_blocks,
     "phenotype": phenotype_blocks,
@@ -35,7 +35,7 @@ def make_blocks(
     measured: Measured,
     elsewhere: Elsewhere,
     report: Callable[[str], None],
-) -> list[Block]:
+) -> list[FeatureBlock]:
     """Make every block of a spec.
 
     Raises
@@ -45,7 +45,7 @@ def make_blocks(
     FeatureError
         A dataset that the spec names has no effect of the wanted kind, or a file cannot be used.
     """
-    blocks: list[Block] = []
+    blocks: list[FeatureBlock] = []
     for feature in spec.feature:
         own = [source for source in sources if source.feature is feature]
         blocks += MAKERS[feature.kind](feature, Inputs(warehouse, measured, own, elsewhere, spec.allow, report))

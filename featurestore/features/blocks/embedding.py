@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.blocks.block import Block, make_block
+from featurestore.features.blocks.block import FeatureBlock, make_block
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
@@ -26,7 +26,7 @@ _MOST_LISTED = 1_000
 _MATRIX = 2
 
 
-def embedding_blocks(feature: EmbeddingFeature, given: Inputs) -> list[Block]:
+def embedding_blocks(feature: EmbeddingFeature, given: Inputs) -> list[FeatureBlock]:
     """Give each row the vector of its target, or each measured gene its own.
 
     Raises
@@ -39,7 +39,7 @@ def embedding_blocks(feature: EmbeddingFeature, given: Inputs) -> list[Block]:
     return [embedding_block(given.warehouse, feature, rows)]
 
 
-def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.DataFrame) -> Block:
+def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.DataFrame) -> FeatureBlock:
     """Give each row the vector of its target; vectors that become one identifier are averaged.
 
     Raises

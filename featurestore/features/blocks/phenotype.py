@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.blocks.block import Block, make_block, skipped, source_facts
+from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.elsewhere import Measured
 from featurestore.features.effects.signature import Effects, mean_of_matches
@@ -62,7 +62,7 @@ def measured_phenotype(warehouse: Warehouse, conditions: pl.DataFrame, phenotype
     return Measured(conditions.filter(has), genes, effects, PHENOTYPE)
 
 
-def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[Block]:
+def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[FeatureBlock]:
     """Give each row the readouts of its perturbation in one dataset: one column per phenotype and context.
 
     Raises
@@ -73,7 +73,7 @@ def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[Block]:
     return [_block(feature, source, given) for source in given.sources]
 
 
-def _block(feature: PhenotypeFeature, source: Source, given: Inputs) -> Block:
+def _block(feature: PhenotypeFeature, source: Source, given: Inputs) -> FeatureBlock:
     given.tell(source)
     measured = given.measured
     facts, n_rows = source_facts(source) | {"effect_kind": feature.phenotype or PHENOTYPE}, measured.rows.height

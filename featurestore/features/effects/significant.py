@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
-
-LEVEL = 0.05
 
 
 def read_significant(
@@ -39,7 +38,11 @@ def read_significant(
     tested = warehouse.frame(sql_files("features")["significant"], wanted)
     if tested.is_empty():
         return None
-    called = tested.filter(pl.col("q_value") < LEVEL).join(row, on="condition_index").join(column, on="gene_index")
+    called = (
+        tested.filter(pl.col("q_value") < FALSE_DISCOVERY_RATE)
+        .join(row, on="condition_index")
+        .join(column, on="gene_index")
+    )
     significant = np.zeros((rows.height, genes.height), dtype=bool)
     significant[called["row"].to_numpy(), called["column"].to_numpy()] = True
     return significant

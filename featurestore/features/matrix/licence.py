@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.errors import FeatureError, did_you_mean
 
 if TYPE_CHECKING:
-    from featurestore.features.blocks.block import Block
+    from featurestore.features.blocks.block import FeatureBlock
     from featurestore.features.spec import FeatureSpec, Licence
     from featurestore.query.warehouse import Warehouse
 
@@ -26,7 +26,7 @@ WIDELY_USED = (
 _EXCLUDES_COMMERCE = re.compile(r"\bNC\b|non-?\s?commercial|academic|research[- ]use|research only", re.IGNORECASE)
 
 
-def check_licences(rule: Licence, rows: pl.DataFrame, blocks: Sequence[Block]) -> None:
+def check_licences(rule: Licence, rows: pl.DataFrame, blocks: Sequence[FeatureBlock]) -> None:
     """Refuse a matrix with a source whose terms a spec forbids or does not allow.
 
     Raises

@@ -14,7 +14,7 @@ import polars as pl
 from featurestore.contract import CONTRACT_VERSION
 
 if TYPE_CHECKING:
-    from featurestore.features.blocks.block import Block
+    from featurestore.features.blocks.block import FeatureBlock
     from featurestore.features.spec import FeatureSpec
     from featurestore.storage.snapshot import Snapshot
 
@@ -25,7 +25,12 @@ PACKAGES = ("perturbation-featurestore", "duckdb", "numpy", "polars", "scikit-le
 
 
 def matrix_manifest(
-    spec: FeatureSpec, snapshot: Snapshot, rows: pl.DataFrame, blocks: list[Block], n_genes: int, guard: dict[str, Any]
+    spec: FeatureSpec,
+    snapshot: Snapshot,
+    rows: pl.DataFrame,
+    blocks: list[FeatureBlock],
+    n_genes: int,
+    guard: dict[str, Any],
 ) -> dict[str, Any]:
     """Record spec, snapshot, releases, sources, guard, licences, versions and counts; nothing that changes by the hour.
 

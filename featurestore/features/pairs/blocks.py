@@ -16,7 +16,7 @@ from featurestore.features.pairs.calls import Calls, Positions, Values, pooled
 from featurestore.features.pairs.similarity import Factors, Neighbours, directions, factorise
 
 
-class Block(ABC):
+class PairBlock(ABC):
     """Features of pairs; ``suffixes`` end their column names, ``is_fitted`` says whether they look at labels."""
 
     suffixes: tuple[str, ...]
@@ -30,7 +30,7 @@ class Block(ABC):
         """Describe pairs, one array of shape (pairs,) per suffix."""
 
 
-class SignatureBlock(Block):
+class SignatureBlock(PairBlock):
     """A source's own answer on each pair, less the gene's mean there; named by the question alone."""
 
     suffixes = ("",)
@@ -43,7 +43,7 @@ class SignatureBlock(Block):
         return [self._centred.at(perturbation, gene)]
 
 
-class StrengthBlock(Block):
+class StrengthBlock(PairBlock):
     """Mean answer of each perturbation in a source, over all genes that it lists there, less each gene's mean."""
 
     suffixes: tuple[str, ...] = ("mean",)
@@ -71,7 +71,7 @@ class ChangedBlock(StrengthBlock):
         return [*super().columns(perturbation, gene), self._changed[perturbation]]
 
 
-class NeighbourBlock(Block):
+class NeighbourBlock(PairBlock):
     """Training calls of the perturbations that behave alike in the sources."""
 
     suffixes = ("response", "strength")
@@ -90,7 +90,7 @@ class NeighbourBlock(Block):
         return [self._neighbours.response(perturbation, gene), self._neighbours.strength(perturbation)]
 
 
-class ReconstructionBlock(Block):
+class ReconstructionBlock(PairBlock):
     """Low-rank reconstruction of all calls, the sources' and the training ones."""
 
     suffixes = ("value",)
@@ -115,7 +115,7 @@ class ReconstructionBlock(Block):
         return [np.where(self._known[perturbation] > 0, value, np.nan)]
 
 
-class BaseRateBlock(Block):
+class BaseRateBlock(PairBlock):
     """How often each gene is called among the training pairs."""
 
     suffixes = ("log_odds",)
@@ -137,7 +137,7 @@ class BaseRateBlock(Block):
         return [self._log_odds[gene]]
 
 
-class EmbeddingBlock(Block):
+class EmbeddingBlock(PairBlock):
     """Vectors of perturbations (``axis`` 0) or of genes (1), one line for each on that axis."""
 
     def __init__(self, values: npt.NDArray[np.float32], axis: int, suffixes: tuple[str, ...]) -> None:

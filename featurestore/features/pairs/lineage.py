@@ -11,10 +11,10 @@ import polars as pl
 from featurestore.features.kinds import Kind, NeighbourFeature, ReconstructionFeature
 from featurestore.features.pairs.blocks import (
     BaseRateBlock,
-    Block,
     ChangedBlock,
     EmbeddingBlock,
     NeighbourBlock,
+    PairBlock,
     ReconstructionBlock,
     SignatureBlock,
     StrengthBlock,
@@ -34,7 +34,7 @@ class NamedBlock:
 
     name: str
     kind: str
-    block: Block
+    block: PairBlock
     sources: tuple[Source, ...]
     vectors: Vectors | None = None
 
@@ -63,7 +63,7 @@ def make_blocks(
 
 
 def _each(
-    make: Callable[[SourceCalls], Block],
+    make: Callable[[SourceCalls], PairBlock],
 ) -> Callable[[Kind, Sequence[SourceCalls], Sequence[Vectors]], list[NamedBlock]]:
     """Make a block of each source and question."""
 
@@ -77,16 +77,16 @@ def _named(source: SourceCalls) -> str:
     return f"{source.source.block}/{source.question or source.source.effect_kind}"
 
 
-def _signature(source: SourceCalls) -> Block:
+def _signature(source: SourceCalls) -> PairBlock:
     return SignatureBlock(source.calls)
 
 
-def _strength(source: SourceCalls) -> Block:
+def _strength(source: SourceCalls) -> PairBlock:
     return ChangedBlock(source.calls) if source.question == "changed" else StrengthBlock(source.calls)
 
 
 def _together(
-    make: Callable[[list[Calls], int], Block],
+    make: Callable[[list[Calls], int], PairBlock],
 ) -> Callable[[Any, Sequence[SourceCalls], Sequence[Vectors]], list[NamedBlock]]:
     """Make one block of all sources and questions together."""
 

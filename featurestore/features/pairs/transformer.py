@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.features.pairs.blocks import Block
+from featurestore.features.pairs.blocks import PairBlock
 from featurestore.features.pairs.calls import Calls, Positions, Values
 
 
@@ -25,7 +25,7 @@ class PairFeatures:
         Numbers of perturbations and genes.
     """
 
-    def __init__(self, blocks: Sequence[Block], shape: tuple[int, int]) -> None:
+    def __init__(self, blocks: Sequence[PairBlock], shape: tuple[int, int]) -> None:
         self.blocks = blocks
         self.shape = shape
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.errors import QueryError
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
@@ -19,7 +20,6 @@ _DRAWN = 4000
 """Points of one chart: those of the largest effects."""
 _FEWEST = 10
 """Genes below which a correlation says nothing."""
-_SIGNIFICANT = 0.05
 
 
 def _conditions(asked: Asked) -> pl.DataFrame:
@@ -137,7 +137,7 @@ def _volcano(asked: Asked) -> Chart:
             (-q.log10()).alias("sureness"),
             pl.when(pl.col("gene_id").is_in(targets))
             .then(pl.lit("own target"))
-            .when(pl.col("q_value") < _SIGNIFICANT)
+            .when(pl.col("q_value") < FALSE_DISCOVERY_RATE)
             .then(pl.lit("q < 0.05"))
             .otherwise(pl.lit("not significant"))
             .alias("kind"),

@@ -27,7 +27,7 @@ _IN_A_CLASS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Ceiling:
+class NoiseCeiling:
     """How well a measurement repeats.
 
     Parameters
@@ -61,7 +61,7 @@ class Ceiling:
         return {name: getattr(self, name) for name in ("split_half", "low", "replicate", "noise_free")}
 
 
-def ceiling(matrix: FeatureMatrix, halves: Halves, parts: Parts, own: npt.NDArray[np.bool_]) -> Ceiling:
+def noise_ceiling(matrix: FeatureMatrix, halves: Halves, parts: Parts, own: npt.NDArray[np.bool_]) -> NoiseCeiling:
     """Score the halves of the cells against each other, part by part, as models are scored.
 
     Centred on the training mean and against one control, as models are: what is wrong with either of these, the halves
@@ -89,7 +89,7 @@ def ceiling(matrix: FeatureMatrix, halves: Halves, parts: Parts, own: npt.NDArra
     return _summarised(per_row, strength, labels)
 
 
-def _summarised(per_row: dict[str, Scores], strength: Scores, labels: Labels) -> Ceiling:
+def _summarised(per_row: dict[str, Scores], strength: Scores, labels: Labels) -> NoiseCeiling:
     found = {name: _by_perturbation(values, labels) for name, values in per_row.items()}
     means = {name: _mean(values) for name, values in found.items()}
     low, _ = mean_intervals(np.column_stack(list(found.values())))
@@ -102,7 +102,7 @@ def _summarised(per_row: dict[str, Scores], strength: Scores, labels: Labels) ->
         agrees = least is not None and least > 0
         replicate[name] = _mean(_by_perturbation(values, labels)) if agrees else None
         noise_free[name] = _mean(_by_perturbation(np.sqrt(values), labels)) if agrees else None
-    return Ceiling(per_row, np.sqrt(reliable[ALARM]), means, lows, replicate, noise_free)
+    return NoiseCeiling(per_row, np.sqrt(reliable[ALARM]), means, lows, replicate, noise_free)
 
 
 def _by_perturbation(values: Scores, labels: Labels) -> Scores:
@@ -130,7 +130,7 @@ def _reliability(r: Scores, strength: Scores) -> Scores:
     return reliable
 
 
-def alarms(scores: dict[str, Scores], found: Ceiling | None, labels: Labels) -> dict[str, tuple[float, float]]:
+def alarms(scores: dict[str, Scores], found: NoiseCeiling | None, labels: Labels) -> dict[str, tuple[float, float]]:
     """Find the models that score at or above what the truth itself would: they have seen the answer.
 
     Both means are over the rows of which a model says something, perturbation by perturbation.

@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.errors import LeakageError
 from featurestore.evaluate import Evidence, evaluate, read_evidence
-from featurestore.evaluate.ceiling import alarms, ceiling
+from featurestore.evaluate.noise_ceiling import alarms, noise_ceiling
 from featurestore.evaluate.splits import parts
 from featurestore.features.effects.halves import Halves
 from featurestore.features.perturbations import own_targets
@@ -32,7 +32,7 @@ def measured_twice(plant):
 def test_ceiling__is_what_the_truth_scores(measured_twice):
     matrix, halves, truth = measured_twice
     own = np.zeros(truth.shape, dtype=bool)
-    found = ceiling(matrix, halves, parts(matrix.rows), own)
+    found = noise_ceiling(matrix, halves, parts(matrix.rows), own)
     assert found.noise_free["pearson_delta"] == pytest.approx(pearson_delta(truth, halves.whole).mean(), abs=0.03)
     assert found.noise_free["mae"] == pytest.approx(mae(truth, halves.whole).mean(), rel=0.03)
     again = truth + NOISE * np.random.default_rng(6).normal(size=truth.shape)
@@ -57,7 +57,7 @@ def test_ceiling__lets_models_learn_what_is_wrong_with_the_control_of_a_context(
     for train, test in split:
         mean = halves.whole[train].mean(axis=0)
         scores += pearson_delta(best[test] - mean, halves.whole[test] - mean).tolist()
-    found = ceiling(matrix, halves, split, np.zeros(truth.shape, dtype=bool))
+    found = noise_ceiling(matrix, halves, split, np.zeros(truth.shape, dtype=bool))
     assert found.noise_free["centred_pearson"] == pytest.approx(np.mean(scores), abs=0.02)
     assert found.noise_free["mae"] == pytest.approx(mae(best, halves.whole).mean(), rel=0.03)
 
@@ -67,7 +67,7 @@ def test_ceiling__of_halves_that_do_not_agree_is_unknown(measured_twice):
     rng = np.random.default_rng(7)
     first, second = rng.normal(size=(2, *truth.shape))
     noise = Halves(first, second, (first + second) / 2, halves.cells)
-    found = ceiling(matrix, noise, parts(matrix.rows), np.zeros(truth.shape, dtype=bool))
+    found = noise_ceiling(matrix, noise, parts(matrix.rows), np.zeros(truth.shape, dtype=bool))
     assert found.noise_free["centred_pearson"] is None
     assert alarms({"ridge": np.full(len(truth), 0.9)}, found, matrix.rows["perturbation_id"].to_numpy()) == {}
 
@@ -112,11 +112,11 @@ def test_alarm__compares_over_the_perturbations_that_a_model_says_something_of(m
 def test_ceiling__takes_each_perturbation_once_however_many_conditions_it_has(measured_twice):
     matrix, halves, is_weak = strong_and_weak(measured_twice)
     own = np.zeros(halves.whole.shape, dtype=bool)
-    once = ceiling(matrix, halves, parts(matrix.rows), own)
+    once = noise_ceiling(matrix, halves, parts(matrix.rows), own)
     again = np.concatenate([np.arange(len(is_weak)), *[np.flatnonzero(is_weak)] * 7])
     sides = (getattr(halves, name)[again] for name in ("first", "second", "whole", "cells"))
     rows = matrix.rows[again.tolist()]
-    many = ceiling(replace(matrix, rows=rows), Halves(*sides), parts(rows), own[again])
+    many = noise_ceiling(replace(matrix, rows=rows), Halves(*sides), parts(rows), own[again])
     assert many.split_half["pearson_delta"] == pytest.approx(once.split_half["pearson_delta"], abs=1e-9)
     assert many.noise_free["mae"] == pytest.approx(once.noise_free["mae"], rel=0.02)
 
