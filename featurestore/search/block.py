@@ -21,8 +21,10 @@ from featurestore.search.scores import Floats, Ranks, Rows, encoded, in_shares, 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
-AT_ONCE_BYTES = 256 * 2**20
+AT_ONCE_BYTES = 64 * 2**20
 """What the effects of the conditions that are read at once take, in double precision."""
+TILE_CONDITIONS = 250
+"""Conditions of a row group of a release, which are read together."""
 N_NEAREST = 10
 """Neighbours that say how crowded it is around a signature, as Conneau et al. 2018 take."""
 MOST_NEIGHBOURS = 2000
@@ -45,8 +47,8 @@ class Block:
         gene_id of each column, in order.
     rows
         Encoded for :mod:`featurestore.search.scores`, shape (signatures, genes).
-    ranks
-        Each gene's place in its row by falling value; made when it is asked for.
+    kept
+        What an index has besides: ranks and crowding, made when they are asked for where it is empty.
     """
 
     dataset_id: str
@@ -159,7 +161,7 @@ def prepare(warehouse: Warehouse, dataset_id: str, *, keep_background: bool = Fa
         genes = cursor.sql(_GENES, params=[dataset_id]).pl()["gene_id"]
     measured = genes.to_numpy().astype(np.str_)
     order = np.argsort(measured)
-    n_at_once = max(250, AT_ONCE_BYTES // (8 * max(1, len(order))) // 250 * 250)  # whole tiles
+    n_at_once = max(1, AT_ONCE_BYTES // (8 * max(1, len(order)) * TILE_CONDITIONS)) * TILE_CONDITIONS
 
     def chunks() -> Iterator[tuple[slice, Floats]]:
         for first in range(0, len(ids), n_at_once):

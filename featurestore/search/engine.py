@@ -14,6 +14,7 @@ import polars as pl
 
 from featurestore.search.block import N_NEAREST, Block, read_block, spread
 from featurestore.search.connectivity import normalised, percentile, set_scores
+from featurestore.search.index import indexed_block
 from featurestore.search.null import inflation_of, p_of_z
 from featurestore.search.query import Query, combined_query
 from featurestore.search.scores import FEWEST_GENES, Floats, correlate
@@ -82,7 +83,8 @@ def signatures_of(
             blocks = []
             for number, dataset_id in enumerate(sorted(warehouse.snapshot.datasets), start=1):
                 report(f"reading {dataset_id} ({number} of {len(warehouse.snapshot.datasets)})")
-                block = read_block(warehouse, dataset_id, keep_background=keep_background)
+                block = None if keep_background else indexed_block(warehouse, dataset_id)
+                block = block or read_block(warehouse, dataset_id, keep_background=keep_background)
                 if block is not None:
                     blocks.append(block)
             known[keep_background] = Signatures(tuple(blocks))

@@ -1,4 +1,4 @@
-"""Verify what lies beside the releases: kept matrices, saved specs, reports; and say what was not read."""
+"""Verify what lies beside the releases: matrices, specs, reports, search indexes; and say what was not read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from featurestore.features.matrix.cache import MATRICES
 from featurestore.features.matrix.written import read_whole
 from featurestore.features.registry import FEATURES, FILES, damaged_specs
 from featurestore.query.views import DATABASE
+from featurestore.search.index import INDEXES, index_faults
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
 from featurestore.storage.whole import SUMS, UNFINISHED, differing, read_sums
 from featurestore.upkeep.examine import Fault, Report
 
 REPORTS = "reports"
-_READ = {RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}
+_READ = {INDEXES, RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}
 _NEVER_READ = {STAGING, PUBLISHING, "README.md"}
 """What no answer is made of."""
 
@@ -27,6 +28,7 @@ def kept_faults(root: Path, report: Report) -> Iterator[Fault]:
     yield from _matrix_faults(root, report)
     yield from _spec_faults(root, report)
     yield from _report_faults(root, report)
+    yield from _search_faults(root, report)
     for path in sorted(root.iterdir()):
         if path.name not in _READ | _NEVER_READ and not path.name.startswith("."):
             report.notes.append(f"{path.name} was not read: it has no checksums")
@@ -74,6 +76,15 @@ def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
         foreign = sorted({path.name for path in folder.iterdir()} - {*sums, SUMS})
         if foreign := [name for name in foreign if not name.endswith(UNFINISHED)]:
             report.notes.append(f"{REPORTS}/{folder.name} has files that were not read: {first_of(foreign)}")
+
+
+def _search_faults(root: Path, report: Report) -> Iterator[Fault]:
+    for folder in sorted((root / INDEXES).glob("[!.]*")):
+        _count(report, folder)
+        if other := index_faults(folder):
+            do = f"it is made again at the next search; move it away: {_away(folder)}"
+            got = f"missing, or other bytes: {first_of(other)}"
+            yield Fault("A search index is damaged.", str(folder), expected="what was written", got=got, do=do)
 
 
 def _count(report: Report, path: Path) -> None:

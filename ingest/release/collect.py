@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from featurestore.errors import WarehouseError, first_of
 from featurestore.features.registry import pinned_snapshots
+from featurestore.search.index import INDEXES, index_path
 from featurestore.storage.locks import claim, publishing, try_lock
 from featurestore.storage.snapshot import (
     LOST,
@@ -100,6 +101,8 @@ def collect(
             until = f"{moment + retention:%Y-%m-%d}" if retention else None
             removed = [_describe(root, "staging", folder) for folder in dead]
             removed += [_describe(root, "set aside", folder) for folder in expired]
+            useless = _useless_indexes(root, len(dropped))
+            removed += [_describe(root, "search index", folder) for folder in useless]
             removed += [_describe(root, kind, path, until) for kind, paths in unneeded for path in paths]
             tell(removed)
             if grave is not None:
@@ -108,7 +111,7 @@ def collect(
                 put_aside(root, _held(dropped), place)
                 for _, paths in _unnamed(root):
                     put_aside(root, paths, place)
-                for folder in expired:
+                for folder in (*expired, *useless):
                     folder.rename(grave / folder.name)
                 _remove_empty(root)
         for folder, owner in dead.items() if not is_rehearsal else ():
@@ -171,6 +174,13 @@ def _unnamed(root: Path, n_dropped: int = 0) -> list[tuple[str, list[Path]]]:
     unused = [path for path in sorted((root / REFERENCES).glob("*")) if path.name not in references]
     is_known = None not in references  # of a release that is missing or damaged, nobody knows the reference
     return [("release", unnamed), ("reference", unused if is_known else [])]
+
+
+def _useless_indexes(root: Path, n_dropped: int) -> list[Path]:
+    """List the search indexes of no release that a kept snapshot names, and those that were never finished."""
+    numbers = snapshot_numbers(root)
+    kept = {index_path(root, *each) for n in numbers[n_dropped:] for each in read_snapshot(root, n).datasets.items()}
+    return [folder for folder in sorted((root / INDEXES).glob("*")) if folder not in kept] if numbers else []
 
 
 def _identity(folder: Path) -> tuple[str, str]:

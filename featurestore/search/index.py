@@ -1,0 +1,144 @@
+"""The prepared signatures of a release, kept beside the releases so that a question reads nothing else.
+
+::
+
+    search/<dataset_id>.<release_id>/   rows.npy      scaled, without background and own targets: float32
+                                        ranks.npy     each gene's place in its row: uint16, or uint32 of many genes
+                                        crowding.npy  mean cosine with the nearest
+                                        genes.parquet, conditions.parquet
+                                        manifest.json layout, sizes and checksums; written last
+
+An index holds nothing that the release does not: it may be deleted at any time, is made again at the next question, and
+goes with its release in ``gc``. It is written some rows at a time. Opening one compares the sizes of the two large
+files, and the checksums of the others; ``verify`` reads all of it. A warehouse that cannot be written to, or lies on an
+object store, is searched without: the answer is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.contract import CONTRACT_VERSION
+from featurestore.errors import WarehouseError
+from featurestore.search.block import Block, Preparation, crowding, prepare
+from featurestore.search.scores import ranked
+from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
+from featurestore.storage.whole import file_sums, sealed, unsealed
+
+if TYPE_CHECKING:
+    from featurestore.query.warehouse import Warehouse
+
+INDEXES = "search"
+LAYOUT_VERSION = 1
+"""Raised whenever an index that was kept before is not to be taken."""
+_LARGE = ("rows.npy", "ranks.npy")
+
+
+def index_path(root: Path, dataset_id: str, release_id: str) -> Path:
+    """Return where the index of a release is."""
+    return root / INDEXES / f"{dataset_id}.{release_id}"
+
+
+def indexed_block(warehouse: Warehouse, dataset_id: str) -> Block | None:
+    """Return the signatures of a dataset from its index, made first where that can be; None where it cannot."""
+    if warehouse.url is not None:
+        return None
+    folder = index_path(warehouse.path, dataset_id, warehouse.snapshot.release_of(dataset_id))
+    found = open_index(folder)
+    if found is not None or not os.access(warehouse.path, os.W_OK):
+        return found
+    how = prepare(warehouse, dataset_id)
+    if how is None:
+        return None
+    with suppress(OSError):
+        write_index(folder, how)
+    return open_index(folder)
+
+
+def open_index(folder: Path) -> Block | None:
+    """Open an index, its rows mapped into memory; None where there is none that is whole and of this layout."""
+    try:
+        record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
+        if record["layout_version"] != LAYOUT_VERSION or record["contract_version"] != CONTRACT_VERSION:
+            return None
+        if any((folder / name).stat().st_size != size for name, size in record["sizes"].items()):
+            return None
+        small = {name: sums for name, sums in record["files"].items() if name not in _LARGE}
+        if any(file_sha256(folder / name) != expected for name, expected in small.items()):
+            return None
+        conditions = pl.read_parquet(folder / "conditions.parquet")
+        genes = pl.read_parquet(folder / "genes.parquet")["gene_id"].to_numpy().astype(np.str_)
+        kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding")}
+        rows: Any = _mapped(folder / "rows.npy")
+    except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):
+        return None
+    return Block(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
+
+
+def index_faults(folder: Path) -> list[str]:
+    """Name the files of an index that are missing or not as they were written; its manifest where that is not."""
+    try:
+        record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
+        sums = dict(record["files"])
+    except (WarehouseError, KeyError, TypeError):
+        return [MANIFEST]
+    return [name for name, expected in sums.items() if not _is(folder / name, expected)]
+
+
+def write_index(folder: Path, how: Preparation) -> None:
+    """Write the index of a release, all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or it cannot be written; there is no index.
+    """
+    folder.parent.mkdir(exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    try:
+        shape = (how.conditions.height, len(how.genes))
+        small = shape[1] <= np.iinfo(np.uint16).max
+        rows = np.lib.format.open_memmap(work / "rows.npy", "w+", np.float32, shape)
+        ranks = np.lib.format.open_memmap(work / "ranks.npy", "w+", np.uint16 if small else np.uint32, shape)
+        for part, values in how.prepared():
+            rows[part], ranks[part] = values, ranked(values)
+        np.save(work / "crowding.npy", crowding(np.asarray(rows)))
+        rows.flush()
+        ranks.flush()
+        how.conditions.write_parquet(work / "conditions.parquet")
+        pl.DataFrame({"gene_id": how.genes}).write_parquet(work / "genes.parquet")
+        record = {
+            "layout_version": LAYOUT_VERSION,
+            "contract_version": CONTRACT_VERSION,
+            "dataset_id": how.dataset_id,
+            "effect_kind": how.effect_kind,
+            "sizes": {path.name: path.stat().st_size for path in sorted(work.iterdir())},
+            "files": file_sums(work),
+        }
+        (work / MANIFEST).write_text(json.dumps(sealed(record), indent=1), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _mapped(path: Path) -> npt.NDArray[np.generic]:
+    """Map an array into memory, writes to which would go nowhere: kernels are compiled for one kind of array."""
+    return np.asarray(np.load(path, mmap_mode="c"))
+
+
+def _is(path: Path, expected: str) -> bool:
+    try:
+        return file_sha256(path) == expected
+    except OSError:
+        return False
