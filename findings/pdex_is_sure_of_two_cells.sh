@@ -11,8 +11,8 @@
 #   errs by a factor of two or so. Here it errs by six orders of magnitude, and only for genes that are mostly 0.
 # Means: small perturbations get long lists of significant genes that one stray read makes, and the counts of significant
 #   genes that benchmarks use follow. Leave out groups below some 20 cells, or take exact p-values there.
-# Upstream: none found for pdex; SciPy's asymptotic method is the same formula, but SciPy's default is exact for small
-#   samples without ties.
+# Upstream: ArcInstitute/pdex 53 (open) would take exact p-values where there are no ties; with ties, as here, none found.
+#   SciPy's asymptotic method is the same formula, but its default is exact for small samples without ties.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
