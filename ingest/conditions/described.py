@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, SpecError
 from ingest.conditions.rows import FILE, columns_of
 from ingest.harmonise.describing import describing, is_gene_among
 from ingest.reader import INDEX, Reader
+from ingest.readers.delimited import is_of_star
 from ingest.readers.open import open_source
 from ingest.spec import DatasetSpec
 
+ANY_STRAND = "ends_with(index, '_2')"
+"""What takes STAR's counts of reads on any strand: without a header, samples are called by file and column."""
+LINES = "table (genes in lines"
 DESCRIBED = "described_by"
 """What decided, in the ledger, of a column that describes."""
 
@@ -33,7 +37,28 @@ def open_matrix(path: Path, spec: DatasetSpec) -> Reader:
 
     reader = open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout, describes=describes)
     refuse_gene_as_key(reader)
+    if spec.condition.where is None:
+        refuse_strands(reader)
     return reader
+
+
+def refuse_strands(reader: Reader) -> None:
+    """Refuse STAR's counts of one sample where nothing says which strand's to take: they are of the same reads.
+
+    Raises
+    ------
+    SpecError
+        They would count thrice.
+    """
+    if reader.format.startswith(LINES) and is_of_star(reader.path):
+        reader.close()
+        raise SpecError(
+            "STAR counts the reads of a sample thrice: of any strand, of the first, of the second.",
+            where=str(reader.path),
+            expected="one of the three: columns 2, 3 and 4",
+            do=f'take the counts of any strand by where = "{ANY_STRAND}" under [condition], or those of column 3 or 4, '
+            "where the library was stranded",
+        )
 
 
 def refuse_gene_as_key(reader: Reader) -> None:

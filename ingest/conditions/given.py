@@ -18,6 +18,7 @@ import polars as pl
 from featurestore.errors import SpecError, ValuesError
 from ingest.conditions.roles import IS_CONTROL, ROLES, role_expressions
 from ingest.conditions.rows import columns_of
+from ingest.harmonise.combinations import control_words
 from ingest.reader import INDEX
 from ingest.spec import DatasetSpec
 
@@ -54,6 +55,8 @@ class GivenRows:
         Whether ``where`` takes the row. Shape (rows,).
     cells
         Of how many cells every row is the pseudobulk, shape (rows,); no values where a row is a cell or a well.
+    controls_apart
+        Which control labels components have that are columns of their own.
     published
         The key of every row with its quality columns, where values are differences already, or with what a read
         covers; else empty.
@@ -71,6 +74,7 @@ class GivenRows:
     is_kept: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.float64]
     published: pl.DataFrame
+    controls_apart: frozenset[str]
 
     @property
     def half(self) -> Integers:
@@ -117,6 +121,7 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
         is_kept=np.concatenate([part.is_kept for part in parts]),
         cells=np.concatenate([part.cells for part in parts]),
         published=pl.concat([part.published for part in parts], how="vertical_relaxed"),
+        controls_apart=frozenset[str]().union(*(part.controls_apart for part in parts)),
     )
 
 
@@ -207,7 +212,15 @@ def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where
         is_kept=is_kept,
         cells=_cells(rows, is_kept & spec.value_kind.is_additive, condition.cell_numbers),
         published=_published(rows, spec),
+        controls_apart=_controls_apart(rows, spec),
     )
+
+
+def _controls_apart(rows: pl.DataFrame, spec: DatasetSpec) -> frozenset[str]:
+    """Find the control labels of components that are columns of their own: labels put together hold none."""
+    names = spec.condition.components if isinstance(spec.condition.perturbation, list) else ()
+    values = (rows[name].cast(pl.String).str.strip_chars().unique() for name in names)
+    return control_words(spec.condition) & {value for column in values for value in column}
 
 
 def _published(rows: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:

@@ -75,7 +75,7 @@ def label_rows(given: GivenRows, spec: DatasetSpec, lookups: Lookups, *, where: 
     SourceFormatError
         Signatures that are rows of their own do not have distinct ids.
     """
-    mapped, perturbations = _map_combos(given.combos.with_row_index("combo"), spec, lookups)
+    mapped, perturbations = _map_combos(given.combos.with_row_index("combo"), spec, lookups, given.controls_apart)
     n_rows = np.bincount(given.combo[given.is_kept], minlength=mapped.height)
     n_left_out = np.bincount(given.combo[~given.is_kept], minlength=mapped.height)
     mapped = mapped.with_columns(n_rows=n_rows, n_left_out=n_left_out)
@@ -99,7 +99,9 @@ def label_rows(given: GivenRows, spec: DatasetSpec, lookups: Lookups, *, where: 
     )
 
 
-def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tuple[pl.DataFrame, PerturbationMapping]:
+def _map_combos(
+    combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups, controls_apart: frozenset[str]
+) -> tuple[pl.DataFrame, PerturbationMapping]:
     """Harmonise every distinct combination of labels; one row per combo."""
     condition = spec.condition
     identity = ("label", "kind", *COMPOUND_COLUMNS)
@@ -111,6 +113,7 @@ def _map_combos(combos: pl.DataFrame, spec: DatasetSpec, lookups: Lookups) -> tu
         dictionary=lookups.read_compounds(),
         online=lookups.online,
         translate_mouse=spec.genes.translate_mouse,
+        controls_apart=controls_apart,
     )
     contexts = map_contexts(combos["context"].to_list(), table=lookups.read_cell_lines())
     contexts = contexts.rename({name: f"context_{name}" for name in HOW}).with_columns(context_target_id="context_id")

@@ -50,13 +50,15 @@ def unassigned_words(rules: ConditionSection) -> frozenset[str]:
     return UNASSIGNED.union(name.strip() for name in rules.unassigned) - control_words(rules)
 
 
-def absent_controls(labels: Iterable[str | None], rules: ConditionSection) -> list[str]:
+def absent_controls(
+    labels: Iterable[str | None], rules: ConditionSection, controls_apart: Collection[str] = ()
+) -> list[str]:
     """List the controls that a spec names and no label holds, taken apart or whole.
 
-    Labels that were put together of several columns hold no control, so nothing is said of those.
+    Labels that were put together of several columns hold no control: of those, ``controls_apart`` are there.
     """
     if isinstance(rules.perturbation, list):
-        return []
+        return [name for name in rules.controls if name.strip() not in controls_apart]
     there = {name for label in labels if label is not None for name in (label, *split_label(label, rules))}
     return [name for name in rules.controls if name.strip() not in there]
 

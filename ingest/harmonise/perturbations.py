@@ -7,7 +7,7 @@ a control too if, taken apart, it names nothing but controls, and unassigned if 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -71,6 +71,7 @@ def map_perturbations(
     dictionary: pl.DataFrame | None = None,
     online: OnlineGenes | None = None,
     translate_mouse: bool = False,
+    controls_apart: Collection[str] = (),
 ) -> PerturbationMapping:
     """Map labels by a dataset's rules.
 
@@ -88,6 +89,8 @@ def map_perturbations(
         What to ask for targets that the reference leaves open.
     translate_mouse
         Map mouse targets to their only human ortholog.
+    controls_apart
+        Which control labels there are in components that are columns of their own.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def map_perturbations(
         target_gene_ids=pl.col("target_gene_ids").fill_null([]),
         target_symbols=pl.col("target_symbols").fill_null([]),
     )
-    absent = _absent_ledger(absent_controls(given["label"], rules))
+    absent = _absent_ledger(absent_controls(given["label"], rules, controls_apart))
     ledger = pl.concat([_plain_ledger(table), absent, gene_ledger, compound_ledger], how="diagonal").select(
         pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ingest.conditions.described import ANY_STRAND
 from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
@@ -178,6 +179,9 @@ def _partition(lines: Lines, found: Inspection) -> None:
     if batch is not None and not found.is_relative:
         told = (_why(batch), *_also(found.roles["batch"][1:]))
         lines.set("batch", batch.column, *told, is_doubtful=batch.is_doubtful)
+    if found.is_of_star:
+        thrice = "STAR counts reads thrice: of any strand (column 2), of the first (3), of the second (4)"
+        lines.set("where", ANY_STRAND, thrice, is_doubtful=True)
     if found.cells:
         value = found.cells if len(found.cells) > 1 else found.cells[0]
         lines.set("cells", value, "a row is a population: of so many cells")

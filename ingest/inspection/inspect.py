@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.catalogue.catalogue import Entry, read_catalogue
-from ingest.conditions.described import refuse_gene_as_key
+from ingest.conditions.described import LINES, refuse_gene_as_key
 from ingest.conditions.feature_types import feature_types
 from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
 from ingest.conditions.organism import organism_of, organism_words
@@ -37,6 +37,7 @@ from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_name
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CsrBlock, Reader, described_columns
 from ingest.readers.columns import none_describes
+from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source
 
@@ -179,6 +180,7 @@ class _Look:
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
             has_empty_rows=cells is not None and not (cells > 0).all(),
             organism=self.organism,
+            is_of_star=self.reader.format.startswith(LINES) and is_of_star(self.reader.path),
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
 

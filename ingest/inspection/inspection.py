@@ -74,6 +74,8 @@ class Inspection:
         The species that the file says, None where it says none, several or one that is not known; with where.
     n_silent
         Genes that are 0 in all rows of the sample, where it has whole rows.
+    is_of_star
+        Whether the rows are STAR's three counts of one sample.
     """
 
     path: Path
@@ -109,6 +111,7 @@ class Inspection:
     organism: tuple[str, str] | None = None
     n_silent: int = 0
     has_empty_rows: bool = False
+    is_of_star: bool = False
 
     @property
     def cells(self) -> list[str]:

@@ -39,6 +39,8 @@ DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 POINT, COMMA = b".", b","
+STAR_FIRST, STAR_FIELDS = b"N_unmapped", 4
+"""How ``ReadsPerGene.out.tab`` begins, and its columns: the gene, and counts of any strand, the first, the second."""
 COUNTERS = (b"N_", b"__")
 """What the names of HTSeq's and STAR's counters of reads outside genes begin with."""
 KEY_NAMES = frozenset(
@@ -269,17 +271,28 @@ def _names(header: Sequence[bytes] | None, n_fields: int, path: Path) -> list[st
     return ["", *([stem] if n_fields == 2 else [f"{stem}_{at}" for at in range(2, n_fields + 1)])]  # noqa: PLR2004
 
 
+def is_of_star(path: Path) -> bool:
+    """Say whether a table is STAR's of one sample: its reads of each gene, counted thrice, by strand."""
+    with telling_damage(path, "the text"), open_text(path) as file:
+        line = next(text_lines(file, path), b"")
+    fields = line.rstrip(b"\r\n").split(b"\t")
+    return fields[0] == STAR_FIRST and len(fields) == STAR_FIELDS
+
+
 def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:
     """Say whether the first line is one of values, as HTSeq and STAR write no header.
 
-    It holds numbers alone behind a key, and the key is written as those below it, or stands before a single number.
+    It holds numbers where the lines below do, and its key is written as theirs, or stands before a single number.
     """
-    key, *numbers = (field.strip() for field in first)
-    if not below or len(first) != len(below[0]) or not numbers or not all(map(is_number, numbers)):
+    key, *others = (field.strip() for field in first)
+    if not below or len(first) != len(below[0]) or not any(map(is_number, others)):
+        return False
+    columns = [all(is_number(line[at].strip()) for line in below) for at in range(1, len(first))]
+    if [is_number(field) for field in others] != columns:
         return False
     if not key or decode(key).lower().strip('#"') in KEY_NAMES:
         return False
-    shapes = [_shape(line[0]) for line in below]
+    shapes = [_shape(line[0]) for line in below if not line[0].startswith(COUNTERS)]
     is_alike = b"0" in _shape(key) and 2 * shapes.count(_shape(key)) > len(shapes)
     return len(first) == 2 or is_alike or key.startswith(COUNTERS)  # noqa: PLR2004, a key and a number
 

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import SpecError, ValuesError
+from ingest.commands.left_open import left_open
 from ingest.conditions.given import gather_rows
 from ingest.conditions.roles import ROLES
+from ingest.layouts import write_h5ad
+from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
 
 N = 60
@@ -132,3 +135,30 @@ def test_spec__contradictions_are_faults(condition, said):
 def test_spec__means_need_cells():
     with pytest.raises(SpecError, match="of how many cells each mean"):
         spec("mean_counts")
+
+
+def test_controls__of_several_columns_that_no_component_has_are_told(tmp_path):
+    drugs = pl.DataFrame(
+        {"index": [f"c{n}" for n in range(8)], "drug": ["DMSO", "A"] * 4, "drug_2": ["DMSO"] * 4 + ["B", "PBS"] * 2}
+    )
+    counts = np.random.default_rng(0).poisson(5.0, (8, 3)).astype(np.float32)
+    write_h5ad(tmp_path / "pairs.h5ad", counts, drugs, pl.DataFrame({"index": ["TP53", "MYC", "STAT1"]}))
+    (tmp_path / "pairs.toml").write_text(
+        """
+[dataset]
+id = "pairs"
+files = ["pairs.h5ad"]
+values = "counts"
+assay = "drug_seq"
+[condition]
+perturbation = ["drug", "drug_2"]
+separator = " + "
+kind = "compound"
+controls = ["DMSO", "PBS", "vehicle"]
+context = { value = "A549" }
+"""
+    )
+    outcome = ingest_dataset(tmp_path / "pairs.toml", tmp_path / "warehouse")
+    assert left_open(tmp_path / "warehouse", outcome)[0] == (
+        "  no row has the control label 'vehicle' that the spec names"
+    )

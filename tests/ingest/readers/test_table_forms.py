@@ -8,8 +8,10 @@ from contextlib import ExitStack, closing
 import numpy as np
 import pytest
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.readers.table import TableReader
@@ -114,6 +116,12 @@ def test_utf_16__is_refused_with_what_to_do(tmp_path, encoding, is_packed):
             ["s1_2", "s1_3"],
             ["N_unmapped", "ENSG00000141510", "TP53"],
         ),
+        (
+            "ENSG00000141510\tTP53\t52\nENSG00000105610\tKLF1\t75\n__no_feature\t\t9\n__ambiguous\t\t1\n",
+            ["s1_3"],
+            ["ENSG00000141510", "ENSG00000105610"],
+        ),
+        ("gene\tname\t52\nTP53\tx\t75\nMYC\ty\t4\n", ["52"], ["TP53", "MYC"]),
         ("gene\t52\nTP53\t75\nMYC\t4\n", ["52"], ["TP53", "MYC"]),
         ("sample\t7157\t1956\nTP53\t75\t4\n", ["7157", "1956"], ["TP53"]),
         ("\t1\t2\nTP53\t75\t4\nMYC\t1\t2\n", ["1", "2"], ["TP53", "MYC"]),
@@ -154,3 +162,41 @@ def test_htseq__loses_no_gene_of_a_sample_a_file(tmp_path):
         for is_control, values in ((False, (180, 70, 61)), (True, (52, 75, 60)))
         for gene, value in sorted(zip(genes, values, strict=True))
     ]
+
+
+def test_star__counts_a_read_once_by_the_strand_that_the_spec_names(tmp_path):
+    for name, reads in (("ctrl", 52), ("drug", 180)):
+        counters = [f"N_{kind}\t1\t2\t3" for kind in ("unmapped", "multimapping", "noFeature", "ambiguous")]
+        lines = [*counters, f"ENSG00000141510\t{reads}\t3\t{reads - 3}", "ENSG00000105610\t9\t4\t5"]
+        (tmp_path / f"{name}.ReadsPerGene.out.tab").write_text("\n".join(lines) + "\n")
+    spec = """
+        [dataset]
+        id = "bulk"
+        files = ["*.out.tab"]
+        values = "counts"
+        assay = "bulk_rna_seq"
+        genes_in = "lines"
+        [condition]
+        perturbation = "sample"
+        kind = "compound"
+        controls = ["ctrl"]
+        context = { value = "K562" }
+        [rows]
+        extract = { file = '^(?P<sample>[^.]+)' }
+        [genes]
+        id = "index"
+        kind = "ensembl"
+        """
+    (tmp_path / "bulk.toml").write_text(spec)
+    with pytest.raises(SpecError, match="counts the reads of a sample thrice") as refused:
+        ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
+    where = "where = \"ends_with(index, '_2')\""
+    assert where in str(refused.value)
+    draft = draft_spec(inspect_file(tmp_path / "ctrl.ReadsPerGene.out.tab"), tmp_path)
+    assert f"{where}  # CHECK" in draft.text
+    (tmp_path / "bulk.toml").write_text(spec.replace("[condition]", f"[condition]\n{where}"))
+    ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select count from statistics where gene_id = 'ENSG00000141510' order by 1")["count"]
+        assert found.to_list() == [52, 180]
+        assert store.frame("select distinct n_cells from condition")["n_cells"].to_list() == [1]
