@@ -19,7 +19,7 @@ from starlette.routing import Route
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Page
-from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, sql
+from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, similar, sql
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import Guarded
 from featurestore.ui.tables import as_file, shown
@@ -32,13 +32,14 @@ PAGES = (
     coverage.OVERLAP,
     perturbation.PAGE,
     gene.PAGE,
+    similar.PAGE,
     sql.PAGE,
     features.FEATURES,
     plan.PAGE,
     features.MATRIX,
     features.REPORT,
 )
-NAVIGATION = {"": "Catalogue", "coverage": "Coverage", "sql": "SQL", "features": "Features"}
+NAVIGATION = {"": "Catalogue", "coverage": "Coverage", "similar": "Similar", "sql": "SQL", "features": "Features"}
 STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _MEDIA = {"png": "image/png", "json": "application/json", "html": "text/html; charset=utf-8"}
 _FOREVER = {"cache-control": "max-age=31536000, immutable"}

@@ -103,6 +103,25 @@ def volcano(points: pl.DataFrame, effect: str) -> Chart:
     return _finished(chart, points, f"Volcano plot of {points.height:,} genes", height=340)
 
 
+def running_sums(points: pl.DataFrame) -> Chart:
+    """Draw running sums of gene sets down one signature: columns ``set``, ``rank`` and ``sum``."""
+    if points.is_empty():
+        return nothing("The signature has none of these genes.")
+    chart = (
+        alt.Chart(_POINTS)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("rank:Q", title="genes, from raised to lowered", axis=alt.Axis(format=",d")),
+            y=alt.Y("sum:Q", title="running sum"),
+            color=alt.Color("set:N", title=None, sort=None, scale=alt.Scale(range=[ORANGE, BLUE])),
+            tooltip=["set:N", alt.Tooltip("rank:Q", format=","), alt.Tooltip("sum:Q", format=".3f")],
+        )
+    )
+    line = pl.DataFrame({"rank": [1, int(points["rank"].max() or 1)], "sum": [0.0, 0.0]})  # type: ignore[arg-type]
+    zero = alt.Chart(_LINE).mark_line(color=GREY, strokeWidth=1).encode(x="rank:Q", y="sum:Q")
+    return _finished(zero + chart, points, f"Running sums of {points['set'].n_unique()} gene sets", 260, line=line)
+
+
 def qq(points: pl.DataFrame) -> Chart:
     """Draw p-values where nothing happened against what they should be: columns of ``calibration.qq_points``."""
     if points.is_empty():

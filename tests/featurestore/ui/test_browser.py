@@ -30,6 +30,7 @@ PAGES = {
     "overlap": "/overlap?a=replogle_demo_k562&b=lincs_demo",
     "perturbation": "/perturbation?id={gene}",
     "gene": "/gene?id={gene}",
+    "similar": "/similar?perturbation={gene}",
     "features": "/features",
     "plan": "/plan?text={spec}",
     "matrix": "/matrix?id={matrix}",
