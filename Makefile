@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 .PHONY: help env demo test test-latest test-lowest test-spark stress simulation lint bench oracle lock clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## create .venv with the locked dependencies and this project
 
@@ -25,6 +25,9 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(READY) ## the tests that neither ingest nor fit, in about a minute
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest (the lowest declared) version of every dependency
 	.venv-$*/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,7 +1,12 @@
 """The border between writing and reading: every table of a release and every view of a snapshot, column by column.
 
 Each column is defined once: its type, unit and one sentence. That definition is checked when a release is written,
-shown by ``COMMENT ON``, and printed in ``sql/README.md``. Changing a name or meaning here is a new contract version.
+shown by ``COMMENT ON``, and printed in ``sql/README.md``.
+
+What a version promises: a view or column that it has keeps its name, type, unit, grain and meaning as long as the
+version does. New views, and columns that follow from what releases hold already, may come without a new version.
+Whatever is renamed, removed or means something else is a new version. A warehouse of an older version opens, or says
+which columns its releases lack and how to bring them up; one of a newer version asks for a newer featurestore.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ HEAD = f"""\
 
 What `featurestore sql` and `Warehouse.sql` show: views of the current snapshot, or of the one asked for. The same
 sentences are in `COMMENT ON` of every view and column: `describe` lists columns, `duckdb_columns()` the comments.
-The files on disk may change; these names and meanings change only with the contract's version.
+The files on disk may change. A view or column keeps its name, type, unit, grain and meaning as long as the contract's
+version; new ones may come without a new version. A warehouse of an older version opens, or says what its releases lack
+and how to bring them up.
 
 `views/` holds one view a file, `examples/` questions that run as they stand. Missing is NULL, never 0: a gene that a
 dataset did not measure has no row. This page is written by `python -m featurestore.contract_page`.

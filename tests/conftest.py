@@ -35,10 +35,26 @@ LONG_FILES = (
     "test_wheel.py",
 )  # fmt: skip
 """Files whose few tests take long: they are first, so that no worker is left with one of them at the end."""
+SLOW_FOLDERS = (
+    "trust", "packaging", "contract", "ingest/sources", "ingest/sums", "ingest/signatures", "ingest/inspection",
+    "ingest/commands", "ingest/release", "ingest/catalogue", "ingest/reference", "featurestore/ui",
+    "featurestore/evaluate", "featurestore/features", "featurestore/commands", "featurestore/search",
+)  # fmt: skip
+SLOW_FILES = (
+    "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
+    "test_compounds.py", "test_bad_input.py", "test_warehouse.py",
+)  # fmt: skip
+"""What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files for ``--dist loadfile``: long ones, then those of most tests."""
+    """Mark what is slow, and order the files for ``--dist loadfile``: long ones, then those of most tests."""
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here).as_posix()
+        is_slow = "_real_" in item.path.name or item.path.name in (*LONG_FILES, *SLOW_FILES)
+        if is_slow or place.startswith(tuple(f"{name}/" for name in SLOW_FOLDERS)):
+            item.add_marker(pytest.mark.slow)
     n_tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.path.name not in LONG_FILES, -n_tests[item.path], str(item.path)))
 
