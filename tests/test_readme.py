@@ -1,4 +1,4 @@
-"""Every block of the README is run, and its answers are what the README says."""
+"""Every block of the pages is run, and its answers are what the page says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ingest.catalogue.catalogue import read_catalogue
 from ingest.demo import FEATURES
 from ingest.spec import parse_spec
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+CHECKOUT = Path(__file__).resolve().parents[1]
+PAGES = [CHECKOUT / folder / "README.md" for folder in ("", "featurestore", "ingest", "tests", "tests/benchmarks")]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
 TOLERANCE = 0.03
@@ -27,7 +28,11 @@ TOLERANCE = 0.03
 
 
 def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(README.read_text(encoding="utf-8")) if kind == language]
+    return [text for kind, text in BLOCK.findall(all_pages()) if kind == language]
+
+
+def all_pages() -> str:
+    return "".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 class Demo:
@@ -81,7 +86,7 @@ def test_console_block__gives_the_answer_shown(block, demo):
         if shown.endswith("  ...\n"):  # the rest is like these lines
             shown = shown.removesuffix("  ...\n")
             got = "".join(got.splitlines(keepends=True)[: shown.count("\n")])
-        assert same(shown, got), f"README shows\n{shown}\nbut the command gives\n{got}"
+        assert same(shown, got), f"a page shows\n{shown}\nbut the command gives\n{got}"
 
 
 def test_python_block__runs_and_prints_what_is_shown(demo):
@@ -106,9 +111,9 @@ def test_toml_blocks__are_valid_specs():
 
 
 def test_plain_blocks__name_make_targets_that_exist():
-    targets = set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
-    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    assert {"demo", "test", "stress", "simulation", "lint", "bench"} == targets
+    targets = set(re.findall(r"^make ([\w-]+)", all_pages(), re.MULTILINE))
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert {"demo", "test", "test-fast", "stress", "simulation", "lint", "bench"} == targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
@@ -116,7 +121,7 @@ def test_plain_blocks__name_make_targets_that_exist():
 def test_catalogue__has_as_many_datasets_as_it_says():
     entries = read_catalogue().values()
     n_new = sum(entry.same_cells_as is None for entry in entries)
-    said = re.search(r"(\d+) datasets are catalogued [^;]* (\d+) of them with", README.read_text(encoding="utf-8"))
+    said = re.search(r"(\d+) datasets are catalogued [^;]* (\d+) of them with", all_pages())
     assert said is not None
     assert said.groups() == (str(len(entries)), str(n_new))
 
@@ -126,6 +131,11 @@ def test_demo__shows_commands_that_can_be_pasted(demo):
     assert words == ("--warehouse", "demo/warehouse", "build", "demo/features.toml", "-o", "demo/matrix")
 
 
-def test_links__lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")):
-        assert (README.parent / link).exists(), link
+def test_front_page__is_short():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_links__lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link

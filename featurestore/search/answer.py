@@ -56,7 +56,7 @@ def search(
         ``"DATASET:ID"``); the name of a perturbation, in all its contexts or in ``context``; genes that go up and down,
         as a list, as ``"A,B"``, or a file; a table with a column of genes and one of values, or both as sequences.
     score
-        How two signatures are compared: see README.
+        How two signatures are compared: see ``featurestore/README.md``.
     where
         SQL over the columns of condition, quality, dataset and context: what is searched, and corrected for in q.
     kind

@@ -1,8 +1,8 @@
 """``make bench``: each task against the tool a user would pick instead, or against the limit of the machine.
 
 Programs run in turn (ours, other, ours, other ...), so that what slows the machine for a while slows both; ratios are
-of medians in one run. The table goes to the terminal and, with ``--readme``, into README.md. Nothing here is a test: a
-slow machine fails nothing. Sizes are a part of those of ``make bench-full``.
+of medians in one run. The table goes to the terminal and, with ``--readme``, into this folder's page. Nothing here is
+a test: a slow machine fails nothing. Sizes are a part of those of ``make bench-full``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from screen import write_dense, write_screen, write_shards
 
 from warehouse import write_copies, write_warehouse
 
-README = HERE.parents[1] / "README.md"
+README = HERE / "README.md"
 BETWEEN = re.compile(r"(<!-- benchmarks -->\n).*(<!-- end of benchmarks -->)", re.DOTALL)
 
 

@@ -108,7 +108,7 @@ def test_draft__asks_for_what_the_file_does_not_say(name, drafted):
 def test_readme__says_of_how_many_layouts_the_draft_ingests():
     layouts = set(LAYOUTS) - SAME
     said = f"Drafts of {len(layouts - set(ASKED))} of the {len(layouts)} published\nlayouts ingest without an edit"
-    assert said in (Path(__file__).parents[3] / "README.md").read_text()
+    assert said in (Path(__file__).parents[3] / "ingest/README.md").read_text()
 
 
 def test_draft__names_the_spec_that_comes_along(drafted):
