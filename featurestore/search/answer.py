@@ -13,7 +13,7 @@ from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.features.identifiers import harmonise
 from featurestore.query.sqlfiles import sql_files
 from featurestore.search.aggregate import by_perturbation, enriched
-from featurestore.search.engine import ANSWER, SCORES, Report, Score, compare, signatures_of
+from featurestore.search.engine import ANSWER, SCORES, Report, Score, compare, most_alike, signatures_of
 from featurestore.search.null import q_values
 from featurestore.search.query import GeneNames, Query, set_query, signature_query
 from featurestore.search.table import read_signature
@@ -77,10 +77,14 @@ def search(
     """
     _check(warehouse, score, by, kind, top)
     made = query or _query(warehouse, condition, perturbation, context, up, down, signature, background, report)
-    found = compare(signatures_of(warehouse, keep_background=background == "kept", report=report), made, score, report)
-    found = _searched(warehouse, found, where, kind)
+    signatures = signatures_of(warehouse, keep_background=background == "kept", report=report)
+    n_others = 0
+    if top and score == "cosine" and by == "condition" and where is None and kind is None:
+        found, n_others = most_alike(signatures, made, top, report)
+    else:
+        found = _searched(warehouse, compare(signatures, made, score, report), where, kind)
     if by == "condition":
-        q = pl.Series(q_values(found["p_value"].to_numpy()), dtype=pl.Float64())
+        q = pl.Series(q_values(found["p_value"].to_numpy(), n_others), dtype=pl.Float64())
         answer = found.with_columns(q_value=q).select(*ANSWER, "effect_kind", "perturbation_kind")
     else:
         answer = by_perturbation(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ TILE_CONDITIONS = 250
 N_NEAREST = 10
 """Neighbours that say how crowded it is around a signature, as Conneau et al. 2018 take."""
 MOST_NEIGHBOURS = 2000
+_DENSE = 0.99
 _BY_PREFERENCE = ("delta_log1p", "moderated_z", "zscore", "log2_fold_change", "signed_log10_p", "de_call")
 _GENES = "select gene_id from release.gene where dataset_id = ? order by gene_index"
 _KINDS = "select distinct effect_kind from release.signature where dataset_id = ?"
@@ -49,6 +50,8 @@ class Block:
         Encoded for :mod:`featurestore.search.scores`, shape (signatures, genes).
     kept
         What an index has besides: ranks and crowding, made when they are asked for where it is empty.
+    whole
+        What these signatures are a part of.
     """
 
     dataset_id: str
@@ -57,6 +60,7 @@ class Block:
     genes: npt.NDArray[np.str_]
     rows: Rows
     kept: dict[str, npt.NDArray[np.generic]]
+    whole: Block | None = None
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -75,6 +79,21 @@ class Block:
         if "crowding" in self.kept:
             return self.kept["crowding"]  # type: ignore[return-value]
         return crowding(self.rows)
+
+    @cached_property
+    def norms(self) -> Rows:
+        """Euclidean norm of each row."""
+        return self.kept["norms"] if "norms" in self.kept else norms(self.rows)  # type: ignore[return-value]
+
+    @cached_property
+    def is_dense(self) -> bool:
+        """Whether nearly all genes were measured in nearly all signatures, of those spread evenly over the dataset."""
+        part = self.rows[spread(len(self.rows), MOST_NEIGHBOURS)]
+        return bool((part != 0).mean() > _DENSE)
+
+    def part(self, at: npt.NDArray[np.intp]) -> Block:
+        """Return some of the signatures."""
+        return replace(self, conditions=self.conditions[at], rows=self.rows[at], kept={}, whole=self)
 
     def is_own(self, keys: Collection[tuple[str, str]]) -> npt.NDArray[np.bool_]:
         """Say which signatures are of these conditions: dataset_id and condition_id of each."""
@@ -115,6 +134,15 @@ def crowding(rows: Rows) -> Floats:
             found[at:stop] = np.partition(cosine, -n_nearest, axis=1)[:, -n_nearest:].mean(axis=1)
 
     in_shares(len(rows), work)
+    return found
+
+
+def norms(rows: Rows) -> Rows:
+    """Return the Euclidean norm of each row, some at a time."""
+    found = np.empty(len(rows), np.float32)
+    for at in range(0, len(rows), 4096):
+        part = rows[at : at + 4096]
+        found[at : at + 4096] = np.sqrt(np.einsum("ij,ij->i", part, part))
     return found
 
 

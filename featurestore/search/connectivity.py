@@ -11,7 +11,16 @@ import polars as pl
 from featurestore.search.block import Block, spread
 from featurestore.search.null import n_random_sets, p_of_pool, random_sets
 from featurestore.search.query import Query
-from featurestore.search.scores import FEWEST_GENES, Floats, Ranks, Rows, connectivity, extreme_sum, set_enrichment
+from featurestore.search.scores import (
+    FEWEST_GENES,
+    Floats,
+    Ranks,
+    Rows,
+    connectivity,
+    count_known,
+    extreme_sum,
+    set_enrichment,
+)
 
 N_EXTREME = 100
 """Genes of a signature that xsum looks at."""
@@ -28,7 +37,7 @@ def set_scores(block: Block, query: Query, kind: str) -> tuple[Floats, Floats, n
     The scores, their p-values, and the number of the sets' genes that each signature has.
     """
     sets = query.members(block)
-    n_genes = np.count_nonzero(block.rows[:, np.concatenate(sets)], axis=1).astype(np.int64)
+    n_genes = count_known(block.rows, np.concatenate(sets))
     if len(n_genes) == 0 or n_genes.max() < FEWEST_GENES:
         return np.full(len(n_genes), np.nan), np.full(len(n_genes), np.nan), n_genes
     score = _score(block.rows, block.ranks, sets, kind)

@@ -17,7 +17,7 @@ from featurestore.search.connectivity import normalised, percentile, set_scores
 from featurestore.search.index import indexed_block
 from featurestore.search.null import inflation_of, p_of_z
 from featurestore.search.query import Query, combined_query
-from featurestore.search.scores import FEWEST_GENES, Floats, correlate
+from featurestore.search.scores import FEWEST_GENES, Floats, correlate, count_known
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -26,6 +26,10 @@ Score: TypeAlias = Literal["cosine", "pearson", "spearman", "csls", "wtcs", "ncs
 SCORES: tuple[Score, ...] = get_args(Score)
 OF_VALUES: tuple[Score, ...] = ("cosine", "pearson", "spearman", "csls")
 """Scores that compare values, rather than the sets at both ends of a query."""
+SHORTLIST = 2500
+"""Signatures at each end of a large dataset, at least, that are compared gene by gene."""
+N_SPREAD = 5000
+"""Signatures of a large dataset, spread over it, that say how wide its scores spread."""
 N_REFERENCES = 100
 """Responders, spread over the warehouse, whose connectivity tau is a percentile of."""
 ANSWER = (
@@ -91,6 +95,33 @@ def signatures_of(
         return known[keep_background]
 
 
+def most_alike(
+    signatures: Signatures, query: Query, n_shown: int, report: Report = lambda _: None
+) -> tuple[pl.DataFrame, int]:
+    """Score by cosine those signatures that can be at either end of the list: in large datasets, not all.
+
+    There, one product of matrix and vector says which are looked at, :data:`SHORTLIST` at each end at least. It takes
+    genes that one side lacks as 0 rather than leaving them out of both norms.
+
+    Returns
+    -------
+    As :func:`compare`, and how many further signatures were looked over.
+    """
+    short, n_others = [], 0
+    for block in signatures.blocks:
+        n_kept = max(SHORTLIST, 20 * n_shown)
+        if len(block.rows) <= 4 * n_kept or not block.is_dense:
+            short.append(block)
+            continue
+        report(f"comparing with {len(block.rows):,} signatures of {block.dataset_id}")
+        alike = (block.rows @ query.on(block)) / np.maximum(block.norms, np.float32(1e-20))
+        order = np.argpartition(alike, [n_kept, len(alike) - n_kept])
+        chosen = np.sort(np.concatenate([order[:n_kept], order[len(order) - n_kept :]]))
+        short.append(block.part(chosen))
+        n_others += len(block.rows) - len(chosen)
+    return compare(Signatures(tuple(short)), query, "cosine", report), n_others
+
+
 def compare(signatures: Signatures, query: Query, score: Score, report: Report = lambda _: None) -> pl.DataFrame:
     """Score every signature but the query's own.
 
@@ -127,11 +158,16 @@ def _compared(
             values = percentile(values, block, references)
         return values, p, n_genes
     on_block = query.on(block)
-    values, z, n_genes = correlate(block.rows, on_block, "cosine" if score == "csls" else score)
+    kind = "cosine" if score == "csls" else score
+    values, z, n_genes = correlate(block.rows, on_block, kind)
     if query.is_sets:
-        n_genes = np.count_nonzero(block.rows[:, np.concatenate(query.members(block))], axis=1)
+        n_genes = count_known(block.rows, np.concatenate(query.members(block)))
         values, z = (np.where(n_genes >= FEWEST_GENES, each, np.nan) for each in (values, z))
     if score == "csls":
         known = np.sort(values[np.isfinite(values) & ~block.is_own(query.own)])
         values = 2 * values - block.crowding - (known[-N_NEAREST:].mean() if known.size else 0.0)
+    whole = block.whole or block
+    if len(whole.rows) > N_SPREAD:
+        sampled = whole.rows[spread(len(whole.rows), N_SPREAD)]
+        return values, p_of_z(z, inflation_of(correlate(sampled, on_block, kind)[1])), n_genes
     return values, p_of_z(z, inflation_of(z)), n_genes

@@ -5,6 +5,7 @@
     search/<dataset_id>.<release_id>/   rows.npy      scaled, without background and own targets: float32
                                         ranks.npy     each gene's place in its row: uint16, or uint32 of many genes
                                         crowding.npy  mean cosine with the nearest
+                                        norms.npy     Euclidean norm of each row
                                         genes.parquet, conditions.parquet
                                         manifest.json layout, sizes and checksums; written last
 
@@ -30,7 +31,7 @@ import polars as pl
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import WarehouseError
-from featurestore.search.block import Block, Preparation, crowding, prepare
+from featurestore.search.block import Block, Preparation, crowding, norms, prepare
 from featurestore.search.scores import ranked
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
 from featurestore.storage.whole import file_sums, sealed, unsealed
@@ -78,7 +79,7 @@ def open_index(folder: Path) -> Block | None:
             return None
         conditions = pl.read_parquet(folder / "conditions.parquet")
         genes = pl.read_parquet(folder / "genes.parquet")["gene_id"].to_numpy().astype(np.str_)
-        kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding")}
+        kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding", "norms")}
         rows: Any = _mapped(folder / "rows.npy")
     except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):
         return None
@@ -113,6 +114,7 @@ def write_index(folder: Path, how: Preparation) -> None:
         for part, values in how.prepared():
             rows[part], ranks[part] = values, ranked(values)
         np.save(work / "crowding.npy", crowding(np.asarray(rows)))
+        np.save(work / "norms.npy", norms(np.asarray(rows)))
         rows.flush()
         ranks.flush()
         how.conditions.write_parquet(work / "conditions.parquet")

@@ -84,11 +84,14 @@ def random_sets(
     return [image[members] for members in sets]
 
 
-def q_values(p: Floats) -> Floats:
-    """Return Benjamini-Hochberg q over all that has a p; NaN for the rest."""
+def q_values(p: Floats, n_others: int = 0) -> Floats:
+    """Return Benjamini-Hochberg q over all that has a p; NaN for the rest.
+
+    ``n_others`` more were tested, whose p is not known and larger than those that matter: no q is too small for it.
+    """
     q = np.full(p.shape, np.nan)
     known = np.flatnonzero(np.isfinite(p))
     order = known[np.argsort(p[known], kind="stable")]
-    stepped = p[order] * order.size / np.arange(1, order.size + 1)
+    stepped = p[order] * (order.size + n_others) / np.arange(1, order.size + 1)
     q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
     return q

@@ -23,6 +23,11 @@ ZERO = np.float32(1e-30)
 """What stands for a measured 0: no sum can tell, and no gene that is missing looks like it."""
 FEWEST_GENES = 10
 """Shared genes below which there is no score."""
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_LOG2 = np.zeros(64, np.int64)
+for _bit in range(64):
+    _LOG2[(1 << _bit) * int(_DE_BRUIJN) % 2**64 >> 58] = _bit
+"""Which bit a power of two is, by its product with a de Bruijn sequence."""
 THREADS = min(8, os.cpu_count() or 1)
 _LEAST_SHARE = 256
 """Rows that are worth a thread."""
@@ -103,6 +108,14 @@ def set_enrichment(rows: Rows, ranks: Ranks, members: npt.NDArray[np.intp], powe
     return score
 
 
+def count_known(rows: Rows, columns: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Count for each row those of some genes that it has."""
+    counts = np.zeros(len(rows), np.int64)
+    wanted = np.asarray(columns, np.int32)
+    in_shares(len(rows), lambda first, last: _count(rows[first:last], wanted, counts[first:last]))
+    return counts
+
+
 def running_sum(values: npt.ArrayLike, members: npt.NDArray[np.intp], power: float = 1.0) -> Floats:
     """Return the running sum of a gene set down one signature, by falling value: the curve of an enrichment plot.
 
@@ -156,6 +169,13 @@ def ranked(rows: Rows) -> Ranks:
 
     in_shares(len(rows), work)
     return places
+
+
+@njit(cache=True, nogil=True)
+def _count(rows: Rows, columns: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> None:
+    for i in range(rows.shape[0]):
+        for column in columns:
+            counts[i] += rows[i, column] != 0
 
 
 @njit(cache=True, nogil=True)
@@ -262,8 +282,18 @@ def _spearman(
 
 
 @njit(cache=True, nogil=True)
+def _weight(value: float, power: float) -> float:
+    size = abs(np.float64(value))
+    if power == 1.0:
+        return size
+    return 1.0 if power == 0.0 else size**power
+
+
+@njit(cache=True, nogil=True)
 def _enrichment(rows: Rows, ranks: Ranks, members: npt.NDArray[np.int32], power: float, score: Floats) -> None:
-    weight = np.full(rows.shape[1], -1.0)
+    """Visit the members by their places, as bits that are set, from the lowest: deviations are largest there."""
+    weights = np.zeros(rows.shape[1])
+    bits = np.zeros(rows.shape[1] // 64 + 1, np.uint64)
     for i in range(rows.shape[0]):
         n, n_in, total = 0, 0, 0.0
         for j in range(rows.shape[1]):
@@ -271,18 +301,23 @@ def _enrichment(rows: Rows, ranks: Ranks, members: npt.NDArray[np.int32], power:
         for member in members:
             x = rows[i, member]
             if x != 0:
-                w = 1.0 if power == 0.0 else abs(np.float64(x)) if power == 1.0 else abs(np.float64(x)) ** power
-                weight[ranks[i, member]] = w
-                total += w
+                place = np.int64(ranks[i, member])
+                weights[place] = _weight(x, power)
+                total += weights[place]
+                bits[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
                 n_in += 1
-        high, low, running = 0.0, 0.0, 0.0
-        if 0 < n_in < n and total > 0.0:
-            fall = 1.0 / (n - n_in)
-            for place in range(n):
-                running += weight[place] / total if weight[place] >= 0.0 else -fall
-                high, low = max(high, running), min(low, running)
-            score[i] = high if high >= -low else low
-        else:
-            score[i] = np.nan
-        for member in members:
-            weight[ranks[i, member]] = -1.0
+        high, low, risen, seen = 0.0, 0.0, 0.0, 0
+        is_known = 0 < n_in < n and total > 0.0
+        for word in range(bits.size):
+            left = bits[word]
+            bits[word] = np.uint64(0)
+            while left != 0 and is_known:
+                lowest = left & (~left + np.uint64(1))
+                place = (word << 6) + _LOG2[np.int64((lowest * _DE_BRUIJN) >> np.uint64(58))]
+                before = risen / total - (place - seen) / (n - n_in)
+                risen += weights[place]
+                seen += 1
+                after = before + weights[place] / total
+                high, low = max(high, after), min(low, before)
+                left ^= lowest
+        score[i] = np.nan if not is_known else high if high >= -low else low

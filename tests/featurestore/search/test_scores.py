@@ -94,6 +94,14 @@ def test_set_enrichment__without_a_member_is_unknown():
     assert np.isnan(set_enrichment(rows, ranked(rows), np.array([0, 1]))[0])
 
 
+def test_set_enrichment__is_that_of_blitzgsea_and_gseapy():
+    """blitzgsea 1.3.54 (enrichment_score) and gseapy 1.3.1 (prerank, weight 1) on the same values; ``make oracle``."""
+    rng = np.random.default_rng(11)
+    values, members = rng.normal(size=200).round(6), np.sort(rng.choice(200, 15, replace=False))
+    rows = encoded(values[None])
+    assert set_enrichment(rows, ranked(rows), members)[0] == pytest.approx(-0.2083443441738546, abs=1e-6)
+
+
 def test_connectivity__is_0_where_both_sets_go_one_way():
     found = connectivity(np.array([0.5, 0.5, -0.2, np.nan]), np.array([-0.3, 0.3, -0.1, 0.1]))
     np.testing.assert_allclose(found, [0.4, 0.0, 0.0, np.nan])

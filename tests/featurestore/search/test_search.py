@@ -9,6 +9,7 @@ import pytest
 from featurestore.errors import QueryError
 from featurestore.search import ANSWER, SCORES, Query, search, set_query, signature_query, signatures_of
 from featurestore.search.background import fit_background, scaled
+from featurestore.search.engine import most_alike
 from featurestore.store import Store
 
 G3 = "G3/A/crispri"
@@ -138,6 +139,17 @@ def test_signature_query__of_a_gene_named_twice_is_the_mean(store):
     query = signature_query(store, ["S001", "ENSG00000000001", "S002"], [1.0, 3.0, np.nan])
     assert query.genes.tolist() == ["ENSG00000000001"]
     assert query.values.tolist() == [2.0]
+
+
+def test_search__of_a_large_dataset_looks_at_both_ends_alone(store, monkeypatch):
+    """The same lines, scores and p; q is over all that was looked over, and never smaller."""
+    whole = {each: store.search(condition=f"one:{G3}", opposite=each, top=0).head(2) for each in (False, True)}
+    monkeypatch.setattr("featurestore.search.engine.SHORTLIST", 3)
+    monkeypatch.setattr("featurestore.search.answer.most_alike", lambda s, q, _, r: most_alike(s, q, 0, r))
+    for opposite, expected in whole.items():
+        found = store.search(condition=f"one:{G3}", opposite=opposite, top=2)
+        assert found.drop("q_value").equals(expected.drop("q_value"))
+        assert (found["q_value"] >= expected["q_value"] - 1e-12).all()
 
 
 def test_null_queries__are_seldom_significant(store):

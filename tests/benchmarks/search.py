@@ -1,0 +1,263 @@
+"""Signature search: how fast beside one product, how many drugs of one mechanism it finds, and what it says by chance.
+
+python tests/benchmarks/search.py speed [--signatures N]     made in LINCS's layout; 473,647 x 978 by default
+python tests/benchmarks/search.py retrieval DATA              consensus signatures of drugs, names, mechanisms
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+
+from featurestore.search.background import fit_background, scaled
+from featurestore.search.block import Block, crowding, norms
+from featurestore.search.engine import Signatures, compare, most_alike
+from featurestore.search.index import open_index, write_index
+from featurestore.search.matrix import similarities
+from featurestore.search.query import Query
+from featurestore.search.scores import encoded
+
+RUNS = 5
+N_LANDMARKS = 978
+LEAST_OF_CLASS = 4
+
+
+@click.group()
+def main() -> None:
+    """Measure signature search."""
+
+
+def timed(work):
+    """Return the median seconds of five runs, after one that is not counted."""
+    work()
+    seconds = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+class Made:
+    """Signatures made a thousand at a time, in LINCS's layout: what a release gives to an index."""
+
+    def __init__(self, n: int, n_genes: int) -> None:
+        self.dataset_id, self.effect_kind = "lincs_made", "moderated_z"
+        self.genes = np.array([f"ENSG{i:011d}" for i in range(n_genes)])
+        number = np.arange(n)
+        self.conditions = pl.DataFrame(
+            {
+                "dataset_id": ["lincs_made"] * n,
+                "condition_id": [f"sig_{i}" for i in number],
+                "perturbation_id": [f"name:{i % 20_000}" for i in number],
+                "perturbation": [f"drug {i % 20_000}" for i in number],
+                "perturbation_kind": ["compound"] * n,
+                "target_gene_ids": [[]] * n,
+                "target_symbols": [[]] * n,
+                "compound_id": [f"name:{i % 20_000}" for i in number],
+                "context_id": [f"CVCL_{i % 70}" for i in number],
+                "context_label": [f"line {i % 70}" for i in number],
+                "dose_um": np.full(n, 10.0),
+                "time_h": np.full(n, 24.0),
+                "is_responder": number % 3 == 0,
+            },
+            schema_overrides={"target_gene_ids": pl.List(pl.String), "target_symbols": pl.List(pl.String)},
+        )
+
+    def prepared(self):
+        """Yield encoded rows, and which they are."""
+        for first in range(0, self.conditions.height, 1000):
+            n = min(1000, self.conditions.height - first)
+            values = np.random.default_rng(first).standard_normal((n, len(self.genes)), np.float32)
+            yield slice(first, first + n), encoded(values)
+
+
+@main.command()
+@click.option("--signatures", "n", default=473_647, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the index is, or is made.")
+def speed(n: int, folder: Path | None) -> None:
+    """Print the table of speed."""
+    with tempfile.TemporaryDirectory() as made:
+        place = folder or Path(made) / "index"
+        if open_index(place) is None:
+            started = time.perf_counter()
+            place.parent.mkdir(exist_ok=True, parents=True)
+            write_index(place, Made(n, N_LANDMARKS))
+            print(f"index of {n:,} x {N_LANDMARKS} built     {time.perf_counter() - started:8.1f} s")
+        first = [json.loads(_fresh(place, kind)) for kind in ("cosine", "wtcs")]
+        print(f"first question of a process, cosine     {first[0]['first']:8.2f} s")
+        print(f"first question of a process, wtcs       {first[1]['first']:8.2f} s")
+        print(f"peak memory beyond the mapped files     {max(each['beyond'] for each in first):8.0f} MB")
+        block = open_index(place)
+        matrix, query = np.array(block.rows), asked(block)
+        vector = query.on(block)
+        product = timed(partial(np.matmul, matrix, vector))
+        del matrix
+        signatures = Signatures((block,))
+        cosine = timed(lambda: most_alike(signatures, query, 50))
+        print(f"matrix @ query                          {product:8.3f} s")
+        print(f"cosine, top 50, warm                    {cosine:8.3f} s   {cosine / product:5.2f} x")
+        sets = Query("sets", block.genes[:300], encoded(np.repeat([1.0, -1.0], 150)), is_sets=True)
+        wtcs = timed(lambda: compare(signatures, sets, "wtcs"))
+        print(f"wtcs of 150 up and 150 down, all        {wtcs:8.3f} s")
+    rows = encoded(np.random.default_rng(0).standard_normal((3000, 10_000), np.float32))
+    product = timed(lambda: rows @ rows.T)
+    whole = timed(lambda: similarities(rows, rows))
+    rows[np.arange(3000), np.arange(3000)] = 0
+    targets = timed(lambda: similarities(rows, rows))
+    print(f"3,000 x 3,000 at 10,000 genes, product  {product:8.3f} s")
+    print(f"  all against all, all genes measured   {whole:8.3f} s   {whole / product:5.2f} x")
+    print(f"  all against all, own targets left out {targets:8.3f} s   {targets / product:5.2f} x")
+
+
+def asked(block: Block) -> Query:
+    """Return one signature of a block as a query."""
+    return Signatures.query_of_row(block, len(block.rows) // 2)
+
+
+def _fresh(place: Path, kind: str) -> str:
+    return subprocess.run(
+        [sys.executable, __file__, "once", str(place), kind], check=True, capture_output=True, text=True
+    ).stdout
+
+
+@main.command()
+@click.argument("place", type=click.Path(path_type=Path))
+@click.argument("kind")
+def once(place: Path, kind: str) -> None:
+    """Ask one question in a process of its own."""
+    started = time.perf_counter()
+    block = open_index(place)
+    query = asked(block)
+    if kind == "cosine":
+        most_alike(Signatures((block,)), query, 50)
+    else:
+        compare(Signatures((block,)), query, kind)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    mapped = (
+        sum(path.stat().st_size for path in place.iterdir()) / 2**20 if kind == "wtcs" else block.rows.nbytes / 2**20
+    )
+    print(json.dumps({"first": seconds, "beyond": peak - mapped}))
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+def retrieval(data: Path) -> None:
+    """Print the mean AUROC of drugs that share a mechanism, by each score, and the classes that are found."""
+    table = pl.read_csv(data / "lincs" / "consensi-drugbank.tsv.gz", separator="\t", infer_schema_length=None)
+    ids, values = table["perturbagen"].to_list(), table.drop("perturbagen").to_numpy().astype(np.float32)
+    mechanisms = drug_mechanisms(data, ids)
+    has = np.flatnonzero([bool(each) for each in mechanisms])
+    names = sorted(set().union(*mechanisms))
+    member = np.array([[name in mechanisms[i] for name in names] for i in has], np.float32)
+    same = (member @ member.T) > 0
+    np.fill_diagonal(same, val=False)
+    raw = block_of(ids, values, removed=False)
+    block = block_of(ids, values, removed=True)
+    print(f"{len(ids):,} drugs, {len(has)} with a mechanism, {int(same.any(axis=1).sum())} that share it with another")
+    found = {}
+    for label, of in (("background kept", raw), ("background removed", block)):
+        for score in ("cosine", "pearson", "spearman", "csls", "wtcs", "ncs", "xsum"):
+            found[label, score] = matrix_of(of, score)[np.ix_(has, has)]
+            print(f"{label:<20} {score:<9} {mean_auroc(found[label, score], same):.4f}", flush=True)
+    best = found["background removed", "csls"]
+    shuffled = np.random.default_rng(0).permutation(len(has))
+    permuted = mean_auroc(best, same[np.ix_(shuffled, shuffled)])
+    print(f"{'permuted mechanisms':<20} {'csls':<9} {permuted:.4f}")
+    classes = [(name, member[:, k] > 0) for k, name in enumerate(names)]
+    listed = [
+        (float(np.nanmean(aurocs_of(best, inside))), int(inside.sum()), name)
+        for name, inside in classes
+        if inside.sum() >= 4
+    ]
+    for value, n, name in sorted(listed, reverse=True)[:15]:
+        print(f"  {name:<50} {n:>3} drugs  {value:.3f}")
+
+
+def drug_mechanisms(data: Path, ids: list[str]) -> list[set[str]]:
+    """Return the mechanisms of each drug, by the first block of its InChIKey."""
+    drugs = pl.read_csv(data / "connectivity" / "drugbank_names.tsv", separator="\t")
+    hub = pl.read_csv(
+        data / "drug_seq" / "repurposing_info.tsv", separator="\t", infer_schema_length=None, quote_char=None
+    )
+    of_key: dict[str, set[str]] = {}
+    for key, moa in hub.select("InChIKey", "moa").iter_rows():
+        if key and moa:
+            of_key.setdefault(key[:14], set()).update(part.strip() for part in moa.split("|"))
+    keys = {drug: (key or "")[:14] for drug, key in drugs.select("drugbank_id", "inchikey").iter_rows()}
+    return [of_key.get(keys.get(drug, ""), set()) for drug in ids]
+
+
+def block_of(ids: list[str], values: np.ndarray, *, removed: bool) -> Block:
+    """Return signatures as a warehouse would prepare them."""
+    n = len(ids)
+    conditions = pl.DataFrame(
+        {"dataset_id": ["drugs"] * n, "condition_id": ids, "perturbation_id": ids, "context_id": ["all"] * n}
+    ).with_columns(perturbation_kind=pl.lit("compound"))
+    whole = scaled(values)
+    if removed:
+        background = fit_background(conditions, values.shape[1], lambda: iter([(slice(0, n), whole)]))
+        whole = background.removed(whole, slice(0, n))
+    genes = np.array([f"g{i:05d}" for i in range(values.shape[1])])
+    rows = encoded(whole)
+    return Block("drugs", "moderated_z", conditions, genes, rows, {"crowding": crowding(rows), "norms": norms(rows)})
+
+
+def matrix_of(block: Block, score: str) -> np.ndarray:
+    """Return every signature's scores with every other; its own is the lowest."""
+    from featurestore.search import connectivity as sets
+
+    if score in {"cosine", "pearson"}:
+        return similarities(block.rows, block.rows, score)
+    if score == "spearman":
+        from scipy.stats import rankdata
+
+        ranks = encoded(rankdata(block.rows, axis=1))  # all genes were measured
+        return similarities(ranks, ranks, "pearson")
+    if score == "csls":
+        return 2 * similarities(block.rows, block.rows) - block.crowding[:, None] - block.crowding[None]
+    lines = []
+    for i in range(len(block.rows)):
+        query = Signatures.query_of_row(block, i)
+        line = sets._score(block.rows, block.ranks, query.members(block), "xsum" if score == "xsum" else "wtcs")
+        lines.append(sets.normalised(line, block.conditions) if score == "ncs" else line)
+    return np.array(lines)
+
+
+def aurocs_of(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the AUROC of a class for each of its members."""
+    return aurocs(scores, np.outer(inside, inside) & ~np.eye(len(inside), dtype=bool))
+
+
+def aurocs(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Return for each drug how far those of its mechanism are before all others; NaN where there is none."""
+    from scipy.stats import rankdata
+
+    found = np.full(len(scores), np.nan)
+    for i in np.flatnonzero(same.any(axis=1)):
+        others = np.arange(len(scores)) != i
+        rank, inside = rankdata(scores[i, others]), same[i, others]
+        n = inside.sum()
+        found[i] = (rank[inside].sum() - n * (n + 1) / 2) / (n * (len(rank) - n))
+    return found
+
+
+def mean_auroc(scores: np.ndarray, same: np.ndarray) -> float:
+    """Return the mean over the drugs that share a mechanism."""
+    return float(np.nanmean(aurocs(scores, same)))
+
+
+if __name__ == "__main__":
+    main()
