@@ -99,7 +99,7 @@ def relative(path: Path, folder: Path) -> str:
 
 def _controls(lines: Lines, found: Inspection) -> None:
     labels, wells = found.labels, found.best("control")
-    has_kinds = bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
+    has_kinds = labels is not None and bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
         lines.set("controls", list(labels.controls), *_known_controls(labels), is_doubtful=bool(labels.suspects))
     elif wells is not None and wells.value is not None and not found.is_relative:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -176,6 +177,9 @@ def _one_line(guess: Guess, column: Column) -> Guess:
 
 
 def _names_of_lines(path: Path) -> list[str]:
-    words = [word for word in re.split(r"[^A-Za-z0-9]+", path.name.split(".")[0]) if len(word) >= SHORTEST_NAME]
+    """Find cell lines in the words of a file's name, and as what it begins with, dots and all: ``KOLF2.1J.h5ad``."""
+    stem, *endings = path.name.split(".")
+    dotted = itertools.accumulate(endings, lambda name, ending: f"{name}.{ending}", initial=stem)
+    words = [word for word in (*dotted, *re.split(r"[^A-Za-z0-9]+", stem)) if len(word) >= SHORTEST_NAME]
     found = map_contexts(words).filter(pl.col("status").is_in(["approved", "alias"]))
     return [str(name) for name in found["name"].unique(maintain_order=True)]

@@ -40,7 +40,6 @@ UNSAID = {
 """What a file does not say of its conditions, and the shipped spec takes from the paper."""
 ASKED = {
     "vcc_2026_controls": {"perturbation", "kind", "controls"},  # controls only; guides are in another table
-    "nourreddine_2026_kolf2": {"context"},
     "zhao_2021_glioblastoma": {"context"},
     **{f"sciplex{n}_triplets": {"perturbation", "kind", "controls"} for n in (2, 4)},  # text to be taken apart
     # wells are described by plate and barcode, in a table above the matrix or of all plates
