@@ -64,7 +64,7 @@ class Signatures:
     def query_of_row(block: Block, row: int) -> Query:
         """Return one signature as a query."""
         values = block.rows[row]
-        key = (block.dataset_id, str(block.conditions["condition_id"][row]))
+        key = (block.dataset_id, str(block.conditions["condition_id"][int(row)]))
         is_here = values != 0
         return Query("/".join(key), block.genes[is_here], values[is_here], own=frozenset({key}))
 
