@@ -2,7 +2,7 @@
 
 python tests/benchmarks/search.py speed [--signatures N]     made in LINCS's layout; 473,647 x 978 by default
 python tests/benchmarks/search.py retrieval DATA              consensus signatures of drugs, names, mechanisms
-    python tests/benchmarks/search.py oracle                       enrichment scores against gseapy and blitzgsea
+python tests/benchmarks/search.py oracle                       enrichment scores against gseapy and blitzgsea
 """
 
 from __future__ import annotations
