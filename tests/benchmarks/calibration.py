@@ -1,18 +1,20 @@
 """Do the tests hold where nothing happened, and do they find what was planted: ``python calibration.py --data DIR``.
 
-Control cells of real files, and simulated ones, are dealt into pretend perturbations of 2 to 100 cells, ingested as a
+Control cells of real files, and simulated ones, are dealt into pretend perturbations of 2 to 200 cells, ingested as a
 dataset of their own, and asked for through the public views. Right: 5 % of p < 0.05, 0.1 % of p < 0.001, next to no
 gene at q < 0.05, no responder. Then 20 conditions of 50 simulated cells in which 40 of 2,000 genes changed two-fold:
 how many are found at q < 0.05, how many of those found are false, and the average precision of genes ordered by p,
-beside tests over cells on the same counts.
+beside tests over cells on the same counts: by scipy, and by scanpy, pdex and pysceptre from the peers' environment.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import anndata
@@ -29,6 +31,9 @@ from ingest.pipeline import ingest_dataset
 
 SIZES = ((2, 30), (3, 20), (5, 20), (10, 16), (20, 12), (50, 6), (100, 3))
 """Cells of pretend conditions, and how many of each."""
+LARGE = ((200, 3),)
+"""Those dealt by themselves: the others leave too few cells for them."""
+PEERS = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
 SPEC = """\
 [dataset]
 id = "{name}"
@@ -128,7 +133,7 @@ def simulations() -> Iterator[Cells]:
     yield simulated("confounded", 6, n_cells=4000, n_batches=6, strays=0.2, depths=(0.3, 0.6, 1.0, 1.0, 1.5, 3.0))
 
 
-def dealt(cells: Cells, seed: int) -> np.ndarray:
+def dealt(cells: Cells, seed: int, sizes: tuple[tuple[int, int], ...]) -> np.ndarray:
     """Label cells: some are dealt into pretend perturbations, at least half of a line's cells stay controls."""
     rng = np.random.default_rng(seed)
     labels = np.full(len(cells.values), "control", dtype=object)
@@ -141,7 +146,7 @@ def dealt(cells: Cells, seed: int) -> np.ndarray:
             pool = np.concatenate([part[: len(part) // 2] for part in parts])
         room = len(pool) if cells.name == "confounded" else len(pool) // 2
         n_lines, taken = len(np.unique(lines)), 0
-        for size, n in SIZES:
+        for size, n in sizes:
             for _ in range(max(1, n // n_lines)):
                 if taken + size <= room:
                     labels[pool[taken : taken + size]] = f"sham {number} of {size}"
@@ -152,10 +157,13 @@ def dealt(cells: Cells, seed: int) -> np.ndarray:
 def sizes_of(cells: Cells, deals: int) -> pl.DataFrame:
     """Deal, ingest and ask, and average over the deals."""
     tables = []
-    for seed in range(deals):
+    for seed, sizes in product(range(deals), (SIZES, LARGE)):
+        label = dealt(cells, seed, sizes).astype(str)
+        if (label == "control").all():
+            continue
         folder = Path(tempfile.mkdtemp(prefix="calibration-"))
         line = cells.line if cells.line is not None else np.full(len(cells.values), "K562")
-        obs = pd.DataFrame({"label": dealt(cells, seed).astype(str), "line": line})
+        obs = pd.DataFrame({"label": label, "line": line})
         if cells.batch is not None:
             obs["batch"] = cells.batch
         obs.index = [f"cell{i}-{seed}" for i in range(len(obs))]
@@ -181,9 +189,9 @@ def sizes_of(cells: Cells, deals: int) -> pl.DataFrame:
 
 
 def planted(
-    seed: int, n_control: int = 2000, n_cells: int = 50, n_conditions: int = 20
+    seed: int, n_control: int = 2000, n_cells: int = 50, n_conditions: int = 20, peers: tuple[str, ...] = ()
 ) -> dict[str, tuple[float, ...]]:
-    """Plant two-fold changes; found, false among them, and average precision, of ours and of tests over cells."""
+    """Plant two-fold changes; found, false among them, and average precision, of ours and of others' tests."""
     rng = np.random.default_rng(seed)
     n_genes, n_changed = 2000, 40
     mean = np.exp(np.random.default_rng(7).uniform(np.log(0.005), np.log(2.0), n_genes))
@@ -203,29 +211,49 @@ def planted(
     (folder / "planted.toml").write_text(SPEC.format(name="planted", values="counts", batch=""))
     ingest_dataset(folder / "planted.toml", folder / "warehouse")
     with Warehouse(folder / "warehouse") as store:
-        frame = store.frame(P_VALUES)
+        answers = {"featurestore": store.frame(P_VALUES)}
+    answers |= {peer: found for peer in peers if (found := _by_peer(peer, folder)) is not None}
     shutil.rmtree(folder)
-    labels = [f"sham {condition}" for condition in range(n_conditions)]
-    ours, our_q = (
-        frame.pivot("label", index="gene_id", values=name)
-        .join(pl.DataFrame({"gene_id": names[:n_genes]}), on="gene_id", how="right", maintain_order="right")
-        .select(labels)
+    conditions = [f"sham {condition}" for condition in range(n_conditions)]
+    tested = {name: _in_order(found, conditions, names[:n_genes]) for name, found in answers.items()}
+    logs = np.log1p(values / values.sum(axis=1, keepdims=True) * 1e4)[:, :n_genes].astype(np.float64)
+    control = logs[:n_control]
+    groups = [logs[n_control + at * n_cells : n_control + (at + 1) * n_cells] for at in range(n_conditions)]
+    by_scipy = {
+        "Welch's t": lambda group: stats.ttest_ind(group, control, equal_var=False).pvalue,
+        "pooled t": lambda group: stats.ttest_ind(group, control).pvalue,
+        "Wilcoxon": lambda group: stats.mannwhitneyu(group, control, method="asymptotic").pvalue,
+    }
+    for name, test in by_scipy.items():
+        p_value = np.array([test(group) for group in groups])
+        tested[name] = p_value, _adjusted(p_value)
+    return {name: _scored(*both, np.array(is_changed)) for name, both in tested.items()}
+
+
+def _by_peer(peer: str, folder: Path) -> pl.DataFrame | None:
+    """Test the cells by another tool in its own environment; say why where it cannot."""
+    script, target = Path(__file__).with_name("peer_tests.py"), folder / f"{peer}.parquet"
+    done = subprocess.run(
+        [PEERS, script, peer, folder / "planted.h5ad", target], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        click.echo(f"{peer} is left out: {(done.stderr.strip().splitlines() or ['it ended without a word'])[-1]}")
+        return None
+    return pl.read_parquet(target)
+
+
+def _in_order(found: pl.DataFrame, labels: list[str], genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Bring p and q of a table into rows of conditions and columns of genes; NaN where there is none."""
+    axis = pl.DataFrame({"gene_id": genes})
+    p_value, q_value = (
+        found.pivot("label", index="gene_id", values=name)
+        .join(axis, on="gene_id", how="right", maintain_order="right")
+        .select(pl.col(labels).cast(pl.Float64))
         .to_numpy()
-        .T.astype(float)
+        .T
         for name in ("p_value", "q_value")
     )
-    logs = np.log1p(values / values.sum(axis=1, keepdims=True) * 1e4)[:, :n_genes].astype(np.float64)
-    groups = [logs[n_control + at * n_cells : n_control + (at + 1) * n_cells] for at in range(n_conditions)]
-    rivals = {
-        "featurestore": ours,
-        "Welch's t": np.array([stats.ttest_ind(group, logs[:n_control], equal_var=False).pvalue for group in groups]),
-        "pooled t": np.array([stats.ttest_ind(group, logs[:n_control]).pvalue for group in groups]),
-        "Wilcoxon": np.array(
-            [stats.mannwhitneyu(group, logs[:n_control], method="asymptotic").pvalue for group in groups]
-        ),
-    }
-    q_values = {name: our_q if p_value is ours else _adjusted(p_value) for name, p_value in rivals.items()}
-    return {name: _scored(p_value, q_values[name], np.array(is_changed)) for name, p_value in rivals.items()}
+    return p_value, q_value
 
 
 def _adjusted(p_value: np.ndarray) -> np.ndarray:
@@ -247,17 +275,25 @@ def _scored(p_value: np.ndarray, q_value: np.ndarray, is_changed: np.ndarray) ->
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the real files.")
 @click.option("--deals", default=3, show_default=True, help="How often cells are dealt.")
 @click.option("--seeds", default=3, show_default=True, help="How often changes are planted.")
-def main(data: Path | None, deals: int, seeds: int) -> None:
+@click.option("--sceptre", default=1, show_default=True, help="In how many of these pysceptre, of minutes, has a part.")
+def main(data: Path | None, deals: int, seeds: int, sceptre: int) -> None:
     """Print both tables."""
     click.echo("cells in which nothing happened  size  conditions  p < 0.05  p < 0.001  genes at q < 0.05  responders")
     for cells in (*(real(data) if data else ()), *simulations()) if deals else ():
         for row in sizes_of(cells, deals).rows(named=True):
             shares = f"{row['p_05']:8.4f}  {row['p_001']:9.5f}  {row['significant']:17.3f}"
             click.echo(f"{cells.name:31}  {row['n_cells']:4}  {row['conditions']:10}  {shares}  {row['responders']:10}")
-    scores = [planted(seed) for seed in range(seeds)] if seeds else []
-    for name in scores[0] if scores else ():
-        found, false, precision = np.mean([score[name] for score in scores], axis=0)
-        click.echo(f"{name:14} found {found:.3f}  false {false:.3f}  average precision {precision:.3f}")
+    if seeds and not PEERS.exists():
+        click.echo("scanpy, pdex and pysceptre are left out: make .venv-peers/.ready makes their environment")
+    scores: dict[str, list[tuple[float, ...]]] = {}
+    for seed in range(seeds):
+        peers = ("scanpy", "pdex", *(("pysceptre",) if seed < sceptre else ())) if PEERS.exists() else ()
+        for name, score in planted(seed, peers=peers).items():
+            scores.setdefault(name, []).append(score)
+    for name, of_seeds in scores.items():
+        found, false, precision = np.mean(of_seeds, axis=0)
+        times = f"({len(of_seeds)} times)"
+        click.echo(f"{name:14} found {found:.3f}  false {false:.3f}  average precision {precision:.3f}  {times}")
 
 
 if __name__ == "__main__":
