@@ -114,6 +114,7 @@ def evaluate(
       featurestore evaluate features.toml -o report/ --unseen context --thorough
       featurestore evaluate features.toml -o report/ --predictions ridge
     """
+    from featurestore.calibration import doubts  # noqa: PLC0415
     from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
     from featurestore.evaluate.cross_validation import standard_models  # noqa: PLC0415
@@ -129,7 +130,9 @@ def evaluate(
     what = read_spec(spec)
     with Warehouse(warehouse, what.snapshot) as store, progress() as report:
         if what.target.unit == "pair":
-            evaluation = evaluate_pairs(read_pairs(store, what, report=report), shuffles=shuffles, report=report)
+            task = read_pairs(store, what, report=report)
+            known_against = doubts(store, task.manifest["releases"])
+            evaluation = evaluate_pairs(task, shuffles=shuffles, doubts=known_against, report=report)
         else:
             matrix = cast("FeatureMatrix", build_matrix(store, what, report=report))
             if predictions is not None:

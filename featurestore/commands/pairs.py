@@ -74,7 +74,8 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
         "Mean over those genes; standard error over perturbations. 1 perfect, 0.5 chance.",
         f"Shuffled: external perturbations dealt anew {counts['n_shuffles']} times, mean over them.",
     ]
-    return "\n".join([held_out, rendered(table), *(notes if evaluation.null else notes[:1])])
+    doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
+    return "\n".join([held_out, rendered(table), *(notes if evaluation.null else notes[:1]), *doubted])
 
 
 def _listed(names: list[str]) -> str:

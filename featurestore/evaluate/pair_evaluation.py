@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,15 @@ class PairEvaluation:
         Mean weight of each standardised feature, of the models that have weights.
     null
         Areas of each model where the sources' perturbations are shuffled, once or several times.
+    doubts
+        Why p-values of the target or a source, and so calls, are not to be relied on, in sentences.
     """
 
     matrix: PairMatrix
     scores: dict[str, Doubles]
     weights: dict[str, Doubles]
     null: list[dict[str, float]]
+    doubts: tuple[str, ...] = ()
 
     @cached_property
     def per_gene(self) -> pl.DataFrame:
@@ -107,11 +111,17 @@ class PairEvaluation:
             "metric": "AUROC by gene, over genes with both answers among the held-out pairs; mean over genes",
             "models": models,
             "features_alone": self.alone,
+            "doubts": list(self.doubts),
         }
 
 
 def evaluate_pairs(
-    task: PairTask, models: dict[str, Any] | None = None, *, shuffles: int = 3, report: Report = lambda _: None
+    task: PairTask,
+    models: dict[str, Any] | None = None,
+    *,
+    shuffles: int = 3,
+    doubts: Sequence[str] = (),
+    report: Report = lambda _: None,
 ) -> PairEvaluation:
     """Hold every division's part out once, rank it, and do the same with the sources' perturbations shuffled.
 
@@ -123,6 +133,8 @@ def evaluate_pairs(
         Estimators by name; by default the same pair elsewhere, ridge, and logistic regression.
     shuffles
         How often to shuffle.
+    doubts
+        What is known against p-values of the datasets; see :func:`featurestore.calibration.doubts`.
     report
         Told in words what is being done.
     """
@@ -134,4 +146,4 @@ def evaluate_pairs(
         report(f"shuffle {seed + 1} of the sources")
         shuffled = task.build(shuffle=seed)
         null.append(mean_auroc(per_gene(shuffled, held_out_scores(shuffled, models)[0])))
-    return PairEvaluation(matrix, scores, weights, null)
+    return PairEvaluation(matrix, scores, weights, null, tuple(doubts))

@@ -46,3 +46,14 @@ def test_evaluate__prints_areas_beside_the_null(run, tmp_path):
 def test_evaluate__as_json_is_what_it_writes(run, tmp_path):
     text = run(evaluate, "--shuffles", "0", "--format", "json")
     assert json.loads(text) == json.loads((tmp_path / "out" / "scores.json").read_text())
+
+
+def test_evaluate__says_which_tests_do_not_hold(run, tmp_path, monkeypatch):
+    def doubts(warehouse, datasets):
+        return [f"{name}: tests do not hold" for name in sorted(datasets)]
+
+    monkeypatch.setattr("featurestore.calibration.doubts", doubts)
+    text = run(evaluate, "--shuffles", "0")
+    sentences = json.loads((tmp_path / "out" / "scores.json").read_text())["doubts"]
+    assert sentences == [f"{name}: tests do not hold" for name in ("line_a", "line_b", "line_c")]
+    assert text.endswith("".join(f"Doubt: {sentence}.\n" for sentence in sentences))
