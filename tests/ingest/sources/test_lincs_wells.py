@@ -133,7 +133,11 @@ def test_level_3__without_controls_or_plates_is_refused(plates, tmp_path):
 
 def test_real_plate__equals_cmappy_over_the_doses_of_a_compound(real_data, tmp_path):
     spec = tmp_path / "plate.toml"
-    spec.write_text(SPECS["lincs_level4_plate"].read_text().replace('dose = { column = "pert_idose" }\n', ""))
+    spec.write_text(
+        SPECS["lincs_level4_plate"]
+        .read_text()
+        .replace('dose = { column = "pert_idose" }', 'pooled = ["pert_dose", "pert_idose"]')
+    )
     ingest_dataset(spec, tmp_path / "warehouse", real_data / "lincs")
     with Warehouse(tmp_path / "warehouse") as store:
         for compound, genes in CMAPPY.items():
