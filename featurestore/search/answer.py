@@ -11,9 +11,17 @@ import polars as pl
 
 from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.features.identifiers import harmonise
-from featurestore.query.sqlfiles import sql_files
 from featurestore.search.aggregate import by_perturbation, enriched
-from featurestore.search.engine import ANSWER, SCORES, Report, Score, compare, most_alike, signatures_of
+from featurestore.search.engine import (
+    ANSWER,
+    SCORES,
+    Report,
+    Score,
+    compare,
+    conditions_where,
+    most_alike,
+    signatures_of,
+)
 from featurestore.search.null import q_values
 from featurestore.search.query import GeneNames, Query, set_query, signature_query
 from featurestore.search.table import read_signature
@@ -183,9 +191,7 @@ def _query(
     if condition is not None or perturbation is not None:
         signatures_of(warehouse, keep_background=is_kept, report=report)
     if condition is not None:
-        dataset_id, _, condition_id = (
-            condition.partition(":") if isinstance(condition, str) else (*condition[:1], "", condition[1])
-        )
+        dataset_id, condition_id = condition.partition(":")[::2] if isinstance(condition, str) else condition
         return condition_query(warehouse, dataset_id, condition_id, keep_background=is_kept)
     if perturbation is not None:
         return perturbation_query(warehouse, perturbation, context, keep_background=is_kept)
@@ -208,11 +214,11 @@ def _check(warehouse: Warehouse, score: str, by: str, kind: str | None, top: int
 
 
 def _searched(warehouse: Warehouse, found: pl.DataFrame, where: str | None, kind: str | None) -> pl.DataFrame:
-    """Keep what was asked for; the user's SQL runs inside one SELECT over views, which the warehouse confines."""
+    """Keep what was asked for."""
     if kind is not None:
         found = found.filter(pl.col("perturbation_kind") == kind)
     if where is not None:
-        selectable = sql_files("features")["selectable"]
-        wanted = warehouse.frame(f"select dataset_id, condition_id from (\n{selectable}\n) where (\n{where}\n)")  # noqa: S608
-        found = found.join(wanted, on=["dataset_id", "condition_id"], how="semi", maintain_order="left")
+        found = found.join(
+            conditions_where(warehouse, where), on=["dataset_id", "condition_id"], how="semi", maintain_order="left"
+        )
     return found

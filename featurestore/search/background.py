@@ -59,6 +59,11 @@ class Background:
         return np.where(groups[:, None] >= 0, self.means[np.maximum(groups, 0)], 0.0)
 
 
+def spread(n: int, most: int) -> npt.NDArray[np.intp]:
+    """Return positions spread evenly over ``n``, ``most`` at most."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp)) if n else np.zeros(0, np.intp)
+
+
 def scaled(values: Rows) -> Floats:
     """Divide signatures by the root mean square of what was measured."""
     square = np.nansum(np.square(values, dtype=np.float64), axis=1)
@@ -97,7 +102,7 @@ def fit_background(
     if n_groups == 0:
         return Background(nothing, group_of, nothing, np.zeros(0))
     sums, counts = np.zeros((n_groups, n_genes)), np.zeros((n_groups, n_genes))
-    taken = np.unique(np.linspace(0, len(group_of) - 1, min(len(group_of), MOST_FITTED)).astype(int))
+    taken = spread(len(group_of), MOST_FITTED)
     sample = np.empty((len(taken), n_genes), np.float32)
     for rows, values in chunks():
         known = np.isfinite(values)

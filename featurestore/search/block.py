@@ -15,7 +15,7 @@ from featurestore.contract import EFFECT_KINDS
 from featurestore.errors import FeatureError
 from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.query.sqlfiles import sql_files
-from featurestore.search.background import Background, fit_background, scaled
+from featurestore.search.background import Background, fit_background, scaled, spread
 from featurestore.search.scores import Floats, Ranks, Rows, encoded, in_shares, ranked
 
 if TYPE_CHECKING:
@@ -108,11 +108,6 @@ class Block:
         return np.where(self.genes[at] == genes, at, -1)
 
 
-def spread(n: int, most: int) -> npt.NDArray[np.intp]:
-    """Return positions spread evenly over ``n``, ``most`` at most."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp)) if n else np.zeros(0, np.intp)
-
-
 def crowding(rows: Rows) -> Floats:
     """Return the mean cosine of each row with those nearest to it among some spread over all; a row is none of its own.
 
@@ -147,8 +142,7 @@ def norms(rows: Rows) -> Rows:
 
 
 def _unit(rows: Rows) -> Rows:
-    size = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return np.asarray(rows / np.maximum(size, np.float32(1e-20))[:, None])
+    return np.asarray(rows / np.maximum(norms(rows), np.float32(1e-20))[:, None])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.search.block import Block, spread
+from featurestore.search.background import spread
+from featurestore.search.block import Block
 from featurestore.search.null import n_random_sets, p_of_pool, random_sets
 from featurestore.search.query import Query
 from featurestore.search.scores import (

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.search.block import N_NEAREST, Block, read_block, spread
+from featurestore.query.sqlfiles import sql_files
+from featurestore.search.background import spread
+from featurestore.search.block import N_NEAREST, Block, read_block
 from featurestore.search.connectivity import normalised, percentile, set_scores
 from featurestore.search.index import indexed_block
 from featurestore.search.null import inflation_of, p_of_z
@@ -93,6 +95,12 @@ def signatures_of(
                     blocks.append(block)
             known[keep_background] = Signatures(tuple(blocks))
         return known[keep_background]
+
+
+def conditions_where(warehouse: Warehouse, where: str) -> pl.DataFrame:
+    """Return dataset_id and condition_id where a user's SQL says so, inside one SELECT that the warehouse confines."""
+    selectable = sql_files("features")["selectable"]
+    return warehouse.frame(f"select dataset_id, condition_id from (\n{selectable}\n) where (\n{where}\n)")  # noqa: S608
 
 
 def most_alike(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import QueryError
-from featurestore.query.sqlfiles import sql_files
-from featurestore.search.engine import Report, signatures_of
+from featurestore.search.engine import Report, conditions_where, signatures_of
 from featurestore.search.scores import FEWEST_GENES, Rows
 from featurestore.storage.whole import beside
 
@@ -81,10 +79,8 @@ def write_similarities(
     QueryError
         There is no responder, or ``where`` is no SQL.
     """
-    selectable = sql_files("features")["selectable"]
     asked = where or "is_responder"
-    wanted = warehouse.frame(f"select dataset_id, condition_id from (\n{selectable}\n) where (\n{asked}\n)")  # noqa: S608
-    names, rows = _chosen(warehouse, wanted, report)
+    names, rows = _chosen(warehouse, conditions_where(warehouse, asked), report)
     if not len(rows):
         raise QueryError("There is nothing to compare.", where=asked, do='choose others: --where "n_cells > 50"')
     labels = (names["dataset_id"] + ":" + names["condition_id"]).to_list()
@@ -111,14 +107,9 @@ def _chosen(warehouse: Warehouse, wanted: pl.DataFrame, report: Report) -> tuple
         parts.append((at.select("dataset_id", "condition_id"), block.genes, block.rows[at["at"].to_numpy()]))
     genes = np.unique(np.concatenate([part[1] for part in parts])) if parts else np.zeros(0, np.str_)
     rows = np.zeros((sum(len(part[2]) for part in parts), len(genes)), np.float32)
-    for first, (_, columns, values) in zip(_starts(parts), parts, strict=True):
+    first = 0
+    for _, columns, values in parts:
         rows[first : first + len(values), np.searchsorted(genes, columns)] = values
+        first += len(values)
     empty = pl.DataFrame(schema={"dataset_id": pl.String(), "condition_id": pl.String()})
     return pl.concat([empty, *(part[0] for part in parts)]), rows
-
-
-def _starts(parts: list[tuple[pl.DataFrame, npt.NDArray[np.str_], Rows]]) -> Iterator[int]:
-    first = 0
-    for _, _, values in parts:
-        yield first
-        first += len(values)
