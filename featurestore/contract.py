@@ -138,6 +138,13 @@ COLUMNS = _columns(
     Column("broad_id", TEXT, "Broad Institute compound id, 'BRD-...'."),
     Column("moa", TEXT, "Mechanism of action as published."),
     Column("targets", TEXTS, "Target symbols as published."),
+    Column("canonical_id", TEXT, "The compound_id of what the compound is, over all datasets of the snapshot."),
+    Column(
+        "joined_by",
+        TEXT,
+        "What it shares with canonical_id: a skeleton, a Broad, PubChem or ChEMBL id, or a name; NULL where it is that "
+        "compound itself.",
+    ),
     Column("depmap_id", TEXT, "DepMap model id, 'ACH-...'."),
     Column("tissue", TEXT, "Tissue of origin."),
     Column("disease", TEXT, "Disease of the donor."),
@@ -302,6 +309,7 @@ VIEWS = _tables(
     ("gene", "one gene of the reference", _GENE, "gene_id"),
     ("condition", "one condition: the data point", f"dataset_id {_CONDITION}", "dataset_id condition_id"),
     ("compound", "one active structure", _COMPOUND, "compound_id"),
+    ("compound_identity", "one compound_id", "compound_id canonical_id joined_by", "compound_id"),
     ("context", "one cell line or type", _CONTEXT, "context_id"),
     (
         "statistics",
@@ -341,7 +349,7 @@ VIEWS = _tables(
 
 KEY = "dataset_id"
 SHARED = frozenset(name for name, view in VIEWS.items() if KEY not in view.columns)
-"""Views that are of no one dataset: gene, compound, context."""
+"""Views that are of no one dataset: gene, compound, compound_identity, context."""
 
 RELEASE = _tables(
     ("dataset", "the dataset", _DATASET, "dataset_id"),

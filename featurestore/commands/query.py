@@ -43,7 +43,8 @@ def sql(
 ) -> None:
     """Ask the warehouse one SELECT statement, or run a file of one (QUERY may be a path that ends in .sql).
 
-    Views: dataset, gene, condition, compound, context, statistics, signature, phenotype, quality, mapping, rejected.
+    Views: dataset, gene, condition, compound, compound_identity, context, statistics, signature, effects, phenotype,
+    quality, calibration, mapping, rejected.
     "describe signature" lists a view's columns. Nothing can be written, and no other file read.
     similar('DATASET', 'CONDITION') is a table of what does the same, as featurestore search lists it.
 

@@ -56,6 +56,9 @@ def register(session: SparkSession, warehouse: Warehouse) -> None:
         reader = session.read.option("basePath", f"{place}/releases").option("mergeSchema", "true")
         frame = reader.parquet(*found) if found else session.sql(translate(scan_of_nothing(table)))
         frame.createOrReplaceTempView(f"release_{table.name}")
+    known = warehouse.frame("select * from compound_identity")
+    schema = ", ".join(f"{name} string" for name in known.columns)
+    session.createDataFrame(known.rows(), schema).createOrReplaceTempView("release_compound_identity")
     _genes(session, files["reference"]).createOrReplaceTempView("reference_gene")
     texts = sql_files("views")
     for view in VIEWS.values():

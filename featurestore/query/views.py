@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SINCE_VERSION_2, VIEWS, Table
+from featurestore.query import compound_identity
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.storage.release import check_manifest, release_files
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
@@ -46,6 +47,8 @@ def attach_views(
     for table in RELEASE.values():
         scan = _scan(table, files[table.name], is_old=is_old)
         connection.execute(f"create view release.{table.name} as {scan}")
+    columns = ", ".join(f"{name} varchar" for name in VIEWS[compound_identity.VIEW].columns)
+    connection.execute(f"create table release.{compound_identity.VIEW} ({columns})")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
     connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
     texts = sql_files("views")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import FeatureStoreError, WarehouseError
+from featurestore.query import compound_identity
 from featurestore.query.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
 from featurestore.query.narrow import NarrowCatalogs
 from featurestore.query.pinned import pinned_datasets
@@ -83,6 +85,7 @@ class Warehouse:
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)
         self._datasets = None if datasets is None else sorted(datasets)
+        self._compounds, self._knows_compounds = threading.Lock(), False
         self.connection = duckdb.connect(":memory:")
         try:
             if self._datasets is not None:
@@ -113,7 +116,7 @@ class Warehouse:
         QueryError
             The statement is not a single SELECT, or DuckDB refuses it.
         """
-        tree = check_select(self.connection, query)
+        tree = self._checked(query)
         try:
             relation = self.cursor(pinned_datasets(tree, parameters)).sql(query, params=parameters)
         except duckdb.Error as error:
@@ -150,10 +153,20 @@ class Warehouse:
             As :meth:`sql`, or the statement fails while it runs, takes more time or memory than it may, or returns a
             date beyond the years 1 to 9999.
         """
-        tree = check_select(self.connection, query)
+        tree = self._checked(query)
         with self.cursor(pinned_datasets(tree, parameters)) as cursor:
             table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows, most_bytes))
         return as_frame(table)
+
+    def _checked(self, query: str) -> str:
+        """Refuse what is no SELECT, and bring the compounds together for one that asks of that; return its tree."""
+        tree = check_select(self.connection, query)
+        if compound_identity.VIEW in query.lower():
+            with self._compounds, self.connection.cursor() as cursor:
+                if not self._knows_compounds:
+                    compound_identity.fill_compound_identity(cursor)
+                    self._knows_compounds = True
+        return tree
 
     def _table(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from featurestore.features.compound_graph import compound_graph
 from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.perturbations import match_conditions, shared_target_groups
 from featurestore.features.spec import read_spec
+from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
@@ -36,6 +38,15 @@ id = "index"
 
 [compound]
 {columns}
+"""
+
+
+SHARED = """
+select
+    k.name, list_sort(list(distinct dataset_id)) as datasets,
+    list_sort(list(distinct joined_by) filter (joined_by is not null)) as joined_by
+from condition join compound_identity using (compound_id) join compound as k on k.compound_id = canonical_id
+group by all having count(distinct dataset_id) > 1 order by 1
 """
 
 
@@ -84,6 +95,7 @@ def test_dataset_with_structures__meets_one_without(tmp_path):
     with Warehouse(tmp_path / "warehouse") as store:
         joined = compound_graph(store).joined.sort("compound_id").rows()
         here, others = conditions(store, "structures"), [conditions(store, name) for name in ("accessions", "names")]
+        asked = store.frame(SHARED)
         kept = store.frame("select count(*) from condition where compound_id = 'name:plx4032'").item()
         split = PerturbationSplit(n_splits=2, store=store)
         names = np.array(["PLX4032", "vemurafenib", VEMURAFENIB, "SAHA", "Vorinostat", "BRD-K81418486"])
@@ -93,6 +105,10 @@ def test_dataset_with_structures__meets_one_without(tmp_path):
         ("name:saha", VORINOSTAT, "Broad id BRD-K81418486"),
         ("name:vemurafenib", VEMURAFENIB, "name vemurafenib"),
         ("name:vorinostat", VORINOSTAT, "name vorinostat"),
+    ]
+    assert asked.rows() == [
+        ("vemurafenib", ["accessions", "names", "structures"], ["Broad id BRD-K56343971", "name vemurafenib"]),
+        ("vorinostat", ["accessions", "names", "structures"], ["Broad id BRD-K81418486", "name vorinostat"]),
     ]
     for other in others:
         assert match_conditions(here, other).height == 2
@@ -145,3 +161,21 @@ def test_name_of_two_structures__joins_neither(tmp_path):
     screen(tmp_path, "names", ["a"], "HT29")
     with Warehouse(tmp_path / "warehouse") as store:
         assert compound_graph(store).joined.is_empty()
+
+
+def test_forms_of_one_skeleton__have_one_canonical_id_and_keep_their_own_in_matching(tmp_path):
+    r_form, s_form = "OKKJLVBELUTLKV-AAAAAAAAAA-N", "OKKJLVBELUTLKV-BBBBBBBBBB-N"
+    screen(tmp_path, "r", ["x"], inchi_key=[r_form])
+    screen(tmp_path, "s", ["y"], "HT29", inchi_key=[s_form])
+    with Warehouse(tmp_path / "warehouse") as store:
+        asked = store.sql("select * from COMPOUND_identity").fetchall()
+        assert asked == [(r_form, r_form, None), (s_form, r_form, "skeleton OKKJLVBELUTLKV")]
+        assert compound_graph(store).joined.is_empty()
+
+
+def test_file_for_other_clients__shows_what_joined_whom(tmp_path):
+    screen(tmp_path, "a", ["vorinostat"], inchi_key=[VORINOSTAT])
+    screen(tmp_path, "b", ["Vorinostat"], "HT29")
+    with duckdb.connect(str(tmp_path / "warehouse" / DATABASE), read_only=True) as client:
+        lines = client.sql("select compound_id, canonical_id, joined_by from compound_identity order by 1").fetchall()
+    assert lines == [(VORINOSTAT, VORINOSTAT, None), ("name:vorinostat", VORINOSTAT, "name vorinostat")]
