@@ -39,7 +39,7 @@ from ingest.reader import INDEX, CsrBlock, Reader, described_columns
 from ingest.readers.columns import none_describes
 from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
-from ingest.readers.open import open_source
+from ingest.readers.open import open_source, sources_in
 
 TABLES = "table"
 MODEL = "model_id"
@@ -54,7 +54,7 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     Parameters
     ----------
     path
-        The file.
+        The file, or the folder that holds it.
     matrix
         Which matrix to look at, in a file that holds several; where None the first, or the one that holds counts.
 
@@ -63,6 +63,9 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     SourceFormatError
         The file is of no known format, or damaged.
     """
+    if path.is_dir() and (sources := sources_in(path)) != [path]:
+        passed_over = tuple(source.relative_to(path).as_posix() for source in sources[1:])
+        return replace(inspect_file(sources[0], matrix=matrix), passed_over=passed_over)
     is_text = matrix is None and path.is_file() and not is_hdf5(path)
     judged = judge_names(path) if is_text else None
     listed = inspect_listed(path, _catalogued(path)) if is_text and judged is None else None

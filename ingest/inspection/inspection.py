@@ -60,6 +60,8 @@ class Inspection:
         Of such a table, what is to be said of a key, also of one that it lacks.
     family
         Names of the files that are named alike and have a contrast each; none where this file is by itself.
+    passed_over
+        Of a folder, the other matrices in it.
     entry
         The catalogued dataset that has a file of this name.
     types
@@ -104,6 +106,7 @@ class Inspection:
     table: dict[str, str] | None = None
     remarks: dict[str, Remark] = field(default_factory=dict)
     family: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None
     guides: str | None = None

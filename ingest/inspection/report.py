@@ -49,6 +49,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "n_genes": found.n_genes,
         "matrix": found.matrix,
         "matrices": list(found.matrices),
+        "passed_over": list(found.passed_over),
         "values": {"kind": found.values.kind, "score": found.values.score, "evidence": list(found.values.evidence)},
         "genes": {
             "id": best.name if best else None,
@@ -86,6 +87,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         facts.append(("logarithms", values.untold))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
+    if found.passed_over:
+        facts.append(("folder", f"also in it, looked at when it is named: {first_of(found.passed_over, 8)}"))
     facts += [("genes", text) for text in _genes(found)]
     if found.labels is not None:
         facts += [("labels", text) for text in _label_facts(found.labels)]

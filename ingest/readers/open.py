@@ -10,8 +10,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featurestore.errors import SourceFormatError, did_you_mean
+from featurestore.errors import SourceFormatError, did_you_mean, first_of
 from ingest.readers.describing import refuse_description
+from ingest.readers.folder import matrices_in
 from ingest.readers.plain_text import refuse_utf_16
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ MARKS = {
 }
 GZIP = b"\x1f\x8b"
 TABLE = "table"
+MAYBE_BESIDE = frozenset({TABLE, "parquet_table"})
+"""Formats of which files may also describe what a matrix beside them holds."""
+SHOWN_NAMES = 8
 SHOWN = 48
 """How much of an unknown file an error shows. Unit: bytes."""
 
@@ -53,7 +57,7 @@ def open_source(
     Parameters
     ----------
     path
-        The file; of a Matrix Market triplet, the matrix.
+        The file; of a Matrix Market triplet, the matrix; or the folder that holds it.
     format
         The format that the file must be of; told from its content where it is None.
     matrix
@@ -73,7 +77,7 @@ def open_source(
     known = {kind.name: kind for kind in formats()}
     if format is not None and format not in known:
         raise SourceFormatError(f"there is no format '{format}'", where=str(path), do=did_you_mean(format, known))
-    _require_content(path)
+    path = find_source(path, format=format)
     found = next((kind for kind in known.values() if kind.recognises(path)), None)
     if (found is None or found.name == TABLE) and not (layout or {}).get("described_by"):
         refuse_description(path)
@@ -104,6 +108,49 @@ def open_source(
     return found.open(path, matrix=matrix, **(layout or {}), **asked)
 
 
+def find_source(path: Path, *, format: str | None = None) -> Path:  # noqa: A002, the word of the dataset spec
+    """Return the file that is meant: the path itself, or the one matrix of a folder that is no matrix as a whole.
+
+    Raises
+    ------
+    SourceFormatError
+        There is nothing to read, or a folder holds several matrices.
+    """
+    _require_content(path)
+    return sources_in(path, format=format)[0] if path.is_dir() else path
+
+
+def sources_in(folder: Path, *, format: str | None = None) -> list[Path]:  # noqa: A002
+    """List what can be read of a folder, first what is meant: the folder as a whole, or the one matrix in it.
+
+    Raises
+    ------
+    SourceFormatError
+        There is none, or nothing tells which of several is meant.
+    """
+    kinds = [kind for kind in formats() if format in {None, kind.name}]
+
+    def holds_matrix(entry: Path) -> bool:
+        return any(kind.recognises(entry) for kind in kinds if kind.name not in MAYBE_BESIDE)
+
+    def may_hold_one(entry: Path) -> bool:
+        return any(kind.recognises(entry) for kind in kinds)
+
+    if holds_matrix(folder):
+        return [folder]
+    found = matrices_in(folder, holds_matrix) or matrices_in(folder, may_hold_one)
+    if not found:
+        inside = sorted(entry.name for entry in folder.iterdir())
+        raise SourceFormatError(
+            "the folder holds no matrix",
+            where=str(folder),
+            expected=f"one file of a known format: {', '.join(kind.name for kind in kinds)}",
+            got=first_of(inside, SHOWN_NAMES) or "nothing",
+            do="unpack or convert what holds the counts",
+        )
+    return found
+
+
 def _require_content(path: Path) -> None:
     """Refuse what is not a file with something in it that can be read."""
     if not path.exists():
@@ -113,14 +160,11 @@ def _require_content(path: Path) -> None:
             where=str(path),
             do=f"the folder {path.parent} does not exist" if beside is None else did_you_mean(path.name, beside),
         )
+    if path.is_dir():
+        return
     if not path.is_file():
-        inside = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
         raise SourceFormatError(
-            "the path is not a file",
-            where=str(path),
-            expected="a file",
-            got=f"a folder of {', '.join(inside[:8]) or 'nothing'}" if path.is_dir() else "neither a file nor a folder",
-            do="name the file itself; of a Matrix Market triplet, the matrix",
+            "the path is not a file", where=str(path), expected="a file or a folder", got="neither a file nor a folder"
         )
     try:
         with path.open("rb") as file:
