@@ -15,6 +15,7 @@ from featurestore.features.blocks.phenotype import measured_phenotype
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.features.guard.leaks import check_sources, check_split
+from featurestore.features.guard.shared_controls import check_controls
 from featurestore.features.matrix.cache import keep_matrix, kept_matrix, matrix_key
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.licence import check_licences, check_spec_words
@@ -80,6 +81,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
     report("selecting conditions")
     selection = select(warehouse, spec)
     experiments = check_sources(selection.target, selection.sources, spec.allow)
+    controls = [check_controls(warehouse, selection.target, source, spec.allow) for source in selection.sources]
     report(f"reading {selection.target.height} target conditions")
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)
@@ -91,7 +93,13 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
         raise _nothing_in_common(blocks)
     features = np.concatenate([block.values for block in blocks], axis=1)
     lookalikes = [verdict for block in blocks for verdict in block.likeness]
-    guard = {"experiments": experiments, "lookalikes": lookalikes, "split": split, "compounds": selection.joined}
+    guard = {
+        "experiments": experiments,
+        "controls": controls,
+        "lookalikes": lookalikes,
+        "split": split,
+        "compounds": selection.joined,
+    }
     manifest = matrix_manifest(spec, warehouse.snapshot, rows, blocks, measured.genes.height, guard)
     lineage = rows.drop("dataset_id", "release_id", "licence")
     return FeatureMatrix(

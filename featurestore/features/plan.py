@@ -22,6 +22,7 @@ from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
+from featurestore.features.guard.shared_controls import check_controls
 from featurestore.features.kinds import ExternalEffects
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
@@ -203,6 +204,7 @@ def _line(
         line["n_genes_shared"] = len(measured.shared_genes(matrix.genes)[0])
         if line["withheld"] is None:
             try:
+                check_controls(warehouse, measured.rows, source, spec.allow)
                 check_lookalikes(source, matrix, measured, spec.allow)
             except LeakageError as error:
                 line["withheld"] = error.what

@@ -4,10 +4,11 @@ What is checked, on the conditions themselves rather than on names in the spec:
 
 1. no source condition shares an ``experiment_id`` with any row, whatever its dataset is called, unless its feature is
    an average that leaves out each row's own experiment;
-2. no source looks like the target under another name (:mod:`featurestore.features.guard.lookalike`);
-3. no target gene or compound is in two groups of the split, combinations taken apart, compounds by their skeleton.
+2. no source has the target's control cells (:mod:`featurestore.features.guard.shared_controls`);
+3. no source looks like the target under another name (:mod:`featurestore.features.guard.lookalike`);
+4. no target gene or compound is in two groups of the split, combinations taken apart, compounds by their skeleton.
 
-The first two are overruled only by naming the pair of experiments under ``[[allow]]``.
+The first three are overruled only by naming the pair of experiments under ``[[allow]]``.
 """
 
 from __future__ import annotations
