@@ -158,7 +158,7 @@ def jiang(folder: Path) -> None:
     columns = {"cell_type": ["A549", "MCF7"], "Batch_info": ["Rep1", "Rep1", "Rep2"]}
     for seed, stimulus in enumerate(("IFNB", "TGFB")):
         name = f"Seurat_object_{stimulus}_Perturb_seq.h5ad"
-        screen(name, "gene", {"NT": 40, "STAT1": 20, "JAK2": 20}, seed=seed, raw=True, columns=columns)(folder)
+        screen(name, "gene", {"NT": 40, "STAT1": 20, "JAK2": 20}, seed=seed, counts_in="raw/X", columns=columns)(folder)
 
 
 def zhu(folder: Path) -> None:
@@ -197,13 +197,16 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "adamson_2016_pilot": adamson("AdamsonWeissman2016_GSM2406675_10X001.h5ad", seed=16),
     "adamson_2016_epistasis": adamson("AdamsonWeissman2016_GSM2406677_10X005.h5ad", seed=17),
     "adamson_2016_upr": adamson("AdamsonWeissman2016_GSM2406681_10X010.h5ad", seed=18),
-    "dixit_2016": screen(
-        "DixitRegev2016.h5ad",
-        "perturbation",
-        {"control": 60, "STAT1": 24, "nan": 9},
-        seed=16,
-        columns={"cell_line": "K562", "nperts": 1},
-    ),
+    **{
+        f"dixit_2016_{name.lower()}": screen(
+            f"DixitRegev2016_K562_TFs_{name}.h5ad",
+            "perturbation",
+            {"control": 60, "STAT1": 24, "nan": 9},
+            seed=seed,
+            columns={"cell_line": "K562", "nperts": 1},
+        )
+        for seed, name in enumerate(("7_days", "13_days", "High_MOI"), start=16)
+    },
     "datlinger_2017_jurkat": datlinger,
     "datlinger_2017_jurkat_subset": datlinger_folder,
     "frangieh_2021_melanoma": screen(
@@ -224,7 +227,12 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "jiang_2025_pathways": jiang,
     "zhu_2026_cd4_t": zhu,
     "nourreddine_2026_kolf2": screen(
-        "KOLF2.1J.h5ad", "gene_target", {"NTC": 60, "KNTC1": 20, "STAT1": 20}, seed=6, genes=SYMBOLS
+        "KOLF_Pan_Genome_QC_Filtered.h5ad",
+        "gene_target",
+        {"NTC": 60, "KNTC1": 20, "STAT1": 20},
+        seed=6,
+        layout="csc",
+        counts_in="layers/counts",
     ),
 }
 """By the name of the shipped spec."""

@@ -121,7 +121,7 @@ def screen(
     left: float = LEFT,
     unmeasured: int = 0,
     bare: bool = False,
-    raw: bool = False,
+    counts_in: str = "X",
     columns: Mapping[str, Any] = MappingProxyType({}),
 ) -> Miniature:
     """Describe an AnnData file of cells with their labels in a column.
@@ -142,8 +142,8 @@ def screen(
         How many of the last genes are columns of zeros.
     bare
         Whether nothing is said of the genes but their key.
-    raw
-        Whether the counts are in ``raw/X``, and ``X`` holds their logarithms.
+    counts_in
+        Where the counts are: ``X``, or ``raw/X`` or a layer beside their logarithms in ``X``.
     columns
         Further columns: a value for all cells, or a list that is repeated.
     """
@@ -161,8 +161,11 @@ def screen(
         table = genes.select(INDEX) if bare else genes
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if raw:
+        if counts_in == "raw/X":
             write_h5ad(path, np.log1p(counts), rows, table, layout=layout, raw=(counts, table))
+        elif counts_in != "X":
+            layers = {counts_in.removeprefix("layers/"): counts.astype(np.float32)}
+            write_h5ad(path, np.log1p(counts), rows, table, layout=layout, layers=layers)
         else:
             write_h5ad(path, values.astype(np.float32), rows, table, layout=layout)
 

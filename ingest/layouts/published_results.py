@@ -16,6 +16,7 @@ from ingest.layouts.h5ad import write_h5ad
 from ingest.layouts.lincs import Signatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
 from ingest.layouts.miniature import GENES, Miniature, simulate
 from ingest.layouts.tables import (
+    Release,
     write_archs4,
     write_chronos,
     write_depmap,
@@ -60,7 +61,7 @@ def _lincs_wells(folder: Path, *, level: int) -> None:
     write_lincs_wells(folder, level, Signatures(matrix.astype(np.float32), rows, genes))
 
 
-def _depmap(folder: Path, *, name: str) -> None:
+def _depmap(folder: Path, *, name: str, release: Release = "24q4") -> None:
     labels = [f"{symbol} ({entrez})" for symbol, entrez in zip(TARGETS, ENTREZ, strict=True)]
     values = np.random.default_rng(7).normal(-0.3, 0.5, (len(MODELS), len(labels)))
     values[0, 0] = np.nan
@@ -68,7 +69,7 @@ def _depmap(folder: Path, *, name: str) -> None:
         write_chronos(folder / name, values, list(MODELS), labels)
     else:
         values = np.abs(np.nan_to_num(values)) * 4 if "Expression" in name else values
-        write_depmap(folder / name, values, list(MODELS), labels, "24q4")
+        write_depmap(folder / name, values, list(MODELS), labels, release)
     described = [(model, line, cellosaurus, "Lung") for model, (line, cellosaurus) in MODELS.items()]
     table = pl.DataFrame(described, schema=["ModelID", "CellLineName", "RRID", "OncotreeLineage"], orient="row")
     table.write_csv(folder / ("Model_24Q2.csv" if name.endswith(".hdf5") else "Model.csv"))
@@ -187,6 +188,10 @@ PUBLISHED_RESULTS: dict[str, Miniature] = {
     "lincs_gse70138": partial(_lincs_geo, prefix="GSE70138_Broad_LINCS", suffix="_2017-03-06"),
     "depmap_24q4": partial(_depmap, name="CRISPRGeneEffect.csv"),
     "depmap_24q4_expression": partial(_depmap, name="OmicsExpressionProteinCodingGenesTPMLogp1.csv"),
+    "depmap_26q1": partial(_depmap, name="CRISPRGeneEffect.csv", release="25q3"),
+    "depmap_26q1_expression": partial(
+        _depmap, name="OmicsExpressionTPMLogp1HumanProteinCodingGenes.csv", release="25q3"
+    ),
     "depmap_chronos_44_lines": partial(_depmap, name="gene_effect.hdf5"),
     "archs4_human": _archs4,
     "recount2_srp009615": _recount2,

@@ -33,7 +33,7 @@ SHAPES = {
     "arc_support_jurkat": (2, 1, 21, {}),
     "norman_2019_k562": (4, 1, 23, {"control": 6, "KLF1": 3, "SET": 2, "SET_KLF1": 1}),
     **{f"adamson_2016_{name}": (5, 1, 23, {"*": 5, None: 4}) for name in ("pilot", "epistasis", "upr")},
-    "dixit_2016": (1, 1, 23, {"nan": 9}),
+    **{f"dixit_2016_{name}": (1, 1, 23, {"nan": 9}) for name in ("7_days", "13_days", "high_moi")},
     **dict.fromkeys(("datlinger_2017_jurkat", "datlinger_2017_jurkat_subset"), (4, 2, 23, {})),
     "frangieh_2021_melanoma": (3, 3, 23, {}),
     **{name: (3, 1, 21, {}) for name in MINIATURES if name.startswith("gears_")},
@@ -154,12 +154,11 @@ def test_normalised_bulk__is_a_signature_each_infinite_values_null(published):
     assert store.frame("select n_cells from quality where condition_id like '4360%'").item() is None
 
 
-def test_h1__published_twice_is_one_experiment(published):
-    author = frame(published, "vcc_2025_h1_training", "select distinct experiment_id from condition")
+@pytest.mark.parametrize("name", ["training", "validation", "test"])
+def test_h1__files_that_share_their_controls_and_a_mirror_are_one_experiment(published, name):
+    author = frame(published, f"vcc_2025_h1_{name}", "select distinct experiment_id from condition")
     mirror = frame(published, "arc_support_h1", "select distinct experiment_id from condition")
-    assert author.rows() == mirror.rows() == [("vcc_2025_h1_training:CVCL_9771",)]
-    other = frame(published, "vcc_2025_h1_validation", "select distinct experiment_id from condition")
-    assert author.rows() != other.rows()
+    assert author.rows() == mirror.rows() == [("vcc_2025_h1:CVCL_9771",)]
 
 
 def test_challenge__cells_are_those_that_pert_counts_gives(published):
@@ -213,7 +212,7 @@ def test_adamson__guides_are_genes_and_some_are_controls(published):
 
 
 def test_dixit__the_text_nan_is_no_perturbation(published):
-    rejected = frame(published, "dixit_2016", "select label, reason from rejected")
+    rejected = frame(published, "dixit_2016_7_days", "select label, reason from rejected")
     assert rejected.rows() == [("nan", UNASSIGNED)]
 
 
