@@ -21,6 +21,7 @@ from featurestore.search.scores import (
     count_known,
     extreme_sum,
     set_enrichment,
+    sets_enrichment,
 )
 
 N_EXTREME = 100
@@ -57,7 +58,7 @@ def _score(rows: Rows, ranks: Ranks, sets: Sets, kind: str) -> Floats:
         return extreme_sum(rows, up, down, N_EXTREME)
     if not len(down) or not len(up):
         return set_enrichment(rows, ranks, up) if len(up) else -set_enrichment(rows, ranks, down)
-    return connectivity(set_enrichment(rows, ranks, up), set_enrichment(rows, ranks, down))
+    return connectivity(*sets_enrichment(rows, ranks, sets))
 
 
 def normalised(score: Floats, conditions: pl.DataFrame) -> Floats:
