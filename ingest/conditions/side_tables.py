@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import SpecError, did_you_mean
 from ingest.reader import INDEX
+from ingest.readers.barcodes import as_published
 from ingest.readers.columns import as_text, decode, typed, without_missing
 from ingest.readers.damage import telling_damage
 from ingest.readers.delimited import split
@@ -118,6 +119,7 @@ def join_tables(
 ) -> pl.DataFrame:
     """Add to each row what the tables say of it; a column that is there already stays as it is.
 
+    Cells are found with or without the number of their library, ``-1``.
     Of several lines with one key, the distinct values are joined by ``|``; labels must not differ between them.
 
     Raises
@@ -136,7 +138,10 @@ def join_tables(
                     do=did_you_mean(name, rows.columns),
                 )
         rows = rows.with_columns(joined(table.on))
-        lines = table.read(needed).join(rows.select(KEY).unique(), on=KEY, how="semi")
+        lines = table.read(needed)
+        if table.on == (INDEX,):
+            lines = lines.with_columns(as_published(lines[KEY], rows[KEY]))
+        lines = lines.join(rows.select(KEY).unique(), on=KEY, how="semi")
         _require_one_label(lines, table, labels)
         lines = _one_line_a_key(lines)
         rows = rows.join(lines, on=KEY, how="left", maintain_order="left").drop(KEY)

@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.side_tables import read_header
+from ingest.readers.barcodes import LIBRARY, WITHOUT, as_published, bare
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb
 
@@ -69,6 +70,7 @@ def find_calls(keys: pl.Series, path: Path) -> Beside | None:
 def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
     """Read what a table says of the keys, one row per key, in their order; without the key."""
     content = _scan(table.path).unique(table.key, keep="first").collect()
+    content = content.with_columns(as_published(content[table.key], keys))
     left = keys.alias(table.key).to_frame()
     return left.join(content, on=table.key, how="left", maintain_order="left").drop(table.key)
 
@@ -104,11 +106,16 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         refuse_bomb(path)
         table = _scan(path)
         names = table.collect_schema().names()
-        candidates = list(dict.fromkeys([*names[:1], *(n for n in names if any(word in n.lower() for word in KEYS))]))
+        candidates = list(dict.fromkeys([*names[:1], *(n for n in names if any(word in n.lower() for word in KEYS))]))[
+            :8
+        ]
         if len(names) < 2:  # noqa: PLR2004
             return None
-        distinct = table.select(pl.col(name).is_in(keys.implode()).sum().alias(name) for name in candidates[:8])
-        counts = distinct.collect().row(0, named=True)
+        counts = _counted(table, candidates, keys)
+        if not any(counts.values()) and not bare(keys).is_duplicated().any():
+            table = table.with_columns(pl.col(candidates).str.replace(LIBRARY, WITHOUT))
+            keys = bare(keys)
+            counts = _counted(table, candidates, keys)
         key = max(counts, key=lambda name: (counts[name] > 0, -abs(counts[name] - keys.len())))
         lines = table.filter(pl.col(key).is_in(keys.implode())).unique().collect()
     except UNREADABLE:
@@ -117,3 +124,9 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
     if lines.height > n_found:  # the same well on several plates: this key alone does not tell rows apart
         return None
     return Beside(path, key, tuple(names), int(n_found), keys.len()) if n_found else None
+
+
+def _counted(table: pl.LazyFrame, candidates: Sequence[str], keys: pl.Series) -> dict[str, int]:
+    """Count the lines that hold one of the keys, for each column that may be theirs."""
+    found = table.select(pl.col(name).is_in(keys.implode()).sum().alias(name) for name in candidates)
+    return found.collect().row(0, named=True)

@@ -28,8 +28,13 @@ LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'land
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
 BULK_TOTAL = 500_000
 """Counts of a row above which it is a bulk sample rather than a cell."""
-NO_NAMES = re.compile(r"(matrix|(filtered|raw)_feature_bc_matrix|counts|data|cells|x)?", re.IGNORECASE)
-"""Names of files that say nothing; their folder's name is used."""
+NO_NAMES = re.compile(
+    r"(matrix|(sample_)?(filtered|raw)_feature_bc_matrix|counts?(_(un)?filtered|_matrix)?|data|cells|x|outs"
+    r"|cells_x_genes|cellranger|adata|quants_mat|alevin|dge(_(un)?filtered)?|all-sample|uniqueandmult-\w+"
+    r"|filtered|raw|gene(full)?|solo|abundance|quant)?",
+    re.IGNORECASE,
+)
+"""Names of files and folders that say nothing; the name of the next folder above them is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +248,9 @@ def _experiment(found: Inspection) -> str:
 
 
 def _dataset_id(path: Path) -> str:
-    stem = path.name.split(".")[0]
-    return slug(path.resolve().parent.name if NO_NAMES.fullmatch(stem) else stem)[:100]
+    places = path.resolve()
+    stems = (place.name.split(".")[0] for place in (places, *places.parents))
+    return slug(next((stem for stem in stems if not NO_NAMES.fullmatch(stem)), "dataset"))[:100]
 
 
 def _told(column: object) -> str:

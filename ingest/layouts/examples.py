@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import polars as pl
 
+from ingest.layouts.counting import write_alevin_fry, write_kb, write_rhapsody, write_split_pipe, write_starsolo
 from ingest.layouts.gct import write_gct
 from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
@@ -220,6 +221,11 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "10x version 3": tenx(compressed=True),
         "10x version 2": tenx(compressed=False),
         "scPerturb": scperturb,
+        "kb-python": lambda folder: write_kb(folder, COUNTS, CELLS, GENES),
+        "STARsolo": lambda folder: write_starsolo(folder, COUNTS, CELLS, GENES),
+        "alevin-fry": lambda folder: write_alevin_fry(folder, COUNTS, CELLS, GENES),
+        "split-pipe": lambda folder: write_split_pipe(folder, COUNTS, CELLS, GENES),
+        "BD Rhapsody": lambda folder: write_rhapsody(folder, COUNTS, CELLS, GENES),
     },
     "gctx": {
         "LINCS": gctx(),

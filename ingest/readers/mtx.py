@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ingest.reader import BLOCK_BYTES, CsrBlock, Peek
+import scipy  # its modules load when they are first used
+
+from ingest.reader import BLOCK_BYTES, CscBlock, CsrBlock, Peek
 from ingest.readers.columns import unknown_column
 from ingest.readers.mtx_entries import EntryFile, Header, read_header
 from ingest.readers.mtx_rows import first_entries, read_sorted, rows_of_cells, sort_by_cell
@@ -31,9 +33,10 @@ class MtxReader:
     def __init__(self, path: Path, name: str, header: Header, tables: Tables) -> None:
         self.path = path
         self.files = (path, *tables.files)
-        self.format = f"{name} (gzip)" if is_gzip(path) else name
+        variants = ", ".join(["gzip"] * is_gzip(path) + ["spliced and ambiguous"] * tables.is_usa)
+        self.format = f"{name} ({variants})" if variants else name
         self.n_rows, self.n_genes = tables.rows.height, tables.genes.height
-        self._rows, self._genes = tables.rows, tables.genes
+        self._rows, self._genes, self._is_usa = tables.rows, tables.genes, tables.is_usa
         self._entries = EntryFile(path, header, genes_first=tables.genes_first)
         self._is_by_cell: bool | None = None
         self._sorted: Path | None = None
@@ -62,11 +65,28 @@ class MtxReader:
             self._folder = tempfile.TemporaryDirectory(prefix="mtx-")
             self._sorted = sort_by_cell(self._entries.read(), Path(self._folder.name))
         entries = self._entries.read() if self._sorted is None else read_sorted(self._sorted)
-        yield from rows_of_cells(entries, self.n_rows, block_bytes, self.path)
+        blocks = rows_of_cells(entries, self.n_rows, block_bytes, self.path)
+        yield from map(self._without_unspliced, blocks) if self._is_usa else blocks
 
     def peek(self, n_values: int) -> Peek:
         """Read entries from the beginning of the file, whichever order they come in."""
-        return Peek(self._genes, *first_entries(self._entries.read(), n_values))
+        block, is_whole = first_entries(self._entries.read(), n_values)
+        if not self._is_usa:
+            return Peek(self._genes, block, is_whole)
+        if isinstance(block, CsrBlock):
+            return Peek(self._genes, self._without_unspliced(block), is_whole)
+        n_genes = min(self.n_genes, len(block.indptr) - 1)
+        indptr = block.indptr[: n_genes + 1]
+        return Peek(
+            self._genes, CscBlock(0, indptr, block.indices[: indptr[-1]], block.data[: indptr[-1]]), is_whole=False
+        )
+
+    def _without_unspliced(self, block: CsrBlock) -> CsrBlock:
+        """Add the counts that are spliced or may be either, and leave out those that are not spliced."""
+        n = self.n_genes
+        thrice = scipy.sparse.csr_array((block.data, block.indices, block.indptr), shape=(len(block.indptr) - 1, 3 * n))
+        spliced = scipy.sparse.csr_array(thrice[:, :n] + thrice[:, 2 * n :])
+        return CsrBlock(block.start, spliced.indptr, spliced.indices, spliced.data)
 
     def close(self) -> None:
         """Remove what was sorted."""

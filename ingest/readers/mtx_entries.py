@@ -24,6 +24,9 @@ TEXT_BYTES = 2**22
 """How much text is parsed at a time."""
 LONGEST_LINE = 2**16
 
+REAL = "real"
+FIELDS = frozenset({"integer", "unsigned-integer", REAL})
+"""Kinds of values that are read; SciPy writes the second for types without a sign."""
 REFUSED = {
     "array": "a dense matrix as text is not how counts are published; write it in coordinate format",
     "pattern": "a pattern has no values, only where they would be; fetch the counts",
@@ -68,7 +71,7 @@ def read_header(path: Path) -> Header:
     with telling_damage(path, "the header"), open_text(path) as file:
         banner = file.readline(LONGEST_LINE).decode("latin-1").lower().split()
         wrong = next((word for word in banner if word in REFUSED), None)
-        if wrong is not None or banner[1:3] != ["matrix", "coordinate"] or banner[3:4] not in (["integer"], ["real"]):
+        if wrong is not None or banner[1:3] != ["matrix", "coordinate"] or banner[3:4] == [] or banner[3] not in FIELDS:
             raise SourceFormatError(
                 "the kind of matrix is not one of counts",
                 where=f"the first line of {path}",
@@ -92,7 +95,7 @@ def read_header(path: Path) -> Header:
         n_bytes, first = file.tell(), file.readline(LONGEST_LINE)
         rows, columns, entries = map(int, size)
         separator = "\t" if b"\t" in first else " "
-        return Header(rows, columns, entries, banner[3] == "integer", n_lines, n_bytes, separator, bool(first))
+        return Header(rows, columns, entries, banner[3] != REAL, n_lines, n_bytes, separator, bool(first))
 
 
 class EntryFile:

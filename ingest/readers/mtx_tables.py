@@ -2,9 +2,14 @@
 
 They are found by their names and told by their lengths:
 
-- 10x: ``barcodes.tsv`` and ``features.tsv`` (or ``genes.tsv``), no header, a gene being id, symbol, type;
+- 10x, STARsolo, BD Rhapsody: ``barcodes.tsv`` and ``features.tsv`` (or ``genes.tsv``), no header, a gene being id,
+  symbol, type;
+- kb-python: ``cells_x_genes.barcodes.txt`` and ``.genes.txt``, the symbols by themselves in ``.genes.names.txt``;
+- alevin-fry: ``quants_mat_rows.txt`` and ``_cols.txt``, which in its USA mode name each gene thrice;
+- split-pipe: ``all_genes.csv`` and ``cell_metadata.csv``, whose first column is the barcode;
 - R: ``barcodes.csv`` and ``genes.csv``, a header, the first column numbering the rows;
-- any table of cells named ``*metadata*`` or ``obs``, a header, the first column being the barcode.
+- any table of cells named ``*metadata*`` or ``obs``, a header, the first column being the barcode, with or without the
+  ``-1`` of its 10x library.
 
 A prefix that the tables share with the matrix, as in ``GSM1_matrix.mtx``, sets them apart from others in the folder.
 """
@@ -19,13 +24,18 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
+from ingest.readers.barcodes import as_published
 from ingest.readers.columns import decode, titles, typed
 from ingest.readers.damage import telling_damage
 from ingest.readers.mtx_entries import Header
 from ingest.readers.plain_text import whole_text
 
-BARCODES = r"(?P<prefix>.*?)(barcodes|cells)"
-GENES = r"(?P<prefix>.*?)(features|genes)"
+BARCODES = r"(?P<prefix>.*?)(barcodes|cells|quants_mat_rows)"
+GENES = r"(?P<prefix>.*?)(features|genes|quants_mat_cols)"
+SYMBOLS = ".names.txt"
+"""What kb-python calls the table of symbols, in place of the ending of the table of genes."""
+CELLS_FIRST = ("cells_x_genes", "cells_x_tcc", "quants_mat")
+"""What the matrices of programs that write cells by genes are called."""
 METADATA = r"(?!.*(gene|feature|var))(?P<prefix>.*?)(metadata|obs)"
 ENDING = r"(?!.*metadata)[^.]*\.(csv|tsv|txt)(\.gz)?"
 GENE_COLUMNS = ["gene_name", "feature_type", "chromosome", "start", "end"]
@@ -34,25 +44,33 @@ MISSING = ["", "NA"]
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of both axes, and which axis of the file is which."""
+    """The tables of both axes, and which axis of the file is which.
+
+    ``is_usa`` says that the file has each gene thrice: all as spliced, then as unspliced, then as ambiguous.
+    """
 
     rows: pl.DataFrame
     genes: pl.DataFrame
     genes_first: bool
     files: tuple[Path, ...]
+    is_usa: bool = False
 
 
 def read_tables(path: Path, header: Header) -> Tables:
     """Find and read the tables beside a matrix, and tell from their lengths which way round it is written.
 
-    Where both ways would fit, it is genes by cells, as by Cell Ranger.
+    Where both ways would fit, it is as the program writes it whose names the files have; else genes by cells, as by
+    Cell Ranger.
 
     Raises
     ------
     SourceFormatError
         A table is missing, or there are several, or they do not fit the matrix.
     """
-    files = [_require(path, BARCODES, "barcodes"), _require(path, GENES, "genes")]
+    metadata = _find(path, METADATA)
+    own = _find(path, BARCODES)
+    of_barcodes = own or metadata or _require(path, BARCODES, "barcodes")
+    files = [of_barcodes, _require(path, GENES, "genes")]
     barcodes, genes = (_read(file) for file in files)
     sides = (header.n_rows, header.n_columns)
     fitting = [turn for turn in (sides, sides[::-1]) if _fits(genes, turn[0]) and _fits(barcodes, turn[1])]
@@ -64,13 +82,45 @@ def read_tables(path: Path, header: Header) -> Tables:
             got=f"{genes.height:,} lines of genes and {barcodes.height:,} of barcodes",
             do="fetch all three files again, from the same folder",
         )
-    n_genes, n_cells = fitting[0]
+    is_turned = len(fitting) > 1 and (own is None or path.name.startswith(CELLS_FIRST))
+    n_genes, n_cells = fitting[-1] if is_turned else fitting[0]
+    genes_first = fitting[0] == sides and not is_turned
     rows = _keyed(barcodes, n_cells, [], files[0])
-    metadata = _find(path, METADATA)
-    if metadata is not None:
+    if own is None:
+        rows = pl.DataFrame(
+            [rows[INDEX], *(_described(column) for column in rows.iter_columns() if column.name != INDEX)]
+        )
+    elif metadata is not None:
         files.append(metadata)
         rows = _joined(rows, _read(metadata), metadata)
-    return Tables(rows, _keyed(genes, n_genes, GENE_COLUMNS, files[1]), fitting[0] == sides, tuple(files))
+    table = _keyed(genes, n_genes, GENE_COLUMNS, files[1])
+    symbols = files[1].with_name(files[1].name.removesuffix(".txt") + SYMBOLS)
+    if table.width == 1 and symbols.is_file():
+        files.append(symbols)
+        table = _named(table, _read(symbols), symbols)
+    is_usa = _are_thrice(table[INDEX])
+    table = table.head(n_genes // 3) if is_usa else table
+    return Tables(rows, table, genes_first, tuple(files), is_usa)
+
+
+def _are_thrice(genes: pl.Series) -> bool:
+    """Say whether genes are named as by alevin-fry in its USA mode: all as ``G``, then as ``G-U``, then as ``G-A``."""
+    n, left = divmod(genes.len(), 3)
+    thirds = [genes.slice(at * n, n) for at in range(3)]
+    return n > 0 and left == 0 and all(thirds[at].equals(thirds[0] + end) for at, end in ((1, "-U"), (2, "-A")))
+
+
+def _named(genes: pl.DataFrame, symbols: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Add the symbols that are in a table of their own."""
+    if symbols.height != genes.height:
+        raise SourceFormatError(
+            "the table of symbols does not fit the genes",
+            where=str(path),
+            expected=f"a symbol for each of {genes.height:,} genes",
+            got=f"{symbols.height:,}",
+            do="fetch the files again, from the same folder",
+        )
+    return genes.with_columns(symbols.to_series(0).alias(GENE_COLUMNS[0]))
 
 
 def _require(path: Path, pattern: str, what: str) -> Path:
@@ -153,6 +203,7 @@ def _joined(rows: pl.DataFrame, table: pl.DataFrame, path: Path) -> pl.DataFrame
     names = titles([*rows.columns[1:], *(name or "" for name in header[1:])])[rows.width - 1 :]
     table = table.slice(1)
     table = table.rename(dict(zip(table.columns, [INDEX, *names], strict=True)))
+    table = table.with_columns(as_published(table[INDEX], rows[INDEX]))
     is_known = rows[INDEX].is_in(table[INDEX].implode())
     repeated = table.filter(pl.col(INDEX).is_duplicated())[INDEX].head(1).to_list()
     if repeated or not is_known.any():
@@ -163,6 +214,10 @@ def _joined(rows: pl.DataFrame, table: pl.DataFrame, path: Path) -> pl.DataFrame
             got=f"{repeated[0]!r} twice" if repeated else f"{table[INDEX].head(1).to_list()}",
             do="mend the table, or take it out of the folder",
         )
-    without_missing = table.with_columns(pl.exclude(INDEX).replace(dict.fromkeys(MISSING)))
-    columns = [typed(column) for column in without_missing]
-    return rows.join(pl.DataFrame([table[INDEX], *columns[1:]]), on=INDEX, how="left", maintain_order="left")
+    columns = [_described(table[name]) for name in names]
+    return rows.join(pl.DataFrame([table[INDEX], *columns]), on=INDEX, how="left", maintain_order="left")
+
+
+def _described(column: pl.Series) -> pl.Series:
+    """Read what a column says of the cells: what is missing as null, and numbers as numbers."""
+    return typed(column.replace(dict.fromkeys(MISSING)))

@@ -87,3 +87,13 @@ def test_join__refuses_several_lines_for_a_row_that_differ_in_a_label(tmp_path):
         join_tables(rows, opened, ["compound", "moa"], ["compound"])
     assert "such as 'A1': 'DMSO', 'vorinostat'" in str(told.value)
     assert join_tables(rows, opened, ["moa"], ["compound"])["moa"].to_list() == ["a|b", "c"]
+
+
+@pytest.mark.parametrize(("keys", "joined"), [("ACGTACGT\nCCCCACGT", ["a", "b"]), ("ACGTACGT\nNKX2", ["a", None])])
+def test_join__finds_cells_without_the_number_of_their_library(keys, joined, tmp_path):
+    first, second = keys.split()
+    (tmp_path / "t.csv").write_text(f"barcode,guide\n{first},a\n{second},b\n")
+    rows = pl.DataFrame({"index": ["ACGTACGT-1", "CCCCACGT-1"]})
+    assert join_tables(rows, tables(tmp_path, table="t.csv", key="barcode"), ["guide"])["guide"].to_list() == joined
+    genes = pl.DataFrame({"index": ["NKX2-1"]})
+    assert join_tables(genes, tables(tmp_path, table="t.csv", key="barcode"), ["guide"])["guide"].to_list() == [None]

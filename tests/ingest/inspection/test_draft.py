@@ -16,8 +16,10 @@ from ingest import reference
 from ingest.inspection.columns import summarise
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts import replogle_genes, write_gctx, write_h5ad, write_replogle
-from ingest.layouts.examples import EXAMPLES
+from ingest.layouts import replogle_genes, write_10x_h5, write_gctx, write_h5ad, write_replogle
+from ingest.layouts.examples import CELLS as OF_CELLS
+from ingest.layouts.examples import COUNTS as OF_EXAMPLE
+from ingest.layouts.examples import EXAMPLES, GENES
 from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
 
@@ -412,7 +414,12 @@ def test_draft__proposes_donors_as_replicates(donors, is_said, tmp_path):
     assert "replicate" not in tomllib.loads(draft.text)["condition"]
 
 
-ONLY_BARCODES = [("mtx", "10x version 3"), ("mtx", "10x version 2"), ("10x_h5", "Cell Ranger 3")]
+NO_SYMBOLS = [("mtx", "alevin-fry")]
+NO_IDS = [("mtx", "BD Rhapsody")]
+ONLY_BARCODES = [
+    *(("mtx", "10x version 3"), ("mtx", "10x version 2"), ("10x_h5", "Cell Ranger 3")),
+    *(("mtx", "kb-python"), ("mtx", "STARsolo"), *NO_SYMBOLS, *NO_IDS),
+]
 NO_LABELS = ["archs4"]
 """Formats in which no column says what was done to a row."""
 SAID = [(n, layout) for n, layouts in EXAMPLES.items() for layout in layouts if (n, layout) not in ONLY_BARCODES]
@@ -437,7 +444,8 @@ def test_draft__asks_for_what_a_file_does_not_say(name, layout, tmp_path):
     assert content["dataset"] == {
         "id": "sample_7", "files": [path.name], "values": "counts", "assay": "perturb_seq",
     }  # fmt: skip
-    assert content["genes"] == {"id": "index", "symbol": "gene_name", "kind": "ensembl"}
+    genes = {"id": "index", "kind": "symbol" if (name, layout) in NO_IDS else "ensembl"}
+    assert content["genes"] == genes | ({} if (name, layout) in NO_SYMBOLS + NO_IDS else {"symbol": "gene_name"})
     with pytest.raises(SpecError, match=r"condition.perturbation: is missing"):
         parse_spec(content)
 
@@ -576,3 +584,19 @@ def test_draft__takes_labels_of_guides_for_their_genes(tmp_path, column, labels,
 @pytest.mark.parametrize("label", ["sgNT5E", "sgNT5", "sgNTN1-1", "sgCTRL1B", "SGK1", "sgSCRIB-2", "sgNEGR1"])
 def test_column__takes_no_guide_of_a_gene_for_a_control(label):
     assert summarise(pl.Series("guide", [label, "sgNTC-1"])).controls == {"sgNTC-1": 1}
+
+
+def test_draft__of_a_folder_joins_a_table_whose_barcodes_have_no_number_of_a_library(tmp_path):
+    folder = tmp_path / "screen_K562"
+    (folder / "outs").mkdir(parents=True)
+    barcodes = [f"ACGTACGTACGTA{a}{b}{c}" for a in "ACGT" for b in "ACGT" for c in "AC"][: OF_CELLS.height]
+    cells = pl.DataFrame({"index": [f"{barcode}-1" for barcode in barcodes]})
+    write_10x_h5(folder / "outs" / "filtered_feature_bc_matrix.h5", OF_EXAMPLE, cells, GENES)
+    calls = OF_CELLS.select("cell_line", "perturbation_type", barcode=pl.Series(barcodes), gene_target="perturbation")
+    calls.write_csv(folder / "outs" / "assigned.csv")
+    draft = draft_spec(inspect_file(folder), tmp_path)
+    content = tomllib.loads(draft.text)
+    assert content["dataset"]["files"] == ["screen_K562/outs/filtered_feature_bc_matrix.h5"]
+    assert content["rows"] == {"table": "screen_K562/outs/assigned.csv", "key": "barcode"}
+    text = draft.text.replace("screen_K562/outs/filtered_feature_bc_matrix.h5", "screen_K562")
+    assert conditions(folder, text, tmp_path / "warehouse") == (3, 8)
