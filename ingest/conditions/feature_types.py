@@ -9,19 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import SpecError
+from ingest.readers.feature_words import GUIDES, OTHERS, RNA, SHORT_GUIDES, SHORT_RNA, WORDS
 
 COLUMNS = frozenset({"feature_types", "feature_type", "feature_class", "feature_group", "modality", "assay", "type"})
 """Names of columns in which short words tell a type too, where all of them are known."""
-RNA = frozenset({"gene expression"})
-GUIDES = frozenset({"crispr guide capture"})
-OTHERS = frozenset({"antibody capture", "antigen capture", "multiplexing capture", "chromatin accessibility"})
-SHORT_RNA = frozenset({"gex", "rna", "mrna", "gene", "genes", "expression"})
-SHORT_GUIDES = frozenset({"crispr", "guide", "guides", "grna", "sgrna", "guide rna", "protospacer", "gdo"})
-SHORT_OTHERS = frozenset(
-    {"adt", "ab", "antibody", "antibodies", "protein", "proteins", "prot", "surface protein", "hto", "hashtag", "cmo"}
-    | {"tag", "custom", "peaks", "atac", "vdj", "spike-in", "ercc"}
-)
-WORDS = RNA | GUIDES | OTHERS | SHORT_RNA | SHORT_GUIDES | SHORT_OTHERS
 MOST_TYPES = 20
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from featurestore.errors import SpecError
 from ingest.conditions.feature_types import feature_types
-from ingest.reader import INDEX, Block, CscBlock, CsrBlock, Integers, Reader
+from ingest.reader import INDEX, Block, CountsGuides, CscBlock, CsrBlock, Integers, Reader
 
 GUIDE_CALL = "guide_call"
 """The column of the row table that calls are in."""
@@ -21,6 +21,8 @@ BETWEEN = "|"
 def call_guides(reader: Reader, min_count: int) -> pl.Series:
     """Call the guides of every row in one pass over the matrix: those with ``min_count`` counts or more.
 
+    They are columns of the matrix itself, or of one of their own beside it, whose rows have the same keys.
+
     Returns
     -------
     Their names as the gene table's key has them, joined by ``|`` in its order; null where a row has none.
@@ -30,6 +32,8 @@ def call_guides(reader: Reader, min_count: int) -> pl.Series:
     SpecError
         No row of the gene table is of guides.
     """
+    if isinstance(reader, CountsGuides) and (counted := reader.guides()) is not None:
+        return _called_beside(reader, counted, min_count)
     genes = reader.genes()
     types = feature_types(genes)
     if types is None or not types.is_guide.any():
@@ -43,6 +47,16 @@ def call_guides(reader: Reader, min_count: int) -> pl.Series:
     parts = [called_entries(block, types.is_guide, min_count) for block in reader.blocks()]
     rows, guides = (np.concatenate(part) for part in zip(*parts, strict=True))
     return joined_calls(rows, genes[INDEX].gather(guides), reader.n_rows)
+
+
+def _called_beside(reader: Reader, counted: Reader, min_count: int) -> pl.Series:
+    """Call guides from a matrix of their own, and bring the calls to the rows of the other by their keys."""
+    is_guide = np.ones(counted.n_genes, bool)
+    parts = [called_entries(block, is_guide, min_count) for block in counted.blocks()]
+    rows, guides = (np.concatenate(part) for part in zip(*parts, strict=True))
+    calls = joined_calls(rows, counted.genes()[INDEX].gather(guides), counted.n_rows)
+    found = counted.rows([INDEX]).with_columns(calls)
+    return reader.rows([INDEX]).join(found, on=INDEX, how="left", maintain_order="left")[GUIDE_CALL]
 
 
 def called_entries(block: Block, is_guide: npt.NDArray[np.bool_], min_count: int) -> tuple[Integers, Integers]:

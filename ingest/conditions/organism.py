@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import SpecError, first_of
 from ingest.reader import Reader
-from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.readers.notes import note
 from ingest.spec import DatasetSpec
 
 COLUMNS = re.compile(r"(?:sample_)?(?:organism|species)(?:_ch1|_name|_ontology_term_id)?", re.IGNORECASE)
 """Names of columns that say the species of a row."""
 OF_FILE = ("uns/organism", "uns/species", "uns/organism_ontology_term_id", "meta/info/organism")
-"""Where HDF5 says it of all rows."""
+"""Where HDF5 or Zarr says it of all rows."""
 NAMES = {
     **dict.fromkeys(("homo sapiens", "human", "hsapiens", "h. sapiens", "ncbitaxon:9606", "9606"), "human"),
     **dict.fromkeys(("mus musculus", "mouse", "mmusculus", "m. musculus", "ncbitaxon:10090", "10090"), "mouse"),
@@ -40,12 +39,10 @@ def organism_words(reader: Reader, is_kept: npt.NDArray[np.bool_] | None = None)
         words = sorted(set(values.drop_nulls().str.strip_chars().to_list()) - {""})
         if words:
             yield f"column '{name}'", words
-    if is_hdf5(reader.path):
-        with open_hdf5(reader.path) as file:
-            for place in OF_FILE:
-                word = _scalar(member(file, place))
-                if word:
-                    yield place, [word]
+    for place in OF_FILE:
+        word = note(reader.path, place)
+        if word is not None and str(word):
+            yield place, [str(word)]
 
 
 def require_organism(readers: Sequence[Reader], is_kept: npt.NDArray[np.bool_], spec: DatasetSpec) -> None:
@@ -102,10 +99,3 @@ def _conflict(others: Sequence[str], words: Sequence[str], where: str, spec: Dat
         got=first_of(list(map(repr, others)), 3),
         do=do,
     )
-
-
-def _scalar(found: h5py.Dataset | h5py.Group | None) -> str | None:
-    if not isinstance(found, h5py.Dataset) or found.shape not in {(), (1,)}:
-        return None
-    value = np.asarray(found[()]).ravel()[0]
-    return value.decode(errors="replace").strip() if isinstance(value, bytes) else str(value).strip()

@@ -18,7 +18,7 @@ import polars as pl
 from ingest.catalogue.catalogue import Entry, read_catalogue
 from ingest.conditions.described import LINES, refuse_gene_as_key
 from ingest.conditions.feature_types import feature_types
-from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, called_entries, joined_calls
+from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, call_guides, called_entries, joined_calls
 from ingest.conditions.organism import organism_of, organism_words
 from ingest.harmonise.describing import describing
 from ingest.harmonise.genes import map_genes
@@ -35,7 +35,7 @@ from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
 from ingest.inspection.values import Values, judge_values
-from ingest.reader import INDEX, CsrBlock, Reader, described_columns
+from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.columns import none_describes
 from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
@@ -166,6 +166,7 @@ class _Look:
             guides=self.guides,
             matrix=self.matrix,
             matrices=getattr(self.reader, "matrices", ()),
+            modalities=self.reader.modalities if isinstance(self.reader, HasModalities) else {},
             values=values,
             genes=genes,
             columns=tuple(self.columns),
@@ -236,17 +237,20 @@ class _Look:
             self._add(read_joined(calls, keys))
             why = f"guides that Cell Ranger called, of {calls.n_found:,} of {calls.n_probed:,} cells"
             self.roles["perturbation"] = [Guess("perturbation", CALLED, 0.8, (why,))]
+        elif isinstance(self.reader, CountsGuides) and self.reader.guides() is not None:
+            self._take_calls(call_guides(self.reader, LEAST_COUNT), self.reader.n_rows)
         elif self.types is not None and self.types.is_guide.any() and self.with_guides.has_whole_rows:
-            called = self._called(self.types.is_guide)
-            with_one, with_several = (
-                called.str.contains(BETWEEN, literal=True).eq(is_so).sum() for is_so in (False, True)
-            )
-            self.guides = (
-                f"with {LEAST_COUNT} counts or more, of {self.with_guides.n_rows:,} cells {with_one:,} have one guide, "
-                f"{with_several:,} several"
-            )
-            self._add(called.to_frame())
-            self.roles["perturbation"] = [Guess("perturbation", GUIDE_CALL, 0.6, (self.guides,))]
+            self._take_calls(self._called(self.types.is_guide), self.with_guides.n_rows)
+
+    def _take_calls(self, called: pl.Series, n_rows: int) -> None:
+        """Take guides called from so many rows for what was done."""
+        with_one, with_several = (called.str.contains(BETWEEN, literal=True).eq(is_so).sum() for is_so in (False, True))
+        self.guides = (
+            f"with {LEAST_COUNT} counts or more, of {n_rows:,} cells {with_one:,} have one guide, "
+            f"{with_several:,} several"
+        )
+        self._add(called.to_frame())
+        self.roles["perturbation"] = [Guess("perturbation", GUIDE_CALL, 0.6, (self.guides,))]
 
     def _called(self, is_guide: npt.NDArray[np.bool_]) -> pl.Series:
         """Call guides in the rows of the sample; null in the others."""

@@ -28,6 +28,8 @@ class Inspection:
         Which of its matrices was looked at, None where it holds one.
     matrices
         All of them.
+    modalities
+        Of a file of several kinds of matrices, the size of each, by name.
     values, genes
         The judgement of its numbers, and of its gene identifiers.
     columns
@@ -93,6 +95,7 @@ class Inspection:
     columns: tuple[str, ...]
     roles: dict[str, list[Guess]]
     labels: Labels | None
+    modalities: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     is_measured: bool = False
     has_doses: bool = False

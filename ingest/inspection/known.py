@@ -136,14 +136,14 @@ VALUE_WORDS = {
 
 
 def plain(name: str) -> str:
-    """Write the name of a column as the lists above have it.
+    """Write the name of a column as the lists above have it, without the modality that it is of.
 
     Examples
     --------
-    >>> plain("cell.line.name"), plain("moa-fine"), plain("10xrun_id")
-    ('cell_line_name', 'moa_fine', '10xrun_id')
+    >>> plain("cell.line.name"), plain("moa-fine"), plain("10xrun_id"), plain("gdo:guide_ID")
+    ('cell_line_name', 'moa_fine', '10xrun_id', 'guide_id')
     """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", name.lower().rpartition(":")[2]).strip("_")
 
 
 def rank(name: str, role: str) -> int | None:

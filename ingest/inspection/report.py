@@ -50,6 +50,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "matrix": found.matrix,
         "matrices": list(found.matrices),
         "passed_over": list(found.passed_over),
+        "modalities": found.modalities,
         "values": {"kind": found.values.kind, "score": found.values.score, "evidence": list(found.values.evidence)},
         "genes": {
             "id": best.name if best else None,
@@ -85,6 +86,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         facts.append(("columns", f"called like no gene, so they describe the rows: {first_of(found.described_by, 8)}"))
     if values.untold is not None:
         facts.append(("logarithms", values.untold))
+    if found.modalities:
+        facts.append(("modalities", ", ".join(f"{name} ({size})" for name, size in found.modalities.items())))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
     if found.passed_over:

@@ -14,7 +14,7 @@ from featurestore.errors import ValuesError
 from ingest.inspection.known import VALUE_WORDS
 from ingest.inspection.sample import Csr, Sample
 from ingest.reader import INDEX
-from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.readers.notes import has_note, is_x
 from ingest.sections import LogarithmSection
 from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
 from ingest.values import ESTIMATED, VALUES, Route
@@ -201,7 +201,7 @@ def _positive(
         return None, 0.0, "square roots of whole numbers: give the counts"
     if facts.largest > LARGEST_LOG:
         return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
-    if matrix in {None, "X"} and _says_log1p(path):
+    if is_x(matrix) and has_note(path, "uns/log1p"):
         return "log1p", 1.0, "the file says so (uns/log1p)"
     return _logarithms(facts, sample)
 
@@ -296,10 +296,3 @@ def _moments(sample: Sample) -> tuple[float, float]:
 def _is_l1000(genes: pl.DataFrame) -> bool:
     is_named = any(name.startswith("pr_") for name in genes.columns)
     return is_named or genes.height in {978, 12_328}
-
-
-def _says_log1p(path: Path) -> bool:
-    if not is_hdf5(path):
-        return False
-    with open_hdf5(path) as file:
-        return member(file, "uns/log1p") is not None

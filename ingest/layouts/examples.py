@@ -17,6 +17,7 @@ from ingest.layouts.counting import write_alevin_fry, write_kb, write_rhapsody, 
 from ingest.layouts.gct import write_gct
 from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
+from ingest.layouts.h5mu import write_h5mu
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
@@ -114,6 +115,16 @@ def h5ad(layout: Layout, compression: Compression = None) -> Example:
     chunk = 4 if compression else None
     return lambda folder: write_h5ad(
         folder / "cells.h5ad", COUNTS, CELLS, GENES, layout=layout, compression=compression, chunk_length=chunk
+    )
+
+
+def h5mu(folder: Path) -> Path:
+    """Write RNA and guides of the same cells as MuData, the labels with the guides."""
+    guides = pl.DataFrame({INDEX: ["MYCg1", "STAT1g1", "NTg1"]})
+    counted = np.random.default_rng(5).poisson(2.0, (N, guides.height))
+    rna = (COUNTS, CELLS.select(INDEX, "gem_group"), GENES)
+    return write_h5mu(
+        folder / "cells.h5mu", {"rna": rna, "gdo": (counted, CELLS, guides)}, compression="gzip", chunk_length=16
     )
 
 
@@ -216,6 +227,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "dense, lzf": h5ad("dense", "lzf"),
         "Replogle 2022": replogle,
     },
+    "h5mu": {"RNA and guides": h5mu},
     "10x_h5": {"Cell Ranger 3": tenx_h5},
     "mtx": {
         "10x version 3": tenx(compressed=True),

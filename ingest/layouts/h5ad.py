@@ -51,13 +51,14 @@ def write_h5ad(
     raw
         ``raw/X`` with its own gene table ``raw/var``.
     """
-    with _create(path, rows, genes) as file:
+    with h5py.File(path, "w") as file:
+        create_anndata(file, rows, genes)
         matrices = {"X": matrix} | {f"layers/{name}": layer for name, layer in (layers or {}).items()}
         if raw is not None:
             matrices["raw/X"] = raw[0]
             write_table(file, "raw/var", raw[1])
         for name, values in matrices.items():
-            _write_matrix(file, name, values, layout, compression=compression, chunk_length=chunk_length)
+            write_matrix(file, name, values, layout, compression=compression, chunk_length=chunk_length)
     return path
 
 
@@ -71,7 +72,8 @@ def write_h5ad_rows(
     chunk_length: int = 2**16,
 ) -> Path:
     """Write an AnnData file whose ``X`` comes as consecutive chunks of rows, and is stored by row (CSR)."""
-    with _create(path, rows, genes) as file:
+    with h5py.File(path, "w") as file:
+        create_anndata(file, rows, genes)
         group = _sparse_group(file, "X", "csr", (rows.height, genes.height))
         lengths = [np.zeros(1, np.int64)]
         for chunk in chunks:
@@ -86,30 +88,36 @@ def write_table(file: h5py.Group, name: str, table: pl.DataFrame, *, key: str = 
     """Write a table as AnnData does: text that repeats as categories, columns with missing values with a mask."""
     group = file.create_group(name)
     columns = [column for column in table.columns if column != INDEX]
-    _encode(group, "dataframe", "0.2.0", _index=key)
+    encode(group, "dataframe", "0.2.0", _index=key)
     group.attrs.create("column-order", columns, dtype=TEXT)
     _write_text(group, key, table[INDEX])
     for column in columns:
         _write_column(group, column, table[column])
 
 
-def _create(path: Path, rows: pl.DataFrame, genes: pl.DataFrame) -> h5py.File:
-    file = h5py.File(path, "w")
-    _encode(file, "anndata", "0.1.0")
-    write_table(file, "obs", rows)
-    write_table(file, "var", genes)
+def create_anndata(group: h5py.Group, rows: pl.DataFrame, genes: pl.DataFrame) -> None:
+    """Make AnnData of a group: its tables and what else it has, without a matrix."""
+    encode(group, "anndata", "0.1.0")
+    write_table(group, "obs", rows)
+    write_table(group, "var", genes)
     for name in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
-        _encode(file.create_group(name), "dict", "0.1.0")
-    return file
+        encode(group.create_group(name), "dict", "0.1.0")
 
 
-def _write_matrix(
-    file: h5py.File, name: str, matrix: Matrix, layout: Layout, *, compression: Compression, chunk_length: int | None
+def write_matrix(
+    file: h5py.Group,
+    name: str,
+    matrix: Matrix,
+    layout: Layout,
+    *,
+    compression: Compression = None,
+    chunk_length: int | None = None,
 ) -> None:
+    """Write a matrix as AnnData does."""
     if layout == "dense":
         values = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
         tile = (min(chunk_length, len(values)), values.shape[1]) if chunk_length else None
-        _encode(file.create_dataset(name, data=values, compression=compression, chunks=tile), "array", "0.2.0")
+        encode(file.create_dataset(name, data=values, compression=compression, chunks=tile), "array", "0.2.0")
         return
     sparse = scipy.sparse.csr_array(matrix) if layout == "csr" else scipy.sparse.csc_array(matrix)
     group = _sparse_group(file, name, layout, sparse.shape)
@@ -121,7 +129,7 @@ def _write_matrix(
 
 def _sparse_group(file: h5py.File, name: str, layout: Layout, shape: tuple[int, ...]) -> h5py.Group:
     group = file.create_group(name)
-    _encode(group, f"{layout}_matrix", "0.1.0", shape=np.array(shape, np.int64))
+    encode(group, f"{layout}_matrix", "0.1.0", shape=np.array(shape, np.int64))
     return group
 
 
@@ -143,22 +151,22 @@ def _write_column(group: h5py.Group, name: str, column: pl.Series) -> None:
     elif column.null_count() and not column.dtype.is_float():
         kind = "boolean" if column.dtype == pl.Boolean else "integer"
         part = group.create_group(name)
-        _encode(part, f"nullable-{kind}", "0.1.0")
+        encode(part, f"nullable-{kind}", "0.1.0")
         part["values"] = column.fill_null(value=False if kind == "boolean" else 0).to_numpy()
         part["mask"] = column.is_null().to_numpy()
     else:
-        _encode(group.create_dataset(name, data=column.to_numpy()), "array", "0.2.0")
+        encode(group.create_dataset(name, data=column.to_numpy()), "array", "0.2.0")
 
 
 def _write_text(group: h5py.Group, name: str, column: pl.Series) -> None:
-    _encode(group.create_dataset(name, data=column.to_list(), dtype=TEXT), "string-array", "0.2.0")
+    encode(group.create_dataset(name, data=column.to_list(), dtype=TEXT), "string-array", "0.2.0")
 
 
 def _write_categorical(group: h5py.Group, name: str, column: pl.Series) -> None:
     codes, categories = codes_of(column)
     part = group.create_group(name)
-    _encode(part, "categorical", "0.2.0", ordered=False)
-    _encode(part.create_dataset("codes", data=codes), "array", "0.2.0")
+    encode(part, "categorical", "0.2.0", ordered=False)
+    encode(part.create_dataset("codes", data=codes), "array", "0.2.0")
     _write_text(part, "categories", categories)
 
 
@@ -169,6 +177,7 @@ def codes_of(column: pl.Series) -> tuple[npt.NDArray[np.int16], pl.Series]:
     return codes.fill_null(-1).to_numpy(), categories
 
 
-def _encode(node: h5py.Group | h5py.Dataset, kind: str, version: str, **attributes: object) -> None:
+def encode(node: h5py.Group | h5py.Dataset, kind: str, version: str, **attributes: object) -> None:
+    """Say how AnnData encoded a group or dataset."""
     for name, value in {"encoding-type": kind, "encoding-version": version, **attributes}.items():
         node.attrs[name] = value

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -21,18 +20,9 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
 from ingest.readers.columns import as_column, titles, unknown_column
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import (
-    member,
-    missing,
-    path_of,
-    read_column,
-    require_dataset,
-    text_attribute,
-    where,
-    whole,
-)
+from ingest.readers.hdf5_nodes import Hdf5Array
+from ingest.readers.nodes import Array, Group, texts
 
-Node: TypeAlias = h5py.Group | h5py.Dataset
 ReadColumn: TypeAlias = Callable[[], pl.Series]
 
 LEGACY_CATEGORIES = "__categories"
@@ -41,14 +31,19 @@ LEGACY_CATEGORIES = "__categories"
 class AnnotationTable:
     """One of AnnData's tables: its columns are listed on opening, and read when asked for."""
 
-    def __init__(self, root: h5py.Group, name: str) -> None:
-        node = member(root, name)
+    def __init__(self, root: Group, name: str) -> None:
+        node = root.member(name)
         if node is None:
-            raise missing(root, name, node, "a table")
-        self._path, self._name, self._node = path_of(node), name, node
-        with telling_damage(self._path, name):
-            self.key, self._readers = _grouped(node) if isinstance(node, h5py.Group) else _compound(root, whole(node))
-            self.n_rows = len(node) if isinstance(node, h5py.Dataset) else _length(node, self.key)
+            raise root.missing(name, node, "a table")
+        self._path, self._name, self._node = node.path, node.name, node
+        with telling_damage(self._path, self._name):
+            self.key, self._readers = _grouped(node) if isinstance(node, Group) else _compound(root, node)
+            self.n_rows = node.shape[0] if isinstance(node, Array) else _length(node, self.key)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for an error message."""
+        return f"{self._name} of {self._path}"
 
     @property
     def columns(self) -> list[str]:
@@ -61,7 +56,7 @@ class AnnotationTable:
 
     def _column(self, name: str) -> pl.Series:
         if name not in self._readers:
-            raise unknown_column(name, self.columns, f"{self._name} of {self._path}", self.key)
+            raise unknown_column(name, self.columns, self.place, self.key)
         with telling_damage(self._path, f"column '{name}' of {self._name}"):
             self._require_length(name, _claimed(self._node, self.key if name == INDEX else name))
             column = self._readers[name]()
@@ -73,92 +68,88 @@ class AnnotationTable:
         if n not in {None, self.n_rows}:
             raise SourceFormatError(
                 f"column '{name}' is not as long as the table",
-                where=f"{self._name} of {self._path}",
+                where=self.place,
                 expected=f"{self.n_rows:,} values, as in the key '{self.key}'",
                 got=f"{n:,}",
                 do="fetch the file again, or write it again",
             )
 
 
-def _claimed(table: h5py.Group | h5py.Dataset, name: str) -> int | None:
+def _claimed(table: Group | Array, name: str) -> int | None:
     """Return how many values a column of a group says it has; None where it does not say."""
-    node = member(table, name) if isinstance(table, h5py.Group) else None
-    if isinstance(node, h5py.Group):
-        node = member(node, "codes") or member(node, "values")
-    return int(node.shape[0]) if isinstance(node, h5py.Dataset) and node.shape else None
+    node = table.member(name) if isinstance(table, Group) else None
+    if isinstance(node, Group):
+        node = node.member("codes") or node.member("values")
+    return node.shape[0] if isinstance(node, Array) and node.shape else None
 
 
-def _grouped(group: h5py.Group) -> tuple[str, dict[str, ReadColumn]]:
+def _grouped(group: Group) -> tuple[str, dict[str, ReadColumn]]:
     """List the columns of a table stored as a group: the published name of its key, and a reader for each."""
-    key = text_attribute(group, "_index") or "_index"
-    order = group.attrs.get("column-order")
-    if order is None or isinstance(order, h5py.Empty):
-        published = [] if order is not None else [name for name in group if name not in {key, LEGACY_CATEGORIES}]
+    key = group.text("_index") or "_index"
+    order = group.attributes.get("column-order")
+    if order is None:
+        published = [name for name in group.names() if name not in {key, LEGACY_CATEGORIES}]
     else:
-        published = [name.decode() if isinstance(name, bytes) else str(name) for name in np.asarray(order).reshape(-1)]
+        published = texts(order)
     index, *readers = [_reader(group, name) for name in [key, *published]]
     return key, {INDEX: index} | dict(zip(titles(published), readers, strict=True))
 
 
-def _length(group: h5py.Group, key: str) -> int:
-    node = member(group, key)
-    return len(node) if isinstance(node, h5py.Dataset) else len(_encoded(node))
+def _length(group: Group, key: str) -> int:
+    node = group.member(key)
+    return node.shape[0] if isinstance(node, Array) else len(_encoded(group.group(key)))
 
 
-def _reader(group: h5py.Group, name: str) -> ReadColumn:
+def _reader(group: Group, name: str) -> ReadColumn:
     """Choose how a column of a group is read."""
-    node = member(group, name)
+    node = group.member(name)
     if node is None:
-        raise missing(group, name, node, "a column")
-    if isinstance(node, h5py.Group):
+        raise group.missing(name, node, "a column")
+    if isinstance(node, Group):
         return lambda: _encoded(node)
     categories = _legacy_categories(group, name, node)
-    return lambda: (
-        read_column(node) if categories is None else _categorical(node, read_column(categories, are_distinct=True))
-    )
+    return lambda: node.column() if categories is None else _categorical(node, categories.column(are_distinct=True))
 
 
-def _legacy_categories(group: h5py.Group, name: str, codes: h5py.Dataset) -> h5py.Dataset | None:
+def _legacy_categories(group: Group, name: str, codes: Array) -> Array | None:
     """Find the categories of a 0.7 column: by the reference in its attribute, else by its name."""
     if codes.dtype.kind not in "iu":
         return None
-    reference = codes.attrs.get("categories")
-    node = member(group, f"{LEGACY_CATEGORIES}/{name}")
-    if isinstance(reference, h5py.Reference) and reference:
-        node = group.file[reference]
-    if node is None or isinstance(node, h5py.Dataset):
+    node = codes.target("categories") or group.member(f"{LEGACY_CATEGORIES}/{name}")
+    if node is None or isinstance(node, Array):
         return node
-    raise missing(group, f"{LEGACY_CATEGORIES}/{name}", node, "a dataset")
+    raise group.missing(f"{LEGACY_CATEGORIES}/{name}", node, "an array")
 
 
-def _compound(root: h5py.Group, table: h5py.Dataset) -> tuple[str, dict[str, ReadColumn]]:
-    """List the columns of a table stored as one compound dataset."""
+def _compound(root: Group, table: Array) -> tuple[str, dict[str, ReadColumn]]:
+    """List the columns of a table stored as one compound dataset, as HDF5 has them."""
     fields = list(table.dtype.names or ())
     key = next((name for name in ("index", "_index") if name in fields), None)
-    if key is None or table.ndim != 1:
+    if key is None or len(table.shape) != 1 or not isinstance(table, Hdf5Array):
         raise SourceFormatError(
             "a table is neither a group of columns nor a compound dataset with a field 'index'",
-            where=where(table),
+            where=table.place,
             got=f"{table.dtype} of shape {table.shape}",
         )
     published = [name for name in fields if name != key]
 
     def reader(name: str) -> ReadColumn:
-        categories = member(root, f"uns/{name}_categories") if table.dtype[name].kind in "iu" else None
-        if not isinstance(categories, h5py.Dataset):
-            return lambda: as_column(table.fields(name)[...])
-        return lambda: _by_code(table.fields(name)[...], read_column(categories, are_distinct=True), where(table, name))
+        categories = root.member(f"uns/{name}_categories") if table.dtype[name].kind in "iu" else None
+        if not isinstance(categories, Array):
+            return lambda: as_column(table.field(name))
+        place = f"{table.name}/{name} of {table.path}"
+        return lambda: _by_code(table.field(name), categories.column(are_distinct=True), place)
 
     return key, {INDEX: reader(key)} | dict(zip(titles(published), map(reader, published), strict=True))
 
 
-def _encoded(group: h5py.Group) -> pl.Series:
+def _encoded(group: Group) -> pl.Series:
     """Read a column that is a group: categorical, or nullable."""
-    encoding = text_attribute(group, "encoding-type") or ""
+    encoding = group.text("encoding-type") or ""
     if encoding == "categorical":
-        return _categorical(require_dataset(group, "codes"), _column(group, "categories", are_distinct=True))
+        return _categorical(group.array("codes"), _column(group, "categories", are_distinct=True))
     if encoding.startswith("nullable-"):
-        values, mask = _column(group, "values"), read_column(require_dataset(group, "mask"))
+        values, mask = _column(group, "values"), group.array("mask").column()
         if mask.dtype != pl.Boolean or len(mask) != len(values):
             raise TypeError(f"expected a mask of {len(values):,} truth values, got {len(mask):,} of {mask.dtype}")
         return pl.DataFrame({"value": values, "is_missing": mask}).select(
@@ -166,22 +157,22 @@ def _encoded(group: h5py.Group) -> pl.Series:
         )["value"]
     raise SourceFormatError(
         "a column is stored in a way that is not known",
-        where=where(group),
+        where=group.place,
         expected="categorical, nullable-integer, nullable-boolean, nullable-string-array, or a plain array",
         got=repr(encoding) if encoding else "a group without encoding-type",
         do="leave the column out, or write it as text or numbers",
     )
 
 
-def _column(group: h5py.Group, name: str, *, are_distinct: bool = False) -> pl.Series:
-    node = member(group, name)
-    if isinstance(node, h5py.Group):
+def _column(group: Group, name: str, *, are_distinct: bool = False) -> pl.Series:
+    node = group.member(name)
+    if isinstance(node, Group):
         return _encoded(node)
-    return read_column(require_dataset(group, name), are_distinct=are_distinct)
+    return group.array(name).column(are_distinct=are_distinct)
 
 
-def _categorical(codes: h5py.Dataset, categories: pl.Series) -> pl.Series:
-    return _by_code(whole(codes)[...], categories, where(codes))
+def _categorical(codes: Array, categories: pl.Series) -> pl.Series:
+    return _by_code(codes.values(), categories, codes.place)
 
 
 def _by_code(codes: npt.NDArray[Any], categories: pl.Series, place: str) -> pl.Series:

@@ -16,9 +16,10 @@ from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import unknown_column
 from ingest.readers.damage import telling_damage
 from ingest.readers.hdf5 import is_hdf5, open_hdf5, read_column, require_dataset
-from ingest.readers.hdf5_matrix import DenseMatrix
+from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import read_selection
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.stored_matrix import DenseMatrix
 
 MATRIX, ROWS, GENES = "data", "dim_0", "dim_1"
 
@@ -32,7 +33,7 @@ class ChronosReader:
         self._file = open_hdf5(path)
         try:
             with telling_damage(path, "the whole"):
-                self._matrix = DenseMatrix(require_dataset(self._file, MATRIX))
+                self._matrix = DenseMatrix(Hdf5Array(require_dataset(self._file, MATRIX)))
                 axes = [require_dataset(self._file, name) for name in (ROWS, GENES)]
                 names = [read_column(axis, are_distinct=True).cast(pl.String) for axis in axes]
             self._rows, self._genes = (pl.DataFrame({INDEX: column}) for column in names)

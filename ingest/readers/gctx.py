@@ -27,9 +27,10 @@ from ingest.readers.hdf5 import (
     require_group,
     text_attribute,
 )
-from ingest.readers.hdf5_matrix import DenseMatrix
+from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import Values, read_selection
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.stored_matrix import DenseMatrix
 
 if TYPE_CHECKING:
     import h5py
@@ -49,7 +50,7 @@ class GctxReader:
         self._file = open_hdf5(path)
         try:
             with telling_damage(path, "the whole"):
-                self._matrix = DenseMatrix(require_dataset(self._file, MATRIX))
+                self._matrix = DenseMatrix(Hdf5Array(require_dataset(self._file, MATRIX)))
                 self._rows, self._genes = MetadataTable(self._file, SIGNATURES), MetadataTable(self._file, GENES)
                 self.n_rows, self.n_genes = self._matrix.shape
                 self._check_shape()

@@ -23,6 +23,8 @@ Values: TypeAlias = npt.NDArray[Any]
 
 FILTERS = ([h5py.h5z.FILTER_DEFLATE], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE])
 """The chains of filters that are undone here: gzip, with or without a shuffle before it."""
+COUNTS_USER_BLOCK = (2,)
+"""The version of HDF5 since which the place of a chunk is one in the file, also behind a user block."""
 THREADS = min(8, N_CORES)
 SHARES = 4
 """How many shares of a stretch's chunks each thread gets, one after the other."""
@@ -52,7 +54,8 @@ class Inflated:
     def of(cls, dataset: h5py.Dataset, dtype: np.dtype[Any]) -> Self | None:
         """Make one of a dataset, or None where its chunks are not of this kind or cannot be read by place."""
         chain = [code for code, _ in filters(dataset)]
-        if chain not in FILTERS or dataset.file.userblock_size or not hasattr(os, "pread"):
+        is_placed = not dataset.file.userblock_size or h5py.version.hdf5_version_tuple >= COUNTS_USER_BLOCK
+        if chain not in FILTERS or not is_placed or not hasattr(os, "pread"):
             return None
         found: list[Any] = []
         dataset.id.chunk_iter(found.append)

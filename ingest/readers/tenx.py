@@ -17,8 +17,9 @@ from ingest.reader import BLOCK_BYTES, INDEX, Block
 from ingest.readers.columns import stripped, unknown_column
 from ingest.readers.damage import telling_damage
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
-from ingest.readers.hdf5_matrix import SparseMatrix
+from ingest.readers.hdf5_nodes import Hdf5Group
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.stored_matrix import SparseMatrix
 
 FEATURES = {INDEX: "id", "gene_name": "name", "feature_type": "feature_type"}
 
@@ -37,7 +38,7 @@ class TenxReader:
                 self._barcodes = stripped(barcodes).alias(INDEX)
                 self._genes = _features(require_group(group, "features"))
                 self.n_rows, self.n_genes = self._barcodes.len(), self._genes.height
-                self._matrix = SparseMatrix(group, by_row=True, shape=(self.n_rows, self.n_genes))
+                self._matrix = SparseMatrix(Hdf5Group(group), by_row=True, shape=(self.n_rows, self.n_genes))
         except BaseException:
             self.close()
             raise

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
@@ -20,7 +19,7 @@ import scipy.sparse
 from featurestore.errors import ValuesError
 from ingest.kernel import TARGET
 from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader, StretchingReader
-from ingest.readers.hdf5 import is_hdf5, member, open_hdf5
+from ingest.readers.notes import is_x, note
 from ingest.sections import LogarithmSection
 from ingest.sums.accumulate import Streamed
 
@@ -191,12 +190,8 @@ def read_logarithm(
 
 def base_named(path: Path, matrix: str | None) -> float | None:
     """Read the base that scanpy notes of ``X``; None where the file names none, which to scanpy means e."""
-    if not is_hdf5(path) or matrix not in {None, "X"}:
-        return None
-    with open_hdf5(path) as file:
-        node = member(file, "uns/log1p/base")
-        value = node[()] if isinstance(node, h5py.Dataset) and node.shape == () else None
-    return float(value) if isinstance(value, (np.number, int, float)) and value > 1 else None
+    value = note(path, "uns/log1p/base") if is_x(matrix) else None
+    return value if isinstance(value, float) and value > 1 else None
 
 
 def name_of(number: float) -> str:

@@ -16,6 +16,7 @@ import polars as pl
 from ingest.layouts import write_gctx, write_h5ad, write_replogle
 from ingest.layouts.examples import COUNTS, DEPMAP_GENES, EFFECTS, GENES
 from ingest.layouts.gct import write_gct
+from ingest.layouts.h5mu import write_h5mu
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
 from ingest.layouts.tenx import write_10x_h5
@@ -97,6 +98,13 @@ def _legacy(folder: Path, what: Content) -> Path:
     return write_replogle(folder / "x.h5ad", what.matrix, what.rows, what.genes)
 
 
+def _mudata(folder: Path, what: Content) -> Path:
+    """Write labels with guides, and counts without."""
+    guides = np.ones((len(what.rows), 2)), what.rows, pl.DataFrame({INDEX: ["MYCg1", "NTg1"]})
+    rna = what.matrix.astype(np.float32), what.rows.select(INDEX, "batch"), what.genes
+    return write_h5mu(folder / "x.h5mu", {"rna": rna, "gdo": guides}, compression="gzip", chunk_length=16)
+
+
 def _beside(write: Callable[[Path, Content], Path]) -> Callable[[Path, Content], Path]:
     """Write labels into a table beside a file that has barcodes alone."""
 
@@ -138,6 +146,7 @@ KINDS: dict[str, Kind] = {
     "h5ad, dense": Kind(_h5ad(layout="dense")),
     "h5ad, dense, lzf": Kind(_h5ad(layout="dense", compression="lzf", chunk_length=4)),
     "h5ad, legacy": Kind(_legacy),
+    "h5mu": Kind(_mudata, spec={"perturbation": "gdo:perturbation"}),
     "10x_h5": Kind(
         _beside(lambda folder, what: write_10x_h5(folder / "x.h5", _whole(what.matrix), what.rows, what.genes)),
         spec={"more": SIDE},

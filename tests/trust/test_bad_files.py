@@ -36,7 +36,7 @@ TEXTS = {name for name in KINDS if name.startswith(("mtx", "triplets", "gct", "t
     "gctx",
     "gctx, gzip",
 }
-HDF5 = {name for name in KINDS if name.startswith(("h5ad", "10x", "gctx", "chronos", "archs4"))}
+HDF5 = {name for name in KINDS if name.startswith(("h5ad", "h5mu", "10x", "gctx", "chronos", "archs4"))}
 PARQUET = {name for name in KINDS if name.startswith(("tokens", "parquet"))}
 
 

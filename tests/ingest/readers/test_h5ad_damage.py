@@ -185,7 +185,7 @@ DENSE = {
     "no space": (dataset("X", data=h5py.Empty("f4")), "not two-dimensional"),
     "no category": (put("obs/gene", 3, 40), "no category"),
     "no categories": (remove("obs/__categories"), ""),
-    "categories as a group": (link("obs/__categories/gene", h5py.SoftLink("/var")), "not a dataset"),
+    "categories as a group": (link("obs/__categories/gene", h5py.SoftLink("/var")), "not an array"),
     "key as a number": (dataset("obs/cell_barcode", data=np.float64(1)), "damaged"),
 }
 

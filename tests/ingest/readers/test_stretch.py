@@ -64,6 +64,17 @@ def test_stretch__a_chunk_that_skipped_its_filter_is_left_to_hdf5(tmp_path):
         np.testing.assert_array_equal(Stretch(dataset).read(0, 8), [1] * 4 + [2] * 4)
 
 
+@pytest.mark.parametrize("stored", STORED)
+def test_stretch__behind_a_user_block_is_what_hdf5_reads(tmp_path, stored):
+    """MuData puts 512 bytes of text before HDF5's own."""
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
+        file.create_dataset("values", data=np.arange(100.0), **STORED[stored][0])
+    with h5py.File(tmp_path / "a.h5") as file:
+        stretch = Stretch(file["values"])
+        assert type(stretch._source).__name__ == STORED[stored][1]
+        np.testing.assert_array_equal(stretch.read(13, 77), np.arange(13.0, 77.0))
+
+
 def test_stretch__a_chunk_is_inflated_once_for_two_neighbouring_reads(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("values", data=np.arange(100), chunks=(40,), compression="gzip")

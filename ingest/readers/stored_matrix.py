@@ -1,4 +1,4 @@
-"""A matrix in an HDF5 file, streamed in blocks: dense, compressed by row (CSR), or compressed by column (CSC).
+"""A matrix in a file that is a tree, streamed in blocks: dense, compressed by row (CSR), or compressed by column (CSC).
 
 A compressed matrix is three vectors: the values, the position of each along the minor axis, and where each row (or
 column) begins, as in ``scipy.sparse``. Whatever the size of the matrix, one block of it is in memory.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -16,17 +15,7 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import CscBlock, CsrBlock, DenseBlock, Integers
 from ingest.readers.compressed import first_repeat, ranges
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import (
-    compression,
-    member,
-    missing,
-    path_of,
-    require_dataset,
-    text_attribute,
-    where,
-    whole,
-)
-from ingest.readers.stretch import Stretch, Values
+from ingest.readers.nodes import Array, Group, Values
 
 AXES = 2
 MAX_CHUNK_ROW = 4
@@ -36,15 +25,13 @@ MAX_CHUNK_ROW = 4
 class DenseMatrix:
     """A matrix stored in full, shape (rows, genes)."""
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        if dataset.shape is None or len(dataset.shape) != AXES:
-            raise SourceFormatError(
-                "the matrix is not two-dimensional", where=where(dataset), got=f"shape {dataset.shape}"
-            )
-        _require_numbers(dataset)
-        self._values = Stretch(whole(dataset))
+    def __init__(self, array: Array) -> None:
+        if len(array.shape) != AXES:
+            raise SourceFormatError("the matrix is not two-dimensional", where=array.place, got=f"shape {array.shape}")
+        _require_numbers(array)
+        self._values = array.stretch()
         self.shape = (self._values.shape[0], self._values.shape[1])
-        self.variant = _variant("dense", dataset)
+        self.variant = _variant("dense", array)
 
     is_by_row = True
 
@@ -68,14 +55,14 @@ class SparseMatrix:
     Its ``shape`` is that of rows by genes; where it is not given, it is an attribute of the group.
     """
 
-    def __init__(self, group: h5py.Group, *, by_row: bool, shape: tuple[int, int] | None = None) -> None:
-        self._place = where(group)
+    def __init__(self, group: Group, *, by_row: bool, shape: tuple[int, int] | None = None) -> None:
+        self._place = group.place
         self.is_by_row = by_row
         self.shape = shape or _claimed_shape(group)
         self._minor = self.shape[1] if by_row else self.shape[0]
-        data, indices = require_dataset(group, "data"), require_dataset(group, "indices")
-        self._indptr = self._starts(require_dataset(group, "indptr"), len(data))
-        if data.ndim != 1 or data.shape != indices.shape:
+        data, indices = group.array("data"), group.array("indices")
+        self._indptr = self._starts(group.array("indptr"), data.shape[0] if data.shape else 0)
+        if len(data.shape) != 1 or data.shape != indices.shape:
             raise self._fault(
                 "the vectors of a sparse matrix differ in length",
                 "as many indices as values",
@@ -84,7 +71,7 @@ class SparseMatrix:
         if indices.dtype.kind not in "iu":
             raise self._fault("the indices of a sparse matrix are not whole numbers", "integers", str(indices.dtype))
         _require_numbers(data)
-        self._data, self._indices = Stretch(data), Stretch(indices)
+        self._data, self._indices = data.stretch(), indices.stretch()
         self._value_bytes = self._data.dtype.itemsize + self._indices.dtype.itemsize
         self.variant = _variant("csr" if by_row else "csc", data)
 
@@ -98,17 +85,17 @@ class SparseMatrix:
             indices = self._positions(indices, indptr, start)
             yield CsrBlock(start, indptr, indices, data) if self.is_by_row else CscBlock(start, indptr, indices, data)
 
-    def _starts(self, dataset: h5py.Dataset, n_values: int) -> npt.NDArray[np.int64]:
+    def _starts(self, array: Array, n_values: int) -> npt.NDArray[np.int64]:
         """Read and check where each row or column begins."""
         n_major = self.shape[0] if self.is_by_row else self.shape[1]
-        if dataset.shape != (n_major + 1,) or dataset.dtype.kind not in "iu":
+        if array.shape != (n_major + 1,) or array.dtype.kind not in "iu":
             raise self._fault(
                 "indptr does not fit the matrix's shape",
                 f"{n_major + 1:,} integers for shape {self.shape}",
-                f"{dataset.dtype} of shape {dataset.shape}",
+                f"{array.dtype} of shape {array.shape}",
             )
-        with telling_damage(path_of(dataset), where(dataset)):
-            indptr: npt.NDArray[np.int64] = dataset[...].astype(np.int64)
+        with telling_damage(array.path, array.name):
+            indptr: npt.NDArray[np.int64] = array.values().astype(np.int64)
         falls = np.flatnonzero(np.diff(indptr) < 0)
         if indptr[0] != 0 or falls.size:
             at = int(falls[0]) + 1 if falls.size else 0
@@ -152,7 +139,7 @@ class SparseMatrix:
         )
 
 
-def open_matrix(root: h5py.Group, name: str) -> DenseMatrix | SparseMatrix:
+def open_matrix(root: Group, name: str) -> DenseMatrix | SparseMatrix:
     """Open a matrix by its name in the file, whichever way it is stored.
 
     Raises
@@ -160,29 +147,29 @@ def open_matrix(root: h5py.Group, name: str) -> DenseMatrix | SparseMatrix:
     SourceFormatError
         There is none of this name, or it is none that is known, or its parts contradict each other.
     """
-    node = member(root, name)
-    if isinstance(node, h5py.Dataset):
+    node = root.member(name)
+    if isinstance(node, Array):
         return DenseMatrix(node)
     if node is None:
-        raise missing(root, name, node, "a matrix")
-    encoding = (text_attribute(node, "encoding-type", "h5sparse_format") or "").removesuffix("_matrix")
+        raise root.missing(name, node, "a matrix")
+    encoding = (node.text("encoding-type", "h5sparse_format") or "").removesuffix("_matrix")
     if encoding not in {"csr", "csc"}:
         raise SourceFormatError(
             "the matrix is stored in a way that is not known",
-            where=where(node),
+            where=node.place,
             expected="a dense array, csr_matrix or csc_matrix",
-            got=repr(encoding) if encoding else f"a group of {', '.join(map(repr, list(node)[:8])) or 'nothing'}",
+            got=repr(encoding) if encoding else f"a group of {', '.join(map(repr, node.names()[:8])) or 'nothing'}",
         )
     return SparseMatrix(node, by_row=encoding == "csr")
 
 
-def _claimed_shape(group: h5py.Group) -> tuple[int, int]:
-    claimed = next((group.attrs[name] for name in ("shape", "h5sparse_shape") if name in group.attrs), None)
+def _claimed_shape(group: Group) -> tuple[int, int]:
+    claimed = next((group.attributes[name] for name in ("shape", "h5sparse_shape") if name in group.attributes), None)
     shape = np.asarray(claimed).reshape(-1)
     if claimed is None or shape.size != AXES or shape.dtype.kind not in "iu" or int(shape.min()) < 0:
         raise SourceFormatError(
             "a sparse matrix does not say its shape",
-            where=where(group),
+            where=group.place,
             expected="an attribute 'shape' of two whole numbers",
             got="none" if claimed is None else str(claimed),
             do="fetch the file again, or write it again",
@@ -190,16 +177,16 @@ def _claimed_shape(group: h5py.Group) -> tuple[int, int]:
     return int(shape[0]), int(shape[1])
 
 
-def _require_numbers(dataset: h5py.Dataset) -> None:
-    if dataset.dtype.kind not in "iuf":
+def _require_numbers(array: Array) -> None:
+    if array.dtype.kind not in "iuf":
         raise SourceFormatError(
             "the values of the matrix are not numbers",
-            where=where(dataset),
+            where=array.place,
             expected="integers or floats",
-            got=str(dataset.dtype),
+            got=str(array.dtype),
         )
 
 
-def _variant(layout: str, dataset: h5py.Dataset) -> str:
-    method = compression(dataset)
+def _variant(layout: str, array: Array) -> str:
+    method = array.compression
     return f"{layout}, {method}" if method else layout
