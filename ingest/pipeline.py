@@ -21,7 +21,7 @@ from ingest import reference
 from ingest.conditions.described import open_matrix
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import name_within
-from ingest.conditions.side_tables import open_side_tables
+from ingest.conditions.side_tables import find_beside, open_side_tables
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import read_job, write_release
 from ingest.reader import Reader
@@ -119,11 +119,12 @@ def _open(
     readers: list[Reader] = []
     listings: list[LongTable] = []
     layers: list[dict[str, Reader]] = []
+    transcripts = find_beside(spec.genes.transcripts, (beside, folder)) if spec.genes.transcripts else None
     for path in find_files(spec, folder):
         if spec.table is not None:
             listings.append(LongTable(path, spec.table, spec.label_columns(), spec.dataset.format))
             continue
-        readers.append(stack.enter_context(closing(open_matrix(path, spec))))
+        readers.append(stack.enter_context(closing(open_matrix(path, spec, transcripts))))
         layers.append({})
         for statistic, matrix in spec.layers.named().items():
             layer = open_source(path, format=spec.dataset.format, matrix=matrix)

@@ -80,6 +80,8 @@ class GenesSection(TableSection):
     condition on the gene table; a cell's total is taken without what it leaves out. ``notes`` are columns of the table
     that the ledger quotes; ``landmarks`` is a condition that tells the genes which were measured, the others being
     inferred. With ``absent = "all_zero"`` a gene that is zero in every row of the file was not measured.
+    ``transcripts`` names a GTF, or a table of transcripts and their genes (tx2gene): the matrix is of transcripts, and
+    their counts are summed.
     ``translate_mouse`` maps mouse genes, measured and targeted, to their only human ortholog; without it they have no
     gene.
     """
@@ -92,6 +94,7 @@ class GenesSection(TableSection):
     kind: str | None = None
     duplicates: Literal["refuse", "collapse"] = "refuse"
     absent: Literal["all_zero"] | None = None
+    transcripts: str | None = None
     max_unmapped: Annotated[float, Field(ge=0, le=1)] = 0.5
     translate_mouse: bool = False
 

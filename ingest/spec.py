@@ -28,7 +28,7 @@ from ingest.sections import (
     column_in_sql,
 )
 from ingest.spec_faults import spec_faults
-from ingest.values import VALUES, Route, ValueKind, ValueName, route_of
+from ingest.values import ESTIMATED, VALUES, Route, ValueKind, ValueName, route_of
 
 SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
@@ -254,6 +254,12 @@ class DatasetSpec(Section):
             raise ValueError(
                 f"condition.replicate: of cells or samples, which are summed; {self.dataset.values} are not"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sums_transcripts(self) -> Self:
+        if self.genes.transcripts is not None and self.dataset.values not in {"counts", ESTIMATED}:
+            raise ValueError(f"genes.transcripts: counts are summed; {self.dataset.values} are not")
         return self
 
     @model_validator(mode="after")

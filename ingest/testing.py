@@ -44,7 +44,7 @@ class Case:
     kind
         The class that is registered under the entry point ``featurestore.readers``.
     path
-        A small file of at least two rows and two genes.
+        A small file of at least two genes, and of two rows where the format is not of one sample.
     matrix
         Which matrix of the file to read.
     knows_its_end
@@ -94,9 +94,9 @@ def check_attributes(case: Case) -> None:
             reader.format.startswith(case.kind.name),
             f"format is the name '{case.kind.name}', with its variant: got {reader.format!r}",
         )
-        for attribute in ("n_rows", "n_genes"):
+        for attribute, least in (("n_rows", 1), ("n_genes", 2)):
             size = getattr(reader, attribute)
-            _require(isinstance(size, int) and size > 1, f"{attribute} is a number above 1: got {size!r}")
+            _require(isinstance(size, int) and size >= least, f"{attribute} is a number from {least}: got {size!r}")
         _require(reader.files[0] == case.path, "the first of files is the file that was opened")
         _require(all(file.is_file() for file in reader.files), f"each of files exists: got {reader.files}")
         _require(len(set(reader.files)) == len(reader.files), f"files are distinct: got {reader.files}")

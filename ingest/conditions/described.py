@@ -11,6 +11,7 @@ from ingest.harmonise.describing import describing, is_gene_among
 from ingest.reader import INDEX, Reader
 from ingest.readers.delimited import is_of_star
 from ingest.readers.open import open_source
+from ingest.readers.transcripts import GenesOfTranscripts
 from ingest.spec import DatasetSpec
 
 ANY_STRAND = "ends_with(index, '_2')"
@@ -20,8 +21,8 @@ DESCRIBED = "described_by"
 """What decided, in the ledger, of a column that describes."""
 
 
-def open_matrix(path: Path, spec: DatasetSpec) -> Reader:
-    """Open a file of a dataset.
+def open_matrix(path: Path, spec: DatasetSpec, transcripts: Path | None = None) -> Reader:
+    """Open a file of a dataset, with the counts of transcripts summed to genes where a table says of which they are.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def open_matrix(path: Path, spec: DatasetSpec) -> Reader:
     refuse_gene_as_key(reader)
     if spec.condition.where is None:
         refuse_strands(reader)
-    return reader
+    return reader if transcripts is None else GenesOfTranscripts(reader, transcripts)
 
 
 def refuse_strands(reader: Reader) -> None:

@@ -91,6 +91,28 @@ def open_side_tables(section: TableSection, joins: Sequence[JoinSection], folder
     return tables
 
 
+def find_beside(name: str, folders: Sequence[Path]) -> Path:
+    """Find the one file of a name that a spec gives, in the first folder that has it.
+
+    Raises
+    ------
+    SpecError
+        There is none, or the name is a pattern of several.
+    """
+    found = _find(name, folders)
+    if len(found) > 1:
+        raise SpecError(f"There are several '{name}'.", where=str(found[0].parent), do="name one of them")
+    return found[0]
+
+
+def _find(name: str, folders: Sequence[Path]) -> list[Path]:
+    found = next((paths for folder in folders if (paths := sorted(folder.glob(name)))), None)
+    if found is None:
+        near = [entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()]
+        raise SpecError(f"There is no table '{name}'.", where=str(folders[-1]), do=did_you_mean(name, near))
+    return found
+
+
 def _names(given: str | list[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
@@ -98,10 +120,7 @@ def _names(given: str | list[str]) -> tuple[str, ...]:
 def _open(
     name: str, key: tuple[str, ...], on: tuple[str, ...], titles: tuple[str, ...], folders: Sequence[Path]
 ) -> SideTable:
-    found = next((paths for folder in folders if (paths := sorted(folder.glob(name)))), None)
-    if found is None:
-        near = [entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()]
-        raise SpecError(f"There is no table '{name}'.", where=str(folders[-1]), do=did_you_mean(name, near))
+    found = _find(name, folders)
     columns = []
     for path in found:
         with telling_damage(path, "the header"):

@@ -76,7 +76,9 @@ def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
 
 
 def _tables(path: Path, aside: Collection[Path]) -> list[Path]:
-    beside = [entry for entry in sorted(path.parent.iterdir()) if entry.name.lower().endswith(ENDINGS)]
+    folders = [path.parent, path] if path.is_dir() else [path.parent]
+    entries = (entry for folder in folders for entry in sorted(folder.iterdir()))
+    beside = [entry for entry in entries if entry.name.lower().endswith(ENDINGS)]
     others = [entry for entry in beside if entry.is_file() and entry not in aside and entry.stat().st_size < LARGEST]
     return others[:MOST_FILES]
 

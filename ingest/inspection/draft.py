@@ -27,6 +27,8 @@ from ingest.spec import GENETIC_KINDS, parse_spec, read_spec
 
 LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
+QUANTIFIED = "quantified"
+"""The format of quantified samples."""
 BULK_TOTAL = 500_000
 """Counts of a row above which it is a bulk sample rather than a cell."""
 NO_NAMES = re.compile(
@@ -177,6 +179,13 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
 
 def _gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
     genes = found.genes
+    if genes.id is None and found.is_of_transcripts:
+        told = "what was measured is transcripts: name the GTF, or the table of transcripts and genes, of the index"
+        lines.ask("transcripts", "tx2gene.tsv", told)
+        return
+    if found.transcripts is not None:
+        told = "what was measured is transcripts: their counts are summed to the genes of this table"
+        lines.set("transcripts", relative(found.transcripts, folder), told)
     if found.gene_table is not None:
         table = found.gene_table
         lines.set(
@@ -232,7 +241,7 @@ def _assay(found: Inspection) -> str:
         return found.entry.assay
     if found.values.route in {"reported", "replicates"}:
         return "l1000" if is_l1000 else "de_table"
-    if found.values.kind in {"bp_coverage", "log2tpm1"} or found.format.startswith("archs4"):
+    if found.values.kind in {"bp_coverage", "log2tpm1"} or found.format.startswith(("archs4", QUANTIFIED)):
         return "bulk_rna_seq"
     if found.is_phenotype:
         return "crispr_screen"

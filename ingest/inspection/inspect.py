@@ -34,6 +34,7 @@ from ingest.inspection.listed import inspect_listed
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
+from ingest.inspection.transcripts import are_transcripts, with_genes
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.columns import none_describes
@@ -108,7 +109,10 @@ def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Ins
     describes = describing if genes_in is None else none_describes
     with closing(open_source(path, matrix=matrix, layout=layout, describes=describes)) as reader:
         refuse_gene_as_key(reader)
-        return _Look(reader, matrix, genes_in).inspection()
+        if not are_transcripts(reader):
+            return _Look(reader, matrix, genes_in).inspection()
+        source = with_genes(reader)
+        return replace(_Look(source, matrix, genes_in).inspection(), is_of_transcripts=True)
 
 
 class _Look:
@@ -180,6 +184,7 @@ class _Look:
             described_by=tuple(described_columns(self.reader)),
             row_table=self.row_table,
             gene_table=gene_table,
+            transcripts=getattr(self.reader, "transcripts", None),
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
             has_empty_rows=cells is not None and not (cells > 0).all(),

@@ -56,6 +56,8 @@ class Inspection:
         Of a table of several numbers for each perturbed gene, the one that is the phenotype.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
+    is_of_transcripts, transcripts
+        Whether what was measured is transcripts, and the table beside the file that tells their genes, if any.
     table
         Of a table with a line for each condition and gene, its columns by what ``[table]`` calls them.
     remarks
@@ -109,6 +111,8 @@ class Inspection:
     table: dict[str, str] | None = None
     remarks: dict[str, Remark] = field(default_factory=dict)
     family: tuple[str, ...] = ()
+    is_of_transcripts: bool = False
+    transcripts: Path | None = None
     passed_over: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None

@@ -90,11 +90,17 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         facts.append(("modalities", ", ".join(f"{name} ({size})" for name, size in found.modalities.items())))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
-    if found.passed_over:
-        facts.append(("folder", f"also in it, looked at when it is named: {first_of(found.passed_over, 8)}"))
     facts += [("genes", text) for text in _genes(found)]
     if found.labels is not None:
         facts += [("labels", text) for text in _label_facts(found.labels)]
+    return facts + _beside(found)
+
+
+def _beside(found: Inspection) -> list[tuple[str, str]]:
+    """Say what else is known of a file: by its folder, by tables beside it, by the catalogue."""
+    facts = []
+    if found.passed_over:
+        facts.append(("folder", f"also in it, looked at when it is named: {first_of(found.passed_over, 8)}"))
     for what, table in (("rows", found.row_table), ("genes", found.gene_table)):
         if table is not None:
             facts.append(("beside it", f"{table.path.name} describes the {what}, by its column '{table.key}'"))
@@ -105,9 +111,12 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
 
 
 def _genes(found: Inspection) -> list[str]:
-    genes = found.genes
+    genes, texts = found.genes, []
+    if found.is_of_transcripts:
+        name = found.transcripts.name if found.transcripts is not None else None
+        texts.append(f"of transcripts, {f'summed by {name}' if name else 'without a table of their genes beside them'}")
     seen = f" of the first {genes.n_seen:,}" if genes.n_seen < genes.n_genes else ""
-    texts = [
+    texts += [
         f"'{c.name}': {c.evidence}, {c.mapped:.1%}{seen} known"
         + (f", {c.n_repeated:,} given again" if c.n_repeated else "")
         for c in genes.columns[:MOST_GUESSES]

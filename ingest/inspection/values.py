@@ -104,6 +104,8 @@ def judge_values(
         verdict = _of_depmap(facts)
     elif facts.smallest < 0:
         verdict = _relative(facts, sample, word)
+    elif form.startswith("quantified"):
+        verdict = (ESTIMATED, 0.95, f"{form}: reads are shared out among transcripts, none below 0")
     elif facts.whole_share == 1:
         verdict = ("counts", 0.95, "all whole, none below 0")
     else:

@@ -19,6 +19,7 @@ from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.h5mu import write_h5mu
 from ingest.layouts.mtx import write_10x, write_scperturb
+from ingest.layouts.quantified import Quantifier, write_quantified
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
 from ingest.layouts.tenx import write_10x_h5
@@ -191,6 +192,11 @@ def wide(name: str) -> Example:
     return lambda folder: write_wide(folder / name, COUNTS, described, GENES)
 
 
+def quantified(program: Quantifier) -> Example:
+    """Write the counts of one bulk sample."""
+    return lambda folder: write_quantified(folder, COUNTS[:1] * 9.5, ["sample_7"], GENES[INDEX].to_list(), program)[0]
+
+
 def op3(folder: Path) -> Path:
     """Write a table of effects as OP3."""
     described = CELLS.select("cell_line", sm_name="perturbation", control=pl.col("gem_group") == 0)
@@ -248,6 +254,12 @@ EXAMPLES: dict[str, dict[str, Example]] = {
     "triplets": {
         "sci-Plex 3": sciplex("headed", with_cells=True),
         "sci-Plex 2 and 4": sciplex("bare", with_cells=False),
+    },
+    "quantified": {
+        "salmon": quantified("salmon"),
+        "kallisto": quantified("kallisto"),
+        "RSEM": quantified("RSEM"),
+        "RSEM, genes": quantified("RSEM, genes"),
     },
     "table": {"CSV": wide("samples.csv"), "TSV, gzip": wide("samples.tsv.gz")},
     "parquet_table": {"OP3": op3},

@@ -20,6 +20,7 @@ from ingest.readers.columns import Describes, as_text, none_describes, titles, t
 from ingest.readers.delimited import COMMA, MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import is_gzip
+from ingest.readers.quantified import is_quantified
 from ingest.readers.turned import TurnedMatrix
 
 FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")
@@ -201,7 +202,9 @@ class TableFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is a table of text with numbers in it, and none that a format of its own reads."""
-        return path.is_file() and is_table(path) and not has_depmap_labels(read_header(path))
+        if not (path.is_file() and is_table(path)):
+            return False
+        return not (has_depmap_labels(read_header(path)) or is_quantified(path))
 
     @classmethod
     def open(

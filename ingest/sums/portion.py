@@ -58,6 +58,8 @@ class Portion:
         What the values are logarithms of, where they are not those of counts per 10,000.
     cells, published
         What :class:`ingest.conditions.given.GivenRows` has of all rows of the file; empty where sums need none of it.
+    transcripts
+        The table by which transcripts are summed to genes, where they are.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class Portion:
     logarithm: Logarithm | None
     cells: npt.NDArray[np.float64]
     published: pl.DataFrame
+    transcripts: Path | None = None
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -91,7 +94,7 @@ class Portion:
 
     def open(self) -> Reader:
         """Open the file."""
-        return open_matrix(self.path, self.spec)
+        return open_matrix(self.path, self.spec, self.transcripts)
 
     def check(self, reader: Reader) -> ValueCheck:
         """Begin to look at the values."""
@@ -196,6 +199,7 @@ def portions_of(
                     logarithm,
                     given.cells[part],
                     given.published[part],
+                    getattr(reader, "transcripts", None),
                 )
 
 
