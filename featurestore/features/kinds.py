@@ -3,6 +3,7 @@
 ====================  ======================================================================================
 signature             the effect of the same perturbation in other experiments
 response              how the target gene itself responds to the perturbations of other experiments
+neighbours            the effects of perturbations that other experiments found to be most alike
 phenotype             scalar readouts of the same perturbation, such as gene effect across cell lines
 context               expression of the controls of the row's own context
 target_expression     expression of the perturbed gene in those controls
@@ -244,6 +245,26 @@ class ResponseFeature(ExternalEffects):
     combination: Combination = "sum"
 
 
+class NeighboursFeature(ExternalEffects):
+    """The mean effect of the external perturbations that are most alike a row's: one block per dataset and context.
+
+    How alike two perturbations are is the cosine of their external effects, less what all of a source share, averaged
+    over the feature's sources that have both; so a source that lacks the row's perturbation has its neighbours' effects
+    where another has it. What shares a target with the row is no neighbour.
+
+    Parameters
+    ----------
+    neighbours
+        How many, at most; each weighs as much as it is alike, and none that is unlike counts.
+    combination
+        As of :class:`SignatureFeature`: how a combination is looked for.
+    """
+
+    kind: Literal["neighbours"]
+    neighbours: Annotated[int, Field(ge=1)] = 10
+    combination: Combination = "exact"
+
+
 class PhenotypeFeature(External):
     """Scalar readouts of the same perturbation: one column per phenotype and context, one block per dataset.
 
@@ -372,6 +393,7 @@ class BaseRateFeature(Kind):
 AnyKind = (
     SignatureFeature
     | ResponseFeature
+    | NeighboursFeature
     | PhenotypeFeature
     | ContextFeature
     | TargetExpressionFeature

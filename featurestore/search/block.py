@@ -14,9 +14,10 @@ import polars as pl
 from featurestore.contract import EFFECT_KINDS
 from featurestore.errors import FeatureError
 from featurestore.features.effects.signature_matrix import signature_matrix
+from featurestore.features.effects.similarity import Floats, Rows, encoded, in_shares
 from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import Background, fit_background, scaled, spread
-from featurestore.search.scores import Floats, Ranks, Rows, encoded, in_shares, ranked
+from featurestore.search.scores import Ranks, ranked
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.features.effects.similarity import FEWEST_GENES, Floats, Rows
 from featurestore.search.background import spread
 from featurestore.search.block import Block
 from featurestore.search.null import n_random_sets, p_of_pool, random_sets
 from featurestore.search.query import Query
 from featurestore.search.scores import (
-    FEWEST_GENES,
-    Floats,
     Ranks,
-    Rows,
     connectivity,
     count_known,
     extreme_sum,

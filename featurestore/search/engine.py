@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.features.effects.similarity import FEWEST_GENES, Floats
 from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import spread
 from featurestore.search.block import N_NEAREST, Block, read_block
@@ -19,7 +20,7 @@ from featurestore.search.connectivity import normalised, percentile, set_scores
 from featurestore.search.index import indexed_block
 from featurestore.search.null import inflation_of, p_of_z
 from featurestore.search.query import Query, combined_query
-from featurestore.search.scores import FEWEST_GENES, Floats, correlate, count_known
+from featurestore.search.scores import correlate, count_known
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numba import njit
 
 from featurestore.errors import QueryError
+from featurestore.features.effects.similarity import Kind, Rows, Side, compare_sides
 from featurestore.search.engine import Report, conditions_where, signatures_of
-from featurestore.search.scores import FEWEST_GENES, Rows, in_shares
 from featurestore.storage.whole import beside
 
 if TYPE_CHECKING:
@@ -23,133 +21,6 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 500
 """Lines of the matrix that are made and written at once."""
-_MOSTLY_MISSING = 0.02
-"""Share of missing values above which the squares are multiplied as matrices too."""
-Kind = Literal["cosine", "pearson"]
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Side:
-    """Signatures on one side of a comparison, with what is needed of each.
-
-    Parameters
-    ----------
-    rows
-        Encoded (:func:`featurestore.search.scores.encoded`).
-    sums, squares
-        Sum of each row, and of its squares.
-    gaps, first_gap
-        Genes that rows lack, row by row, and where those of each row start and end.
-    """
-
-    rows: Rows
-    sums: Floats
-    squares: Floats
-    gaps: Places
-    first_gap: Places
-
-    @staticmethod
-    def of(rows: Rows) -> Side:
-        """Look at signatures once."""
-        lacking, gaps = np.nonzero(rows == 0)
-        first_gap = np.searchsorted(lacking, np.arange(len(rows) + 1))
-        sums = rows.sum(axis=1, dtype=np.float64)
-        squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-        return Side(rows, sums, squares, gaps, first_gap.astype(np.int64))
-
-    @property
-    def share_missing(self) -> float:
-        """Missing values among all."""
-        return float((self.first_gap[-1] - self.first_gap[0]) / max(self.rows.size, 1))
-
-    def part(self, first: int, last: int) -> Side:
-        """Return some of the signatures."""
-        few = slice(first, last)
-        return Side(self.rows[few], self.sums[few], self.squares[few], self.gaps, self.first_gap[first : last + 1])
-
-
-def similarities(one: Rows, other: Rows, kind: Kind = "cosine") -> npt.NDArray[np.float32]:
-    """Return the similarity of every row with every other; see :func:`compare_sides`."""
-    here = Side.of(one)
-    return compare_sides(here, here if one is other else Side.of(other), kind)
-
-
-def compare_sides(one: Side, other: Side, kind: Kind = "cosine") -> npt.NDArray[np.float32]:
-    """Return the similarity of every row with every other over the genes that both have, shape (ones, others).
-
-    NaN below ten shared genes, and where one side does not vary. One product of matrices gives the sums of products;
-    sums and norms are over all genes of a row, less the few that the other lacks.
-    """
-    found = one.rows @ other.rows.T
-    if max(one.share_missing, other.share_missing) > _MOSTLY_MISSING:
-        return _over_many_gaps(found, one.rows, other.rows, kind)
-
-    def work(first: int, last: int) -> None:
-        here = one.part(first, last)
-        _divide(
-            found[first:last],
-            *(here.rows, here.sums, here.squares, here.gaps, here.first_gap),
-            *(other.rows, other.sums, other.squares, other.gaps, other.first_gap),
-            kind == "pearson",
-        )
-
-    in_shares(len(one.rows), work)
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _divide(
-    found: Rows,
-    one: Rows,
-    one_sums: Floats,
-    one_squares: Floats,
-    one_gaps: Places,
-    one_first: Places,
-    other: Rows,
-    other_sums: Floats,
-    other_squares: Floats,
-    other_gaps: Places,
-    other_first: Places,
-    is_centred: bool,  # noqa: FBT001
-) -> None:
-    """Turn sums of products into similarities."""
-    n_genes = one.shape[1]
-    for i in range(found.shape[0]):
-        gaps = one_gaps[one_first[i] : one_first[i + 1]]
-        for j in range(found.shape[1]):
-            n = n_genes - gaps.size
-            sx, sxx, sy, syy = one_sums[i], one_squares[i], other_sums[j], other_squares[j]
-            for at in range(other_first[j], other_first[j + 1]):
-                x = np.float64(one[i, other_gaps[at]])
-                n -= x != 0
-                sx -= x
-                sxx -= x * x
-            for gap in gaps:
-                y = np.float64(other[j, gap])
-                sy -= y
-                syy -= y * y
-            xy = np.float64(found[i, j])
-            if is_centred and n > 0:
-                xy, sxx, syy = xy - sx * sy / n, sxx - sx * sx / n, syy - sy * sy / n
-            is_known = n >= FEWEST_GENES and sxx > 0.0 and syy > 0.0
-            found[i, j] = min(1.0, max(-1.0, xy / np.sqrt(sxx * syy))) if is_known else np.nan
-
-
-def _over_many_gaps(dot: Rows, one: Rows, other: Rows, kind: Kind) -> npt.NDArray[np.float32]:
-    """Turn sums of products into similarities, the sums over shared genes being products of matrices too."""
-    here, there = (np.asarray(rows != 0, np.float32) for rows in (one, other))
-    n = here @ there.T
-    squares = np.square(one) @ there.T, here @ np.square(other).T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if kind == "pearson":
-            sums = one @ there.T, here @ other.T
-            dot -= sums[0] * sums[1] / n
-            squares = squares[0] - sums[0] ** 2 / n, squares[1] - sums[1] ** 2 / n
-        found = dot / np.sqrt(squares[0] * squares[1])
-    found[n < FEWEST_GENES] = np.nan
-    return np.asarray(np.clip(found, -1, 1, out=found), np.float32)
 
 
 def write_similarities(

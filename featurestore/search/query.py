@@ -12,9 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import QueryError, first_of
+from featurestore.features.effects.similarity import FEWEST_GENES, Rows, encoded
 from featurestore.features.identifiers import harmonise
 from featurestore.search.block import Block
-from featurestore.search.scores import FEWEST_GENES, Rows, encoded
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

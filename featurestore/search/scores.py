@@ -1,53 +1,28 @@
 """How alike two signatures are: cosine, Pearson and Spearman over shared genes, and gene sets in a signature.
 
-A signature is a row of float32, as :func:`encoded` writes it: 0 where a gene was not measured, or is the target of its
-perturbation, and :data:`ZERO` where its value is 0. So a row can be multiplied as it lies in a file. Rows are read
-once; each core takes a share of them. Sums are float64.
+Signatures are encoded, see :mod:`featurestore.features.effects.similarity`. Rows are read once; each core takes a share
+of them. Sums are float64.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.float32]
+from featurestore.features.effects.similarity import FEWEST_GENES, Floats, Rows, in_shares
+
 Ranks = npt.NDArray[np.unsignedinteger]
 Members = npt.NDArray[np.intp]
 
-ZERO = np.float32(1e-30)
-"""What stands for a measured 0: no sum can tell, and no gene that is missing looks like it."""
-FEWEST_GENES = 10
-"""Shared genes below which there is no score."""
 _ABREAST = 16
 """Signatures whose running sums are made together."""
 _ROUNDING = 1e-12
 """Peaks on both sides that differ by less are equal; the one above 0 is told."""
-THREADS = min(8, os.cpu_count() or 1)
-_LEAST_SHARE = 256
-"""Rows that are worth a thread."""
-
-
-def encoded(values: npt.ArrayLike) -> Rows:
-    """Return values as rows that scores read; NaN is a gene that was not measured."""
-    rows = np.array(values, np.float32)
-    rows[rows == 0.0] = ZERO
-    return np.nan_to_num(rows, copy=False, nan=0.0)
-
-
-def in_shares(n_rows: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, last)`` for shares of some rows, at the same time."""
-    edges = np.linspace(0, n_rows, max(1, min(THREADS, n_rows // _LEAST_SHARE)) + 1).astype(int)
-    if len(edges) == 2:  # noqa: PLR2004, one share
-        work(0, n_rows)
-        return
-    with ThreadPoolExecutor(len(edges) - 1) as pool:
-        list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+_AT_ONCE = 256
+"""Rows whose most extreme genes are sought together."""
 
 
 def correlate(rows: Rows, query: Rows, kind: str) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
@@ -150,8 +125,8 @@ def extreme_sum(rows: Rows, up: npt.NDArray[np.intp], down: npt.NDArray[np.intp]
     score = np.empty(len(rows))
 
     def work(first: int, last: int) -> None:
-        for at in range(first, last, _LEAST_SHARE):
-            part = rows[at : min(at + _LEAST_SHARE, last)]
+        for at in range(first, last, _AT_ONCE):
+            part = rows[at : min(at + _AT_ONCE, last)]
             size = np.abs(part)
             n = min(n_extreme, part.shape[1])
             least = np.partition(size, part.shape[1] - n, axis=1)[:, part.shape[1] - n]

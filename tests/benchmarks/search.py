@@ -22,13 +22,13 @@ import numpy as np
 import polars as pl
 from measure import PEERS
 
+from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.search.background import fit_background, scaled
 from featurestore.search.block import Block, crowding, norms
 from featurestore.search.engine import Signatures, compare, most_alike
 from featurestore.search.index import open_index, write_index
-from featurestore.search.matrix import similarities
 from featurestore.search.query import Query
-from featurestore.search.scores import encoded, ranked, set_enrichment
+from featurestore.search.scores import ranked, set_enrichment
 
 RUNS = 5
 N_LANDMARKS = 978

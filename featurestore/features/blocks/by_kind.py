@@ -9,6 +9,7 @@ from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.context import context_blocks, target_expression_blocks
 from featurestore.features.blocks.embedding import embedding_blocks
 from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.neighbours import neighbours_blocks
 from featurestore.features.blocks.phenotype import phenotype_blocks
 from featurestore.features.blocks.response import response_blocks
 from featurestore.features.blocks.signature import signature_blocks
@@ -20,6 +21,7 @@ from featurestore.query.warehouse import Warehouse
 MAKERS: dict[str, Callable[[Any, Inputs], list[FeatureBlock]]] = {
     "signature": signature_blocks,
     "response": response_blocks,
+    "neighbours": neighbours_blocks,
     "phenotype": phenotype_blocks,
     "context": context_blocks,
     "target_expression": target_expression_blocks,

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from featurestore.commands.search import SCORES as CHOICES
 from featurestore.commands.search import search as command
 from featurestore.errors import QueryError
+from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.search import SCORES, signatures_of
-from featurestore.search.matrix import similarities
-from featurestore.search.scores import correlate, encoded
+from featurestore.search.scores import correlate
 from featurestore.store import Store
 
 KEY = "target:G3/A/crispri"

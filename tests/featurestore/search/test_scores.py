@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest, pearsonr, spearmanr
 
+from featurestore.features.effects.similarity import encoded
 from featurestore.search import scores
 from featurestore.search.null import inflation_of, p_of_pool, p_of_z, q_values, random_sets
-from featurestore.search.scores import connectivity, correlate, encoded, ranked, running_sum, set_enrichment
+from featurestore.search.scores import connectivity, correlate, ranked, running_sum, set_enrichment
 
 PLAIN = {
     "cosine": lambda a, b: a @ b / np.sqrt((a @ a) * (b @ b)),
