@@ -13,7 +13,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from featurestore.cli import featurestore
 from featurestore.features.spec import FeatureSpec
 from ingest.catalogue.catalogue import read_catalogue
 from ingest.demo import FEATURES
@@ -23,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = [CHECKOUT / folder / "README.md" for folder in ("", "featurestore", "ingest", "tests", "tests/benchmarks")]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
+WIDE = {"COLUMNS": "120"}
 TOLERANCE = 0.03
 """How far a score may be off on another machine: linear algebra libraries differ in the last digits."""
 
@@ -41,7 +44,10 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.answers: dict[tuple[str, ...], str] = {}
-        all_shown, _, _ = self._run("demo", "-o", "demo").rpartition("\nDone in ")
+        demo = [sys.executable, "-m", "featurestore", "demo", "-o", "demo"]
+        ran = subprocess.run(demo, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | WIDE)
+        assert ran.returncode == 0, ran.stderr
+        all_shown, _, _ = ran.stdout.rpartition("\nDone in ")
         for run in all_shown.split("\n$ ")[1:]:
             command, _, shown = run.partition("\n")
             self.answers[tuple(shlex.split(command)[1:])] = shown
@@ -54,10 +60,9 @@ class Demo:
         return without_hashes(self._run(*words) if shown is None else shown)
 
     def _run(self, *words: str) -> str:
-        command = [sys.executable, "-m", "featurestore", *words]
-        wide = os.environ | {"COLUMNS": "120"}
-        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=wide)
-        assert ran.returncode == 0, ran.stderr
+        with contextlib.chdir(self.folder):
+            ran = CliRunner(env=WIDE).invoke(featurestore, words, prog_name="featurestore")
+        assert ran.exit_code == 0, (ran.output, ran.exception)
         return ran.stdout
 
 
@@ -92,13 +97,8 @@ def test_console_block__gives_the_answer_shown(block, demo):
 def test_python_block__runs_and_prints_what_is_shown(demo):
     (code,), (shown,) = blocks("python"), blocks("text")
     out = io.StringIO()
-    before = Path.cwd()
-    os.chdir(demo.folder)
-    try:
-        with contextlib.redirect_stdout(out):
-            exec(code, {})
-    finally:
-        os.chdir(before)
+    with contextlib.chdir(demo.folder), contextlib.redirect_stdout(out):
+        exec(code, {})
     assert out.getvalue() == shown
 
 
