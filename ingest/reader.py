@@ -235,7 +235,11 @@ class StretchingReader(Protocol):
 
 
 class Format(Protocol):
-    """A file format: how to tell it, and how to open it."""
+    """A file format: how to tell it, and how to open it.
+
+    One whose files do not say all of how they are laid out names, as ``takes``, the keywords that its ``open`` takes
+    besides.
+    """
 
     name: ClassVar[str]
 

@@ -108,6 +108,21 @@ class GuidesSection(Section):
     min_count: Annotated[int, Field(ge=1)]
 
 
+class TokensSection(Section):
+    """``[tokens]``: columns of a file in which a cell is a list of tokens and one of values, where they are not known.
+
+    ``key`` is the column that names cells. ``vocabulary`` is the table of what tokens mean, Parquet, CSV or TSV, and
+    ``token`` its column of tokens; with ``are_genes = true`` numbers are identifiers of genes themselves, as text is.
+    """
+
+    tokens: str
+    values: str
+    key: str | None = None
+    vocabulary: str | None = None
+    token: str | None = None
+    are_genes: bool = False
+
+
 class CompoundSection(Section):
     """``[compound]``: columns of the row table that identify compounds beyond their name.
 

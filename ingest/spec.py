@@ -25,6 +25,7 @@ from ingest.sections import (
     QualitySection,
     RowsSection,
     Section,
+    TokensSection,
     column_in_sql,
 )
 from ingest.spec_faults import spec_faults
@@ -224,6 +225,7 @@ class DatasetSpec(Section):
     rows: RowsSection = RowsSection()
     genes: GenesSection = GenesSection()
     guides: GuidesSection | None = None
+    tokens: TokensSection | None = None
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()
     coverage: CoverageSection | None = None
@@ -304,8 +306,9 @@ class DatasetSpec(Section):
 
     @property
     def layout(self) -> dict[str, Any]:
-        """How a table is laid out, as far as the spec says."""
-        given = {"genes_in": self.dataset.genes_in, "described_by": self.dataset.described_by}
+        """How a file is laid out, as far as the spec says."""
+        tokens = self.tokens.model_dump() if self.tokens is not None else None
+        given = {"genes_in": self.dataset.genes_in, "described_by": self.dataset.described_by, "tokens": tokens}
         return {name: value for name, value in given.items() if value}
 
     @property

@@ -146,6 +146,8 @@ def _listed(lines: Lines, found: Inspection, table: dict[str, str]) -> None:
 def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
     table = found.row_table
     table = None if is_model_table(found) else table
+    for name in found.unnamed_labels:
+        lines.note(f"'{name}' holds numbers for labels (ClassLabel), whose names the file does not have: join them")
     if table is not None or found.extract:
         lines.section("rows")
     if found.extract:
@@ -154,6 +156,10 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
         told = f"{table.n_found} of {table.n_probed} row keys looked for are in it"
         lines.set("table", relative(table.path, folder), told)
         lines.set("key", table.key)
+    if found.tokens:
+        lines.section("tokens")
+        for key, name in found.tokens.items():
+            lines.set(key, name)
     lines.section("genes")
     _types(lines, found)
     _gene_ids(lines, found, folder)

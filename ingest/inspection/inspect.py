@@ -184,6 +184,8 @@ class _Look:
             described_by=tuple(described_columns(self.reader)),
             row_table=self.row_table,
             gene_table=gene_table,
+            tokens=getattr(self.reader, "tokens", {}),
+            unnamed_labels=tuple(getattr(self.reader, "unnamed_labels", ())),
             transcripts=getattr(self.reader, "transcripts", None),
             entry=self.entry,
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,

@@ -64,6 +64,9 @@ class Inspection:
         Of such a table, what is to be said of a key, also of one that it lacks.
     family
         Names of the files that are named alike and have a contrast each; none where this file is by itself.
+    tokens, unnamed_labels
+        Of lists of tokens, the columns that hold them where they are no publisher's own; and those of labels that are
+        stored as numbers, without their names.
     passed_over
         Of a folder, the other matrices in it.
     entry
@@ -113,6 +116,8 @@ class Inspection:
     family: tuple[str, ...] = ()
     is_of_transcripts: bool = False
     transcripts: Path | None = None
+    tokens: dict[str, str] = field(default_factory=dict)
+    unnamed_labels: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None

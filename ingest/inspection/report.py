@@ -99,6 +99,9 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
 def _beside(found: Inspection) -> list[tuple[str, str]]:
     """Say what else is known of a file: by its folder, by tables beside it, by the catalogue."""
     facts = []
+    if found.unnamed_labels:
+        told = f"{', '.join(found.unnamed_labels)}: labels as numbers (ClassLabel), whose names the file does not have"
+        facts.append(("columns", told))
     if found.passed_over:
         facts.append(("folder", f"also in it, looked at when it is named: {first_of(found.passed_over, 8)}"))
     for what, table in (("rows", found.row_table), ("genes", found.gene_table)):

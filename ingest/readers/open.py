@@ -63,7 +63,7 @@ def open_source(
     matrix
         Which matrix to read, in a file that holds several.
     layout
-        How a table is laid out, as its format's ``open`` takes it: ``genes_in``, ``described_by``.
+        How the file is laid out, as far as its format's ``takes`` has it: ``genes_in``, ``described_by``, ``tokens``.
     describes
         Of a table, which of its columns of numbers describe its lines beside those of the layout.
 
@@ -97,14 +97,15 @@ def open_source(
             got=f"content of format {found.name}: {describe(path)}",
             do=f'set format = "{found.name}", or leave it out',
         )
-    if layout and not getattr(found, "takes_layout", False):
+    takes: frozenset[str] = getattr(found, "takes", frozenset())
+    if set(layout or ()) - takes:
         raise SourceFormatError(
             f"the layout of {found.name} is given by the format",
             where=str(path),
-            got=", ".join(layout),
-            do="leave genes_in under [dataset] and columns under [rows] and [genes] out",
+            got=", ".join(sorted(set(layout or ()) - takes)),
+            do="leave these out of the spec: they are for other formats",
         )
-    asked = {"describes": describes} if describes is not None and getattr(found, "takes_layout", False) else {}
+    asked = {"describes": describes} if describes is not None and "described_by" in takes else {}
     return found.open(path, matrix=matrix, **(layout or {}), **asked)
 
 

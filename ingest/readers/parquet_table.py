@@ -21,6 +21,7 @@ from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
 from ingest.readers.columns import Describes, none_describes, titles, unknown_column
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.token_columns import class_labels, named_labels
 
 MAGIC = b"PAR1"
 
@@ -49,9 +50,9 @@ class ParquetTableReader:
             if name not in schema.names:
                 raise unknown_column(name, schema.names, str(path))
         self._key = _written_index(schema)
-        numbers = [
-            field.name for field in schema if _is_number(field.type) and field.name not in {self._key, *described_by}
-        ]
+        self._class_labels = class_labels(schema)
+        aside = {self._key, *described_by, *self._class_labels}
+        numbers = [field.name for field in schema if _is_number(field.type) and field.name not in aside]
         self.described = list(describes(numbers))
         self._numbers = [name for name in numbers if name not in set(self.described)]
         described = [name for name in schema.names if name not in {self._key, *self._numbers}]
@@ -76,6 +77,8 @@ class ParquetTableReader:
         stored = [self._columns[name] for name in wanted if name != INDEX]
         with telling_damage(self.path, "the columns that describe the lines"):
             read = pl.DataFrame(self._file.read([*stored, *([self._key] if self._key else [])]))
+        named = {name: labels for name, labels in self._class_labels.items() if name in read.columns}
+        read = read.with_columns(named_labels(read[name], labels, str(self.path)) for name, labels in named.items())
         key = read[self._key] if self._key else pl.int_range(self.n_rows, eager=True)
         table = {INDEX: key.cast(pl.String)} | {name: _plain(read[stored]) for name, stored in self._columns.items()
                                               if name in wanted}  # fmt: skip
@@ -124,7 +127,7 @@ class ParquetTableFormat:
     """A wide Parquet table."""
 
     name: ClassVar[str] = "parquet_table"
-    takes_layout: ClassVar[bool] = True
+    takes: ClassVar[frozenset[str]] = frozenset({"genes_in", "described_by"})
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

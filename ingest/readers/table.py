@@ -197,7 +197,7 @@ class TableFormat:
     """Delimited text with a header."""
 
     name: ClassVar[str] = "table"
-    takes_layout: ClassVar[bool] = True
+    takes: ClassVar[frozenset[str]] = frozenset({"genes_in", "described_by"})
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -1,15 +1,15 @@
 """Reader of cells published as token lists in Parquet: Tahoe-100M's shards, X-Atlas/Orion's batches.
 
 A row is a cell: a list of gene tokens, a list of as many counts, and what is known of the cell. Which gene a token
-stands for is in ``gene_metadata.parquet``, found in the file's folder, the one above, or ``metadata`` in either. Some
-cells of Tahoe begin with a marker, whose value is below 0. Tokens that no gene has are left out, and counted.
+stands for is in ``gene_metadata.parquet``, found in the file's folder, the one above, or ``metadata`` in either, or in
+the table that is given; tokens of text are genes by themselves. Some cells of Tahoe begin with a marker, whose value is
+below 0. Tokens that no gene has are left out, and counted. Lists of one length are filled up with values of 0.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,11 +25,26 @@ from ingest.readers.columns import titles, unknown_column
 from ingest.readers.compressed import ranges
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
-from ingest.readers.vocabulary import find_vocabulary
+from ingest.readers.token_columns import (
+    PUBLISHED,
+    Names,
+    are_lists_of_tokens,
+    class_labels,
+    find_names,
+    has_text,
+    is_number,
+    named_labels,
+    places_of,
+    taken_apart,
+)
+from ingest.readers.vocabulary import Vocabulary, find_vocabulary, vocabulary_of
 
 MAGIC = b"PAR1"
 BYTES_AT_ONCE = 2**20
 """How much of a compressed column is fetched from the file at a time."""
+CELLS_AT_ONCE = 4096
+"""How many cells are looked at together for what tokens there are."""
+NOT_IN_VOCABULARY = "names that the vocabulary lacks"
 LARGEST_GROUP = 2
 """Row groups of up to so many blocks are read by several threads; larger ones in pieces, by one."""
 
@@ -38,45 +53,43 @@ _Placed = tuple[int, Integers, Integers, Numbers, dict[int, int]]
 """Number of the first cell, where each begins, genes, values, and how often there is each token that no gene has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What a publisher calls the columns: a cell's tokens, its values, its key, and the vocabulary's tokens."""
-
-    tokens: str
-    values: str
-    key: str
-    token: str
-
-    @property
-    def of_cells(self) -> set[str]:
-        """The columns that a file of cells has to have."""
-        return {self.tokens, self.values, self.key}
-
-
-PUBLISHED = (
-    Names("genes", "expressions", "BARCODE_SUB_LIB_ID", "token_id"),
-    Names("gene_token_id", "gene_expression", "cell_barcode", "gene_token_id"),
-)
-
-
 class TokensReader:
     """A file of cells. It is open only while something is read of it: a dataset may have thousands."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tokens: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self.format = "tokens"
         with telling_damage(path, "the schema"):
             metadata = pq.read_metadata(path)
             schema = metadata.schema.to_arrow_schema()
-        self._names = _names(schema, path)
-        self._vocabulary = find_vocabulary(path, self._names.token)
+        self._names = find_names(schema, tokens, path)
+        self._are_text = has_text(schema, self._names.tokens)
+        self._class_labels = class_labels(schema)
         self._metadata = metadata
+        self._vocabulary = self._find_vocabulary()
         self.n_rows, self.n_genes = metadata.num_rows, self._vocabulary.genes.height
-        self.files = (path, self._vocabulary.path)
+        self.files = (path,) if self._vocabulary.path == path else (path, self._vocabulary.path)
         labels = [field.name for field in schema if _is_label(field.type) and field.name != self._names.key]
-        self._columns = {INDEX: self._names.key} | dict(zip(titles(labels), labels, strict=True))
+        self._columns = {INDEX: self._names.key or ""} | dict(zip(titles(labels), labels, strict=True))
         self._cell_bytes = _bytes_of_a_cell(metadata, self._names)
         self._left_out: Counter[int] = Counter()
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """What ``[tokens]`` of a spec is to say; nothing where the columns are a publisher's own."""
+        names = self._names
+        named = {"tokens": names.tokens, "values": names.values, "key": names.key}
+        return {} if names.is_published else {key: name for key, name in named.items() if name is not None}
+
+    @property
+    def has_key(self) -> bool:
+        """Whether cells have a key."""
+        return self._names.key is not None
+
+    @property
+    def unnamed_labels(self) -> list[str]:
+        """The columns of labels that are stored as numbers, of which the file does not have the names."""
+        return [name for name, labels in self._class_labels.items() if all(map(str.isdecimal, labels))]
 
     def row_columns(self) -> list[str]:
         """Names of the cell table's columns, ``index`` first."""
@@ -87,10 +100,17 @@ class TokensReader:
         wanted = self.row_columns() if columns is None else columns
         for name in wanted:
             if name not in self._columns:
-                raise unknown_column(name, self._columns, str(self.path), self._names.key)
+                raise unknown_column(name, self._columns, str(self.path), self._names.key or "")
         with telling_damage(self.path, "the columns of cells"):
             published = [self._columns[name] for name in wanted]
-            table = pl.DataFrame(pq.read_table(self.path, columns=list(dict.fromkeys(published))))
+            table = pl.DataFrame(pq.read_table(self.path, columns=list(dict.fromkeys(filter(None, published)))))
+            if "" in published:
+                table = table.with_columns(pl.int_range(self.n_rows, eager=True).alias(""))
+            table = table.with_columns(
+                named_labels(table[name], labels, str(self.path))
+                for name, labels in self._class_labels.items()
+                if name in table.columns
+            )
             table = table.select(table[column].alias(name) for column, name in zip(published, wanted, strict=True))
             return table.with_columns(
                 pl.col(pl.Float32, pl.Float64).fill_nan(None), pl.col(pl.Categorical, pl.Enum).cast(pl.String)
@@ -102,6 +122,8 @@ class TokensReader:
 
     def left_out(self) -> dict[str, int]:
         """Tokens that no gene has, with how many values each had in the last pass over the matrix."""
+        if self._are_text and self._left_out:
+            return {NOT_IN_VOCABULARY: sum(self._left_out.values())}
         return {str(token): n for token, n in sorted(self._left_out.items())}
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[CsrBlock]:
@@ -143,16 +165,29 @@ class TokensReader:
                     yield start, batch
                 start += batch.num_rows
 
+    def _find_vocabulary(self) -> Vocabulary:
+        """Read the vocabulary that is given or lies beside the file; tokens that are genes make their own."""
+        names = self._names
+        if names.vocabulary is None and (self._are_text or names.are_genes):
+            return vocabulary_of(self.path, self._distinct())
+        return find_vocabulary(self.path, names.token, names.vocabulary, are_text=self._are_text)
+
+    def _distinct(self) -> pl.Series:
+        """Read the tokens of all cells, each once, in order."""
+        found = pl.Series([], dtype=pl.String)
+        options = {"buffer_size": BYTES_AT_ONCE, "pre_buffer": False, "metadata": self._metadata}
+        with telling_damage(self.path, "the lists of tokens"), pq.ParquetFile(self.path, **options) as file:
+            for batch in file.iter_batches(CELLS_AT_ONCE, columns=[self._names.tokens], use_threads=False):
+                _, items = taken_apart(batch.column(0))
+                found = pl.concat([found, pl.Series(items.unique()).cast(pl.String)]).drop_nulls().unique()
+        return found.sort()
+
     def _lists(self, batch: pa.RecordBatch, start: int) -> tuple[Integers, Integers, Numbers]:
         """Return where each cell begins, and the tokens and values of all, as they lie in memory."""
-        tokens, values = batch.column(self._names.tokens), batch.column(self._names.values)
-        starts = [column.offsets.to_numpy().astype(np.int64) for column in (tokens, values)]
-        uneven = np.flatnonzero(np.diff(starts[0]) != np.diff(starts[1]))
-        items = [
-            column.values.slice(begin[0], begin[-1] - begin[0])
-            for column, begin in zip((tokens, values), starts, strict=True)
-        ]
-        if uneven.size or any(column.null_count for column in (tokens, values, *items)):
+        columns = [batch.column(name) for name in (self._names.tokens, self._names.values)]
+        (starts, tokens), (begins, values) = map(taken_apart, columns)
+        uneven = np.flatnonzero(np.diff(starts) != np.diff(begins))
+        if uneven.size or any(column.null_count for column in (*columns, tokens, values)):
             where = f"row {start + int(uneven[0]):,}" if uneven.size else f"rows {start:,} and following"
             raise SourceFormatError(
                 "a cell has a token without a value, or a value without a token",
@@ -160,7 +195,19 @@ class TokensReader:
                 expected=f"as many '{self._names.values}' as '{self._names.tokens}', none missing",
                 do="fetch the file again",
             )
-        return starts[0] - starts[0][0], *(column.to_numpy(zero_copy_only=False) for column in items)
+        numbers = self._numbered(tokens)
+        counts = values.to_numpy(zero_copy_only=False)
+        if not pa.types.is_fixed_size_list(columns[0].type):
+            return starts, numbers, counts
+        is_held = counts != 0
+        held = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_held)])
+        return held[starts], numbers[is_held], counts[is_held]
+
+    def _numbered(self, tokens: pa.Array) -> Integers:
+        """Give tokens as numbers of the vocabulary."""
+        if self._are_text or self._vocabulary.path == self.path:
+            return places_of(tokens, self._vocabulary.genes[INDEX])
+        return np.asarray(tokens.to_numpy(zero_copy_only=False))
 
     def _placed(self, start: int, batch: pa.RecordBatch) -> _Placed:
         """Leave out markers and unknown tokens, and give the others' genes."""
@@ -195,6 +242,7 @@ class TokensFormat:
     """Token lists in Parquet."""
 
     name: ClassVar[str] = "tokens"
+    takes: ClassVar[frozenset[str]] = frozenset({"tokens"})
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -203,16 +251,16 @@ class TokensFormat:
             with path.open("rb") as file:
                 if file.read(len(MAGIC)) != MAGIC:
                     return False
-            columns = set(pq.read_schema(path).names)
+            schema = pq.read_schema(path)
         except DAMAGE:
             return False
-        return any(names.of_cells <= columns for names in PUBLISHED)
+        return any(names.of_cells <= set(schema.names) for names in PUBLISHED) or are_lists_of_tokens(schema)
 
     @classmethod
-    def open(cls, path: Path, *, matrix: str | None = None) -> TokensReader:
-        """Open a file and its vocabulary."""
+    def open(cls, path: Path, *, matrix: str | None = None, tokens: Mapping[str, Any] | None = None) -> TokensReader:
+        """Open a file and its vocabulary; ``tokens`` names their columns, as ``[tokens]`` of a spec does."""
         refuse_name(cls.name, path, matrix)
-        return TokensReader(path)
+        return TokensReader(path, tokens)
 
 
 def _portions(metadata: Any, n_cells: int) -> list[tuple[int, list[int]]] | None:
@@ -232,50 +280,11 @@ def _portions(metadata: Any, n_cells: int) -> list[tuple[int, list[int]]] | None
     return portions
 
 
-def _names(schema: pa.Schema, path: Path) -> Names:
-    for names in PUBLISHED:
-        if names.of_cells <= set(schema.names):
-            _require_once(names, schema, path)
-            for name, is_item in ((names.tokens, pa.types.is_integer), (names.values, _is_number)):
-                kind = schema.field(name).type
-                if not (_is_list(kind) and is_item(kind.value_type)):
-                    raise SourceFormatError(
-                        f"column '{name}' does not hold lists of numbers", where=str(path), got=str(kind)
-                    )
-            return names
-    raise SourceFormatError(
-        "the table has no lists of tokens",
-        where=str(path),
-        expected=" or ".join(", ".join(sorted(names.of_cells)) for names in PUBLISHED),
-        got=", ".join(schema.names),
-    )
-
-
-def _require_once(names: Names, schema: pa.Schema, path: Path) -> None:
-    twice = sorted(name for name in names.of_cells if schema.names.count(name) > 1)
-    if twice:
-        raise SourceFormatError(
-            f"column '{twice[0]}' is there more than once",
-            where=str(path),
-            expected="one column of each name",
-            got=f"{schema.names.count(twice[0])} columns '{twice[0]}'",
-            do="write the file anew without the others",
-        )
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
 def _is_label(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(is_text or _is_number(kind) or pa.types.is_boolean(kind))
+    return bool(is_text or is_number(kind) or pa.types.is_boolean(kind))
 
 
 def _bytes_of_a_cell(metadata: Any, names: Names) -> int:

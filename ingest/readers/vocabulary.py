@@ -14,7 +14,9 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
 from ingest.readers.columns import titles
 from ingest.readers.damage import telling_damage
+from ingest.readers.plain_text import whole_text
 
+PARQUET = b"PAR1"
 VOCABULARY = "gene_metadata.parquet"
 MOST_TOKENS = 2**24
 
@@ -28,7 +30,16 @@ class Vocabulary:
     position: npt.NDArray[np.int32]
 
 
-def find_vocabulary(path: Path, token: str) -> Vocabulary:
+def vocabulary_of(path: Path, genes: pl.Series) -> Vocabulary:
+    """Make a vocabulary of tokens that are genes themselves, numbered in their order."""
+    position = np.arange(genes.len() + 1, dtype=np.int32)
+    position[-1] = -1
+    return Vocabulary(path, pl.DataFrame({INDEX: genes}), position)
+
+
+def find_vocabulary(
+    path: Path, token: str | None = None, name: str | None = None, *, are_text: bool = False
+) -> Vocabulary:
     """Read the vocabulary of a file of cells; of many files with one vocabulary, it is read once.
 
     Parameters
@@ -36,7 +47,11 @@ def find_vocabulary(path: Path, token: str) -> Vocabulary:
     path
         The file of cells.
     token
-        The vocabulary's column of tokens.
+        The vocabulary's column of tokens; where None the only one of distinct whole numbers, or the first of text.
+    name
+        What the vocabulary is called, where not as usual: Parquet, CSV or TSV.
+    are_text
+        Whether tokens are text.
 
     Raises
     ------
@@ -44,21 +59,57 @@ def find_vocabulary(path: Path, token: str) -> Vocabulary:
         There is none, or it does not number the genes.
     """
     folders = (path.parent, path.parent / "metadata", path.parent.parent, path.parent.parent / "metadata")
-    found = next((folder / VOCABULARY for folder in folders if (folder / VOCABULARY).is_file()), None)
+    called = name or VOCABULARY
+    found = next((folder / called for folder in folders if (folder / called).is_file()), None)
     if found is None:
         raise SourceFormatError(
             "there is no table of tokens beside the cells",
             where=str(path.parent),
-            expected=f"{VOCABULARY} in this folder, the one above, or 'metadata' in either",
-            do=f"fetch {VOCABULARY} from where the cells came from",
+            expected=f"{called} in this folder, the one above, or 'metadata' in either",
+            do=f"fetch {called} from where the cells came from, or name it as vocabulary under [tokens]; where tokens "
+            "are identifiers of genes, are_genes = true",
         )
-    return _read_vocabulary(found, token, found.stat().st_mtime_ns)
+    read = _read_genes if are_text else _read_vocabulary
+    return read(found, token, found.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def _read_vocabulary(path: Path, token: str, changed: int) -> Vocabulary:  # noqa: ARG001, a changed file is read anew
+def _read_genes(path: Path, token: str | None, changed: int) -> Vocabulary:  # noqa: ARG001, a changed file is read anew
+    """Read the genes that text tokens may be."""
+    table = _read_table(path)
+    keys = table[token or table.columns[0]].cast(pl.String) if token in {None, *table.columns} else pl.Series([])
+    if keys.is_empty() or keys.null_count() or keys.is_duplicated().any():
+        raise SourceFormatError(
+            "the table of tokens does not name the genes",
+            where=str(path),
+            expected=f"a column '{token or table.columns[0]}' of distinct names",
+            got=f"columns {', '.join(table.columns)}",
+            do="name the column as token under [tokens]",
+        )
+    others = [name for name in table.columns if name != keys.name]
+    named = [table[name].alias(title) for name, title in zip(others, titles(others), strict=True)]
+    return Vocabulary(path, pl.DataFrame([keys.alias(INDEX), *named]), vocabulary_of(path, keys).position)
+
+
+def _read_table(path: Path) -> pl.DataFrame:
     with telling_damage(path, "the table of tokens"):
-        table = pl.read_parquet(path)
+        with path.open("rb") as file:
+            if file.read(len(PARQUET)) == PARQUET:
+                return pl.read_parquet(path)
+        text = whole_text(path)
+        return pl.read_csv(text, separator="\t" if b"\t" in text.split(b"\n", 1)[0] else ",", infer_schema_length=None)
+
+
+def _only_numbers(table: pl.DataFrame) -> str | None:
+    """Find the one column of distinct whole numbers."""
+    found = [column.name for column in table if column.dtype.is_integer() and not column.is_duplicated().any()]
+    return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=8)
+def _read_vocabulary(path: Path, token: str | None, changed: int) -> Vocabulary:  # noqa: ARG001, a changed file is read anew
+    table = _read_table(path)
+    token = token or _only_numbers(table) or ""
     tokens = table[token] if token in table.columns else pl.Series([], dtype=pl.String)
     numbers = tokens.cast(pl.Int64).to_list() if tokens.dtype.is_integer() else []
     is_complete = bool(numbers) and None not in numbers and len(set(numbers)) == len(numbers)
