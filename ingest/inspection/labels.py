@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from ingest.harmonise.combinations import split_label
+from ingest.harmonise.contrasts import TURNED
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
 from ingest.inspection.columns import Column
@@ -25,6 +26,7 @@ AFFIXES = [
     *((suffix,) for suffix in SUFFIXES),
     *((prefix, suffix) for prefix in GUIDE_PREFIXES for suffix in SUFFIXES),
     *((prefix,) for prefix in GUIDE_PREFIXES),
+    (TURNED,),
 ]
 """What may be taken off labels together: their end, the beginning and end of guides, the beginning of guides."""
 DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "

@@ -15,13 +15,14 @@ import polars as pl
 
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.catalogue.catalogue import Entry
+from ingest.harmonise.contrasts import TURNED, is_contrast, is_turned
 from ingest.inspection.columns import Column, summarise
 from ingest.inspection.file_names import NamedContrasts, read_name
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
-from ingest.inspection.labels import VERSUS, judge_labels
+from ingest.inspection.labels import VERSUS, Labels, judge_labels
 from ingest.inspection.result_columns import GENES, ResultColumns, find_columns
 from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX
@@ -105,6 +106,7 @@ def _inspection(
     labels = judge_labels(columns[best.column or TARGET]) if best is not None else None
     if labels is not None:
         roles["kind"] = guess_kinds(roles, columns, labels, None, path, entry)
+    found = _oriented(found, path, columns, best, labels)
     genes = measured.drop_nulls().unique(maintain_order=True).cast(pl.String)
     n_conditions = lines.select(name for name in columns if best is not None and name == best.column in lines.columns)
     written = f", as {found.tool} writes it" if found.tool else ""
@@ -131,14 +133,26 @@ def _inspection(
     )
 
 
+def _oriented(
+    found: ResultColumns, path: Path, columns: Mapping[str, Column], best: Guess | None, labels: Labels | None
+) -> ResultColumns:
+    """Turn effects round where the file, or all of its contrasts, are named the other way round."""
+    perturbed = [*(labels.targets if labels is not None else ()), *([best.value] if best and best.value else ())]
+    texts = [label for column in columns.values() if column.is_text for label in column.others["label"]]
+    contrasts = [label for label in texts if is_contrast(label)] or [path.name]
+    turned = [name for name in contrasts if is_turned(name, perturbed)]
+    return found.turned(turned[0]) if len(turned) == len(contrasts) else found
+
+
 def _groups(columns: Mapping[str, Column]) -> list[Guess]:
     """Guess that groups which were compared are what was perturbed, where they are called after genes."""
     guesses = []
     for name in (name for known in GROUPS for name in columns if plain(name) == known):
         column = columns[name]
-        named = summarise(column.others["label"].str.replace(VERSUS, ""))
-        if column.is_text and named.gene_share >= MOST:
-            told = (f"what was compared, and {named.gene_share:.0%} of its labels are genes", AGAINST_REST)
+        named = (summarise(column.others["label"].str.replace(side, "")) for side in (VERSUS, TURNED))
+        share = max(each.gene_share for each in named)
+        if column.is_text and share >= MOST:
+            told = (f"what was compared, and {share:.0%} of its labels are genes", AGAINST_REST)
             guesses.append(Guess("perturbation", name, NAMED_BY_FILE, told, is_doubtful=True))
     return guesses
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -122,6 +122,16 @@ class ResultColumns:
     remarks: dict[str, Remark]
     tool: str | None
 
+    def turned(self, named: str) -> ResultColumns:
+        """Turn effects round that are of a contrast named the other way round."""
+        told = f"turned round: '{named}' is named after the control against what was perturbed"
+        signed = {key: self.table[key] for key in ("effect", "z") if key in self.table}
+        table = self.table | {key: f"-({text})" if text not in self.used else f"-{_quoted(text)}"
+                              for key, text in signed.items()}  # fmt: skip
+        said = [self.remarks["effect"].text] if "effect" in self.remarks else []
+        effect = Remark("; ".join([*said, told]), is_doubtful=True)
+        return replace(self, table=table, remarks=self.remarks | ({"effect": effect} if "effect" in table else {}))
+
 
 def find_columns(lines: pl.DataFrame, columns: Mapping[str, Column]) -> ResultColumns | None:
     """Find what a result has: genes, and an effect or a p-value; None where this is none.
@@ -163,7 +173,7 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, Column]) -> ResultCo
 
 def _scaled(name: str, lines: pl.DataFrame, tool: str | None) -> tuple[str, Remark]:
     """Bring an effect to log2, by its name and by what its numbers can be."""
-    number = '"' + name.replace('"', '""') + '"'
+    number = _quoted(name)
     if plain(name) in NATURAL or tool == OF_LOGARITHMS:
         of = "presto's, where its matrix was" if tool == OF_LOGARITHMS else "Seurat's before version 4"
         return f"{number} / ln(2)", Remark(f"natural logarithms, as {of}", is_doubtful=True)
@@ -182,6 +192,10 @@ def _scaled(name: str, lines: pl.DataFrame, tool: str | None) -> tuple[str, Rema
         return f"sign({number}) * log2(abs({number}))", Remark(told, is_doubtful=True)
     told = "called a fold change, but some lie between -1 and 0: logarithms; to which base, it is not said"
     return name, Remark(told, is_doubtful=True)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _is_one_more_than_a_change(name: str, lines: pl.DataFrame) -> bool:

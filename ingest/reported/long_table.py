@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.harmonise.contrasts import is_contrast
 from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
@@ -26,6 +27,7 @@ PARQUET = b"PAR1"
 FILE = "file"
 """The column that holds the name of the file, for SQL over several."""
 MOST_SHOWN = 300
+FIRST_LINES = 1_000
 MEMORY = "2GB"
 LINES_AT_ONCE = 500_000
 STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
@@ -101,6 +103,16 @@ class LongTable:
                 f"select distinct {_own('gene')} from lines where {_own('gene')} is not null order by 1"  # noqa: S608, own
             ).pl()
         return table.select(pl.col(table.columns[0]).alias(INDEX))
+
+    def contrasts(self) -> dict[str, list[str]]:
+        """Read the names of contrasts, by the columns that have some in the first lines."""
+        found = {}
+        with self._lines() as connection, self._telling():
+            first: pl.DataFrame = connection.sql(f"from lines limit {FIRST_LINES}").pl()
+            for name in self._columns:
+                if name != FILE and _contrasts(first[name]):
+                    found[name] = _contrasts(connection.sql("from lines").select(_quoted(name)).distinct().pl()[name])
+        return found
 
     def effects(self, conditions: pl.DataFrame, genes: pl.DataFrame) -> Iterator[pa.RecordBatch]:
         """Stream what is listed, in the order of tiles.
@@ -193,6 +205,11 @@ class LongTable:
         outer += [f"cast({numbers.get(name, 'null')} as double) as {_own(name)}" for name in STATISTICS]
         where = f" where {_expression(section.where, ())}" if section.where else ""
         return f"create view lines as select {', '.join(outer)} from ({inner}){where}"  # noqa: S608, confined
+
+
+def _contrasts(column: pl.Series) -> list[str]:
+    names = column.drop_nulls().unique().sort().to_list() if column.dtype == pl.String else ()
+    return [name for name in names if is_contrast(name)]
 
 
 def _kind(path: Path, file_format: str | None) -> str:
