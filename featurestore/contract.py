@@ -257,7 +257,7 @@ COLUMNS = _columns(
     Column("sum_count_square_half", INTEGER, "sum_count_square over the first half.", "UMI or reads squared"),
     Column("sum_count_total_half", INTEGER, "sum_count_total over the first half.", "UMI or reads squared"),
     # ledger
-    Column("entity", TEXT, "gene, perturbation, compound, context, dose or time."),
+    Column("entity", TEXT, "gene, perturbation, compound, context, dose, time or batch."),
     Column("original", TEXT, "The identifier as published."),
     Column("target_id", TEXT, "What it became; NULL where it did not map."),
     Column("status", TEXT, "How well it mapped: approved, previous, alias, ambiguous, unmapped, control, ..."),

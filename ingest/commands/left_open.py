@@ -14,6 +14,7 @@ from featurestore.errors import first_of
 from featurestore.storage.snapshot import release_path
 from ingest.conditions.described import DESCRIBED
 from ingest.conditions.pooled import POOLED
+from ingest.conditions.unmatched import UNMATCHED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbations import CONTROL, NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
@@ -40,7 +41,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  no gene for {len(without):,} of {n_targets:,} perturbation labels: {named}; "
             "guides need strip, combinations separator, and references controls under [condition]; 'mapping' says more"
         )
-    lines += _pooled(mapping)
+    lines += _pooled(mapping) + _unmatched(mapping)
     described = _labels(mapping.filter(pl.col("entity") == "gene", pl.col("method") == DESCRIBED))
     if described:
         lines.append(
@@ -121,6 +122,12 @@ def _pooled(mapping: pl.DataFrame) -> list[str]:
     """Name the columns of doses and times that conditions pool over."""
     pooled = mapping.filter(pl.col("entity").is_in(["dose", "time"]), pl.col("status") == POOLED)
     return [f"  conditions pool over column {column!r}: {note}" for column, note in pooled["original", "note"].rows()]
+
+
+def _unmatched(mapping: pl.DataFrame) -> list[str]:
+    """Name the column of batches that the spec does not."""
+    batches = mapping.filter(pl.col("entity") == "batch", pl.col("status") == UNMATCHED)
+    return [f"  column {column!r} looks like batches: {note}" for column, note in batches["original", "note"].rows()]
 
 
 def _labels(rows: pl.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.conditions.unmatched import BATCHES
 from ingest.harmonise.gene_notation import CONTROL_LABELS
 from ingest.harmonise.words import spelled
 
@@ -38,11 +39,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("cellline", "cell_mfc_name", "cell_name", "line", "modelid", "depmap_id", "culture_condition", "cell"),
         *("tissue", "tissue_type", "disease", "diagnosis"),
     ),
-    "batch": (
-        *("gem_group", "gemgroup", "batch", "batch_var", "batch_info", "plate", "plate_id", "plate_name"),
-        *("plate_barcode", "plate_oligo", "det_plate", "rna_plate", "10xrun_id", "lane_id", "lane", "library"),
-        *("donor_id", "donor", "patient_id", "sample", "sample_id", "bead_batch", "orig_ident"),
-    ),
+    "batch": BATCHES,
     "dose": (
         *("pert_idose", "dose_um", "dose_value", "nearest_dose", "dose", "concentration_1", "concentration", "conc"),
         *("treatment_dose", "pert_dose", "drug_dose", "drugname_drugconc", "dose_nm"),

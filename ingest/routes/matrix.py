@@ -18,6 +18,7 @@ from ingest.conditions.organism import require_genes_of_organism, require_organi
 from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
+from ingest.conditions.unmatched import unmatched_batches
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, MayLackKey, Reader
 from ingest.reported.matrix import write_reported, write_reported_quality
@@ -57,8 +58,9 @@ class Matrix(ABC):
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
         if not spec.is_relative:
-            pooled = pooled_columns(readers, labels, spec, opened.row_tables, opened.folder)
-            labels = replace(labels, mapping=pl.concat([labels.mapping, pooled]))
+            looked_at = readers, labels, spec, opened.row_tables, opened.folder
+            said = [pooled_columns(*looked_at), *([unmatched_batches(*looked_at)] if spec.needs_control else [])]
+            labels = replace(labels, mapping=pl.concat([labels.mapping, *said]))
         return cls(opened, axes, given, labels)
 
     @abstractmethod

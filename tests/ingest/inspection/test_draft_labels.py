@@ -328,6 +328,38 @@ def test_batch__of_screens_without_controls_is_drafted_and_what_is_there_not_tes
     assert of_stranger == (0, 0, 0, 0, 0)
 
 
+BY_HAND = """
+[dataset]
+id = "a"
+files = ["a.h5ad"]
+values = "counts"
+assay = "perturb_seq"
+[condition]
+perturbation = "gene"
+kind = "crispri"
+controls = ["non-targeting"]
+context = {{ value = "K562" }}
+{more}
+"""
+UNNAMED = [
+    ("screen", "60 rows of 1 of its 2 values are compared with controls of others", ["s1", "s1", "s1", "s2", "s2"]),
+    ("plate", "controls of its 2 values are taken together", ["p1", "p1", "p1", "p2", "p2", "p2"]),
+    ("sample", None, ["a", "b", "c"]),
+    ("batch", None, ["b1"] * 3),
+]
+
+
+@pytest.mark.parametrize(("column", "told", "values"), UNNAMED, ids=[name for name, *_ in UNNAMED])
+def test_batch__that_a_spec_by_hand_does_not_name_is_said_once(column, told, values, tmp_path):
+    labels = ["non-targeting", "STAT1", "MYC", "non-targeting" if column == "plate" else "JAK2", "TP53", "SET"]
+    screen(tmp_path / "a.h5ad", labels[: len(values)], each=30, study=values, **{column: values})
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, BY_HAND.format(more="")))
+    do = f'batch = "{column}" under [condition] compares with those of the same value alone'
+    assert lines == ([] if told is None else [f"  column '{column}' looks like batches: {told}; {do}"])
+    named = BY_HAND.format(more=f'batch = "{column}"')
+    assert left_open(tmp_path / "warehouse", ingested(tmp_path, named)) == []
+
+
 def test_batch__of_one_perturbation_each_is_not_drafted(tmp_path):
     path = screen(tmp_path / "a.h5ad", ["non-targeting", "STAT1", "MYC"], each=20, batch=["a", "b", "c"])
     assert "batch = " not in drafted(path).text

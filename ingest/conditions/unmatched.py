@@ -1,0 +1,105 @@
+"""A column of batches that a spec does not name: its controls are then taken together, which is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ingest.conditions.label import Labels
+from ingest.conditions.rows import read_rows
+from ingest.conditions.side_tables import SideTable
+from ingest.harmonise.perturbations import LEDGER
+from ingest.reader import Reader
+from ingest.spec import DatasetSpec
+
+UNMATCHED = "unmatched"
+"""Status in the ledger of such a column."""
+BATCHES = (
+    *("gem_group", "gemgroup", "batch", "batch_var", "batch_info", "plate", "plate_id", "plate_name"),
+    *("plate_barcode", "plate_oligo", "det_plate", "rna_plate", "10xrun_id", "lane_id", "lane", "library"),
+    *("donor_id", "donor", "patient_id", "sample", "sample_id", "bead_batch", "orig_ident"),
+    *("screen", "screen_id", "experiment", "experiment_id", "run", "run_id", "dataset", "study"),
+)
+"""Names under which columns of batches, and of what was done at another time, are published, the surest first."""
+
+
+def unmatched_batches(
+    readers: Sequence[Reader], labels: Labels, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
+) -> pl.DataFrame:
+    """Return a ledger row for the likeliest column of batches, where a spec that compares with controls names none.
+
+    A column is one whose values part both the controls and the conditions, or leave conditions without controls.
+
+    Parameters
+    ----------
+    readers
+        The open files.
+    labels
+        The condition of every row of them.
+    spec
+        The dataset's spec.
+    tables
+        The tables of rows beside the files.
+    folder
+        What the files of the spec are relative to.
+    """
+    columns = _candidates(readers, spec, tables) if spec.condition.batch is None else []
+    rows = _rows(readers, labels, spec, tables, folder, columns) if columns else pl.DataFrame()
+    for name in columns:
+        note = _note(rows.select("is_control", value=name), name)
+        if note is not None:
+            told = {"entity": "batch", "original": name, "status": UNMATCHED, "method": "spec", "note": note}
+            return pl.DataFrame([told | {"candidates": []}], schema=LEDGER)
+    return pl.DataFrame(schema=LEDGER)
+
+
+def _candidates(readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[SideTable]) -> list[str]:
+    """List the columns that are called like batches and in all files, those that the spec names left out."""
+    beside = {name for table in tables for name in table.columns}
+    common = set.intersection(*(set(reader.row_columns()) for reader in readers)) | beside
+    order = {name: at for at, name in enumerate(BATCHES)}
+    known = {name: order[spelt] for name in common - set(spec.row_columns()) if (spelt := _plain(name)) in order}
+    return sorted(known, key=lambda name: (known[name], name))
+
+
+def _rows(
+    readers: Sequence[Reader],
+    labels: Labels,
+    spec: DatasetSpec,
+    tables: Sequence[SideTable],
+    folder: Path,
+    columns: list[str],
+) -> pl.DataFrame:
+    """Read the columns of all rows that are of a condition, with ``is_control``."""
+    parts = []
+    for reader in readers:
+        is_own = set(columns) <= set(reader.row_columns())
+        rows = reader.rows(columns) if is_own else read_rows(reader, spec, tables, folder, also=columns)
+        parts.append(rows.select(pl.col(columns).cast(pl.String)))
+    controls = labels.condition.filter("is_control")["condition_index"]
+    index = pl.Series("condition", labels.condition_of_row)
+    all_rows = pl.concat(parts).with_columns(index, is_control=index.is_in(controls.implode()))
+    return all_rows.filter(pl.col("condition") >= 0)
+
+
+def _note(rows: pl.DataFrame, name: str) -> str | None:
+    """Say how controls and conditions lie in the values of a column; nothing where it is no column of batches."""
+    parts = rows.group_by("value").agg(n_controls=pl.col("is_control").sum(), n_others=(~pl.col("is_control")).sum())
+    tested = parts.filter(pl.col("n_others") > 0)
+    without = tested.filter(pl.col("n_controls") == 0)
+    is_parted = parts.height > 1 and parts.height < rows.height and without.height < tested.height
+    if not is_parted:
+        return None
+    if without.height:
+        n_rows = f"{without['n_others'].sum():,} rows"
+        told = f"{n_rows} of {without.height:,} of its {parts.height:,} values are compared with controls of others"
+    else:
+        told = f"controls of its {parts.height:,} values are taken together"
+    return f'{told}; batch = "{name}" under [condition] compares with those of the same value alone'
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
