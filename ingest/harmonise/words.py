@@ -17,10 +17,15 @@ def spelled(words: Iterable[str]) -> frozenset[str]:
     cased = {
         form
         for word in words
-        for form in (word, word.upper(), word.capitalize(), word.title(), word[:1] + word.title()[1:])
+        for form in (word, word.upper(), word.capitalize(), word.title(), word[:1] + word.title()[1:], _titled(word))
     }
     cased |= {re.sub(r"(?i)(s?)grna", r"\1gRNA", form) for form in cased}
     return frozenset(form.replace(" ", sign) for form in cased for sign in (" ", "_", "-", ".", ""))
+
+
+def _titled(words: str) -> str:
+    """Begin each word with a capital, and leave the capitals of ``HTO`` as they are."""
+    return " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
 
 
 ABSENT = frozenset({"", "nan", "NaN", "None", "NA", "-666", "<NA>"}) | spelled(["none", "null", "n/a"])

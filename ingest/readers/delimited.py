@@ -192,11 +192,11 @@ def read_header(path: Path) -> Delimited:
             fields = split(head[at], separator)
             lines = [each for line in head[at:] if len(each := split(line, separator)) == n_fields]
             is_headed = not _is_values(fields, lines[1:])
-            names = _names(fields if is_headed else None, n_fields, path)
             lines = lines[int(is_headed and len(fields) == n_fields) :]
             columns = list(zip(*lines, strict=True))[1:]
             decimal = _decimal(columns)
             is_numeric = [False, *(_are_numbers(column, decimal) for column in columns)]
+            names = _names(fields if is_headed else None, is_numeric, path)
             return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal)
     raise SourceFormatError(
         "the text is not a table",
@@ -263,12 +263,14 @@ def _decimal(columns: Sequence[Sequence[bytes]]) -> bytes:
     return COMMA if commas and not points else POINT
 
 
-def _names(header: Sequence[bytes] | None, n_fields: int, path: Path) -> list[str]:
-    """Name the columns by the header, which may be one short; without one, by the file, whose one sample it is."""
+def _names(header: Sequence[bytes] | None, is_numeric: Sequence[bool], path: Path) -> list[str]:
+    """Name the columns by the header, which may be one short; without one, samples by the file, others by number."""
     if header is not None:
-        return [""] * (n_fields - len(header)) + [decode(field).strip() for field in header]
-    stem = path.name.split(".")[0]
-    return ["", *([stem] if n_fields == 2 else [f"{stem}_{at}" for at in range(2, n_fields + 1)])]  # noqa: PLR2004
+        return [""] * (len(is_numeric) - len(header)) + [decode(field).strip() for field in header]
+    stem, is_one = path.name.split(".")[0], sum(is_numeric) == 1
+    samples = [stem if is_one else f"{stem}_{at}" for at in range(1, len(is_numeric) + 1)]
+    named = [samples[at] if is_numeric[at] else f"column_{at + 1}" for at in range(1, len(is_numeric))]
+    return ["", *named]
 
 
 def is_of_star(path: Path) -> bool:
@@ -282,7 +284,7 @@ def is_of_star(path: Path) -> bool:
 def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:
     """Say whether the first line is one of values, as HTSeq and STAR write no header.
 
-    It holds numbers where the lines below do, and its key is written as theirs, or stands before a single number.
+    It holds numbers where the lines below do, and a text of it is written as theirs, or stands before a single number.
     """
     key, *others = (field.strip() for field in first)
     if not below or len(first) != len(below[0]) or not any(map(is_number, others)):
@@ -292,8 +294,11 @@ def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool
         return False
     if not key or decode(key).lower().strip('#"') in KEY_NAMES:
         return False
-    shapes = [_shape(line[0]) for line in below if not line[0].startswith(COUNTERS)]
-    is_alike = b"0" in _shape(key) and 2 * shapes.count(_shape(key)) > len(shapes)
+    genes = [line for line in below if not line[0].startswith(COUNTERS)]
+    texts = [0, *(at for at, is_numeric in enumerate(columns, start=1) if not is_numeric)]
+    shapes = {at: [_shape(line[at].strip()) for line in genes] for at in texts}
+    own = {at: _shape(first[at].strip()) for at in texts}
+    is_alike = any(b"0" in own[at] and 2 * shapes[at].count(own[at]) > len(genes) for at in texts)
     return len(first) == 2 or is_alike or key.startswith(COUNTERS)  # noqa: PLR2004, a key and a number
 
 

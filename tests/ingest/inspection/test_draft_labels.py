@@ -74,6 +74,7 @@ def test_not_called__no_word_for_it_is_a_gene():
         ("not-called", "multi-guide"),
         ("None", "NA"),
         ("rest", "Low quality"),
+        ("HTO-Doublet", "HTO Negative"),
     ],
 )
 def test_not_called__is_rejected_and_counted(words, tmp_path):

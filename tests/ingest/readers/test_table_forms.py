@@ -118,7 +118,7 @@ def test_utf_16__is_refused_with_what_to_do(tmp_path, encoding, is_packed):
         ),
         (
             "ENSG00000141510\tTP53\t52\nENSG00000105610\tKLF1\t75\n__no_feature\t\t9\n__ambiguous\t\t1\n",
-            ["s1_3"],
+            ["s1"],
             ["ENSG00000141510", "ENSG00000105610"],
         ),
         ("gene\tname\t52\nTP53\tx\t75\nMYC\ty\t4\n", ["52"], ["TP53", "MYC"]),
@@ -131,6 +131,19 @@ def test_first_line__is_a_gene_where_there_is_no_header(read, text, samples, gen
     reader = read(text, "s1.counts.txt", genes_in="lines")
     assert reader.rows()["index"].to_list() == samples
     assert reader.genes()["index"].to_list()[: len(genes)] == genes
+
+
+@pytest.mark.parametrize("by_symbol", [False, True])
+def test_htseq__with_a_second_name_of_each_gene_loses_none_and_names_it_alike_in_all_files(by_symbol, tmp_path):
+    genes = {"MYC": "ENSG00000136997", "TP53": "ENSG00000141510", "GATA1": "ENSG00000102145"}
+    for file in ("a", "b"):
+        pairs = [pair if by_symbol else pair[::-1] for pair in genes.items()]
+        lines = ["\t".join([*pair, "7"]) for pair in pairs] + ["__no_feature\t\t9", "__ambiguous\t\t1"]
+        (tmp_path / f"{file}.txt").write_text("\n".join(lines) + "\n")
+        with closing(TableReader(tmp_path / f"{file}.txt", genes_in="lines")) as reader:
+            assert reader.rows()["index"].to_list() == [file]
+            assert reader.genes().columns == ["index", "column_2"]
+            assert reader.genes().rows()[:3] == pairs
 
 
 def test_htseq__loses_no_gene_of_a_sample_a_file(tmp_path):
