@@ -50,7 +50,7 @@ class Commands(click.Group):
         for point in entry_points(group="featurestore.commands", name=cmd_name):
             command = point.load()
             if isinstance(command, click.Command):
-                return command
+                return _takes_warehouse(command)
         return None
 
     def resolve_command(
@@ -60,6 +60,42 @@ class Commands(click.Group):
         if args and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No command '{args[0]}'; {did_you_mean(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
+
+
+def _takes_warehouse(command: click.Command) -> click.Command:
+    """Let ``--warehouse`` stand after a command too, or after one of its own commands."""
+    if not any("--warehouse" in parameter.opts for parameter in command.params):
+        help_text = "As before the command."
+        option = click.Option(["--warehouse"], type=Place(), expose_value=False, callback=_given_after, help=help_text)
+        command.params.append(option)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _takes_warehouse(each)
+    return command
+
+
+def _given_after(context: click.Context, _option: click.Parameter, warehouse: str | Path | None) -> None:
+    if warehouse is not None:
+        of_group = context.find_root().invoked_subcommand or ""
+        _require_reachable(warehouse, of_group)
+        context.obj = warehouse
+
+
+def _require_reachable(warehouse: str | Path, command: str) -> None:
+    """Refuse an object store to a command that needs a folder.
+
+    Raises
+    ------
+    WarehouseError
+        It is given one.
+    """
+    if is_url(warehouse) and command not in ON_OBJECT_STORES:
+        raise WarehouseError(
+            f"'{command}' works on a warehouse in a folder.",
+            where=str(warehouse),
+            expected=f"with an object store, one of {', '.join(ON_OBJECT_STORES)}",
+            do="copy the warehouse to a disk first, with the store's own tools",
+        )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,13 +122,7 @@ def featurestore(context: click.Context, warehouse: str | Path) -> None:
       featurestore build FEATURES.toml -o matrix/      features from other experiments
       featurestore evaluate FEATURES.toml -o report/   what they add to a regression
     """
-    if is_url(warehouse) and context.invoked_subcommand not in ON_OBJECT_STORES:
-        raise WarehouseError(
-            f"'{context.invoked_subcommand}' works on a warehouse in a folder.",
-            where=str(warehouse),
-            expected=f"with an object store, one of {', '.join(ON_OBJECT_STORES)}",
-            do="copy the warehouse to a disk first, with the store's own tools",
-        )
+    _require_reachable(warehouse, context.invoked_subcommand or "")
     context.obj = warehouse
 
 

@@ -7,6 +7,9 @@ import sys
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
+
+from featurestore.cli import featurestore
 
 
 def run(*arguments: str, warehouse=None, stdin=None):
@@ -148,3 +151,26 @@ def test_import__loads_no_heavy_library():
     code = f"import sys, featurestore; print([m for m in {heavy} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["sql", "select count(*) from dataset"], []),
+        (["features"], ["list"]),
+        (["features", "list"], []),
+    ],
+)
+def test_warehouse__may_stand_before_and_after_a_command(world, before, after):
+    runner = CliRunner(env={"FEATURESTORE_WAREHOUSE": None})
+    first = runner.invoke(featurestore, ["--warehouse", str(world), *before, *after])
+    last = runner.invoke(featurestore, [*before, "--warehouse", str(world), *after])
+    assert first.exit_code == 0
+    assert (last.exit_code, last.stdout) == (0, first.stdout)
+
+
+def test_warehouse__after_a_command_wins_and_is_refused_where_it_cannot_be_used(world, tmp_path):
+    runner = CliRunner(env={"FEATURESTORE_WAREHOUSE": str(tmp_path / "no")})
+    assert runner.invoke(featurestore, ["sql", "select 1 as one", "--warehouse", str(world)]).exit_code == 0
+    answer = runner.invoke(featurestore, ["--warehouse", str(world), "gc", "--warehouse", "s3://lab/warehouse"])
+    assert "works on a warehouse in a folder" in str(answer.exception)
