@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -106,12 +107,34 @@ def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot | Non
 
 def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
     checksum = file_sha256(release_path(root, dataset_id, release_id) / MANIFEST)
+
+    def named(latest: Snapshot, previous: str | None) -> Snapshot | None:
+        if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
+            return None
+        return following(latest, dataset_id, release_id, checksum, previous)
+
+    return publish_next(root, named)
+
+
+def publish_next(root: Path, change: Callable[[Snapshot, str | None], Snapshot | None]) -> Snapshot:
+    """Create the snapshot after the latest, as often as somebody else is faster.
+
+    Parameters
+    ----------
+    root
+        The warehouse.
+    change
+        Makes the next snapshot of the latest one and of its file's checksum; None where it is as it should be.
+
+    Returns
+    -------
+    The newest snapshot.
+    """
     while True:
         latest = read_snapshot(root)
-        if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
+        snapshot = change(latest, file_sha256(snapshot_path(root, latest.number)) if latest.number else None)
+        if snapshot is None:
             return latest
-        previous = file_sha256(snapshot_path(root, latest.number)) if latest.number else None
-        snapshot = following(latest, dataset_id, release_id, checksum, previous)
         if _create_exclusively(root, snapshot):
             with suppress(WarehouseError):  # it is published: the next to publish or collect records it
                 record_head(root)
