@@ -345,6 +345,21 @@ def add_gene_logs(
 
 
 @njit(cache=True, nogil=True)
+def add_pools(values: Integers, groups: Integers, first: Integers, start: int, total: Sums) -> None:
+    """Add groups up: those of pool ``i`` are ``groups[first[i]:first[i + 1]]``.
+
+    ``values`` have shape (groups, genes), ``total`` (pools, genes wanted), which begin at ``start``.
+    """
+    for pool in range(total.shape[0]):
+        own = total[pool]
+        own[:] = 0
+        for at in range(first[pool], first[pool + 1]):
+            added = values[groups[at], start : start + own.size]
+            for gene in range(own.size):
+                own[gene] += added[gene]
+
+
+@njit(cache=True, nogil=True)
 def rises(indptr: Integers, indices: Integers) -> bool:
     """Say whether the indices of every row are in order and none is given twice."""
     n_falls = 0

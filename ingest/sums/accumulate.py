@@ -30,6 +30,7 @@ from ingest.kernel import (
     add_gene_counts,
     add_gene_logs,
     add_gene_moments,
+    add_pools,
 )
 from ingest.reader import OUTSIDE, Block, CscBlock, CsrBlock, DenseBlock
 from ingest.readers.ahead import N_CORES, ahead, one_ahead
@@ -89,12 +90,11 @@ class GroupSums:
 
     def added(self, name: str, pools: Pools, genes: slice = ALL) -> Whole:
         """Add the groups of each pool up; groups are row numbers."""
-        taken = getattr(self, name)[:, genes]
-        total = np.empty((len(pools), taken.shape[1]), np.int64)
-        for position, pool in enumerate(pools):
-            total[position] = taken[pool[0]] if len(pool) else 0
-            for group in pool[1:]:
-                total[position] += taken[group]
+        values = getattr(self, name)
+        start, stop, _ = genes.indices(values.shape[1])
+        total = np.empty((len(pools), stop - start), np.int64)
+        first = np.cumsum([0, *map(len, pools)])
+        add_pools(values, np.concatenate([np.empty(0, np.intp), *pools]), first, start, total)
         return total
 
 
