@@ -164,15 +164,27 @@ def _correct(
                 corrected[row, gene] = far[row, at] + (value - FAR) / stretch[row, at]
 
 
-def tail_of(log_p: npt.NDArray[np.floating], stratum: npt.NDArray[np.intp]) -> Tails:
+def tail_of(log_p: Singles, stratum: npt.NDArray[np.intp]) -> Tails:
     """Count tests, p < 0.05 and p < 0.001, and sum how far log p is below that of 0.001, by strata of genes."""
-    is_far = log_p < FAR
-    parts = np.isfinite(log_p), log_p < NEAR, is_far, np.where(is_far, FAR - log_p, 0.0)
-    groups = [stratum == number for number in range(N_STRATA)]
-    tests, near, far, beyond = (
-        np.stack([part[:, group].sum(axis=1, dtype=np.float64) for group in groups], axis=1) for part in parts
-    )
+    tails = np.zeros((4, len(log_p), N_STRATA))
+    _add_tails(log_p, stratum, tails)
+    tests, near, far, beyond = tails
     return tests, near, far, beyond
+
+
+@njit(cache=True, nogil=True)
+def _add_tails(log_p: Singles, stratum: npt.NDArray[np.intp], tails: Doubles) -> None:
+    near, far = np.float32(NEAR), np.float32(FAR)
+    for row in range(log_p.shape[0]):
+        for gene in range(log_p.shape[1]):
+            value, at = log_p[row, gene], stratum[gene]
+            if np.isfinite(value):
+                tails[0, row, at] += 1.0
+            if value < near:
+                tails[1, row, at] += 1.0
+            if value < far:
+                tails[2, row, at] += 1.0
+                tails[3, row, at] += far - value
 
 
 def calibration_table(
@@ -204,8 +216,9 @@ def calibration_table(
     for (kind, n_cells), places in sorted(members.items()):
         part = nulls[places]
         pooled = np.concatenate([log_p[place] for place in places])
-        pooled = np.exp(pooled[np.isfinite(pooled)].astype(np.float64))
-        shares = [float((pooled < limit).mean()) if pooled.size else math.nan for limit in SMALL]
+        pooled = np.sort(pooled[np.isfinite(pooled)])
+        below = np.searchsorted(pooled, np.array([NEAR, FAR]))
+        shares = (below / pooled.size).tolist() if pooled.size else [math.nan, math.nan]
         mean_significant = float(part["n_significant"].to_numpy().mean())
         holds = all(share <= most for share, most in zip(shares, LARGEST_SHARES, strict=True))
         seen = [at for at in P_GRID if at * pooled.size >= 1.0]
@@ -223,7 +236,7 @@ def calibration_table(
                 "share_called": float((part["least_q"].fill_null(1.0).to_numpy() < SMALL[0]).mean()),
                 "is_calibrated": holds and mean_significant <= MOST_SIGNIFICANT,
                 **{f"{name}_quantiles": _quantiles(part[name]) for name in MEASURES},
-                "p_quantiles": np.quantile(pooled, seen).tolist() if seen else [],
+                "p_quantiles": _p_quantiles(pooled, np.array(seen)),
             }
         )
     return pl.DataFrame(tables, schema=RELEASE["calibration"].schema).fill_nan(None)
@@ -232,6 +245,16 @@ def calibration_table(
 def _size(condition: NullCondition) -> int:
     """Return the size of a pretend condition; of a guide, the power of two nearest to its cells."""
     return condition.n_cells if condition.kind == DEALT else 2 ** round(np.log2(max(condition.n_cells, 1)))
+
+
+def _p_quantiles(log_p: Singles, at: Doubles) -> list[float]:
+    """Return quantiles of p, between neighbours in proportion, of its logarithms in order."""
+    position = at * (log_p.size - 1)
+    lower = position.astype(np.int64)
+    pairs = log_p[np.array([lower, np.minimum(lower + 1, log_p.size - 1)])].astype(np.float64)
+    below, above = np.exp(pairs)
+    quantiles: list[float] = (below + (above - below) * (position - lower)).tolist()
+    return quantiles
 
 
 def _quantiles(values: pl.Series) -> list[float | None]:

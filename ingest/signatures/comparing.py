@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import FALSE_DISCOVERY_RATE
 from ingest.conditions.groups import Comparison, Grouping
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
@@ -20,6 +19,8 @@ from ingest.signatures.contrast import (
     Control,
     Moments,
     Reference,
+    difference_of_means,
+    effect_norm,
     energy_distance,
     match,
     moderate,
@@ -28,9 +29,10 @@ from ingest.signatures.contrast import (
     row_correlation,
     standard_error,
 )
-from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
-from ingest.signatures.false_discovery import benjamini_hochberg
+from ingest.signatures.count_test import count_test, log2_fold_change
+from ingest.signatures.false_discovery import benjamini_hochberg, significant
 from ingest.signatures.library import Libraries, Library
+from ingest.signatures.normal import signed_z
 from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
 from ingest.sums.accumulate import Sums
 
@@ -230,11 +232,7 @@ class Comparing:
     def half_effect(self, block: npt.NDArray[np.int32], halves: Halves) -> Doubles:
         """Return the effect of half of the cells against the same half of the control. Shape (conditions, genes)."""
         pools, cells, n = self._cells(block, halves)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = self.data.sums.added("log_sum", pools) / UNIT
-            mean /= n[:, None]
-        mean -= match(self.control[halves], cells).mean
-        return np.asarray(mean)
+        return difference_of_means(self.data.sums.added("log_sum", pools), n, match(self.control[halves], cells).mean)
 
     def _cells(self, block: npt.NDArray[np.int32], halves: Halves) -> tuple[Pools, Doubles, Doubles]:
         """Return groups of conditions, their cells in each batch of the control, and how many cells are compared."""
@@ -296,27 +294,22 @@ class Comparing:
         self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
-        targets = self._targets(block)
-        halves = [self.half_effect(block, each) for each in HALVES]
-        effect, q_value = contrast.effect.copy(), contrast.q_value.copy()
-        for row, positions in enumerate(targets):
-            for array in (effect, *halves):
-                array[row, positions] = 0.0
-            q_value[row, positions] = np.nan
-        is_split = [self.data.grouping.is_split(index) for index in block.tolist()]
+        is_other = self.is_other(block)
+        halves = [np.where(is_other, self.half_effect(block, each), 0.0) for each in HALVES]
+        n_significant, least_q = significant(contrast.q_value, is_other)
         return pl.DataFrame(
             {
                 "condition_index": block,
                 "n_compared": treated.moments.n.astype(np.int64),
-                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, targets),
-                "n_significant": (q_value < FALSE_DISCOVERY_RATE).sum(axis=1),
-                "least_q": np.fmin.reduce(q_value, axis=1, initial=np.nan),
-                "effect_norm": effect_norm(effect),
+                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, self._targets(block)),
+                "n_significant": n_significant,
+                "least_q": least_q,
+                "effect_norm": effect_norm(contrast.effect, is_other),
                 "energy_distance": energy_distance(treated.moments, self.whole.pooled),
                 "replicate_correlation": row_correlation(*halves),
                 "is_matched": reference.is_matched,
                 "is_tested": np.isfinite(contrast.p_value).any(axis=1),
-                "is_split": is_split,
+                "is_split": [self.data.grouping.is_split(index) for index in block.tolist()],
                 "same_time": np.full(block.size, self.comparison.same_time),
             },
             nan_to_null=True,
@@ -363,12 +356,7 @@ class Comparing:
 
     def _moments(self, pools: Pools, n: Doubles) -> Moments:
         added = self.data.sums.added
-        return Moments.from_sums(n, added("log_sum", pools) / UNIT, added("square_sum", pools) / UNIT)
-
-
-def effect_norm(effect: Doubles) -> Doubles:
-    """Euclidean norm of effects. Shape (conditions,)."""
-    return np.asarray(np.sqrt((effect**2).sum(axis=1)))
+        return Moments.from_sums(n, added("log_sum", pools), added("square_sum", pools), UNIT)
 
 
 def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:

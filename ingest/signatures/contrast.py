@@ -21,6 +21,7 @@ from numba import njit
 from scipy import special
 
 from ingest.kernel import UNIT
+from ingest.reader import Numbers
 from ingest.signatures.prior import inverse_trigamma
 
 Doubles = npt.NDArray[np.float64]
@@ -44,23 +45,24 @@ class Moments:
     variance: Doubles
 
     @classmethod
-    def from_sums(cls, n: Doubles, total: Doubles, square: Doubles) -> Moments:
-        """Derive moments from cell numbers, sums and sums of squares.
+    def from_sums(cls, n: Doubles, total: Numbers, square: Numbers, unit: float = 1.0) -> Moments:
+        """Derive moments from cell numbers, and sums and sums of squares in some unit.
 
         A spread that rounding alone could have made is none: cells that are all alike have variance 0.
         """
         mean, variance = np.empty(total.shape), np.empty(total.shape)
-        _spread(n, total, square, mean, variance)
+        _spread(n, total, square, unit, mean, variance)
         return cls(n, mean, variance)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _spread(n: Doubles, total: Doubles, square: Doubles, mean: Doubles, variance: Doubles) -> None:
+def _spread(n: Doubles, total: Numbers, square: Numbers, unit: float, mean: Doubles, variance: Doubles) -> None:
     for row in range(n.size):
         for gene in range(total.shape[1]):
-            centre = total[row, gene] / n[row]
-            spread = square[row, gene] - total[row, gene] * centre
-            rounding = n[row] * ROUNDING * (1.0 + 2.0 * abs(centre)) + 4.0 * EPSILON * square[row, gene]
+            added, squares = total[row, gene] / unit, square[row, gene] / unit
+            centre = added / n[row]
+            spread = squares - added * centre
+            rounding = n[row] * ROUNDING * (1.0 + 2.0 * abs(centre)) + 4.0 * EPSILON * squares
             mean[row, gene] = centre
             variance[row, gene] = (spread if spread > rounding else 0.0) / (n[row] - 1.0)
         if n[row] <= 1.0:
@@ -126,6 +128,29 @@ def match(control: Control, cells: Doubles) -> Reference:
     mean[~is_matched] = control.pooled.mean[0]
     noise[~is_matched] = 1.0 / max(float(control.pooled.n[0]), 1.0)
     return Reference(mean, noise, is_matched)
+
+
+def difference_of_means(total: npt.NDArray[np.int64], n: Doubles, reference: Doubles) -> Doubles:
+    """Return means less those of a reference, in whose place they are put.
+
+    Parameters
+    ----------
+    total
+        Sums of logarithms, in fixed point. Shape (conditions, genes).
+    n
+        Cells of the conditions. Shape (conditions,).
+    reference
+        What the conditions are compared with. Shape (conditions, genes).
+    """
+    _subtract(total, n, reference)
+    return reference
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _subtract(total: npt.NDArray[np.int64], n: Doubles, difference: Doubles) -> None:
+    for row in range(n.size):
+        for gene in range(total.shape[1]):
+            difference[row, gene] = total[row, gene] / UNIT / n[row] - difference[row, gene]
 
 
 def standard_error(treated: Moments, control: Control, reference: Reference) -> Doubles:
@@ -218,15 +243,55 @@ def energy_distance(treated: Moments, control: Moments) -> Doubles:
     ``2 |m_c - m_0|^2 - 2 sum v_c / n_c - 2 sum v_0 / n_0``: its expectation is 0 where nothing changed. NaN below two
     cells. Batches are not matched.
     """
-    distance = ((treated.mean - control.mean) ** 2).sum(axis=1)
-    noise = treated.variance.sum(axis=1) / treated.n + control.variance.sum() / control.n[0]
-    return np.asarray(2.0 * (distance - noise))
+    distance, spread = np.empty(treated.n.shape), np.empty(treated.n.shape)
+    _distance(treated.mean, treated.variance, control.mean[0], distance, spread)
+    return np.asarray(2.0 * (distance - (spread / treated.n + control.variance.sum() / control.n[0])))
+
+
+@njit(cache=True, nogil=True)
+def _distance(mean: Doubles, variance: Doubles, control: Doubles, distance: Doubles, spread: Doubles) -> None:
+    for row in range(mean.shape[0]):
+        apart, own = 0.0, 0.0
+        for gene in range(mean.shape[1]):
+            difference = mean[row, gene] - control[gene]
+            apart += difference * difference
+            own += variance[row, gene]
+        distance[row], spread[row] = apart, own
+
+
+def effect_norm(effect: Doubles, is_counted: npt.NDArray[np.bool_] | None = None) -> Doubles:
+    """Euclidean norm of effects in the genes that count, all by default. Shape (conditions,)."""
+    is_counted = np.ones(effect.shape, bool) if is_counted is None else is_counted
+    norm = np.empty(len(effect))
+    _norm(effect, is_counted, norm)
+    return norm
+
+
+@njit(cache=True, nogil=True)
+def _norm(effect: Doubles, is_counted: npt.NDArray[np.bool_], norm: Doubles) -> None:
+    for row in range(norm.size):
+        total = 0.0
+        for gene in range(effect.shape[1]):
+            total += effect[row, gene] * effect[row, gene] if is_counted[row, gene] else 0.0
+        norm[row] = np.sqrt(total)
 
 
 def row_correlation(left: Doubles, right: Doubles) -> Doubles:
     """Pearson correlation of each row of two arrays; NaN where a row has no variance. Shape (rows,)."""
-    left = left - left.mean(axis=1, keepdims=True)
-    right = right - right.mean(axis=1, keepdims=True)
-    norm = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(norm > 0, (left * right).sum(axis=1) / norm, np.nan)
+    correlation = np.empty(len(left))
+    _correlate(left, right, correlation)
+    return correlation
+
+
+@njit(cache=True, nogil=True)
+def _correlate(left: Doubles, right: Doubles, correlation: Doubles) -> None:
+    for row in range(correlation.size):
+        one, other = left[row].mean(), right[row].mean()
+        both, of_one, of_other = 0.0, 0.0, 0.0
+        for gene in range(left.shape[1]):
+            x, y = left[row, gene] - one, right[row, gene] - other
+            both += x * y
+            of_one += x * x
+            of_other += y * y
+        norm = np.sqrt(of_one * of_other)
+        correlation[row] = both / norm if norm > 0.0 else np.nan

@@ -13,7 +13,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import special
 
 from ingest.signatures.rates import Expected
 
@@ -38,7 +37,7 @@ MOST_TERMS = 100_000
 SMALLEST = 5e-324
 LOG_2 = math.log(2.0)
 INVERSES = 1.0 / np.arange(1.0, FEW + 1.0)
-LOG_FACTORIALS = special.gammaln(np.arange(4096) + 1.0)
+LOG_FACTORIALS = np.array([math.lgamma(at + 1.0) for at in range(4096)])
 
 
 def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs, Doubles]:
@@ -61,11 +60,6 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs, Doub
     sign: Signs = np.empty(log_p.shape, np.int8)
     _tails(count, expected.mean, expected.variance, log_p, sign, log_none)
     return log_p, sign, log_none
-
-
-def signed_z(log_p: Doubles, sign: Signs) -> Doubles:
-    """Return the normal quantile of two-sided p-values, signed, however small they are."""
-    return np.asarray(-special.ndtri_exp(log_p - LOG_2) * sign)
 
 
 def log2_fold_change(count: Doubles, expected: Expected) -> tuple[Doubles, Doubles]:

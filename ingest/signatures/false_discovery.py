@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from featurestore.contract import FALSE_DISCOVERY_RATE
+
 Doubles = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
@@ -41,6 +43,28 @@ def benjamini_hochberg(p_value: Doubles, p_of_none: Doubles | None = None) -> Do
     adjusted = np.empty_like(rows)
     _adjust(rows, rows.view(np.int64), none, np.ascontiguousarray(none).view(np.int64), adjusted)
     return adjusted.reshape(p_value.shape)
+
+
+def significant(q_value: Doubles, is_counted: npt.NDArray[np.bool_] | None = None) -> tuple[Whole, Doubles]:
+    """Return how many genes are significant in each condition, of those that count, and the least q; NaN for none.
+
+    Both have shape (conditions,); all genes count by default.
+    """
+    is_counted = np.ones(q_value.shape, bool) if is_counted is None else is_counted
+    number, least = np.empty(len(q_value), np.int64), np.empty(len(q_value))
+    _significant(q_value, is_counted, number, least)
+    return number, least
+
+
+@njit(cache=True, nogil=True)
+def _significant(q_value: Doubles, is_counted: npt.NDArray[np.bool_], number: Whole, least: Doubles) -> None:
+    for row in range(number.size):
+        n_below, smallest = 0, np.inf
+        for gene in range(q_value.shape[1]):
+            if is_counted[row, gene] and q_value[row, gene] < np.inf:
+                n_below += q_value[row, gene] < FALSE_DISCOVERY_RATE
+                smallest = min(smallest, q_value[row, gene])
+        number[row], least[row] = n_below, smallest if smallest < np.inf else np.nan
 
 
 @njit(cache=True, nogil=True)

@@ -164,7 +164,7 @@ def _compare(
     contrast = comparing.contrast(treated, reference, calibration)
     repeated = [(row, index) for row, index in enumerate(block.tolist()) if over is not None and over.has(index)]
     n_replicates = {index: take_over(contrast, row, over.test(index)) for row, index in repeated if over is not None}
-    written = {name: getattr(contrast, name).astype(dtype) for name, dtype in WRITTEN.items()}
+    written = {name: getattr(contrast, name).astype(dtype, copy=False) for name, dtype in WRITTEN.items()}
     described = comparing.describe(block, treated, contrast, reference)
     if over is None or not repeated:
         return written, described

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import FALSE_DISCOVERY_RATE, RELEASE
+from featurestore.contract import RELEASE
 from ingest.conditions.null import DEALT, NullCondition
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
-from ingest.signatures.comparing import HALVES, Comparing, Summed, Tested, effect_norm
-from ingest.signatures.contrast import energy_distance, match
+from ingest.signatures.comparing import HALVES, Comparing, Summed, Tested
+from ingest.signatures.contrast import effect_norm, energy_distance, match
+from ingest.signatures.false_discovery import significant
 
 AT_ONCE = 16
 """Pretend conditions that a thread works on at once."""
@@ -64,12 +65,13 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
     nulls = []
     for block in blocks:
         corrected, q_value = block.adjusted(calibration)
+        n_significant, least_q = significant(q_value)
         log_p += list(corrected.astype(np.float32))
         nulls.append(
             pl.DataFrame(
                 {
-                    "n_significant": (q_value < FALSE_DISCOVERY_RATE).sum(axis=1),
-                    "least_q": np.fmin.reduce(q_value, axis=1, initial=np.nan),
+                    "n_significant": n_significant,
+                    "least_q": least_q,
                     "effect_norm": block.effect_norm,
                     "energy_distance": block.energy_distance,
                 },
@@ -77,8 +79,8 @@ def calibrate(data: Summed) -> tuple[Calibration, pl.DataFrame]:
             )
         )
     measured = pl.concat(nulls)
-    least_q = measured["least_q"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    calibration = calibration.of_conditions(sizes[dealt], least_q[dealt])
+    of_conditions = measured["least_q"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    calibration = calibration.of_conditions(sizes[dealt], of_conditions[dealt])
     return calibration, calibration_table(conditions, measured, log_p, data.test, calibration)
 
 

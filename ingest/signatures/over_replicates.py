@@ -19,10 +19,10 @@ from ingest.conditions.groups import Comparison
 from ingest.kernel import UNIT
 from ingest.signatures.comparing import SMALLEST, Contrast, Summed
 from ingest.signatures.contrast import log_two_sided, row_correlation
-from ingest.signatures.count_test import signed_z
 from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.linear import Doubles, Samples
 from ingest.signatures.moderated import fit_replicates
+from ingest.signatures.normal import signed_z
 
 LEAST = 2
 """Replicates that either side has at least."""

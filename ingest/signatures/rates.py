@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ingest.signatures.library import Library
 
@@ -97,17 +98,42 @@ class ControlRates:
         library
             Counts of all genes of each condition's cells in each batch of the control. Shape (conditions, batches).
         """
-        total, square = library.total, library.square
-        mean = total @ self.rate
-        variance = square @ (self.rate**2 + self.variance)
-        variance *= self.dispersion  # within batches
-        variance += mean
-        variance += (total**2) @ self.variance  # between them
-        pooled = total @ (1.0 - self.weight)
-        pooled *= pooled
-        pooled *= self.pooled_variance
-        variance += pooled
+        mean, variance = (np.empty((len(library.total), self.rate.shape[1])) for _ in range(2))
+        of_batches = self.rate, self.rate**2 + self.variance, self.variance, 1.0 - self.weight
+        _expect(library.total, library.square, *of_batches, self.dispersion, self.pooled_variance, mean, variance)
         return Expected(mean, variance)
+
+
+@njit(cache=True, nogil=True)
+def _expect(
+    total: Doubles,
+    square: Doubles,
+    rate: Doubles,
+    rate_square: Doubles,
+    rate_variance: Doubles,
+    weight_of_others: Doubles,
+    dispersion: Doubles,
+    pooled_variance: Doubles,
+    mean: Doubles,
+    variance: Doubles,
+) -> None:
+    """Add up over batches what is expected, and its variance: within batches, between them, and of the pooled rate."""
+    n_genes = rate.shape[1]
+    within, between, pooled = np.empty(n_genes), np.empty(n_genes), np.empty(n_genes)
+    for row in range(total.shape[0]):
+        expected = mean[row]
+        expected[:], within[:], between[:], pooled[:] = 0.0, 0.0, 0.0, 0.0
+        for batch in range(total.shape[1]):
+            counts, squares = total[row, batch], square[row, batch]
+            if counts > 0.0:
+                for gene in range(n_genes):
+                    expected[gene] += counts * rate[batch, gene]
+                    within[gene] += squares * rate_square[batch, gene]
+                    between[gene] += counts * counts * rate_variance[batch, gene]
+                    pooled[gene] += counts * weight_of_others[batch, gene]
+        for gene in range(n_genes):
+            own = within[gene] * dispersion[gene] + expected[gene] + between[gene]
+            variance[row, gene] = own + pooled[gene] * pooled[gene] * pooled_variance[gene]
 
 
 def _noise(rate: Doubles, library: Library, dispersion: Doubles) -> Doubles:

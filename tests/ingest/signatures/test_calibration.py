@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
-from ingest.conditions.null import MOST_OF_A_SIZE, deal, usual_sizes
-from ingest.signatures.calibration import Calibration, tail_of
+from featurestore.contract import P_GRID
+from ingest.conditions.null import MOST_OF_A_SIZE, NullCondition, deal, usual_sizes
+from ingest.signatures.calibration import FAR, NEAR, Calibration, calibration_table, tail_of
 
 
 def nulls(heavy, n_conditions=40, n_genes=3000, seed=0):
@@ -96,3 +98,27 @@ def test_deal__does_not_depend_on_the_order_of_rows():
 def test_usual_sizes__are_the_conditions_own_or_what_controls_allow(sizes, n_cells, expected):
     assert usual_sizes(np.array(sizes), n_cells) == expected
     assert MOST_OF_A_SIZE == 32
+
+
+def test_tail_of__is_what_numpy_counts():
+    log_p, stratum = nulls(4, 5, 400), np.arange(400) % 3
+    log_p[:, ::9] = np.nan
+    parts = np.isfinite(log_p), log_p < NEAR, log_p < FAR, np.where(log_p < FAR, FAR - log_p, 0.0)
+    for found, part in zip(tail_of(log_p, stratum), parts, strict=True):
+        by_numpy = [part[:, stratum == number].sum(axis=1) for number in range(4)]
+        np.testing.assert_allclose(found, np.stack(by_numpy, axis=1), rtol=1e-6)
+
+
+def test_calibration_table__has_shares_and_quantiles_of_p_as_numpy_has_them():
+    log_p = nulls(4, 6, 400)
+    log_p[0, ::9] = np.nan
+    conditions = [NullCondition((0,), 0, (at,), 8) for at in range(6)]
+    columns = ("n_significant", "least_q", "effect_norm", "energy_distance")
+    measured = pl.DataFrame(dict.fromkeys(columns, np.zeros(6)))
+    table = calibration_table(conditions, measured, list(log_p), "counts", Calibration.none())
+    p_value = np.exp(log_p[np.isfinite(log_p)].astype(np.float64))
+    assert table["n_tests"].item() == p_value.size
+    assert table["share_p_05"].item() == (p_value < 0.05).mean()
+    assert table["share_p_001"].item() == (p_value < 0.001).mean()
+    at = [each for each in P_GRID if each * p_value.size >= 1.0]
+    np.testing.assert_allclose(table["p_quantiles"].item(), np.quantile(p_value, at), rtol=1e-12)

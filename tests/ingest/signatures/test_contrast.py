@@ -8,6 +8,8 @@ from sklearn.metrics import pairwise_distances
 from ingest.signatures.contrast import (
     Control,
     Moments,
+    difference_of_means,
+    effect_norm,
     energy_distance,
     match,
     moderate,
@@ -120,3 +122,15 @@ def test_row_correlation__equals_numpy():
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(left, right, strict=True)]
     np.testing.assert_allclose(row_correlation(left, right), expected, rtol=1e-12)
     assert np.isnan(row_correlation(np.ones((1, 5)), np.ones((1, 5)))).all()
+
+
+def test_effect_norm__leaves_out_what_does_not_count():
+    effect = np.array([[3.0, 4.0, 12.0], [1.0, 2.0, 2.0]])
+    np.testing.assert_array_equal(effect_norm(effect), [13.0, 3.0])
+    np.testing.assert_array_equal(effect_norm(effect, np.array([[True, True, False], [False] * 3])), [5.0, 0.0])
+
+
+def test_difference_of_means__is_that_of_sums_in_fixed_point():
+    total, n = np.array([[3 * 2**36, 2**35], [2**40, 0]]), np.array([2.0, 4.0])
+    reference = np.array([[1.0, 0.25], [0.5, -1.0]])
+    np.testing.assert_array_equal(difference_of_means(total, n, reference), [[0.5, 0.0], [3.5, 1.0]])

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from ingest.signatures import count_test as kernels
-from ingest.signatures.count_test import count_test, log2_fold_change, signed_z
+from ingest.signatures.count_test import count_test, log2_fold_change
+from ingest.signatures.normal import signed_z
 from ingest.signatures.rates import Expected
 
 mpmath.mp.dps = 40
@@ -101,6 +102,13 @@ def test_z__orders_genes_as_p_does_and_has_the_sign_of_the_change(mean, dispersi
     z = signed_z(log_p, sign)
     assert (np.diff(z[0]) >= -1e-6).all()  # more counts, larger z
     np.testing.assert_allclose(2 * stats.norm.sf(np.abs(z)), np.exp(log_p), rtol=1e-6)
+
+
+def test_z__is_the_normal_quantile_of_scipy():
+    log_p = np.append(-np.logspace(-12, 6, 20_001), [-0.0, np.nan])
+    sign = np.where(np.arange(log_p.size) % 2, -1, 1).astype(np.int8)
+    z = -special.ndtri_exp(log_p - np.log(2.0)) * sign
+    np.testing.assert_allclose(signed_z(log_p, sign), z, rtol=1e-11, atol=1e-15)
 
 
 def test_z__is_finite_however_small_p_is():

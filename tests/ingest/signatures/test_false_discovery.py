@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from ingest.signatures.false_discovery import benjamini_hochberg
+from ingest.signatures.false_discovery import benjamini_hochberg, significant
 
 
 @settings(deadline=None)
@@ -54,3 +54,12 @@ def test_benjamini_hochberg__has_the_digits_of_sorted_values(steepness):
     expected = [by_numpy(*row) for row in zip(p_value, p_of_none, strict=True)]
     np.testing.assert_array_equal(benjamini_hochberg(p_value, p_of_none), expected)
     np.testing.assert_array_equal(benjamini_hochberg(p_value[0]), by_numpy(p_value[0], np.zeros(3000)))
+
+
+def test_significant__counts_and_finds_the_least_of_the_genes_that_count():
+    q_value = np.array([[0.01, 0.2, np.nan, 0.04], [np.nan] * 4, [0.6, 0.05, 1.0, 0.9]])
+    np.testing.assert_array_equal(significant(q_value)[0], [2, 0, 0])
+    np.testing.assert_array_equal(significant(q_value)[1], [0.01, np.nan, 0.05])
+    n_significant, least = significant(q_value, np.array([[False, True, True, True]] * 3))
+    np.testing.assert_array_equal(n_significant, [1, 0, 0])
+    np.testing.assert_array_equal(least, [0.04, np.nan, 0.05])

@@ -107,3 +107,15 @@ def test_gene__that_no_control_has_is_still_expected_a_little():
     counts[:, 0] = 0
     rates, _ = fit(counts, totals, batch, 1)
     assert 0 < rates.rate[0, 0] < 1.0 / totals.sum()
+
+
+def test_expected__is_the_sum_over_batches_that_numpy_makes():
+    rng = np.random.default_rng(3)
+    rates = ControlRates(*(rng.uniform(0, 0.1, shape) for shape in (7, 7, 7, (3, 7), (3, 7), (3, 7))))
+    total = rng.uniform(0, 1e4, (5, 3)) * (rng.random((5, 3)) < 0.7)
+    expected = rates.expected(Library(total, total**2 / 9))
+    mean = total @ rates.rate
+    within = (total**2 / 9) @ (rates.rate**2 + rates.variance) * rates.dispersion
+    pooled = (total @ (1.0 - rates.weight)) ** 2 * rates.pooled_variance
+    np.testing.assert_allclose(expected.mean, mean, rtol=1e-13)
+    np.testing.assert_allclose(expected.variance, within + mean + total**2 @ rates.variance + pooled, rtol=1e-13)

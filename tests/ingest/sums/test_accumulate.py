@@ -168,3 +168,15 @@ def test_half_of__splits_evenly_and_is_the_same_everywhere():
         half_of(pl.Series(["AAACCCAAGAATAGTC-3", "cell_1", "cell_2", "cell_3"])).tolist()
         == half_of(pl.Series(["cell_3", "cell_2", "cell_1", "AAACCCAAGAATAGTC-3"])).tolist()[::-1]
     )
+
+
+def test_added__is_the_sum_of_the_groups_of_each_pool():
+    sums = GroupSums.zeros(5, 9, has_counts=True)
+    sums.count[:] = np.random.default_rng(0).integers(0, 99, sums.count.shape)
+    sums.expressing[:] = sums.count % 7
+    pools = [np.array(pool, np.intp) for pool in ([0, 3], [], [4, 4, 1], [2])]
+    for name in ("count", "expressing"):
+        by_numpy = [getattr(sums, name)[pool].sum(axis=0) for pool in pools]
+        np.testing.assert_array_equal(sums.added(name, pools), by_numpy)
+        np.testing.assert_array_equal(sums.added(name, pools, slice(2, 6)), np.array(by_numpy)[:, 2:6])
+    assert sums.added("log_sum", []).shape == (0, 9)
