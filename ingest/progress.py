@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+import click
 
 
 @contextmanager
@@ -32,17 +23,24 @@ def step(description: str, total: int | None, *, in_bytes: bool = False) -> Iter
     in_bytes
         Whether the unit is bytes: shown as such, with the speed.
     """
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         started = time.monotonic()
         yield lambda _amount: None
-        console.print(f"  {description} ({time.monotonic() - started:.1f} s)", highlight=False)
+        click.echo(f"  {description} ({time.monotonic() - started:.1f} s)", err=True)
         return
-    counted: tuple[ProgressColumn, ...] = (
-        (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+    from rich import progress  # noqa: PLC0415, only a terminal shows bars
+    from rich.console import Console  # noqa: PLC0415
+
+    counted: tuple[progress.ProgressColumn, ...] = (
+        (progress.DownloadColumn(), progress.TransferSpeedColumn()) if in_bytes else (progress.MofNCompleteColumn(),)
     )
-    columns = (TextColumn("  {task.description}"), BarColumn(), *counted, TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
+    columns = (
+        progress.TextColumn("  {task.description}"),
+        progress.BarColumn(),
+        *counted,
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(description, total=total)
         yield lambda amount: bars.advance(task, amount)
         bars.update(task, completed=total)

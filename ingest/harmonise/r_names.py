@@ -14,6 +14,8 @@ from ingest import reference
 
 SYNTACTIC = r"^(?:[A-Za-z]|\.[A-Za-z._])[A-Za-z0-9._]*$"
 """What ``make.names`` can leave of a text."""
+MADE = r"\.|^X"
+"""What a name has that ``make.names`` changed."""
 NUMBER = r"^X(\d+)$"
 REPEATED = r"^(.+)\.(\d+)$"
 """What R's ``make.unique`` makes of a name that comes again."""
@@ -23,6 +25,7 @@ BY_FORM = {r"^X(\d{1,2})\.([A-Z][a-z]{2})$": "$1-$2", r"^ERCC\.(\d{5})$": "ERCC-
 OF_MOUSE = "ENSMUSG"
 FEWEST = 3
 """How many names there are at least for a list to be one."""
+DOUBTFUL = {"name": pl.String(), "rivals": pl.List(pl.String())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,12 @@ class Undone:
 def undo_r_names(names: pl.Series) -> Undone:
     """Bring a list of identifiers back to what it was before R's ``make.names``, if that rewrote it."""
     present = names.drop_nulls()
-    if present.len() < FEWEST or not present.str.contains(SYNTACTIC).all():
-        return Undone(names, is_of_r=False, doubtful=_rivals().clear())
+    can_be_of_r = present.len() >= FEWEST and present.str.contains(SYNTACTIC).all() and present.str.contains(MADE).any()
+    if not can_be_of_r:
+        return Undone(names, is_of_r=False, doubtful=pl.DataFrame(schema=DOUBTFUL))
     is_number = present.str.contains(NUMBER)
     if is_number.sum() >= MOST_NUMBERS * present.len():
-        return Undone(names.str.replace(NUMBER, "$1"), is_of_r=True, doubtful=_rivals().clear())
+        return Undone(names.str.replace(NUMBER, "$1"), is_of_r=True, doubtful=pl.DataFrame(schema=DOUBTFUL))
     wanted = names.to_frame("name")
     found = wanted.join(_before(), on="name", how="left", maintain_order="left")
     is_found = found.select((pl.col("label") != pl.col("name")).fill_null(value=False)).to_series()

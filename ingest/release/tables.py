@@ -121,7 +121,8 @@ class TileWriter:
             if values is None:
                 arrays.append(pa.nulls(n_rows, field.type))
             else:
-                arrays.append(_array(values).cast(field.type))
+                array = _array(values)
+                arrays.append(array if array.type == field.type else array.cast(field.type))
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
 
     def __enter__(self) -> Self:
@@ -194,20 +195,29 @@ def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | N
 
 
 def _repeat(value: Any, n_conditions: int, n_genes: int) -> pa.Array:
-    """One value for all rows of a tile, or one for each of its conditions."""
-    each = value if isinstance(value, pl.Series) else pl.Series([value] * n_conditions)
-    texts = each.to_arrow().cast(pa.string()).dictionary_encode()
-    return texts.take(_array(np.repeat(np.arange(n_conditions), n_genes)))
+    """One text for all rows of a tile, or one for each of its conditions."""
+    each = value.to_list() if isinstance(value, pl.Series) else [value] * n_conditions
+    texts = sorted({text for text in each if text is not None})
+    number = np.array([0 if text is None else texts.index(text) for text in each], np.int32)
+    is_missing = np.repeat([text is None for text in each], n_genes)
+    return pa.DictionaryArray.from_arrays(_array(np.repeat(number, n_genes), is_missing), _texts(texts))
 
 
-def _array(values: Any) -> pa.Array:
+def _texts(texts: list[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def _array(values: Any, is_missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """Take numbers as they lie in memory, NaN as NULL; Arrow's own ways of doing that import pandas."""
     if not isinstance(values, np.ndarray):
         return values if isinstance(values, pa.Array) else pa.array(values)
-    is_known = None
     if values.dtype.kind == "f":
         is_missing = np.isnan(values)
-        is_known = pa.py_buffer(np.packbits(~is_missing, bitorder="little")) if is_missing.any() else None
+    is_known = None
+    if is_missing is not None and is_missing.any():
+        is_known = pa.py_buffer(np.packbits(~is_missing, bitorder="little"))
     numbers = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [is_known, numbers])
 

@@ -17,8 +17,8 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its modules load when they are first used
 from numba import njit
-from scipy import special
 
 from ingest.kernel import UNIT
 from ingest.reader import Numbers
@@ -200,8 +200,12 @@ def log_two_sided(t: Doubles, freedom: Doubles | float) -> Doubles:
     """Return two-sided p of Student's t as its logarithm, however small; NaN stays NaN."""
     degrees, t = np.minimum(freedom, NORMAL), np.abs(t)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_p = np.log(2.0 * special.stdtr(degrees, -t))
-        head = special.gammaln((degrees + 1.0) / 2.0) - special.gammaln(degrees / 2.0) - 0.5 * np.log(degrees * np.pi)
+        log_p = np.log(2.0 * scipy.special.stdtr(degrees, -t))
+        head = (
+            scipy.special.gammaln((degrees + 1.0) / 2.0)
+            - scipy.special.gammaln(degrees / 2.0)
+            - 0.5 * np.log(degrees * np.pi)
+        )
         density = head - (degrees + 1.0) / 2.0 * np.log1p(t**2 / degrees)
         beyond = np.log(2.0) + density + np.log((degrees + t**2) / ((degrees + 1.0) * t))
     return np.where(np.isneginf(log_p), beyond, log_p)
@@ -227,12 +231,12 @@ def moderate(variance: Doubles, freedom: float) -> tuple[Doubles, float]:
     is_seen = np.isfinite(variance) & (variance > 0)
     if freedom <= 0 or is_seen.sum() < 2:  # noqa: PLR2004
         return np.where(is_seen, variance, np.nan), freedom
-    logs = np.log(variance[is_seen]) - special.digamma(freedom / 2.0) + np.log(freedom / 2.0)
-    beyond = logs.var(ddof=1) - special.polygamma(1, freedom / 2.0)
+    logs = np.log(variance[is_seen]) - scipy.special.digamma(freedom / 2.0) + np.log(freedom / 2.0)
+    beyond = logs.var(ddof=1) - scipy.special.polygamma(1, freedom / 2.0)
     prior_freedom = 2.0 * inverse_trigamma(float(beyond)) if beyond > 0 else np.inf
     if np.isinf(prior_freedom):
         return np.full(variance.shape, np.exp(logs.mean())), np.inf
-    prior = np.exp(logs.mean() + special.digamma(prior_freedom / 2.0) - np.log(prior_freedom / 2.0))
+    prior = np.exp(logs.mean() + scipy.special.digamma(prior_freedom / 2.0) - np.log(prior_freedom / 2.0))
     shrunk = (prior_freedom * prior + freedom * np.where(is_seen, variance, 0.0)) / (prior_freedom + freedom)
     return shrunk, prior_freedom + freedom
 

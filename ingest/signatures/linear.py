@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy  # its modules load when they are first used
 
 Doubles = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -68,8 +67,8 @@ class Samples:
         if np.unique(self.condition * self.n_replicates + self.replicate).size < self.condition.size:
             raise ValueError("a condition has two samples of one replicate")
         shape = (self.n_conditions, self.n_replicates)
-        links = coo_array((np.ones(self.condition.size), (self.condition, self.replicate)), shape).tocsr()
-        if connected_components(links @ links.T, directed=False)[0] > 1:
+        links = scipy.sparse.coo_array((np.ones(self.condition.size), (self.condition, self.replicate)), shape).tocsr()
+        if scipy.sparse.csgraph.connected_components(links @ links.T, directed=False)[0] > 1:
             raise ValueError("some conditions share no replicate with the control, nor with others that do")
 
     @property

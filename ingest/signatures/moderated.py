@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy  # its modules load when they are first used
 
 from ingest.signatures.linear import MILLION, Doubles, Fit, Samples, Weigh, fit_linear
 from ingest.signatures.lowess import lowess
@@ -101,7 +101,7 @@ class ReplicateTest:
         error: Doubles = np.sqrt(unscaled * self.variance)
         error[~(Range.of(samples, rows, values).is_testable(self.control) & (error > 0))] = np.nan
         t: Doubles = effect / error
-        p_value = np.asarray(2.0 * special.stdtr(self.freedom, -np.abs(t)), np.float64)
+        p_value = np.asarray(2.0 * scipy.special.stdtr(self.freedom, -np.abs(t)), np.float64)
         return Tested(effect, error, t, p_value, self.freedom)
 
 

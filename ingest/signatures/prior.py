@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy  # its modules load when they are first used
 
 Doubles = npt.NDArray[np.float64]
 
@@ -63,18 +63,18 @@ def fit_prior(
         return Prior(variance, 0.0)
     seen = variance[informative]
     raised = np.maximum(seen, _FLOOR * float(np.median(seen)))
-    log = np.log(raised) - special.digamma(freedom / 2) + np.log(freedom / 2)
+    log = np.log(raised) - scipy.special.digamma(freedom / 2) + np.log(freedom / 2)
     if expression is None:
         expected = np.full(variance.size, log.mean())
         spread = float(((log - log.mean()) ** 2).sum()) / (n_genes - 1)
     else:
         expected, spread = _trend(expression, informative, log)
-    excess = spread - float(special.polygamma(1, freedom / 2))
+    excess = spread - float(scipy.special.polygamma(1, freedom / 2))
     if excess <= 0:
         scale = np.exp(expected) if expression is not None else np.full(variance.size, raised.mean())
         return Prior(scale, np.inf)
     prior = 2.0 * inverse_trigamma(excess)
-    return Prior(np.exp(expected + special.digamma(prior / 2) - np.log(prior / 2)), prior)
+    return Prior(np.exp(expected + scipy.special.digamma(prior / 2) - np.log(prior / 2)), prior)
 
 
 def _trend(expression: Doubles, informative: npt.NDArray[np.bool_], log: Doubles) -> tuple[Doubles, float]:
@@ -108,8 +108,8 @@ def inverse_trigamma(value: float) -> float:
         return 1.0 / value
     x = 0.5 + 1.0 / value
     for _ in range(50):
-        trigamma = float(special.polygamma(1, x))
-        step = trigamma * (1.0 - trigamma / value) / float(special.polygamma(2, x))
+        trigamma = float(scipy.special.polygamma(1, x))
+        step = trigamma * (1.0 - trigamma / value) / float(scipy.special.polygamma(2, x))
         x += step
         if -step < 1e-8 * x:
             break

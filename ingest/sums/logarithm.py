@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import scipy  # its modules load when they are first used
 
 from featurestore.errors import ValuesError
 from ingest.kernel import TARGET

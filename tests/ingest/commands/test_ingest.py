@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -153,3 +156,15 @@ context = { column = "index" }
     done = CliRunner().invoke(featurestore, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("screen: 4 conditions, and 0 controls; ")
+
+
+def test_ingest__of_counts_loads_no_library_that_it_does_not_use(tmp_path):
+    printed(tmp_path, ["sgNTC-1", "sgTP53-1"], ["K562"])
+    heavy = ("pandas", "anndata", "sklearn", "scipy.linalg", "scipy.special", "scipy.sparse", "rich")
+    code = (
+        "import sys; from featurestore.cli import featurestore; featurestore(sys.argv[1:], standalone_mode=False)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    words = ["--warehouse", str(tmp_path / "other"), "ingest", str(tmp_path / "spec.toml")]
+    shown = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
