@@ -16,6 +16,8 @@ queries at once. Below it, for pages and features:
     ``rows`` (scaled, without background and own targets; 0 is missing), ``ranks``; ``.query_of(keys, name)``.
 ``set_query``, ``signature_query``, ``condition_query``, ``perturbation_query``
     Make a :class:`~featurestore.search.query.Query`; ``query.unknown`` has genes that were not found.
+``both_ends(warehouse, query)``
+    What does the same, and what the opposite, compared once; ``is_at_hand(warehouse)`` says whether that is quick.
 ``compare(signatures, query, score)``
     Every condition with score, p_value and n_genes, in no order.
 ``running_sum(values, members)``
@@ -24,8 +26,8 @@ queries at once. Below it, for pages and features:
 
 from __future__ import annotations
 
-from featurestore.search.answer import condition_query, perturbation_query, search, search_many
-from featurestore.search.engine import ANSWER, SCORES, Score, Signatures, compare, signatures_of
+from featurestore.search.answer import both_ends, condition_query, perturbation_query, search, search_many
+from featurestore.search.engine import ANSWER, SCORES, Score, Signatures, compare, is_at_hand, signatures_of
 from featurestore.search.query import Query, set_query, signature_query
 from featurestore.search.scores import running_sum
 
@@ -35,8 +37,10 @@ __all__ = [
     "Query",
     "Score",
     "Signatures",
+    "both_ends",
     "compare",
     "condition_query",
+    "is_at_hand",
     "perturbation_query",
     "running_sum",
     "search",

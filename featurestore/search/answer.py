@@ -17,6 +17,7 @@ from featurestore.search.engine import (
     SCORES,
     Report,
     Score,
+    Signatures,
     compare,
     conditions_where,
     most_alike,
@@ -86,18 +87,50 @@ def search(
     _check(warehouse, score, by, kind, top)
     made = query or _query(warehouse, condition, perturbation, context, up, down, signature, background, report)
     signatures = signatures_of(warehouse, keep_background=background == "kept", report=report)
-    n_others = 0
-    if top and score == "cosine" and by == "condition" and where is None and kind is None:
-        found, n_others = most_alike(signatures, made, top, report)
-    else:
-        found = _searched(warehouse, compare(signatures, made, score, report), where, kind)
     if by == "condition":
-        q = pl.Series(q_values(found["p_value"].to_numpy(), n_others), dtype=pl.Float64())
-        answer = found.with_columns(q_value=q).select(*ANSWER, "effect_kind", "perturbation_kind")
+        answer = _conditions(warehouse, signatures, made, score, where, kind, top, report)
     else:
-        answer = by_perturbation(found)
+        answer = by_perturbation(_searched(warehouse, compare(signatures, made, score, report), where, kind))
         if by != "perturbation":
             answer = enriched(answer, warehouse.frame("select compound_id, moa, targets from compound"), by)
+    return _ordered(answer, by, top, opposite=opposite)
+
+
+def both_ends(
+    warehouse: Warehouse, query: Query, *, score: Score = "cosine", where: str | None = None, kind: str | None = None,
+    top: int = 50,
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """Find what does the same (scores above 0) and what the opposite (below 0), comparing once.
+
+    Parameters are those of :func:`search`, and so is what is raised.
+    """
+    _check(warehouse, score, "condition", kind, top)
+    answer = _conditions(warehouse, signatures_of(warehouse), query, score, where, kind, top, lambda _: None)
+    same, opposite = answer.filter(pl.col("score") > 0), answer.filter(pl.col("score") < 0)
+    return _ordered(same, "condition", top, opposite=False), _ordered(opposite, "condition", top, opposite=True)
+
+
+def _conditions(
+    warehouse: Warehouse,
+    signatures: Signatures,
+    query: Query,
+    score: Score,
+    where: str | None,
+    kind: str | None,
+    top: int,
+    report: Report,
+) -> pl.DataFrame:
+    """Score conditions; of a large dataset those at both ends, where no more are wanted."""
+    n_others = 0
+    if top and score == "cosine" and where is None and kind is None:
+        found, n_others = most_alike(signatures, query, top, report)
+    else:
+        found = _searched(warehouse, compare(signatures, query, score, report), where, kind)
+    q = pl.Series(q_values(found["p_value"].to_numpy(), n_others), dtype=pl.Float64())
+    return found.with_columns(q_value=q).select(*ANSWER, "effect_kind", "perturbation_kind")
+
+
+def _ordered(answer: pl.DataFrame, by: By, top: int, *, opposite: bool) -> pl.DataFrame:
     keys = [name for name in ("dataset_id", "condition_id", "perturbation_id", by) if name in answer.columns]
     answer = answer.sort("score", *keys, descending=[not opposite] + [False] * len(keys))
     return answer.head(top) if top else answer

@@ -17,7 +17,7 @@ from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import spread
 from featurestore.search.block import N_NEAREST, Block, read_block
 from featurestore.search.connectivity import normalised, percentile, set_scores
-from featurestore.search.index import indexed_block
+from featurestore.search.index import indexed_block, is_indexed
 from featurestore.search.null import inflation_of, p_of_z
 from featurestore.search.query import Query, combined_query
 from featurestore.search.scores import correlate, count_known
@@ -96,6 +96,14 @@ def signatures_of(
                     blocks.append(block)
             known[keep_background] = Signatures(tuple(blocks))
         return known[keep_background]
+
+
+def is_at_hand(warehouse: Warehouse) -> bool:
+    """Say whether the signatures were read before, or all have an index: a first search reads every dataset."""
+    with _LOCK:
+        return False in _READ.get(warehouse, {}) or all(
+            is_indexed(warehouse, dataset_id) for dataset_id in warehouse.snapshot.datasets
+        )
 
 
 def conditions_where(warehouse: Warehouse, where: str) -> pl.DataFrame:

@@ -66,6 +66,14 @@ def indexed_block(warehouse: Warehouse, dataset_id: str) -> Block | None:
     return open_index(folder)
 
 
+def is_indexed(warehouse: Warehouse, dataset_id: str) -> bool:
+    """Say whether a dataset has an index, or no signature to keep in one."""
+    if warehouse.url is not None:
+        return False
+    folder = index_path(warehouse.path, dataset_id, warehouse.snapshot.release_of(dataset_id))
+    return (folder / MANIFEST).is_file() or prepare(warehouse, dataset_id, keep_background=True) is None
+
+
 def open_index(folder: Path) -> Block | None:
     """Open an index, its rows mapped into memory; None where there is none that is whole and of this layout."""
     try:

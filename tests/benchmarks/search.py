@@ -2,6 +2,8 @@
 
 python tests/benchmarks/search.py speed [--signatures N]     made in LINCS's layout; 473,647 x 978 by default
 python tests/benchmarks/search.py retrieval DATA              consensus signatures of drugs, names, mechanisms
+python tests/benchmarks/search.py heldout DATA                a score chosen on half of the mechanisms, on the others
+python tests/benchmarks/search.py nulls DATA                  what queries of chance find, by either definition of it
 python tests/benchmarks/search.py oracle                       enrichment scores against gseapy and blitzgsea
 """
 
@@ -14,25 +16,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 import numpy as np
 import polars as pl
 from measure import PEERS
+from scipy.stats import kstest, rankdata
 
 from featurestore.features.effects.similarity import encoded, similarities
-from featurestore.search.background import fit_background, scaled
+from featurestore.search import background
+from featurestore.search.background import N_COMPONENTS, fit_background, scaled
 from featurestore.search.block import Block, crowding, norms
 from featurestore.search.engine import Signatures, compare, most_alike
 from featurestore.search.index import open_index, write_index
+from featurestore.search.null import p_of_z, q_values, random_sets
 from featurestore.search.query import Query
-from featurestore.search.scores import ranked, set_enrichment
+from featurestore.search.scores import correlate, ranked, set_enrichment
 
 RUNS = 5
 N_LANDMARKS = 978
 LEAST_OF_CLASS = 4
+HALVES = 20
 SINGLE = 1e-6
 
 
@@ -166,8 +174,7 @@ def once(place: Path, kind: str) -> None:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 def retrieval(data: Path) -> None:
     """Print the mean AUROC of drugs that share a mechanism, by each score, and the classes that are found."""
-    table = pl.read_csv(data / "lincs" / "consensi-drugbank.tsv.gz", separator="\t", infer_schema_length=None)
-    ids, values = table["perturbagen"].to_list(), table.drop("perturbagen").to_numpy().astype(np.float32)
+    ids, values = consensus(data)
     mechanisms = drug_mechanisms(data, ids)
     has = np.flatnonzero([bool(each) for each in mechanisms])
     names = sorted(set().union(*mechanisms))
@@ -197,6 +204,88 @@ def retrieval(data: Path) -> None:
 
 
 @main.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+def heldout(data: Path) -> None:
+    """Choose score and number of damped components on half of the mechanisms, twenty times; measure on the others."""
+    ids, values = consensus(data)
+    mechanisms = drug_mechanisms(data, ids)
+    has = np.flatnonzero([bool(each) for each in mechanisms])
+    names = sorted(set().union(*mechanisms))
+    member = np.array([[name in mechanisms[i] for name in names] for i in has], np.float32)
+    ranks = {"cosine, background kept": ranks_of(block_of(ids, values, removed=False), "cosine", has)}
+    for n_components in (0, 10, N_COMPONENTS, 40):
+        with patch.object(background, "N_COMPONENTS", n_components):
+            block = block_of(ids, values, removed=True)
+        for score in ("cosine", "spearman", "csls"):
+            ranks[f"{score}, {n_components} components damped"] = ranks_of(block, score, has)
+    used = f"csls, {N_COMPONENTS} components damped"
+    chosen, there, always, plain = [], [], [], []
+    for seed in range(HALVES):
+        half = np.random.default_rng(seed).permutation(len(names)) < len(names) // 2
+        here, other = (auroc_of(ranks, member[:, part]) for part in (half, ~half))
+        best = max(here, key=here.get)
+        chosen.append(best)
+        there.append(other[best])
+        always.append(other[used])
+        plain.append(other["cosine, background kept"])
+    for label, n in Counter(chosen).most_common():
+        print(f"  chosen in {n:>2} of {HALVES}: {label}")
+    for label, found in (("the chosen one", there), (used, always), ("cosine, background kept", plain)):
+        print(f"{label:<34} on the other half {np.mean(found):.4f} (sd {np.std(found):.4f})")
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--queries", default=200, show_default=True)
+def nulls(data: Path, queries: int) -> None:
+    """Print what signatures whose genes are shuffled among those that move as much, and random sets, find."""
+    ids, values = consensus(data)
+    block = block_of(ids, values, removed=True)
+    signatures = Signatures((block,))
+    print(f"{'':<32} p < 0.05  p < 0.001  KS distance  queries with q < 0.05")
+    for score in ("cosine", "pearson", "spearman", "csls", "wtcs"):
+        found = [
+            compare(signatures, null_query(block, seed, score), score)["p_value"].to_numpy() for seed in range(queries)
+        ]
+        tell_null(f"{score}, as search tells it", found)
+    for label, shuffled in (("signs by chance, not widened", False), ("genes shuffled 1,000 times", True)):
+        found = [p_of_cosine(block, null_query(block, seed, "cosine"), seed, shuffled=shuffled) for seed in range(20)]
+        tell_null(f"cosine, {label}", found)
+
+
+def null_query(block: Block, seed: int, score: str) -> Query:
+    """Return a signature of the block with its genes shuffled among those that move as much; sets are of its ends."""
+    rng = np.random.default_rng(seed)
+    (image,) = random_sets([np.arange(len(block.genes))], block.mobility, rng)
+    values = block.rows[rng.integers(len(block.rows))][image]
+    return Query("chance", block.genes, values)
+
+
+def p_of_cosine(block: Block, query: Query, seed: int, *, shuffled: bool) -> np.ndarray:
+    """Return p of cosines by the sign of each gene's product, or by shuffling the query's genes as search.md has it."""
+    on_block = query.on(block)
+    if not shuffled:
+        return p_of_z(correlate(block.rows, on_block, "cosine")[1], 1.0)
+    rng = np.random.default_rng(1000 + seed)
+    unit = block.rows / block.norms[:, None]
+    score = np.abs(unit @ on_block)
+    n_larger = np.zeros(len(score))
+    for _ in range(1000):
+        (image,) = random_sets([np.arange(len(block.genes))], block.mobility, rng)
+        n_larger += np.abs(unit @ on_block[image]) >= score
+    return (1 + n_larger) / 1001
+
+
+def tell_null(label: str, found: list[np.ndarray]) -> None:
+    """Print how p-values of chance are spread."""
+    every = np.concatenate(found)
+    n_q = sum((q_values(p) < 0.05).any() for p in found)
+    distance = kstest(every, "uniform").statistic
+    shares = (every < 0.05).mean(), (every < 0.001).mean()
+    print(f"{label:<32} {shares[0]:8.4f}  {shares[1]:9.5f}  {distance:11.3f}  {n_q:>4} of {len(found)}", flush=True)
+
+
+@main.command()
 @click.option("--python", default=str(PEERS), help="Python of the peers' environment.")
 def oracle(python: str) -> None:
     """Compare enrichment scores with those of gseapy and blitzgsea, on fifty signatures."""
@@ -221,6 +310,12 @@ def oracle(python: str) -> None:
             raise SystemExit(1)
 
 
+def consensus(data: Path) -> tuple[list[str], np.ndarray]:
+    """Return drugs and their consensus signatures."""
+    table = pl.read_csv(data / "lincs" / "consensi-drugbank.tsv.gz", separator="\t", infer_schema_length=None)
+    return table["perturbagen"].to_list(), table.drop("perturbagen").to_numpy().astype(np.float32)
+
+
 def drug_mechanisms(data: Path, ids: list[str]) -> list[set[str]]:
     """Return the mechanisms of each drug, by the first block of its InChIKey."""
     drugs = pl.read_csv(data / "connectivity" / "drugbank_names.tsv", separator="\t")
@@ -243,8 +338,8 @@ def block_of(ids: list[str], values: np.ndarray, *, removed: bool) -> Block:
     ).with_columns(perturbation_kind=pl.lit("compound"))
     whole = scaled(values)
     if removed:
-        background = fit_background(conditions, values.shape[1], lambda: iter([(slice(0, n), whole)]))
-        whole = background.removed(whole, slice(0, n))
+        shared = fit_background(conditions, values.shape[1], lambda: iter([(slice(0, n), whole)]))
+        whole = shared.removed(whole, slice(0, n))
     genes = np.array([f"g{i:05d}" for i in range(values.shape[1])])
     rows = encoded(whole)
     return Block("drugs", "moderated_z", conditions, genes, rows, {"crowding": crowding(rows), "norms": norms(rows)})
@@ -257,8 +352,6 @@ def matrix_of(block: Block, score: str) -> np.ndarray:
     if score in {"cosine", "pearson"}:
         return similarities(block.rows, block.rows, score)
     if score == "spearman":
-        from scipy.stats import rankdata
-
         ranks = encoded(rankdata(block.rows, axis=1))  # all genes were measured
         return similarities(ranks, ranks, "pearson")
     if score == "csls":
@@ -278,8 +371,6 @@ def aurocs_of(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 def aurocs(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
     """Return for each drug how far those of its mechanism are before all others; NaN where there is none."""
-    from scipy.stats import rankdata
-
     found = np.full(len(scores), np.nan)
     for i in np.flatnonzero(same.any(axis=1)):
         others = np.arange(len(scores)) != i
@@ -287,6 +378,23 @@ def aurocs(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
         n = inside.sum()
         found[i] = (rank[inside].sum() - n * (n + 1) / 2) / (n * (len(rank) - n))
     return found
+
+
+def ranks_of(block: Block, score: str, has: np.ndarray) -> np.ndarray:
+    """Return each drug's place among the others by rising score, by line; 0 for itself."""
+    scores = matrix_of(block, score)[np.ix_(has, has)].astype(float)
+    np.fill_diagonal(scores, -np.inf)
+    return rankdata(scores, axis=1) - 1
+
+
+def auroc_of(ranks: dict[str, np.ndarray], member: np.ndarray) -> dict[str, float]:
+    """Return the mean AUROC of drugs that share one of some mechanisms, by each score."""
+    same = (member @ member.T) > 0
+    np.fill_diagonal(same, val=False)
+    asked = same.any(axis=1)
+    n, total = same[asked].sum(axis=1), len(same) - 1
+    sums = {name: (each[asked] * same[asked]).sum(axis=1) for name, each in ranks.items()}
+    return {name: float(np.mean((each - n * (n + 1) / 2) / (n * (total - n)))) for name, each in sums.items()}
 
 
 def mean_auroc(scores: np.ndarray, same: np.ndarray) -> float:

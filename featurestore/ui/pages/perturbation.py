@@ -10,6 +10,8 @@ import polars as pl
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.errors import QueryError
+from featurestore.search import condition_query, is_at_hand
+from featurestore.ui.alike import lists, shown_lists
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.tables import table
@@ -228,6 +230,7 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
             "volcano": figure(asked, "volcano", f"Volcano of {one['name']}: effect against significance.", "tall"),
             "genes": table(asked, "genes", f"Genes it moves most: {one['name']}", _signature(asked)),
             "scatter": None,
+            **_alike(asked),
         }
     if signatures.height > 1:
         both = _both(asked)
@@ -247,6 +250,23 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     return context
 
 
+def _lists(asked: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Search for what does the same as the chosen signature, and what the opposite."""
+    one = _chosen(asked, "a", _with_signature(asked), 0)
+    return lists(asked, condition_query(asked.questions.store, one["dataset_id"], one["condition_id"]))
+
+
+def _alike(asked: Asked) -> dict[str, Any]:
+    """Return the lists, or where to ask for them where nothing was compared yet: that reads every dataset."""
+    found: dict[str, Any] = {"ask_alike": None, "unlike": None}
+    if not (asked.text("alike") or is_at_hand(asked.questions.store)):
+        return found | {"ask_alike": asked.with_values(alike="yes") + "#alike"}
+    try:
+        return found | shown_lists(asked, *_lists(asked))
+    except QueryError as failure:
+        return found | {"unlike": failure}
+
+
 def _compound(asked: Asked) -> pl.DataFrame:
     """Return what is known of the compound, no row where there is none."""
     return asked.questions.ask("compound", compound_id=_conditions(asked)["compound_id"][0])
@@ -262,6 +282,8 @@ PAGE = Page(
         "phenotypes": _phenotypes,
         "genes": _signature,
         "scatter": _both,
+        "mimic": lambda asked: _lists(asked)[0],
+        "reverse": lambda asked: _lists(asked)[1],
     },
     {"scatter": _scatter, "volcano": _volcano, "similarity": _similarity, "readouts": _readouts},
 )

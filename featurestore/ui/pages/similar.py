@@ -6,30 +6,23 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import QueryError, did_you_mean, first_of
-from featurestore.search import (
-    SCORES,
-    Query,
-    condition_query,
-    perturbation_query,
-    running_sum,
-    search,
-    set_query,
-    signatures_of,
-)
+from featurestore.errors import QueryError, first_of
+from featurestore.features.effects.similarity import FEWEST_GENES
+from featurestore.search import Query, condition_query, perturbation_query, running_sum, set_query, signatures_of
+from featurestore.search.block import Block
+from featurestore.ui.alike import choices, keys_of, lists, shown_lists
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
-from featurestore.ui.tables import table
 
-_MOST = 200
-"""Signatures of each list."""
+_DRAWN = 4000
+"""Points of one scatter: those farthest from 0."""
 _CHOICES = 20
 """Signatures of each list whose enrichment can be plotted."""
 _POINTS = 500
 """Points of a curve, those of the set's genes and of its highest and lowest place beside them."""
-_KINDS = "select distinct perturbation_kind from condition where not is_control order by all"
 
 
 def _query(asked: Asked) -> Query | None:
@@ -51,57 +44,57 @@ def _needed(asked: Asked) -> Query:
     return query
 
 
-def _choices(asked: Asked) -> dict[str, list[str]]:
-    """Return what lists can be narrowed to, by the name of the value."""
-    kinds = asked.questions.store.frame(_KINDS)["perturbation_kind"].drop_nulls().to_list()
-    return {"kind": kinds, "dataset": sorted(asked.questions.store.snapshot.datasets), "score": list(SCORES)}
-
-
-def _answer(asked: Asked, *, is_opposite: bool) -> pl.DataFrame:
-    chosen = {}
-    for name, known in _choices(asked).items():
-        chosen[name] = asked.text(name)
-        if chosen[name] and chosen[name] not in known:
-            raise QueryError(f"There is no {name} '{chosen[name]}'.", do=did_you_mean(chosen[name], known))
-    score = next(name for name in SCORES if name == (chosen["score"] or SCORES[0]))
-    where = f"dataset_id = '{chosen['dataset']}'" if chosen["dataset"] else None
-    answer = search(
-        asked.questions.store,
-        _needed(asked),
-        score=score,
-        where=where,
-        kind=chosen["kind"] or None,
-        opposite=is_opposite,
-        top=_MOST,
-    )
-    answer = answer.filter(pl.col("score") < 0 if is_opposite else pl.col("score") > 0)
-    named = asked.questions.ask("named", conditions=tuple(_key(answer)))
-    return answer.join(named, on=["dataset_id", "condition_id"], how="left", maintain_order="left")
-
-
-def _key(frame: pl.DataFrame) -> list[str]:
-    return frame.select(pl.format("{}:{}", "dataset_id", "condition_id")).to_series().to_list()
-
-
 def _mimic(asked: Asked) -> pl.DataFrame:
-    return _answer(asked, is_opposite=False)
+    return lists(asked, _needed(asked))[0]
 
 
 def _reverse(asked: Asked) -> pl.DataFrame:
-    return _answer(asked, is_opposite=True)
+    return lists(asked, _needed(asked))[1]
+
+
+def _hit(asked: Asked) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64], Block]:
+    """Return the genes of the signature that is looked at, its values (NaN where there is none), and its dataset."""
+    dataset_id, _, condition_id = asked.needed("hit").partition(":")
+    for block in signatures_of(asked.questions.store).blocks:
+        if block.dataset_id == dataset_id:
+            for row in block.conditions.with_row_index("row").filter(condition_id=condition_id)["row"]:
+                return block.genes, np.where(block.rows[row] == 0, np.nan, block.rows[row]), block
+    raise QueryError("There is no such signature.", got=asked.text("hit"), do="choose one of the list on the page")
 
 
 def _curves(asked: Asked) -> pl.DataFrame:
     """Return the running sums of the query's sets down one signature: set, rank and sum."""
-    query, (dataset_id, _, condition_id) = _needed(asked), asked.needed("hit").partition(":")
-    for block in signatures_of(asked.questions.store).blocks:
-        if block.dataset_id != dataset_id:
-            continue
-        for row in block.conditions.with_row_index("row").filter(condition_id=condition_id)["row"]:
-            values = np.where(block.rows[row] == 0, np.nan, block.rows[row])
-            sides = zip(("up", "down"), query.members(block), strict=True)
-            return pl.concat(_curve(side, running_sum(values, members)) for side, members in sides if members.size)
-    raise QueryError("There is no such signature.", got=asked.text("hit"), do="choose one of the list on the page")
+    query, (_, values, block) = _needed(asked), _hit(asked)
+    sides = zip(("up", "down"), query.members(block), strict=True)
+    return pl.concat(_curve(side, running_sum(values, members)) for side, members in sides if members.size)
+
+
+def _both(asked: Asked) -> pl.DataFrame:
+    """Return the query's values and one signature's, for the genes that both have, as they are compared."""
+    query, (genes, values, block) = _needed(asked), _hit(asked)
+    asked_for = np.where(query.on(block) == 0, np.nan, query.on(block))
+    symbols = asked.questions.store.frame("select gene_id, gene_symbol from gene")
+    both = pl.DataFrame({"gene_id": genes, "query": asked_for, "hit": values}).filter(
+        pl.col("query").is_finite(), pl.col("hit").is_finite()
+    )
+    return both.join(symbols, on="gene_id", how="left", maintain_order="left").select(
+        "gene_id", "gene_symbol", "query", "hit"
+    )
+
+
+def _scatter(asked: Asked) -> Chart:
+    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+
+    both = _both(asked)
+    far = both.sort(pl.max_horizontal(pl.col("query").abs(), pl.col("hit").abs()), descending=True).head(_DRAWN)
+    points = far.select(
+        pl.coalesce("gene_symbol", "gene_id").alias("gene"),
+        x="query",
+        y="hit",
+        target=pl.lit("other gene"),
+    )
+    r = both.select(pl.corr("query", "hit")).item() if both.height >= FEWEST_GENES else None
+    return charts.scatter(points, _needed(asked).name, asked.text("hit"), r=None if r is None or np.isnan(r) else r)
 
 
 def _curve(side: str, sums: np.ndarray[Any, np.dtype[np.float64]]) -> pl.DataFrame:
@@ -119,8 +112,9 @@ def _similar(asked: Asked) -> dict[str, Any]:
     context: dict[str, Any] = {
         "title": "Similar signatures",
         "of": "",
-        "asked": {name: asked.text(name) for name in ("condition", "perturbation", "up", "down", *_choices(asked))},
-        "choices": _choices(asked),
+        "asked": {name: asked.text(name) for name in ("condition", "perturbation", "up", "down")},
+        "choices": choices(asked),
+        "chosen": {name: asked.text(name) for name in choices(asked)},
         "mimic": None,
         "error": None,
         "unknown": "",
@@ -129,33 +123,30 @@ def _similar(asked: Asked) -> dict[str, Any]:
         query = _query(asked)
         if query is None:
             return context
-        mimic, reverse = _mimic(asked), _reverse(asked)
+        mimic, reverse = lists(asked, query)
     except QueryError as failure:
         return context | {"error": failure}
     plotted = pl.concat([mimic.head(_CHOICES), reverse.head(_CHOICES)])
     names = plotted.select(
         pl.concat_str("perturbation", "context_label", "dataset_id", separator=", ", ignore_nulls=True)
     ).to_series()
-    keys = _key(plotted)
-    asked = Asked(
-        asked.page, {**asked.values, "hit": asked.text("hit") or keys[0]} if keys else asked.values, asked.questions
+    context |= {"of": query.name, "unknown": first_of(query.unknown, 20), "n_genes": len(query.genes)}
+    context |= shown_lists(asked, mimic, reverse)
+    keys = keys_of(plotted)
+    if not keys:
+        return context
+    of_hit = Asked(asked.page, {**asked.values, "hit": asked.text("hit") or keys[0]}, asked.questions)
+    enrichment = (
+        "Running sum of the query's genes down the signature, from what it raises most to what it lowers most; "
+        "a peak on the left for genes that go up and a trough on the right for those that go down are a mimic."
     )
+    scatter = "The query against the signature, as they are compared: scaled, without what all signatures share."
     return context | {
-        "of": query.name,
-        "unknown": first_of(query.unknown, 20),
-        "n_genes": len(query.genes),
-        "mimic": table(asked, "mimic", "Mimic: these do the same", mimic, "Nothing does the same."),
-        "reverse": table(asked, "reverse", "Reverse: these do the opposite", reverse, "Nothing does the opposite."),
         "hits": list(zip(keys, names, strict=True)),
         "hit": asked.text("hit"),
-        "enrichment": figure(
-            asked,
-            "enrichment",
-            "Running sum of the query's genes down the signature, from what it raises most to what it lowers most; "
-            "a peak on the left for genes that go up and a trough on the right for those that go down are a mimic.",
-        )
-        if keys
-        else None,
+        "enrichment": figure(of_hit, "enrichment", enrichment),
+        "scatter": None if query.is_sets else figure(of_hit, "scatter", scatter, "tall"),
+        "scatter_as": of_hit.parts("scatter", "csv", "parquet"),
     }
 
 
@@ -163,6 +154,6 @@ PAGE = Page(
     "similar",
     "similar.html",
     _similar,
-    {"mimic": _mimic, "reverse": _reverse, "enrichment": _curves},
-    {"enrichment": _enrichment},
+    {"mimic": _mimic, "reverse": _reverse, "enrichment": _curves, "scatter": _both},
+    {"enrichment": _enrichment, "scatter": _scatter},
 )

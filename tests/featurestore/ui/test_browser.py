@@ -161,6 +161,20 @@ def test_perturbation__two_contexts_are_drawn_against_each_other(visit, values):
     assert drawn > 50, "an empty canvas has one colour"
 
 
+def test_similar__a_table_that_is_dropped_becomes_two_lists_of_genes(visit):
+    """Of 4 genes with a value other than 0, in the order of their values; what is not a number is left out."""
+    page = visit("/similar")
+    page.click("summary")
+    table = "symbol,log2FoldChange,padj\nJAK2,2.5,0.1\nTP53,-1,0.2\nMYC,0,1\nIRF1,NA,1\nSTAT1,3,0.1\nEGFR,-2,0\n"
+    page.set_input_files("#drop", {"name": "table.csv", "mimeType": "text/csv", "buffer": table.encode()})
+    page.wait_for_function("document.querySelector('#dropped').textContent")
+    assert page.input_value("#up").split() == ["STAT1", "JAK2"]
+    assert page.input_value("#down").split() == ["TP53", "EGFR"]
+    assert page.text_content("#dropped") == "2 up and 2 down, by log2FoldChange, of 5 genes."
+    page.set_input_files("#drop", {"name": "names.csv", "mimeType": "text/csv", "buffer": b"a,b\nx,y\n"})
+    page.wait_for_function("document.querySelector('#dropped').textContent.startsWith('A column')")
+
+
 def test_sql__runs_from_the_keyboard_and_refuses_what_is_outside(visit):
     page = visit("/sql")
     editor = page.get_by_label("One SELECT statement")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.search import search, set_query, signatures_of
+from featurestore.search import both_ends, search, set_query, signatures_of
 from featurestore.search.scores import set_enrichment
 from featurestore.store import Store
 
@@ -72,6 +72,51 @@ def test_genes__are_never_the_name_of_a_file(client, tmp_path):
     path.write_text("TP53\n")
     text = client.get("/similar", params={"up": str(path)}).text
     assert "None of the genes is known" in text
+
+
+def test_scatter__is_of_what_is_compared(client, store, condition):
+    """Its cosine over the genes that both have is the score of the list."""
+    mimic = rows(client, "mimic", condition=condition)
+    hit = mimic.select(pl.format("{}:{}", "dataset_id", "condition_id")).item(0, 0)
+    both = rows(client, "scatter", condition=condition, hit=hit)
+    x, y = both["query"].to_numpy().astype(float), both["hit"].to_numpy().astype(float)
+    assert both.height == mimic["n_genes"][0]
+    assert x @ y / np.sqrt((x @ x) * (y @ y)) == pytest.approx(mimic["score"][0], abs=1e-6)
+    svg = client.get("/similar/scatter.svg", params={"condition": condition, "hit": hit})
+    assert svg.text.startswith("<svg")
+
+
+def test_perturbation__has_the_lists_of_its_signature_narrowed_as_asked(client, store, condition):
+    dataset_id, condition_id = condition.split(":", 1)
+    identity = store.frame(
+        "select perturbation_id from condition where dataset_id = ? and condition_id = ?", [dataset_id, condition_id]
+    ).item()
+    values = {"id": identity, "a": condition, "context": "A549", "alike": "yes"}
+    text = client.get("/perturbation", params=values).text
+    assert "Mimic: these do the same" in text
+    answer = client.get("/perturbation/reverse.parquet", params=values)
+    found = pl.read_parquet(io.BytesIO(answer.content))
+    expected = search(store, condition=condition, where="context_label = 'A549'", opposite=True, top=0)
+    assert set(found["context_label"]) == {"A549"}
+    assert found["score"].to_list() == expected.filter(pl.col("score") < 0)["score"].head(200).to_list()
+
+
+def test_perturbation__asks_before_everything_is_read(client, store, condition, monkeypatch):
+    monkeypatch.setattr("featurestore.ui.pages.perturbation.is_at_hand", lambda _: False)
+    identity = store.frame("select perturbation_id from condition where not is_control limit 1").item()
+    text = client.get("/perturbation", params={"id": identity}).text
+    assert "keeps an index of its signatures" in text
+    assert "alike=yes" in text
+    assert "Mimic" not in text
+
+
+def test_page__compares_once(client, condition, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "featurestore.ui.alike.both_ends", lambda *given, **more: calls.append(1) or both_ends(*given, **more)
+    )
+    assert client.get("/similar", params={"condition": condition}).status_code == 200
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
