@@ -47,6 +47,39 @@ class Store(Warehouse):
         self._answer_similar(query, parameters)
         return super().frame(query, parameters, **limits)
 
+    def datasets(self) -> pl.DataFrame:
+        """List the datasets of the snapshot with their numbers of cells, conditions, controls and genes."""
+        return self.frame("select * from dataset order by dataset_id")
+
+    def perturbations(self) -> pl.DataFrame:
+        """List the perturbations with their datasets, contexts, conditions and responders, the widest known first."""
+        from featurestore.lookup.cards import perturbations_of  # noqa: PLC0415
+
+        return perturbations_of(self)
+
+    def signature(self, name: str, *, dataset_id: str | None = None, context: str | None = None) -> pl.DataFrame:
+        """Read the signatures of a perturbation, by any of its names: a row a condition and gene, the surest first.
+
+        Parameters
+        ----------
+        name
+            A gene that is perturbed, or a compound; of any case, current or former.
+        dataset_id, context
+            Which conditions: of one dataset, of one cell line by its label or id. All of them by default.
+
+        Raises
+        ------
+        QueryError
+            Nothing is called so; or it was not perturbed there.
+
+        Examples
+        --------
+        >>> store.signature("CCDC6", context="K562").head()  # doctest: +SKIP
+        """
+        from featurestore.lookup.cards import signatures_named  # noqa: PLC0415
+
+        return signatures_named(self, name, dataset_id=dataset_id, context=context)
+
     def _answer_similar(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> None:
         if "similar" in query.lower():
             from featurestore.search.sql import answer_similar  # noqa: PLC0415, few statements ask it

@@ -29,8 +29,7 @@ def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
         with beside(output) as path:
             frame.write_parquet(path)
         return
-    digits = frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
-    text = {"table": _table, "csv": csv_text, "json": json_text}[form](digits).removesuffix("\n")
+    text = {"table": table_text, "csv": csv_text, "json": json_text}[form](_digits(frame)).removesuffix("\n")
     if output is None:
         click.echo(text)
     else:
@@ -38,7 +37,14 @@ def show(frame: pl.DataFrame, form: str, output: Path | None) -> None:
             path.write_text(text + "\n", encoding="utf-8")
 
 
-def _table(frame: pl.DataFrame) -> str:
+def _digits(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Float32).cast(pl.Float64).round_sig_figs(SINGLE_DIGITS))
+
+
+def table_text(frame: pl.DataFrame) -> str:
+    """Lay a result out for a terminal; an empty one says so."""
+    if frame.is_empty():
+        return f"0 rows of {', '.join(frame.columns)}"
     with pl.Config(
         tbl_rows=LONGEST_TABLE,
         tbl_cols=-1,

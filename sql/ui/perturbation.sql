@@ -3,7 +3,8 @@
 select
     c.dataset_id, c.condition_id, c.perturbation, c.perturbation_label, c.perturbation_kind, coalesce(k.name, c.context_label) as context_label, c.dose_um, c.time_h,
     c.cluster, c.n_cells, q.knockdown_ratio, q.n_significant, q.effect_norm, q.replicate_correlation, q.is_responder,
-    q.reason, c.target_symbols, c.target_gene_ids, c.compound_id
+    q.reason, c.target_symbols, c.target_gene_ids, c.compound_id,
+    c.context_id
 from condition as c
 left join quality as q using (dataset_id, condition_id)
 left join context as k using (context_id)

@@ -215,7 +215,9 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
         "n_cells": conditions["n_cells"].sum() if conditions["n_cells"].count() else None,
         "signatures": signatures.select("key", "name").rows(),
         "one": None,
-        "conditions": table(asked, "conditions", "Its conditions", conditions.drop("target_symbols", "key")),
+        "conditions": table(
+            asked, "conditions", "Its conditions", conditions.drop("target_symbols", "context_id", "key")
+        ),
         "phenotypes": table(asked, "phenotypes", "Readouts", phenotypes),
         "readouts": figure(asked, "readouts", "Readouts of every cell line; a tick is one line.")
         if phenotypes.height

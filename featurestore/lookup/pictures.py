@@ -1,0 +1,102 @@
+"""A signature as a volcano, and signatures of one perturbation beside each other as a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from featurestore.contract import FALSE_DISCOVERY_RATE
+
+_NAMED = 10
+_GREY, _UP, _DOWN = "#9aa0a6", "#b2182b", "#2166ac"
+_Z_SCORES = ("moderated_z", "zscore")
+_LARGEST = 300.0
+"""-log10 of the smallest p-value that is drawn at its place."""
+
+
+def draw_volcano(path: Path, signature: pl.DataFrame, title: str) -> None:
+    """Draw effect against p-value, genes of q < 0.05 in colour, the ten surest of them by name.
+
+    Parameters
+    ----------
+    path
+        PNG, SVG or PDF to write.
+    signature
+        As :func:`featurestore.lookup.cards.signature_of` reads it; genes without a test are left out.
+    title
+        What stands above it.
+    """
+    tested = signature.drop_nulls("p_value").with_columns(
+        sureness=(-pl.max_horizontal("p_value", pl.lit(10.0**-_LARGEST)).log10())
+    )
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    beyond = (pl.col("q_value") < FALSE_DISCOVERY_RATE).fill_null(value=False)
+    for rows, colour, size in (
+        (tested.filter(~beyond), _GREY, 6),
+        (tested.filter(beyond & (pl.col("effect") > 0)), _UP, 14),
+        (tested.filter(beyond & (pl.col("effect") < 0)), _DOWN, 14),
+    ):
+        axes.scatter(
+            rows["effect"], rows["sureness"], s=size, c=colour, linewidths=0, rasterized=rows.height > _LARGEST
+        )
+    for effect, sureness, gene in tested.filter(beyond).head(_NAMED).select("effect", "sureness", "gene").iter_rows():
+        place, side = ((-4, 2), "right") if effect > 0 else ((4, 2), "left")
+        axes.annotate(gene, (effect, sureness), place, textcoords="offset points", ha=side, fontsize=8)
+    changed = tested.filter(beyond)
+    if changed.height:
+        axes.axhline(float(changed["sureness"].min() or 0.0), color=_GREY, linewidth=0.8, linestyle="--")  # type: ignore[arg-type]
+    kind = signature["effect_kind"][0] if signature.height else "effect"
+    axes.set(xlabel=kind, ylabel="-log10 p", title=title)
+    axes.text(
+        0.99,
+        0.01,
+        f"{changed.height:,} of {tested.height:,} genes q < {FALSE_DISCOVERY_RATE}",
+        transform=axes.transAxes,
+        ha="right",
+        fontsize=8,
+    )
+    figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
+
+
+def draw_heat_map(path: Path, signatures: Sequence[pl.DataFrame], names: Sequence[str], title: str) -> None:
+    """Draw the z of the surest genes in every signature: a row a gene, a column a condition, grey where there is none.
+
+    Where effects are z-scores themselves, as those of L1000, they are drawn.
+
+    Parameters
+    ----------
+    path
+        PNG, SVG or PDF to write.
+    signatures
+        As :func:`featurestore.lookup.cards.signature_of` reads them.
+    names
+        What stands below each column.
+    title
+        What stands above it.
+    """
+    is_z = pl.col("effect_kind").is_in(_Z_SCORES)
+    scored = [
+        each.with_columns(z=pl.when(is_z).then("effect").otherwise("z")).sort(pl.col("z").abs(), descending=True)
+        for each in (each.drop_nulls("gene") for each in signatures)
+    ]
+    genes = list(dict.fromkeys(gene for each in scored for gene in each.drop_nulls("z")["gene"].head(_NAMED)))
+    values = np.full((len(genes), len(signatures)), np.nan)
+    for column, each in enumerate(scored):
+        found = dict(each.select("gene", "z").iter_rows())
+        values[:, column] = [np.nan if found.get(gene) is None else found[gene] for gene in genes]
+    order = np.argsort(-np.nan_to_num(values).mean(axis=1), kind="stable")
+    figure = Figure(figsize=(2.5 + 0.5 * len(signatures), 1.8 + 0.2 * len(genes)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_facecolor("#e0e0e0")
+    most = float(np.nanmax(np.abs(values), initial=1.0))
+    image = axes.imshow(values[order], aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    axes.set_yticks(range(len(genes)), [genes[at] for at in order], fontsize=7)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+    axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="z")
+    figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
