@@ -30,7 +30,7 @@ from ingest.release.checksums import Checksums
 from ingest.release.database import refresh_database
 from ingest.release.heads import refresh_head
 from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
-from ingest.reported.long_table import LongTable
+from ingest.reported.long_table import LongTable, Sheet
 from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
 from ingest.sums.ceiling import default_ceiling
@@ -122,7 +122,8 @@ def _open(
     transcripts = find_beside(spec.genes.transcripts, (beside, folder)) if spec.genes.transcripts else None
     for path in find_files(spec, folder):
         if spec.table is not None:
-            listings.append(LongTable(path, spec.table, spec.label_columns(), spec.dataset.format))
+            sheet = Sheet(spec.dataset.sheet, spec.dataset.header)
+            listings.append(LongTable(path, spec.table, spec.label_columns(), spec.dataset.format, sheet))
             continue
         readers.append(stack.enter_context(closing(open_matrix(path, spec, transcripts))))
         layers.append({})

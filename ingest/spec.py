@@ -101,7 +101,8 @@ class DatasetSection(Section):
 
     Of a table, ``genes_in`` says whether its columns or its lines are genes, and ``described_by`` names the columns of
     numbers that describe its lines: without it, those that are called like no gene where the others are, and with it no
-    other but what the spec names elsewhere.
+    other but what the spec names elsewhere. Of a workbook, ``sheet`` names the sheet, and ``header`` is the row of its
+    header, counted from 1.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
@@ -112,6 +113,8 @@ class DatasetSection(Section):
     matrix: str | None = None
     genes_in: Literal["columns", "lines"] | None = None
     described_by: list[str] | None = None
+    sheet: str | None = None
+    header: Annotated[int, Field(ge=1)] | None = None
     logarithm: LogarithmSection = LogarithmSection()
     organism: Literal["human", "mouse"] = "human"
     experiment: str | None = None
@@ -308,7 +311,8 @@ class DatasetSpec(Section):
     def layout(self) -> dict[str, Any]:
         """How a file is laid out, as far as the spec says."""
         tokens = self.tokens.model_dump() if self.tokens is not None else None
-        given = {"genes_in": self.dataset.genes_in, "described_by": self.dataset.described_by, "tokens": tokens}
+        named = ("genes_in", "described_by", "sheet", "header")
+        given = {name: getattr(self.dataset, name) for name in named} | {"tokens": tokens}
         return {name: value for name, value in given.items() if value}
 
     @property

@@ -89,6 +89,9 @@ def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("files", files, f"told by its content: {found.format}")
     if found.table is not None and "format" in found.table:
         lines.set("format", found.table["format"])
+    if found.sheet is not None:
+        lines.set("sheet", found.sheet, f"of {', '.join(found.sheets)}" if found.sheets[1:] else "")
+        lines.set("header", found.header, "the row of the header")
     if found.is_orientation_doubtful:
         told = "both lines and columns are named like genes; the longer side is taken"
         lines.set("genes_in", found.genes_in, told, is_doubtful=True)

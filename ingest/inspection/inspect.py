@@ -36,11 +36,13 @@ from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
 from ingest.inspection.transcripts import are_transcripts, with_genes
 from ingest.inspection.values import Values, judge_values
+from ingest.inspection.workbook import inspect_workbook
 from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.columns import none_describes
 from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source, sources_in
+from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
 MODEL = "model_id"
@@ -67,6 +69,12 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     if path.is_dir() and (sources := sources_in(path)) != [path]:
         passed_over = tuple(source.relative_to(path).as_posix() for source in sources[1:])
         return replace(inspect_file(sources[0], matrix=matrix), passed_over=passed_over)
+    if matrix is None and path.is_file() and is_workbook(path):
+        return inspect_workbook(path, inspect_file)
+    return _inspect_file(path, matrix)
+
+
+def _inspect_file(path: Path, matrix: str | None) -> Inspection:
     is_text = matrix is None and path.is_file() and not is_hdf5(path)
     judged = judge_names(path) if is_text else None
     listed = inspect_listed(path, _catalogued(path)) if is_text and judged is None else None

@@ -67,6 +67,8 @@ class Inspection:
     tokens, unnamed_labels
         Of lists of tokens, the columns that hold them where they are no publisher's own; and those of labels that are
         stored as numbers, without their names.
+    sheet, header, sheets
+        Of a workbook, the sheet that was looked at, the row of its header, and all sheets.
     passed_over
         Of a folder, the other matrices in it.
     entry
@@ -118,6 +120,9 @@ class Inspection:
     transcripts: Path | None = None
     tokens: dict[str, str] = field(default_factory=dict)
     unnamed_labels: tuple[str, ...] = ()
+    sheet: str | None = None
+    header: int | None = None
+    sheets: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None

@@ -99,6 +99,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
 def _beside(found: Inspection) -> list[tuple[str, str]]:
     """Say what else is known of a file: by its folder, by tables beside it, by the catalogue."""
     facts = []
+    if found.sheets[1:]:
+        facts.append(("sheets", f"{first_of(found.sheets, 12)}; looked at '{found.sheet}'"))
     if found.unnamed_labels:
         told = f"{', '.join(found.unnamed_labels)}: labels as numbers (ClassLabel), whose names the file does not have"
         facts.append(("columns", told))

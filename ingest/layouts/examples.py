@@ -197,6 +197,19 @@ def quantified(program: Quantifier) -> Example:
     return lambda folder: write_quantified(folder, COUNTS[:1] * 9.5, ["sample_7"], GENES[INDEX].to_list(), program)[0]
 
 
+def workbook(folder: Path) -> Path:
+    """Write a sheet of samples by genes below a title."""
+    import openpyxl  # noqa: PLC0415, an extra
+
+    book = openpyxl.Workbook()
+    book.active.append(["Supplementary Table 1. Counts"])
+    book.active.append([INDEX, "perturbation", "cell_line", *GENES[INDEX]])
+    for row, counts in zip(CELLS.select(INDEX, "perturbation", "cell_line").rows(), COUNTS.tolist(), strict=True):
+        book.active.append([*row, *counts])
+    book.save(folder / "supplement.xlsx")
+    return folder / "supplement.xlsx"
+
+
 def op3(folder: Path) -> Path:
     """Write a table of effects as OP3."""
     described = CELLS.select("cell_line", sm_name="perturbation", control=pl.col("gem_group") == 0)
@@ -262,6 +275,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "RSEM, genes": quantified("RSEM, genes"),
     },
     "table": {"CSV": wide("samples.csv"), "TSV, gzip": wide("samples.tsv.gz")},
+    "xlsx": {"a title row": workbook},
     "parquet_table": {"OP3": op3},
     "depmap": {"25Q3": depmap},
     "chronos": {"HDF5": chronos},

@@ -31,7 +31,7 @@ MARKS = {
 }
 GZIP = b"\x1f\x8b"
 TABLE = "table"
-MAYBE_BESIDE = frozenset({TABLE, "parquet_table"})
+MAYBE_BESIDE = frozenset({TABLE, "parquet_table", "xlsx"})
 """Formats of which files may also describe what a matrix beside them holds."""
 SHOWN_NAMES = 8
 SHOWN = 48

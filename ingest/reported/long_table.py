@@ -6,10 +6,14 @@ to disk when it does not fit in memory.
 
 from __future__ import annotations
 
+import copy
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -20,6 +24,7 @@ from ingest.harmonise.contrasts import is_contrast
 from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
+from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
 from ingest.sections import EffectsSection
 
@@ -34,7 +39,14 @@ STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
 OWN = "listed:"
 """What the names of the view's own columns begin with, so that a file may have columns called ``gene`` or ``Z``."""
 SETS = {"gmt": read_gmt, "creeds": read_creeds}
-FORMATS = ("csv", "parquet", *SETS)
+FORMATS = ("csv", "parquet", WorkbookFormat.name, *SETS)
+
+
+class Sheet(NamedTuple):
+    """Which sheet of a workbook, and the row of its header, counted from 1, where it does not tell itself."""
+
+    name: str | None = None
+    header: int | None = None
 
 
 class LongTable:
@@ -43,15 +55,15 @@ class LongTable:
     Parameters
     ----------
     path
-        Delimited text, Parquet, GMT or the JSON of CREEDS.
+        Delimited text, Parquet, an Excel workbook, GMT or the JSON of CREEDS.
     section
         What the spec says of it.
     texts
         Columns that are text, whatever they look like: those of conditions and genes.
     file_format
         One of ``FORMATS``; told from the content where it is None.
-    genes
-        What is listed, where that is known already.
+    sheet
+        Of a workbook, the sheet, where there are several.
 
     Raises
     ------
@@ -67,20 +79,28 @@ class LongTable:
         section: EffectsSection,
         texts: Sequence[str],
         file_format: str | None,
-        genes: pl.Series | None = None,
+        sheet: Sheet | None = None,
     ) -> None:
         self.path = path
         self.files: tuple[Path, ...] = (path,)
-        self._genes = genes
+        self.listed: pl.Series | None = None
+        self.whole: LongTable | None = None
         self._section, self._texts = section, frozenset(texts)
         self._kind = _kind(path, file_format)
+        self._content = path
+        if self._kind == WorkbookFormat.name:
+            folder = tempfile.mkdtemp(prefix="sheet-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._content = sheet_text(path, Path(folder), *(sheet or Sheet()))
         self.format = f"long table ({self._kind})"
         with self._lines() as connection:
             self._columns = [name for name in connection.sql("from lines").columns if not name.startswith(OWN)]
 
     def listing(self, genes: pl.Series) -> LongTable:
         """Return the same table with the genes of all files of the dataset."""
-        return LongTable(self.path, self._section, sorted(self._texts), self._kind, genes)
+        known = copy.copy(self)
+        known.listed, known.whole = genes, self
+        return known
 
     def row_columns(self) -> list[str]:
         """Names of the columns, ``index`` first."""
@@ -96,8 +116,8 @@ class LongTable:
 
     def genes(self) -> pl.DataFrame:
         """Read the distinct genes."""
-        if self._genes is not None:
-            return pl.DataFrame({INDEX: self._genes})
+        if self.listed is not None:
+            return pl.DataFrame({INDEX: self.listed})
         with self._lines() as connection, self._telling():
             table: pl.DataFrame = connection.sql(
                 f"select distinct {_own('gene')} from lines where {_own('gene')} is not null order by 1"  # noqa: S608, own
@@ -152,7 +172,7 @@ class LongTable:
         with tempfile.TemporaryDirectory(prefix="long-table-") as folder, duckdb.connect(":memory:") as connection:
             connection.execute(f"set memory_limit = '{MEMORY}'")
             connection.execute(f"set temp_directory = {literal(folder)}")
-            connection.execute(f"set allowed_paths = [{literal(str(self.path))}]")
+            connection.execute(f"set allowed_paths = [{literal(str(self._content))}]")
             if self._kind in SETS:
                 connection.register("content", SETS[self._kind](self.path).to_arrow())
             connection.execute("set enable_external_access = false")
@@ -186,7 +206,7 @@ class LongTable:
             return "content"
         if self._kind == "parquet":
             return f"read_parquet({literal(str(self.path))})"
-        return csv_source(self.path)
+        return csv_source(self._content)
 
     def _view(self, columns: Sequence[str]) -> str:
         """Write the view: columns that the spec makes, then gene and statistics, which may use them."""
@@ -221,7 +241,7 @@ def _kind(path: Path, file_format: str | None) -> str:
         )
     with path.open("rb") as file:
         found = "parquet" if file.read(len(PARQUET)) == PARQUET else "csv"
-    return file_format or found
+    return file_format or (WorkbookFormat.name if is_workbook(path) else found)
 
 
 def _expression(text: str, columns: Sequence[str]) -> str:

@@ -1,0 +1,82 @@
+"""Look at the sheets of a workbook: which holds a table, what it is, and where its header is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
+from ingest.inspection.inspection import Inspection
+from ingest.readers.delimited import is_table, read_header
+from ingest.readers.table import TableFormat
+from ingest.readers.workbook import WorkbookFormat, sheet_text, sheets_of
+
+MOST_SHEETS = 60
+TABLE = TableFormat.name
+
+
+def inspect_workbook(path: Path, inspect: Callable[[Path], Inspection]) -> Inspection:
+    """Look at each sheet as a table of text, and give what is told of the likeliest.
+
+    Results with a line for each condition and gene come before matrices, and of several the one with most lines.
+
+    Parameters
+    ----------
+    path
+        The workbook.
+    inspect
+        Looks at a file of text.
+
+    Raises
+    ------
+    SourceFormatError
+        No sheet holds a table of numbers.
+    """
+    sheets = sheets_of(path)
+    found = [(name, each) for name in sheets[:MOST_SHEETS] if (each := _inspected(path, name, inspect)) is not None]
+    if not found:
+        raise SourceFormatError(
+            "no sheet of the workbook holds a table of numbers",
+            where=str(path),
+            expected="a header with lines of as many fields below it",
+            got=f"sheets {first_of(sheets, 12)}",
+            do="save the table as a sheet of its own, or as CSV",
+        )
+    name, (header, best) = max(found, key=lambda each: _likeliness(each[1][1]))
+    return replace(
+        best,
+        path=path,
+        files=(path,),
+        format=_format(best.format, name if len(sheets) > 1 else None),
+        n_bytes=path.stat().st_size,
+        family=(),
+        sheet=name,
+        header=header,
+        sheets=tuple(sheets),
+    )
+
+
+def _format(form: str, sheet: str | None) -> str:
+    """Name the format as the reader of sheets does, or say what is listed in one."""
+    of_sheet = f"sheet '{sheet}', " if sheet else ""
+    return (
+        form.replace(f"{TABLE} (", f"{WorkbookFormat.name} ({of_sheet}", 1)
+        if form.startswith(TABLE)
+        else (f"{WorkbookFormat.name}, {of_sheet}{form}")
+    )
+
+
+def _likeliness(found: Inspection) -> tuple[bool, int]:
+    return found.table is not None, found.n_rows * found.n_genes
+
+
+def _inspected(path: Path, name: str, inspect: Callable[[Path], Inspection]) -> tuple[int, Inspection] | None:
+    """Look at one sheet; None where it is no table that can be told. Also give the row of its header."""
+    with TemporaryDirectory(prefix="sheet-") as folder:
+        text = sheet_text(path, Path(folder), name)
+        try:
+            return (read_header(text).n_before, inspect(text)) if is_table(text) else None
+        except FeatureStoreError:
+            return None

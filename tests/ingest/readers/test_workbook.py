@@ -1,0 +1,149 @@
+"""Supplements as Excel workbooks: title rows, several sheets, dates that were genes; values with all their digits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+import zipfile
+
+import numpy as np
+import openpyxl
+import pytest
+
+from featurestore.errors import SourceFormatError
+from featurestore.query.warehouse import Warehouse
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
+from ingest.pipeline import ingest_dataset
+from ingest.readers import workbook
+from ingest.readers.open import open_source
+from ingest.readers.workbook import WorkbookFormat, sheet_text
+from ingest.testing import assemble
+
+SYMBOLS = ["TP53", "MYC", "STAT1", "GAPDH", "ACTB", "ISG15", "TYK2", "ABL1"]
+TARGETS = ["MYC", "STAT1", "TYK2"]
+RNG = np.random.default_rng(8)
+EFFECTS = RNG.normal(size=(len(TARGETS), len(SYMBOLS)))
+Q_VALUES = 10.0 ** -RNG.uniform(0, 250, EFFECTS.shape)
+COUNTS = RNG.poisson(90, (6, len(SYMBOLS)))
+SECOND = dt.datetime.fromisoformat("2023-09-02")
+SAMPLES = ["non-targeting_1", "non-targeting_2", "MYC_1", "MYC_2", "TYK2_1", "TYK2_2"]
+
+
+@pytest.fixture(scope="module")
+def supplement(tmp_path_factory):
+    """A workbook as journals publish it: a page of text, results below a title, and counts."""
+    path = tmp_path_factory.mktemp("supplement") / "supplement_K562.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = "README"
+    book.active.append(["Supplementary Table 3. Effects of knock-downs by CRISPRi in K562 cells."])
+    results = book.create_sheet("Table S3A")
+    results["A1"] = "Table S3A. DESeq2, each target against non-targeting"
+    results.append([])
+    results.append(["target", "gene_name", "log2FoldChange", "padj", "note"])
+    for at, target in enumerate(TARGETS):
+        for gene, symbol in enumerate(SYMBOLS):
+            note = "see text, page 3\nof the paper" if gene == 1 else None
+            results.append([target, symbol, float(EFFECTS[at, gene]), float(Q_VALUES[at, gene]), note])
+    results.append(["MYC", SECOND, 1.5, 0.5])
+    results.cell(results.max_row, 2).number_format = "d-mmm"
+    counts = book.create_sheet("counts")
+    counts.append(["gene", *SAMPLES])
+    for gene, symbol in enumerate(SYMBOLS):
+        counts.append([symbol, *COUNTS[:, gene].tolist()])
+    book.save(path)
+    return path
+
+
+def test_matrix__of_a_sheet(supplement):
+    assert WorkbookFormat.recognises(supplement)
+    reader = open_source(supplement, layout={"sheet": "counts", "genes_in": "lines"})
+    assert reader.format == "xlsx (sheet 'counts', genes in lines)"
+    assert (reader.path, reader.files) == (supplement, (supplement,))
+    assert reader.rows()["index"].to_list() == SAMPLES
+    np.testing.assert_array_equal(assemble(reader), COUNTS)
+    reader.close()
+
+
+def test_sheet__has_to_be_named_where_there_are_several(supplement):
+    with pytest.raises(SourceFormatError, match=r"several sheets(.|\n)*'README', 'Table S3A', 'counts'"):
+        open_source(supplement)
+    with pytest.raises(SourceFormatError, match=r"no sheet 'count'(.|\n)*did you mean 'counts'"):
+        open_source(supplement, layout={"sheet": "count"})
+
+
+def test_text__is_what_the_sheet_shows(supplement, tmp_path):
+    lines = sheet_text(supplement, tmp_path, "Table S3A").read_text().splitlines()
+    assert lines[2] == "target\tgene_name\tlog2FoldChange\tpadj\tnote"
+    assert lines[4].split("\t")[4] == "see text, page 3 of the paper"
+    assert lines[-1] == "MYC\t2-Sep\t1.5\t0.5\t"
+    assert float(lines[3].split("\t")[3]) == Q_VALUES[0, 0]
+    assert sheet_text(supplement, tmp_path, "Table S3A", 3).read_text().splitlines() == lines[2:]
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [("d-mmm", "2-Sep"), ("mmm-yy", "Sep-23"), ("yyyy-mm-dd", "2023-09-02"), ("m/d/yy", "2023-09-02")],
+)
+def test_date__is_written_as_it_is_shown(tmp_path, shown, text):
+    book = openpyxl.Workbook()
+    book.active.append([SECOND, True, "#N/A", None, 7])
+    book.active["A1"].number_format = shown
+    book.save(tmp_path / "a.xlsx")
+    assert sheet_text(tmp_path / "a.xlsx", tmp_path).read_text() == f"{text}\tTRUE\tNA\t\t7\n"
+
+
+def test_draft__names_sheet_and_header_and_ingests_every_digit(supplement, tmp_path):
+    found = inspect_file(supplement)
+    assert (found.sheet, found.header, found.sheets) == ("Table S3A", 3, ("README", "Table S3A", "counts"))
+    draft = draft_spec(found, supplement.parent)
+    assert draft.missing == (), draft.text
+    content = tomllib.loads(draft.text)
+    assert (content["dataset"]["sheet"], content["dataset"]["header"]) == ("Table S3A", 3)
+    assert content["table"] == {"gene": "gene_name", "effect": "log2FoldChange", "q_value": "padj"}
+    spec = tmp_path / "draft.toml"
+    spec.write_text(draft.text)
+    ingest_dataset(spec, tmp_path / "warehouse", supplement.parent)
+    with Warehouse(tmp_path / "warehouse") as store:
+        got = store.frame(
+            "select perturbation, gene_symbol, effect, q_value from signature join condition using (dataset_id, "
+            "condition_id)"
+        )
+        dates = store.frame("select original from mapping where status = 'excel_date'")
+    values = {(row[0], row[1]): row[2:] for row in got.iter_rows()}
+    assert dates["original"].to_list() == ["2-Sep"]
+    assert len(values) == EFFECTS.size
+    for at, target in enumerate(TARGETS):
+        for gene, symbol in enumerate(SYMBOLS):
+            np.testing.assert_allclose(values[target, symbol], [EFFECTS[at, gene], Q_VALUES[at, gene]], rtol=1e-6)
+
+
+def test_workbook__of_a_bomb_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", b" " * 2**20)
+    monkeypatch.setattr(workbook, "BOMB_BYTES", 1000)
+    with pytest.raises(SourceFormatError, match="more than a workbook can"):
+        open_source(path)
+
+
+def test_sheet__of_few_cells_far_apart_is_refused(tmp_path, monkeypatch):
+    book = openpyxl.Workbook()
+    for row in range(1, 40):
+        book.active.cell(row, 16_384, 1)
+    book.save(tmp_path / "wide.xlsx")
+    monkeypatch.setattr(workbook, "BOMB_BYTES", 2**14)
+    monkeypatch.setattr(workbook, "BOMB_RATIO", 50)
+    with pytest.raises(SourceFormatError, match="more than a sheet can"):
+        sheet_text(tmp_path / "wide.xlsx", tmp_path)
+    book = openpyxl.Workbook()
+    book.active["A1048576"] = 1
+    book.save(tmp_path / "long.xlsx")
+    with pytest.raises(SourceFormatError, match="more than a sheet can"):
+        sheet_text(tmp_path / "long.xlsx", tmp_path)
+
+
+def test_archive__that_is_no_workbook_is_not_taken_for_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        archive.writestr("counts.csv", "a,b\n")
+    assert not WorkbookFormat.recognises(tmp_path / "a.xlsx")
