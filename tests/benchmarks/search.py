@@ -4,6 +4,7 @@ python tests/benchmarks/search.py speed [--signatures N]     made in LINCS's lay
 python tests/benchmarks/search.py retrieval DATA              consensus signatures of drugs, names, mechanisms
 python tests/benchmarks/search.py heldout DATA                a score chosen on half of the mechanisms, on the others
 python tests/benchmarks/search.py nulls DATA                  what queries of chance find, by either definition of it
+python tests/benchmarks/search.py reversal                     wtcs of 20,000 signatures beside pertpy and gseapy
 python tests/benchmarks/search.py oracle                       enrichment scores against gseapy and blitzgsea
 """
 
@@ -35,7 +36,7 @@ from featurestore.search.engine import Signatures, compare, most_alike
 from featurestore.search.index import open_index, write_index
 from featurestore.search.null import p_of_z, q_values, random_sets
 from featurestore.search.query import Query
-from featurestore.search.scores import correlate, ranked, set_enrichment
+from featurestore.search.scores import connectivity, correlate, ranked, set_enrichment, sets_enrichment
 
 RUNS = 5
 N_LANDMARKS = 978
@@ -308,6 +309,39 @@ def oracle(python: str) -> None:
         print(f"enrichment score, {name:<18} largest difference of {len(gaps)}: {max(gaps):.1e} (allowed 1e-6)")
         if max(gaps) > SINGLE:
             raise SystemExit(1)
+
+
+@main.command()
+@click.option("--python", default=str(PEERS), help="Python of the peers' environment.")
+@click.option("--signatures", "n", default=20_000, show_default=True)
+def reversal(python: str, n: int) -> None:
+    """Print what pertpy's reversal scoring and gseapy take on the same signatures, and how far scores are apart."""
+    made = Made(n, N_LANDMARKS)
+    rows = np.concatenate([each for _, each in made.prepared()])
+    kept = {"ranks": ranked(rows), "norms": norms(rows)}
+    block = Block(made.dataset_id, made.effect_kind, made.conditions, made.genes, rows, kept)
+    query = made_sets(block)
+    up, down = query.members(block)
+    with_null = timed(lambda: compare(Signatures((block,)), query, "wtcs"))
+    alone = timed(lambda: connectivity(*sets_enrichment(rows, kept["ranks"], [up, down])))
+    ours = connectivity(*sets_enrichment(rows, kept["ranks"], [up, down]))
+    print(f"wtcs of {n:,} signatures with p {with_null:8.3f} s   scores alone {alone:8.3f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cases.npz"
+        np.savez(path, rows=rows, up=up, down=down)
+        command = [python, str(Path(__file__).with_name("peer_reversal.py")), str(path)]
+        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    for name, found in told.items():
+        if "missing" in found:
+            print(f"{name:<14} not measured: {found['missing']}")
+            continue
+        scores = np.array(found["scores"])
+        whole = found["seconds"] * n / len(scores)
+        gap = np.abs(scores - ours[: len(scores)]).max()
+        print(
+            f"{name:<14} {whole:8.1f} s for as many, by {len(scores):,}: {whole / with_null:7.0f} x with p, "
+            f"{whole / alone:7.0f} x scores alone; largest difference {gap:.1e}"
+        )
 
 
 def consensus(data: Path) -> tuple[list[str], np.ndarray]:
