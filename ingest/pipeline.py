@@ -90,7 +90,9 @@ def ingest_dataset(
         most = ceiling or default_ceiling()
         opened = _open(spec, folder, spec_path.parent, stack, online=online, ceiling=most, cluster=cluster)
         stamps = {path: _stamp(path) for path in opened.paths}
-        checksums = stack.enter_context(Checksums({path: name_within(path, folder) for path in opened.paths}))
+        names = {path: name_within(path, folder) for path in opened.paths}
+        folders = [name_within(source.path, folder) for source in opened.sources if source.path.is_dir()]
+        checksums = stack.enter_context(Checksums(names, folders))
         job = read_job(opened) if online is not None else None
         identity = _Identity(opened, checksums, None if online is None else online.identity())
         outcome = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None

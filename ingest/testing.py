@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,16 @@ import scipy.sparse
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, Block, CscBlock, CsrBlock, DenseBlock, Format, Reader
 
+Content: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, list[Block]]
+"""All that a file holds: its rows, its genes, and its matrix."""
+
 NO_COLUMN = "no such column"
 BLOCK_SIZES = (1, 4096, BLOCK_BYTES)
 CUTS = (0.02, 0.3, 0.6, 0.95)
 """Where a file is cut off, as shares of its length."""
 N_OVERWRITTEN = 12
+MOST_DAMAGED = 12
+"""How many files of a folder are damaged, one at a time, always the same."""
 SCRAMBLED = b"\xff\x00\xa5"
 
 
@@ -44,7 +49,8 @@ class Case:
     kind
         The class that is registered under the entry point ``featurestore.readers``.
     path
-        A small file of at least two genes, and of two rows where the format is not of one sample.
+        A small file, or a folder that is one matrix, of at least two genes, and of two rows where the format is not of
+        one sample.
     matrix
         Which matrix of the file to read.
     knows_its_end
@@ -97,7 +103,11 @@ def check_attributes(case: Case) -> None:
         for attribute, least in (("n_rows", 1), ("n_genes", 2)):
             size = getattr(reader, attribute)
             _require(isinstance(size, int) and size >= least, f"{attribute} is a number from {least}: got {size!r}")
-        _require(reader.files[0] == case.path, "the first of files is the file that was opened")
+        if case.path.is_dir():
+            are_within = all(file.is_relative_to(case.path) for file in reader.files)
+            _require(are_within and bool(reader.files), "files are those of the folder that was opened")
+        else:
+            _require(reader.files[0] == case.path, "the first of files is the file that was opened")
         _require(all(file.is_file() for file in reader.files), f"each of files exists: got {reader.files}")
         _require(len(set(reader.files)) == len(reader.files), f"files are distinct: got {reader.files}")
 
@@ -148,14 +158,21 @@ def check_refusals(case: Case) -> None:
 
 def check_damage(case: Case) -> None:
     """Require that a file that was cut off or overwritten raises a SourceFormatError, never another error."""
-    whole = case.path.read_bytes()
-    for cut in CUTS:
-        error = _damaged(case, whole[: int(len(whole) * cut)])
-        if case.knows_its_end:
-            _require(error is not None, f"cut off at {cut:.0%} of its length, the file is read as if it were whole")
+    with case.open() as reader:
+        files = reader.files if case.path.is_dir() else (case.path,)
     rng = np.random.default_rng(0)
-    for place in rng.integers(0, max(1, len(whole) - len(SCRAMBLED)), N_OVERWRITTEN).tolist():
-        _damaged(case, whole[:place] + SCRAMBLED + whole[place + len(SCRAMBLED) :])
+    if len(files) > MOST_DAMAGED:
+        files = tuple(files[at] for at in rng.permutation(len(files))[:MOST_DAMAGED].tolist())
+    content = _read_all(case, case.path)
+    for file in files:
+        whole = file.read_bytes()
+        for cut in CUTS:
+            found = _damaged(case, file, whole[: int(len(whole) * cut)])
+            if case.knows_its_end:
+                is_told = isinstance(found, SourceFormatError) or (case.path.is_dir() and _are_same(found, content))
+                _require(is_told, f"{file.name} cut off at {cut:.0%} of its length is read as if it were whole")
+        for place in rng.integers(0, max(1, len(whole) - len(SCRAMBLED)), -(-N_OVERWRITTEN // len(files))).tolist():
+            _damaged(case, file, whole[:place] + SCRAMBLED + whole[place + len(SCRAMBLED) :])
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (
@@ -261,7 +278,7 @@ def _strangers(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
 
 def _is_alone(case: Case) -> bool:
     with case.open() as reader:
-        return len(reader.files) == 1
+        return len(reader.files) == 1 or case.path.is_dir()
 
 
 def _copy(case: Case, folder: Path) -> Path:
@@ -275,19 +292,32 @@ def _copy(case: Case, folder: Path) -> Path:
     return folder / case.path.name
 
 
-def _damaged(case: Case, content: bytes) -> SourceFormatError | None:
-    """Read all there is to read of a damaged copy."""
+def _damaged(case: Case, file: Path, content: bytes) -> Content | SourceFormatError:
+    """Read all there is to read of a copy of which one file is damaged, or return what is said of it."""
     with tempfile.TemporaryDirectory() as scratch:
         path = _copy(case, Path(scratch) / "damaged")
-        path.write_bytes(content)
-        return _refusal(lambda: _read_all(case, path))
+        (path.parent / file.relative_to(case.path.parent)).write_bytes(content)
+        try:
+            return _read_all(case, path)
+        except SourceFormatError as error:
+            return error
 
 
-def _read_all(case: Case, path: Path) -> None:
+def _read_all(case: Case, path: Path) -> Content:
     if not case.kind.recognises(path):
         raise SourceFormatError("no longer recognised", where=str(path))
     with case.open(path) as reader:
-        reader.rows()
-        reader.genes()
-        for _ in reader.blocks():
-            pass
+        return reader.rows(), reader.genes(), list(reader.blocks())
+
+
+def _are_same(one: Content | SourceFormatError, other: Content) -> bool:
+    """Say whether two readings are of the same content; a part of a folder may not be needed."""
+    if isinstance(one, SourceFormatError) or not (one[0].equals(other[0]) and one[1].equals(other[1])):
+        return False
+    pairs = [
+        (getattr(block, name), getattr(like, name))
+        for block, like in zip(one[2], other[2], strict=True)
+        for name in ("indptr", "indices", "data", "values")
+        if hasattr(block, name)
+    ]
+    return all(np.array_equal(*pair, equal_nan=pair[0].dtype.kind == "f") for pair in pairs)

@@ -25,6 +25,7 @@ from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, wri
 from ingest.layouts.tenx import write_10x_h5
 from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
 from ingest.layouts.triplets import write_triplets
+from ingest.layouts.zarr import write_zarr, zipped
 from ingest.reader import INDEX
 
 Example: TypeAlias = Callable[[Path], Path]
@@ -127,6 +128,16 @@ def h5mu(folder: Path) -> Path:
     return write_h5mu(
         folder / "cells.h5mu", {"rna": rna, "gdo": (counted, CELLS, guides)}, compression="gzip", chunk_length=16
     )
+
+
+def zarr(version: Literal[2, 3], sharded: tuple[int, int] | None = None, *, packed: bool = False) -> Example:
+    """Write AnnData as Zarr, in a folder or packed."""
+
+    def write(folder: Path) -> Path:
+        path = write_zarr(folder / "cells.zarr", COUNTS, CELLS, GENES, version=version, sharded=sharded)
+        return zipped(path) if packed else path
+
+    return write
 
 
 def replogle(folder: Path) -> Path:
@@ -247,6 +258,11 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "Replogle 2022": replogle,
     },
     "h5mu": {"RNA and guides": h5mu},
+    "zarr": {
+        "version 2": zarr(2),
+        "version 3, sharded": zarr(3, (16, 64)),
+        "version 3, zip": zarr(3, packed=True),
+    },
     "10x_h5": {"Cell Ranger 3": tenx_h5},
     "mtx": {
         "10x version 3": tenx(compressed=True),

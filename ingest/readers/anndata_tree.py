@@ -47,7 +47,7 @@ class AnnDataTree:
                 where=str(root.path),
                 do=f"name another matrix; {did_you_mean(name, known)}",
             )
-        self.root = root
+        self.matrix = name
         self.obs, self.var = AnnotationTable(root, "obs"), AnnotationTable(root, known[name])
         self._matrix = open_matrix(root, name)
         self.n_rows, self.n_genes = self._matrix.shape
@@ -104,7 +104,7 @@ class AnnDataReader:
         except BaseException:
             close()
             raise
-        self.matrices = self._tree.matrices
+        self.matrix, self.matrices = self._tree.matrix, self._tree.matrices
         self.n_rows, self.n_genes = self._tree.n_rows, self._tree.n_genes
         self.format = f"{name} ({self._tree.variant})"
 

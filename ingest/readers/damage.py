@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +18,16 @@ from featurestore.errors import SourceFormatError
 
 DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
-    *(zlib.error, cast("type[Exception]", isal_zlib.error), pa.ArrowException, pl.exceptions.PolarsError),
+    *(
+        struct.error,
+        zipfile.BadZipFile,
+        zlib.error,
+        cast("type[Exception]", isal_zlib.error),
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+    ),
 )
-"""What h5py, gzip, pyarrow and polars raise when the bytes under them are wrong."""
+"""What h5py, gzip, zipfile, pyarrow and polars raise when the bytes under them are wrong."""
 
 
 @contextmanager

@@ -72,6 +72,7 @@ class MuDataReader:
         except BaseException:
             close()
             raise
+        self.matrix = f"{MODALITIES}/{self.modality}/{self._tree.matrix}"
         self.matrices = tuple(f"{MODALITIES}/{self.modality}/{each}" for each in self._tree.matrices)
         self.n_rows, self.n_genes = self._tree.n_rows, self._tree.n_genes
         self.format = f"{name} ({self.modality}: {self._tree.variant})"

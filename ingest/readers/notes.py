@@ -12,6 +12,8 @@ from ingest.readers.hdf5 import is_hdf5, open_hdf5
 from ingest.readers.hdf5_nodes import Hdf5Group
 from ingest.readers.mudata_tree import MODALITIES, rna_of
 from ingest.readers.nodes import Array, Group, Node
+from ingest.readers.zarr import open_storage
+from ingest.readers.zarr_nodes import open_node
 
 
 def is_x(matrix: str | None) -> bool:
@@ -57,5 +59,13 @@ def _opened(path: Path) -> Iterator[Group | None]:
     if is_hdf5(path):
         with open_hdf5(path) as file:
             yield Hdf5Group(file)
-    else:
+        return
+    storage = open_storage(path)
+    if storage is None:
         yield None
+        return
+    try:
+        root = open_node(storage, "")
+        yield root if isinstance(root, Group) else None
+    finally:
+        storage.close()

@@ -37,7 +37,7 @@ class Stretch:
     def __init__(self, dataset: h5py.Dataset) -> None:
         self.path = path_of(dataset)
         self.place = where(dataset).removesuffix(f" of {self.path}")
-        self.dtype = _in_memory(dataset.dtype)
+        self.dtype = in_memory(dataset.dtype)
         self.shape = tuple(int(side) for side in dataset.shape)
         self.chunk_length = int(dataset.chunks[0]) if dataset.chunks else 1
         with telling_damage(self.path, self.place):
@@ -100,7 +100,7 @@ class _ThroughHdf5:
         return values
 
 
-def _in_memory(stored: np.dtype[Any]) -> np.dtype[Any]:
+def in_memory(stored: np.dtype[Any]) -> np.dtype[Any]:
     """Choose the type that values are given in: the stored one, but float32 for float16 and the machine's order."""
     if stored.kind == "f":
         return np.dtype(np.float32 if stored.itemsize <= np.dtype(np.float32).itemsize else np.float64)

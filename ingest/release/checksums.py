@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
@@ -24,17 +24,22 @@ class Checksums:
     ----------
     names
         The files, and what a manifest calls them.
+    folders
+        What it calls folders that are one input each, however many files they have: their checksum is that of the
+        checksums of their files, by name.
 
     Attributes
     ----------
     sizes
-        Name and size of each file. Unit: bytes.
+        Name and size of each input. Unit: bytes.
     n_read
         What is read by now. Unit: bytes.
     """
 
-    def __init__(self, names: Mapping[Path, str]) -> None:
-        self.sizes = [(name, path.stat().st_size) for path, name in names.items()]
+    def __init__(self, names: Mapping[Path, str], folders: Sequence[str] = ()) -> None:
+        self._files = [(name, path.stat().st_size) for path, name in names.items()]
+        self._folders = folders
+        self.sizes = [(name, sum(size for _, size in files)) for name, files in _together(self._files, folders).items()]
         self._is_given_up = Event()
         self.n_read = 0
         self._pool = ThreadPoolExecutor(1)
@@ -43,7 +48,7 @@ class Checksums:
     def inputs(self) -> list[dict[str, Any]]:
         """Wait for the name, size and checksum of each file, as a manifest lists them."""
         if not self._inputs.done():
-            with step("checksums", sum(size for _, size in self.sizes), in_bytes=True) as advance:
+            with step("checksums", sum(size for _, size in self._files), in_bytes=True) as advance:
                 n_shown = 0
                 while not self._inputs.done():
                     wait([self._inputs], SHOWN_EVERY)
@@ -53,9 +58,15 @@ class Checksums:
         return self._inputs.result()
 
     def _read(self, names: Mapping[Path, str]) -> list[dict[str, Any]]:
+        found = {name: self._sha256(path) for path, name in names.items()}
+        together = _together(self._files, self._folders)
         return [
-            {"name": name, "bytes": size, "sha256": self._sha256(path)}
-            for path, (name, size) in zip(names, self.sizes, strict=True)
+            {
+                "name": name,
+                "bytes": size,
+                "sha256": _of_folder(name, files, found) if name not in found else found[name],
+            }
+            for (name, size), files in zip(self.sizes, together.values(), strict=True)
         ]
 
     def _sha256(self, path: Path) -> str:
@@ -72,3 +83,17 @@ class Checksums:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._is_given_up.set()
         self._pool.shutdown()
+
+
+def _together(files: Sequence[tuple[str, int]], folders: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Put the files of each folder together, in the place of the first; a file of none is by itself."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, size in files:
+        folder = next((each for each in folders if name.startswith(f"{each}/")), name)
+        found.setdefault(folder, []).append((name, size))
+    return found
+
+
+def _of_folder(folder: str, files: Sequence[tuple[str, int]], found: Mapping[str, str]) -> str:
+    lines = sorted(f"{found[name]}  {name.removeprefix(f'{folder}/')}\n" for name, _ in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
