@@ -35,7 +35,7 @@ test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest
 # uv resolves; the tools of the tests are the newest that go with it.
 RESOLUTION_latest := highest
 RESOLUTION_lowest := lowest-direct
-EXTRAS := chemistry cloud cluster excel r ui
+EXTRAS := chemistry cloud cluster excel filters r ui
 .venv-latest/.ready .venv-lowest/.ready: .venv-%/.ready: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check uv
@@ -82,7 +82,7 @@ oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools t
 	@touch $@
 
 lock: $(READY) ## rewrite both requirements.txt from pyproject.toml and tests/spark/requirements.in (needs uv in .venv: pip install uv)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra chemistry --extra cloud --extra cluster --extra excel --extra r --extra ui --group dev pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/spark/requirements.in -o tests/spark/requirements.txt
 
 clean: ## remove the environment and caches

@@ -7,6 +7,9 @@ hold. What a reader asks for here is in the file itself, completely written, and
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -137,13 +140,13 @@ def whole(dataset: h5py.Dataset) -> h5py.Dataset:
             do="write the file anew with its data inside, for example with h5repack or anndata",
         )
     for code, name in filters(dataset):
-        if not h5py.h5z.filter_avail(code):
+        if not _is_available(code):
             raise SourceFormatError(
                 "a compression filter is not installed",
                 where=where(dataset),
-                expected="no filter, gzip, shuffle or lzf",
+                expected="no filter, gzip, shuffle or lzf; with hdf5plugin also blosc, zstd, lz4 and others",
                 got=f"filter {code} ({name})",
-                do="recompress with h5repack -f GZIP=4, or register the filter's plugin with HDF5",
+                do="pip install 'perturbation-featurestore[filters]', or recompress with h5repack -f GZIP=4",
             )
     expected, stored, unit = written(dataset)
     if stored < expected:
@@ -155,6 +158,15 @@ def whole(dataset: h5py.Dataset) -> h5py.Dataset:
             do="fetch the file again, or write it again",
         )
     return dataset
+
+
+@cache
+def _is_available(code: int) -> bool:
+    """Say whether HDF5 can undo a filter, by itself or with those that hdf5plugin brings, where it is installed."""
+    if not h5py.h5z.filter_avail(code):
+        with suppress(ImportError):
+            import_module("hdf5plugin")
+    return bool(h5py.h5z.filter_avail(code))
 
 
 def filters(dataset: h5py.Dataset) -> list[tuple[int, str]]:

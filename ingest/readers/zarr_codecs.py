@@ -9,17 +9,15 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import google_crc32c
 import numpy as np
 from isal import isal_zlib
-from numcodecs import VLenBytes, VLenUTF8, blosc, lz4, zstd
 
 from ingest.readers.nodes import Values
 
 Unpack: TypeAlias = Callable[[bytes, int | None], bytes]
 """Unpacks bytes of which so many are expected; of text, whose length is not known, None."""
 
-TEXT_CODECS = {"vlen-utf8": VLenUTF8, "vlen-bytes": VLenBytes}
+TEXT_CODECS = frozenset({"vlen-utf8", "vlen-bytes"})
 MOST_TEXT = 2**28
 """How much a chunk of text may be unpacked. Unit: bytes."""
 TEXT_RATIO = 500
@@ -64,7 +62,9 @@ def texts_of(raw: bytes, codec: str, n: int) -> list[Any]:
     claimed = struct.unpack_from("<I", raw)[0]
     if claimed != n:
         raise ValueError(f"a chunk holds {claimed:,} texts instead of {n:,}")
-    return list(TEXT_CODECS[codec]().decode(raw))
+    from numcodecs import VLenBytes, VLenUTF8  # noqa: PLC0415, slow to load, and few files are Zarr
+
+    return list((VLenUTF8() if codec == "vlen-utf8" else VLenBytes()).decode(raw))
 
 
 def _require(claimed: int, expected: int | None, raw: bytes) -> None:
@@ -74,6 +74,8 @@ def _require(claimed: int, expected: int | None, raw: bytes) -> None:
 
 
 def _zstd(raw: bytes, expected: int | None) -> bytes:
+    from numcodecs import zstd  # noqa: PLC0415
+
     mark, flags = struct.unpack_from("<IB", raw)
     is_single, has_dictionary = bool(flags & 0x20), (0, 1, 2, 4)[flags & 3]
     n_bytes = ZSTD_SIZES[flags >> 6] or int(is_single)
@@ -86,6 +88,8 @@ def _zstd(raw: bytes, expected: int | None) -> bytes:
 
 
 def _blosc(raw: bytes, expected: int | None) -> bytes:
+    from numcodecs import blosc  # noqa: PLC0415
+
     size, _, packed = struct.unpack_from("<III", raw, 4)
     if packed != len(raw):  # which blosc does not look at
         raise ValueError(f"a chunk of {packed:,} bytes has {len(raw):,}")
@@ -94,6 +98,8 @@ def _blosc(raw: bytes, expected: int | None) -> bytes:
 
 
 def _lz4(raw: bytes, expected: int | None) -> bytes:
+    from numcodecs import lz4  # noqa: PLC0415
+
     _require(struct.unpack_from("<I", raw)[0], expected, raw)
     return bytes(lz4.decompress(raw))
 
@@ -111,6 +117,8 @@ def _inflate(window: int) -> Unpack:
 
 def _checked(raw: bytes, expected: int | None) -> bytes:  # noqa: ARG001
     """Take the checksum off, which must be that of the rest."""
+    import google_crc32c  # noqa: PLC0415
+
     content, crc = raw[:-CRC_BYTES], raw[-CRC_BYTES:]
     if google_crc32c.value(content) != int.from_bytes(crc, "little"):
         raise ValueError("a chunk does not have its checksum")
