@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MOST_IN_SET = 150
 """Genes of a set that is cut from a signature, as CMap takes; of few genes, one in :data:`_SHARE_IN_SET`."""
 _SHARE_IN_SET = 20
+_SET_OF_GMT = ".gmt:"
+"""What stands between a file and the name of one of its sets."""
 GeneNames: TypeAlias = "str | Path | Sequence[str]"
 Key: TypeAlias = tuple[str, str]
 
@@ -131,44 +134,43 @@ def combined_query(blocks: Collection[Block], own: Collection[Key], name: str) -
 
 
 def gene_names(given: GeneNames | None) -> list[str]:
-    """Read a list of genes: names, ``A,B,C``, or a file of one a line (a set of a GMT file's first line, too).
+    """Read a list of genes: names, ``A,B,C``, a file of one a line, or a set of a GMT file, ``FILE.gmt:NAME``.
+
+    A GMT file of one set needs no name.
 
     Raises
     ------
     QueryError
-        A file of that name cannot be read.
+        A file of that name cannot be read, or has no such set.
     """
     if given is None:
         return []
     if not isinstance(given, str | Path):
         return [name for name in map(str.strip, map(str, given)) if name]
-    if ".gmt:" in str(given):
-        return _set_of_gmt(*str(given).rsplit(":", 1))
-    path = Path(given)
-    if isinstance(given, Path) or path.suffix or path.is_file():
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise QueryError("A list of genes cannot be read.", where=str(path), got=str(error)) from None
-        fields = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
-        if path.suffix.lower() == ".gmt":
-            if len(fields) != 1:
-                do = "name the sets: --up FILE.gmt:NAME"
-                raise QueryError("A GMT file holds several sets.", where=str(path), got=f"{len(fields)} sets", do=do)
-            return [name.strip() for name in fields[0][2:] if name.strip()]
-        return [line[0].strip() for line in fields]
-    return [name.strip() for name in str(given).split(",") if name.strip()]
-
-
-def _set_of_gmt(file: str, name: str) -> list[str]:
+    file, mark, name = str(given).partition(_SET_OF_GMT)
+    file += mark[:-1]
+    path = Path(file)
+    is_named_as_file = isinstance(given, Path) or bool(mark) or ("," not in file and path.suffix[1:].isalpha())
+    if not is_named_as_file and not os.path.isfile(file):  # noqa: PTH113, a long list is no error to it
+        return [name for name in map(str.strip, file.split(",")) if name]
     try:
-        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise QueryError("A list of genes cannot be read.", where=file, got=str(error)) from None
-    sets = {line.split("\t")[0]: line.split("\t")[2:] for line in lines if line.strip()}
-    if name not in sets:
-        raise QueryError(f"There is no set '{name}'.", where=file, got=first_of(sorted(sets)))
-    return [gene.strip() for gene in sets[name] if gene.strip()]
+    fields = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
+    if path.suffix.lower() == ".gmt":
+        return _set_of_gmt({line[0]: line[2:] for line in fields}, name, where=file)
+    return [line[0].strip() for line in fields]
+
+
+def _set_of_gmt(sets: Mapping[str, Sequence[str]], name: str, where: str) -> list[str]:
+    if not name and len(sets) != 1:
+        got, do = f"{len(sets)} sets, such as {first_of(sorted(sets))}", f"name one: {where}:NAME"
+        raise QueryError("A GMT file holds several sets, or none.", where=where, got=got, do=do)
+    if name and name not in sets:
+        raise QueryError(f"There is no set '{name}'.", where=where, got=first_of(sorted(sets)))
+    genes = sets[name] if name else next(iter(sets.values()))
+    return [gene.strip() for gene in genes if gene.strip()]
 
 
 def _is_gene() -> pl.Expr:

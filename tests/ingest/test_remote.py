@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import threading
@@ -15,11 +16,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
+from polars.testing import assert_frame_equal
 
 from featurestore.cli import featurestore
 from featurestore.errors import FeatureStoreError, QueryError, SpecError, WarehouseError
 from featurestore.query.sqlfiles import sql_files
 from featurestore.query.warehouse import Warehouse
+from featurestore.search import search
 from featurestore.storage import objects
 from featurestore.storage.objects import ObjectStore
 from ingest import pipeline, remote
@@ -115,6 +118,22 @@ def test_sql__is_confined_to_the_warehouse(there, world):
         for query in refused:
             with pytest.raises((QueryError, duckdb.Error)):
                 store.frame(query)
+
+
+def test_search__there_has_the_same_answer_and_keeps_no_index(there, world):
+    """But for the last digit: tables are read by SQL there, and by tiles here."""
+    find = "select dataset_id || ':' || condition_id from condition where not is_control order by all limit 1"
+    before = ObjectStore(there).names("search")
+    with Warehouse(world) as here, Warehouse(there) as store:
+        condition = here.frame(find).item()
+        for score in ("cosine", "wtcs"):
+            found, expected = (search(each, condition=condition, score=score, top=0) for each in (store, here))
+            assert found.height
+            assert_frame_equal(found, expected, abs_tol=1e-6, check_row_order=False)
+        best = search(store, condition=condition, top=3)["condition_id"].to_list()
+    listed = run("--warehouse", there, "search", "--condition", condition, "--top", "3", "--format", "json")
+    assert [row["condition_id"] for row in json.loads(listed.stdout)] == best
+    assert ObjectStore(there).names("search") == before
 
 
 def test_warehouse__there_is_copied_by_address_and_snapshot(there, world):

@@ -10,6 +10,7 @@ from featurestore.errors import QueryError
 from featurestore.search import ANSWER, SCORES, Query, search, set_query, signature_query, signatures_of
 from featurestore.search.background import fit_background, scaled
 from featurestore.search.engine import most_alike
+from featurestore.search.query import gene_names
 from featurestore.store import Store
 
 G3 = "G3/A/crispri"
@@ -82,6 +83,21 @@ def test_search__sets_of_any_identifiers(store, tmp_path):
     query = set_query(store, [*up, "NONESUCH"], down)
     assert query.unknown == ("NONESUCH",)
     assert sorted(query.values.tolist()) == [-1.0] * 8 + [1.0] * 8
+
+
+def test_gene_names__typed_or_of_a_file(tmp_path):
+    """A version's digits are no suffix of a file, and a list longer than a file's name may be is a list."""
+    one, two = tmp_path / "one.gmt", tmp_path / "two.gmt"
+    one.write_text("mine\tfrom a paper\tTP53\tMYC\t\n")
+    two.write_text("a\t-\tTP53\nb:c\t-\tMYC\n")
+    assert gene_names("ENSG00000141510.17,ENSG00000136997.21") == ["ENSG00000141510.17", "ENSG00000136997.21"]
+    assert gene_names("ENSG00000141510.17") == ["ENSG00000141510.17"]
+    assert gene_names(",".join(["TP53"] * 2000)) == ["TP53"] * 2000
+    assert gene_names(one) == gene_names(str(one)) == gene_names(f"{one}:mine") == ["TP53", "MYC"]
+    assert (gene_names(f"{two}:a"), gene_names(f"{two}:b:c")) == (["TP53"], ["MYC"])
+    for asked, said in ((two, "several sets"), (f"{two}:z", "There is no set 'z'"), ("no.grp", "cannot be read")):
+        with pytest.raises(QueryError, match=said):
+            gene_names(asked)
 
 
 def test_search__a_numeric_signature_or_a_table_of_results(store, tmp_path):
