@@ -84,6 +84,13 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
     metavar="MODEL",
     help="Of conditions: write what a model such as ridge predicted of each while it was held out, for 'submit'.",
 )
+@click.option(
+    "--model",
+    "own",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    help="Of conditions: score this regressor too: a class of scikit-learn's form in a module of yours.",
+)
 @click.pass_obj
 def evaluate(
     warehouse: Path,
@@ -93,6 +100,7 @@ def evaluate(
     shuffles: int,
     unseen: Unseen,
     predictions: str | None,
+    own: tuple[str, ...],
     *,
     thorough: bool,
 ) -> None:
@@ -113,12 +121,14 @@ def evaluate(
       featurestore evaluate features.toml -o report/
       featurestore evaluate features.toml -o report/ --unseen context --thorough
       featurestore evaluate features.toml -o report/ --predictions ridge
+      featurestore evaluate features.toml -o report/ --model mymodels:MyNetwork
     """
     from featurestore.calibration import doubts  # noqa: PLC0415
     from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
     from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
     from featurestore.evaluate.cross_validation import standard_models  # noqa: PLC0415
     from featurestore.evaluate.evaluation import check_model  # noqa: PLC0415
+    from featurestore.evaluate.own import load_model  # noqa: PLC0415
     from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
     from featurestore.evaluate.pair_report import write as write_pair_report  # noqa: PLC0415
     from featurestore.evaluate.report import write as write_report  # noqa: PLC0415
@@ -128,6 +138,7 @@ def evaluate(
 
     evaluation: Evaluation | PairEvaluation
     what = read_spec(spec)
+    given = {named.rpartition(":")[2]: load_model(named) for named in own}
     with Warehouse(warehouse, what.snapshot) as store, progress() as report:
         if what.target.unit == "pair":
             task = read_pairs(store, what, report=report)
@@ -135,10 +146,11 @@ def evaluate(
             evaluation = evaluate_pairs(task, shuffles=shuffles, doubts=known_against, report=report)
         else:
             matrix = cast("FeatureMatrix", build_matrix(store, what, report=report))
+            models = standard_models(matrix) | given
             if predictions is not None:
-                check_model(predictions, standard_models(matrix))
+                check_model(predictions, models)
             known = read_evidence(store, matrix)
-            evaluation = score_models(matrix, unseen=unseen, evidence=known, thorough=thorough, report=report)
+            evaluation = score_models(matrix, models, unseen=unseen, evidence=known, thorough=thorough, report=report)
         report("writing")
         if isinstance(evaluation, Evaluation):
             write_report(evaluation, output, predictions=predictions)

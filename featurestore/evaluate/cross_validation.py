@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from featurestore.models import (
     SamePerturbationElsewhere,
     TrainMean,
 )
+from featurestore.models.estimator import on_signatures
 
 if TYPE_CHECKING:
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 HALF_TRUST = 30
 """Cells at which a condition has half the weight of one with very many."""
+BESIDE = ("train_mean", "elsewhere", "ridge")
+"""What somebody's own models are compared with."""
 MANY_SOURCES = 12
 """With more sources than this, each is left out in turn only on request."""
 
@@ -59,6 +62,12 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
     }
+
+
+def beside_baselines(matrix: FeatureMatrix, models: Mapping[str, Any]) -> dict[str, Any]:
+    """Put models beside what needs none, and beside the ridge that reports judge."""
+    standard = standard_models(matrix)
+    return {name: standard[name] for name in BESIDE if name in standard and name not in models} | dict(models)
 
 
 def cell_weights(n_cells: pl.Series, half_trust: float = HALF_TRUST) -> npt.NDArray[np.float64]:
@@ -96,7 +105,8 @@ def evaluate(
     matrix
         A feature matrix; its rows say their group and fold.
     models
-        Estimators by name; by default those of :func:`standard_models`.
+        Estimators by name; by default those of :func:`standard_models`. Any regressor of scikit-learn will do: gaps,
+        groups and weights are seen to by :class:`~featurestore.models.EstimatorOnSignatures`.
     unseen
         What training rows never have of the rows predicted: their perturbation, their context, or either.
     evidence
@@ -107,7 +117,9 @@ def evaluate(
         Told in words what is being done.
     """
     evidence = Evidence() if evidence is None else evidence
+    blocks = matrix.columns["block"].to_numpy()
     models = standard_models(matrix) if models is None else models
+    models = {name: on_signatures(name, model, blocks) for name, model in models.items()}
     own = own_targets(matrix.rows, matrix.genes)
     split = parts(matrix.rows, unseen, seed=_seed(matrix))
     setting = Setting(

@@ -35,7 +35,7 @@ def check_model(model: str, known: Collection[str]) -> None:
         raise FeatureError(f"No model '{model}' is evaluated.", do=did_you_mean(model, known))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Held-out predictions of several models, and how good they are.
 
@@ -103,6 +103,24 @@ class Evaluation:
     def summary(self) -> pl.DataFrame:
         """Mean scores: one line per model, stratum and metric."""
         return summarise(self.per_perturbation)
+
+    @property
+    def scores(self) -> pl.DataFrame:
+        """Mean scores over all rows: a row a model, a column a metric, and how many rows fell back to the mean."""
+        fell_back = self.per_perturbation.group_by("model").agg(n_fallback=pl.col("is_fallback").sum())
+        means = [
+            {"model": name} | {metric.name: self.score(name, metric.name) for metric in self.metrics}
+            for name in self.predicted
+        ]
+        schema = {"model": pl.String} | {metric.name: pl.Float64 for metric in self.metrics}
+        return pl.DataFrame(means, schema=schema).join(fell_back, on="model", how="left", maintain_order="left")
+
+    def __repr__(self) -> str:
+        counts = self.counts()
+        return f"Evaluation of {counts['n_rows']:,} rows, unseen {self.unseen}\n{self.scores}"
+
+    def _repr_html_(self) -> str:
+        return str(self.scores._repr_html_())
 
     @cached_property
     def comparisons(self) -> list[Comparison]:

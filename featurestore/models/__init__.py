@@ -9,6 +9,7 @@ about: the others get the mean of the training rows.
 from featurestore.models.baseline import CrisprInformedMean, NoChange, TrainMean
 from featurestore.models.bilinear import BilinearOnSignatures
 from featurestore.models.elsewhere import SamePerturbationElsewhere
+from featurestore.models.estimator import EstimatorOnSignatures
 from featurestore.models.forest import ForestOnSignatures
 from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
@@ -17,6 +18,7 @@ from featurestore.models.ridge import RidgeOnSignatures
 __all__ = [
     "BilinearOnSignatures",
     "CrisprInformedMean",
+    "EstimatorOnSignatures",
     "ForestOnSignatures",
     "KernelRidgeOnSignatures",
     "NeighboursOnSignatures",
