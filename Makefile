@@ -56,7 +56,7 @@ stress: $(READY) ## all trials of crashes, concurrency and bad input, with a tab
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 3 --dist worksteal --durations 8 tests/trust
 
 simulation: $(READY) ## what external signatures add, in simulation from cells to scores, on five seeds
-	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluate/test_simulation.py
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluation/test_simulation.py
 
 lint: $(READY) ## style, types, known weaknesses and import rules
 	$(BIN)/ruff check .

@@ -16,18 +16,29 @@ from typing import TYPE_CHECKING, Any
 from featurestore.errors import FeatureStoreError, LeakageError
 
 if TYPE_CHECKING:
+    from featurestore.evaluation.own import evaluate
     from featurestore.features.perturbation_split import PerturbationSplit
     from featurestore.features.transformer import SignatureFeatures
     from featurestore.query.warehouse import Warehouse
     from featurestore.store import Store
 
-__all__ = ["FeatureStoreError", "LeakageError", "PerturbationSplit", "SignatureFeatures", "Store", "Warehouse", "open"]
+__all__ = [
+    "FeatureStoreError",
+    "LeakageError",
+    "PerturbationSplit",
+    "SignatureFeatures",
+    "Store",
+    "Warehouse",
+    "evaluate",
+    "open",
+]
 
 _LOADED_WHEN_ASKED = {
     "PerturbationSplit": "featurestore.features.perturbation_split",
     "SignatureFeatures": "featurestore.features.transformer",
     "Store": "featurestore.store",
     "Warehouse": "featurestore.query.warehouse",
+    "evaluate": "featurestore.evaluation.own",
 }
 """Who ingests needs no scikit-learn, and who reads a file no database."""
 
@@ -41,8 +52,12 @@ def open(  # noqa: A001
     return Store(path, snapshot, datasets=datasets)
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
-    """Import a class of the package when it is first asked for."""
+    """Import what the package offers when it is first asked for."""
     if name in _LOADED_WHEN_ASKED:
         return getattr(import_module(_LOADED_WHEN_ASKED[name]), name)
     raise AttributeError(f"module 'featurestore' has no attribute '{name}'")

@@ -38,7 +38,7 @@ LONG_FILES = (
 SLOW_FOLDERS = (
     "trust", "packaging", "contract", "ingest/sources", "ingest/sums", "ingest/signatures", "ingest/inspection",
     "ingest/commands", "ingest/release", "ingest/catalogue", "ingest/reference", "featurestore/ui",
-    "featurestore/evaluate", "featurestore/features", "featurestore/commands", "featurestore/search",
+    "featurestore/evaluation", "featurestore/features", "featurestore/commands", "featurestore/search",
 )  # fmt: skip
 SLOW_FILES = (
     "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",

@@ -17,9 +17,9 @@ from featurestore.commands.terminal import progress, rendered
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from featurestore.evaluate import Evaluation
-    from featurestore.evaluate.pair_evaluation import PairEvaluation
-    from featurestore.evaluate.splits import Unseen
+    from featurestore.evaluation import Evaluation
+    from featurestore.evaluation.pair_evaluation import PairEvaluation
+    from featurestore.evaluation.splits import Unseen
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
@@ -124,14 +124,14 @@ def evaluate(
       featurestore evaluate features.toml -o report/ --model mymodels:MyNetwork
     """
     from featurestore.calibration import doubts  # noqa: PLC0415
-    from featurestore.evaluate import Evaluation, read_evidence  # noqa: PLC0415
-    from featurestore.evaluate import evaluate as score_models  # noqa: PLC0415
-    from featurestore.evaluate.cross_validation import standard_models  # noqa: PLC0415
-    from featurestore.evaluate.evaluation import check_model  # noqa: PLC0415
-    from featurestore.evaluate.own import load_model  # noqa: PLC0415
-    from featurestore.evaluate.pair_evaluation import evaluate_pairs  # noqa: PLC0415
-    from featurestore.evaluate.pair_report import write as write_pair_report  # noqa: PLC0415
-    from featurestore.evaluate.report import write as write_report  # noqa: PLC0415
+    from featurestore.evaluation import Evaluation, read_evidence  # noqa: PLC0415
+    from featurestore.evaluation import evaluate as score_models  # noqa: PLC0415
+    from featurestore.evaluation.cross_validation import standard_models  # noqa: PLC0415
+    from featurestore.evaluation.evaluation import check_model  # noqa: PLC0415
+    from featurestore.evaluation.own import load_model  # noqa: PLC0415
+    from featurestore.evaluation.pair_evaluation import evaluate_pairs  # noqa: PLC0415
+    from featurestore.evaluation.pair_report import write as write_pair_report  # noqa: PLC0415
+    from featurestore.evaluation.report import write as write_report  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
     from featurestore.features.pairs.builder import read_pairs  # noqa: PLC0415
     from featurestore.features.spec import read_spec  # noqa: PLC0415
@@ -170,7 +170,7 @@ def described(matrix: FeatureMatrix | PairMatrix) -> str:
 
 def sheet(evaluation: Evaluation | PairEvaluation) -> str:
     """Lay out the scores of either unit."""
-    from featurestore.evaluate.pair_evaluation import PairEvaluation  # noqa: PLC0415
+    from featurestore.evaluation.pair_evaluation import PairEvaluation  # noqa: PLC0415
 
     return pair_sheet(evaluation) if isinstance(evaluation, PairEvaluation) else score_sheet(evaluation)
 
@@ -207,7 +207,7 @@ def describe(matrix: FeatureMatrix) -> str:
 
 def score_sheet(evaluation: Evaluation) -> str:
     """Lay out mean scores by model, coverage, ceiling, sources and the verdict; a dash is a score that is undefined."""
-    from featurestore.evaluate.verdict import title  # noqa: PLC0415
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
 
     counts = evaluation.counts()
     across = ["r across"] if evaluation.is_readout else []
@@ -258,7 +258,7 @@ def _shown(score: float | None) -> str:
 
 def undefined(evaluation: Evaluation) -> list[str]:
     """Say which scores are undefined for how many perturbations, in one line."""
-    from featurestore.evaluate.verdict import title  # noqa: PLC0415
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
 
     gaps = evaluation.summary.filter((pl.col("stratum") == "all") & (pl.col("n_undefined") > 0))
     texts = []

@@ -10,7 +10,7 @@ from rich.table import Table
 from featurestore.commands.terminal import rendered
 
 if TYPE_CHECKING:
-    from featurestore.evaluate.pair_evaluation import PairEvaluation
+    from featurestore.evaluation.pair_evaluation import PairEvaluation
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 POSITIVE = {"changed": "changed", "direction": "up"}
@@ -57,7 +57,7 @@ def describe_pairs(matrix: PairMatrix) -> str:
 
 def pair_sheet(evaluation: PairEvaluation) -> str:
     """Lay out the mean area of every model, its standard error, and the null; a dash is a score that is undefined."""
-    from featurestore.evaluate.pair_scoring import title  # noqa: PLC0415
+    from featurestore.evaluation.pair_scoring import title  # noqa: PLC0415
 
     counts = evaluation.counts()
     table = Table("model", "AUROC by gene", "standard error", "sources shuffled", box=box.SIMPLE)

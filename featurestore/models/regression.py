@@ -47,7 +47,7 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         groups
             Rows that the inner cross-validation keeps together; by default each row is its own group.
         sample_weight
-            Trust in each row, such as :func:`featurestore.evaluate.cell_weights`.
+            Trust in each row, such as :func:`featurestore.evaluation.cell_weights`.
         """
         self.mean_ = mean_effect(Y)
         specific = np.nan_to_num(np.asarray(Y, dtype=np.float64) - self.mean_)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from featurestore.evaluate import evaluate
+from featurestore.evaluation import evaluate
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures
 from featurestore.store import Store

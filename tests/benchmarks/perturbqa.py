@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from featurestore.evaluate import pair_report
-from featurestore.evaluate.pair_evaluation import evaluate_pairs
-from featurestore.evaluate.pair_scoring import JUDGED_OF_PAIRS
+from featurestore.evaluation import pair_report
+from featurestore.evaluation.pair_evaluation import evaluate_pairs
+from featurestore.evaluation.pair_scoring import JUDGED_OF_PAIRS
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs

@@ -16,7 +16,7 @@ import anndata
 import click
 import numpy as np
 
-from featurestore.evaluate import evaluate
+from featurestore.evaluation import evaluate
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures
 from featurestore.store import Store

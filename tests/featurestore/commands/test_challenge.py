@@ -17,7 +17,7 @@ from metrics import frozen
 
 from featurestore.challenge.cells import read_vcc
 from featurestore.cli import featurestore
-from featurestore.evaluate import evaluate, report
+from featurestore.evaluation import evaluate, report
 from featurestore.metrics import METRICS
 from featurestore.models import SamePerturbationElsewhere
 from featurestore.query.warehouse import Warehouse

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-import featurestore.evaluate as evaluate_package
+import featurestore.evaluation as evaluate_package
 from featurestore.commands.features import build, evaluate
 from featurestore.commands.terminal import progress
 from featurestore.errors import FeatureError, LeakageError, SpecError
-from featurestore.evaluate import cross_validation
+from featurestore.evaluation import cross_validation
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset

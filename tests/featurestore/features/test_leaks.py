@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from featurestore.errors import LeakageError
-from featurestore.evaluate import evaluate
+from featurestore.evaluation import evaluate
 from featurestore.features.builder import build
 from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.spec import parse_spec

@@ -14,7 +14,7 @@ starlette = pytest.importorskip("starlette")
 import uvicorn  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
-from featurestore.evaluate import evaluate, report  # noqa: E402
+from featurestore.evaluation import evaluate, report  # noqa: E402
 from featurestore.features import registry  # noqa: E402
 from featurestore.models import SamePerturbationElsewhere, TrainMean  # noqa: E402
 from featurestore.store import Store  # noqa: E402

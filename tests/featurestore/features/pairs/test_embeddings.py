@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from featurestore.commands.pairs import describe_pairs
 from featurestore.commands.plan import describe_plan
 from featurestore.errors import FeatureError, SpecError
-from featurestore.evaluate.pair_scoring import held_out_scores, mean_auroc, per_gene
+from featurestore.evaluation.pair_scoring import held_out_scores, mean_auroc, per_gene
 from featurestore.features.builder import build
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.features.plan import plan

@@ -1,0 +1,64 @@
+"""The picture of an evaluation of pairs: what models and single features rank right, and gene by gene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from featurestore.evaluation.pair_evaluation import PairEvaluation
+from featurestore.evaluation.pair_scoring import JUDGED_OF_PAIRS, title
+
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "0.6"
+_BINS = np.linspace(0, 1, 21)
+_ROW = 0.27
+_MOST_TEXT = 40
+_CONTEXT = 2
+"""Place of the context in a column name: block, dataset, context, suffix."""
+
+
+def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
+    """Draw mean areas of models, with two standard errors, and of features alone; beside them the genes one by one.
+
+    Parameters
+    ----------
+    path
+        PNG to write.
+    evaluation
+        What to draw.
+    """
+    areas = {title(model): (model, area) for model, area in evaluation.areas.items()}
+    alone = sorted(((area, name) for name, area in evaluation.alone.items()), reverse=True)
+    labels = [*reversed(areas), *(_short(name) for _, name in alone)]
+    figure = Figure(figsize=(10.5, 1.6 + _ROW * max(len(labels), 10)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    for place, (model, area) in enumerate(reversed(areas.values())):
+        error = evaluation.errors[model] or 0.0
+        left.errorbar(area, place, xerr=2 * error, fmt="o", color=_BLUE, capsize=3, zorder=3)
+        null = [each[model] for each in evaluation.null if model in each]
+        left.plot(null, [place] * len(null), "D", color=_ORANGE, markerfacecolor="none", markersize=4, zorder=3)
+    left.plot([area for area, _ in alone], np.arange(len(alone)) + len(areas), ".", color=_GREY)
+    left.plot([], [], "o", color=_BLUE, label="model, two standard errors")
+    left.plot([], [], "D", color=_ORANGE, markerfacecolor="none", markersize=4, label="model, sources shuffled")
+    left.plot([], [], ".", color=_GREY, label="one feature alone")
+    left.axvline(0.5, color="0.35", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    left.set_yticks(np.arange(len(labels)), labels, fontsize=8)
+    left.invert_yaxis()
+    left.set_xlabel("mean AUROC over genes")
+    left.legend(fontsize=8, loc="lower right")
+    genes = evaluation.per_gene
+    chosen = JUDGED_OF_PAIRS if JUDGED_OF_PAIRS in evaluation.scores else next(iter(evaluation.scores))
+    values = genes.filter(model=chosen)["auroc"].to_numpy()
+    right.hist(values, bins=list(_BINS), color=_BLUE)
+    right.axvline(0.5, color="0.35", linewidth=1, linestyle=(0, (4, 3)))
+    right.set(xlabel="AUROC of one gene", ylabel="genes", xlim=(0, 1))
+    right.set_title(f"{chosen}: {len(values):,} genes", fontsize=10)
+    figure.suptitle(str(evaluation.matrix.manifest.get("name", "")), fontsize=11)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def _short(name: str) -> str:
+    """Leave the context out of a long column name."""
+    parts = name.split("/")
+    return name if len(name) <= _MOST_TEXT else "/".join(parts[:_CONTEXT] + parts[_CONTEXT + 1 :])

@@ -1,0 +1,76 @@
+"""What each source is worth: the ridge with it against the ridge without it, and the source alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.base import clone
+
+from featurestore.evaluation.bootstrap import mean_intervals
+from featurestore.evaluation.held_out import QUICK, HeldOut, Setting
+from featurestore.metrics import Scores, get_metric
+from featurestore.models import TrainMean
+
+
+def of_perturbations(setting: Setting, values: Scores) -> Scores:
+    """Average over the conditions of each perturbation, in order of perturbation_id; NaN where none is defined."""
+    frame = pl.DataFrame({"id": setting.matrix.rows["perturbation_id"], "value": values}).fill_nan(None)
+    means = frame.group_by("id").agg(pl.col("value").mean()).sort("id")["value"]
+    return np.asarray(means.fill_null(np.nan).to_numpy())
+
+
+def source_values(setting: Setting, ridge: Any, whole: HeldOut) -> pl.DataFrame:
+    """Leave each source out in turn.
+
+    Parameters
+    ----------
+    setting
+        Rows, parts and scores.
+    ridge
+        The unfitted model, with ``blocks``.
+    whole
+        What it predicts from all sources.
+
+    Returns
+    -------
+    One row per source and metric: ``value``, the mean paired gain of having the source over having all but it (the
+    sign turned so that more is better), with its 95 % bootstrap interval ``low`` to ``high`` over perturbations, and
+    ``alone``, the mean score from that source alone.
+    """
+    block = setting.matrix.columns["block"].to_numpy()
+    records = []
+    for source in dict.fromkeys(block.tolist()):
+        without, alone = (_fitted(setting, ridge, mask) for mask in (block != source, block == source))
+        gains = [_gain(setting, name, whole, without) for name in QUICK]
+        low, high = mean_intervals(np.stack(gains, axis=1))
+        for place, name in enumerate(QUICK):
+            own = of_perturbations(setting, alone.scores[name])
+            records.append(
+                {
+                    "source": source,
+                    "metric": name,
+                    "value": _mean(gains[place]),
+                    "low": low[place],
+                    "high": high[place],
+                    "alone": _mean(own),
+                }
+            )
+    numbers = {name: pl.Float64() for name in ("value", "low", "high", "alone")}
+    return pl.DataFrame(records, schema={"source": pl.String(), "metric": pl.String(), **numbers}).fill_nan(None)
+
+
+def _fitted(setting: Setting, ridge: Any, columns: Any) -> HeldOut:
+    if not columns.any():
+        return setting.run(TrainMean(), names=QUICK)
+    return setting.run(clone(ridge).set_params(blocks=ridge.blocks[columns]), columns=columns, names=QUICK)
+
+
+def _gain(setting: Setting, name: str, whole: HeldOut, without: HeldOut) -> Scores:
+    difference = whole.scores[name] - without.scores[name]
+    return of_perturbations(setting, difference if get_metric(name).more_is_better else -difference)
+
+
+def _mean(values: Scores) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

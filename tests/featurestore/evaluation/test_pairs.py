@@ -1,0 +1,115 @@
+"""Evaluation of pairs: the planted signal is found, the null is chance, and held-out labels have no influence."""
+
+import json
+
+import numpy as np
+import pytest
+
+from featurestore.errors import FeatureError
+from featurestore.evaluation import pair_report
+from featurestore.evaluation.pair_evaluation import PairEvaluation, evaluate_pairs
+from featurestore.evaluation.pair_scoring import held_out_scores, mean_auroc, pair_models, per_gene, standard_error
+from featurestore.features.pairs.builder import build_pairs, read_pairs
+
+
+@pytest.fixture(scope="module")
+def evaluation(pair_store, pair_spec):
+    return evaluate_pairs(read_pairs(pair_store, pair_spec("direction")), shuffles=4)
+
+
+@pytest.mark.parametrize("question", ["changed", "direction"])
+def test_evaluate__finds_what_the_lines_share(pair_store, pair_spec, question):
+    evaluation = evaluate_pairs(read_pairs(pair_store, pair_spec(question)), shuffles=0)
+    assert evaluation.areas["logistic"] > 0.75
+    assert evaluation.areas["logistic"] > evaluation.areas["elsewhere"] + 0.1 > 0.6
+    assert evaluation.null == []
+    assert evaluation.shuffled("logistic") is None
+
+
+def test_evaluate__falls_to_chance_where_the_sources_are_shuffled(evaluation):
+    assert evaluation.shuffled("logistic") == pytest.approx(0.5, abs=0.1)
+    assert evaluation.areas["logistic"] > max(each["logistic"] for each in evaluation.null) + 0.15
+
+
+def test_evaluate__predictions_do_not_depend_on_held_out_labels(writer, write_lines, called, pair_store, pair_spec):
+    is_test = (np.arange(len(called["line_a"])) % 4 == 0)[:, None]
+    scrambled = np.where(is_test, -called["line_a"], called["line_a"])
+    write_lines(writer, called | {"line_a": scrambled})
+    with writer.open() as store:
+        other = build_pairs(store, pair_spec("direction"))
+    matrix = build_pairs(pair_store, pair_spec("direction"))
+    held_out = matrix.inner_fold[0] < 0
+    assert (matrix.y[held_out] != other.y[held_out]).all()
+    np.testing.assert_array_equal(matrix.X, other.X)
+    (ours, _), (theirs, _) = (held_out_scores(m, pair_models(m)) for m in (matrix, other))
+    for model, score in ours.items():
+        np.testing.assert_array_equal(score, theirs[model])
+
+
+def test_evaluate__holds_every_fold_out_once(pair_store, pair_spec):
+    matrix = build_pairs(pair_store, pair_spec("direction", "folds = 3"))
+    scores, weights = held_out_scores(matrix, pair_models(matrix))
+    assert all(np.isfinite(score).all() for score in scores.values())
+    assert weights["logistic"].shape == (matrix.columns.height,)
+    table = per_gene(matrix, scores)
+    assert table["held_out"].unique().sort().to_list() == ["fold 1", "fold 2", "fold 3"]
+    assert mean_auroc(table)["logistic"] > 0.75
+
+
+def test_per_gene__means_weigh_every_gene_once(evaluation):
+    table = evaluation.per_gene.filter(model="ridge")
+    assert table["gene_id"].is_unique().all()
+    assert evaluation.areas["ridge"] == pytest.approx(table["auroc"].mean())
+
+
+def test_standard_error__is_near_the_spread_over_new_perturbations():
+    rng = np.random.default_rng(0)
+    found, errors = [], []
+    for _ in range(40):
+        matrix, score = random_matrix(rng)
+        found.append(mean_auroc(per_gene(matrix, {"m": score}))["m"])
+        errors.append(standard_error(matrix, score))
+    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.35)
+
+
+def random_matrix(rng, n=60, genes=10):
+    """Perturbations whose pairs share an offset, so that pairs are no independent evidence."""
+    import polars as pl
+
+    from featurestore.features.pairs.pair_matrix import PairMatrix
+
+    perturbation = np.repeat(np.arange(n), genes)
+    truth = rng.normal(size=n)[perturbation] + rng.normal(size=n * genes) > 0
+    score = rng.normal(size=n)[perturbation] + truth
+    rows = pl.DataFrame({"group": perturbation, "gene_id": np.tile(np.arange(genes), n)}).cast(pl.String())
+    inner = np.full((1, n * genes), -1)
+    matrix = PairMatrix(np.empty((1, n * genes, 0)), truth, ["test"], inner, rows, pl.DataFrame({"name": []}), {})
+    return matrix, score
+
+
+def test_write__is_a_report_folder(evaluation, tmp_path):
+    pair_report.write(evaluation, tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores == evaluation.to_dict()
+    assert scores["models"]["logistic"]["auroc"] == evaluation.areas["logistic"]
+    assert scores["n_shuffles"] == 4
+    assert set(scores["models"]["ridge"]["weights"]) == set(evaluation.matrix.columns["name"])
+    assert scores["features_alone"]["base_rate/log_odds"] == 0.5
+    assert (tmp_path / "auroc.png").stat().st_size > 10_000
+    assert (tmp_path / "per_gene.csv").read_text().startswith("model,held_out,gene_id,auroc,gene_symbol")
+
+
+def test_write__tells_where_it_cannot(evaluation, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FeatureError, match="cannot be written"):
+        pair_report.write(evaluation, tmp_path / "file" / "report")
+
+
+def test_evaluation__without_a_gene_that_has_both_answers_is_undefined(pair_store, pair_spec, tmp_path):
+    matrix = build_pairs(pair_store, pair_spec("direction"))
+    matrix.y[matrix.inner_fold[0] < 0] = True
+    evaluation = PairEvaluation(matrix, *held_out_scores(matrix, pair_models(matrix)), [])
+    assert evaluation.areas == {}
+    assert evaluation.errors["logistic"] is None
+    pair_report.write(evaluation, tmp_path)
+    assert json.loads((tmp_path / "scores.json").read_text())["models"]["logistic"]["auroc"] is None
