@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.challenge.cells import Cells
-from featurestore.errors import SourceFormatError, ValuesError
+from featurestore.errors import SourceFormatError, ValuesError, first_of
 from featurestore.metrics.challenge_2025 import VCC_2025, score_2025
 from featurestore.metrics.challenge_2026 import jackknife_noise
 from featurestore.metrics.inputs import Inputs, compute
@@ -42,11 +42,14 @@ class CellScores:
         Metrics that are one number for the whole screen.
     protocol
         By which protocol.
+    without_gene
+        Perturbations that are called like none of the genes: no own target is left out of their scores.
     """
 
     per_perturbation: pl.DataFrame
     screen: dict[str, float]
     protocol: Protocol
+    without_gene: tuple[str, ...] = ()
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -98,7 +101,11 @@ class CellScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values."""
-        found: dict[str, Any] = {"protocol": self.protocol, "n_perturbations": self.per_perturbation.height}
+        found: dict[str, Any] = {
+            "protocol": self.protocol,
+            "n_perturbations": self.per_perturbation.height,
+            "perturbations_without_gene": list(self.without_gene),
+        }
         if self.protocol == "2025":
             found["challenge_means"] = self.challenge_means()
         return found | {"metrics": {row.pop("metric"): row for row in self.summary.to_dicts()}}
@@ -140,7 +147,8 @@ def score_cells(
     Raises
     ------
     SourceFormatError
-        The two sides differ in genes or perturbations.
+        The two sides differ in genes or perturbations; or, by the protocol of 2026, no perturbation is called like a
+        gene, so that no own target could be left out.
     ValuesError
         The protocol needs counts.
     """
@@ -158,7 +166,10 @@ def score_cells(
             "n_significant": None if significant is None else significant.sum(axis=1),
         }
     ).with_columns(**{k: pl.Series(v).fill_nan(None) for k, v in scores.items() if not isinstance(v, float)})
-    return CellScores(table, {k: v for k, v in scores.items() if isinstance(v, float)}, protocol)
+    screen = {k: v for k, v in scores.items() if isinstance(v, float)}
+    known = set(measured.genes)
+    without = tuple(name for name in measured.perturbations if name not in known)
+    return CellScores(table, screen, protocol, without)
 
 
 def _check_alike(predicted: Cells, measured: Cells) -> None:
@@ -205,6 +216,14 @@ def _inputs_2026(predicted: Cells, measured: Cells, report: Report) -> Inputs:
         if not cells.is_counts:
             raise ValuesError("The protocol of 2026 scores counts.", where=cells.name, got="log1p values")
     own = measured.own
+    if not own.any():
+        raise SourceFormatError(
+            "No perturbation is called like one of the genes, so own targets cannot be left out of the scores.",
+            where=measured.name,
+            expected=f"targets by the names of the genes, such as {', '.join(measured.genes[:3])}",
+            got=first_of(measured.perturbations),
+            do="name with --column the column that holds target genes, not guides",
+        )
     control = measured.values[measured.groups == -1]
     scaled = measured.log1p(_CPM)[measured.groups == -1]
     linear = scaled.copy()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from featurestore.commands.options import in_folder, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
-from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.errors import FeatureError, SourceFormatError, did_you_mean, first_of
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers
 
@@ -104,6 +104,11 @@ def sheet(scores: CellScores, shares: dict[str, float] | None) -> str:
         table.add_row(row["title"], mean, f"{row['best']:.0f}", n)
     head = f"{scores.per_perturbation.height:,} perturbations by the protocol of {scores.protocol}."
     lines = [head, rendered(table), "Means over the perturbations where a metric is defined."]
+    if scores.without_gene:
+        lines.append(
+            f"{len(scores.without_gene):,} of them are called like no gene ({first_of(scores.without_gene)}): "
+            "no own target is left out of their scores."
+        )
     if shares is not None:
         parts = ", ".join(f"{name} {share:.3f}" for name, share in shares.items() if name != "average")
         lines.append(f"Against the baseline, score of the challenge of 2025: {shares['average']:.3f} ({parts}).")

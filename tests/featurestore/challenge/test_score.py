@@ -90,6 +90,18 @@ def test_score__refuses_other_genes_other_perturbations_and_logs_by_the_protocol
         score_cells(logged(predicted, 1e4), measured, protocol="2026")
 
 
+def test_score__says_whose_own_targets_are_not_known_and_refuses_where_none_is(answers):
+    predicted, measured, _ = answers
+    assert score_cells(predicted, measured, protocol="2026").without_gene == ("pool",)
+    guides = [
+        Cells(c.values, np.where(c.labels == c.control, c.control, np.char.add(c.labels, "-1")), c.genes)
+        for c in (predicted, measured)
+    ]
+    with pytest.raises(SourceFormatError, match="called like one of the genes"):
+        score_cells(*guides, protocol="2026")
+    assert len(score_cells(*guides, protocol="2025").without_gene) == len(measured.perturbations)
+
+
 def test_cells__are_read_from_h5ad_and_faults_are_named(answers, tmp_path):
     _, measured, _ = answers
     write(measured, tmp_path / "cells.h5ad")
