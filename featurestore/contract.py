@@ -80,7 +80,7 @@ COLUMNS = _columns(
     # dataset
     Column("title", TEXT, "Title in one line."),
     Column("source", TEXT, "Publication or consortium behind the dataset."),
-    Column("assay", TEXT, "perturb_seq, drug_seq, l1000, bulk_rna_seq, crispr_screen or de_table."),
+    Column("assay", TEXT, "perturb_seq, drug_seq, l1000, bulk_rna_seq, crispr_screen, drug_screen or de_table."),
     Column("organism", TEXT, "Species of the cells."),
     Column("value_kind", TEXT, "What the published matrix holds: counts, log1p, moderated_z, ..."),
     Column("licence", TEXT, "Terms under which the source may be used."),

@@ -1,4 +1,4 @@
-"""One dataset on its way into a staged release: by what its values are, it takes one of five routes."""
+"""One dataset on its way into a staged release: by what its values are, it takes one of six routes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from ingest.routes.listed import ListedEffects
 from ingest.routes.matrix import Replicates, Reported, Summed
 from ingest.routes.opened import Opened
 from ingest.routes.phenotypes import Phenotypes
+from ingest.routes.responses import Responses
 from ingest.routes.written import Written
 from ingest.spec import DatasetSpec
 from ingest.sums.journal import Journal
 from ingest.values import Route
 
-Job = Summed | Replicates | Reported | ListedEffects | Phenotypes
+Job = Summed | Replicates | Reported | ListedEffects | Phenotypes | Responses
 """A dataset whose tables of rows and genes are read, and whose matrix is not touched yet."""
 ROUTES: dict[Route, type[Job]] = {
     "summed": Summed,
     "replicates": Replicates,
     "reported": Reported,
     "phenotypes": Phenotypes,
+    "responses": Responses,
 }
 
 

@@ -123,9 +123,9 @@ def _open(
     layers: list[dict[str, Reader]] = []
     transcripts = find_beside(spec.genes.transcripts, (beside, folder)) if spec.genes.transcripts else None
     for path in find_files(spec, folder):
-        if spec.table is not None:
+        if spec.lines is not None:
             sheet = Sheet(spec.dataset.sheet, spec.dataset.header)
-            listings.append(LongTable(path, spec.table, spec.label_columns(), spec.dataset.format, sheet))
+            listings.append(LongTable(path, spec.lines, spec.label_columns(), spec.dataset.format, sheet))
             continue
         readers.append(stack.enter_context(closing(open_matrix(path, spec, transcripts))))
         layers.append({})

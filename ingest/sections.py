@@ -214,6 +214,35 @@ class EffectsSection(Section):
         return {name: text for name, text in given.items() if text is not None}
 
 
+class PhenotypesSection(Section):
+    """``[phenotypes]``: numbers of each line of a table of responses, by the name that each is to have.
+
+    ``named`` gives a column, or SQL over columns: ``{ ln_ic50 = "LN_IC50", auc = "AUC" }``. Of several lines of one
+    compound and cell line, ``repeats`` takes the mean or the median; without it they are refused.
+    """
+
+    named: Annotated[dict[str, str], Field(min_length=1)]
+    repeats: Literal["mean", "median"] | None = None
+
+    @field_validator("named")
+    @classmethod
+    def _are_names(cls, named: dict[str, str]) -> dict[str, str]:
+        wrong = next((name for name in named if not re.fullmatch(r"[a-z][a-z0-9_]*", name)), None)
+        if wrong is not None:
+            raise ValueError(f"'{wrong}' is no name of a phenotype: lower case, such as ln_ic50")
+        return named
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The numbers under names that no column of a file has, in whatever case."""
+        return {f"phenotype:{name}": text for name, text in self.named.items()}
+
+    @property
+    def of_lines(self) -> EffectsSection:
+        """The table as one of effects: of no gene and without an effect, with the numbers as columns of their own."""
+        return EffectsSection(gene="null", effect="null", columns=self.columns)
+
+
 class LayersSection(Section):
     """``[layers]``: further matrices of the file, by name, that hold statistics of its reported effects."""
 

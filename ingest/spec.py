@@ -22,6 +22,7 @@ from ingest.sections import (
     GuidesSection,
     LayersSection,
     LogarithmSection,
+    PhenotypesSection,
     QualitySection,
     RowsSection,
     Section,
@@ -108,7 +109,7 @@ class DatasetSection(Section):
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     files: Annotated[list[str], Field(min_length=1)]
     values: ValueName
-    assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "de_table"]
+    assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "drug_screen", "de_table"]
     format: str | None = None
     matrix: str | None = None
     genes_in: Literal["columns", "lines"] | None = None
@@ -233,6 +234,7 @@ class DatasetSpec(Section):
     quality: QualitySection = QualitySection()
     coverage: CoverageSection | None = None
     table: EffectsSection | None = None
+    phenotypes: PhenotypesSection | None = None
     layers: LayersSection = LayersSection()
 
     @model_validator(mode="after")
@@ -280,6 +282,14 @@ class DatasetSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _responds(self) -> Self:
+        if (self.route == "responses") != (self.phenotypes is not None):
+            raise ValueError('[phenotypes] names the numbers of a table of responses: it goes with "drug_response"')
+        if self.phenotypes is not None and len(self.condition.components) != 1:
+            raise ValueError("condition.perturbation: name the column of the compound")
+        return self
+
+    @model_validator(mode="after")
     def _reports_effects(self) -> Self:
         if self.table is not None and not self.is_relative:
             raise ValueError("[table] lists effects: values is log2_fold_change, de_call or another kind of them")
@@ -314,6 +324,13 @@ class DatasetSpec(Section):
         named = ("genes_in", "described_by", "sheet", "header")
         given = {name: getattr(self.dataset, name) for name in named} | {"tokens": tokens}
         return {name: value for name, value in given.items() if value}
+
+    @property
+    def lines(self) -> EffectsSection | None:
+        """What there is in a line of a table of effects or responses; None of a matrix."""
+        if self.phenotypes is not None:
+            return self.phenotypes.of_lines
+        return self.table
 
     @property
     def needs_control(self) -> bool:
@@ -364,6 +381,7 @@ class DatasetSpec(Section):
             *self.compound.columns().values(),
             *self.quality.columns(),
             *(self.coverage.columns().values() if self.coverage is not None else ()),
+            *(self.phenotypes.columns if self.phenotypes is not None else ()),
         ]
         return list(dict.fromkeys(name for name in names if name is not None))
 

@@ -1,12 +1,13 @@
 """What the values of a published matrix can be, and what each kind means for an ingest: the one table of it.
 
-A kind takes one of four routes into a release:
+A kind takes one of five routes into a release:
 
 ==============  ============================================================================================
 ``summed``      rows are cells, wells or samples: sums of each condition, and signatures from them
 ``replicates``  rows are replicate wells, of which a condition's signature is a weighted mean
 ``reported``    rows are signatures that the source computed: as published
 ``phenotypes``  a row is a cell line, a column a perturbed gene, and a value one number of it
+``responses``   a line of a table is a compound and a cell line, with some numbers of them
 ==============  ============================================================================================
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Route = Literal["summed", "replicates", "reported", "phenotypes"]
+Route = Literal["summed", "replicates", "reported", "phenotypes", "responses"]
 ValueName = Literal[
     "counts",
     "estimated_counts",
@@ -31,6 +32,7 @@ ValueName = Literal[
     "log2_expression",
     "gene_effect",
     "gene_dependency",
+    "drug_response",
 ]
 ESTIMATED: ValueName = "estimated_counts"
 """Counts that are not whole."""
@@ -73,6 +75,7 @@ VALUES: dict[ValueName, ValueKind] = {
     "log2_expression": ValueKind("replicates", needs_control=True),
     "gene_effect": ValueKind("phenotypes"),
     "gene_dependency": ValueKind("phenotypes"),
+    "drug_response": ValueKind("responses"),
 }
 """Every kind by the name that a spec gives it."""
 
