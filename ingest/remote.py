@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -37,6 +37,8 @@ from featurestore.storage.snapshot import (
 )
 from ingest.pipeline import Outcome
 from ingest.progress import step
+from ingest.readers.zarr import ROOTS, wanted_of
+from ingest.readers.zarr_storage import Mirror, served
 from ingest.release.heads import record_head
 from ingest.release.publish import content_hash, following
 from ingest.spec import DatasetSpec
@@ -158,6 +160,8 @@ def _named(file: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def fetched(address: str) -> Iterator[Path]:
     """Copy a file from an object store, and small ones beside it, to where it can be looked at; it is gone at the end.
 
+    A Zarr store is not copied: the ranges that are looked at are read where they are.
+
     Raises
     ------
     SpecError
@@ -165,6 +169,11 @@ def fetched(address: str) -> Iterator[Path]:
     """
     place, _, name = address.rpartition("/")
     store = ObjectStore(place)
+    inside = {each.removeprefix(f"{name}/"): size for each, size in store.names(name).items()} if name else {}
+    if not ROOTS.isdisjoint(inside):
+        with scratch() as folder, served(_mirror(store, name, inside, folder)) as path:
+            yield path
+        return
     names = {each: size for each, size in store.names().items() if "/" not in each}
     if name not in names:
         raise SpecError(f"There is no file '{name}'.", where=store.url, do=did_you_mean(name, names))
@@ -174,10 +183,15 @@ def fetched(address: str) -> Iterator[Path]:
         yield folder / name
 
 
+def _mirror(store: ObjectStore, name: str, sizes: dict[str, int], folder: Path) -> Mirror:
+    return Mirror(folder / name, sizes, lambda key, start, length: store.read_range(f"{name}/{key}", start, length))
+
+
 def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
     """Copy the files of a spec, and small ones beside them, from an object store.
 
-    They are fetched whole: a release is named by the checksum of its inputs, which takes every byte of them.
+    They are fetched whole: a release is named by the checksum of its inputs, which takes every byte of them. Of a Zarr
+    store that is what the release depends on: its tables and the one matrix.
 
     Raises
     ------
@@ -185,14 +199,30 @@ def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
         A name of the spec matches nothing.
     """
     names = store.names()
+    stores = _zarr_stores(names)
+    names = {name: size for name, size in names.items() if not any(name.startswith(f"{each}/") for each in stores)}
     wanted = {name for name, size in names.items() if size <= BESIDE_BYTES}
     for pattern in spec.dataset.files:
         matches = {name for name in names if fnmatch(name, pattern)}
+        for each in (each for each in stores if fnmatch(each, pattern.rstrip("/"))):
+            taken = {f"{each}/{key}": size for key, size in wanted_of(stores[each], spec.dataset.matrix).items()}
+            names |= taken
+            matches |= taken.keys()
         if not matches:
             near = did_you_mean(pattern, names)
             raise SpecError(f"There is no file '{pattern}'.", where=store.url, do=near)
         wanted |= matches
     _fetch(store, {name: names[name] for name in wanted}, folder)
+
+
+def _zarr_stores(names: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Find the Zarr stores among some objects, each with its own objects and their sizes."""
+    roots = {name.rpartition("/")[0] for name in names if PurePosixPath(name).name in ROOTS and "/" in name}
+    stores = [root for root in roots if not any(root.startswith(f"{other}/") for other in roots)]
+    return {
+        root: {name.removeprefix(f"{root}/"): size for name, size in names.items() if name.startswith(f"{root}/")}
+        for root in stores
+    }
 
 
 def _fetch(store: ObjectStore, sizes: dict[str, int], folder: Path) -> None:

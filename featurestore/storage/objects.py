@@ -80,6 +80,11 @@ class ObjectStore:
         with self._telling(name):
             return bytes(self._api.get(self._store, name).bytes())
 
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Read a part of an object. Unit: bytes."""
+        with self._telling(name):
+            return bytes(self._api.get_range(self._store, name, start=start, length=length))
+
     def fetch(self, name: str, path: Path) -> Iterator[int]:
         """Copy an object to a file, and yield the bytes of each piece.
 

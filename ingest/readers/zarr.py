@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from featurestore.errors import SourceFormatError
 from ingest.readers.anndata_tree import AnnDataReader, is_anndata
 from ingest.readers.damage import telling_damage
-from ingest.readers.feature_words import is_guides
+from ingest.readers.feature_words import is_guides, is_rna
 from ingest.readers.mudata_tree import MODALITIES, MuDataReader, is_mudata
 from ingest.readers.zarr_metadata import V2_GROUP, V3
 from ingest.readers.zarr_nodes import ZarrArray, ZarrGroup, open_node
-from ingest.readers.zarr_storage import ZIP, Folder, Storage, Zip
+from ingest.readers.zarr_storage import SERVED, ZIP, Folder, Storage, Zip
 
 TABLES = frozenset({"obs", "var"})
 MATRICES = frozenset({"X", "layers", "raw"})
 NOTES = ("uns/log1p", "uns/organism", "uns/species")
 """What is read of ``uns``."""
 CONSOLIDATED = ".zmetadata"
+ROOTS = frozenset({V3, V2_GROUP})
+"""What makes a folder a store."""
 
 
 class ZarrFormat:
@@ -66,8 +69,10 @@ def open_store(storage: Storage, matrix: str | None = None) -> AnnDataReader | M
 
 def open_storage(path: Path) -> Storage | None:
     """Open a store, None where the path is none: a folder with metadata of its own, or a zip archive of one."""
+    if path in SERVED.get():
+        return SERVED.get()[path]
     if path.is_dir():
-        return Folder(path) if any((path / key).is_file() for key in (V3, V2_GROUP)) else None
+        return Folder(path) if any((path / key).is_file() for key in ROOTS) else None
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -75,7 +80,7 @@ def open_storage(path: Path) -> Storage | None:
             return None
     with telling_damage(path, "the archive"):
         storage = Zip(path)
-    if any(storage.size(key) is not None for key in (V3, V2_GROUP)):
+    if any(storage.size(key) is not None for key in ROOTS):
         return storage
     storage.close()
     return None
@@ -99,6 +104,23 @@ def is_read(key: str, matrix: str) -> bool:
         return key != CONSOLIDATED
     is_matrix = (bool(matrix) and key.startswith(f"{matrix}/")) or (matrix.startswith("raw") and top == "raw")
     return top in MATRICES and (is_matrix or len(parts) == 2)  # noqa: PLR2004, X/zarr.json
+
+
+def wanted_of(sizes: Mapping[str, int], matrix: str | None) -> dict[str, int]:
+    """Choose the objects of a store that a release depends on, of which only the names are known.
+
+    Parameters
+    ----------
+    sizes
+        The objects, by key. Unit: bytes.
+    matrix
+        The matrix that is read; where None that of RNA, ``X``, or, without it, whatever there is.
+    """
+    modalities = {key.split("/")[1] for key in sizes if key.startswith(f"{MODALITIES}/") and key.count("/") > 1}
+    prefixes = [f"{MODALITIES}/{name}/" for name in modalities if is_rna(name) or len(modalities) == 1] or [""]
+    default = [f"{prefix}X" for prefix in prefixes if any(key.startswith(f"{prefix}X/") for key in sizes)]
+    asked = [matrix] if matrix is not None else default
+    return {key: size for key, size in sizes.items() if not asked or any(is_read(key, each) for each in asked)}
 
 
 def _n_absent(root: ZarrGroup, reader: AnnDataReader | MuDataReader) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
@@ -38,6 +38,8 @@ PLACE_BYTES = 16
 BOMB_BYTES = 2**29
 BOMB_RATIO = 500
 """An array of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
+GAP = 64 * 2**10
+"""Chunks of a store that is far are read together where less than this lies between them. Unit: bytes."""
 TEXT_BYTES = 16
 """What a text takes at least, in memory."""
 
@@ -159,17 +161,30 @@ class ZarrChunks(Chunks):
             return super().read(start, stop)
 
     @contextmanager
-    def opened(self, numbers: npt.NDArray[np.int64]) -> Iterator[None]:
-        """Read the indices of the shards before threads do."""
-        if self._layout.shards is not None:
-            for number in numbers.tolist():
-                self._place(number)
-        yield
+    def opened(self, numbers: npt.NDArray[np.int64]) -> Iterator[Mapping[int, bytes]]:
+        """Read the indices of the shards before threads do; of a store that is far, also the chunks, by neighbours."""
+        places = [(number, *self._place(number)) for number in numbers.tolist() if self._layout.shards is not None]
+        yield self._together(places) if self._array.storage.is_far else {}
 
-    def decoded(self, number: int, source: None = None) -> Values:  # noqa: ARG002
+    def _together(self, places: Sequence[tuple[int, str, int, int | None]]) -> dict[int, bytes]:
+        """Read chunks of shards that lie beside each other in one go."""
+        found: dict[int, bytes] = {}
+        stored = sorted((key, start, length, number) for number, key, start, length in places if length)
+        while stored:
+            key, begin, length, _ = stored[0]
+            end, n = begin + length, 1
+            while n < len(stored) and stored[n][0] == key and 0 <= stored[n][1] - end <= GAP:
+                end, n = stored[n][1] + stored[n][2], n + 1
+            raw = self._array.storage.read(key, begin, end - begin)
+            for _, start, length, number in stored[:n]:
+                found[number] = raw[start - begin : start - begin + length]
+            stored = stored[n:]
+        return found
+
+    def decoded(self, number: int, source: Mapping[int, bytes] | None = None) -> Values:
         """Read and unpack a chunk."""
         layout = self._layout
-        raw = self._raw(number)
+        raw = source[number] if source and number in source else self._raw(number)
         if raw is None and self._is_whole:
             raise ValueError(f"chunk {number:,} is not stored")
         if raw is None:

@@ -10,12 +10,17 @@ import stat
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from struct import Struct
+from types import MappingProxyType
 
 from featurestore.errors import SourceFormatError
 
 ZIP = b"PK\x03\x04"
+HIDDEN = frozenset({".zgroup", ".zarray", ".zattrs", ".zmetadata"})
+"""The hidden files that are of a store; others are of the system, or of whoever copies it."""
 LOCAL_HEAD = Struct("<26xHH")
 """The head of an archive's member: the lengths of its name and of what else is noted of it."""
 BOMB_BYTES = 2**29
@@ -23,10 +28,16 @@ BOMB_RATIO = 500
 """A member of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
 
 
+SERVED: ContextVar[Mapping[Path, Storage]] = ContextVar("SERVED", default=MappingProxyType({}))
+"""Stores that lie elsewhere, by the folder that stands for each."""
+
+
 class Storage(ABC):
     """The objects of a store, by key: ``obs/gene/codes/c/0``."""
 
     path: Path
+    is_far = False
+    """Whether each reading costs a request, so that neighbouring parts are read together."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:
@@ -90,7 +101,7 @@ class Folder(Storage):
             key = f"{prefix}/{entry.name}".removeprefix("/")
             if entry.is_dir():
                 yield from self.below(key)
-            elif entry.is_file():
+            elif entry.is_file() and (not entry.name.startswith(".") or entry.name in HIDDEN):
                 yield key, entry.stat().st_size
 
     def _entries(self, prefix: str) -> list[os.DirEntry[str]]:
@@ -109,6 +120,55 @@ class Folder(Storage):
             got="a symbolic link",
             do="copy what it points at into its place",
         )
+
+
+class Mirror(Folder):
+    """A store that lies elsewhere, and for which a folder stands: files of the same sizes, of which none has content.
+
+    Parameters
+    ----------
+    path
+        The folder, empty or not there.
+    sizes
+        The objects, by key. Unit: bytes.
+    read_range
+        Reads a part of an object: key, start and length.
+
+    Attributes
+    ----------
+    n_fetched
+        What was read so far. Unit: bytes.
+    """
+
+    is_far = True
+
+    def __init__(self, path: Path, sizes: Mapping[str, int], read_range: Callable[[str, int, int], bytes]) -> None:
+        super().__init__(path)
+        self._read_range, self.n_fetched = read_range, 0
+        for key, size in sizes.items():
+            file = path / key
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as empty:
+                empty.truncate(size)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """Read an object, or a part of it, where it lies."""
+        size = self.size(key)
+        if size is None:
+            raise FileNotFoundError(f"'{key}' is missing")
+        length = size - start if length is None else min(length, size - start)
+        self.n_fetched += length
+        return self._read_range(key, start, length) if length > 0 else b""
+
+
+@contextmanager
+def served(storage: Storage) -> Iterator[Path]:
+    """Let whoever opens the folder that stands for a store read the store."""
+    token = SERVED.set({**SERVED.get(), storage.path: storage})
+    try:
+        yield storage.path
+    finally:
+        SERVED.reset(token)
 
 
 class Listed(Storage):

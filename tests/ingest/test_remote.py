@@ -26,7 +26,10 @@ from featurestore.search import search
 from featurestore.storage import objects
 from featurestore.storage.objects import ObjectStore
 from ingest import pipeline, remote
+from ingest.layouts.examples import GENES
+from ingest.layouts.zarr import write_zarr
 from ingest.pipeline import ingest_dataset
+from ingest.readers.zarr import is_read
 
 NAMES = ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo")
 
@@ -389,3 +392,68 @@ def test_scratch__of_one_purpose_is_for_one_at_a_time(kept):
         assert len({first, second, third}) == 3
         (first / "x").write_text("1")
     assert list(kept.iterdir()) == []
+
+
+def counted(monkeypatch):
+    """Count the bytes that are fetched of each object."""
+    fetched = {}
+    read, copy = ObjectStore.read_range, ObjectStore.fetch
+
+    def read_range(self, name, start, length):
+        fetched[name] = fetched.get(name, 0) + length
+        return read(self, name, start, length)
+
+    def fetch(self, name, path):
+        for n_bytes in copy(self, name, path):
+            fetched[name] = fetched.get(name, 0) + n_bytes
+            yield n_bytes
+
+    monkeypatch.setattr(ObjectStore, "read_range", read_range)
+    monkeypatch.setattr(ObjectStore, "fetch", fetch)
+    return fetched
+
+
+def upload(store, folder):
+    sizes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder.parent).as_posix()
+            store.write(name, path)
+            sizes[name] = path.stat().st_size
+    return sizes
+
+
+def test_zarr__on_a_store_is_looked_at_by_range_and_ingested_by_what_it_needs(bucket, tmp_path, monkeypatch):
+    """A look fetches tables and the beginning of the matrix; an ingest those and the matrix, no embedding, no layer."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, (4000, len(GENES))) * (rng.random((4000, len(GENES))) < 0.7)
+    labels = [("non-targeting", "MYC", "STAT1", "TYK2")[at % 4] for at in range(4000)]
+    rows = pl.DataFrame({"index": [f"C{at}" for at in range(4000)], "perturbation": labels, "cell_line": "K562"})
+    path = write_zarr(tmp_path / "screen.zarr", counts, rows, GENES, sharded=(500, 4000), layers={"scaled": counts / 2})
+    sizes = upload(ObjectStore(bucket), path)
+    fetched = counted(monkeypatch)
+    monkeypatch.setattr("ingest.inspection.sample.SAMPLE_BYTES", 1000)
+    monkeypatch.setattr("ingest.inspection.sample.BLOCK", 8000)
+    spec = tmp_path / "there.toml"
+    there = run("inspect", f"{bucket}/screen.zarr", "--write", str(spec))
+    here = run("inspect", str(path))
+    assert there.exit_code == 0, there.output
+    assert there.stdout.splitlines()[:8] == here.stdout.splitlines()[:8]
+    matrix = {name: size for name, size in sizes.items() if name.startswith("screen.zarr/X/data/c")}
+    n_fetched, n_there = sum(fetched.get(name, 0) for name in matrix), sum(matrix.values())
+    assert 0 < n_fetched < n_there / 4, (n_fetched, n_there)
+    assert not [name for name in fetched if "/c/" in name and name.startswith("screen.zarr/layers/")]
+    fetched.clear()
+    made = run("--warehouse", str(tmp_path / "w"), "ingest", str(spec), "--data", bucket)
+    assert made.exit_code == 0, made.output
+    needed = {name for name in sizes if is_read(name.removeprefix("screen.zarr/"), "X")}
+    assert fetched == {name: sizes[name] for name in needed}
+    local = run("--warehouse", str(tmp_path / "v"), "ingest", str(spec))
+    assert local.exit_code == 0, local.output
+    names = [snapshot_of(tmp_path / warehouse) for warehouse in "wv"]
+    assert names[0] == names[1], "the same release, whether all of the store is there or what it depends on"
+
+
+def snapshot_of(root):
+    with Warehouse(root) as store:
+        return store.frame("select dataset_id, release_id from dataset").rows()

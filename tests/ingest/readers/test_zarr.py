@@ -99,10 +99,12 @@ def test_notes__are_read_of_zarr_as_of_hdf5(tmp_path):
 
 def test_files__are_those_that_a_release_depends_on(tmp_path):
     path = write(tmp_path, layers={"scaled": COUNTS})
+    (path / "obs" / ".DS_Store").write_bytes(b"of the system")
     reader = open_source(path)
     tops = {file.relative_to(path).parts[:2] for file in reader.files}
     reader.close()
     assert {("obs", "perturbation"), ("var", "gene_name"), ("X", "data"), ("zarr.json",)} <= tops
+    assert ("obs", ".DS_Store") not in tops
     assert not {top for top in tops if top[0] in {"obsm", "uns"} or top == ("layers", "scaled")}
 
 
