@@ -6,8 +6,9 @@ path. A failure is one message on standard error and exit code 1; a misuse is 2.
 
 from __future__ import annotations
 
+import functools
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
@@ -35,6 +36,12 @@ ON_OBJECT_STORES = ("ingest", "sql", "datasets", "search", "plan", "build", "eva
 """Commands that a warehouse on an object store can be used with."""
 
 
+@functools.cache
+def _points() -> dict[str, EntryPoint]:
+    """Name the commands of every installed package; to find them takes longer than to run some."""
+    return {point.name: point for point in entry_points(group="featurestore.commands")}
+
+
 class Commands(click.Group):
     """The commands of every installed package, loaded when asked for."""
 
@@ -42,8 +49,8 @@ class Commands(click.Group):
         """Name the commands in the order of the work."""
         first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
         order = [*first, "datasets", "history", "ui", "sql", "search", "build", "evaluate"]
-        names = {point.name for point in entry_points(group="featurestore.commands")}
-        return [name for name in order if name in names] + sorted(names.difference(order))
+        names = _points()
+        return [name for name in order if name in names] + sorted(set(names).difference(order))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Load one command."""

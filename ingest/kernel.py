@@ -45,14 +45,14 @@ def _add(value: float, group: int, slot: int, log_sum: Sums, square_sum: Sums, e
 
 @njit(cache=True, nogil=True)
 def _total(columns: Integers, values: Numbers, slots: Slots, has_outside: Any) -> float:
-    total = 0.0
+    total = np.int64(0)
     for value in values:
-        total += value
+        total += np.int64(value)  # counts: the sum is exact in any order
     if has_outside:
         for k in range(columns.size):
             if slots[columns[k]] == OUTSIDE:
-                total -= values[k]
-    return total
+                total -= np.int64(values[k])
+    return float(total)
 
 
 @njit(cache=True, nogil=True)
@@ -63,7 +63,8 @@ def _add_cell(
     slots: Slots,
     has_outside: Any,
     is_shared: npt.NDArray[np.bool_],
-    logs: npt.NDArray[np.float64],
+    logs: Sums,
+    squares: Sums,
     pooled: Sums,
     count: Sums,
     log_sum: Sums,
@@ -85,15 +86,17 @@ def _add_cell(
             pooled[slot] += value
             has_pooled = True
             continue
-        if value < TABLE:
-            while n_logs < value:
-                n_logs += 1
-                logs[n_logs] = math.log1p(n_logs * scale)
-            log = logs[value]
-        else:
-            log = math.log1p(value * scale)
         count[group, slot] += value
-        _add(log, group, slot, log_sum, square_sum, expressing)
+        if value >= TABLE:
+            _add(math.log1p(value * scale), group, slot, log_sum, square_sum, expressing)
+            continue
+        while n_logs < value:
+            n_logs += 1
+            log = math.log1p(n_logs * scale)
+            logs[n_logs], squares[n_logs] = np.int64(log * UNIT + 0.5), np.int64(log * log * UNIT + 0.5)
+        log_sum[group, slot] += logs[value]
+        square_sum[group, slot] += squares[value]
+        expressing[group, slot] += 1
     if has_pooled:
         for k in range(columns.size):
             slot = slots[columns[k]]
@@ -165,14 +168,14 @@ def add_csr_counts(
     (columns of the file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its
     stored values but those outside the library, genes without a slot among them.
     """
-    logs = np.zeros(TABLE)
+    logs, squares = np.zeros(TABLE, np.int64), np.zeros(TABLE, np.int64)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
     has_outside = np.any(slots == OUTSIDE)
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
         part = slice(indptr[cell], indptr[cell + 1])
         row = indices[part], data[part]
-        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, squares, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -211,7 +214,7 @@ def add_dense_counts(
     expressing: Any,
 ) -> None:
     """Add cells of a dense block of counts; shapes as in :func:`add_csr_counts`."""
-    logs = np.zeros(TABLE)
+    logs, squares = np.zeros(TABLE, np.int64), np.zeros(TABLE, np.int64)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
     has_outside = np.any(slots == OUTSIDE)
     columns = np.empty(values.shape[1], dtype=np.int32)
@@ -220,7 +223,7 @@ def add_dense_counts(
     for cell in cells:
         n_stored = _store(values[cell], columns, stored)
         row = columns[:n_stored], stored[:n_stored]
-        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, pooled, *sums)
+        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, squares, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -363,9 +366,12 @@ def add_pools(values: Integers, groups: Integers, first: Integers, start: int, t
 def rises(indptr: Integers, indices: Integers) -> bool:
     """Say whether the indices of every row are in order and none is given twice."""
     n_falls = 0
-    for row in range(indptr.size - 1):
-        for k in range(indptr[row] + 1, indptr[row + 1]):
-            n_falls += indices[k] <= indices[k - 1]
+    for k in range(1, indices.size):
+        n_falls += indices[k] <= indices[k - 1]
+    for row in range(1, indptr.size - 1):  # a row may begin below the end of the row before
+        first = indptr[row]
+        if indptr[row + 1] > first > 0:
+            n_falls -= indices[first] <= indices[first - 1]
     return n_falls == 0
 
 

@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_manifest, release_path
@@ -58,6 +55,9 @@ def check_manifest(root: Path, dataset_id: str, release_id: str, checksum: str |
 
 def why_unreadable(root: Path, releases: Iterable[tuple[str, str]], error: Exception) -> WarehouseError:
     """Find the first table that views cannot be made of: missing, damaged, or without a column of today's contract."""
+    import pyarrow as pa  # noqa: PLC0415, what can be read needs no second reader
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     for dataset_id, release_id in sorted(releases):
         for table, path in release_files(root, dataset_id, release_id):
             try:

@@ -294,14 +294,17 @@ class Comparing:
         self, block: npt.NDArray[np.int32], treated: Treated, contrast: Contrast, reference: Reference
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
-        is_other = self.is_other(block)
-        halves = [np.where(is_other, self.half_effect(block, each), 0.0) for each in HALVES]
+        targets, is_other = self._targets(block), self.is_other(block)
+        halves = [self.half_effect(block, each) for each in HALVES]
+        for row, positions in enumerate(targets):
+            for half in halves:
+                half[row, positions] = 0.0
         n_significant, least_q = significant(contrast.q_value, is_other)
         return pl.DataFrame(
             {
                 "condition_index": block,
                 "n_compared": treated.moments.n.astype(np.int64),
-                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, self._targets(block)),
+                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, targets),
                 "n_significant": n_significant,
                 "least_q": least_q,
                 "effect_norm": effect_norm(contrast.effect, is_other),

@@ -108,10 +108,17 @@ def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sig
 def _tail_from_none(observed: float, size: float, expected: float, none: float) -> tuple[float, bool]:
     """Add up the probabilities of none, one, two, ...; return the tail's logarithm, and whether it is that of more."""
     share = expected / (size + expected)
-    here, fewer = math.exp(none), 0.0
-    for at in range(int(observed)):
+    here, fewer, at = math.exp(none), 0.0, 0
+    while at + 4 <= observed:  # four at a time, whose ratios do not wait for each other
+        one, two = (size + at) * share * INVERSES[at], (size + at + 1) * share * INVERSES[at + 1]
+        three, four = (size + at + 2) * share * INVERSES[at + 2], (size + at + 3) * share * INVERSES[at + 3]
+        fewer += here * (1.0 + one * (1.0 + two * (1.0 + three)))
+        here *= one * two * (three * four)
+        at += 4
+    while at < observed:
         fewer += here
         here *= (size + at) * share * INVERSES[at]
+        at += 1
     tail = fewer + 0.5 * here
     is_more = tail > 0.5  # noqa: PLR2004
     if is_more:
@@ -161,17 +168,24 @@ def _beyond_stirling(x: float) -> float:
 def _sum_beyond(observed: float, size: float, share: float, is_more: bool) -> float:  # noqa: FBT001, numba
     """Sum the probabilities beyond a count, relative to its own."""
     total, term, at = 0.0, 1.0, observed
-    while term > ENOUGH * (total + 0.5):
+    while term > ENOUGH * (total + 0.5):  # four at a time, whose ratios do not wait for each other
         if is_more:
-            term *= (size + at) / (at + 1.0) * share
-            at += 1.0
-        elif at > 0.0:
-            term *= at / ((size + at - 1.0) * share)
-            at -= 1.0
+            one, two = (size + at) * share / (at + 1.0), (size + at + 1.0) * share / (at + 2.0)
+            three, four = (size + at + 2.0) * share / (at + 3.0), (size + at + 3.0) * share / (at + 4.0)
+            at += 4.0
         else:
-            break
-        total += term
+            one, two = _ratio_of_fewer(at, size, share), _ratio_of_fewer(at - 1.0, size, share)
+            three, four = _ratio_of_fewer(at - 2.0, size, share), _ratio_of_fewer(at - 3.0, size, share)
+            at -= 4.0
+        total += term * one * (1.0 + two * (1.0 + three * (1.0 + four)))
+        term *= one * two * (three * four)
     return total
+
+
+@njit(cache=True, nogil=True)
+def _ratio_of_fewer(at: float, size: float, share: float) -> float:
+    """Return the probability of one count fewer over that of a count; 0 of none."""
+    return at / ((size + at - 1.0) * share) if at > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)

@@ -11,11 +11,14 @@ import numpy as np
 from featurestore.errors import ValuesError
 from ingest.kernel import count_fractional, survey
 from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
+from ingest.readers.ahead import N_CORES, ahead
 from ingest.values import ESTIMATED
 
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 LARGEST_COUNT = 2.0**31
+AT_ONCE = 2**16
+"""Values that are looked at three times before the next are."""
 FEWEST_VALUES, MOST_WHOLE = 500, 0.05
 """Of at least so many logarithms, no larger part is whole numbers."""
 FEW = 0.01
@@ -70,11 +73,9 @@ class ValueCheck:
         values = block_values(block)
         if values.size == 0:
             return
-        smallest, largest, n_fractional, n_undefined = float(values.min()), float(values.max()), 0, 0
+        smallest, largest, n_fractional, n_undefined = *_extent(values), 0
         if not (np.isfinite(smallest) and np.isfinite(largest)):
             smallest, largest, n_fractional, n_undefined = survey(values)
-        elif values.dtype.kind == "f":
-            n_fractional = count_fractional(values)
         self.n_seen += values.size
         self.n_fractional += n_fractional
         self.smallest = min(self.smallest, smallest)
@@ -143,3 +144,24 @@ class ValueCheck:
             got=got,
             do=f"set values = {named} under [dataset] if that is what they are" if likely else "mend the file",
         )
+
+
+def _extent(values: Numbers) -> tuple[float, float, int]:
+    """Return the smallest and the largest value, and how many are not whole, where all of them are finite.
+
+    Threads look at pieces that stay in the processor's cache from one look to the next.
+    """
+
+    def look(share: Numbers) -> tuple[float, float, int]:
+        smallest, largest, n_fractional = np.inf, -np.inf, 0
+        for first in range(0, share.size, AT_ONCE):
+            piece = share[first : first + AT_ONCE]
+            low, high = float(piece.min()), float(piece.max())
+            smallest, largest = np.minimum(smallest, low), np.maximum(largest, high)  # NaN stays NaN
+            if piece.dtype.kind == "f" and np.isfinite(low) and np.isfinite(high):
+                n_fractional += count_fractional(piece)
+        return float(smallest), float(largest), n_fractional
+
+    looks = [found for _, found in ahead(look, np.array_split(values, min(N_CORES, values.size)))]
+    lows, highs, n_fractional = zip(*looks, strict=True)
+    return float(np.min(lows)), float(np.max(highs)), sum(n_fractional)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from featurestore.errors import ValuesError
 from ingest.conditions.given import half_of
-from ingest.kernel import UNIT
+from ingest.kernel import UNIT, rises
 from ingest.reader import OUTSIDE, CscBlock, CsrBlock, DenseBlock
 from ingest.sums.accumulate import GroupSums, accumulate
 from ingest.sums.values import ValueCheck
@@ -180,3 +180,18 @@ def test_added__is_the_sum_of_the_groups_of_each_pool():
         np.testing.assert_array_equal(sums.added(name, pools), by_numpy)
         np.testing.assert_array_equal(sums.added(name, pools, slice(2, 6)), np.array(by_numpy)[:, 2:6])
     assert sums.added("log_sum", []).shape == (0, 9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_rising"),
+    [
+        ([[1, 4, 9], [0, 2], [], [2, 3]], True),
+        ([[1, 4, 4]], False),
+        ([[], [3], [0, 5, 2]], False),
+        ([[7, 8], [], [7], [7, 9]], True),
+        ([[]], True),
+    ],
+)
+def test_rises__looks_within_rows_and_not_from_one_to_the_next(rows, is_rising):
+    indptr = np.cumsum([0, *map(len, rows)])
+    assert rises(indptr, np.array([each for row in rows for each in row], np.int32)) == is_rising
