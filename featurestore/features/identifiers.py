@@ -23,6 +23,11 @@ _VERSION = r"^(ENS[A-Z]*G\d+)\.\d+$"
 _KINDS = ("gene id", "HGNC accession", "Entrez id", "approved symbol", "retired id", "previous symbol", "alias")
 _COMPOUND_KINDS = ("compound id", "compound name")
 MAPPED, AMBIGUOUS, UNMAPPED = "mapped", "ambiguous", "unmapped"
+_LABELS = (
+    "select distinct original as name, target_id as compound_id from mapping where entity = 'compound' "
+    "and target_id is not null and (note is null or not contains(note, 'read as'))"
+)
+"""What datasets call their compounds; of a component of a combination, the label names others too."""
 _STATUS = pl.Enum([MAPPED, AMBIGUOUS, UNMAPPED])
 """From the best to the worst; a combination is as good as its worst part."""
 
@@ -132,6 +137,8 @@ def _compound_names(warehouse: Warehouse) -> pl.DataFrame:
     )
     parts = [_named(named, "compound_id", "compound id")]
     parts += [_named(named, column, "compound name") for column in ("name", "cid", "chembl_id", "broad_id")]
+    labels = warehouse.frame(_LABELS).with_columns(gene_id=pl.col("compound_id").replace(identity))
+    parts.append(_named(labels, "name", "compound name"))
     return pl.concat(parts).with_columns(entity=pl.lit("compound"))
 
 

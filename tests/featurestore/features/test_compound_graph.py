@@ -10,6 +10,7 @@ import pytest
 from featurestore.compound_groups import compound_groups
 from featurestore.features.builder import build
 from featurestore.features.compound_graph import compound_graph
+from featurestore.features.identifiers import harmonise
 from featurestore.features.perturbation_split import PerturbationSplit
 from featurestore.features.perturbations import match_conditions, shared_target_groups
 from featurestore.features.spec import read_spec
@@ -81,6 +82,11 @@ def test_two_names_of_one_accession__are_one_perturbation_and_one_fold(columns, 
     with Warehouse(tmp_path / "warehouse") as store:
         found = store.frame("select perturbation, perturbation_label, n_cells from condition where not is_control")
         rows = conditions(store, "a")
+        names = ["vemurafenib", "PLX-4032", "plx-4032", "vorinostat"]
+        known = harmonise(store, names)["target_id"].to_list()
+        folds = [set(test) for _, test in PerturbationSplit(n_splits=2, store=store).split(np.array(names))]
+    assert known[0] == known[1] == known[2] != known[3]
+    assert sorted(map(sorted, folds)) == [[0, 1, 2], [3]]
     assert sorted(found.rows()) == [
         ("vemurafenib", "PLX-4032 | vemurafenib", 16), ("vorinostat", "vorinostat", 8)
     ]  # fmt: skip
