@@ -18,7 +18,11 @@ _REFERENCE = re.compile(
 )
 _NEAREST = 3
 """Words before a ``vs`` that may say what was compared; what comes before is the name of a file."""
+MAY_BE = rf"(?i)(?:{_BETWEEN})| [-/] "
+"""What a text holds that may name a contrast."""
 _WORDS = re.compile(r"[^A-Za-z0-9]+")
+VERSUS = r"[-_. ]+[vV][sS][-_. ].*$"
+"""What a contrast is called after what was perturbed: ``TP53_vs_control``."""
 TURNED = r"^(?:.*[-_. ])?[vV][sS][-_. ]+"
 """What stands before what was perturbed in the name of a turned contrast."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ingest.harmonise.combinations import split_label
-from ingest.harmonise.contrasts import TURNED
+from ingest.harmonise.contrasts import TURNED, VERSUS
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
 from ingest.inspection.columns import Column
@@ -18,8 +18,6 @@ from ingest.inspection.known import GUIDE_PREFIXES
 from ingest.spec import ConditionSection
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
-VERSUS = r"[-_. ]+[vV][sS][-_. ].*$"
-"""What a contrast is called after what was perturbed: ``TP53_vs_control``."""
 SUFFIXES = (VERSUS, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
 AFFIXES = [

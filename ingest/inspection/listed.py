@@ -15,14 +15,14 @@ import polars as pl
 
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.catalogue.catalogue import Entry
-from ingest.harmonise.contrasts import TURNED, is_contrast, is_turned
+from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast, is_turned
 from ingest.inspection.columns import Column, summarise
 from ingest.inspection.file_names import NamedContrasts, read_name
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
-from ingest.inspection.labels import VERSUS, Labels, judge_labels
+from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.result_columns import GENES, ResultColumns, find_columns
 from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX

@@ -5,11 +5,13 @@ Half of a score is the column's name, if publishers use it for this; half is wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ingest.conditions.pooled import NAMES
+from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
 from ingest.inspection.columns import Column
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
 
@@ -138,6 +140,10 @@ def guess_keys(column: Column) -> list[Guess]:
     named = sum(bool(COMPOUND_ID.fullmatch(label)) for label in column.others["label"])
     share = max(column.gene_share, named / max(column.others.height, 1))
     what = "genes" if column.gene_share > HALF else "identifiers of compounds"
+    contrasts = [label for label in column.others["label"] if is_contrast(label)]
+    if contrasts and len(contrasts) >= MOST * column.others.height:
+        sides = [{re.sub(side, "", label) for label in contrasts} for side in (VERSUS, TURNED)]
+        what, share = "contrasts of genes", max(len(column.known_genes(side)) / len(side) for side in sides)
     if share < MOST:
         return []
     return [Guess("perturbation", column.name, 0.55, (f"{share:.0%} of the rows' own keys are {what}",))]

@@ -23,13 +23,12 @@ from ingest.conditions.lookups import Lookups
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
-from ingest.harmonise.combinations import control_words, split_label
 from ingest.reader import INDEX
 from ingest.release.tables import RowWriter
 from ingest.reported.listed_names import NameChoice, best_between, ranked_names, shared_conditions, with_left_out
 from ingest.reported.listed_rows import one_row_each
 from ingest.reported.long_table import LongTable
-from ingest.reported.orientation import require_orientation
+from ingest.reported.orientation import perturbed_names, require_orientation
 from ingest.spec import DatasetSpec
 
 
@@ -79,7 +78,7 @@ def read_listed(
     given, place = one_row_each(gather_rows([pl.concat(found, how="vertical_relaxed")], spec), where=where)
     labels = label_rows(given, spec, lookups, where=where)
     if spec.table is not None:
-        require_orientation(tables, spec.table, _perturbed(given, spec))
+        require_orientation(tables, spec.table, perturbed_names(given, spec))
     firsts = np.cumsum([0, *(rows.height for rows in found)])
     lines = [
         _lines(table, rows, labels.condition_of_row[place[first : first + rows.height]])
@@ -88,12 +87,6 @@ def read_listed(
     genes = pl.concat([table.genes()[INDEX] for table in tables]).unique().sort()
     axis = read_axis(tables[0].listing(genes), gene_tables, spec, lookups.online)
     return Listed(tables, lines, given, labels, axis, genes)
-
-
-def _perturbed(given: GivenRows, spec: DatasetSpec) -> set[str]:
-    """Name what was perturbed, as published, each component of a combination by itself."""
-    labels = given.combos["label"].drop_nulls().to_list()
-    return {part for label in labels for part in split_label(label, spec.condition)} - control_words(spec.condition)
 
 
 def _lines(table: LongTable, rows: pl.DataFrame, condition: Integers) -> pl.DataFrame:

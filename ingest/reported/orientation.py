@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from featurestore.errors import SpecError, first_of
-from ingest.harmonise.contrasts import is_turned
+import polars as pl
+
+from featurestore.errors import SourceFormatError, SpecError, first_of
+from ingest.conditions.given import GivenRows
+from ingest.harmonise.combinations import control_words, split_label
+from ingest.harmonise.contrasts import MAY_BE, is_turned
 from ingest.readers.long_text import literal
 from ingest.reported.long_table import FILE, LongTable
 from ingest.sections import EffectsSection, column_in_sql
+from ingest.spec import DatasetSpec
 
 MOST_SHOWN = 3
+SAID = "A contrast is named the other way round: the control against what was perturbed."
+EXPECTED = "effects of what was perturbed against its control, such as STAT1_vs_control"
+
+
+def perturbed_names(given: GivenRows, spec: DatasetSpec) -> set[str]:
+    """Name what was perturbed, as published, each component of a combination by itself."""
+    labels = given.combos["label"].drop_nulls().to_list()
+    return {part for label in labels for part in split_label(label, spec.condition)} - control_words(spec.condition)
 
 
 def require_orientation(tables: Sequence[LongTable], section: EffectsSection, perturbed: Collection[str]) -> None:
@@ -44,6 +57,25 @@ def require_orientation(tables: Sequence[LongTable], section: EffectsSection, pe
                 raise _refused(table.path, section, column, names, is_all=is_all)
 
 
+def require_orientation_of_rows(names: pl.Series, perturbed: Collection[str], where: str) -> None:
+    """See to it that rows of a matrix of effects are no contrasts of the control against what was perturbed.
+
+    Raises
+    ------
+    SourceFormatError
+        A row is named so.
+    """
+    turned = [name for name in names.filter(names.str.contains(MAY_BE)).unique().sort() if is_turned(name, perturbed)]
+    if turned:
+        raise SourceFormatError(
+            SAID,
+            where=where,
+            expected=EXPECTED,
+            got=f"{len(turned):,} rows, such as {first_of(list(map(repr, turned)), MOST_SHOWN)}",
+            do="turn the signs of those effects round in the file, and name them after what was perturbed",
+        )
+
+
 def _refused(path: Path, section: EffectsSection, column: str, names: list[str], *, is_all: bool) -> SpecError:
     signed = {key: getattr(section, key) for key in ("effect", "z") if getattr(section, key) is not None}
     named = {"effect": "the column of effects", FILE: "the file"}.get(column, f"column '{column}'")
@@ -56,9 +88,9 @@ def _refused(path: Path, section: EffectsSection, column: str, names: list[str],
         turned = f"effect = '''{of_each}'''"
         do = f"write {turned} under [table]" + ", and z likewise" * ("z" in signed)
     return SpecError(
-        "A contrast is named the other way round: the control against what was perturbed.",
+        SAID,
         where=f"{path}, {named}",
-        expected="effects of what was perturbed against its control, such as STAT1_vs_control",
+        expected=EXPECTED,
         got=first_of(list(map(repr, names)), MOST_SHOWN),
         do=f"{do}; if the effects have the right sign nevertheless, effect = '+{_quoted(section.effect)}'",
     )

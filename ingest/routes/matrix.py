@@ -22,6 +22,7 @@ from ingest.conditions.unmatched import unmatched_batches
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, MayLackKey, Reader
 from ingest.reported.matrix import write_reported, write_reported_quality
+from ingest.reported.orientation import perturbed_names, require_orientation_of_rows
 from ingest.routes.opened import Opened
 from ingest.routes.written import Written, enough_cells, written_of
 from ingest.signatures.cells import write_cells
@@ -57,6 +58,9 @@ class Matrix(ABC):
         where = ", ".join(reader.path.name for reader in readers)
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
+        if spec.is_relative:
+            named = pl.concat([given.published[INDEX], given.combos["label"]]).drop_nulls()
+            require_orientation_of_rows(named, perturbed_names(given, spec), where)
         if not spec.is_relative:
             looked_at = readers, labels, spec, opened.row_tables, opened.folder
             said = [pooled_columns(*looked_at), *([unmatched_batches(*looked_at)] if spec.needs_control else [])]

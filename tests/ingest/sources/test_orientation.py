@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from featurestore.errors import SpecError
+from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
@@ -80,3 +80,20 @@ def test_some_contrasts_turned__are_refused_with_an_effect_that_is_right_for_eac
     found = ingested(tmp_path, with_effect(text, effect))
     assert {gene: found["STAT1", gene][0] for gene in TURNED} == {gene: e for gene, (e, _) in TURNED.items()}
     assert {gene: found["JAK1", gene][0] for gene in TURNED} == {gene: -e for gene, (e, _) in TURNED.items()}
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_matrix__of_contrasts_is_drafted_by_what_was_perturbed_and_refused_the_other_way_round(is_turned, tmp_path):
+    names = [f"control_vs_{gene}" if is_turned else f"{gene}_vs_control" for gene in ("STAT1", "JAK1", "MYC")]
+    lines = [["gene", *names], *([gene, -1.5, 0.5, at] for at, gene in enumerate(("TP53", "EGFR", "IRF1", "ACTB")))]
+    path = tmp_path / "log2fc_contrasts.csv"
+    path.write_text("\n".join(",".join(map(str, line)) for line in lines) + "\n")
+    draft = draft_spec(inspect_file(path), tmp_path)
+    assert draft.missing == ("condition.context",)
+    text = draft.text.replace("# FILL IN: ", "")
+    if is_turned:
+        with pytest.raises(SourceFormatError, match="3 rows, such as 'control_vs_JAK1'"):
+            ingested(tmp_path, text)
+    else:
+        found = {key: effect for key, (effect, _) in ingested(tmp_path, text).items()}
+        assert (found["STAT1", "TP53"], found["JAK1", "TP53"], found["MYC", "IRF1"]) == (-1.5, 0.5, 2.0)
