@@ -16,6 +16,12 @@ _REFERENCE = re.compile(
     r"empty.?vector|unedited|non.?perturbed|untransduced|(?:s[gh]|si)?(?:ntc?|gfp|egfp|luc|scr|scramble))(?![a-z])",
     re.IGNORECASE,
 )
+_SIDES = (
+    ("numerator", "denominator"), ("group1", "group2"), ("group_1", "group_2"), ("condition1", "condition2"),
+    ("condition_1", "condition_2"), ("ident_1", "ident_2"), ("sample_1", "sample_2"), ("case", "control"),
+    ("treatment", "control"), ("test", "reference"), ("target", "reference"), ("group", "reference"),
+)  # fmt: skip
+"""Names of two columns that hold the sides of a contrast, what was compared first."""
 _NEAREST = 3
 """Words before a ``vs`` that may say what was compared; what comes before is the name of a file."""
 MAY_BE = rf"(?i)(?:{_BETWEEN})| [-/] "
@@ -61,6 +67,18 @@ def is_contrast(name: str) -> bool:
     return _VERSUS.fullmatch(name.strip()) is not None or (
         signed is not None and any(map(_is_control, signed.groups()))
     )
+
+
+def two_sides(columns: Iterable[str]) -> tuple[str, str] | None:
+    """Find the two columns that hold the sides of a contrast, by their names.
+
+    Examples
+    --------
+    >>> two_sides(["gene", "ident.1", "ident.2"]), two_sides(["gene", "reference"])
+    (('ident.1', 'ident.2'), None)
+    """
+    named = {re.sub(r"[^a-z0-9]+", "_", name.lower()): name for name in columns}
+    return next(((named[one], named[other]) for one, other in _SIDES if one in named and other in named), None)
 
 
 def _is_control(side: str) -> bool:

@@ -15,7 +15,7 @@ import polars as pl
 
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.catalogue.catalogue import Entry
-from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast, is_turned
+from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast, is_turned, two_sides
 from ingest.inspection.columns import Column, summarise
 from ingest.inspection.file_names import NamedContrasts, read_name
 from ingest.inspection.gene_ids import judge_genes
@@ -106,7 +106,7 @@ def _inspection(
     labels = judge_labels(columns[best.column or TARGET]) if best is not None else None
     if labels is not None:
         roles["kind"] = guess_kinds(roles, columns, labels, None, path, entry)
-    found = _oriented(found, path, columns, best, labels)
+    found = _oriented(found, path, lines, columns, best, labels)
     genes = measured.drop_nulls().unique(maintain_order=True).cast(pl.String)
     n_conditions = lines.select(name for name in columns if best is not None and name == best.column in lines.columns)
     written = f", as {found.tool} writes it" if found.tool else ""
@@ -134,11 +134,20 @@ def _inspection(
 
 
 def _oriented(
-    found: ResultColumns, path: Path, columns: Mapping[str, Column], best: Guess | None, labels: Labels | None
+    found: ResultColumns,
+    path: Path,
+    lines: pl.DataFrame,
+    columns: Mapping[str, Column],
+    best: Guess | None,
+    labels: Labels | None,
 ) -> ResultColumns:
     """Turn effects round where the file, or all of its contrasts, are named the other way round."""
     perturbed = [*(labels.targets if labels is not None else ()), *([best.value] if best and best.value else ())]
     texts = [label for column in columns.values() if column.is_text for label in column.others["label"]]
+    sides = two_sides(columns)
+    if sides is not None:
+        both = lines.lazy().select(pl.concat_str(sides, separator=" vs ")).unique().collect()
+        texts += both.to_series().drop_nulls().to_list()
     contrasts = [label for label in texts if is_contrast(label)] or [path.name]
     turned = [name for name in contrasts if is_turned(name, perturbed)]
     return found.turned(turned[0]) if len(turned) == len(contrasts) else found

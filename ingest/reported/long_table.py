@@ -20,13 +20,13 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
-from ingest.harmonise.contrasts import is_contrast
+from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
-from ingest.sections import EffectsSection
+from ingest.sections import EffectsSection, column_in_sql
 
 PARQUET = b"PAR1"
 FILE = "file"
@@ -125,13 +125,15 @@ class LongTable:
         return table.select(pl.col(table.columns[0]).alias(INDEX))
 
     def contrasts(self) -> dict[str, list[str]]:
-        """Read the names of contrasts, by the columns that have some in the first lines."""
+        """Read the names of contrasts: of each column, in SQL, that has some in the first lines, and of two sides."""
+        columns = [column_in_sql(name) for name in self._columns if name != FILE]
+        sides = two_sides(self._columns)
+        columns += [" || ' vs ' || ".join(map(column_in_sql, sides))] if sides is not None else []
         found = {}
         with self._lines() as connection, self._telling():
-            first: pl.DataFrame = connection.sql(f"from lines limit {FIRST_LINES}").pl()
-            for name in self._columns:
-                if name != FILE and _contrasts(first[name]):
-                    found[name] = _contrasts(connection.sql("from lines").select(_quoted(name)).distinct().pl()[name])
+            for column in columns:
+                if _contrasts(connection.sql("from lines").limit(FIRST_LINES).select(column).pl()):
+                    found[column] = _contrasts(connection.sql("from lines").select(column).distinct().pl())
         return found
 
     def effects(self, conditions: pl.DataFrame, genes: pl.DataFrame) -> Iterator[pa.RecordBatch]:
@@ -227,7 +229,8 @@ class LongTable:
         return f"create view lines as select {', '.join(outer)} from ({inner}){where}"  # noqa: S608, confined
 
 
-def _contrasts(column: pl.Series) -> list[str]:
+def _contrasts(lines: pl.DataFrame) -> list[str]:
+    column = lines.to_series()
     names = column.drop_nulls().unique().sort().to_list() if column.dtype == pl.String else ()
     return [name for name in names if is_contrast(name)]
 

@@ -13,7 +13,7 @@ from ingest.harmonise.combinations import control_words, split_label
 from ingest.harmonise.contrasts import MAY_BE, is_turned
 from ingest.readers.long_text import literal
 from ingest.reported.long_table import FILE, LongTable
-from ingest.sections import EffectsSection, column_in_sql
+from ingest.sections import EffectsSection
 from ingest.spec import DatasetSpec
 
 MOST_SHOWN = 3
@@ -78,13 +78,13 @@ def require_orientation_of_rows(names: pl.Series, perturbed: Collection[str], wh
 
 def _refused(path: Path, section: EffectsSection, column: str, names: list[str], *, is_all: bool) -> SpecError:
     signed = {key: getattr(section, key) for key in ("effect", "z") if getattr(section, key) is not None}
-    named = {"effect": "the column of effects", FILE: "the file"}.get(column, f"column '{column}'")
+    named = {"effect": "the column of effects", FILE: "the file"}.get(column, f"column {column}")
     if is_all:
         turned = " and ".join(f"{key} = '-{_quoted(text)}'" for key, text in signed.items())
         do = f"write {turned} under [table]"
     else:
         effect, among = _quoted(section.effect), ", ".join(map(literal, names))
-        of_each = f"case when {column_in_sql(column)} in ({among}) then -{effect} else {effect} end"
+        of_each = f"case when {column} in ({among}) then -{effect} else {effect} end"
         turned = f"effect = '''{of_each}'''"
         do = f"write {turned} under [table]" + ", and z likewise" * ("z" in signed)
     return SpecError(

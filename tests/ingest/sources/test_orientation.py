@@ -41,6 +41,17 @@ def ingested(folder, text):
     return {(perturbation, gene): (effect, z) for perturbation, gene, effect, z in rows}
 
 
+def test_sides_in_two_columns__are_a_contrast(tmp_path):
+    _, text = written(tmp_path, "results.csv")
+    lines = (tmp_path / "results.csv").read_text().splitlines()
+    beside = ["numerator,denominator", *["ctrl,STAT1"] * len(LINES)]
+    (tmp_path / "results.csv").write_text("\n".join(map(",".join, zip(lines, beside, strict=True))) + "\n")
+    with pytest.raises(SpecError, match="got       'ctrl vs STAT1'"):
+        ingested(tmp_path, text)
+    draft = draft_spec(inspect_file(tmp_path / "results.csv"), tmp_path)
+    assert 'effect = "-\\"log2FoldChange\\""  # CHECK' in draft.text
+
+
 def with_effect(text, effect):
     return re.sub(r"(?m)^effect = .*$", f"effect = {effect}", re.sub(r"(?m)^z = .*\n", "", text))
 
