@@ -137,10 +137,10 @@ def plain(name: str) -> str:
 
     Examples
     --------
-    >>> plain("cell.line.name"), plain("moa-fine"), plain("10xrun_id"), plain("gdo:guide_ID")
-    ('cell_line_name', 'moa_fine', '10xrun_id', 'guide_id')
+    >>> plain("cell.line.name"), plain("10xrun_id"), plain("gdo:guide_ID"), plain("Unnamed: 0")
+    ('cell_line_name', '10xrun_id', 'guide_id', 'unnamed_0')
     """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower().rpartition(":")[2]).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"^\w+:(?=\S)", "", name.lower())).strip("_")
 
 
 def rank(name: str, role: str) -> int | None:
