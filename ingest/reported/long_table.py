@@ -26,7 +26,7 @@ from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
-from ingest.sections import EffectsSection, column_in_sql
+from ingest.sections import EffectsSection
 
 PARQUET = b"PAR1"
 FILE = "file"
@@ -126,9 +126,9 @@ class LongTable:
 
     def contrasts(self) -> dict[str, list[str]]:
         """Read the names of contrasts: of each column, in SQL, that has some in the first lines, and of two sides."""
-        columns = [column_in_sql(name) for name in self._columns if name != FILE]
+        columns = [_quoted(name) for name in self._columns if name != FILE]
         sides = two_sides(self._columns)
-        columns += [" || ' vs ' || ".join(map(column_in_sql, sides))] if sides is not None else []
+        columns += [" || ' vs ' || ".join(map(_quoted, sides))] if sides is not None else []
         found = {}
         with self._lines() as connection, self._telling():
             for column in columns:
