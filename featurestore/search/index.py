@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
 INDEXES = "search"
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Raised whenever an index that was kept before is not to be taken."""
 _LARGE = ("rows.npy", "ranks.npy")
 

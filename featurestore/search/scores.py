@@ -67,7 +67,8 @@ def sets_enrichment(rows: Rows, ranks: Ranks, sets: Sequence[Members], power: fl
     Parameters
     ----------
     rows, ranks
-        Signatures, and for each of their genes its place by falling value, from 0; see :func:`ranked`.
+        Signatures, and for each of their genes its place by falling value, from 0; see :func:`ranked`. The sum is
+        looked at behind a place, so genes at one place are one step.
     sets
         Columns of each set's genes; a row takes those that it has.
     power
@@ -100,7 +101,7 @@ def count_known(rows: Rows, columns: npt.NDArray[np.intp]) -> npt.NDArray[np.int
 def running_sum(values: npt.ArrayLike, members: npt.NDArray[np.intp], power: float = 1.0) -> Floats:
     """Return the running sum of a gene set down one signature, by falling value: the curve of an enrichment plot.
 
-    Genes that are NaN are left out; the score is where the curve is farthest from 0.
+    Genes that are NaN are left out, equal ones are one straight step; the score is where the curve is farthest from 0.
     """
     row = np.asarray(values, np.float64)
     is_member = np.zeros(len(row), bool)
@@ -109,7 +110,9 @@ def running_sum(values: npt.ArrayLike, members: npt.NDArray[np.intp], power: flo
     order = known[np.argsort(-row[known], kind="stable")]
     weight = np.where(is_member[order], np.abs(row[order]) ** power, 0.0)
     n_others = max(1, len(order) - int(is_member[order].sum()))
-    return np.asarray(np.cumsum(weight / max(weight.sum(), 1e-300) - ~is_member[order] / n_others))
+    sums = np.cumsum(weight / max(weight.sum(), 1e-300) - ~is_member[order] / n_others)
+    ends = np.flatnonzero(np.append(np.diff(row[order]) != 0, True)[: len(order)])
+    return np.asarray(np.interp(np.arange(len(order)), np.append(-1, ends), np.append(0.0, sums[ends])))
 
 
 def connectivity(up: Floats, down: Floats) -> Floats:
@@ -138,9 +141,9 @@ def extreme_sum(rows: Rows, up: npt.NDArray[np.intp], down: npt.NDArray[np.intp]
 
 
 def ranked(rows: Rows) -> Ranks:
-    """Return each gene's place in its row by falling value, from 0; equal ones in the order of the genes.
+    """Return each gene's place in its row by falling value, from 0; of equal ones, the last place of any.
 
-    Genes that were not measured are last.
+    So a running sum takes them in one step, whatever order genes are in. Genes that were not measured are last.
     """
     small = rows.shape[1] <= np.iinfo(np.uint16).max
     places = np.empty(rows.shape, np.uint16 if small else np.uint32)
@@ -164,8 +167,12 @@ def _rank(rows: Rows, places: Ranks) -> None:
     for i in range(rows.shape[0]):
         keys = np.where(rows[i] == 0, np.float32(np.inf), -rows[i])
         order = np.argsort(keys, kind="mergesort")
+        first = 0
         for place in range(order.size):
-            places[i, order[place]] = place
+            if place + 1 == order.size or keys[order[place]] != keys[order[place + 1]] or np.isinf(keys[order[place]]):
+                for equal in range(first, place + 1):
+                    places[i, order[equal]] = place
+                first = place + 1
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -290,7 +297,8 @@ def _enrichment(
                 fall[k] = -1.0 / (measured[k] - n_in) if is_known else 0.0
             _fall(steps, measured, fall)
             for k in range(width):
-                _rise(steps[:, k], ranks[first + k], members, weights[k], rise[k])
+                _fall_together(steps[:, k], rows[first + k], ranks[first + k], fall[k])
+                _rise(steps[:, k], ranks[first + k], members, weights[k], rise[k], fall[k])
             _extremes(steps, high, low)
             for k in range(width):
                 peak = high[k] if high[k] >= -low[k] - _ROUNDING else low[k]
@@ -332,10 +340,27 @@ def _fall(steps: Floats, measured: npt.NDArray[np.int64], fall: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _rise(steps: Floats, places: Ranks, members: npt.NDArray[np.int32], weights: Floats, rise: float) -> None:
+def _fall_together(steps: Floats, row: Rows, places: Ranks, fall: float) -> None:
+    """Where genes are equal, fall at the place of all of them and not before."""
+    total = 0
+    for place in places:
+        total += place
+    if total == places.size * (places.size - 1) // 2:
+        return  # every gene has a place of its own
+    steps[:] = 0.0
+    for gene in range(row.size):
+        if row[gene] != 0:
+            steps[places[gene]] += fall
+
+
+@njit(cache=True, nogil=True)
+def _rise(
+    steps: Floats, places: Ranks, members: npt.NDArray[np.int32], weights: Floats, rise: float, fall: float
+) -> None:
+    """Let each member rise by its weight where it would have fallen."""
     for m in range(members.size):
         if weights[m] >= 0:
-            steps[places[members[m]]] = weights[m] * rise
+            steps[places[members[m]]] += weights[m] * rise - fall
 
 
 @njit(cache=True, nogil=True)

@@ -90,6 +90,21 @@ def test_set_enrichment__is_the_peak_of_the_running_sum():
     assert set_enrichment(rows, ranked(rows), members)[0] == pytest.approx(0.6)
 
 
+def test_set_enrichment__does_not_depend_on_the_order_of_equal_genes():
+    """Of calls: two of the three genes that go up are members, and one of the three that do not change.
+
+    Weights 1/2, 1/2 and 0; three others fall by 1/3. Behind the genes at 1 the sum is 1 - 1/3, behind all it is 0.
+    """
+    calls, is_member = np.array([1, 1, 1, 0, 0, 0]), np.array([True, False, True, False, True, False])
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        order = rng.permutation(6)
+        rows, members = encoded(calls[order][None]), np.flatnonzero(is_member[order])
+        assert set_enrichment(rows, ranked(rows), members)[0] == pytest.approx(2 / 3)
+        assert running_sum(calls[order], members)[[2, 5]] == pytest.approx([2 / 3, 0])
+        assert running_sum(calls[order], members).max() == pytest.approx(2 / 3)
+
+
 def test_set_enrichment__without_a_member_is_unknown():
     rows = encoded(np.array([[np.nan, np.nan, 1.0, 2.0]]))
     assert np.isnan(set_enrichment(rows, ranked(rows), np.array([0, 1]))[0])
