@@ -18,6 +18,7 @@ from ingest.layouts.gct import write_gct
 from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.h5mu import write_h5mu
+from ingest.layouts.loom import write_loom
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.quantified import Quantifier, write_quantified
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
@@ -138,6 +139,11 @@ def zarr(version: Literal[2, 3], sharded: tuple[int, int] | None = None, *, pack
         return zipped(path) if packed else path
 
     return write
+
+
+def loom(folder: Path) -> Path:
+    """Write genes by cells as loompy."""
+    return write_loom(folder / "cells.loom", COUNTS, CELLS, GENES, gene_key="Accession")
 
 
 def replogle(folder: Path) -> Path:
@@ -263,6 +269,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "version 3, sharded": zarr(3, (16, 64)),
         "version 3, zip": zarr(3, packed=True),
     },
+    "loom": {"loompy 3": loom},
     "10x_h5": {"Cell Ranger 3": tenx_h5},
     "mtx": {
         "10x version 3": tenx(compressed=True),
