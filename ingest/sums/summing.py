@@ -24,6 +24,7 @@ from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums, Rows
 from ingest.sums.journal import Journal
 from ingest.sums.partial import About, add_partial, write_partial
 from ingest.sums.portion import Portion, portions_of
+from ingest.sums.shared_cells import refuse_shared_cells
 from ingest.sums.values import ValueCheck
 
 PORTIONS_OF_A_THREAD = 3
@@ -85,6 +86,8 @@ def sum_files(
     ------
     ValuesError
         The values are not what the spec says.
+    SpecError
+        Two files hold the same cells.
     """
     before = journal.partials()
     done = [rows for about in before.values() for rows in about.rows]
@@ -113,6 +116,10 @@ def sum_files(
     declared = "counts" if spec.value_kind.is_additive else "log1p"
     for name, (n_seen, n_fractional, largest) in total.evidence.items():
         ValueCheck(declared, Path(name), n_seen, n_fractional, largest=largest).finish()
+    if len(capped.totals):
+        readers = [reader for reader, _ in sources]
+        sizes = [reader.n_rows for reader in readers]
+        refuse_shared_cells([reader.path for reader in readers], sizes, given.draw, given.combo, capped.totals)
     return total.left_out
 
 
