@@ -198,7 +198,7 @@ def _checked(store: Warehouse, spec: FeatureSpec) -> tuple[list[str], pl.DataFra
     if of_context or spec.target.unit == "pair":
         raise FeatureError(
             "Features of a context or of pairs need rows that have one.",
-            expected="signature, response, phenotype or embedding features of conditions",
+            expected="signature, neighbours, response, phenotype or embedding features of conditions",
             do="build a matrix with store.build(spec) instead",
         )
     if spec.target.dataset != _NOBODY:

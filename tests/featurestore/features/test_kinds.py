@@ -106,6 +106,18 @@ def test_neighbours__do_not_change_with_the_other_rows_or_their_answers(two_data
     np.testing.assert_allclose(found[0], few.X[few.rows["perturbation_label"].to_list().index("G6")], rtol=1e-5)
 
 
+def test_neighbours__are_guarded_planned_and_recorded_as_any_source(two_datasets):
+    with pytest.raises(LeakageError, match="the experiment that it is to predict"):
+        build(two_datasets, spec_of('kind = "neighbours"\ndatasets = ["target"]'))
+    spec = spec_of(external("neighbours", "neighbours = 3"))
+    matrix = build(two_datasets, spec)
+    assert {source["neighbours"] for source in matrix.manifest["sources"]} == {3}
+    assert set(matrix.columns["kind"]) == {"neighbours"}
+    planned = plan(two_datasets, spec)
+    assert planned.sources["n_rows_covered"].to_list() == [8, 8]
+    assert matrix.mask.any(axis=1).sum() == 8
+
+
 def test_neighbours__may_be_those_that_another_source_found(writer, make_condition, gene_ids):
     """G0 was not done in 'third'; that it is like G1 is known from 'second', so it has G1's effect in 'third'."""
     rng = np.random.default_rng(3)
