@@ -18,6 +18,14 @@ from ingest.inspection.report import as_json, print_report
 from ingest.remote import fetched
 
 
+def _explain(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001
+    if is_asked:
+        from ingest.spec_page import page  # noqa: PLC0415
+
+        click.echo_via_pager(page())
+        context.exit()
+
+
 @click.command()
 @click.argument("file", type=click.Path())
 @click.option(
@@ -25,6 +33,9 @@ from ingest.remote import fetched
 )
 @click.option("--matrix", metavar="NAME", help="Which matrix of the file to look at, such as layers/counts.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--explain", is_flag=True, is_eager=True, expose_value=False, callback=_explain, help="Show every key of a spec."
+)
 def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None:
     """Say what FILE is, by its content: its numbers, genes, labels, and what its columns may mean, with the evidence.
 
@@ -37,6 +48,7 @@ def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None
       featurestore inspect cells.h5ad
       featurestore inspect cells.h5ad --write cells.toml
       featurestore inspect s3://lab/files/cells.h5ad
+      featurestore inspect --explain
     """
     if spec is not None and spec.exists():
         raise SpecError("The spec is there already.", where=str(spec), do="move it away, or draft another")
