@@ -107,7 +107,7 @@ def test_toml_blocks__are_valid_specs():
     assert features == FEATURES
     FeatureSpec.model_validate(tomllib.loads(features))
     ids = [parse_spec(tomllib.loads(dataset)).dataset.id for dataset in datasets]
-    assert ids == ["replogle_2022_k562_essential", "my_differential_expression"]
+    assert ids == ["replogle_2022_k562_essential", "my_differential_expression", "gdsc2"]
 
 
 def test_plain_blocks__name_make_targets_that_exist():

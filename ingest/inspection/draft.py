@@ -19,6 +19,7 @@ from ingest.inspection.draft_condition import draft_condition, is_model_table, r
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
+from ingest.inspection.responses import draft_responses
 from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE
 from ingest.reader import INDEX
@@ -70,15 +71,23 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
         lines.note(f"A spec of {found.entry.id} comes along: featurestore ingest {found.entry.id} --data FOLDER")
     lines.note("Numbers in brackets say how sure a guess is, from 0 to 1.")
     _dataset(lines, found, folder)
+    if found.responses is not None:
+        draft_responses(lines, found, found.responses)
+    else:
+        _matrix_or_list(lines, found, folder)
+    text = "\n".join(lines.lines) + "\n"
+    if not lines.missing:
+        _require_spec(text)
+    return Draft(text, tuple(lines.missing), tuple(lines.doubtful))
+
+
+def _matrix_or_list(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Draft what there is of a matrix, or of a table with a line for each condition and gene."""
     draft_condition(lines, found, folder)
     if found.table is not None:
         _listed(lines, found, found.table)
     else:
         _tables(lines, found, folder)
-    text = "\n".join(lines.lines) + "\n"
-    if not lines.missing:
-        _require_spec(text)
-    return Draft(text, tuple(lines.missing), tuple(lines.doubtful))
 
 
 def _dataset(lines: Lines, found: Inspection, folder: Path) -> None:
@@ -244,6 +253,10 @@ def _named(lines: Lines, found: Inspection, section: str, keys: Iterable[str]) -
 
 
 def _assay(found: Inspection) -> str:
+    return "drug_screen" if found.responses is not None else _assay_of_genes(found)
+
+
+def _assay_of_genes(found: Inspection) -> str:
     kind = found.roles["kind"][0] if found.roles.get("kind") else None
     is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
     if found.entry is not None and found.entry.assay != "observational" and found.values.kind != "log2tpm1":

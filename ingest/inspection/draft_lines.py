@@ -20,7 +20,7 @@ class Lines:
     def section(self, name: str) -> None:
         """Begin a table of the spec."""
         self.lines += ["", f"[{name}]"] if self.lines[-1:] else [f"[{name}]"]
-        self.name = name
+        self.name = name.strip("[]")
 
     def set(self, key: str, value: object, *reasons: str, is_doubtful: bool = False) -> None:
         """Set a key; a doubtful value is marked to be checked."""

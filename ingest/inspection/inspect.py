@@ -31,6 +31,7 @@ from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
 from ingest.inspection.labels import Labels, judge_labels
 from ingest.inspection.listed import inspect_listed
+from ingest.inspection.responses import inspect_responses
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
@@ -76,6 +77,9 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
 
 def _inspect_file(path: Path, matrix: str | None) -> Inspection:
     is_text = matrix is None and path.is_file() and not is_hdf5(path)
+    responses = inspect_responses(path, _catalogued(path)) if is_text else None
+    if responses is not None:
+        return responses
     judged = judge_names(path) if is_text else None
     listed = inspect_listed(path, _catalogued(path)) if is_text and judged is None else None
     if listed is not None:

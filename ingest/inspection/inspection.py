@@ -10,6 +10,7 @@ from ingest.conditions.feature_types import FeatureTypes
 from ingest.inspection.beside import Beside
 from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.known import PSEUDOBULK, plain
+from ingest.inspection.known_responses import ResponseTable
 from ingest.inspection.labels import Labels
 from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE, Guess
@@ -69,6 +70,8 @@ class Inspection:
         stored as numbers, without their names.
     sheet, header, sheets
         Of a workbook, the sheet that was looked at, the row of its header, and all sheets.
+    responses, joins
+        Of a known table of drug responses, what it has; and the tables to join that are beside it, with their keys.
     passed_over
         Of a folder, the other matrices in it.
     entry
@@ -123,6 +126,8 @@ class Inspection:
     sheet: str | None = None
     header: int | None = None
     sheets: tuple[str, ...] = ()
+    responses: ResponseTable | None = None
+    joins: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[str, ...] = ()
     entry: Entry | None = None
     types: FeatureTypes | None = None

@@ -74,6 +74,8 @@ def as_json(found: Inspection) -> dict[str, Any]:
 
 def _what(found: Inspection) -> str:
     size = f"{found.n_bytes / MEGABYTE:,.1f} MB"
+    if found.responses is not None:
+        return f"{found.format}, {found.n_rows:,} lines, {size}"
     files = f" in {len(found.files)} files" if len(found.files) > 1 else ""
     return f"{found.format}, {found.n_rows:,} rows x {found.n_genes:,} genes, {size}{files}"
 
@@ -133,7 +135,7 @@ def _genes(found: Inspection) -> list[str]:
         texts.append(f"by '{found.types.column}': {found.types.told()}; only what is RNA is read")
     if genes.n_second:
         texts.append(f"{genes.n_second:,} are of a second species: no part of a cell's total")
-    return texts or ["no column identifies them"]
+    return texts or ([] if found.responses is not None else ["no column identifies them"])
 
 
 def _label_facts(labels: Labels) -> list[str]:

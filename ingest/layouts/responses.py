@@ -13,6 +13,7 @@ LINES = ["A549", "K562", "MCF7"]
 MODELS = ["ACH-000681", "ACH-000551", "ACH-000019"]
 DRUGS = ["Erlotinib", "Vemurafenib", "Trametinib"]
 BROAD = ["BRD-K70401845", "BRD-K56343971", "BRD-K12343256"]
+SMILES = ["C#CC", "CCCF", "CC1=C(N)C1"]
 
 Doubles = npt.NDArray[np.floating[Any]]
 
@@ -67,7 +68,7 @@ def write_prism(path: Path, ic50: Doubles, auc: Doubles, screens: tuple[str, ...
             "target": "EGFR",
             "disease.area": "oncology",
             "indication": "lung",
-            "smiles": "C#CC",
+            "smiles": SMILES[drug],
             "phase": "Launched",
             "passed_str_profiling": "TRUE",
             "row_name": MODELS[line],

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tomllib
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from featurestore.store import Store
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
+from ingest.inspection.report import as_json, print_report
 from ingest.layouts.responses import DRUGS, LINES, write_ctrp, write_gdsc, write_prism
 from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
@@ -110,8 +118,6 @@ def test_ctrp__numbers_are_joined_to_names(tmp_path):
     ],
 )
 def test_spec__that_contradicts_itself_is_refused(change, message):
-    import tomllib
-
     with pytest.raises(SpecError, match=message):
         parse_spec(tomllib.loads(GDSC.replace(*change)))
 
@@ -134,3 +140,29 @@ def test_responses__are_a_target_and_features(tmp_path):
     assert held.shape == (8, len(LINES))
     for row, at in enumerate(drug):
         assert sorted(held[row]) == pytest.approx(sorted(AUC[:, at]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("write", "n_values"),
+    [
+        (lambda folder: write_gdsc(folder / "GDSC2_fitted_dose_response.csv", LN_IC50, AUC), 16),
+        (lambda folder: write_prism(folder / "secondary-screen.csv", np.exp(LN_IC50), AUC, ("HTS002", "MTS010")), 17),
+        (lambda folder: write_ctrp(folder, AUC), 9),
+    ],
+    ids=["GDSC", "PRISM", "CTRP"],
+)
+def test_draft__of_each_ingests_without_an_edit(write, n_values, tmp_path):
+    path = write(tmp_path)
+    found = inspect_file(path)
+    assert found.values.kind == "drug_response"
+    json.dumps(as_json(found), allow_nan=False)
+    draft = draft_spec(found, tmp_path)
+    assert (draft.missing, draft.doubtful) == ((), ("phenotypes.repeats",)), draft.text
+    assert len(ingested(tmp_path, draft.text)) == n_values
+    print_report(found, Console(file=io.StringIO()))
+
+
+def test_draft__of_ctrp_asks_for_the_tables_that_are_not_there(tmp_path):
+    path = write_ctrp(tmp_path, AUC)
+    (tmp_path / "v20.meta.per_compound.txt").unlink()
+    assert draft_spec(inspect_file(path), tmp_path).missing == ("rows.join.table",)
