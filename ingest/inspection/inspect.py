@@ -37,12 +37,13 @@ from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import MAGECK_EFFECT, judge_contrasts, judge_names
 from ingest.inspection.transcripts import are_transcripts, with_genes
 from ingest.inspection.values import Values, judge_values
-from ingest.inspection.workbook import inspect_workbook
+from ingest.inspection.workbook import inspect_frame, inspect_workbook
 from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.columns import none_describes
 from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source, sources_in
+from ingest.readers.r_objects import is_of_r
 from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
@@ -72,7 +73,8 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
         return replace(inspect_file(sources[0], matrix=matrix), passed_over=passed_over)
     if matrix is None and path.is_file() and is_workbook(path):
         return inspect_workbook(path, inspect_file)
-    return _inspect_file(path, matrix)
+    saved = inspect_frame(path, inspect_file) if matrix is None and path.is_file() and is_of_r(path) else None
+    return saved or _inspect_file(path, matrix)
 
 
 def _inspect_file(path: Path, matrix: str | None) -> Inspection:

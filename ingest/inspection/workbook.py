@@ -1,4 +1,4 @@
-"""Look at the sheets of a workbook: which holds a table, what it is, and where its header is."""
+"""Look at tables that are not text, by the text that they are written as: sheets of a workbook, a data frame of R."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.inspection.inspection import Inspection
 from ingest.readers.delimited import is_table, read_header
+from ingest.readers.r_matrix import RFormat
+from ingest.readers.r_objects import is_frame, read_r, saved_frame
 from ingest.readers.table import TableFormat
 from ingest.readers.workbook import WorkbookFormat, sheet_text, sheets_of
 
 MOST_SHEETS = 60
-TABLE = TableFormat.name
+TABLE, R_OBJECT = TableFormat.name, RFormat.name
 
 
 def inspect_workbook(path: Path, inspect: Callable[[Path], Inspection]) -> Inspection:
@@ -70,6 +72,31 @@ def _format(form: str, sheet: str | None) -> str:
 
 def _likeliness(found: Inspection) -> tuple[bool, int]:
     return found.table is not None, found.n_rows * found.n_genes
+
+
+def inspect_frame(path: Path, inspect: Callable[[Path], Inspection]) -> Inspection | None:
+    """Look at the one data frame that R saved as a table of text; None where it saved a matrix.
+
+    Parameters
+    ----------
+    path
+        What R saved.
+    inspect
+        Looks at a file of text.
+
+    Raises
+    ------
+    SourceFormatError
+        It is damaged, an object of a package, or there are several.
+    """
+    _, value, _ = read_r(path)
+    if not is_frame(value):
+        return None
+    with TemporaryDirectory(prefix="frame-") as folder:
+        found = inspect(saved_frame(path, Path(folder)))
+    form = found.format.replace(f"{TABLE} (", f"{R_OBJECT} (data.frame, ", 1)
+    form = form if found.format.startswith(TABLE) else f"{R_OBJECT}, {form}"
+    return replace(found, path=path, files=(path,), format=form, n_bytes=path.stat().st_size, family=())
 
 
 def _inspected(path: Path, name: str, inspect: Callable[[Path], Inspection]) -> tuple[int, Inspection] | None:

@@ -21,6 +21,7 @@ from ingest.layouts.h5mu import write_h5mu
 from ingest.layouts.loom import write_loom
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.quantified import Quantifier, write_quantified
+from ingest.layouts.r_objects import write_r
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
 from ingest.layouts.tenx import write_10x_h5
@@ -298,6 +299,7 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "RSEM, genes": quantified("RSEM, genes"),
     },
     "table": {"CSV": wide("samples.csv"), "TSV, gzip": wide("samples.tsv.gz")},
+    "r": {"dgCMatrix": lambda folder: write_r(folder / "counts.rds")},
     "xlsx": {"a title row": workbook},
     "parquet_table": {"OP3": op3},
     "depmap": {"25Q3": depmap},

@@ -24,6 +24,7 @@ from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal
+from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
 from ingest.sections import EffectsSection
@@ -39,7 +40,8 @@ STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
 OWN = "listed:"
 """What the names of the view's own columns begin with, so that a file may have columns called ``gene`` or ``Z``."""
 SETS = {"gmt": read_gmt, "creeds": read_creeds}
-FORMATS = ("csv", "parquet", WorkbookFormat.name, *SETS)
+R_OBJECT = "r"
+FORMATS = ("csv", "parquet", WorkbookFormat.name, R_OBJECT, *SETS)
 
 
 class Sheet(NamedTuple):
@@ -92,6 +94,10 @@ class LongTable:
             folder = tempfile.mkdtemp(prefix="sheet-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             self._content = sheet_text(path, Path(folder), *(sheet or Sheet()))
+        if self._kind == R_OBJECT:
+            folder = tempfile.mkdtemp(prefix="frame-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._content = saved_frame(path, Path(folder))
         self.format = f"long table ({self._kind})"
         with self._lines() as connection:
             self._columns = [name for name in connection.sql("from lines").columns if not name.startswith(OWN)]
@@ -244,7 +250,9 @@ def _kind(path: Path, file_format: str | None) -> str:
         )
     with path.open("rb") as file:
         found = "parquet" if file.read(len(PARQUET)) == PARQUET else "csv"
-    return file_format or (WorkbookFormat.name if is_workbook(path) else found)
+    if is_workbook(path):
+        found = WorkbookFormat.name
+    return file_format or (R_OBJECT if is_of_r(path) else found)
 
 
 def _expression(text: str, columns: Sequence[str]) -> str:

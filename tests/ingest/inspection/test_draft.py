@@ -420,7 +420,7 @@ ONLY_BARCODES = [
     *(("mtx", "10x version 3"), ("mtx", "10x version 2"), ("10x_h5", "Cell Ranger 3")),
     *(("mtx", "kb-python"), ("mtx", "STARsolo"), *NO_SYMBOLS, *NO_IDS),
 ]
-NO_LABELS = ["archs4", "quantified"]
+NO_LABELS = ["archs4", "quantified", "r"]
 """Formats in which no column says what was done to a row."""
 SAID = [(n, layout) for n, layouts in EXAMPLES.items() for layout in layouts if (n, layout) not in ONLY_BARCODES]
 SAID = [(name, layout) for name, layout in SAID if name not in NO_LABELS]

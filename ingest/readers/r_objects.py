@@ -1,0 +1,218 @@
+"""Objects that R saved (.rds, .RData): data frames, matrices and dgCMatrix, read by rdata, which runs no code.
+
+R's packages keep genes in lines and cells or samples in columns, and so are matrices taken. A data frame is written as
+text, its row names before its columns. Anything else, such as a Seurat object, has to be exported by R.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from featurestore.errors import SourceFormatError, did_you_mean, first_of
+from ingest.readers.damage import telling_damage
+
+OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+"""How to open what begins so; R compresses in each of these ways, or not."""
+STARTS = (b"X\n\x00\x00\x00\x02", b"X\n\x00\x00\x00\x03", b"RDX2\nX\n", b"RDX3\nX\n")
+"""How what R saved begins, decompressed: one object, or several by name."""
+MOST_BYTES = 2**31
+"""Of what is read, decompressed."""
+BOMB_BYTES, BOMB_RATIO = 2**28, 300
+READ_AT_ONCE = 2**22
+SPARSE = frozenset({"i", "p", "x", "Dim", "Dimnames"})
+"""The parts of a dgCMatrix."""
+EXPORT = (
+    "export it in R: Matrix::writeMM(counts, 'matrix.mtx'), with counts of SeuratObject::LayerData(x, 'counts') or "
+    "SummarizedExperiment::assay(x); writeLines(rownames(x), 'genes.tsv'); writeLines(colnames(x), 'barcodes.tsv'); "
+    "write.csv(x[[]], 'metadata.csv') or write.csv(colData(x), 'metadata.csv')"
+)
+
+
+def is_of_r(path: Path) -> bool:
+    """Say whether the content is what R's ``saveRDS`` or ``save`` writes."""
+    try:
+        with _opened(path) as file:
+            return file.read(len(STARTS[2])).startswith(STARTS)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError):
+        return False
+
+
+def read_r(path: Path, name: str | None = None) -> tuple[str, Any, tuple[str, ...]]:
+    """Read an object: a data frame of pandas, an array of xarray, or the parts of a dgCMatrix.
+
+    Parameters
+    ----------
+    path
+        What R saved.
+    name
+        Of several objects, which; where None the only one that can be read.
+
+    Returns
+    -------
+    Its name, empty where it is by itself; the object; and the names of all that can be read.
+
+    Raises
+    ------
+    SourceFormatError
+        There is none, or several and no name; it is of a package; or the file is damaged, or too large.
+    """
+    objects = _read(path)
+    known = {each: value for each, value in objects.items() if _is_known(value)}
+    if name is not None and name not in known:
+        raise SourceFormatError(f"there is no object '{name}'", where=str(path), do=did_you_mean(name, known))
+    if not known:
+        held = [f"{each}{': ' if each else ''}{_kind(value)}" for each, value in objects.items()]
+        raise SourceFormatError(
+            "what R saved is no data frame and no matrix",
+            where=str(path),
+            expected="a data.frame, a matrix of numbers or a dgCMatrix",
+            got=first_of(held, 8) or "nothing",
+            do=EXPORT,
+        )
+    if name is None and len(known) > 1:
+        raise SourceFormatError(
+            "R saved several objects",
+            where=str(path),
+            expected="one, or its name",
+            got=first_of([f"{each} ({_kind(value)})" for each, value in known.items()], 12),
+            do='name the one that is meant: matrix = "..." under [dataset]',
+        )
+    taken = name or next(iter(known))
+    return taken, known[taken], tuple(known)
+
+
+def is_sparse(value: Any) -> bool:
+    """Say whether an object is a dgCMatrix."""
+    return set(getattr(value, "__dict__", ())) >= SPARSE
+
+
+def is_frame(value: Any) -> bool:
+    """Say whether an object is a data frame."""
+    return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
+def frame_text(frame: Any, target: Path) -> None:
+    """Write a data frame as text with tabs, its row names first, as R's ``write.table`` would."""
+    frame.to_csv(target, sep="\t", index_label="row_names", na_rep="NA")
+
+
+def saved_frame(path: Path, folder: Path) -> Path:
+    """Write the one data frame that R saved as text into a folder, and return its path, called as the file.
+
+    Raises
+    ------
+    SourceFormatError
+        R saved a matrix, or several objects.
+    """
+    _, value, _ = read_r(path)
+    if not is_frame(value):
+        raise SourceFormatError(
+            "what R saved is a matrix", where=str(path), expected="a data frame", do="leave [table] out of the spec"
+        )
+    target = folder / f"{path.name.split('.')[0]}.tsv"
+    frame_text(value, target)
+    return target
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        import rdata  # noqa: PLC0415, an extra
+    except ImportError:
+        raise SourceFormatError(
+            "what R saved is read by rdata, which is not installed",
+            where=str(path),
+            do="pip install 'perturbation-featurestore[r]', or in R write.csv(x, 'x.csv') and Matrix::writeMM",
+        ) from None
+    with telling_damage(path, "what R saved"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class without a constructor is a plain object, which is looked at
+        try:
+            parsed = rdata.parser.parse_data(_whole(path))
+            _refuse_repeated_columns(parsed.object, path)
+            converted = rdata.conversion.convert(parsed)
+        except (AttributeError, AssertionError, lzma.LZMAError, RecursionError) as error:
+            raise ValueError(str(error) or type(error).__name__) from error
+    return cast("dict[str, Any]", converted) if isinstance(converted, dict) else {"": converted}
+
+
+def _whole(path: Path) -> bytes:
+    """Decompress a file, which has to be held as a whole.
+
+    Raises
+    ------
+    SourceFormatError
+        It holds more than can be.
+    """
+    most = min(MOST_BYTES, max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size))
+    content = bytearray()
+    with _opened(path) as file:
+        while piece := file.read(READ_AT_ONCE):
+            content += piece
+            if len(content) > most:
+                raise SourceFormatError(
+                    "what R saved is too large to be read as a whole",
+                    where=str(path),
+                    expected=f"at most {most:,} bytes",
+                    do=EXPORT,
+                )
+    return bytes(content)
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        beginning = file.read(6)
+    opener = next((opener for start, opener in OPENERS.items() if beginning.startswith(start)), None)
+    return cast("BinaryIO", opener(path)) if opener is not None else path.open("rb")
+
+
+def _refuse_repeated_columns(parsed: Any, path: Path) -> None:
+    """Refuse a data frame two columns of which have one name: rdata keeps the last and says nothing.
+
+    Raises
+    ------
+    SourceFormatError
+        It is one.
+    """
+    names = _names_of(parsed)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceFormatError(
+            "two columns of a data frame, or elements of a list, have one name",
+            where=str(path),
+            expected="a name for each",
+            got=repr(twice),
+            do="rename one in R: names(x) <- make.unique(names(x))",
+        )
+
+
+def _names_of(parsed: Any) -> list[bytes]:
+    """List the names that a parsed object gives its elements."""
+    node = parsed.attributes
+    while node is not None and getattr(node, "tag", None) is not None:
+        tag, value = node.tag, node.value
+        symbol = getattr(getattr(tag, "referenced_object", None) or tag, "value", None)
+        if getattr(symbol, "value", None) == b"names":
+            return [each.value for each in value[0].value]
+        node = value[1] if isinstance(value, tuple) and len(value) > 1 else None
+    return []
+
+
+def _is_known(value: Any) -> bool:
+    is_matrix = hasattr(value, "coords") and value.ndim == 2 and value.dtype.kind in "iuf"  # noqa: PLR2004
+    return is_frame(value) or is_sparse(value) or is_matrix
+
+
+def _kind(value: Any) -> str:
+    """Name what an object is, as R does where it says."""
+    named = getattr(value, "class", None)
+    if named is not None:
+        return str(named[0])
+    if is_frame(value):
+        return "data.frame"
+    return "matrix" if hasattr(value, "coords") else type(value).__name__
