@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import Annotated, Literal, Self
 
 import polars as pl
@@ -257,8 +258,18 @@ class LayersSection(Section):
 
 
 def column_in_sql(name: str) -> str:
-    """Write a column's name as SQL has it: in quotation marks where it is no plain word."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'
+    """Write a column's name as SQL has it: in quotation marks where it is no plain word, or one of SQL's own.
+
+    Examples
+    --------
+    >>> column_in_sql("gene"), column_in_sql("group"), column_in_sql("cell line")
+    ('gene', '"group"', '"cell line"')
+    """
+    if re.fullmatch(r"[A-Za-z_]\w*", name):
+        with suppress(pl.exceptions.PolarsError):
+            pl.sql_expr(f"{name} is null")
+            return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def groups_of(pattern: str) -> list[str]:
