@@ -69,11 +69,11 @@ def _curves(asked: Asked) -> pl.DataFrame:
     return pl.concat(_curve(side, running_sum(values, members)) for side, members in sides if members.size)
 
 
-def _both(asked: Asked) -> pl.DataFrame:
+def _both(asked: Asked, given: Query | None = None) -> pl.DataFrame:
     """Return the query's values and one signature's, for the genes that both have, as they are compared."""
-    query, (genes, values, block) = _needed(asked), _hit(asked)
+    query, (genes, values, block) = given or _needed(asked), _hit(asked)
     asked_for = np.where(query.on(block) == 0, np.nan, query.on(block))
-    symbols = asked.questions.store.frame("select gene_id, gene_symbol from gene")
+    symbols = asked.questions.ask("symbols")
     both = pl.DataFrame({"gene_id": genes, "query": asked_for, "hit": values}).filter(
         pl.col("query").is_finite(), pl.col("hit").is_finite()
     )
@@ -85,7 +85,8 @@ def _both(asked: Asked) -> pl.DataFrame:
 def _scatter(asked: Asked) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
-    both = _both(asked)
+    query = _needed(asked)
+    both = _both(asked, query)
     far = both.sort(pl.max_horizontal(pl.col("query").abs(), pl.col("hit").abs()), descending=True).head(_DRAWN)
     points = far.select(
         pl.coalesce("gene_symbol", "gene_id").alias("gene"),
@@ -94,7 +95,7 @@ def _scatter(asked: Asked) -> Chart:
         target=pl.lit("other gene"),
     )
     r = both.select(pl.corr("query", "hit")).item() if both.height >= FEWEST_GENES else None
-    return charts.scatter(points, _needed(asked).name, asked.text("hit"), r=None if r is None or np.isnan(r) else r)
+    return charts.scatter(points, query.name, asked.text("hit"), r=None if r is None or np.isnan(r) else r)
 
 
 def _curve(side: str, sums: np.ndarray[Any, np.dtype[np.float64]]) -> pl.DataFrame:
