@@ -156,3 +156,15 @@ def test_tables__that_describe_a_matrix_say_where_a_spec_names_them(tmp_path, na
     with pytest.raises(SourceFormatError, match=f"The table describes {what}, and holds no measurements") as caught:
         open_source(path)
     assert place in str(caught.value)
+
+
+def test_open_source__says_the_way_on_for_what_is_known_and_not_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "sample_RSEC_MolsPerCell_MEX.zip", "w") as archive:
+        archive.writestr("matrix.mtx.gz", b"")
+    (tmp_path / "supplement.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512))
+    with h5py.File(tmp_path / "abundance.h5", "w") as file:
+        file["aux/ids"], file["est_counts"] = [b"ENST1"], [2.0]
+    ways = {"sample_RSEC_MolsPerCell_MEX.zip": "give the folder", "supplement.xls": "xlsx", "abundance.h5": "h5dump"}
+    for name, way in ways.items():
+        with pytest.raises(SourceFormatError, match=way):
+            open_source(tmp_path / name)
