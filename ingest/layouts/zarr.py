@@ -40,23 +40,32 @@ def write_zarr(
         Chunks and shards of the matrices, where they are in shards.
     """
     import anndata  # noqa: PLC0415, slow to load
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of versions to come
+        settings: dict[str, Any] = {"zarr_write_format": version}
+        if hasattr(anndata.settings, "auto_shard_zarr_v3"):
+            settings["auto_shard_zarr_v3"] = False
+        with anndata.settings.override(**settings):
+            anndata.AnnData(obs=_frame(rows), var=_frame(genes), uns=dict(uns or {})).write_zarr(path)
+            matrices = {} if matrix is None else {"X": matrix}
+            matrices |= {f"layers/{name}": layer for name, layer in (layers or {}).items()}
+            for name, values in matrices.items():
+                _write_matrix(path, name, values, layout, sharded)
+    return path
+
+
+def _write_matrix(path: Path, name: str, values: Matrix, layout: Layout, sharded: Part | None) -> None:
+    import anndata  # noqa: PLC0415
     import zarr  # noqa: PLC0415
 
-    data = anndata.AnnData(obs=_frame(rows), var=_frame(genes), uns=dict(uns or {}))
-    with warnings.catch_warnings(), anndata.settings.override(zarr_write_format=version):
-        warnings.simplefilter("ignore")  # of versions to come
-        data.write_zarr(path)
-        root = zarr.open_group(path, mode="r+", use_consolidated=False)
-        matrices = ({} if matrix is None else {"X": matrix}) | {
-            f"layers/{name}": m for name, m in (layers or {}).items()
-        }
-        for name, values in matrices.items():
-            stored = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix}.get(layout, _dense)(values)
-            width = (stored.shape[1],) if layout == "dense" else ()
-            parts = dict(zip(("chunks", "shards"), sharded, strict=True)) if sharded is not None else {}
-            how = {part: (length, *width) for part, length in parts.items()}
-            anndata.io.write_elem(root, name, stored, dataset_kwargs=how)
-    return path
+    stored = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix}.get(layout, _dense)(values)
+    width = (stored.shape[1],) if layout == "dense" else ()
+    parts = dict(zip(("chunks", "shards"), sharded, strict=True)) if sharded is not None else {}
+    how = {part: (length, *width) for part, length in parts.items()}
+    folder, _, key = name.rpartition("/")
+    group = zarr.open_group(path / folder, mode="r+", use_consolidated=False)
+    anndata.io.write_elem(group, key, stored, dataset_kwargs=how)
 
 
 def zipped(folder: Path) -> Path:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import SourceFormatError, did_you_mean, first_of
-from ingest.readers.damage import telling_damage
 from ingest.readers.describing import refuse_description
 from ingest.readers.folder import matrices_in
-from ingest.readers.hdf5 import is_hdf5, open_hdf5
 from ingest.readers.plain_text import refuse_utf_16
+from ingest.readers.ways_on import way_on
 
 if TYPE_CHECKING:
     from ingest.reader import Format, Reader
@@ -31,9 +30,7 @@ MARKS = {
     b"BZh": "bzip2",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""What workbooks begin with that were saved before 2007, as .xls."""
+GZIP = b"\x1f\x8b"
 TABLE = "table"
 MAYBE_BESIDE = frozenset({TABLE, "parquet_table", "xlsx"})
 """Formats of which files may also describe what a matrix beside them holds."""
@@ -91,7 +88,7 @@ def open_source(
             where=str(path),
             expected=f"{'one of ' + ', '.join(known) if format is None else format}, by content",
             got=describe(path),
-            do=_way_on(path),
+            do=way_on(path),
         )
     if format not in {None, found.name}:
         raise SourceFormatError(
@@ -151,7 +148,7 @@ def sources_in(folder: Path, *, format: str | None = None) -> list[Path]:  # noq
             where=str(folder),
             expected=f"one file of a known format: {', '.join(kind.name for kind in kinds)}",
             got=first_of(inside, SHOWN_NAMES) or "nothing",
-            do="unpack or convert what holds the counts",
+            do=way_on(folder),
         )
     return found
 
@@ -179,24 +176,6 @@ def _require_content(path: Path) -> None:
     refuse_utf_16(beginning, path)
     if not beginning:
         raise SourceFormatError("the file is empty", where=str(path), got="0 bytes", do="fetch the file again")
-
-
-def _way_on(path: Path) -> str:
-    """Say what to do with a file that is known and not read as it is."""
-    with path.open("rb") as file:
-        head = file.read(SHOWN)
-    if head.startswith(OLD_OFFICE):
-        return "save the workbook as .xlsx"
-    if head.startswith(ZIP):
-        return "unpack it, and give the folder"
-    if is_hdf5(path) and _is_of_kallisto(path):
-        return "give abundance.tsv beside it; where it was not kept, kallisto h5dump writes it"
-    return "decompress or convert it, or install a package that reads it"
-
-
-def _is_of_kallisto(path: Path) -> bool:
-    with telling_damage(path, "the root"), open_hdf5(path) as file:
-        return {"aux", "est_counts"} <= set(file)
 
 
 def describe(path: Path) -> str:

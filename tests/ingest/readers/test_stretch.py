@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.errors import SourceFormatError
+from ingest.readers.inflate import COUNTS_USER_BLOCK
 from ingest.readers.stretch import Stretch
 
 STORED = {
@@ -71,7 +72,8 @@ def test_stretch__behind_a_user_block_is_what_hdf5_reads(tmp_path, stored):
         file.create_dataset("values", data=np.arange(100.0), **STORED[stored][0])
     with h5py.File(tmp_path / "a.h5") as file:
         stretch = Stretch(file["values"])
-        assert type(stretch._source).__name__ == STORED[stored][1]
+        if h5py.version.hdf5_version_tuple >= COUNTS_USER_BLOCK:
+            assert type(stretch._source).__name__ == STORED[stored][1]
         np.testing.assert_array_equal(stretch.read(13, 77), np.arange(13.0, 77.0))
 
 
