@@ -44,6 +44,8 @@ class Cells:
         Label of the control cells.
     name
         What the cells are called in messages.
+    symbols
+        What the genes are called besides, in the same order, where perturbations go by that; else none.
     """
 
     values: sparse.csr_array
@@ -51,6 +53,7 @@ class Cells:
     genes: tuple[str, ...]
     control: str = NON_TARGETING
     name: str = "the cells"
+    symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.labels == self.control).any():
@@ -92,9 +95,10 @@ class Cells:
 
     @property
     def own(self) -> npt.NDArray[np.bool_]:
-        """Genes that carry the perturbation's name, shape (perturbations, genes)."""
-        genes = np.array(self.genes)
-        return np.array([genes == name for name in self.perturbations]).reshape(len(self.perturbations), len(genes))
+        """Genes that carry the perturbation's name, as one of theirs; shape (perturbations, genes)."""
+        genes, symbols = np.array(self.genes), np.array(self.symbols or self.genes)
+        shape = len(self.perturbations), len(genes)
+        return np.array([(genes == name) | (symbols == name) for name in self.perturbations]).reshape(shape)
 
     @property
     def size(self) -> float:
@@ -191,4 +195,12 @@ def as_cells(
         lent = lender.labels == lender.control
         values = sparse.csr_array(sparse.vstack([lender.values[lent], values], format="csr"))
         labels = np.concatenate([np.full(int(lent.sum()), control), labels])
-    return Cells(values, labels, genes, control, name)
+    return Cells(values, labels, genes, control, name, _symbols(found, set(labels.tolist())))
+
+
+def _symbols(found: AnnData, labels: set[str]) -> tuple[str, ...]:
+    """Find the column of var by which most perturbations are called; none where the index names as many."""
+    columns = [found.var_names, *(found.var[name] for name in found.var if found.var[name].dtype.kind == "O")]
+    called = [tuple(map(str, names)) for names in columns]
+    best = max(called, key=lambda names: len(labels.intersection(names)))  # the first of equals
+    return () if best is called[0] else best

@@ -167,7 +167,7 @@ def score_cells(
         }
     ).with_columns(**{k: pl.Series(v).fill_nan(None) for k, v in scores.items() if not isinstance(v, float)})
     screen = {k: v for k, v in scores.items() if isinstance(v, float)}
-    known = set(measured.genes)
+    known = {*measured.genes, *measured.symbols}
     without = tuple(name for name in measured.perturbations if name not in known)
     return CellScores(table, screen, protocol, without)
 

@@ -4,11 +4,13 @@ import json
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from cells import logged, write
 from scipy import sparse
 
 from featurestore.challenge import Cells, read_cells, score_cells
+from featurestore.challenge.cells import as_cells
 from featurestore.challenge.score import read_baseline
 from featurestore.errors import MissingControlError, SourceFormatError, ValuesError
 
@@ -100,6 +102,26 @@ def test_score__says_whose_own_targets_are_not_known_and_refuses_where_none_is(a
     with pytest.raises(SourceFormatError, match="called like one of the genes"):
         score_cells(*guides, protocol="2026")
     assert len(score_cells(*guides, protocol="2025").without_gene) == len(measured.perturbations)
+
+
+def test_score__leaves_own_targets_out_where_genes_are_ids_and_perturbations_symbols(answers):
+    predicted, measured, _ = answers
+    expected = score_cells(predicted, measured, protocol="2026")
+
+    def with_ids(cells):
+        ids = [f"ENSG{at:011d}" for at in range(len(cells.genes))]
+        var = pd.DataFrame({"length": range(len(ids)), "gene_name": cells.genes}, index=ids)
+        return as_cells(
+            ad.AnnData(
+                cells.values,
+                pd.DataFrame({"target_gene": cells.labels}, index=[f"c{at}" for at in range(len(cells.labels))]),
+                var,
+            )
+        )
+
+    found = score_cells(with_ids(predicted), with_ids(measured), protocol="2026")
+    assert found.without_gene == expected.without_gene
+    assert found.means() == pytest.approx(expected.means(), nan_ok=True)
 
 
 def test_cells__are_read_from_h5ad_and_faults_are_named(answers, tmp_path):
