@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
@@ -30,7 +31,7 @@ class EstimatorOnSignatures(RegressionOnSignatures):
     Parameters
     ----------
     estimator
-        An unfitted regressor of scikit-learn or of its form, or a pipeline that ends in one.
+        An unfitted regressor of scikit-learn or of its form, or a pipeline that ends in one; a ridge where None.
     blocks, components
         As of :class:`RegressionOnSignatures`.
     """
@@ -40,7 +41,7 @@ class EstimatorOnSignatures(RegressionOnSignatures):
         self.estimator = estimator
 
     def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
-        model = clone(self.estimator)
+        model = Ridge() if self.estimator is None else clone(self.estimator)
         takes_gaps = get_tags(model).input_tags.allow_nan
         told = {
             name: values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def refuse_shared_cells(
     )
     if not pairs.is_empty():
         first = pairs.row(0, named=True)
-        one, other = (paths[first[name]].name for name in ("file", "file_other"))
+        both = [paths[first[name]] for name in ("file", "file_other")]
+        folder = os.path.commonpath([path.parent for path in both])
+        one, other = (path.relative_to(folder).as_posix() for path in both)
         compared = "" if looked_at.sum() == is_summed.sum() else " that were compared"
         raise SpecError(
             "Two files of the dataset hold the same cells, which would count twice.",
