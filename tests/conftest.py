@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -45,6 +48,30 @@ SLOW_FILES = (
     "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py",
 )  # fmt: skip
 """What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
+
+
+WARM_UP = """
+import sys, tempfile
+from pathlib import Path
+from ingest.commands.ingest import find_spec
+from ingest.layouts.miniatures import MINIATURES
+from ingest.pipeline import ingest_dataset
+from ingest.spec import SPECS
+for name in ("replogle_2022_rpe1", "nourreddine_2026_kolf2", "norman_2019_k562", "arc_support_k562", "tahoe_100m"):
+    with tempfile.TemporaryDirectory() as folder:
+        MINIATURES[name](Path(folder))
+        ingest_dataset(find_spec(SPECS / f"{name}.toml"), Path(folder) / "warehouse", Path(folder))
+"""
+"""Ingests counts and logarithms, by row, column and token: what is compiled for them is kept beside the code."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile what cells are summed and tested with once, before many processes would each do so at the same time."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", WARM_UP], capture_output=True, check=False, timeout=300
+            )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
