@@ -71,7 +71,35 @@ class AnnDataTree:
         return iter(self._matrix.blocks(block_bytes, first, last))
 
 
-class AnnDataReader:
+class TreeReader:
+    """What readers of an AnnData have in common, wherever in a file it lies."""
+
+    _tree: AnnDataTree
+    _close: Callable[[], None]
+
+    def genes(self) -> pl.DataFrame:
+        """Read the gene table."""
+        return self._tree.genes()
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the matrix."""
+        return self._tree.blocks(block_bytes)
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether the matrix is stored by row, so that reading can begin at any."""
+        return self._tree.is_by_row
+
+    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the rows from ``first`` to ``last``."""
+        return self._tree.blocks(block_bytes, first, last)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._close()
+
+
+class AnnDataReader(TreeReader):
     """An open AnnData.
 
     Parameters
@@ -115,27 +143,6 @@ class AnnDataReader:
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the cell table, or some of its columns."""
         return self._tree.obs.read(columns)
-
-    def genes(self) -> pl.DataFrame:
-        """Read the gene table."""
-        return self._tree.genes()
-
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Stream the matrix."""
-        return self._tree.blocks(block_bytes)
-
-    @property
-    def is_by_row(self) -> bool:
-        """Whether the matrix is stored by row, so that reading can begin at any."""
-        return self._tree.is_by_row
-
-    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Stream the rows from ``first`` to ``last``."""
-        return self._tree.blocks(block_bytes, first, last)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._close()
 
 
 def matrices_of(root: Group) -> dict[str, str]:

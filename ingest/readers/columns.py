@@ -131,6 +131,29 @@ def none_describes(names: Sequence[str]) -> Sequence[str]:  # noqa: ARG001, as D
     return ()
 
 
+def rows_of_keys(keys: pl.Series, columns: list[str] | None, place: str, key: str = "") -> pl.DataFrame:
+    """Return a table of which nothing but the key is known, or the columns of it that are asked for.
+
+    Parameters
+    ----------
+    keys
+        The key of every row.
+    columns
+        What is asked for; all where None.
+    place, key
+        Where the table is, and the key's published name.
+
+    Raises
+    ------
+    SourceFormatError
+        Another column is asked for.
+    """
+    for name in columns or []:
+        if name != INDEX:
+            raise unknown_column(name, [INDEX], place, key)
+    return pl.DataFrame({INDEX: keys}).select([INDEX] if columns is None else columns)
+
+
 def unknown_column(name: str, known: Iterable[str], place: str, key: str = "") -> SourceFormatError:
     """Say that a table has no such column; ``key`` is the key's published name."""
     hint = f"'{key}' is the table's key: call it '{INDEX}'" if name and name == key else did_you_mean(name, known)

@@ -7,7 +7,7 @@ are of other cells, and are not joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import SourceFormatError, did_you_mean
-from ingest.reader import BLOCK_BYTES, INDEX, Block
-from ingest.readers.anndata_tree import AnnDataTree, is_anndata, matrices_of
+from ingest.reader import INDEX
+from ingest.readers.anndata_tree import AnnDataTree, TreeReader, is_anndata, matrices_of
 from ingest.readers.annotation import AnnotationTable
 from ingest.readers.columns import unknown_column
 from ingest.readers.damage import telling_damage
@@ -36,7 +36,7 @@ def is_mudata(root: Group) -> bool:
     return root.text("encoding-type") == MARK or MODALITIES in root.names()
 
 
-class MuDataReader:
+class MuDataReader(TreeReader):
     """An open MuData.
 
     Parameters
@@ -86,23 +86,6 @@ class MuDataReader:
         names = self.row_columns() if columns is None else columns
         return pl.DataFrame([self._column(name) for name in names])
 
-    def genes(self) -> pl.DataFrame:
-        """Read the gene table."""
-        return self._tree.genes()
-
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Stream the matrix."""
-        return self._tree.blocks(block_bytes)
-
-    @property
-    def is_by_row(self) -> bool:
-        """Whether the matrix is stored by row, so that reading can begin at any."""
-        return self._tree.is_by_row
-
-    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """Stream the rows from ``first`` to ``last``."""
-        return self._tree.blocks(block_bytes, first, last)
-
     def guides(self) -> MuDataReader | None:
         """Return the modality of guides, read from the same open file, where there is one of the same cells."""
         name = next((name for name in self._others if is_guides(name)), None)
@@ -110,10 +93,6 @@ class MuDataReader:
             return None
         matrix = f"{MODALITIES}/{name}/{next(iter(matrices_of(self._parts[name])), 'X')}"
         return MuDataReader(self.path, self.files, self._root, _stays_open, self.format.partition(" ")[0], matrix)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._close()
 
     def _chosen(self, matrix: str | None) -> tuple[str, str | None]:
         """Choose the modality, and its matrix where one is named."""

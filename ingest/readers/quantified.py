@@ -19,7 +19,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
-from ingest.readers.columns import decode, unknown_column
+from ingest.readers.columns import decode, rows_of_keys
 from ingest.readers.damage import telling_damage
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import first_line, whole_text
@@ -119,11 +119,7 @@ class QuantifiedReader:
 
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the names of the samples."""
-        for name in columns or []:
-            if name != INDEX:
-                raise unknown_column(name, [INDEX], str(self.path))
-        names = pl.DataFrame({INDEX: [sample.name for sample in self._samples]})
-        return names if columns is None else names.select(columns)
+        return rows_of_keys(pl.Series([sample.name for sample in self._samples]), columns, str(self.path))
 
     def genes(self) -> pl.DataFrame:
         """Read the names of the genes, or transcripts."""

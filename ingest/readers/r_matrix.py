@@ -13,7 +13,7 @@ import scipy  # its modules load when they are first used
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, CsrBlock
-from ingest.readers.columns import Describes, none_describes, unknown_column
+from ingest.readers.columns import Describes, none_describes, rows_of_keys
 from ingest.readers.compressed import ranges
 from ingest.readers.damage import telling_damage
 from ingest.readers.r_objects import frame_text, is_frame, is_of_r, is_sparse, read_r
@@ -41,10 +41,7 @@ class RMatrixReader:
 
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the names of the cells."""
-        for name in columns or []:
-            if name != INDEX:
-                raise unknown_column(name, [INDEX], str(self.path))
-        return self._rows.select([INDEX] if columns is None else columns)
+        return rows_of_keys(self._rows[INDEX], columns, str(self.path))
 
     def genes(self) -> pl.DataFrame:
         """Read the names of the genes."""

@@ -14,7 +14,7 @@ import h5py
 import polars as pl
 
 from ingest.reader import BLOCK_BYTES, INDEX, Block
-from ingest.readers.columns import stripped, unknown_column
+from ingest.readers.columns import rows_of_keys, stripped
 from ingest.readers.damage import telling_damage
 from ingest.readers.hdf5 import is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
 from ingest.readers.hdf5_nodes import Hdf5Group
@@ -50,10 +50,7 @@ class TenxReader:
 
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the barcodes."""
-        for name in columns or []:
-            if name != INDEX:
-                raise unknown_column(name, [INDEX], str(self.path), "barcodes")
-        return self._barcodes.to_frame().select([INDEX] if columns is None else columns)
+        return rows_of_keys(self._barcodes, columns, str(self.path), "barcodes")
 
     def genes(self) -> pl.DataFrame:
         """Read the table of features."""
