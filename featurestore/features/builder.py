@@ -14,8 +14,8 @@ from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.blocks.phenotype import measured_phenotype
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature_matrix import signature_matrix
-from featurestore.features.guard.leaks import check_sources, check_split
-from featurestore.features.guard.shared_controls import check_controls
+from featurestore.features.guard.leaks import check_split
+from featurestore.features.guard.sources import prove_sources
 from featurestore.features.matrix.cache import keep_matrix, kept_matrix, matrix_key
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.licence import check_licences, check_spec_words
@@ -80,8 +80,7 @@ def _once(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMat
 def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
     report("selecting conditions")
     selection = select(warehouse, spec)
-    experiments = check_sources(selection.target, selection.sources, spec.allow)
-    controls = [check_controls(warehouse, selection.target, source, spec.allow) for source in selection.sources]
+    proved = prove_sources(warehouse, selection, spec)
     report(f"reading {selection.target.height} target conditions")
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)
@@ -93,13 +92,7 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
         raise _nothing_in_common(blocks)
     features = np.concatenate([block.values for block in blocks], axis=1)
     lookalikes = [verdict for block in blocks for verdict in block.likeness]
-    guard = {
-        "experiments": experiments,
-        "controls": controls,
-        "lookalikes": lookalikes,
-        "split": split,
-        "compounds": selection.joined,
-    }
+    guard = {**proved, "lookalikes": lookalikes, "split": split, "compounds": selection.joined}
     manifest = matrix_manifest(spec, warehouse.snapshot, rows, blocks, measured.genes.height, guard)
     lineage = rows.drop("dataset_id", "release_id", "licence")
     return FeatureMatrix(

@@ -22,7 +22,7 @@ from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
-from featurestore.features.guard.shared_controls import check_controls
+from featurestore.features.guard.shared_controls import check_controls, controls_of
 from featurestore.features.kinds import ExternalEffects
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
@@ -123,10 +123,11 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
     if spec.split.column is not None:
         own = split_conditions(warehouse, rows, spec.target, spec.split)["split"]
         measured = replace(measured, effects=np.where((own == TEST).to_numpy()[:, None], np.nan, measured.effects))
+    controls = controls_of(warehouse, measured.rows)
     lines, cells = [], []
     for source in selection.sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
-        line, n = _line(warehouse, spec, source, measured, rows["fold"].to_numpy())
+        line, n = _line(warehouse, spec, source, measured, controls, rows["fold"].to_numpy())
         lines.append(line)
         cells.append(n)
     counts: dict[str, pl.DataType] = dict.fromkeys((*_COUNTS, "n_contexts"), pl.Int64())
@@ -173,7 +174,12 @@ def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> 
 
 
 def _line(
-    warehouse: Warehouse, spec: FeatureSpec, source: Source, measured: Measured, folds: npt.NDArray[np.int64]
+    warehouse: Warehouse,
+    spec: FeatureSpec,
+    source: Source,
+    measured: Measured,
+    controls: pl.DataFrame,
+    folds: npt.NDArray[np.int64],
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
     feature, conditions = source.feature, source.conditions
     matches = without_own(source, measured.rows, match_conditions(measured.rows, conditions))
@@ -204,7 +210,7 @@ def _line(
         line["n_genes_shared"] = len(measured.shared_genes(matrix.genes)[0])
         if line["withheld"] is None:
             try:
-                check_controls(warehouse, measured.rows, source, spec.allow)
+                check_controls(warehouse, controls, source, spec.allow)
                 check_lookalikes(source, matrix, measured, spec.allow)
             except LeakageError as error:
                 line["withheld"] = error.what

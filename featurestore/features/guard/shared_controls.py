@@ -37,8 +37,19 @@ where dataset_id = $dataset and condition_id in (select unnest($conditions)) and
 """
 
 
+def controls_of(warehouse: Warehouse, conditions: pl.DataFrame) -> pl.DataFrame:
+    """List the control conditions of the experiments that some conditions are from, with their numbers of cells."""
+    listed = [
+        warehouse.frame(_CONTROLS, {"dataset": dataset, "fewest": FEWEST_CELLS}).with_columns(
+            dataset_id=pl.lit(dataset)
+        )
+        for dataset in conditions["dataset_id"].unique().sort()
+    ]
+    return pl.concat(listed).filter(pl.col("experiment_id").is_in(conditions["experiment_id"].unique().to_list()))
+
+
 def check_controls(
-    warehouse: Warehouse, target: pl.DataFrame, source: Source, allow: Sequence[Allow] = ()
+    warehouse: Warehouse, controls: pl.DataFrame, source: Source, allow: Sequence[Allow] = ()
 ) -> dict[str, Any]:
     """Compare every set of control cells of a source with those of the target that have as many cells.
 
@@ -49,8 +60,8 @@ def check_controls(
     ----------
     warehouse
         Where the sums are.
-    target
-        The rows, with ``dataset_id`` and ``experiment_id``.
+    controls
+        Those of the rows, as :func:`controls_of` lists them.
     source
         The source.
     allow
@@ -65,10 +76,8 @@ def check_controls(
     LeakageError
         Two of them are the same cells.
     """
-    ours = pl.concat(_controls(warehouse, name, target) for name in target["dataset_id"].unique().sort())
-    theirs = _controls(warehouse, source.dataset_id, source.conditions)
     allowed = {(pair.target, pair.source) for pair in allow}
-    pairs = ours.join(theirs, on="n_cells", suffix="_source").filter(
+    pairs = controls.join(controls_of(warehouse, source.conditions), on="n_cells", suffix="_source").filter(
         pl.col("experiment_id") != pl.col("experiment_id_source")
     )
     pairs = pairs.filter(
@@ -80,14 +89,6 @@ def check_controls(
         if not same.is_empty():
             raise _shared(source, same.row(0, named=True))
     return {"source": source.block, "n_compared": pairs.height, "n_shared": 0}
-
-
-def _controls(warehouse: Warehouse, dataset: str, conditions: pl.DataFrame) -> pl.DataFrame:
-    """List the control conditions of the experiments that some conditions of a dataset are from."""
-    found = warehouse.frame(_CONTROLS, {"dataset": dataset, "fewest": FEWEST_CELLS})
-    return found.filter(pl.col("experiment_id").is_in(conditions["experiment_id"].unique().to_list())).with_columns(
-        dataset_id=pl.lit(dataset)
-    )
 
 
 def _compared(warehouse: Warehouse, pairs: pl.DataFrame) -> pl.DataFrame:

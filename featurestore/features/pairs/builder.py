@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import source_facts
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
-from featurestore.features.guard.leaks import check_sources, check_split
-from featurestore.features.guard.shared_controls import check_controls
+from featurestore.features.guard.leaks import check_split
+from featurestore.features.guard.sources import prove_sources
 from featurestore.features.kinds import Question
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.matrix.manifest import manifest_of
@@ -146,8 +146,7 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     selection = select(warehouse, spec)
     if not selection.sources and not spec.embeddings:
         raise FeatureError("No feature looks in another experiment.", where=f"spec '{spec.name}'")
-    experiments = check_sources(selection.target, selection.sources, spec.allow)
-    controls = [check_controls(warehouse, selection.target, source, spec.allow) for source in selection.sources]
+    proved = prove_sources(warehouse, selection, spec)
     conditions = split_conditions(warehouse, selection.target, spec.target, spec.split)
     split = _check_split(conditions, spec)
     _check_licences(selection, spec)
@@ -172,13 +171,7 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
         SourceCalls(source, asked, Calls.of(axes, source.conditions, matrix, asked)) for source, matrix in found
     ]
     lookalikes = [check_same_calls(source, training, spec.allow) for source in compared]
-    guard = {
-        "experiments": experiments,
-        "controls": controls,
-        "lookalikes": lookalikes,
-        "split": split,
-        "compounds": selection.joined,
-    }
+    guard = {**proved, "lookalikes": lookalikes, "split": split, "compounds": selection.joined}
     facts = [*(_facts(source, matrix) for source, matrix in found), *(vectors.facts for vectors in embeddings)]
     manifest = _manifest(warehouse, spec, selection, pairs, facts, guard)
     return PairTask(spec, pairs, position, sources, embeddings, axes.shape, manifest)
