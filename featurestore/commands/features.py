@@ -214,7 +214,7 @@ def score_sheet(evaluation: Evaluation) -> str:
     table = Table("model", *across, *(m.title for m in evaluation.metrics), "fell back", box=box.SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
-    n_fallback = dict(evaluation.per_perturbation.group_by("model").agg(pl.col("is_fallback").sum()).iter_rows())
+    n_fallback = dict(evaluation.scores.select("model", "n_fallback").iter_rows())
     for model in evaluation.predicted:
         scores = [evaluation.across[model]["r"]] if evaluation.is_readout else []
         scores += [evaluation.score(model, metric.name) for metric in evaluation.metrics]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 ENTITIES = ("perturbation", "compound", "gene", "context", "dataset")
 _SUGGESTED = 5
 _CONTEXTS = r"""
-select 'context' as entity, context_id as id, any_value(context_label) as label, context_id as what
+select 'context' as entity, context_id as id, any_value(context_label) as label, context_id as what,
+    true as is_exact
 from condition
 where regexp_replace(lower($words), '[^a-z0-9]', '', 'g')
     in (regexp_replace(lower(context_label), '[^a-z0-9]', '', 'g'), lower(context_id))
@@ -49,15 +50,13 @@ def find_named(store: Warehouse, name: str) -> pl.DataFrame:
     words = name.strip()
     hits = pl.concat(
         [
-            store.frame(sql_files("ui")["search"], {"words": words}).select("entity", "id", "label", "what"),
+            store.frame(sql_files("ui")["search"], {"words": words}).drop("n_conditions"),
             store.frame(_CONTEXTS, {"words": words}),
         ]
     )
-    called = (pl.col("label").str.to_lowercase() == words.lower()) | (pl.col("entity") == "context")
-    known = (pl.col("id").str.to_lowercase() == words.lower()) | pl.col("what").str.to_lowercase().str.starts_with(
-        f"{words.lower()}: "
-    )
-    found = hits.filter(called | known).unique(["entity", "id"], keep="first", maintain_order=True)
+    is_id = pl.col("id").str.to_lowercase() == words.lower()
+    exact = hits.filter(pl.col("is_exact") | is_id).drop("is_exact")
+    found = exact.unique(["entity", "id"], keep="first", maintain_order=True)
     if found.is_empty():
         raise _not_found(store, name, hits)
     rank = pl.col("entity").replace_strict({entity: at for at, entity in enumerate(ENTITIES)})

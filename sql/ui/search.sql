@@ -61,7 +61,7 @@ hits as (
     from context, wanted
     where contains(lower(concat_ws(' ', context_id, name, depmap_id, tissue, disease)), words)
 )
-select entity, id, label, what, n_conditions
+select entity, id, label, what, n_conditions, lower(key) = words as is_exact
 from hits, wanted
 qualify row_number() over (partition by entity, id order by lower(key) != words, length(key)) = 1
     and row_number() over (

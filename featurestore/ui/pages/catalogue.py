@@ -28,7 +28,7 @@ def _catalogue(asked: Asked) -> dict[str, Any]:
 
 
 def _found(asked: Asked) -> pl.DataFrame:
-    return asked.questions.ask("search", words=asked.needed("q").lower())
+    return asked.questions.ask("search", words=asked.needed("q").lower()).drop("is_exact")
 
 
 def _search(asked: Asked) -> dict[str, Any]:
