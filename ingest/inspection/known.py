@@ -78,6 +78,7 @@ CONTROLS = (
         (
             *("non targeting", "non targeting control", "negative control", "safe targeting", "scramble", "scrambled"),
             *("control", "ctrl", "nt", "ntc", "dmso", "vehicle", "pbs", "mock", "untreated", "unperturbed"),
+            *("no target", "non target"),
         )
     )
     | {

@@ -182,6 +182,16 @@ def zhu(folder: Path) -> None:
     write_h5ad(folder / "GWCD4i.pseudobulk_merged.h5ad", pooled(label, cells).astype(np.float32), rows, GENES)
 
 
+def viperturb(folder: Path) -> None:
+    """VIPerturb-seq, as exported from Seurat: symbols only, a guide and a well for each cell."""
+    columns = {
+        "orig.ident": "VIP", "nCount_RNA": 15_100, "nFeature_RNA": 5_300, "nCount_GDO": 40, "guide": ["g0", "g1", "g2"],
+        "sample": ["well1", "well2"], "nFeature_GDO": 3,
+    }  # fmt: skip
+    sizes = {"NO-TARGET": 60, "STAT1": 24, "JAK2": 24, "WRB": 12}
+    screen("genome_wide_filtered.h5ad", "gene", sizes, seed=60, bare=True, columns=columns)(folder)
+
+
 CRISPR_SCREENS: dict[str, Miniature] = {
     "vcc_2025_h1_training": challenge("adata_Training.h5ad"),
     "vcc_2025_h1_validation": challenge("adata_Validation.h5ad", seed=26),
@@ -226,6 +236,7 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "xatlas_orion_hek293t": orion("HEK293T"),
     "jiang_2025_pathways": jiang,
     "zhu_2026_cd4_t": zhu,
+    "viperturb_2026_k562": viperturb,
     "nourreddine_2026_kolf2": screen(
         "KOLF_Pan_Genome_QC_Filtered.h5ad",
         "gene_target",

@@ -41,6 +41,7 @@ UNSAID = {
 ASKED = {
     "vcc_2026_controls": {"perturbation", "kind", "controls"},  # controls only; guides are in another table
     "zhao_2021_glioblastoma": {"context"},
+    "viperturb_2026_k562": {"context"},
     **{f"sciplex{n}_triplets": {"perturbation", "kind", "controls"} for n in (2, 4)},  # text to be taken apart
     # wells are described by plate and barcode, in a table above the matrix or of all plates
     **{name: {"perturbation", "kind", "controls", "context"} for name in ("drugseq_2022_pilot", "macseq_pmmsq033")},

@@ -40,6 +40,7 @@ SHAPES = {
     **dict.fromkeys(("xatlas_orion_hct116", "xatlas_orion_hek293t"), (2, 1, 23, {"KLF1": 16})),
     "jiang_2025_pathways": (8, 4, 23, {}),
     "zhu_2026_cd4_t": (4, 2, 23, {"multi-guide": 4, "JAK2": 2, "STAT1": 2, "NTC-1": 1, "NTC-2": 1}),
+    "viperturb_2026_k562": (3, 1, 23, {}),
     "nourreddine_2026_kolf2": (2, 1, 23, {}),
     **dict.fromkeys(("tahoe_100m", "tahoe_100m_plates"), (8, 2, 23, {})),
     "sciplex2": (2, 1, 23, {}),
