@@ -150,6 +150,7 @@ COLUMNS = _columns(
     Column("disease", TEXT, "Disease of the donor."),
     # statistics
     Column("count", INTEGER, "Sum of counts over the cells; NULL where the source has no counts.", "UMI or reads"),
+    Column("sum_counts", INTEGER, "As count: no number of rows or of cells.", "UMI or reads"),
     Column("sum_log1p", DOUBLE, "Sum over the cells of log1p(counts per 10,000), natural log.", "log1p(CP10k)"),
     Column("sum_log1p_square", DOUBLE, "Sum over the cells of the square of log1p(CP10k).", "log1p(CP10k) squared"),
     Column("n_expressing", INTEGER, "Cells with a value above zero.", "cells"),
@@ -283,8 +284,8 @@ _COMPOUND = "compound_id name smiles pubchem_cid chembl_id broad_id moa targets"
 _CONTEXT = "context_id name depmap_id tissue disease"
 _EFFECT = "effect effect_kind standard_error z p_value q_value log2fc log2fc_standard_error"
 _EFFECTS = (
-    "perturbation context_label dose_um time_h gene_id gene effect effect_kind standard_error log2fc z p_value q_value "
-    "n_cells is_responder"
+    "perturbation perturbation_kind context_label dose_um time_h gene_id gene effect effect_kind standard_error log2fc "
+    "z p_value q_value n_cells knockdown_ratio is_responder"
 )
 _QUALITY = (
     "n_cells knockdown_ratio n_significant effect_norm energy_distance replicate_correlation tas has_passed_qc "
@@ -314,7 +315,7 @@ VIEWS = _tables(
     (
         "statistics",
         "one condition and measured gene, as additive sums over cells",
-        f"dataset_id condition_id gene_id {' '.join(_SUMS)}",
+        f"dataset_id condition_id gene_id sum_counts {' '.join(_SUMS)}",
         "dataset_id condition_id gene_id",
     ),
     (

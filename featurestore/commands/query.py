@@ -46,7 +46,8 @@ def sql(
     Views: dataset, gene, condition, compound, compound_identity, context, statistics, signature, effects, phenotype,
     quality, calibration, mapping, rejected.
     "describe signature" lists a view's columns. Nothing can be written, and no other file read.
-    similar('DATASET', 'CONDITION') is a table of what does the same, as featurestore search lists it.
+    effects is what to ask first: signatures with the names, cells and quality of their conditions.
+    similar('NAME') and similar('DATASET', 'CONDITION') are tables of what does the same, as search lists it.
 
     \b
     Example:
@@ -55,13 +56,18 @@ def sql(
     text = _query_text(query)
     is_apart = watch(timeout)
     from featurestore.commands.shown import show  # noqa: PLC0415
+    from featurestore.query.no_rows import unknown_values  # noqa: PLC0415
     from featurestore.store import Store  # noqa: PLC0415
 
     with Store(warehouse, snapshot, memory=memory) as store:
         _say_if_old(store)
         if is_apart:
             limit_address_space(store.most_bytes)
-        show(store.frame(text, timeout=timeout, most_bytes=store.most_bytes), form, output)
+        frame = store.frame(text, timeout=timeout, most_bytes=store.most_bytes)
+        show(frame, form, output)
+        if frame.is_empty():
+            for sentence in unknown_values(store, text):
+                click.echo(sentence, err=True)
 
 
 @click.command()

@@ -25,6 +25,7 @@ import pyarrow as pa
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.query import compound_identity
 from featurestore.query.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
+from featurestore.query.guessed import unknown_name
 from featurestore.query.narrow import NarrowCatalogs
 from featurestore.query.pinned import pinned_datasets
 from featurestore.query.results import as_frame, as_held
@@ -117,11 +118,7 @@ class Warehouse:
             The statement is not a single SELECT, or DuckDB refuses it.
         """
         tree = self._checked(query)
-        try:
-            relation = self.cursor(pinned_datasets(tree, parameters)).sql(query, params=parameters)
-        except duckdb.Error as error:
-            raise query_error(error) from None
-        return relation
+        return _bound(self.cursor(pinned_datasets(tree, parameters)), query, parameters, tree)
 
     def frame(
         self,
@@ -155,7 +152,7 @@ class Warehouse:
         """
         tree = self._checked(query)
         with self.cursor(pinned_datasets(tree, parameters)) as cursor:
-            table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, most_rows, most_bytes))
+            table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, tree, most_rows, most_bytes))
         return as_frame(table)
 
     def _checked(self, query: str) -> str:
@@ -173,11 +170,13 @@ class Warehouse:
         cursor: duckdb.DuckDBPyConnection,
         query: str,
         parameters: dict[str, Any] | list[Any] | None,
+        tree: str,
         most_rows: int | None,
         most_bytes: int | None,
     ) -> pa.Table:
         n_at_once = ROWS_AT_ONCE if most_rows is None else min(ROWS_AT_ONCE, most_rows)
-        with as_held(cursor.sql(query, params=parameters)).to_arrow_reader(n_at_once) as reader:
+        relation = _bound(cursor, query, parameters, tree)
+        with as_held(relation).to_arrow_reader(n_at_once) as reader:
             batches = bounded(reader, most_bytes or self._most_bytes)
             kept = batches if most_rows is None else _first(batches, most_rows)
             return pa.Table.from_batches(kept, reader.schema)
@@ -222,6 +221,22 @@ class Warehouse:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _bound(
+    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | list[Any] | None, tree: str
+) -> duckdb.DuckDBPyRelation:
+    """Look a statement's names up.
+
+    Raises
+    ------
+    QueryError
+        One is not known, with what may be meant; or DuckDB refuses the statement.
+    """
+    try:
+        return cursor.sql(query, params=parameters)
+    except duckdb.Error as error:
+        raise (unknown_name(error, tree) or query_error(error)) from None
 
 
 def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""``similar(dataset, condition)`` in SQL: a table of what a condition's signature is like.
+"""``similar(perturbation)`` and ``similar(dataset, condition)`` in SQL: a table of what a signature is like.
 
 A statement that names it is looked at before it runs: each condition that is asked for is searched, and its answer
 waits in a table in memory, which the macro of that name reads. Nothing is written, and no file read that a query may
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from featurestore.errors import QueryError
+from featurestore.errors import QueryError, first_of
 from featurestore.search.answer import search
 
 if TYPE_CHECKING:
@@ -27,10 +27,20 @@ _COLUMNS = """
     context_label varchar, dose_um double, time_h double, score double, p_value double, q_value double, n_genes bigint,
     is_responder boolean, effect_kind varchar, perturbation_kind varchar
 """
+_CONDITIONS = """
+    select condition_id from condition where dataset_id = $dataset
+    and (condition_id = $named or lower(perturbation) = lower($named)) order by condition_id
+"""
 _MACRO = """
-    create macro "similar"(dataset, condition) as table
-    select * exclude (query_dataset, query_condition) from memory.main.similar_signatures
-    where query_dataset = dataset and query_condition = condition order by score desc, dataset_id, condition_id
+    create macro "similar"
+    (dataset, condition) as table (
+        select * exclude (query_dataset, query_condition) from memory.main.similar_signatures
+        where query_dataset = dataset and query_condition = condition order by score desc, dataset_id, condition_id
+    ),
+    (named) as table (
+        select * exclude (query_dataset, query_condition) from memory.main.similar_signatures
+        where query_dataset = '' and query_condition = named order by score desc, dataset_id, condition_id
+    )
 """
 
 
@@ -60,7 +70,11 @@ def answer_similar(warehouse: Warehouse, tree: str, parameters: Mapping[str, Any
             done = f"select 1 from {_TABLE} where query_dataset = ? and query_condition = ? limit 1"  # noqa: S608
             if cursor.execute(done, [dataset_id, condition_id]).fetchone():
                 continue
-            found = search(warehouse, condition=(dataset_id, condition_id), top=0)
+            if dataset_id:
+                key = (dataset_id, _condition(warehouse, dataset_id, condition_id))
+                found = search(warehouse, condition=key, top=0)
+            else:
+                found = search(warehouse, perturbation=condition_id, top=0)
             named = found.select(
                 pl.lit(dataset_id).alias("query_dataset"), pl.lit(condition_id).alias("query_condition"), pl.all()
             )
@@ -71,6 +85,25 @@ def answer_similar(warehouse: Warehouse, tree: str, parameters: Mapping[str, Any
             cursor.execute(_MACRO)
         except duckdb.CatalogException:
             return  # it was made before
+
+
+def _condition(warehouse: Warehouse, dataset_id: str, named: str) -> str:
+    """Return the condition that is named by its id, or by its perturbation where the dataset has one such condition.
+
+    Raises
+    ------
+    QueryError
+        The dataset has several of that perturbation.
+    """
+    ids = warehouse.frame(_CONDITIONS, {"dataset": dataset_id, "named": named})["condition_id"].to_list()
+    if named in ids or not ids:
+        return named
+    if len(ids) > 1:
+        raise QueryError(
+            f"{dataset_id} has {len(ids):,} conditions of '{named}'.",
+            do=f"name one: {first_of([repr(each) for each in ids])}",
+        )
+    return str(ids[0])
 
 
 def _calls(part: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Iterator[tuple[str, str]]:
@@ -89,12 +122,13 @@ def _calls(part: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> I
 def _arguments(function: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> tuple[str, str]:
     given = function.get("arguments") or []
     values = [_text(each.get("expression") or {}, parameters) for each in given]
-    if len(values) != 2 or None in values:  # noqa: PLR2004, dataset and condition
+    if len(values) not in {1, 2} or None in values:
         raise QueryError(
-            f"{NAME} needs a dataset and a condition, written out.",
-            do="ask: select * from similar('dataset_id', 'condition_id')",
+            f"{NAME} needs a perturbation, or a dataset and a condition, written out.",
+            do="ask: select * from similar('STAT1'), or similar('dataset_id', 'condition_id')",
         )
-    return str(values[0]), str(values[1])
+    *dataset, named = map(str, values)
+    return (dataset[0] if dataset else ""), named
 
 
 def _text(expression: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> str | None:

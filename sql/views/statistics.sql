@@ -3,7 +3,7 @@
 -- example: select sum_log1p / n_cells as mean from statistics join condition using (dataset_id, condition_id)
 select
     s.dataset_id, c.condition_id, g.gene_id,
-    s.count, s.sum_log1p, s.sum_log1p_square, s.n_expressing
+    s.count as sum_counts, s.count, s.sum_log1p, s.sum_log1p_square, s.n_expressing
 from release.statistics as s
 join release.condition as c using (dataset_id, condition_index)
 -- 'is not distinct from' keeps DuckDB from joining all conditions with all genes of a dataset first.

@@ -98,10 +98,15 @@ def test_similar__is_a_table_in_sql(store):
         {"dataset": "target"},
     ).fetchall()
     assert best == [(expected["perturbation"][0], 100)]
+    assert store.frame("select * from similar('target', 'g3')").equals(expected)
+    everywhere = store.search(perturbation="G3", top=0)
+    assert store.frame("select * from similar('G3')").equals(everywhere)
     for query, said in (
-        ("select * from similar('target')", "dataset and a condition"),
+        ("select * from similar('target')", "There is no perturbation 'target'"),
+        ("select * from similar('target', 'G3', 'A')", "dataset and a condition"),
         ("select * from similar(upper('target'), 'G3')", "dataset and a condition"),
-        ("select * from similar('target', 'G3')", "There is no condition 'G3'"),
+        ("select * from similar('target', 'G33')", "There is no condition 'G33'"),
+        ("select * from similar('external', 'G5')", "2 conditions of 'G5'"),
         ("select * from similar('tarket', 'G3')", "did you mean 'target'"),
         ("create table x as select * from similar('a', 'b')", "read-only"),
     ):

@@ -1,0 +1,66 @@
+"""Why a statement may have no rows: a name in its WHERE that nothing has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from featurestore.errors import did_you_mean
+from featurestore.query.confine import check_select
+
+if TYPE_CHECKING:
+    from featurestore.query.warehouse import Warehouse
+
+_NAMES = {
+    "perturbation": "condition.perturbation",
+    "perturbation_kind": "condition.perturbation_kind",
+    "context_label": "condition.context_label",
+    "context_id": "condition.context_id",
+    "dataset_id": "dataset.dataset_id",
+    "gene": "gene.gene_symbol",
+    "gene_symbol": "gene.gene_symbol",
+}
+"""Columns that are asked for by name, and where all the names of one are."""
+
+
+def unknown_values(store: Warehouse, query: str) -> list[str]:
+    """Say which names of a SELECT nothing has, each in a sentence, with those that may be meant.
+
+    Parameters
+    ----------
+    store
+        Where it was asked.
+    query
+        A SELECT that DuckDB answered, without rows.
+    """
+    tree = check_select(store.connection, query)
+    asked = dict.fromkeys(_compared(json.loads(tree))) if tree else {}
+    found = []
+    for column, value in asked:
+        view, name = _NAMES[column].split(".")
+        known = store.frame(f"select distinct {name} from {view} where {name} is not null order by 1").to_series()  # noqa: S608
+        if value not in known:
+            found.append(f"No {column} is '{value}': {did_you_mean(value, known.to_list())}")
+    return found
+
+
+def _compared(part: Any) -> Iterator[tuple[str, str]]:
+    """Yield each column that is compared with a text, and the text."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _compared(each)
+    elif isinstance(part, dict):
+        if part.get("type") == "COMPARE_EQUAL":
+            yield from _pairs([part.get("left"), part.get("right")])
+        elif part.get("type") == "COMPARE_IN":
+            yield from _pairs(part.get("children") or [])
+        for each in part.values():
+            yield from _compared(each)
+
+
+def _pairs(sides: list[Any]) -> Iterator[tuple[str, str]]:
+    columns = [str(side["column_names"][-1]).lower() for side in sides if side and side.get("column_names")]
+    literals = [side["literal"] for side in sides if side and side.get("type") == "VALUE_CONSTANT"]
+    texts = [str(literal.get("text")) for literal in literals if literal.get("kind") == "STRING"]
+    yield from ((column, text) for column in columns if column in _NAMES for text in texts)
