@@ -4,7 +4,6 @@ Differential expression of both sides is part of both times. A slow machine fail
 """
 
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,7 +33,8 @@ done = time.perf_counter()
 effects = Inputs(inputs.predicted, inputs.measured, inputs.measured.mean(axis=0), inputs.left_out,
                  significant=inputs.significant)
 m = len(compute(effects))
-print(called - started, done - called, n, time.perf_counter() - done, m)
+peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
+print(called - started, done - called, n, time.perf_counter() - done, m, peak)
 """
 
 
@@ -56,9 +56,8 @@ def main(perturbations, genes, each, controls, peers):
         write_case(folder, predicted, measured)
         del predicted, measured
         text = subprocess.run([sys.executable, "-c", OURS, folder], check=True, capture_output=True, text=True).stdout
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        de, rest, n, effects, m = map(float, text.split())
-        click.echo(f"ours: {de:.1f} s for calls, {rest:.1f} s for {n:.0f} metrics, at most {peak:.1f} GB")
+        de, rest, n, effects, m, peak = map(float, text.split())
+        click.echo(f"ours: {de:.1f} s for calls, {rest:.1f} s for {n:.0f} metrics, at most {peak / 2**20:.1f} GB")
         click.echo(f"ours, of effects alone: {effects:.1f} s for {m:.0f} metrics")
         started = time.perf_counter()
         skip = "pearson_edistance,clustering_agreement,baseline"

@@ -11,7 +11,6 @@ python tests/benchmarks/search.py oracle                       enrichment scores
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -164,7 +163,7 @@ def once(place: Path, kind: str) -> None:
     else:
         compare(Signatures((block,)), query, kind)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
     mapped = (
         sum(path.stat().st_size for path in place.iterdir()) / 2**20 if kind == "wtcs" else block.rows.nbytes / 2**20
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -378,7 +379,9 @@ import resource, sys
 from pathlib import Path
 from ingest.pipeline import ingest_dataset
 ingest_dataset(Path(sys.argv[1]), Path(sys.argv[2]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+status = Path("/proc/self/status")  # on Linux usage begins with that of the process that started this one
+usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(int(status.read_text().partition("VmHWM:")[2].split()[0]) if status.exists() else usage)
 """
 
 
@@ -387,14 +390,15 @@ def test_memory__does_not_grow_with_the_number_of_cells(tmp_path):
     from screen import write_screen
 
     peaks = []
+    given_back = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}  # else what was freed counts by chance
     for n_cells in (10_000, 40_000):  # of both, pretend conditions are as many as there can be
         path = tmp_path / f"s{n_cells}.h5ad"
         write_screen(path, n_cells=n_cells, n_genes=2000, n_perturbations=50, depth=1500)
         command = [sys.executable, "-c", PEAK, str(path.with_suffix(".toml")), str(tmp_path / f"w{n_cells}")]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        peaks.append(int(answer.stdout))
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, env=given_back)
+        peaks.append(int(answer.stdout) / 1024)
         shutil.rmtree(tmp_path / f"w{n_cells}")
-    assert peaks[1] < 1.15 * peaks[0], peaks  # the matrix of 30,000 cells more would be 30% of it
+    assert peaks[1] - peaks[0] < 100, peaks  # MB: blocks on their way are at most 70, 30,000 further cells are 130
 
 
 def test_a_column_decides__which_dataset_each_cell_of_one_file_belongs_to(tmp_path):
