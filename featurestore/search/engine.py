@@ -29,9 +29,9 @@ Score: TypeAlias = Literal["cosine", "pearson", "spearman", "csls", "wtcs", "ncs
 SCORES: tuple[Score, ...] = get_args(Score)
 OF_VALUES: tuple[Score, ...] = ("cosine", "pearson", "spearman", "csls")
 """Scores that compare values, rather than the sets at both ends of a query."""
-SHORTLIST = 2500
+SHORTLIST = 1000
 """Signatures at each end of a large dataset, at least, that are compared gene by gene."""
-N_SPREAD = 5000
+N_SPREAD = 2500
 """Signatures of a large dataset, spread over it, that say how wide its scores spread."""
 N_REFERENCES = 100
 """Responders, spread over the warehouse, whose connectivity tau is a percentile of."""
