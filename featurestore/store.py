@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from featurestore.errors import FeatureError
 from featurestore.query.confine import check_select
 from featurestore.query.warehouse import Warehouse
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
+    from featurestore.features.spec import SpecLike
     from featurestore.search.query import Query
 
 
@@ -31,11 +33,45 @@ class Store(Warehouse):
     >>> matrix = store.build("features.toml")  # doctest: +SKIP
     """
 
-    def build(self, spec: str | Path) -> FeatureMatrix | PairMatrix:
-        """Build the feature matrix of a feature spec; see :func:`featurestore.features.builder.build`."""
-        from featurestore.features.builder import build  # noqa: PLC0415
+    @overload
+    def build(self, spec: SpecLike, *, unit: Literal["condition"] = "condition") -> FeatureMatrix: ...
+    @overload
+    def build(self, spec: SpecLike, *, unit: Literal["pair"]) -> PairMatrix: ...
+    def build(self, spec: SpecLike, *, unit: Literal["condition", "pair"] = "condition") -> FeatureMatrix | PairMatrix:
+        """Build the feature matrix of a feature spec; see :func:`featurestore.features.builder.build`.
 
-        return build(self, spec)
+        Parameters
+        ----------
+        spec
+            A :class:`~featurestore.features.spec.FeatureSpec`, its sections as a dictionary, the path of its TOML file,
+            or the name of one that comes with featurestore.
+        unit
+            What a row is, as the spec's target says.
+
+        Raises
+        ------
+        FeatureError
+            The spec's rows are others; or as of that function.
+        """
+        from featurestore.features.builder import build  # noqa: PLC0415
+        from featurestore.features.spec import read_spec  # noqa: PLC0415
+
+        read = read_spec(spec)
+        if read.target.unit != unit:
+            raise FeatureError(
+                f"A row of '{read.name}' is a {read.target.unit}.",
+                expected=f"a {unit}",
+                do=f'build(spec, unit="{read.target.unit}")',
+            )
+        return build(self, read)
+
+    def __repr__(self) -> str:
+        datasets = len(self.snapshot.datasets)
+        return f"Store of {self.url or self.path}, snapshot {self.snapshot.number}: {datasets:,} datasets"
+
+    def _repr_html_(self) -> str:
+        listed = "dataset_id", "title", "assay", "n_cells", "n_conditions", "n_genes", "licence"
+        return f"<p>{escape(repr(self))}</p>{self.datasets().select(listed)._repr_html_()}"
 
     def sql(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Run one SELECT statement, which may ask ``similar('dataset', 'condition')``; see :meth:`Warehouse.sql`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -24,7 +23,7 @@ from featurestore.features.pairs.builder import build_pairs
 from featurestore.features.pairs.pair_matrix import PairMatrix
 from featurestore.features.perturbations import assign_folds, shared_target_groups
 from featurestore.features.selection import select
-from featurestore.features.spec import FeatureSpec, Split, Target, read_spec
+from featurestore.features.spec import FeatureSpec, SpecLike, Split, Target, read_spec
 from featurestore.query.warehouse import Warehouse
 
 Report = Callable[[str], None]
@@ -32,7 +31,7 @@ Report = Callable[[str], None]
 
 
 def build(
-    warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report = lambda _: None, cache: bool = True
+    warehouse: Warehouse, spec: SpecLike, *, report: Report = lambda _: None, cache: bool = True
 ) -> FeatureMatrix | PairMatrix:
     """Build the feature matrix that a spec describes; one of pairs where ``unit = "pair"``.
 
@@ -41,7 +40,7 @@ def build(
     warehouse
         An open warehouse. A spec that pins a snapshot is built from that one.
     spec
-        The spec, or the path of its TOML file.
+        The spec, its sections as a dictionary, or the path of its TOML file.
     report
         Told in words what is being done.
     cache

@@ -37,9 +37,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -221,15 +221,19 @@ def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
             yield f"feature {i}: {feature.given_for_pairs} is for pairs: set unit = 'pair' under [target]"
 
 
+SpecLike: TypeAlias = FeatureSpec | Mapping[str, Any] | str | Path
+"""A feature spec, its sections as a dictionary, the path of its TOML file, or the name of one that is shipped."""
+
+
 def shipped_specs() -> dict[str, Path]:
     """Name the feature specs that come with featurestore."""
     return {path.stem: path for path in sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))}
 
 
-def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
-    """Read a feature spec from a TOML file, or by the name of one that comes with featurestore.
+def read_spec(source: SpecLike) -> FeatureSpec:
+    """Read a feature spec from a TOML file, by the name of one that comes with featurestore, or from a dictionary.
 
-    A spec that is already one is returned as it is.
+    A spec that is already one is returned as it is; files that a dictionary names are looked for in the working folder.
 
     Raises
     ------
@@ -238,6 +242,8 @@ def read_spec(source: FeatureSpec | str | Path) -> FeatureSpec:
     """
     if isinstance(source, FeatureSpec):
         return source
+    if isinstance(source, Mapping):
+        return spec_of(dict(source), "the dictionary")
     path = Path(source)
     if not path.exists() and path.name == str(path):
         path = shipped_specs().get(path.name, path)

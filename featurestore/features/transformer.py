@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from featurestore.features.builder import build
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.identifiers import perturbed
 from featurestore.features.selection import Source, select_sources
-from featurestore.features.spec import FeatureSpec, read_spec, spec_of
+from featurestore.features.spec import FeatureSpec, SpecLike, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Path of a warehouse, or an open one; copied and pickled by its path and snapshot. What is transformed is read
         from the snapshot that was fitted: the spec's, else the open one's, else the latest.
     spec
-        A feature spec (or the path of its file), whose target's experiments are refused as sources; or a list of
-        features as dictionaries, such as ``[{"kind": "signature", "datasets": ["replogle_2022_rpe1"]}]``.
+        A feature spec (or a dictionary, or the path of its file), whose target's experiments are refused as sources;
+        or a list of features as dictionaries, such as ``[{"kind": "signature", "datasets": ["replogle_2022_rpe1"]}]``.
     components
         Principal components per source, in place of what the features say.
     withhold
@@ -66,7 +66,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         store: Warehouse | str | Path = "warehouse",
-        spec: FeatureSpec | str | Path | Sequence[dict[str, Any]] = (),
+        spec: SpecLike | Sequence[Mapping[str, Any]] = (),
         *,
         components: int | None = None,
         withhold: Sequence[str] = (),
@@ -112,6 +112,11 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 do="name genes by symbol or Ensembl id, compounds by id or name",
             )
         return self
+
+    if TYPE_CHECKING:  # scikit-learn has no types
+
+        def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> npt.NDArray[np.float32]:  # noqa: N803
+            """Fit, and return the features of the same perturbations."""
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
         """Return features, float32, shape (rows, features); NaN is missing."""
@@ -168,7 +173,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return [replace(block, values=block.values[index]) for block in blocks]
 
     def _spec(self) -> FeatureSpec:
-        if isinstance(self.spec, FeatureSpec | str | Path):
+        if isinstance(self.spec, FeatureSpec | Mapping | str | Path):
             spec = read_spec(self.spec)
         else:
             spec = spec_of({"target": {"dataset": _NOBODY}, "feature": [dict(f) for f in self.spec]}, "spec")

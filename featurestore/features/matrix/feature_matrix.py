@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -61,6 +62,20 @@ class FeatureMatrix:
     columns: pl.DataFrame
     genes: pl.DataFrame
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        named = f"{self.manifest.get('name', '')}, snapshot {self.manifest.get('snapshot')}"
+        rows, features, genes = *self.X.shape, self.Y.shape[1]
+        return f"FeatureMatrix {named}: {rows:,} rows x {features:,} features -> {genes:,} genes"
+
+    def _repr_html_(self) -> str:
+        covered = self.coverage.group_by("block", maintain_order=True).agg(
+            rows_covered=pl.col("is_covered").sum(), share_observed=pl.col("share_observed").mean()
+        )
+        sources = self.columns.group_by("block", maintain_order=True).agg(
+            pl.first("kind", "effect_kind"), features=pl.len(), variance=pl.col("explained_variance").sum()
+        )
+        return f"<p>{escape(repr(self))}</p>{sources.join(covered, on='block', maintain_order='left')._repr_html_()}"
 
     @property
     def coverage(self) -> pl.DataFrame:

@@ -49,6 +49,11 @@ class PairMatrix:
     columns: pl.DataFrame
     manifest: dict[str, Any]
 
+    def __repr__(self) -> str:
+        parts, pairs, features = self.X.shape
+        named = f"{self.manifest.get('name', '')}, snapshot {self.manifest.get('snapshot')}"
+        return f"PairMatrix {named}: {pairs:,} pairs x {features:,} features, {parts:,} parts held out"
+
     def write(self, folder: str | Path, *, forbid: Sequence[str] = ()) -> None:
         """Write X, rows (with the answer) and columns as Parquet, and the manifest as JSON, into a folder.
 
