@@ -182,16 +182,6 @@ def zhu(folder: Path) -> None:
     write_h5ad(folder / "GWCD4i.pseudobulk_merged.h5ad", pooled(label, cells).astype(np.float32), rows, GENES)
 
 
-def viperturb(folder: Path) -> None:
-    """VIPerturb-seq, as exported from Seurat: symbols only, a guide and a well for each cell."""
-    columns = {
-        "orig.ident": "VIP", "nCount_RNA": 15_100, "nFeature_RNA": 5_300, "nCount_GDO": 40, "guide": ["g0", "g1", "g2"],
-        "sample": ["well1", "well2"], "nFeature_GDO": 3,
-    }  # fmt: skip
-    sizes = {"NO-TARGET": 60, "STAT1": 24, "JAK2": 24, "WRB": 12}
-    screen("genome_wide_filtered.h5ad", "gene", sizes, seed=60, bare=True, columns=columns)(folder)
-
-
 CRISPR_SCREENS: dict[str, Miniature] = {
     "vcc_2025_h1_training": challenge("adata_Training.h5ad"),
     "vcc_2025_h1_validation": challenge("adata_Validation.h5ad", seed=26),
@@ -207,25 +197,8 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "adamson_2016_pilot": adamson("AdamsonWeissman2016_GSM2406675_10X001.h5ad", seed=16),
     "adamson_2016_epistasis": adamson("AdamsonWeissman2016_GSM2406677_10X005.h5ad", seed=17),
     "adamson_2016_upr": adamson("AdamsonWeissman2016_GSM2406681_10X010.h5ad", seed=18),
-    **{
-        f"dixit_2016_{name.lower()}": screen(
-            f"DixitRegev2016_K562_TFs_{name}.h5ad",
-            "perturbation",
-            {"control": 60, "STAT1": 24, "nan": 9},
-            seed=seed,
-            columns={"cell_line": "K562", "nperts": 1},
-        )
-        for seed, name in enumerate(("7_days", "13_days", "High_MOI"), start=16)
-    },
     "datlinger_2017_jurkat": datlinger,
     "datlinger_2017_jurkat_subset": datlinger_folder,
-    "frangieh_2021_melanoma": screen(
-        "FrangiehIzar2021_RNA.h5ad",
-        "perturbation",
-        {"control": 60, "STAT1_1": 20, "STAT1_2": 20},
-        seed=21,
-        columns={"cell_line": "melanoma cells", "perturbation_2": ["Control", "IFN\u03b3", "Co-culture"]},
-    ),
     **{
         f"gears_{name}": gears(name, seed=number)
         for number, name in enumerate(
@@ -236,7 +209,6 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "xatlas_orion_hek293t": orion("HEK293T"),
     "jiang_2025_pathways": jiang,
     "zhu_2026_cd4_t": zhu,
-    "viperturb_2026_k562": viperturb,
     "nourreddine_2026_kolf2": screen(
         "KOLF_Pan_Genome_QC_Filtered.h5ad",
         "gene_target",

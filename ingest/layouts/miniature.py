@@ -105,7 +105,7 @@ ALIASES = {"PERK": "EIF2AK3", "IRE1": "ERN1", "KIAA1804": "MAP3K21"}
 
 def targets_of(label: str | None) -> list[str]:
     """Name the genes that a published label, in any of its spellings, stands for."""
-    parts = re.split(r"[_+| ]", label or "")
+    parts = (re.sub(r"^(?:p-)?sg|-\d+$", "", part) for part in re.split(r"[_+| ]", label or ""))
     return [ALIASES.get(part, part) for part in parts]
 
 
@@ -145,7 +145,7 @@ def screen(
     counts_in
         Where the counts are: ``X``, or ``raw/X`` or a layer beside their logarithms in ``X``.
     columns
-        Further columns: a value for all cells, or a list that is repeated.
+        Further columns: a value for all cells, a list that is repeated, or a function of the label.
     """
 
     def write(folder: Path) -> None:
@@ -155,7 +155,7 @@ def screen(
         values = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4).astype(np.float32) if logs else counts
         rows = pl.DataFrame({INDEX: barcodes(len(label)), column: pl.Series(label, dtype=pl.String)})
         rows = rows.with_columns(
-            pl.Series(title, [value[at % len(value)] if isinstance(value, list) else value for at in range(len(label))])
+            pl.Series(title, [_cell(value, at, text) for at, text in enumerate(label)])
             for title, value in columns.items()
         )
         table = genes.select(INDEX) if bare else genes
@@ -170,6 +170,13 @@ def screen(
             write_h5ad(path, values.astype(np.float32), rows, table, layout=layout)
 
     return write
+
+
+def _cell(value: Any, at: int, label: Any) -> Any:
+    """Give what a column says of one cell."""
+    if callable(value):
+        return value(label)
+    return value[at % len(value)] if isinstance(value, list) else value
 
 
 def together(*miniatures: Miniature) -> Miniature:

@@ -33,6 +33,9 @@ UNSAID = {
     "lincs2020_trt_cp": {"dose"},  # as given, where the spec takes the one that was meant
     "lincs_gse92742": {"dose"},
     "perturbqa_k562": {"kind"},
+    "frangieh_2021_melanoma": {"context"},  # no column says of which cells
+    "shifrut_2018_t_cells": {"context"},  # the stimulus, in words of its own
+    "dixit_2016_7_days": {"time"},
     "zhu_2026_cd4_t": {"context"},  # of the cells, the stimulus only
     "zhu_2026_cd4_t_de": {"kind", "context"},
     "op3_2023_pbmc_de": {"dose", "time"},
@@ -42,6 +45,7 @@ ASKED = {
     "vcc_2026_controls": {"perturbation", "kind", "controls"},  # controls only; guides are in another table
     "zhao_2021_glioblastoma": {"context"},
     "viperturb_2026_k562": {"context"},
+    "southard_2025_rpe1": {"perturbation", "kind", "controls"},  # the label of its controls is 'non'
     **{f"sciplex{n}_triplets": {"perturbation", "kind", "controls"} for n in (2, 4)},  # text to be taken apart
     # wells are described by plate and barcode, in a table above the matrix or of all plates
     **{name: {"perturbation", "kind", "controls", "context"} for name in ("drugseq_2022_pilot", "macseq_pmmsq033")},
@@ -53,6 +57,7 @@ ASKED = {
 """What a draft leaves to be filled in."""
 ELSEWHERE = {
     "xatlas_orion_hct116", "xatlas_orion_hek293t",  # a filter of cells, which the draft mentions
+    "mcfarland_2020_crispr", "dixit_2016_high_moi", "tian_2019_ipsc",  # a filter of cells that the spec adds
     "jiang_2025_pathways", "tahoe_100m_plates",  # other files hold other stimuli and plates
     "tahoe_100m",  # doses are in a table of another folder
     "tahoe_100m_de",  # other shards hold other drugs
@@ -61,7 +66,9 @@ ELSEWHERE = {
 """Datasets of which one file alone does not tell all conditions."""
 SAME = {
     *(f"lincs2020_trt_{kind}" for kind in ("sh", "xpr", "oe", "misc")), "lincs_gse70138", "perturbqa_rpe1",
-    "perturbqa_jurkat", "recount2_srp009615",
+    "perturbqa_jurkat", "recount2_srp009615", "southard_2025_hs27", "tian_2019_neuron", "tian_2021_crispri",
+    "tian_2021_crispra", "xu_2023_hek293", "sunshine_2023_calu3", "datlinger_2021_jurkat", "dixit_2016_13_days",
+    *(name for name in LAYOUTS if name.endswith("_scperturb")),
 }  # fmt: skip
 """Files of the same layout as one that is drafted here."""
 

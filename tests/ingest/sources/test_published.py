@@ -33,14 +33,25 @@ SHAPES = {
     "arc_support_jurkat": (2, 1, 21, {}),
     "norman_2019_k562": (4, 1, 23, {"control": 6, "KLF1": 3, "SET": 2, "SET_KLF1": 1}),
     **{f"adamson_2016_{name}": (5, 1, 23, {"*": 5, None: 4}) for name in ("pilot", "epistasis", "upr")},
-    **{f"dixit_2016_{name}": (1, 1, 23, {"nan": 9}) for name in ("7_days", "13_days", "high_moi")},
+    **{f"dixit_2016_{name}": (1, 1, 23, {"nan": 9}) for name in ("7_days", "13_days")},
+    "dixit_2016_high_moi": (1, 1, 23, {"nan": 9, "p-sgSTAT1-2_p-sgJAK2-1": 11}),
     **dict.fromkeys(("datlinger_2017_jurkat", "datlinger_2017_jurkat_subset"), (4, 2, 23, {})),
-    "frangieh_2021_melanoma": (3, 3, 23, {}),
+    "frangieh_2021_melanoma": (3, 3, 23, {"control": 7, "STAT1": 3}),
+    **dict.fromkeys(("tian_2019_ipsc", "tian_2019_neuron"), (2, 1, 23, {"STAT1_JAK2": 12})),
+    **dict.fromkeys(("tian_2021_crispri", "tian_2021_crispra", "xu_2023_hek293"), (2, 1, 23, {})),
+    "sunshine_2023_calu3": (2, 1, 23, {"STAT1_JAK2": 12, "<NA>": 15}),
+    "shifrut_2018_t_cells": (4, 2, 23, {"<NA>": 30}),
+    "datlinger_2021_jurkat": (4, 2, 23, {}),
+    "mcfarland_2020_crispr": (
+        1, 1, 23, {"Trametinib": 8, "control": 8, "sgLACZ": 7, "sgOR2J2": 1, "sgSTAT1-1": 1}
+    ),
+    **{name: (3, 1, 23, {}) for name in MINIATURES if name.endswith("_scperturb")},
     **{name: (3, 1, 21, {}) for name in MINIATURES if name.startswith("gears_")},
     **dict.fromkeys(("xatlas_orion_hct116", "xatlas_orion_hek293t"), (2, 1, 23, {"KLF1": 16})),
     "jiang_2025_pathways": (8, 4, 23, {}),
     "zhu_2026_cd4_t": (4, 2, 23, {"multi-guide": 4, "JAK2": 2, "STAT1": 2, "NTC-1": 1, "NTC-2": 1}),
     "viperturb_2026_k562": (3, 1, 23, {}),
+    **dict.fromkeys(("southard_2025_rpe1", "southard_2025_hs27", "liu_2026_a549"), (2, 1, 23, {})),
     "nourreddine_2026_kolf2": (2, 1, 23, {}),
     **dict.fromkeys(("tahoe_100m", "tahoe_100m_plates"), (8, 2, 23, {})),
     "sciplex2": (2, 1, 23, {}),
@@ -54,7 +65,7 @@ SHAPES = {
     "macseq_pmmsq033": (4, 1, 23, {}),
     "zhao_2021_glioblastoma": (1, 1, 23, {}),
     "parse_10m_pbmc_cytokines": (4, 2, 23, {}),
-}
+}  # fmt: skip
 """Conditions, controls, genes, and rejected rows by label."""
 
 
@@ -210,6 +221,41 @@ def test_adamson__guides_are_genes_and_some_are_controls(published):
         "PERK_IRE1_pMJ154": ["EIF2AK3", "ERN1"],
         "ATF6_PERK_IRE1_pMJ158": ["ATF6", "EIF2AK3", "ERN1"],
     }
+
+
+@pytest.mark.parametrize("name", ["dixit_2016_7_days", "dixit_2016_high_moi", "mcfarland_2020_crispr"])
+def test_guides__of_one_gene_are_its_cells(published, name):
+    rows = frame(published, name, "select perturbation, n_cells from condition where not is_control")
+    assert rows.rows() == [("STAT1", 39 if name.startswith("mcfarland") else 24)]
+
+
+@pytest.mark.parametrize("name", ["replogle_2022_rpe1", "replogle_2022_k562_gwps", "nadig_2025_jurkat"])
+def test_copies_in_scperturb__are_of_the_experiment_whose_cells_they_are(published, name):
+    first, copy = (
+        frame(published, of, "select distinct experiment_id, context_id from condition").rows()
+        for of in (name, f"{name}_scperturb")
+    )
+    assert first == copy
+
+
+def test_tian__cells_of_several_guides_are_left_out_with_the_reason(published):
+    rows = frame(published, "tian_2019_ipsc", "select label, n_cells, reason from rejected")
+    assert rows.rows() == [("STAT1_JAK2", 12, "where: nperts <= 1")]
+
+
+def test_southard__what_is_left_of_guides_without_a_target_is_the_control(published):
+    rows = frame(
+        published, "southard_2025_rpe1", "select perturbation_label, n_cells, perturbation_kind from condition"
+    )
+    assert sorted(rows.rows()) == [("MYC", 20, "crispra"), ("STAT1", 24, "crispra"), ("non", 60, "control")]
+
+
+def test_liu__counts_are_those_of_the_layer(published):
+    store, folder = published("liu_2026_a549")
+    reader = open_source(folder / "GSE345058_SC_raw_normalized_counts.h5ad", matrix="layers/raw_counts")
+    total = sum(float(block.data.sum()) for block in reader.blocks())
+    reader.close()
+    assert store.frame("select sum(count)::double from statistics").item() == total
 
 
 def test_dixit__the_text_nan_is_no_perturbation(published):
