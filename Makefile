@@ -73,6 +73,7 @@ bench-full: $(READY) .venv-peers/.ready ## the same at full size: an hour, 40 GB
 
 oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools that it is checked with (limma where R has it): the differences
 	$(BIN)/python tests/benchmarks/metrics.py
+	$(BIN)/python tests/benchmarks/challenge.py
 	$(BIN)/python tests/benchmarks/limma.py
 	$(BIN)/python tests/benchmarks/search.py oracle
 

@@ -6,6 +6,6 @@ Two years, two protocols. 2025 (cell-eval) takes log-normalised cells and measur
 
 from featurestore.challenge.cells import Cells, as_cells, read_cells
 from featurestore.challenge.score import CellScores, score_cells
-from featurestore.challenge.submission import emit_cells, write_counts, write_vcc
+from featurestore.challenge.submission import emit_cells, write_vcc
 
-__all__ = ["CellScores", "Cells", "as_cells", "emit_cells", "read_cells", "score_cells", "write_counts", "write_vcc"]
+__all__ = ["CellScores", "Cells", "as_cells", "emit_cells", "read_cells", "score_cells", "write_vcc"]

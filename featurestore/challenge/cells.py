@@ -5,7 +5,8 @@ from __future__ import annotations
 import tarfile
 import tempfile
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ class Cells:
         What the cells are called in messages.
     symbols
         What the genes are called besides, in the same order, where perturbations go by that; else none.
+    targets
+        Target gene of a perturbation that is not called like its own, such as a guide; empty where it has none.
     """
 
     values: sparse.csr_array
@@ -54,6 +57,7 @@ class Cells:
     control: str = NON_TARGETING
     name: str = "the cells"
     symbols: tuple[str, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (self.labels == self.control).any():
@@ -95,10 +99,17 @@ class Cells:
 
     @property
     def own(self) -> npt.NDArray[np.bool_]:
-        """Genes that carry the perturbation's name, as one of theirs; shape (perturbations, genes)."""
+        """Genes that carry the name of the perturbation's target, as one of theirs; shape (perturbations, genes)."""
         genes, symbols = np.array(self.genes), np.array(self.symbols or self.genes)
         shape = len(self.perturbations), len(genes)
-        return np.array([(genes == name) | (symbols == name) for name in self.perturbations]).reshape(shape)
+        names = [self.targets.get(name, name) for name in self.perturbations]
+        return np.array([(genes == name) | (symbols == name) for name in names]).reshape(shape)
+
+    @cached_property
+    def without_gene(self) -> tuple[str, ...]:
+        """Perturbations whose target is called like none of the genes, and that are not said to have none."""
+        known = {*self.genes, *self.symbols, ""}
+        return tuple(name for name in self.perturbations if self.targets.get(name, name) not in known)
 
     @property
     def size(self) -> float:
@@ -110,11 +121,16 @@ class Cells:
         """Log1p of counts scaled to a total; values that are log1p already are returned as they are."""
         if not self.is_counts:
             return self.values
-        totals = np.asarray(self.values.sum(axis=1), dtype=np.float64).ravel()
-        scaled = self.values.astype(np.float64)
-        scaled.data *= np.repeat(target / np.where(totals > 0, totals, 1.0), np.diff(scaled.indptr))
-        np.log1p(scaled.data, out=scaled.data)
-        return scaled
+        return log1p_of_counts(self.values, target)
+
+
+def log1p_of_counts(counts: sparse.csr_array, target: float) -> sparse.csr_array:
+    """Log1p of the counts of cells, each scaled to a total."""
+    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    scaled = counts.astype(np.float64)
+    scaled.data *= np.repeat(target / np.where(totals > 0, totals, 1.0), np.diff(scaled.indptr))
+    np.log1p(scaled.data, out=scaled.data)
+    return scaled
 
 
 def read_cells(
@@ -140,15 +156,25 @@ def read_cells(
     MissingControlError
         No cell has the label of the controls.
     """
+    return as_cells(read_any(path), column=column, control=control, name=str(path), lender=lender)
+
+
+def read_any(path: str | Path) -> AnnData:
+    """Read the AnnData of an h5ad or ``.vcc`` file.
+
+    Raises
+    ------
+    SourceFormatError
+        The file cannot be read.
+    """
     from anndata import OldFormatWarning, read_h5ad  # noqa: PLC0415, half a second
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OldFormatWarning)  # as published files are
-            found = read_vcc(path) if tarfile.is_tarfile(path) else read_h5ad(path)
+            return read_vcc(path) if tarfile.is_tarfile(path) else read_h5ad(path)
     except (OSError, KeyError) as error:
         raise SourceFormatError("The cells cannot be read.", where=str(path), got=str(error)) from None
-    return as_cells(found, column=column, control=control, name=str(path), lender=lender)
 
 
 def read_vcc(path: str | Path) -> AnnData:
@@ -173,6 +199,7 @@ def as_cells(
     control: str = NON_TARGETING,
     name: str = "the AnnData",
     lender: Cells | None = None,
+    targets: Mapping[str, str] | None = None,
 ) -> Cells:
     """Take the cells of an AnnData, and the controls of a lender where it has none."""
     if column not in found.obs:
@@ -195,7 +222,9 @@ def as_cells(
         lent = lender.labels == lender.control
         values = sparse.csr_array(sparse.vstack([lender.values[lent], values], format="csr"))
         labels = np.concatenate([np.full(int(lent.sum()), control), labels])
-    return Cells(values, labels, genes, control, name, _symbols(found, set(labels.tolist())))
+    mapped = targets or {}
+    names = {mapped.get(label, label) for label in labels.tolist()}
+    return Cells(values, labels, genes, control, name, _symbols(found, names), mapped)
 
 
 def _symbols(found: AnnData, labels: set[str]) -> tuple[str, ...]:

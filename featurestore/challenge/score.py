@@ -11,23 +11,18 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from featurestore.challenge import protocol_2026
 from featurestore.challenge.cells import Cells
-from featurestore.errors import SourceFormatError, ValuesError, first_of
+from featurestore.errors import SourceFormatError, ValuesError
 from featurestore.metrics.challenge_2025 import VCC_2025, score_2025
-from featurestore.metrics.challenge_2026 import jackknife_noise
 from featurestore.metrics.inputs import Inputs, compute
 from featurestore.metrics.registry import get_metric
 from featurestore.metrics.rows import Matrix
-from featurestore.metrics.wilcoxon import Calls, differential_expression, group_sums
+from featurestore.metrics.wilcoxon import differential_expression, group_sums
 from featurestore.storage.whole import SCORES, filled
 
 Protocol = Literal["2025", "2026"]
 Report = Callable[[str], None]
-
-_CPM = 1e6
-_EXPRESSED = 5.0
-"""Mean counts per million of the controls above which the protocol of 2026 tests a gene."""
-_EPSILON = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,12 +39,15 @@ class CellScores:
         By which protocol.
     without_gene
         Perturbations that are called like none of the genes: no own target is left out of their scores.
+    genes
+        What the genes are called.
     """
 
     per_perturbation: pl.DataFrame
     screen: dict[str, float]
     protocol: Protocol
     without_gene: tuple[str, ...] = ()
+    genes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -130,7 +128,12 @@ def read_baseline(folder: str | Path) -> dict[str, float]:
 
 
 def score_cells(
-    predicted: Cells, measured: Cells, *, protocol: Protocol = "2025", report: Report = lambda _: None
+    predicted: Cells,
+    measured: Cells,
+    *,
+    protocol: Protocol = "2025",
+    truth: protocol_2026.Side | None = None,
+    report: Report = lambda _: None,
 ) -> CellScores:
     """Score predicted cells against measured ones on every metric that they allow.
 
@@ -143,6 +146,8 @@ def score_cells(
         ``2025``: log1p at the median cell size of the measured cells, Wilcoxon over all genes, own targets left out of
         the PDS only; as cell-eval 0.8.2, which scales predicted counts to a median of their own. ``2026``: summed
         counts, Wilcoxon over expressed genes, own targets left out everywhere; as cell-eval2 0.20.
+    truth
+        By the protocol of 2026: the measured side, where it is computed already.
 
     Raises
     ------
@@ -153,7 +158,10 @@ def score_cells(
         The protocol needs counts.
     """
     _check_alike(predicted, measured)
-    inputs = (_inputs_2025 if protocol == "2025" else _inputs_2026)(predicted, measured, report)
+    if protocol == "2025":
+        inputs = _inputs_2025(predicted, measured, report)
+    else:
+        inputs = _inputs_2026(predicted, measured, truth, report)
     report("scoring")
     scores = compute(inputs)
     n_groups = len(measured.perturbations)
@@ -167,9 +175,7 @@ def score_cells(
         }
     ).with_columns(**{k: pl.Series(v).fill_nan(None) for k, v in scores.items() if not isinstance(v, float)})
     screen = {k: v for k, v in scores.items() if isinstance(v, float)}
-    known = {*measured.genes, *measured.symbols}
-    without = tuple(name for name in measured.perturbations if name not in known)
-    return CellScores(table, screen, protocol, without)
+    return CellScores(table, screen, protocol, measured.without_gene, (*measured.genes, *measured.symbols))
 
 
 def _check_alike(predicted: Cells, measured: Cells) -> None:
@@ -211,60 +217,14 @@ def _inputs_2025(predicted: Cells, measured: Cells, report: Report) -> Inputs:
     )
 
 
-def _inputs_2026(predicted: Cells, measured: Cells, report: Report) -> Inputs:
-    for cells in (predicted, measured):
-        if not cells.is_counts:
-            raise ValuesError("The protocol of 2026 scores counts.", where=cells.name, got="log1p values")
-    own = measured.own
-    if not own.any():
-        raise SourceFormatError(
-            "No perturbation is called like one of the genes, so own targets cannot be left out of the scores.",
-            where=measured.name,
-            expected=f"targets by the names of the genes, such as {', '.join(measured.genes[:3])}",
-            got=first_of(measured.perturbations),
-            do="name with --column the column that holds target genes, not guides",
-        )
-    control = measured.values[measured.groups == -1]
-    scaled = measured.log1p(_CPM)[measured.groups == -1]
-    linear = scaled.copy()
-    np.expm1(linear.data, out=linear.data)
-    tested = np.asarray(linear.mean(axis=0)).ravel() > _EXPRESSED
-    sums: list[Matrix] = []
-    noise: list[Matrix] = []
-    calls: list[Calls] = []
-    for what, cells in (("predicted", predicted), ("measured", measured)):
-        report(f"differential expression of the {what} cells")
-        groups, n = cells.groups, len(cells.perturbations)
-        calls.append(
-            differential_expression(
-                cells.log1p(_CPM),
-                groups,
-                n,
-                fold_change_of="arithmetic",
-                epsilon=_EPSILON,
-                tested=tested,
-                control_cells=scaled,
-            )
-        )
-        sums.append(group_sums(cells.values, groups, n))
-        noise.append(np.array([jackknife_noise(cells.values[groups == p]) for p in range(n)]))
-    kept = tested & ~own
-    return Inputs(
-        left_out=own,
-        significant=calls[1].significant & kept,
-        predicted_lfc=np.where(kept, calls[0].log2_fold_change, np.nan),
-        measured_lfc=np.where(kept, calls[1].log2_fold_change, np.nan),
-        predicted_significant=calls[0].significant & kept,
-        predicted_q=np.where(kept, calls[0].q_value, np.nan),
-        predicted_p=calls[0].p_value,
-        predicted_counts=sums[0],
-        measured_counts=sums[1],
-        control_counts=np.asarray(control.sum(axis=0), dtype=np.float64).ravel(),
-        panel=np.asarray(own.any(axis=0)),
-        predicted_noise=noise[0],
-        measured_noise=noise[1],
-        control_noise=jackknife_noise(control),
-    )
+def _inputs_2026(predicted: Cells, measured: Cells, truth: protocol_2026.Side | None, report: Report) -> Inputs:
+    protocol_2026.check(predicted, measured)
+    report("differential expression of the predicted cells")
+    side = protocol_2026.side(predicted, measured)
+    if truth is None:
+        report("differential expression of the measured cells")
+        truth = protocol_2026.side(measured, measured)
+    return protocol_2026.inputs(side, truth, measured)
 
 
 def _means(values: Any, cells: Cells) -> Matrix:

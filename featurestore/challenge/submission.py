@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,7 @@ from featurestore.metrics.rows import Effects, Vector
 
 N_GENES_2025 = 18_080
 MOST_CELLS_2025 = 200_000
-MOST_ENTRIES_2026 = 4_750_000_000
 CELLS_EACH_2025 = 100
-CELLS_EACH_2026 = 400
 WATERMARK = "vcc-prep"
 TARGET = 10_000.0
 """Counts per cell of the scale of the effects: log1p of counts per 10,000."""
@@ -79,6 +77,29 @@ def emit_cells(
         Effects are not of the shape that their labels and the genes of the controls make, or one is of the control;
         or counts are wanted of controls that have none.
     """
+    pool = controls.labels == controls.control
+    first = controls.values[pool] if as_counts else controls.log1p(TARGET)[pool]
+    blocks: list[sparse.csr_array] = [first]
+    labels = [controls.control] * int(pool.sum())
+    each = dict.fromkeys(perturbations, n_cells) if isinstance(n_cells, int) else n_cells
+    for name, block in emit(controls, effects, perturbations, n_cells=each, as_counts=as_counts, seed=seed):
+        blocks.append(block)
+        labels += [name] * block.shape[0]
+        report(f"{len(blocks) - 1:,} of {len(perturbations):,} perturbations made into cells")
+    values = sparse.csr_array(sparse.vstack(blocks, format="csr"), dtype=np.float32)
+    return Cells(values, np.array(labels), controls.genes, controls.control, "the predicted cells")
+
+
+def emit(
+    controls: Cells,
+    effects: Effects,
+    perturbations: Sequence[str],
+    *,
+    n_cells: Mapping[str, int],
+    as_counts: bool,
+    seed: int = 0,
+) -> Iterator[tuple[str, sparse.csr_array]]:
+    """Make the cells of one perturbation after the other, as :func:`emit_cells` has them all."""
     if effects.shape != (len(perturbations), len(controls.genes)):
         raise FeatureError(
             "The effects do not fit.",
@@ -98,19 +119,14 @@ def emit_cells(
     base = logs if not as_counts else controls.values[pool].astype(np.float64)
     level = np.asarray(logs.mean(axis=0), dtype=np.float64).ravel()
     rng = np.random.default_rng(seed)
-    blocks, labels = [base], [controls.control] * len(pool)
-    for i, name in enumerate(perturbations):
-        n = n_cells if isinstance(n_cells, int) else n_cells[name]
+    for name, effect in zip(perturbations, effects, strict=True):
+        n = n_cells[name]
         chosen = rng.choice(len(pool), n, replace=n > len(pool))
-        wanted = (level + np.nan_to_num(effects[i])).clip(0.0)
+        wanted = (level + np.nan_to_num(effect)).clip(0.0)
         ratio = _ratio(level, wanted)
         folds = np.exp(ratio) if as_counts else _folds(logs[chosen], ratio, wanted)
         folds[wanted <= 0] = 0.0
-        blocks.append(_multiplied(base[chosen], folds, rng if as_counts else None))
-        labels += [name] * n
-        report(f"{i + 1:,} of {len(perturbations):,} perturbations made into cells")
-    values = sparse.csr_array(sparse.vstack(blocks, format="csr"), dtype=np.float32)
-    return Cells(values, np.array(labels), controls.genes, controls.control, "the predicted cells")
+        yield name, _multiplied(base[chosen], folds, rng if as_counts else None)
 
 
 def _ratio(level: Vector, wanted: Vector) -> Vector:
@@ -186,8 +202,8 @@ def write_vcc(cells: Cells, path: str | Path, *, genes: Sequence[str] | None = N
             got=f"{len(cells.genes):,}",
             do="name the file with the genes that are expected with --genes, or make counts with --protocol 2026",
         )
-    ordered = cells if genes is None else _ordered(cells, genes)
-    found = _anndata(ordered.values, ordered.genes, {column: cells.labels})
+    values = cells.values if genes is None else cells.values[:, positions(cells, genes)]
+    found = as_anndata(values, genes or cells.genes, {column: cells.labels})
     with tempfile.TemporaryDirectory(dir=Path(path).resolve().parent) as folder:
         plain, packed = Path(folder) / "pred.h5ad", Path(folder) / "pred.h5ad.zst"
         found.write_h5ad(plain)
@@ -202,42 +218,14 @@ def write_vcc(cells: Cells, path: str | Path, *, genes: Sequence[str] | None = N
         (Path(folder) / "out").replace(path)
 
 
-def write_counts(
-    cells: Cells, path: str | Path, *, context: str, genes: Sequence[str] | None = None, column: str = COLUMN
-) -> None:
-    """Write a submission of 2026: an h5ad of whole counts, perturbation and context of each cell, without controls.
-
-    Parameters
-    ----------
-    cells
-        Predicted cells, counts; their controls are left out.
-    path
-        The h5ad file.
-    context
-        Name of the cell context, such as ``A``.
-    genes
-        Genes that the challenge expects, in order.
-    column
-        Column of obs that names the perturbations.
+def positions(cells: Cells, genes: Sequence[str]) -> list[int]:
+    """Find the columns of genes that are expected, in their order.
 
     Raises
     ------
     FeatureError
-        The values are not counts, the genes are not those expected, or there are too many entries.
+        Some are not there.
     """
-    if not cells.is_counts:
-        raise FeatureError("The challenge of 2026 takes counts.", where=cells.name, got="log1p values")
-    ordered = cells if genes is None else _ordered(cells, genes)
-    is_predicted = cells.labels != cells.control
-    values = ordered.values[is_predicted]
-    if values.nnz > MOST_ENTRIES_2026:
-        raise FeatureError("There are too many entries.", expected=f"{MOST_ENTRIES_2026:,}", got=f"{values.nnz:,}")
-    labels = cells.labels[is_predicted]
-    obs = {column: labels, "context": np.full(len(labels), context)}
-    _anndata(values, ordered.genes, obs).write_h5ad(path)
-
-
-def _ordered(cells: Cells, genes: Sequence[str]) -> Cells:
     position = {gene: i for i, gene in enumerate(cells.genes)}
     missing = [gene for gene in genes if gene not in position]
     if missing:
@@ -249,11 +237,11 @@ def _ordered(cells: Cells, genes: Sequence[str]) -> Cells:
             got=first_of(cells.genes),
             do=f"list genes by the names that the controls have; of {missing[0]}: {near}",
         )
-    columns = [position[gene] for gene in genes]
-    return Cells(cells.values[:, columns], cells.labels, tuple(genes), cells.control, cells.name)
+    return [position[gene] for gene in genes]
 
 
-def _anndata(values: sparse.csr_array, genes: Sequence[str], obs: dict[str, npt.NDArray[Any]]) -> Any:
+def as_anndata(values: sparse.csr_array, genes: Sequence[str], obs: dict[str, npt.NDArray[Any]]) -> Any:
+    """Put values, genes and what is said of the cells into an AnnData."""
     from anndata import AnnData  # noqa: PLC0415, half a second
 
     found = AnnData(sparse.csr_matrix(values, dtype=np.float32))

@@ -47,3 +47,11 @@ def folder_option(what: str) -> Callable[[click.decorators.FC], click.decorators
     """Return the option that names the folder to write to."""
     kind = click.Path(file_okay=False, path_type=Path)
     return click.option("-o", "--output", type=kind, required=True, help=f"Folder for the {what}.")
+
+
+control_option = click.option(
+    "--control", default="non-targeting", show_default=True, help="Label of the control cells."
+)
+column_option = click.option(
+    "--column", default="target_gene", show_default=True, help="Column of obs with the perturbation of each cell."
+)

@@ -20,7 +20,6 @@ from featurestore.metrics.challenge_2026 import (
     lfc_error,
     log_bulk,
     pds_2026,
-    score_2026,
     significant_jaccard,
 )
 from featurestore.metrics.discrimination import Distance, pds, pds_cosine, pds_l2
@@ -38,10 +37,12 @@ from featurestore.metrics.expression_calls import (
 from featurestore.metrics.inputs import Inputs, computable, compute
 from featurestore.metrics.registry import METRICS, Metric, describe, get_metric
 from featurestore.metrics.rows import Effects, Scores, Truths
+from featurestore.metrics.score_2026 import VCC_2026, score_2026
 
 __all__ = [
     "METRICS",
     "VCC_2025",
+    "VCC_2026",
     "Distance",
     "Effects",
     "Inputs",

@@ -1,7 +1,7 @@
 """The metrics of the Virtual Cell Challenge 2026: expression from counts summed over cells, and calls by Wilcoxon.
 
 Expression of a perturbation is log1p of its summed counts scaled to 50,000, which sums over cells answer exactly. Own
-target genes are left out everywhere. What is undefined is NaN here; where the challenge fills in a value, it says so.
+target genes are left out everywhere. What is undefined is NaN.
 
 The correction of the expression error for sampling noise needs cells (:func:`jackknife_noise`); of pseudobulks alone
 the error is the plain one, which charges a prediction for the noise of the measurement.
@@ -33,7 +33,13 @@ def log_bulk(counts: Matrix) -> Matrix:
 
 
 @metric("PDS cosine 2026", best=1.0, chance=0.5)
-def pds_2026(predicted_counts: Matrix, measured_counts: Matrix, control_counts: Matrix, panel: Truths) -> Scores:
+def pds_2026(
+    predicted_counts: Matrix,
+    measured_counts: Matrix,
+    control_counts: Matrix,
+    panel: Truths,
+    predicted_control_counts: Matrix | None = None,
+) -> Scores:
     """Perturbation discrimination score by cosine of log summed counts against the measured control, without targets.
 
     Best value 1. All target genes of the panel are left out of every comparison, not only a row's own.
@@ -41,10 +47,16 @@ def pds_2026(predicted_counts: Matrix, measured_counts: Matrix, control_counts: 
     Loophole: Blind to scale, as every cosine.
 
     Source: ``pds_cosine`` of cell-eval2 0.20.
+
+    Parameters
+    ----------
+    predicted_control_counts
+        Counts summed over the prediction's own controls, where it is measured from those: halves of an experiment.
     """
-    control = log_bulk(control_counts)
     kept = ~panel
-    a, b = (log_bulk(counts)[:, kept] - control[kept] for counts in (predicted_counts, measured_counts))
+    own = control_counts if predicted_control_counts is None else predicted_control_counts
+    sides = (predicted_counts, own), (measured_counts, control_counts)
+    a, b = (log_bulk(counts)[:, kept] - log_bulk(control)[kept] for counts, control in sides)
     return pds(a, b, distance="cosine")
 
 
@@ -63,10 +75,10 @@ def expression_error(
     Best value 0; predicting the control is 1. One number for the screen, a ratio of sums.
 
     Loophole: The strongest perturbations decide it. Where the prediction's noise is claimed and subtracted, cells may
-    be scattered so that they claim much and cancel: the challenge caps the claim, here it is at most the measured one.
+    be scattered so that they claim much and cancel: a claim is at most the measured noise, and all claims together at
+    most the spread between the predictions, so that the same cells for everything claim nothing.
 
-    Source: ``expr_mse_unbiased`` over ``expr_distance_unbiased`` of cell-eval2 0.20. Its scored form also scales the
-    claims to the spread between predictions, which this one does not.
+    Source: ``expr_mse_unbiased_capped_norm`` of cell-eval2 0.20.
 
     Parameters
     ----------
@@ -81,6 +93,9 @@ def expression_error(
     n_genes = kept.sum(axis=1)
     measured = np.zeros(len(a)) if measured_noise is None else measured_noise
     claimed = np.zeros(len(a)) if predicted_noise is None else np.minimum(predicted_noise, measured)
+    claim = (claimed / n_genes).sum()
+    if claim > 0:
+        claimed = claimed * min(1.0, _spread(a, kept) / claim)
     error = (np.where(kept, np.square(a - b), 0.0).sum(axis=1) - claimed - measured) / n_genes
     size = np.where(kept, np.square(b - log_bulk(control_counts)), 0.0).sum(axis=1) - measured - control_noise
     whole = (size / n_genes).sum()
@@ -91,15 +106,15 @@ def expression_error(
 def significant_jaccard(significant: Truths, predicted_significant: Truths, left_out: Truths | None = None) -> Scores:
     """Genes significant on both sides over genes significant on either.
 
-    Best value 1. Undefined where nothing is significant on either side, which the challenge scores 1.
+    Best value 1, which is also that of nothing significant on either side: both say that nothing responds.
 
-    Loophole: Agreement by chance grows with the share of significant genes: calling the genes that respond to
-    everything is worth a good deal.
+    Loophole: Calling nothing is perfect where nothing is significant. Agreement by chance grows with the share of
+    significant genes: calling the genes that respond to everything is worth a good deal.
 
     Source: ``sig_jaccard`` of cell-eval2 0.20.
     """
     a, b = _without(significant, left_out), _without(predicted_significant, left_out)
-    return ratio((a & b).sum(axis=1), (a | b).sum(axis=1))
+    return np.where((a | b).any(axis=1), ratio((a & b).sum(axis=1), (a | b).sum(axis=1)), 1.0)
 
 
 @metric("LFC error 2026", best=0.0, chance=1.0)
@@ -166,7 +181,8 @@ def direction_reach(
     Loophole: A coin flip on the first gene decides between something and nothing where few genes are significant; one
     gene of a habitual direction ranked first is nearly free.
 
-    Source: ``direction_reach_raw`` of cell-eval2 0.20; genes equal in all three stay in the order of the columns.
+    Source: ``direction_reach_raw`` of cell-eval2 0.20; genes equal in all three stay in the order of the columns, which
+    cells scored by the challenge's protocol have by name.
     """
     a, b = checked(predicted_lfc, measured_lfc)
     truth = _without(significant, left_out)
@@ -177,19 +193,11 @@ def direction_reach(
         size = np.where(np.isnan(lfc), -np.inf, np.abs(lfc))
         order = np.lexsort((-size, np.where(np.isnan(pv), np.inf, pv), np.where(np.isnan(q), np.inf, q)))
         ranked = genes[order]
-        ranked = ranked[~np.isnan(b[p, ranked]) & (b[p, ranked] != 0)]
+        ranked = ranked[~np.isnan(a[p, ranked]) & ~np.isnan(b[p, ranked]) & (b[p, ranked] != 0)]
         right = np.cumsum(np.sign(a[p, ranked]) == np.sign(b[p, ranked]))
         pure = np.flatnonzero(right >= PURITY * np.arange(1, len(ranked) + 1))
         reach[p] = (pure[-1] + 1 if len(pure) else 0) / len(genes)
     return reach
-
-
-def score_2026(value: float, baseline: float, replicate: float) -> float:
-    """Place a metric between a baseline (0) and a replicate of the experiment (1).
-
-    Source: The scoring of the Virtual Cell Challenge 2026: (value - baseline) / (replicate - baseline).
-    """
-    return (value - baseline) / (replicate - baseline) if replicate != baseline else float("nan")
 
 
 def jackknife_noise(counts: sparse.csr_array, target_sum: float = TARGET_SUM) -> float:
@@ -207,11 +215,21 @@ def jackknife_noise(counts: sparse.csr_array, target_sum: float = TARGET_SUM) ->
     left = sums.sum() - sizes
     if n < 2 or (left <= 0).any():  # noqa: PLR2004
         return 0.0
-    without = np.log1p(target_sum * sums[None] / left[:, None])
-    rows, columns = counts.nonzero()
-    rest = sums[columns] - np.asarray(counts[rows, columns]).ravel()
-    without[rows, columns] = np.log1p(target_sum * rest / left[rows])
-    return float((n - 1) / n * np.square(without - without.mean(axis=0)).sum())
+    without = target_sum * sums[None] / left[:, None]
+    rows = np.repeat(np.arange(n), np.diff(counts.indptr))
+    without[rows, counts.indices] = target_sum * (sums[counts.indices] - counts.data) / left[rows]
+    np.log1p(without, out=without)
+    without -= without.mean(axis=0)
+    return float((n - 1) / n * np.einsum("ij,ij->", without, without))
+
+
+def _spread(levels: Matrix, kept: Truths) -> float:
+    """Squared deviation of each gene from its mean over the rows that keep it, summed, each row per gene it keeps."""
+    weight = np.where(kept, 1.0 / kept.sum(axis=1, keepdims=True).clip(1), 0.0)
+    total = weight.sum(axis=0)
+    centred = levels - levels.mean(axis=0)
+    mean = np.divide((weight * centred).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    return float((weight * np.square(centred - mean)).sum())
 
 
 def _without(mask: Truths, left_out: Truths | None) -> Truths:

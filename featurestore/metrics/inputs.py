@@ -44,6 +44,8 @@ class Inputs:
         Counts summed over the cells of a perturbation.
     control_counts
         Counts summed over the measured control cells, shape (genes,).
+    predicted_control_counts
+        The same of controls that are the prediction's own, where it is measured from those.
     panel
         Target genes of all perturbations, shape (genes,).
     predicted_noise, measured_noise, control_noise
@@ -66,6 +68,7 @@ class Inputs:
     predicted_counts: Matrix | None = None
     measured_counts: Matrix | None = None
     control_counts: Matrix | None = None
+    predicted_control_counts: Matrix | None = None
     panel: Truths | None = None
     predicted_noise: Vector | None = None
     measured_noise: Vector | None = None

@@ -2,12 +2,11 @@
 
 import tarfile
 
-import anndata as ad
 import numpy as np
 import pytest
 from scipy import sparse
 
-from featurestore.challenge import Cells, as_cells, emit_cells, score_cells, write_counts, write_vcc
+from featurestore.challenge import Cells, as_cells, emit_cells, score_cells, write_vcc
 from featurestore.challenge import submission as module
 from featurestore.challenge.cells import read_vcc
 from featurestore.errors import FeatureError
@@ -101,19 +100,6 @@ def test_vcc__that_the_challenge_would_refuse_is_not_written(controls, effects, 
     with pytest.raises(FeatureError, match="too many cells"):
         write_vcc(made, path, genes=GENES)
     assert not list(tmp_path.iterdir())
-
-
-def test_counts_file__has_whole_numbers_contexts_and_no_controls(controls, effects, tmp_path):
-    made = emit_cells(controls, effects, NAMES, n_cells=15, as_counts=True)
-    write_counts(made, tmp_path / "a.h5ad", context="A", genes=GENES)
-    found = ad.read_h5ad(tmp_path / "a.h5ad")
-    assert found.shape == (45, 25)
-    assert found.obs.columns.tolist() == ["target_gene", "context"]
-    assert set(found.obs["context"]) == {"A"}
-    assert set(found.obs["target_gene"]) == set(NAMES)
-    assert (found.X.data == np.rint(found.X.data)).all()
-    with pytest.raises(FeatureError, match="takes counts"):
-        write_counts(emit_cells(controls, effects, NAMES, n_cells=2), tmp_path / "b.h5ad", context="A")
 
 
 def test_effects__of_another_shape_or_counts_of_log1p_controls_are_refused(controls, effects):

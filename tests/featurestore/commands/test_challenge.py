@@ -88,10 +88,12 @@ def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
     path = tmp_path / "b.h5ad"
     result, text = run("submit", files / "effects.csv", files / "measured.h5ad", "-o", path, *arguments)
     assert result.exit_code == 0, result.output
-    assert "0 control cells" in text
+    assert "context B: 8 perturbations of 30 cells; 0 control cells" in text
+    assert text.endswith("No submission: that has every context, and is checked with --panel.\n")
     result, text = run("score", path, files / "measured.h5ad", "--protocol", 2026)
     assert result.exit_code == 0, result.output
-    assert "8 perturbations by the protocol of 2026." in text
+    assert text.startswith("Context B: 8 perturbations by the protocol of 2026.")
+    assert "Score of the challenge of 2026: -0.412, the mean of the six; 0 is the mean response" in text
 
 
 def test_submit__refuses_a_folder_that_does_not_exist_first(files, tmp_path):

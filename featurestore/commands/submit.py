@@ -1,0 +1,311 @@
+"""``featurestore submit``: predictions written as the cells that a challenge takes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from featurestore.commands.options import column_option, control_option, in_folder
+from featurestore.commands.terminal import progress
+from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.query.warehouse import Warehouse
+from featurestore.storage.snapshot import snapshot_numbers
+
+if TYPE_CHECKING:
+    from featurestore.challenge import Cells
+    from featurestore.challenge.panel import Panel
+    from featurestore.challenge.submission_2026 import Block
+
+existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+Predicted = list[tuple[str, "Cells", list[str], npt.NDArray[np.float64]]]
+"""Of each context: its name, its controls, the perturbations and their effects."""
+Same = Callable[[Sequence[str]], dict[str, str]]
+Report = Callable[[str], None]
+
+
+@click.command()
+@click.argument("files", type=existing, nargs=-1, required=True, metavar="EFFECTS CONTROLS [EFFECTS CONTROLS]...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_folder,
+    required=True,
+    help="File to write.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["2025", "2026"]),
+    default="2025",
+    show_default=True,
+    help="Virtual Cell Challenge: .vcc of log1p cells, or .h5ad of counts.",
+)
+@click.option(
+    "--panel",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of 2026: folder with gene_names.csv, pert_counts.csv and manifest.json of the challenge's controls. The file "
+    "is a submission: what the challenge would refuse is refused.",
+)
+@click.option("--cells", type=click.IntRange(min=1), help="Cells of each perturbation.  [default: 100 or 400]")
+@click.option("--genes", type=existing, help="File with the genes that are expected, one a line, in order.")
+@click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    help="Of 2026: name of the cell context of each CONTROLS, in order; otherwise their column 'context', or the X of "
+    "context_X.h5ad, or A.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of control cells.")
+@column_option
+@control_option
+@click.pass_obj
+def submit(
+    warehouse: Path,
+    files: tuple[Path, ...],
+    output: Path,
+    protocol: str,
+    panel: Path | None,
+    cells: int | None,
+    genes: Path | None,
+    contexts: tuple[str, ...],
+    seed: int,
+    column: str,
+    control: str,
+) -> None:
+    """Write predicted EFFECTS as cells, made of the control cells of CONTROLS (h5ad) times the predicted fold change.
+
+    EFFECTS is a Parquet or CSV file: a column of perturbations first, then a column for each gene with the predicted
+    difference of mean log1p of counts per 10,000, as 'evaluate --predictions' writes it. Genes that it does not have
+    stay as they are in the controls. A gene may have another name there than here, an Ensembl id and a symbol it no
+    longer has: the warehouse's reference tells, if there is a warehouse.
+
+    The challenge of 2026 takes one file of three contexts, which 'vcc prep' packs: give EFFECTS and CONTROLS of each,
+    the same EFFECTS as often as they serve, and the panel. Effects of other perturbations are left out. Without a panel
+    the cells are for scores of your own.
+
+    \b
+    Examples:
+      featurestore submit predicted.parquet controls.h5ad -o prediction.vcc --genes gene_names.csv
+      featurestore submit a.parquet context_A.h5ad -o prediction.h5ad --protocol 2026 --cells 100
+    """
+    if len(files) % 2:
+        raise FeatureError("EFFECTS and CONTROLS come in pairs.", got=f"{len(files):,} files")
+    pairs = list(zip(files[::2], files[1::2], strict=True))
+    same = same_genes(warehouse)
+    with progress() as report:
+        report("reading")
+        if protocol == "2026":
+            said = _submit_2026(pairs, output, panel, cells, genes, contexts, seed, column, control, same, report)
+        else:
+            said = _submit_2025(pairs, output, cells, genes, seed, column, control, same, report)
+    click.echo(f"{output}: {said}")
+
+
+def _submit_2025(
+    pairs: list[tuple[Path, Path]],
+    output: Path,
+    cells: int | None,
+    genes: Path | None,
+    seed: int,
+    column: str,
+    control: str,
+    same: Same,
+    report: Report,
+) -> str:
+    from featurestore.challenge.cells import read_cells  # noqa: PLC0415
+    from featurestore.challenge.panel import read_genes  # noqa: PLC0415
+    from featurestore.challenge.submission import CELLS_EACH_2025, emit_cells, write_vcc  # noqa: PLC0415
+
+    if len(pairs) > 1:
+        raise FeatureError(
+            "The challenge of 2025 has one context.", got=f"{len(pairs):,} pairs of EFFECTS and CONTROLS"
+        )
+    effects, controls = pairs[0]
+    expected = None if genes is None else read_genes(genes)
+    pool = read_cells(controls, column=column, control=control)
+    labels, values = read_effects(effects, pool.genes, same)
+    n = cells or CELLS_EACH_2025
+    made = emit_cells(pool, values, labels, n_cells=n, seed=seed, report=report)
+    report("writing")
+    write_vcc(made, output, genes=expected, column=column)
+    n_controls, n_genes = int((made.labels == control).sum()), len(expected or pool.genes)
+    return f"{len(labels):,} perturbations of {n:,} cells, {n_controls:,} control cells, {n_genes:,} genes."
+
+
+def _submit_2026(
+    pairs: list[tuple[Path, Path]],
+    output: Path,
+    panel: Path | None,
+    cells: int | None,
+    genes: Path | None,
+    contexts: tuple[str, ...],
+    seed: int,
+    column: str,
+    control: str,
+    same: Same,
+    report: Report,
+) -> str:
+    from featurestore.challenge.panel import CELLS_EACH_2026, read_genes, read_panel  # noqa: PLC0415
+    from featurestore.challenge.submission_2026 import write_counts  # noqa: PLC0415
+
+    expected = None if panel is None else read_panel(panel)
+    predicted = _read_contexts(pairs, contexts, column, control, same)
+    names = [name for name, *_ in predicted]
+    if expected is None:
+        listed = tuple(read_genes(genes)) if genes else predicted[0][1].genes
+        each = [dict.fromkeys(labels, cells or CELLS_EACH_2026) for _, _, labels, _ in predicted]
+    else:
+        listed = expected.genes
+        each = [_of_panel(expected, name, labels, cells) for name, _, labels, _ in predicted]
+        expected.check_contexts(names)
+    n_entries = write_counts(_blocks(predicted, each, listed, seed, report), output, genes=listed, column=column)
+    said = "; ".join(
+        f"context {name}: {len(n):,} perturbations of {' or '.join(f'{x:,}' for x in sorted(set(n.values())))} cells"
+        for name, n in zip(names, each, strict=True)
+    )
+    n_more = sum(len(set(labels) - set(n)) for (_, _, labels, _), n in zip(predicted, each, strict=True))
+    left_out = f" {n_more:,} effects of other perturbations are left out." if n_more else ""
+    if expected is None:
+        left_out += " No submission: that has every context, and is checked with --panel."
+    return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{left_out}"
+
+
+def _of_panel(panel: Panel, context: str, labels: list[str], cells: int | None) -> dict[str, int]:
+    panel.check_perturbations(context, labels)
+    n_cells = dict(panel.of(context))
+    wrong = sorted({n for n in n_cells.values() if cells not in (None, n)})
+    if wrong:
+        raise FeatureError(
+            "The challenge of 2026 takes as many cells of each perturbation as its panel says.",
+            expected=", ".join(f"{n:,}" for n in wrong),
+            got=f"--cells {cells:,}",
+            do="leave --cells out",
+        )
+    return n_cells
+
+
+def _blocks(
+    predicted: Predicted, each: list[dict[str, int]], genes: Sequence[str], seed: int, report: Report
+) -> Iterator[Block]:
+    from featurestore.challenge.submission import emit, positions  # noqa: PLC0415
+    from featurestore.challenge.submission_2026 import Block  # noqa: PLC0415
+
+    n, n_all = 0, sum(len(n_cells) for n_cells in each)
+    for (context, controls, labels, effects), n_cells in zip(predicted, each, strict=True):
+        columns = positions(controls, genes)
+        rows = [labels.index(name) for name in n_cells]
+        for name, values in emit(controls, effects[rows], list(n_cells), n_cells=n_cells, as_counts=True, seed=seed):
+            n += 1
+            report(f"{n:,} of {n_all:,} perturbations made into cells")
+            ordered = values[:, columns]
+            ordered.sort_indices()
+            yield Block(context, name, ordered)
+
+
+def _read_contexts(
+    pairs: list[tuple[Path, Path]], contexts: tuple[str, ...], column: str, control: str, same: Same
+) -> Predicted:
+    from featurestore.challenge.cells import as_cells, read_any  # noqa: PLC0415
+    from featurestore.challenge.contexts import by_context  # noqa: PLC0415
+
+    if contexts and len(contexts) != len(pairs):
+        raise FeatureError(
+            "Not every pair of EFFECTS and CONTROLS has a context.",
+            expected=f"--context {len(pairs):,} times",
+            got=", ".join(contexts),
+        )
+    found: Predicted = []
+    for i, (effects, controls) in enumerate(pairs):
+        parts = by_context(read_any(controls))
+        named = re.search(r"context_([A-Za-z0-9]+)", controls.stem)
+        for name, part in parts.items():
+            pool = as_cells(part, column=column, control=control, name=str(controls))
+            labels, values = read_effects(effects, pool.genes, same)
+            given = contexts[i] if contexts and len(parts) == 1 else name
+            found.append((given or (named[1] if named else "A"), pool, labels, values))
+    names = [name for name, *_ in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise FeatureError(
+            "Two CONTROLS are of the same context.",
+            got=", ".join(names),
+            do="name the context of each, in order, with --context",
+        )
+    return found
+
+
+def same_genes(warehouse: Path) -> Callable[[Sequence[str]], dict[str, str]]:
+    """Return what tells the gene_id of each name of a gene, as far as a warehouse, if there is one, knows it."""
+
+    def ids(names: Sequence[str]) -> dict[str, str]:
+        from featurestore.features.identifiers import harmonise  # noqa: PLC0415, only where names differ
+
+        if not snapshot_numbers(warehouse):
+            return {}
+        with Warehouse(warehouse) as store:
+            found = harmonise(store, names).filter(entity="gene", status="mapped")
+        return dict(found.select("original", "target_id").iter_rows())
+
+    return ids
+
+
+def read_effects(
+    path: Path, genes: tuple[str, ...], ids: Callable[[Sequence[str]], dict[str, str]] = lambda _: {}
+) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Read predicted effects on a gene axis; genes that the file lacks are NaN.
+
+    Parameters
+    ----------
+    path
+        Parquet or CSV: perturbations, then a column for each gene.
+    genes
+        The axis.
+    ids
+        Tells the id of each name, as far as it is known: where a gene has one name in the file and another on the axis.
+
+    Raises
+    ------
+    SourceFormatError
+        The file cannot be read, or names a perturbation twice.
+    FeatureError
+        It has none of the genes.
+    """
+    try:
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
+    labels = frame[frame.columns[0]].cast(pl.String()).to_list()
+    if len(set(labels)) < len(labels):
+        twice = sorted({name for name in labels if labels.count(name) > 1})
+        raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=", ".join(twice[:5]))
+    column_of = {name: name for name in frame.columns[1:]}
+    lacking = [gene for gene in genes if gene not in column_of]
+    extra = sorted(set(column_of).difference(genes))
+    if lacking and extra:
+        known, named = ids([*lacking, *extra]), Counter[str]()
+        for name in extra:
+            named[known.get(name, "")] += 1
+        by_id = {known[name]: name for name in extra if name in known and named[known[name]] == 1}
+        column_of |= {gene: by_id[known[gene]] for gene in lacking if known.get(gene) in by_id}
+    shared = [gene in column_of for gene in genes]
+    if not any(shared):
+        raise FeatureError(
+            "The effects have none of the controls' genes.",
+            where=str(path),
+            expected=f"columns named as the genes of the controls, such as {', '.join(genes[:3])}",
+            got=did_you_mean(genes[0], frame.columns[1:]) if genes else "no genes",
+        )
+    values = np.full((len(labels), len(genes)), np.nan)
+    names = [column_of[gene] for gene, is_shared in zip(genes, shared, strict=True) if is_shared]
+    place = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
+    values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
+    return labels, values
