@@ -109,9 +109,9 @@ def evaluate(
     SPEC is a TOML file, or the name of one that comes with featurestore, such as perturbqa_k562_de.
 
     Compares baselines (no change, the train mean, the same perturbation elsewhere) with regressions (neighbours, ridge,
-    kernel ridge, random forest, the linear model of Ahlmann-Eltze). Writes report.html, which opens without network,
-    scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the report written, where a
-    model scores what no honest one can.
+    kernel ridge, random forest, the linear model of Ahlmann-Eltze), and a blend of these. Writes report.html, which
+    opens without network, scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the
+    report written, where a model scores what no honest one can.
 
     Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge and logistic regression by the
     area under the ROC curve of each gene. Writes scores.json, per_gene.csv, pairs.parquet and a picture.
@@ -234,7 +234,7 @@ def score_sheet(evaluation: Evaluation) -> str:
     if evaluation.is_readout:
         note = "Correlation across the perturbations of a fold, and mean errors."
     doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
-    notes = [note, *undefined(evaluation), *_sources(evaluation), *doubted]
+    notes = [note, *undefined(evaluation), *_sources(evaluation), *_weights(evaluation), *doubted]
     return "\n".join([held_out, rendered(table), *notes, *evaluation.verdict])
 
 
@@ -250,6 +250,20 @@ def _sources(evaluation: Evaluation) -> list[str]:
     ]
     word = "MAE" if evaluation.is_readout else "Pearson delta"
     return [f"Gain in {word} of the ridge from each source, given the others: {'; '.join(named)}."] if named else []
+
+
+def _weights(evaluation: Evaluation) -> list[str]:
+    """Say what a blend is made of, means over folds, the heaviest first."""
+    from featurestore.evaluation.best_part import NOT_PARTS  # noqa: PLC0415
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
+
+    said = []
+    for model in evaluation.weights:
+        weights = evaluation.mean_weights(model)
+        parts = sorted((name for name in weights if name not in NOT_PARTS), key=lambda name: -weights[name])
+        shares = ", ".join(f"{weights[name]:.2f} {title(name)}" for name in parts)
+        said.append(f"{title(model).capitalize()}: {shares}; magnitude x {weights['magnitude']:.2f}.")
+    return said
 
 
 def _shown(score: float | None) -> str:

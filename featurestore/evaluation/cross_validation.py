@@ -23,6 +23,7 @@ from featurestore.evaluation.value import source_values
 from featurestore.features.perturbations import own_targets
 from featurestore.models import (
     BilinearOnSignatures,
+    Blend,
     CrisprInformedMean,
     ForestOnSignatures,
     KernelRidgeOnSignatures,
@@ -61,6 +62,7 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
+        "blend": Blend(blocks),
     }
 
 
@@ -152,6 +154,7 @@ def evaluate(
         own,
         pl.concat(score_table(matrix, name, m.scores, m.is_fallback, fold) for name, m in found.items()),
         {name: model.penalties for name, model in found.items() if model.penalties},
+        {name: model.weights for name, model in found.items() if model.weights},
         unseen=unseen,
         ceiling=limit,
         source_values=values,

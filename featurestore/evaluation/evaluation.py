@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, LeakageError, did_you_mean
+from featurestore.evaluation.best_part import BLEND, NOT_PARTS, against_best_part, blend_sentences
 from featurestore.evaluation.noise_ceiling import ALARM, NoiseCeiling, alarms
 from featurestore.evaluation.readout import readout_scores
 from featurestore.evaluation.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
@@ -51,6 +52,8 @@ class Evaluation:
         One line per model and row: its scores, fold, and whether the model fell back to the training mean.
     penalties
         Penalty chosen in each fold, of the models that choose one.
+    weights
+        Weight of each part, and the magnitude, in each fold, of the models that blend others.
     unseen
         What training rows never had of the rows predicted.
     ceiling
@@ -70,6 +73,7 @@ class Evaluation:
     own: npt.NDArray[np.bool_]
     per_perturbation: pl.DataFrame
     penalties: dict[str, list[float]] = field(default_factory=dict)
+    weights: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     unseen: Unseen = "perturbation"
     ceiling: NoiseCeiling | None = None
     source_values: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -128,6 +132,14 @@ class Evaluation:
         return comparisons(self.per_perturbation, self.metrics)
 
     @cached_property
+    def best_part(self) -> list[Comparison]:
+        """The blend against the part that is best in each metric; nothing where no blend is evaluated."""
+        if BLEND not in self.weights:
+            return []
+        parts = [name for name in self.weights[BLEND][0] if name not in NOT_PARTS]
+        return against_best_part(self.per_perturbation, parts, self.metrics)
+
+    @cached_property
     def across(self) -> dict[str, dict[str, float | None]]:
         """Correlation across perturbations of each model, where a single readout is predicted."""
         return readout_scores(self.predicted, self.matrix.Y, self.fold) if self.is_readout else {}
@@ -135,7 +147,8 @@ class Evaluation:
     @property
     def verdict(self) -> list[str]:
         """What the comparisons say, in sentences."""
-        return sentences(self.comparisons)
+        titles = {metric.name: metric.title for metric in self.metrics}
+        return [*sentences(self.comparisons), *blend_sentences(self.best_part, titles)]
 
     @cached_property
     def alarms(self) -> dict[str, tuple[float, float]]:
@@ -165,6 +178,11 @@ class Evaluation:
         """Return a mean score; None where it is undefined."""
         rows = self.summary.filter(model=model, metric=metric, stratum=stratum)
         return None if rows.is_empty() else rows["mean"][0]
+
+    def mean_weights(self, model: str) -> dict[str, float]:
+        """Average the weights of a blend over folds."""
+        folds = self.weights[model]
+        return {part: float(np.mean([each[part] for each in folds])) for part in folds[0]}
 
     def counts(self) -> dict[str, int]:
         """Count rows, perturbations, groups, folds, and the rows that some source covers or that respond."""
@@ -197,6 +215,8 @@ class Evaluation:
             }
             if name in self.penalties:
                 models[name]["penalties"] = self.penalties[name]
+            if name in self.weights:
+                models[name] |= {"weights": self.mean_weights(name), "weights_by_fold": self.weights[name]}
             if name in self.across:
                 models[name]["across_perturbations"] = self.across[name]
         return {
@@ -208,6 +228,7 @@ class Evaluation:
             "own_targets": "left out of every score but mae_own_targets",
             "models": models,
             "comparisons": as_records(self.comparisons),
+            "best_part": as_records(self.best_part),
             "ceiling": None if self.ceiling is None else self.ceiling.to_dict(),
             "leak_alarms": list(self.alarms),
             "sources": self.source_values.to_dicts(),

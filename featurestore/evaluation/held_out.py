@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.base import clone
 from featurestore.evaluation.scoring import SCORED, score_rows
 from featurestore.metrics import Scores
 from featurestore.models.baseline import mean_effect
+from featurestore.models.inputs import RowInputs
 
 if TYPE_CHECKING:
     from featurestore.evaluation.splits import Parts, Positions
@@ -24,12 +25,16 @@ QUICK = ("pearson_delta", "centred_pearson", "mae", "pds")
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Held-out predictions of one model, shape (rows, genes), scores of every row, fallbacks, and penalties chosen."""
+    """Held-out predictions of one model, shape (rows, genes), scores of every row, fallbacks, and what was chosen.
+
+    ``penalties`` and ``weights`` are of each part; ``weights`` those of a blend, its magnitude among them.
+    """
 
     predicted: npt.NDArray[np.float32]
     scores: dict[str, Scores]
     is_fallback: npt.NDArray[np.bool_]
     penalties: list[float]
+    weights: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Setting:
         predicted = np.full(self.matrix.Y.shape, np.nan, dtype=np.float32)
         scores = {name: np.full(n_rows, np.nan) for name in names}
         is_fallback = np.zeros(n_rows, dtype=bool)
-        penalties = []
+        penalties, weights = [], []
         for whole, test in self.parts:
             train = whole if kept is None else kept(whole)
             model = clone(template)
@@ -94,9 +99,11 @@ class Setting:
             is_fallback[test] = ~model.covered(inputs[test])
             if hasattr(model, "alpha_"):
                 penalties.append(model.alpha_)
+            if hasattr(model, "weights_"):
+                weights.append(model.weights_ | {"magnitude": model.magnitude_})
             for name, values in self.score(predicted, whole, test, names).items():
                 scores[name][test] = values
-        return HeldOut(predicted, scores, is_fallback, penalties)
+        return HeldOut(predicted, scores, is_fallback, penalties, weights)
 
     def score(
         self, predicted: npt.NDArray[np.float32], train: Positions, test: Positions, names: tuple[str, ...]
@@ -105,8 +112,6 @@ class Setting:
         train_mean = mean_effect(self.matrix.Y[train]).astype(np.float32)
         return score_rows(self.matrix, test, predicted[test], train_mean, self.own, self.significant, names)
 
-    def _inputs(self, template: Any, columns: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:
-        if template.inputs == "own":
-            return self.own
-        inputs: npt.NDArray[Any] = getattr(self.matrix, template.inputs)
-        return inputs if columns is None else inputs[:, columns]
+    def _inputs(self, template: Any, columns: npt.NDArray[np.bool_] | None) -> Any:
+        features = self.matrix.X if columns is None else self.matrix.X[:, columns]
+        return RowInputs(features, self.matrix.elsewhere, self.own).of(template)

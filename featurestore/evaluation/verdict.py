@@ -23,6 +23,7 @@ TITLES = {
     "ridge": "ridge on signatures",
     "kernel_ridge": "kernel ridge",
     "forest": "forest on signatures",
+    "blend": "blend of models",
 }
 BASELINES = ("train_mean", "elsewhere")
 JUDGED = "ridge"

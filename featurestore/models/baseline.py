@@ -13,7 +13,7 @@ Array = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.str_]
-Inputs = Literal["X", "elsewhere", "own"]
+Inputs = Literal["X", "elsewhere", "own", "all"]
 
 
 def mean_effect(Y: Array) -> Doubles:  # noqa: N803

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.kernel_ridge import KernelRidge
 
@@ -47,9 +49,17 @@ class KernelRidgeOnSignatures(RegressionOnSignatures):
         self.inner_folds = inner_folds
 
     def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
-        n_blocks = 1 if self.blocks is None else len(np.unique(self.blocks))
-        gammas = [gamma / n_blocks for gamma in self.gammas]
+        gammas = [gamma / self._n_blocks for gamma in self.gammas]
         model = KernelRidge(kernel="rbf", alpha=max(self.alphas), gamma=gammas[0])
         grid = {"alpha": self.alphas, "gamma": gammas}
         self.pipeline_ = searched(model, grid, self.blocks, X, outputs, groups, self.inner_folds, sample_weight=weights)
         self.alpha_ = float(self.pipeline_["model"].alpha)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Penalty and width, as options."""
+        return {"alphas": (self.alpha_,), "gammas": (self.pipeline_["model"].gamma * self._n_blocks,)}
+
+    @property
+    def _n_blocks(self) -> int:
+        return 1 if self.blocks is None else len(np.unique(self.blocks))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -48,3 +50,8 @@ class NeighboursOnSignatures(RegressionOnSignatures):
         model = KNeighborsRegressor(n_neighbors=offered[0], weights="distance")
         self.pipeline_ = searched(model, {"n_neighbors": offered}, self.blocks, X, outputs, groups, self.inner_folds)
         self.neighbours_ = int(self.pipeline_["model"].n_neighbors)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The number of neighbours, as an option."""
+        return {"neighbours": (self.neighbours_,)}

@@ -95,7 +95,8 @@ def searched(
 ) -> Pipeline:
     """Fit a model behind blocks with the options of a grid that predict unseen groups best by squared error.
 
-    Scaling and imputation are refitted in each fold. With a single group the model is taken as it is.
+    Scaling and imputation are refitted in each fold. With a single group, or nothing to choose, the model is taken as
+    it is.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def searched(
     pipeline = Pipeline([("blocks", SignatureBlocks(blocks)), ("model", model)])
     told = {f"model__{name}": values for name, values in fitted_with.items()}
     n_folds = min(inner_folds, len(np.unique(groups)))
-    if n_folds <= 1:
+    if n_folds <= 1 or all(len(values) == 1 for values in grid.values()):
         return pipeline.fit(X, outputs, **told)
     options = {f"model__{name}": values for name, values in grid.items()}
     search = GridSearchCV(pipeline, options, scoring="neg_mean_squared_error", cv=GroupKFold(n_folds))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
@@ -57,6 +59,11 @@ class RidgeOnSignatures(RegressionOnSignatures):
         regressors = SignatureBlocks(self.blocks, indicator=self.indicator)
         self.pipeline_ = Pipeline([("blocks", regressors), ("ridge", Ridge(alpha=self.alpha_))])
         self.pipeline_.fit(X, outputs, ridge__sample_weight=weights)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The penalty, as an option."""
+        return {"alphas": (self.alpha_,)}
 
     def _penalty(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> float:  # noqa: N803
         """Return the penalty with the smallest squared error on groups held out; the largest where none can be."""

@@ -40,6 +40,30 @@ def test_evaluate__predictions_do_not_depend_on_the_effects_of_the_fold(plant):
         assert (before[name][~fold] != after[name][~fold]).any()
 
 
+def test_blend__does_not_read_the_answers_of_the_fold(plant):
+    matrix = plant(n=40)
+    matrix = replace(matrix, rows=matrix.rows.with_columns(pl.col("fold") % 2))
+    before = evaluate(matrix, {"blend": standard_models(matrix)["blend"]})
+    fold = matrix.rows["fold"].to_numpy() == 1
+    matrix.Y[fold] = np.where(np.arange(200) % 2, 1000.0, np.nan)
+    after = evaluate(matrix, {"blend": standard_models(matrix)["blend"]})
+    np.testing.assert_array_equal(before.predicted["blend"][fold], after.predicted["blend"][fold])
+    assert before.weights["blend"][1] == after.weights["blend"][1]
+    assert before.weights["blend"][0] != after.weights["blend"][0]
+
+
+def test_blend__is_at_or_above_its_best_part(evaluation):
+    assert [found.metric for found in evaluation.best_part] == [metric.name for metric in evaluation.metrics]
+    worse = {found.metric for found in evaluation.best_part if found.outcome == "worse"}
+    assert worse <= {"pds_cosine"}, "which no part is fitted to"
+    weights = evaluation.mean_weights("blend")
+    assert sum(weight for part, weight in weights.items() if part != "magnitude") == pytest.approx(1)
+    told = evaluation.to_dict()["models"]["blend"]
+    assert told["weights"] == weights
+    assert len(told["weights_by_fold"]) == 5
+    assert any("is at or above its best part in Pearson delta" in sentence for sentence in evaluation.verdict)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_ridge__on_signatures_beats_the_train_mean_where_sources_share_the_effect(plant, seed):
     matrix = plant(seed=seed)
@@ -117,7 +141,7 @@ def test_evaluate__records_the_penalty_of_each_fold(evaluation):
 def test_standard_models__are_baselines_and_regressions_of_their_own_kinds(plant):
     models = standard_models(plant(n=20))
     assert list(models)[:5] == ["no_change", "train_mean", "crispr_mean", "elsewhere", "rescaled"]
-    assert list(models)[5:] == ["neighbours", "bilinear", "ridge", "kernel_ridge", "forest"]
+    assert list(models)[5:] == ["neighbours", "bilinear", "ridge", "kernel_ridge", "forest", "blend"]
     matrix = plant(n=20)
     bare = replace(matrix, rows=matrix.rows.with_columns(target_gene_ids=pl.lit([], pl.List(pl.String()))))
     assert "crispr_mean" not in standard_models(bare), "nobody's target is measured"

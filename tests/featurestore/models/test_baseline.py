@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 import featurestore.models
 from featurestore.models import CrisprInformedMean, NoChange, SamePerturbationElsewhere, TrainMean
 from featurestore.models.baseline import mean_effect
+from featurestore.models.inputs import RowInputs
 
 EVERY = [getattr(featurestore.models, name) for name in featurestore.models.__all__]
 Y = np.array([[1.0, 2.0, np.nan], [3.0, np.nan, np.nan]])
@@ -76,7 +77,9 @@ def test_model__predicts_every_gene_of_every_row_whatever_is_missing(model):
     rng = np.random.default_rng(0)
     features, effects = rng.normal(size=(20, 6)), rng.normal(size=(20, 6))
     features[3], features[5, 2], effects[7, 1], effects[:, 4] = np.nan, np.nan, np.nan, np.nan
-    fitted = model().fit(features[:15], effects[:15], groups=np.arange(15).astype(str), sample_weight=np.ones(15))
-    predicted = fitted.predict(features)
+    given = RowInputs(features, features, features > 1).of(model)
+    train = np.arange(15)
+    fitted = model().fit(given[train], effects[train], groups=train.astype(str), sample_weight=np.ones(15))
+    predicted = fitted.predict(given)
     assert predicted.shape == (20, 6)
     assert np.isfinite(predicted).all()

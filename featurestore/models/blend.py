@@ -1,0 +1,145 @@
+"""A blend of models: what each says of a row that it has not seen, weighted by how well it did on others."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.model_selection import GroupKFold
+from sklearn.utils.validation import check_is_fitted
+
+from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths, mean_effect
+from featurestore.models.bilinear import BilinearOnSignatures
+from featurestore.models.elsewhere import SamePerturbationElsewhere
+from featurestore.models.inputs import RowInputs
+from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
+from featurestore.models.neighbours import NeighboursOnSignatures
+from featurestore.models.ridge import RidgeOnSignatures
+from featurestore.models.stacking import blend_magnitude, blend_weights
+
+
+def blend_parts(blocks: Labels | None) -> dict[str, Any]:
+    """Make the parts of a blend; a rescaled one would be none of its own, since a weight rescales."""
+    return {
+        "elsewhere": SamePerturbationElsewhere(),
+        "neighbours": NeighboursOnSignatures(blocks),
+        "bilinear": BilinearOnSignatures(blocks),
+        "ridge": RidgeOnSignatures(blocks, indicator=True),
+        "kernel_ridge": KernelRidgeOnSignatures(blocks),
+    }
+
+
+class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Weighted sum of what several models say beyond the train mean.
+
+    Weights and magnitude are learnt inside the training rows: every part predicts each group of them while it is held
+    out, with the options that it chose on all of them. X is a :class:`RowInputs`. A row of which no part has anything
+    to say gets the train mean exactly.
+
+    Parameters
+    ----------
+    blocks
+        Block of each feature; see :class:`SignatureBlocks`.
+    parts
+        Unfitted models by name; by default those of :func:`blend_parts`.
+    inner_folds
+        Folds of the inner cross-validation; fewer where there are fewer groups.
+
+    Attributes
+    ----------
+    weights_
+        Weight of each part, and of the train mean: what is missing of 1.
+    magnitude_
+        Factor of the weighted sum; see :func:`blend_magnitude`.
+    """
+
+    inputs: ClassVar[Inputs] = "all"
+
+    def __init__(
+        self, blocks: Labels | None = None, *, parts: dict[str, Any] | None = None, inner_folds: int = 5
+    ) -> None:
+        self.blocks = blocks
+        self.parts = parts
+        self.inner_folds = inner_folds
+
+    def fit(
+        self,
+        X: RowInputs,  # noqa: N803
+        Y: Array,  # noqa: N803
+        *,
+        groups: Labels | None = None,
+        sample_weight: Doubles | None = None,
+    ) -> Self:
+        """Fit every part on all rows, and again on all but each fold of groups for the weights.
+
+        Parameters
+        ----------
+        X, Y
+            What is known of rows, and their effects; NaN is missing.
+        groups
+            Rows that the inner cross-validation keeps together; by default each row is its own group.
+        sample_weight
+            Trust in each row.
+        """
+        groups = np.arange(len(X)).astype(str) if groups is None else groups
+        trust = np.ones(len(X)) if sample_weight is None else sample_weight
+        templates = blend_parts(self.blocks) if self.parts is None else self.parts
+        everything = np.arange(len(X))
+        self.mean_ = mean_effect(Y)
+        self.parts_ = {
+            name: _fitted(clone(model), X, Y, everything, groups, trust) for name, model in templates.items()
+        }
+        n_folds = min(self.inner_folds, len(np.unique(groups)))
+        shares, self.magnitude_ = np.full(len(templates), 1 / len(templates)), 1.0
+        if n_folds > 1:
+            held_out, mean = self._held_out(X, Y, groups, trust, n_folds)
+            deviations = [part - mean for part in held_out.values()]
+            shares = blend_weights(deviations, np.where(X.own, np.nan, Y) - mean, trust)
+            blended = mean + sum(share * part for share, part in zip(shares, deviations, strict=True))
+            self.magnitude_ = blend_magnitude(blended, held_out, mean, Y, X.own, groups)
+        self.weights_ = dict(zip(templates, shares.tolist(), strict=True)) | {
+            "train_mean": max(0.0, 1 - float(shares.sum()))
+        }
+        return self
+
+    def _held_out(
+        self,
+        X: RowInputs,  # noqa: N803
+        Y: Array,  # noqa: N803
+        groups: Labels,
+        trust: Doubles,
+        n_folds: int,
+    ) -> tuple[dict[str, Array], Array]:
+        """Predict each row without its group, by every part and by the train mean."""
+        mean = np.empty(Y.shape, np.float32)
+        predicted = {name: np.empty(Y.shape, np.float32) for name in self.parts_}
+        for train, test in GroupKFold(n_folds).split(groups, groups=groups):
+            mean[test] = mean_effect(Y[train])
+            for name, whole in self.parts_.items():
+                model = _fitted(as_chosen(whole), X, Y, train, groups, trust)
+                predicted[name][test] = model.predict(X[test].of(model))
+        return predicted, mean
+
+    def predict(self, X: RowInputs) -> Doubles:  # noqa: N803
+        """Predict effects, shape (rows, genes)."""
+        check_is_fitted(self)
+        total = np.zeros((len(X), len(self.mean_)))
+        for name, model in self.parts_.items():
+            if self.weights_[name] > 0:
+                total += self.weights_[name] * (model.predict(X.of(model)) - self.mean_)
+        factor = np.where(self.covered(X), self.magnitude_, 1.0)[:, None]
+        return np.asarray(factor * (self.mean_ + total))
+
+    def covered(self, X: RowInputs) -> Truths:  # noqa: N803
+        """Say which rows some part has something to say about."""
+        return np.asarray(np.any([model.covered(X.of(model)) for model in self.parts_.values()], axis=0))
+
+
+def as_chosen(fitted: Any) -> Any:
+    """Return an unfitted copy of a model that chooses nothing: its options are those that it chose before."""
+    return clone(fitted).set_params(**getattr(fitted, "chosen", {}))
+
+
+def _fitted(model: Any, X: RowInputs, Y: Array, rows: Any, groups: Labels, trust: Doubles) -> Any:  # noqa: N803
+    return model.fit(X[rows].of(model), Y[rows], groups=groups[rows], sample_weight=trust[rows])
