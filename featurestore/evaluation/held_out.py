@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from featurestore.evaluation.scoring import SCORED, score_rows
 from featurestore.metrics import Scores
-from featurestore.models.baseline import mean_effect
 from featurestore.models.inputs import RowInputs
+from featurestore.models.outputs import Deviations
 
 if TYPE_CHECKING:
     from featurestore.evaluation.splits import Parts, Positions
@@ -63,6 +64,7 @@ class Setting:
     groups: npt.NDArray[np.str_]
     weights: npt.NDArray[np.float64]
     significant: npt.NDArray[np.bool_] | None = None
+    _shared: dict[int, Deviations] = field(default_factory=dict, repr=False, compare=False)
 
     def run(
         self,
@@ -86,31 +88,64 @@ class Setting:
             What to score by.
         """
         inputs = self._inputs(template, columns)
-        n_rows = self.matrix.rows.height
         predicted = np.full(self.matrix.Y.shape, np.nan, dtype=np.float32)
-        scores = {name: np.full(n_rows, np.nan) for name in names}
-        is_fallback = np.zeros(n_rows, dtype=bool)
+        scores = {name: np.full(len(predicted), np.nan) for name in names}
+        is_fallback = np.zeros(len(predicted), dtype=bool)
         penalties, weights = [], []
-        for whole, test in self.parts:
+        for place, (whole, test) in enumerate(self.parts):
             train = whole if kept is None else kept(whole)
+            deviations = self._deviations(place) if kept is None else Deviations(self.matrix.Y, train)
             model = clone(template)
-            model.fit(inputs[train], self.matrix.Y[train], groups=self.groups[train], sample_weight=self.weights[train])
+            model.fit(inputs[train], self.matrix.Y[train], **self._told(model, train, deviations))
             predicted[test] = model.predict(inputs[test])
             is_fallback[test] = ~model.covered(inputs[test])
             if hasattr(model, "alpha_"):
                 penalties.append(model.alpha_)
             if hasattr(model, "weights_"):
                 weights.append(model.weights_ | {"magnitude": model.magnitude_})
-            for name, values in self.score(predicted, whole, test, names).items():
+            for name, values in self._score(place, predicted[test], names).items():
                 scores[name][test] = values
         return HeldOut(predicted, scores, is_fallback, penalties, weights)
 
-    def score(
-        self, predicted: npt.NDArray[np.float32], train: Positions, test: Positions, names: tuple[str, ...]
-    ) -> dict[str, Scores]:
+    def run_on(
+        self, template: Any, subsets: Sequence[npt.NDArray[np.bool_]], names: tuple[str, ...] = SCORED
+    ) -> list[dict[str, Scores]]:
+        """Fit a regression for each part on each of some sets of features, and return the scores of every set."""
+        inputs = self._inputs(template, None)
+        scores = [{name: np.full(len(inputs), np.nan) for name in names} for _ in subsets]
+        for place, (train, test) in enumerate(self.parts):
+            told = self._told(template, train, self._deviations(place))
+            models = clone(template).fitted_on(subsets, inputs[train], self.matrix.Y[train], **told)
+            for model, features, own in zip(models, subsets, scores, strict=True):
+                predicted = model.predict(inputs[test][:, features]).astype(np.float32)
+                for name, values in self._score(place, predicted, names).items():
+                    own[name][test] = values
+        return scores
+
+    def score_parts(self, predicted: npt.NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Scores]:
+        """Score predictions of all rows, part by part."""
+        scores = {name: np.full(len(predicted), np.nan) for name in names}
+        for place, (_, test) in enumerate(self.parts):
+            for name, values in self._score(place, predicted[test], names).items():
+                scores[name][test] = values
+        return scores
+
+    def _score(self, place: int, predicted: npt.NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Scores]:
         """Score predictions of one part, centred on the mean of all its training rows."""
-        train_mean = mean_effect(self.matrix.Y[train]).astype(np.float32)
-        return score_rows(self.matrix, test, predicted[test], train_mean, self.own, self.significant, names)
+        train_mean = self._deviations(place).mean.astype(np.float32)
+        test = self.parts[place][1]
+        return score_rows(self.matrix, test, predicted, train_mean, self.own, self.significant, names)
+
+    def _deviations(self, place: int) -> Deviations:
+        """Return what models of one part share."""
+        if place not in self._shared:
+            self._shared[place] = Deviations(self.matrix.Y, self.parts[place][0])
+        return self._shared[place]
+
+    def _told(self, model: Any, train: Positions, deviations: Deviations) -> dict[str, Any]:
+        """Name what a model's fit is told of its rows: groups and weights, and what is shared where it takes that."""
+        told: dict[str, Any] = {"groups": self.groups[train], "sample_weight": self.weights[train]}
+        return told | ({"deviations": deviations} if has_fit_parameter(model, "deviations") else {})
 
     def _inputs(self, template: Any, columns: npt.NDArray[np.bool_] | None) -> Any:
         features = self.matrix.X if columns is None else self.matrix.X[:, columns]

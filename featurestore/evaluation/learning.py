@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from sklearn.base import clone
 
-from featurestore.evaluation.held_out import QUICK, HeldOut, Setting
+from featurestore.evaluation.held_out import QUICK, Setting
 from featurestore.evaluation.value import of_perturbations
+from featurestore.metrics import Scores
 from featurestore.models import TrainMean
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _by_perturbations(setting: Setting, ridge: Any, report: Callable[[str], None
                 return train[np.isin(group, chosen)]
 
             for name, model in (("ridge", ridge), ("train_mean", TrainMean())):
-                scored = _scored(setting, setting.run(clone(model), kept=kept, names=QUICK))
+                scored = _means(setting, setting.run(clone(model), kept=kept, names=QUICK).scores)
                 head = {"axis": "perturbations", "n": float(np.mean(sizes)), "draw": draw, "model": name}
                 records.append(head | scored)
     return records
@@ -65,11 +66,9 @@ def _by_sources(setting: Setting, ridge: Any, report: Callable[[str], None]) -> 
     for size in range(1, len(names) + 1):
         report(f"learning from {size} of {len(names)} sources")
         subsets = _subsets(names, size, rng)
-        for draw, subset in enumerate(subsets):
-            columns = np.isin(block, subset)
-            model = clone(ridge).set_params(blocks=ridge.blocks[columns])
-            scored = _scored(setting, setting.run(model, columns=columns, names=QUICK))
-            records.append({"axis": "sources", "n": float(size), "draw": draw, "model": "ridge"} | scored)
+        scores = setting.run_on(ridge, [np.isin(block, subset) for subset in subsets], QUICK)
+        head = {"axis": "sources", "n": float(size), "model": "ridge"}
+        records += [head | {"draw": draw} | _means(setting, each) for draw, each in enumerate(scores)]
     return records
 
 
@@ -81,6 +80,6 @@ def _subsets(names: list[str], size: int, rng: np.random.Generator) -> list[tupl
     return sorted(drawn)
 
 
-def _scored(setting: Setting, found: HeldOut) -> dict[str, float]:
-    means = {name: of_perturbations(setting, values) for name, values in found.scores.items()}
+def _means(setting: Setting, scores: dict[str, Scores]) -> dict[str, float]:
+    means = {name: of_perturbations(setting, values) for name, values in scores.items()}
     return {name: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for name, v in means.items()}

@@ -9,11 +9,14 @@ from featurestore.evaluation.held_out import HeldOut, Setting
 from featurestore.evaluation.value import of_perturbations
 
 FACTORS = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
+_SCALE_FREE = ("pearson_delta", "pds_cosine")
+"""Scores that a positive factor does not change."""
+_OF_SCALE = ("mae", "pds")
 _NAMES = ("pearson_delta", "mae", "pds", "pds_cosine")
 
 
 def rescaled_scores(setting: Setting, found: dict[str, HeldOut]) -> pl.DataFrame:
-    """Multiply held-out predictions and score them again.
+    """Multiply held-out predictions, and score again what that changes.
 
     Returns
     -------
@@ -25,12 +28,10 @@ def rescaled_scores(setting: Setting, found: dict[str, HeldOut]) -> pl.DataFrame
     records = []
     for model, held_out in found.items():
         for factor in FACTORS:
-            scores = {name: np.full(setting.matrix.rows.height, np.nan) for name in _NAMES}
-            for train, test in setting.parts:
-                scaled = held_out.predicted * np.float32(factor)
-                for name, values in setting.score(scaled, train, test, _NAMES).items():
-                    scores[name][test] = values
-            means = {name: _mean(of_perturbations(setting, values)) for name, values in scores.items()}
+            scores = {name: held_out.scores[name] for name in _NAMES if factor == 1 or name in _SCALE_FREE}
+            if factor != 1:
+                scores |= setting.score_parts(held_out.predicted * np.float32(factor), _OF_SCALE)
+            means = {name: _mean(of_perturbations(setting, scores[name])) for name in _NAMES}
             records.append({"model": model, "factor": factor} | means)
     return pl.DataFrame(records).fill_nan(None) if records else pl.DataFrame()
 

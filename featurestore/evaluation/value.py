@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.base import clone
 
 from featurestore.evaluation.bootstrap import mean_intervals
 from featurestore.evaluation.held_out import QUICK, HeldOut, Setting
@@ -40,13 +39,16 @@ def source_values(setting: Setting, ridge: Any, whole: HeldOut) -> pl.DataFrame:
     ``alone``, the mean score from that source alone.
     """
     block = setting.matrix.columns["block"].to_numpy()
+    sources = list(dict.fromkeys(block.tolist()))
+    several = len(sources) > 1
+    scores = setting.run_on(ridge, [block != s for s in sources if several] + [block == s for s in sources], QUICK)
+    without = scores[: len(sources)] if several else [setting.run(TrainMean(), names=QUICK).scores]
     records = []
-    for source in dict.fromkeys(block.tolist()):
-        without, alone = (_fitted(setting, ridge, mask) for mask in (block != source, block == source))
-        gains = [_gain(setting, name, whole, without) for name in QUICK]
+    for source, rest, alone in zip(sources, without, scores[-len(sources) :], strict=True):
+        gains = [_gain(setting, name, whole.scores, rest) for name in QUICK]
         low, high = mean_intervals(np.stack(gains, axis=1))
         for place, name in enumerate(QUICK):
-            own = of_perturbations(setting, alone.scores[name])
+            own = of_perturbations(setting, alone[name])
             records.append(
                 {
                     "source": source,
@@ -61,14 +63,8 @@ def source_values(setting: Setting, ridge: Any, whole: HeldOut) -> pl.DataFrame:
     return pl.DataFrame(records, schema={"source": pl.String(), "metric": pl.String(), **numbers}).fill_nan(None)
 
 
-def _fitted(setting: Setting, ridge: Any, columns: Any) -> HeldOut:
-    if not columns.any():
-        return setting.run(TrainMean(), names=QUICK)
-    return setting.run(clone(ridge).set_params(blocks=ridge.blocks[columns]), columns=columns, names=QUICK)
-
-
-def _gain(setting: Setting, name: str, whole: HeldOut, without: HeldOut) -> Scores:
-    difference = whole.scores[name] - without.scores[name]
+def _gain(setting: Setting, name: str, whole: dict[str, Scores], without: dict[str, Scores]) -> Scores:
+    difference = whole[name] - without[name]
     return of_perturbations(setting, difference if get_metric(name).more_is_better else -difference)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from featurestore.metrics.registry import metric
-from featurestore.metrics.rows import Effects, Scores, correlation, mean, pairs
+from featurestore.metrics.rows import Effects, Scores, correlation, mean, pairs, row_by_row
 
 
 @metric("Pearson delta", best=1.0, chance=0.0)
+@row_by_row
 def pearson_delta(predicted: Effects, measured: Effects) -> Scores:
     """Pearson correlation of predicted and measured effect over genes.
 
@@ -35,6 +36,7 @@ def pearson_delta(predicted: Effects, measured: Effects) -> Scores:
 
 
 @metric("centred Pearson", best=1.0, chance=0.0)
+@row_by_row
 def centred_pearson(predicted: Effects, measured: Effects, train_mean: Effects) -> Scores:
     """Pearson correlation after the mean training effect is taken from both sides: what is specific to a perturbation.
 
@@ -57,6 +59,7 @@ def centred_pearson(predicted: Effects, measured: Effects, train_mean: Effects) 
 
 
 @metric("MAE", best=0.0)
+@row_by_row
 def mae(predicted: Effects, measured: Effects) -> Scores:
     """Mean absolute error of the effects over genes, in units of the effect.
 
@@ -71,6 +74,7 @@ def mae(predicted: Effects, measured: Effects) -> Scores:
 
 
 @metric("MSE", best=0.0)
+@row_by_row
 def mse(predicted: Effects, measured: Effects) -> Scores:
     """Mean squared error of the effects over genes, in squared units of the effect.
 

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 from featurestore.metrics.registry import metric
 from featurestore.metrics.rows import Effects, Labels, Matrix, Scores, Truths, checked
@@ -107,7 +106,7 @@ class _Pattern:
 def _patterns(measured: Matrix) -> list[_Pattern]:
     finite = np.isfinite(measured)
     if finite.all():
-        return [_Pattern(finite[0], np.arange(len(measured)), measured.copy())]
+        return [_Pattern(finite[0], np.arange(len(measured)), measured)]
     found, group = np.unique(finite, axis=0, return_inverse=True)
     members = [np.flatnonzero(group == i) for i in range(len(found))]
     return [_Pattern(found[i], rows, np.nan_to_num(measured[rows])) for i, rows in enumerate(members)]
@@ -131,21 +130,17 @@ def _distances(
 
 
 def _metric(predicted: Matrix, usable: Truths, pattern: _Pattern, distance: Distance) -> Matrix:
-    """L1 or squared L2 distance per shared gene.
+    """L1 or squared L2 distance per shared gene."""
+    from featurestore.metrics.differences import sum_differences  # noqa: PLC0415, numba takes half a second
 
-    Genes that a row does not use are set to 0 on both sides and put back, which adds exactly nothing to a distance;
-    scipy's weights do the same in four times the time.
-    """
-    d = np.zeros((len(predicted), len(pattern.rows)))
-    name: Literal["cityblock", "sqeuclidean"] = "cityblock" if distance == "l1" else "sqeuclidean"
-    for i, row in enumerate(predicted):
-        hidden = np.flatnonzero(pattern.present & ~usable[i])
-        kept = pattern.effects[:, hidden]
-        pattern.effects[:, hidden] = 0.0
-        sums = cdist((row * pattern.present)[None], pattern.effects, name)[0]
-        pattern.effects[:, hidden] = kept
-        d[i] = sums / max((usable[i] & pattern.present).sum(), 1)
-    return d
+    hidden = pattern.present & ~usable
+    first_hidden = np.append(0, np.cumsum(hidden.sum(axis=1)))
+    sums: Matrix = np.empty((len(predicted), len(pattern.rows)))
+    power = 1 if distance == "l1" else 2
+    sum_differences(predicted * pattern.present, np.nonzero(hidden)[1], first_hidden, pattern.effects, power, sums)
+    n_shared = (usable & pattern.present).sum(axis=1)
+    mean: Matrix = sums / np.maximum(n_shared, 1)[:, None]
+    return mean
 
 
 def _cosine(predicted: Matrix, usable: Truths, pattern: _Pattern) -> Matrix:

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from featurestore.errors import did_you_mean
@@ -63,13 +64,17 @@ class Metric:
     @property
     def needs(self) -> tuple[str, ...]:
         """Inputs without which it cannot be computed."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
+        return tuple(p.name for p in _parameters(self.function) if p.default is inspect.Parameter.empty)
 
     @property
     def uses(self) -> tuple[str, ...]:
         """Inputs that it takes, needed or not."""
-        return tuple(inspect.signature(self.function).parameters)
+        return tuple(p.name for p in _parameters(self.function))
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(function).parameters.values())
 
 
 METRICS: dict[str, Metric] = {}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,9 +15,36 @@ Truths = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.str_]
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
+_Given = ParamSpec("_Given")
 
 _RESOLUTION = 1e-6
 """Share of a vector's length below which what is left of it is single-precision rounding, not variance."""
+_AT_ONCE = 2**15
+"""Values of a side that are looked at together: what is made of them on the way stays in the processor's cache."""
+
+
+def row_by_row(metric: Callable[_Given, Scores]) -> Callable[_Given, Scores]:
+    """Let a metric that scores every row by itself look at a few rows at a time: the same scores, sooner."""
+
+    @wraps(metric)
+    def scored(*given: _Given.args, **named: _Given.kwargs) -> Scores:
+        values: list[Any] = [*given, *named.values()]
+        shapes = {np.shape(each) for each in values if np.ndim(each) == 2}  # noqa: PLR2004
+        n_rows, n_genes = max(shapes, default=(0, 0))
+        step = max(1, _AT_ONCE // max(n_genes, 1))
+        if len(shapes) != 1 or n_rows <= step:
+            return metric(*given, **named)
+
+        def of(value: Any, first: int) -> Any:
+            return value[first : first + step] if np.ndim(value) == 2 else value  # noqa: PLR2004
+
+        parts: list[Scores] = []
+        for first in range(0, n_rows, step):
+            cut: list[Any] = [of(value, first) for value in given]
+            parts.append(metric(*cut, **{name: of(value, first) for name, value in named.items()}))
+        return np.concatenate(parts)
+
+    return scored
 
 
 def checked(predicted: Effects, measured: Effects) -> tuple[Matrix, Matrix]:

@@ -19,6 +19,8 @@ Inputs = Literal["X", "elsewhere", "own", "all"]
 def mean_effect(Y: Array) -> Doubles:  # noqa: N803
     """Average effects over rows, gene by gene over the rows that have it; 0 for a gene that none has."""
     present = np.isfinite(Y)
+    if present.all() and len(Y):
+        return np.asarray(Y.mean(axis=0, dtype=np.float64))
     total, count = np.where(present, Y, 0.0).sum(axis=0, dtype=np.float64), present.sum(axis=0)
     return np.asarray(total / np.maximum(count, 1))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import eigh
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
-from featurestore.models.regression import RegressionOnSignatures, principal_components
+from featurestore.models.outputs import Outputs, principal_components
+from featurestore.models.regression import RegressionOnSignatures
 
 
 class BilinearOnSignatures(RegressionOnSignatures):
@@ -34,18 +36,26 @@ class BilinearOnSignatures(RegressionOnSignatures):
         self.dimensions = dimensions
         self.penalty = penalty
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
         self.blocks_ = SignatureBlocks(self.blocks).fit(X)
         values = self.blocks_.transform(X)
         self.embedding_ = principal_components(values, min(self.dimensions, *values.shape))
         P = self._embedded(values)  # noqa: N806
-        k = min(self.dimensions, *outputs.shape)
-        left, singular, _ = np.linalg.svd(outputs.T, full_matrices=False)
-        G = left[:, :k] * singular[:k]  # noqa: N806
-        inner_g = G.T @ G + self.penalty * np.eye(k)
+        G = self._gene_embedding(outputs)  # noqa: N806
+        inner_g = G.T @ G + self.penalty * np.eye(G.shape[1])
         inner_p = P.T @ P + self.penalty * np.eye(P.shape[1])
-        weights_ = np.linalg.solve(inner_g, G.T @ outputs.T @ P)
+        weights_ = np.linalg.solve(inner_g, (outputs.values @ G).T @ P)
         self.map_ = np.asarray(G @ np.linalg.solve(inner_p, weights_.T).T)
+
+    def _gene_embedding(self, outputs: Outputs) -> Doubles:
+        """Return G, the leading left singular vectors of the effects by gene, times their singular values."""
+        n, n_genes = outputs.values.shape
+        k = min(self.dimensions, n, n_genes)
+        if n_genes < n:
+            axes, singular, _ = np.linalg.svd(outputs.values.T, full_matrices=False)
+            return np.asarray(axes[:, :k] * singular[:k])
+        _, leading = eigh(outputs.products, subset_by_index=(n - k, n - 1))
+        return np.asarray(outputs.values.T @ leading)
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
         return np.asarray(self._embedded(self.blocks_.transform(X)) @ self.map_.T)

@@ -7,14 +7,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths, mean_effect
+from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths
 from featurestore.models.bilinear import BilinearOnSignatures
 from featurestore.models.elsewhere import SamePerturbationElsewhere
 from featurestore.models.inputs import RowInputs
 from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
+from featurestore.models.outputs import Deviations
 from featurestore.models.ridge import RidgeOnSignatures
 from featurestore.models.stacking import blend_magnitude, blend_weights
 
@@ -70,6 +71,7 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         *,
         groups: Labels | None = None,
         sample_weight: Doubles | None = None,
+        deviations: Deviations | None = None,
     ) -> Self:
         """Fit every part on all rows, and again on all but each fold of groups for the weights.
 
@@ -81,22 +83,23 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             Rows that the inner cross-validation keeps together; by default each row is its own group.
         sample_weight
             Trust in each row.
+        deviations
+            Those of Y, where other regressions are fitted to them too.
         """
         groups = np.arange(len(X)).astype(str) if groups is None else groups
         trust = np.ones(len(X)) if sample_weight is None else sample_weight
         templates = blend_parts(self.blocks) if self.parts is None else self.parts
-        everything = np.arange(len(X))
-        self.mean_ = mean_effect(Y)
-        self.parts_ = {
-            name: _fitted(clone(model), X, Y, everything, groups, trust) for name, model in templates.items()
-        }
+        shared = Deviations(Y) if deviations is None else deviations
+        told = {"groups": groups, "sample_weight": trust}
+        self.mean_ = shared.mean
+        self.parts_ = {name: _fitted(clone(model), X, Y, shared, **told) for name, model in templates.items()}
         n_folds = min(self.inner_folds, len(np.unique(groups)))
         shares, self.magnitude_ = np.full(len(templates), 1 / len(templates)), 1.0
         if n_folds > 1:
             held_out, mean = self._held_out(X, Y, groups, trust, n_folds)
-            deviations = [part - mean for part in held_out.values()]
-            shares = blend_weights(deviations, np.where(X.own, np.nan, Y) - mean, trust)
-            blended = mean + sum(share * part for share, part in zip(shares, deviations, strict=True))
+            beyond = [part - mean for part in held_out.values()]
+            shares = blend_weights(beyond, np.where(X.own, np.nan, Y) - mean, trust)
+            blended = mean + sum(share * part for share, part in zip(shares, beyond, strict=True))
             self.magnitude_ = blend_magnitude(blended, held_out, mean, Y, X.own, groups)
         self.weights_ = dict(zip(templates, shares.tolist(), strict=True)) | {
             "train_mean": max(0.0, 1 - float(shares.sum()))
@@ -115,9 +118,11 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         mean = np.empty(Y.shape, np.float32)
         predicted = {name: np.empty(Y.shape, np.float32) for name in self.parts_}
         for train, test in GroupKFold(n_folds).split(groups, groups=groups):
-            mean[test] = mean_effect(Y[train])
+            shared = Deviations(Y, train)
+            told = {"groups": groups[train], "sample_weight": trust[train]}
+            mean[test] = shared.mean
             for name, whole in self.parts_.items():
-                model = _fitted(as_chosen(whole), X, Y, train, groups, trust)
+                model = _fitted(as_chosen(whole), X[train], Y[train], shared, **told)
                 predicted[name][test] = model.predict(X[test].of(model))
         return predicted, mean
 
@@ -141,5 +146,6 @@ def as_chosen(fitted: Any) -> Any:
     return clone(fitted).set_params(**getattr(fitted, "chosen", {}))
 
 
-def _fitted(model: Any, X: RowInputs, Y: Array, rows: Any, groups: Labels, trust: Doubles) -> Any:  # noqa: N803
-    return model.fit(X[rows].of(model), Y[rows], groups=groups[rows], sample_weight=trust[rows])
+def _fitted(model: Any, X: RowInputs, Y: Array, shared: Deviations, **told: Any) -> Any:  # noqa: N803
+    takes = {"deviations": shared} if has_fit_parameter(model, "deviations") else {}
+    return model.fit(X.of(model), Y, **told, **takes)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featurestore.models.baseline import Array, Doubles, Labels, mean_effect
+from featurestore.models.baseline import Array, Doubles, Labels, Truths, mean_effect
 
 
 class SignatureBlocks(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -54,6 +54,14 @@ class SignatureBlocks(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"X has {X.shape[1]} features; {self.n_features_in_} were fitted")
         values = np.nan_to_num((X - self.mean_) / self.scale_)
         return np.hstack([values, self._has(X) - self.coverage_]) if self.indicator else np.asarray(values)
+
+    def regressors_of(self, features: Truths) -> Truths:
+        """Say which regressors some of the features have, whole blocks, shape (regressors,): as if no other were."""
+        check_is_fitted(self)
+        of_block = np.array([features[self.block_of_ == b].any() for b in range(len(self.block_names_))], dtype=bool)
+        if not np.array_equal(of_block[self.block_of_], features):
+            raise ValueError("features are taken by whole blocks")
+        return np.append(features, of_block) if self.indicator else features
 
     def _has(self, X: Array) -> Doubles:  # noqa: N803
         """Whether a row has any feature of a block, shape (rows, blocks)."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from featurestore.errors import FeatureError
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.outputs import Outputs
 from featurestore.models.regression import RegressionOnSignatures
 
 COMPONENTS = 30
@@ -40,7 +41,7 @@ class EstimatorOnSignatures(RegressionOnSignatures):
         super().__init__(blocks, components=components)
         self.estimator = estimator
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: N803
         model = Ridge() if self.estimator is None else clone(self.estimator)
         takes_gaps = get_tags(model).input_tags.allow_nan
         told = {
@@ -49,7 +50,8 @@ class EstimatorOnSignatures(RegressionOnSignatures):
             if has_fit_parameter(model, name)
         }
         self.blocks_ = None if takes_gaps else SignatureBlocks(self.blocks).fit(X)
-        regressors, targets = self._regressors(X), outputs.ravel() if outputs.shape[1] == 1 else outputs
+        regressors, values = self._regressors(X), outputs.values
+        targets = values.ravel() if values.shape[1] == 1 else values
         if targets.ndim > 1 and takes_one_output(model):
             model = MultiOutputRegressor(model)
         self.model_ = model.fit(regressors, targets, **told)

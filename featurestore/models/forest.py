@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.outputs import Outputs
 from featurestore.models.regression import RegressionOnSignatures
 
 
@@ -49,7 +50,7 @@ class ForestOnSignatures(RegressionOnSignatures):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
         """Fit the trees; groups have no influence."""
         self.blocks_ = SignatureBlocks(self.blocks, indicator=True).fit(X)
         self.forest_ = RandomForestRegressor(
@@ -59,8 +60,8 @@ class ForestOnSignatures(RegressionOnSignatures):
             n_jobs=self.n_jobs,
             random_state=self.random_state,
         )
-        outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
-        self.forest_.fit(self.blocks_.transform(X), outputs, sample_weight=weights)
+        targets = outputs.values.ravel() if outputs.values.shape[1] == 1 else outputs.values
+        self.forest_.fit(self.blocks_.transform(X), targets, sample_weight=weights)
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
         return np.asarray(self.forest_.predict(self.blocks_.transform(X)))

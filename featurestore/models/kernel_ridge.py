@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.pipeline import Pipeline
 
 from featurestore.models.baseline import Array, Doubles, Labels
-from featurestore.models.regression import RegressionOnSignatures, searched
+from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.outputs import Outputs
+from featurestore.models.regression import RegressionOnSignatures, inner_parts
 
 
 class KernelRidgeOnSignatures(RegressionOnSignatures):
@@ -48,12 +53,13 @@ class KernelRidgeOnSignatures(RegressionOnSignatures):
         self.gammas = gammas
         self.inner_folds = inner_folds
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: N803
         gammas = [gamma / self._n_blocks for gamma in self.gammas]
-        model = KernelRidge(kernel="rbf", alpha=max(self.alphas), gamma=gammas[0])
-        grid = {"alpha": self.alphas, "gamma": gammas}
-        self.pipeline_ = searched(model, grid, self.blocks, X, outputs, groups, self.inner_folds, sample_weight=weights)
-        self.alpha_ = float(self.pipeline_["model"].alpha)
+        alpha, gamma = self._options(gammas, X, outputs.values, groups, weights)
+        model = KernelRidge(kernel="rbf", alpha=alpha, gamma=gamma)
+        self.pipeline_ = Pipeline([("blocks", SignatureBlocks(self.blocks)), ("model", model)])
+        self.pipeline_.fit(X, outputs.values, model__sample_weight=weights)
+        self.alpha_ = alpha
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -63,3 +69,35 @@ class KernelRidgeOnSignatures(RegressionOnSignatures):
     @property
     def _n_blocks(self) -> int:
         return 1 if self.blocks is None else len(np.unique(self.blocks))
+
+    def _options(
+        self,
+        gammas: list[float],
+        X: Array,  # noqa: N803
+        outputs: Doubles,
+        groups: Labels,
+        weights: Doubles,
+    ) -> tuple[float, float]:
+        """Return penalty and inverse squared width with the smallest squared error on groups held out.
+
+        Distances are measured once for all widths, and a kernel is made once for all penalties. The largest penalty and
+        the first width where nothing can be held out, or there is nothing to choose.
+        """
+        inner = inner_parts(groups, self.inner_folds)
+        if not inner or len(gammas) * len(self.alphas) == 1:
+            return float(max(self.alphas)), gammas[0]
+        errors = np.zeros((len(self.alphas), len(gammas)))
+        for train, test in inner:
+            blocks = SignatureBlocks(self.blocks).fit(X[train])
+            values = blocks.transform(X[train])
+            among = euclidean_distances(values, squared=True)
+            across = euclidean_distances(blocks.transform(X[test]), values, squared=True)
+            root = np.sqrt(weights[train])
+            for j, gamma in enumerate(gammas):
+                kernel, held_out = np.exp(-gamma * among) * root[:, None] * root, np.exp(-gamma * across) * root
+                for i, alpha in enumerate(self.alphas):
+                    penalised = kernel + alpha * np.eye(len(train))
+                    dual = solve(penalised, root[:, None] * outputs[train], assume_a="pos", overwrite_a=True)
+                    errors[i, j] += np.square(held_out @ dual - outputs[test]).mean()
+        best, width = np.unravel_index(errors.argmin(), errors.shape)
+        return float(self.alphas[best]), gammas[width]

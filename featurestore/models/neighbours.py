@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 
 from featurestore.models.baseline import Array, Doubles, Labels
-from featurestore.models.regression import RegressionOnSignatures, searched
+from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.outputs import Outputs
+from featurestore.models.regression import Positions, RegressionOnSignatures, inner_parts
 
 
 class NeighboursOnSignatures(RegressionOnSignatures):
@@ -43,15 +45,46 @@ class NeighboursOnSignatures(RegressionOnSignatures):
         self.neighbours = neighbours
         self.inner_folds = inner_folds
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
         sizes = np.unique(groups, return_counts=True)[1]
         smallest = max(1, (len(X) - int(sizes.max())) // 2)
         offered = sorted({min(k, smallest) for k in self.neighbours})
-        model = KNeighborsRegressor(n_neighbors=offered[0], weights="distance")
-        self.pipeline_ = searched(model, {"n_neighbors": offered}, self.blocks, X, outputs, groups, self.inner_folds)
-        self.neighbours_ = int(self.pipeline_["model"].n_neighbors)
+        self.neighbours_ = self._number(offered, X, outputs, groups)
+        self.blocks_ = SignatureBlocks(self.blocks).fit(X)
+        self.model_ = KNeighborsRegressor(self.neighbours_, weights="distance")
+        self.model_.fit(self.blocks_.transform(X), outputs.values)
 
     @property
     def chosen(self) -> dict[str, Any]:
         """The number of neighbours, as an option."""
         return {"neighbours": (self.neighbours_,)}
+
+    def _predict(self, X: Array) -> Doubles:  # noqa: N803
+        return np.asarray(self.model_.predict(self.blocks_.transform(X)))
+
+    def _number(self, offered: list[int], X: Array, outputs: Outputs, groups: Labels) -> int:  # noqa: N803
+        """Return the number with the smallest squared error on groups held out; the smallest where none can be."""
+        errors = np.zeros(len(offered))
+        if len(offered) > 1:
+            for train, test in inner_parts(groups, self.inner_folds):
+                blocks = SignatureBlocks(self.blocks).fit(X[train])
+                search = NearestNeighbors(n_neighbors=offered[-1]).fit(blocks.transform(X[train]))
+                distance, nearest = search.kneighbors(blocks.transform(X[test]))
+                for place, k in enumerate(offered):
+                    weights = _nearness(distance[:, :k])
+                    errors[place] += _squared_error(outputs.products, test, train[nearest[:, :k]], weights)
+        return offered[int(errors.argmin())]
+
+
+def _nearness(distance: Doubles) -> Doubles:
+    """Return weights that sum to one: inverse distances, or those of distance 0 alike where there are any."""
+    same = distance == 0
+    inverse = np.where(same.any(axis=1)[:, None], same, 1 / np.where(same, 1.0, distance))
+    return np.asarray(inverse / inverse.sum(axis=1)[:, None])
+
+
+def _squared_error(products: Doubles, test: Positions, nearest: Positions, weights: Doubles) -> float:
+    """Return the mean over rows of the squared error of weighted means of others, by inner products of outputs."""
+    joint = (products[test[:, None], nearest] * weights).sum(axis=1)
+    among = products[nearest[:, :, None], nearest[:, None, :]]
+    return float((products[test, test] - 2 * joint + np.einsum("ij,ijk,ik->i", weights, among, weights)).mean())

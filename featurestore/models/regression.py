@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV, GroupKFold
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths, mean_effect
-from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths
+from featurestore.models.outputs import Deviations, Outputs
+
+Positions = npt.NDArray[np.intp]
 
 
 class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -37,7 +40,15 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.blocks = blocks
         self.components = components
 
-    def fit(self, X: Array, Y: Array, *, groups: Labels | None = None, sample_weight: Doubles | None = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Array,  # noqa: N803
+        Y: Array,  # noqa: N803
+        *,
+        groups: Labels | None = None,
+        sample_weight: Doubles | None = None,
+        deviations: Deviations | None = None,
+    ) -> Self:
         """Choose what there is to choose inside the training rows, and fit.
 
         Parameters
@@ -48,15 +59,41 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
             Rows that the inner cross-validation keeps together; by default each row is its own group.
         sample_weight
             Trust in each row, such as :func:`featurestore.evaluation.cell_weights`.
+        deviations
+            Those of Y, where other regressions are fitted to them too.
         """
-        self.mean_ = mean_effect(Y)
-        specific = np.nan_to_num(np.asarray(Y, dtype=np.float64) - self.mean_)
-        k = 0 if self.components is None else min(self.components, len(X) - 1)
-        self.outputs_ = principal_components(specific, k) if 1 <= k < specific.shape[1] else None
-        outputs = specific if self.outputs_ is None else self.outputs_.transform(specific)
-        groups = np.arange(len(X)).astype(str) if groups is None else groups
-        self._fit(X, outputs, groups, np.ones(len(X)) if sample_weight is None else sample_weight)
+        outputs = self._outputs(Deviations(Y) if deviations is None else deviations)
+        self._fit(X, outputs, *rows_told(len(X), groups, sample_weight))
         return self
+
+    def fitted_on(
+        self,
+        subsets: Sequence[Truths],
+        X: Array,  # noqa: N803
+        Y: Array,  # noqa: N803
+        *,
+        groups: Labels | None = None,
+        sample_weight: Doubles | None = None,
+        deviations: Deviations | None = None,
+    ) -> list[Self]:
+        """Fit a copy of this model on each of some sets of features: whole blocks, each shape (features,)."""
+        told: dict[str, Any] = {"groups": groups, "sample_weight": sample_weight}
+        told["deviations"] = Deviations(Y) if deviations is None else deviations
+        return [self._narrowed(features).fit(X[:, features], Y, **told) for features in subsets]
+
+    def _narrowed(self, features: Truths) -> Self:
+        """Return an unfitted copy that takes some of the features."""
+        blocks = None if self.blocks is None else np.asarray(self.blocks)[features]
+        narrowed: Self = clone(self).set_params(blocks=blocks)
+        return narrowed
+
+    def _outputs(self, deviations: Deviations) -> Outputs:
+        """Learn the mean, and the components that are predicted in place of genes."""
+        self.mean_ = deviations.mean
+        specific = deviations.values()
+        k = 0 if self.components is None else min(self.components, len(specific) - 1)
+        self.outputs_ = deviations.components(k) if 1 <= k < specific.shape[1] else None
+        return Outputs(specific, deviations) if self.outputs_ is None else Outputs(self.outputs_.transform(specific))
 
     def predict(self, X: Array) -> Doubles:  # noqa: N803
         """Predict effects, shape (rows, genes)."""
@@ -70,53 +107,21 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         return np.asarray(np.isfinite(X).any(axis=1))
 
     @abstractmethod
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
-        """Fit deviations, shape (rows, outputs), on features."""
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: N803
+        """Fit deviations on features."""
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
         """Predict deviations, shape (rows, outputs): what the fitted ``pipeline_`` says, where there is one."""
         return np.asarray(self.pipeline_.predict(X))
 
 
-def principal_components(values: Doubles, k: int) -> PCA | None:
-    """Fit k principal components of values, shape (rows, columns); None where no two rows differ: there are none."""
-    return PCA(k, random_state=0).fit(values) if np.ptp(values, axis=0).any() else None
+def rows_told(n_rows: int, groups: Labels | None, weights: Doubles | None) -> tuple[Labels, Doubles]:
+    """Make every row a group of its own and trust all alike, where nothing else is said."""
+    alone = np.arange(n_rows).astype(str) if groups is None else groups
+    return alone, np.ones(n_rows) if weights is None else weights
 
 
-def searched(
-    model: Any,
-    grid: dict[str, Any],
-    blocks: Labels | None,
-    X: Array,  # noqa: N803
-    outputs: Doubles,
-    groups: Labels,
-    inner_folds: int,
-    **fitted_with: Doubles,
-) -> Pipeline:
-    """Fit a model behind blocks with the options of a grid that predict unseen groups best by squared error.
-
-    Scaling and imputation are refitted in each fold. With a single group, or nothing to choose, the model is taken as
-    it is.
-
-    Parameters
-    ----------
-    model
-        A scikit-learn regressor.
-    grid
-        Options to choose from.
-    blocks, X, outputs, groups
-        As in a regression.
-    inner_folds
-        Folds of the inner cross-validation; fewer where there are fewer groups.
-    fitted_with
-        What the model's fit is told of each row.
-    """
-    pipeline = Pipeline([("blocks", SignatureBlocks(blocks)), ("model", model)])
-    told = {f"model__{name}": values for name, values in fitted_with.items()}
-    n_folds = min(inner_folds, len(np.unique(groups)))
-    if n_folds <= 1 or all(len(values) == 1 for values in grid.values()):
-        return pipeline.fit(X, outputs, **told)
-    options = {f"model__{name}": values for name, values in grid.items()}
-    search = GridSearchCV(pipeline, options, scoring="neg_mean_squared_error", cv=GroupKFold(n_folds))
-    search.fit(X, outputs, groups=groups, **told)
-    return search.best_estimator_
+def inner_parts(groups: Labels, n_folds: int) -> list[tuple[Positions, Positions]]:
+    """Cut rows into parts that keep groups whole, no more than there are groups; nothing of a single group."""
+    n_folds = min(n_folds, len(np.unique(groups)))
+    return list(GroupKFold(n_folds).split(groups, groups=groups)) if n_folds > 1 else []

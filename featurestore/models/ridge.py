@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import Pipeline
 
-from featurestore.models.baseline import Array, Doubles, Labels
+from featurestore.models.baseline import Array, Doubles, Labels, Truths
 from featurestore.models.blocks import SignatureBlocks
-from featurestore.models.regression import RegressionOnSignatures
+from featurestore.models.outputs import Deviations, Outputs
+from featurestore.models.regression import RegressionOnSignatures, inner_parts, rows_told
+from featurestore.models.ridge_products import Fitted, fit_ridges, held_out_errors
 
 _ALPHAS = tuple(np.logspace(-1, 4, 11))
 
@@ -54,41 +54,72 @@ class RidgeOnSignatures(RegressionOnSignatures):
         self.alphas = alphas
         self.inner_folds = inner_folds
 
-    def _fit(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> None:  # noqa: N803
-        self.alpha_ = self._penalty(X, outputs, groups, weights)
-        regressors = SignatureBlocks(self.blocks, indicator=self.indicator)
-        self.pipeline_ = Pipeline([("blocks", regressors), ("ridge", Ridge(alpha=self.alpha_))])
-        self.pipeline_.fit(X, outputs, ridge__sample_weight=weights)
+    def fitted_on(
+        self,
+        subsets: Sequence[Truths],
+        X: Array,  # noqa: N803
+        Y: Array,  # noqa: N803
+        *,
+        groups: Labels | None = None,
+        sample_weight: Doubles | None = None,
+        deviations: Deviations | None = None,
+    ) -> list[Self]:
+        """Fit a copy on each of some sets of features, whole blocks each: inner products are formed once for all."""
+        outputs = self._outputs(Deviations(Y) if deviations is None else deviations)
+        ridges = self._ridges(subsets, X, outputs, *rows_told(len(X), groups, sample_weight))
+        models = [self._narrowed(features) for features in subsets]
+        for model, features, (alpha, ridge) in zip(models, subsets, ridges, strict=True):
+            model.mean_, model.outputs_ = self.mean_, self.outputs_
+            model.blocks_ = SignatureBlocks(model.blocks, indicator=self.indicator).fit(X[:, features])
+            model.alpha_, model.ridge_ = alpha, ridge
+        return models
+
+    def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: N803
+        every = np.ones(X.shape[1], dtype=bool)
+        self.blocks_ = SignatureBlocks(self.blocks, indicator=self.indicator).fit(X)
+        ((self.alpha_, self.ridge_),) = self._ridges([every], X, outputs, groups, weights)
 
     @property
     def chosen(self) -> dict[str, Any]:
         """The penalty, as an option."""
         return {"alphas": (self.alpha_,)}
 
-    def _penalty(self, X: Array, outputs: Doubles, groups: Labels, weights: Doubles) -> float:  # noqa: N803
-        """Return the penalty with the smallest squared error on groups held out; the largest where none can be."""
+    def _predict(self, X: Array) -> Doubles:  # noqa: N803
+        return self.ridge_.predict(self.blocks_.transform(X))
+
+    def _ridges(
+        self,
+        subsets: Sequence[Truths],
+        X: Array,  # noqa: N803
+        outputs: Outputs,
+        groups: Labels,
+        weights: Doubles,
+    ) -> list[tuple[float, Fitted]]:
+        """Choose a penalty for each set of features, and fit."""
+        blocks = SignatureBlocks(self.blocks, indicator=self.indicator)
+        penalties = self._penalties(blocks, subsets, X, outputs, groups, weights)
+        values = blocks.fit_transform(X)
+        columns = [blocks.regressors_of(features) for features in subsets]
+        return list(zip(penalties, fit_ridges(values, outputs.values, weights, penalties, columns), strict=True))
+
+    def _penalties(
+        self,
+        blocks: SignatureBlocks,
+        subsets: Sequence[Truths],
+        X: Array,  # noqa: N803
+        outputs: Outputs,
+        groups: Labels,
+        weights: Doubles,
+    ) -> list[float]:
+        """Return the penalties with the smallest squared error on groups held out; the largest where none can be."""
         alphas = np.array(self.alphas, dtype=np.float64)
-        n_folds = min(self.inner_folds, len(np.unique(groups)))
-        if n_folds <= 1 or len(alphas) == 1:
-            return float(alphas.max())
-        errors = np.zeros(len(alphas))
-        for train, test in GroupKFold(n_folds).split(X, groups=groups):
-            regressors = SignatureBlocks(self.blocks, indicator=self.indicator).fit(X[train])
-            fitted = regressors.transform(X[train]), outputs[train], weights[train]
-            errors += _held_out_errors(*fitted, regressors.transform(X[test]), outputs[test], alphas)
-        return float(alphas[errors.argmin()])
-
-
-def _held_out_errors(
-    values: Doubles, outputs: Doubles, weights: Doubles, held_out: Doubles, measured: Doubles, alphas: Doubles
-) -> Doubles:
-    """Mean squared error of ridge regressions with several penalties, from one decomposition; shape (alphas,)."""
-    share = weights / weights.sum()
-    value_mean, output_mean = share @ values, share @ outputs
-    root = np.sqrt(weights)[:, None]
-    left, singular, right = np.linalg.svd(root * (values - value_mean), full_matrices=False)
-    along = left.T @ (root * (outputs - output_mean))
-    scores = (held_out - value_mean) @ right.T
-    residual = measured - output_mean
-    shrunk = singular / (np.square(singular) + alphas[:, None])
-    return np.array([np.square(residual - (scores * by) @ along).mean() for by in shrunk])
+        inner = inner_parts(groups, self.inner_folds)
+        if not inner or len(alphas) == 1:
+            return [float(alphas.max())] * len(subsets)
+        errors = np.zeros((len(subsets), len(alphas)))
+        for train, test in inner:
+            values = blocks.fit_transform(X[train])
+            columns = [blocks.regressors_of(features) for features in subsets]
+            known = outputs.products, weights[train], (train, test), blocks.transform(X[test])
+            errors += held_out_errors(values, *known, alphas, columns)
+        return [float(alphas[each.argmin()]) for each in errors]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import Pipeline
 
 from featurestore.models import BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures
 from featurestore.models.blocks import SignatureBlocks
@@ -84,6 +86,43 @@ def test_neighbours__more_are_taken_where_they_are_noisy(planted):
     noisy = effects + 5 * np.random.default_rng(1).normal(size=effects.shape)
     chosen = [NeighboursOnSignatures(neighbours=(2, 40)).fit(features, y).neighbours_ for y in (effects, noisy)]
     assert chosen == [2, 40]
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0, 6.0])
+@pytest.mark.parametrize(
+    ("model", "oracle", "grid"),
+    [
+        (
+            NeighboursOnSignatures(neighbours=(2, 7, 20)),
+            KNeighborsRegressor(weights="distance"),
+            {"n_neighbors": (2, 7, 20)},
+        ),
+        (
+            KernelRidgeOnSignatures(components=None),
+            KernelRidge(kernel="rbf"),
+            {"alpha": (0.03, 0.3, 3.0), "gamma": (0.05, 0.2, 0.8)},
+        ),
+    ],
+)
+def test_regression__chooses_what_a_grid_search_does_and_predicts_the_same(planted, noise, model, oracle, grid):
+    features, effects = planted
+    features = np.round(features, 1)  # some distances are 0
+    features[1::2, :2] = features[::2, :2]
+    features[7], features[9] = features[5], np.nan
+    effects = effects + noise * np.random.default_rng(3).normal(size=effects.shape)
+    groups, weights = np.repeat(np.arange(60), 2).astype(str), np.linspace(0.5, 1.5, 120)
+    model.fit(features, effects, groups=groups, sample_weight=weights)
+    search = GridSearchCV(
+        Pipeline([("blocks", SignatureBlocks()), ("model", oracle)]),
+        {f"model__{name}": values for name, values in grid.items()},
+        scoring="neg_mean_squared_error",
+        cv=GroupKFold(5),
+    )
+    told = {"model__sample_weight": weights} if isinstance(oracle, KernelRidge) else {}
+    mean = effects.mean(axis=0)
+    search.fit(features, effects - mean, groups=groups, **told)
+    covered = np.isfinite(features).any(axis=1)
+    np.testing.assert_allclose(model.predict(features)[covered], search.predict(features)[covered] + mean, atol=1e-9)
 
 
 @pytest.mark.parametrize("constant", ["features", "effects", "both"])

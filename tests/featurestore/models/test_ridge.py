@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from featurestore.models import RidgeOnSignatures
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.ridge_products import held_out_errors
 
 
 @pytest.fixture
@@ -92,3 +93,45 @@ def test_ridge__of_one_group_takes_the_largest_penalty(planted):
     features, effects = planted
     model = RidgeOnSignatures(alphas=(0.1, 50.0)).fit(features[:9], effects[:9], groups=np.full(9, "same"))
     assert model.alpha_ == 50.0
+
+
+@pytest.mark.parametrize("n_rows", [60, 7])
+def test_ridge__on_sets_of_blocks_is_what_it_is_of_these_alone(planted, n_rows):
+    features, effects = planted
+    features[::5, 4:] = np.nan
+    blocks, groups = np.repeat(["a", "b"], 4), np.repeat(np.arange(40), 2).astype(str)
+    weights = np.linspace(0.5, 1.5, 80)
+    told = {"groups": groups[:n_rows], "sample_weight": weights[:n_rows]}
+    sets = [np.equal(blocks, name) for name in "ab"] + [np.ones(8, dtype=bool)]
+    whole = RidgeOnSignatures(blocks, indicator=True)
+    for own, model in zip(sets, whole.fitted_on(sets, features[:n_rows], effects[:n_rows], **told), strict=True):
+        alone = RidgeOnSignatures(blocks[own], indicator=True).fit(features[:n_rows][:, own], effects[:n_rows], **told)
+        assert model.alpha_ == alone.alpha_
+        np.testing.assert_allclose(model.predict(features[:, own]), alone.predict(features[:, own]), atol=1e-9)
+        assert model.covered(features[60:, own]).sum() == (16 if own[4] and not own[0] else 20)
+    with pytest.raises(ValueError, match="whole blocks"):
+        whole.fitted_on([np.arange(8) < 3], features, effects)
+
+
+def test_ridge__of_more_features_than_rows_is_scikit_learns(planted):
+    features, effects = planted
+    weights = np.linspace(0.5, 1.5, 6)
+    model = RidgeOnSignatures(alphas=(0.5,)).fit(features[:6], effects[:6], sample_weight=weights)
+    scaled, mean = SignatureBlocks().fit(features[:6]), effects[:6].mean(axis=0)
+    oracle = Ridge(0.5).fit(scaled.transform(features[:6]), effects[:6] - mean, sample_weight=weights)
+    np.testing.assert_allclose(model.predict(features), oracle.predict(scaled.transform(features)) + mean, rtol=1e-8)
+
+
+@pytest.mark.parametrize("n_columns", [5, 40])
+def test_held_out_errors__are_those_of_regressions_fitted_one_by_one(n_columns):
+    rng = np.random.default_rng(n_columns)
+    values, outputs = rng.normal(size=(30, n_columns)), rng.normal(size=(30, 9)) + 1.0
+    weights, alphas = rng.uniform(0.2, 2, size=20), np.array([0.1, 3.0])
+    train, test = np.arange(20), np.arange(20, 30)
+    sets = [np.arange(n_columns) < 3, np.ones(n_columns, dtype=bool)]
+    found = held_out_errors(values[train], outputs @ outputs.T, weights, (train, test), values[test], alphas, sets)
+    for own, errors in zip(sets, found, strict=True):
+        for alpha, error in zip(alphas, errors, strict=True):
+            model = Ridge(alpha).fit(values[train][:, own], outputs[train], sample_weight=weights)
+            residual = model.predict(values[test][:, own]) - outputs[test]
+            assert error == pytest.approx(np.square(residual).sum(axis=1).mean(), rel=1e-9)
