@@ -32,7 +32,9 @@ class Place(click.ParamType["str | Path"]):
         return Path(str(folder))
 
 
-ON_OBJECT_STORES = ("ingest", "sql", "datasets", "search", "plan", "build", "evaluate", "demo", "inspect")
+ON_OBJECT_STORES = (
+    "ingest", "sql", "datasets", "show", "search", "compare", "plan", "build", "evaluate", "export", "demo", "inspect",
+)  # fmt: skip
 """Commands that a warehouse on an object store can be used with."""
 
 
@@ -48,7 +50,8 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Name the commands in the order of the work."""
         first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
-        order = [*first, "datasets", "history", "ui", "sql", "search", "build", "evaluate"]
+        asking = ["datasets", "history", "ui", "sql", "show", "search", "compare"]
+        order = [*first, *asking, "build", "evaluate", "export"]
         names = _points()
         return [name for name in order if name in names] + sorted(set(names).difference(order))
 

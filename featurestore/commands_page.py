@@ -14,6 +14,15 @@ HEAD = """\
 
 What each command answers to `--help`. This page is written by
 `python -m featurestore.commands_page > featurestore/COMMANDS.md`.
+
+The shell completes commands and options once it is told to, in `~/.bashrc`, `~/.zshrc` or
+`~/.config/fish/completions/featurestore.fish`:
+
+| shell | line |
+|---|---|
+| bash | `eval "$(_FEATURESTORE_COMPLETE=bash_source featurestore)"` |
+| zsh | `eval "$(_FEATURESTORE_COMPLETE=zsh_source featurestore)"` |
+| fish | `_FEATURESTORE_COMPLETE=fish_source featurestore &#124; source` |
 """
 WIDTH = 100
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
     from featurestore.features.spec import SpecLike
+    from featurestore.lookup.agreement import Agreement
     from featurestore.search.query import Query
 
 
@@ -132,6 +133,19 @@ class Store(Warehouse):
         if isinstance(query, Sequence):
             return search_many(self, query, **asked)
         return search(self, query, **asked)
+
+    def compare(self, dataset_id: str, other: str) -> Agreement:
+        """Compare what the same perturbations do in two datasets, against chance and noise.
+
+        See :func:`featurestore.lookup.agreement.compare_datasets`.
+
+        Examples
+        --------
+        >>> store.compare("replogle_2022_k562_essential", "replogle_2022_rpe1").rows  # doctest: +SKIP
+        """
+        from featurestore.lookup.agreement import compare_datasets  # noqa: PLC0415
+
+        return compare_datasets(self, dataset_id, other)
 
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
         """Return a dataset as an AnnData, unless its licence is forbidden.

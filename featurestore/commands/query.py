@@ -56,6 +56,7 @@ def sql(
     text = _query_text(query)
     is_apart = watch(timeout)
     from featurestore.commands.shown import show  # noqa: PLC0415
+    from featurestore.commands.terminal import patience  # noqa: PLC0415
     from featurestore.query.no_rows import unknown_values  # noqa: PLC0415
     from featurestore.store import Store  # noqa: PLC0415
 
@@ -63,7 +64,8 @@ def sql(
         _say_if_old(store)
         if is_apart:
             limit_address_space(store.most_bytes)
-        frame = store.frame(text, timeout=timeout, most_bytes=store.most_bytes)
+        with patience("asking"):
+            frame = store.frame(text, timeout=timeout, most_bytes=store.most_bytes)
         show(frame, form, output)
         if frame.is_empty():
             for sentence in unknown_values(store, text):

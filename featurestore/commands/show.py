@@ -88,10 +88,11 @@ def show(
       featurestore show STAT1 --volcano stat1.png --heat-map stat1_everywhere.png
       featurestore show K-562
     """
+    from featurestore.commands.terminal import patience  # noqa: PLC0415
     from featurestore.lookup.named import find_named  # noqa: PLC0415
     from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
-    with Warehouse(warehouse, snapshot) as store:
+    with Warehouse(warehouse, snapshot) as store, patience(f"looking for {name}"):
         found = find_named(store, name)
         is_perturbed = found["entity"].is_in(["perturbation", "compound"])
         if (volcano or heat_map or condition) and not is_perturbed.any():

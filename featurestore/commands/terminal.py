@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 from rich.console import Console
 from rich.table import Table
 
 WIDTH = 160
+_PATIENCE = 2.0
+"""Seconds before a silent command says what it does."""
 _COUNT = re.compile(r"[\d,]+ of [\d,]+ ")
 
 
@@ -38,6 +41,27 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     with console.status("starting") as status:
         yield status.update
+
+
+@contextmanager
+def patience(what: str) -> Iterator[None]:
+    """Say on a terminal what is being done, once it has taken two seconds; what is piped sees nothing of it.
+
+    Nothing else may be written to standard output meanwhile.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    status = console.status(what)
+    timer = Timer(_PATIENCE, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        status.stop()
 
 
 def rendered(table: Table) -> str:

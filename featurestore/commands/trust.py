@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from featurestore.commands.options import snapshot_option, table_or_json_option
+from featurestore.commands.terminal import patience
 from featurestore.errors import FeatureStoreError
 from featurestore.query.warehouse import Warehouse
 from featurestore.upkeep.doctor import Symptom, diagnose
@@ -49,8 +50,9 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
       featurestore verify --matrix matrix/
     """
     checks = [point.load() for point in entry_points(group=DEEP_CHECKS)] if deep else []
-    report = verify_warehouse(context.obj, snapshot, deep=checks)
-    report.faults += [fault for matrix in matrices for fault in rebuilt_faults(context.obj, matrix)]
+    with patience("reading every byte"):
+        report = verify_warehouse(context.obj, snapshot, deep=checks)
+        report.faults += [fault for matrix in matrices for fault in rebuilt_faults(context.obj, matrix)]
     if form == "json":
         click.echo(json.dumps(dataclasses.asdict(report), indent=1))
     else:

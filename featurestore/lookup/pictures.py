@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
+
+if TYPE_CHECKING:
+    from featurestore.lookup.agreement import Agreement
 
 _NAMED = 10
 _GREY, _UP, _DOWN = "#9aa0a6", "#b2182b", "#2166ac"
@@ -60,7 +64,7 @@ def draw_volcano(path: Path, signature: pl.DataFrame, title: str) -> None:
         ha="right",
         fontsize=8,
     )
-    figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
+    _save(figure, path)
 
 
 def draw_heat_map(path: Path, signatures: Sequence[pl.DataFrame], names: Sequence[str], title: str) -> None:
@@ -99,4 +103,36 @@ def draw_heat_map(path: Path, signatures: Sequence[pl.DataFrame], names: Sequenc
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
     axes.set_title(title)
     figure.colorbar(image, ax=axes, label="z")
+    _save(figure, path)
+
+
+def draw_agreement(path: Path, agreement: Agreement) -> None:
+    """Draw how alike shared perturbations are in two datasets, beside how alike different ones are.
+
+    Parameters
+    ----------
+    path
+        PNG, SVG or PDF to write.
+    agreement
+        As :func:`featurestore.lookup.agreement.compare_datasets` finds it.
+    """
+    is_centred = agreement.rows["centred_r"].is_not_null().any()
+    name, words = ("centred_r", "centred Pearson r") if is_centred else ("r", "Pearson r")
+    same = agreement.rows[name].drop_nulls().to_numpy()
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    bins = np.linspace(-1, 1, 41)
+    for values, colour, label in (
+        (agreement.chance, _GREY, "different perturbations"),
+        (same, _DOWN, f"the same perturbation ({len(same):,})"),
+    ):
+        if len(values):
+            share = np.full(len(values), 1 / len(values))
+            axes.hist(values, bins.tolist(), weights=share, color=colour, alpha=0.7, label=label)
+    axes.set(xlabel=f"{words} of the effects", ylabel="share of pairs", title=" and ".join(agreement.datasets))
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)

@@ -72,7 +72,9 @@ def _replace(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]
     """Say how to have a folder made again; what is in it stays, until gc finds that nobody needs it."""
     old, aside, warehouse = (shlex.quote(str(path)) for path in (folder, f"{folder}.damaged", root))
     spec = shlex.quote(str(manifest.get("spec_file", f"{dataset_id}.toml")))
-    return f"mv {old} {aside} && featurestore --warehouse {warehouse} ingest {spec}"
+    renamed = manifest.get("renamed_from", {}).get("dataset_id")
+    again = f" && featurestore --warehouse {warehouse} rename {renamed} {dataset_id}" if renamed else ""
+    return f"mv {old} {aside} && featurestore --warehouse {warehouse} ingest {spec}{again}"
 
 
 def _permit(path: Path) -> str:

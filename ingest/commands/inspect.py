@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from featurestore.commands.terminal import patience
 from featurestore.errors import SpecError
 from featurestore.storage.addresses import is_url
 from featurestore.storage.whole import beside
@@ -52,7 +53,7 @@ def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None
     """
     if spec is not None and spec.exists():
         raise SpecError("The spec is there already.", where=str(spec), do="move it away, or draft another")
-    with fetched(file) if is_url(file) else nullcontext(Path(file)) as path:
+    with fetched(file) if is_url(file) else nullcontext(Path(file)) as path, patience(f"looking at {path.name}"):
         found = inspect_file(path, matrix=matrix)
         draft = draft_spec(found, path.parent if spec is None or is_url(file) else spec.parent)
     if spec is not None:

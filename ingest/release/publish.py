@@ -48,7 +48,9 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path) -> Snapshot:
+def publish(
+    root: Path, folder: Path, manifest: dict[str, Any], reference: Path, *, instead_of: tuple[str, str] | None = None
+) -> Snapshot:
     """Turn a staged folder of Parquet tables into a release, and name it in a new snapshot.
 
     Parameters
@@ -61,6 +63,8 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
         What is known of the release; ``dataset_id``, ``release_id`` and ``gene_reference`` are needed.
     reference
         Folder of the gene tables that the release was mapped with.
+    instead_of
+        The dataset, and its release, that the snapshot has under the new name from now on.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def publish(root: Path, folder: Path, manifest: dict[str, Any], reference: Path)
         try:
             keep_reference(root, manifest["gene_reference"], reference)
             is_new = _put_in_place(folder, release_path(root, dataset_id, release_id))
-            snapshot = _name(root, dataset_id, release_id)
+            snapshot = _name(root, dataset_id, release_id, instead_of)
         except BaseException:
             if is_new:
                 _take_back(root, dataset_id, release_id)
@@ -105,13 +109,17 @@ def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot | Non
     return snapshot
 
 
-def _name(root: Path, dataset_id: str, release_id: str) -> Snapshot:
+def _name(root: Path, dataset_id: str, release_id: str, instead_of: tuple[str, str] | None = None) -> Snapshot:
     checksum = file_sha256(release_path(root, dataset_id, release_id) / MANIFEST)
 
     def named(latest: Snapshot, previous: str | None) -> Snapshot | None:
         if latest.datasets.get(dataset_id) == release_id and latest.manifests.get(dataset_id, checksum) == checksum:
             return None
-        return following(latest, dataset_id, release_id, checksum, previous)
+        if instead_of is None:
+            return following(latest, dataset_id, release_id, checksum, previous)
+        others = _without(latest, instead_of, dataset_id)
+        note = f"rename {instead_of[0]} to {dataset_id}"
+        return replace(following(others, dataset_id, release_id, checksum, previous), note=note)
 
     return publish_next(root, named)
 
@@ -155,6 +163,24 @@ def following(latest: Snapshot, dataset_id: str, release_id: str, checksum: str,
         manifests=dict(sorted((latest.manifests | {dataset_id: checksum}).items())),
         previous=previous,
         contract_version=CONTRACT_VERSION,
+    )
+
+
+def _without(latest: Snapshot, renamed: tuple[str, str], new: str) -> Snapshot:
+    """Leave out the name that a dataset had.
+
+    Raises
+    ------
+    WarehouseError
+        Another process has changed either name since it was looked at.
+    """
+    old, release_id = renamed
+    if latest.datasets.get(old) != release_id or new in latest.datasets:
+        raise WarehouseError(f"'{old}' or '{new}' has changed meanwhile.", do="look at it, and rename it again")
+    return replace(
+        latest,
+        datasets={name: value for name, value in latest.datasets.items() if name != old},
+        manifests={name: value for name, value in latest.manifests.items() if name != old},
     )
 
 

@@ -21,11 +21,12 @@ _LAYERS = {
     "pseudobulks": ("mean_log1p", "counts", "share_expressing"),
     "signatures": ("effect", "standard_error", "z", "p_value"),
 }
-_CONDITIONS = """
+CONDITIONS = """
     select c.*, q.* exclude (dataset_id, condition_id, n_cells)
     from condition as c left join quality as q using (dataset_id, condition_id)
     where c.dataset_id = $dataset_id order by c.condition_id
 """
+"""Conditions of a dataset, with their quality."""
 
 
 def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
@@ -59,7 +60,7 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection
     facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
     check_words(forbid, warehouse)
     refuse_licences([(dataset_id, facts["licence"][0])], list(forbid))
-    conditions = warehouse.frame(_CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
+    conditions = warehouse.frame(CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
     query = "select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id order by gene_index"
     genes = warehouse.frame(query, {"dataset_id": dataset_id})
     layers: dict[str, npt.NDArray[np.float32]] = {}
@@ -72,8 +73,8 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection
     )
     return AnnData(
         X=None if X is None else X.copy(),
-        obs=_frame(_observed(conditions), "condition_id"),
-        var=_frame(genes, "gene_id"),
+        obs=indexed(observations(conditions), "condition_id"),
+        var=indexed(genes, "gene_id"),
         layers=layers,
         uns={
             "effect_kind": kind["effect_kind"].to_list(),
@@ -104,7 +105,8 @@ def _layers(
     return layers
 
 
-def _observed(conditions: pl.DataFrame) -> pl.DataFrame:
+def observations(conditions: pl.DataFrame) -> pl.DataFrame:
+    """Add the names that scPerturb and pertpy use."""
     return conditions.with_columns(
         nperts=pl.when("is_control").then(0).otherwise(pl.max_horizontal(pl.col("target_gene_ids").list.len(), 1)),
         cell_line="context_label",
@@ -112,7 +114,7 @@ def _observed(conditions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _frame(frame: pl.DataFrame, index: str) -> Any:
+def indexed(frame: pl.DataFrame, index: str) -> Any:
     """Turn a frame into a pandas frame that an h5ad file can hold, by its key."""
     lists = [name for name, dtype in frame.schema.items() if dtype == pl.List(pl.String())]
     plain = frame.with_columns(pl.col(lists).list.join("+"))

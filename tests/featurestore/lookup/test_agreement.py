@@ -1,0 +1,109 @@
+"""Agreement of two datasets, worked out again with plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from featurestore.commands.compare import compare
+from featurestore.errors import QueryError
+from featurestore.store import Store
+
+GENES = 30
+
+
+def quality(n, responds, r=0.5, test="counts", replicates=None):
+    return pl.DataFrame(
+        {
+            "condition_index": range(n),
+            "is_responder": responds,
+            "replicate_correlation": [r] * n,
+            "test": [test] * n,
+            "n_replicates": [replicates] * n,
+        },
+        schema_overrides={"n_replicates": pl.Int64},
+    )
+
+
+@pytest.fixture
+def two_screens(writer, make_condition, gene_ids):
+    """G0 to G4 in both, G4 no responder in b; b lacks five genes and has G0 twice."""
+    rng = np.random.default_rng(3)
+    a, noise = rng.normal(size=(5, GENES)), rng.normal(size=(6, GENES - 5))
+    b = np.concatenate([a[:, 5:], a[:1, 5:]]) + noise
+    inside = [make_condition(f"G{i}", "A") for i in range(5)]
+    outside = [*(make_condition(f"G{i}", "B") for i in range(5)), make_condition("G0", "C")]
+    writer.dataset("a", inside, a, quality=quality(5, [True] * 5))
+    b_quality = quality(6, [True, True, True, True, False, True], 0.6, "replicates", 3)
+    writer.dataset("b", outside, b, genes=gene_ids[5:], quality=b_quality)
+    with writer.open() as store:
+        yield store, a, b
+
+
+def test_compare__is_pearson_of_shared_responders_and_genes(two_screens):
+    store, a, b = two_screens
+    found = store.compare("a", "b")
+    assert found.n_responders == (5, 4)
+    rows = found.rows.sort("perturbation")
+    assert rows["perturbation"].to_list() == ["G0", "G1", "G2", "G3"]
+    assert rows["n_conditions_other"].to_list() == [2, 1, 1, 1]
+    mean_b = np.vstack([(b[0] + b[5]) / 2, b[1:4]]).astype(np.float32).astype(float)
+    here, there = a[:4, 5:].astype(np.float32).astype(float), mean_b  # no own target is among the last 25 genes
+    centred = [side - side.mean(axis=0) for side in (here, there)]
+    for name, (one, other) in {"r": (here, there), "centred_r": centred}.items():
+        every = np.array([[np.corrcoef(x, y)[0, 1] for y in other] for x in one])
+        np.testing.assert_allclose(rows[name], np.diagonal(every), atol=2e-6)
+        chance = (every.sum(axis=1) - np.diagonal(every)) / 3
+        np.testing.assert_allclose(rows["chance_r" if name == "r" else "centred_chance_r"], chance, atol=2e-6)
+        if name == "centred_r":
+            np.testing.assert_allclose(rows["rank"], (every < np.diagonal(every)[:, None]).sum(axis=1) / 3)
+            np.testing.assert_allclose(np.sort(found.chance), np.sort(every[~np.eye(4, dtype=bool)]), atol=2e-6)
+    once = 3 * 0.6 / (1 + 2 * 0.6)
+    halves = 2 * 0.5 / 1.5
+    assert rows["ceiling"][1] == pytest.approx(np.sqrt(halves * once))
+    assert rows["ceiling"][0] == pytest.approx(np.sqrt(halves * 2 * once / (1 + once)))
+    assert rows["n_genes"].to_list() == [25] * 4
+
+
+def test_compare__leaves_own_targets_out(writer, make_condition, gene_ids):
+    rng = np.random.default_rng(5)
+    effects = [rng.normal(size=(1, GENES)) for _ in range(2)]
+    for one in effects:
+        one[0, 7] = -50.0
+    for name, values in zip("ab", effects, strict=True):
+        writer.dataset(name, [make_condition("G7", name.upper())], values, quality=quality(1, [True], None))
+    with writer.open() as store:
+        found = store.compare("a", "b")
+    expected = np.corrcoef(*(np.delete(one[0], 7) for one in effects))[0, 1]
+    assert found.rows["r"].item() == pytest.approx(expected, abs=2e-6)
+    assert found.rows.select("centred_r", "chance_r", "rank", "ceiling").row(0) == (None,) * 4
+    assert found.rows["n_genes"].item() == GENES - 1
+
+
+def test_compare__says_why_there_is_nothing_to_compare(writer, make_condition):
+    values = np.ones((1, GENES))
+    for name, label in (("a", "G1"), ("b", "G2")):
+        writer.dataset(name, [make_condition(label, "A")], values, quality=quality(1, [True]))
+    with writer.open() as store:
+        with pytest.raises(QueryError, match="responds in both a and b") as caught:
+            store.compare("a", "b")
+        assert "1 in a and 1 in b" in caught.value.got
+        with pytest.raises(QueryError, match="agrees with itself"):
+            store.compare("a", "a")
+
+
+def test_command__says_it_in_words_and_draws_it(world, tmp_path):
+    picture, table = tmp_path / "agreement.png", tmp_path / "agreement.csv"
+    words = ["replogle_demo_k562", "replogle_demo_rpe1"]
+    ran = CliRunner().invoke(compare, [*words, "--picture", str(picture), "--top", "2"], obj=world)
+    assert ran.exit_code == 0, ran.exception
+    with Store(world) as store:
+        found = store.compare(*words)
+    assert f"{found.rows.height:,} perturbations respond in both" in ran.stdout
+    assert f"Median r {found.summary['r']:.2f};" in ran.stdout
+    assert "expect the opposite" not in ran.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    CliRunner().invoke(compare, [*words, "--format", "csv", "-o", str(table)], obj=world)
+    assert pl.read_csv(table).height == found.rows.height
