@@ -24,6 +24,21 @@ def require_safe(url: str, *, origin: str | None = None) -> None:
         raise DownloadError("The address is not safe to download from.", where=shown(url), expected="one of https")
 
 
+def downloadable(url: str) -> str:
+    """Give the https address of an object of public storage; any other address is as it was.
+
+    Examples
+    --------
+    >>> downloadable("gs://bucket/a/b.h5ad"), downloadable("s3://bucket/a/b.h5ad")
+    ('https://storage.googleapis.com/bucket/a/b.h5ad', 'https://bucket.s3.amazonaws.com/a/b.h5ad')
+    """
+    scheme, _, place = url.partition("://")
+    bucket, _, name = place.partition("/")
+    if scheme == "gs":
+        return f"https://storage.googleapis.com/{bucket}/{name}"
+    return f"https://{bucket}.s3.amazonaws.com/{name}" if scheme == "s3" else url
+
+
 def shown(url: str) -> str:
     """Write an address without user, password, query and fragment: publishers put signatures there.
 

@@ -1,12 +1,15 @@
 """The catalogue: which datasets the field has published, where, under which terms, and how many conditions they add.
 
-It is data, ``catalogue.toml``, and says nothing that its publishers do not: what they leave out is None here.
+It is data, ``catalogue.toml``, and says nothing that its publishers do not: what they leave out is None here. A file
+of one's own adds entries to it, and takes the place of those that it names.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -17,8 +20,15 @@ from ingest.spec import SPECS, Kind
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 
-Assay = Literal["perturb_seq", "drug_seq", "bulk_rna_seq", "l1000", "de_table", "crispr_screen", "observational"]
+SIMULATED = "simulated"
+"""The assay of what a model predicted: catalogued so that nobody takes it for measurements."""
+
+Assay = Literal[
+    "perturb_seq", "drug_seq", "bulk_rna_seq", "l1000", "de_table", "crispr_screen", "observational", "simulated"
+]
 Access = Literal["open", "login", "requester_pays"]
+Url = Annotated[str, Field(pattern=r"^https://\S+$")]
+Doi = Annotated[str, Field(pattern=r"^10\.\d+/\S+$")]
 GIGABYTE = 10**9
 
 
@@ -31,7 +41,8 @@ class CatalogueSection(BaseModel):
 class RemoteFile(CatalogueSection):
     """A file to download; ``{part:05d}`` in its name and address stands for each number below ``parts``.
 
-    ``bytes`` is exact and is checked; ``approx_gb`` is what a publisher rounds to, of all parts together.
+    ``bytes`` is exact and is checked; ``approx_gb`` is what a publisher rounds to, of all parts together. ``crc32c`` is
+    in base64, as Google storage states it.
     """
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=200)]
@@ -40,15 +51,22 @@ class RemoteFile(CatalogueSection):
     approx_gb: Annotated[float, Field(gt=0)] | None = None
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    crc32c: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{6}==$")] | None = None
     parts: Annotated[int, Field(gt=1)] | None = None
 
     @model_validator(mode="after")
     def _is_one_file(self) -> Self:
         if self.name.startswith(".") or PurePosixPath(self.name).name != self.name:
             raise ValueError(f"'{self.name}' is not the name of a file")
-        if self.parts and (self.bytes or self.md5 or self.sha256):
+        if self.parts and (self.bytes or self.hash):
             raise ValueError("a file in parts has no size or hash of its own")
         return self
+
+    @property
+    def hash(self) -> tuple[str, str] | None:
+        """The best of the hashes that are published, with its name."""
+        names = ("sha256", "md5", "crc32c")
+        return next(((name, value) for name in names if (value := getattr(self, name)) is not None), None)
 
     @property
     def gigabytes(self) -> float | None:
@@ -70,6 +88,8 @@ class RemoteFile(CatalogueSection):
 
 
 class _Dataset(CatalogueSection):
+    """A dataset; its citation, licence, url and doi are those of its source where it has none of its own."""
+
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     title: str
     assay: Assay
@@ -84,6 +104,10 @@ class _Dataset(CatalogueSection):
     access: Access = "open"
     approx_gb: Annotated[float, Field(gt=0)] | None = None
     note: str = ""
+    citation: str | None = None
+    licence: str | None = None
+    url: Url | None = None
+    doi: Doi | None = None
 
     @model_validator(mode="after")
     def _says_how_it_counted(self) -> Self:
@@ -98,13 +122,14 @@ class _Source(CatalogueSection):
     name: str
     citation: str
     licence: str
-    url: Annotated[str, Field(pattern=r"^https://\S+$")]
-    doi: Annotated[str, Field(pattern=r"^10\.\d+/\S+$")] | None = None
+    url: Url
+    doi: Doi | None = None
     note: str = ""
     dataset: Annotated[list[_Dataset], Field(min_length=1)]
 
 
 class _Catalogue(CatalogueSection):
+    checked: date | None = None
     source: list[_Source]
 
 
@@ -115,7 +140,6 @@ class Entry(_Dataset):
     citation: str
     licence: str
     url: str
-    doi: str | None
 
     @property
     def gigabytes(self) -> float | None:
@@ -124,26 +148,57 @@ class Entry(_Dataset):
         return sum(known) if known else self.approx_gb
 
     @property
+    def has_own_cells(self) -> bool:
+        """Whether it measured cells that no other entry has."""
+        return self.same_cells_as is None and self.assay != SIMULATED
+
+    @property
     def spec(self) -> Path | None:
         """The spec that comes with featurestore, if there is one; it is named like the dataset."""
         path = SPECS / f"{self.id}.toml"
         return path if path.is_file() else None
 
 
-def read_catalogue(path: Path = SHIPPED) -> dict[str, Entry]:
-    """Read a catalogue.
+def read_catalogue(*own: Path) -> dict[str, Entry]:
+    """Read the catalogue that comes along, and files of one's own that add to it.
+
+    Parameters
+    ----------
+    own
+        Files in the same form. An entry with an id that is there takes its place, whole.
 
     Returns
     -------
-    Its datasets by id, in the order of the file.
+    Its datasets by id, in the order of the files.
 
     Raises
     ------
     SpecError
-        The file cannot be read, or contradicts itself; every fault is listed.
+        A file cannot be read, or contradicts itself; every fault is listed.
     """
+    return read_catalogues((SHIPPED, *own))
+
+
+def read_catalogues(paths: Sequence[Path]) -> dict[str, Entry]:
+    """Read catalogues, each of which adds to those before it; see :func:`read_catalogue`."""
+    entries: dict[str, Entry] = {}
+    for path in paths:
+        entries |= _entries(_parsed(path), path)
+        strays = [e.id for e in entries.values() if e.same_cells_as is not None and e.same_cells_as not in entries]
+        if strays:
+            got = ", ".join(strays)
+            raise SpecError("The catalogue names cells that it does not have.", where=str(path), got=got)
+    return entries
+
+
+def last_checked(path: Path = SHIPPED) -> date | None:
+    """Say on which day a catalogue was last checked against what publishers state; None where it does not say."""
+    return _parsed(path).checked
+
+
+def _parsed(path: Path) -> _Catalogue:
     try:
-        catalogue = _Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise SpecError("The catalogue cannot be read.", where=str(path), got=error.strerror or str(error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -151,6 +206,9 @@ def read_catalogue(path: Path = SHIPPED) -> dict[str, Entry]:
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise SpecError("The catalogue is wrong.", where=str(path), got="\n            ".join(faults)) from None
+
+
+def _entries(catalogue: _Catalogue, path: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for source in catalogue.source:
         shared = {"source": source.name, **source.model_dump(exclude={"name", "dataset", "note"})}
@@ -158,10 +216,8 @@ def read_catalogue(path: Path = SHIPPED) -> dict[str, Entry]:
             if dataset.id in entries:
                 raise SpecError("The catalogue has an id twice.", where=str(path), got=dataset.id)
             note = "; ".join(filter(None, (dataset.note, source.note)))
-            entries[dataset.id] = Entry(**{**dataset.model_dump(), **shared, "note": note})
-    strays = [e.id for e in entries.values() if e.same_cells_as is not None and e.same_cells_as not in entries]
-    if strays:
-        raise SpecError("The catalogue names cells that it does not have.", where=str(path), got=", ".join(strays))
+            own = dataset.model_dump(exclude_none=True)
+            entries[dataset.id] = Entry(**{**shared, **own, "note": note})
     return entries
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import fnmatch
-import hashlib
 import logging
 import os
 import time
@@ -20,9 +19,9 @@ from typing import BinaryIO
 import httpx
 
 from featurestore.errors import DownloadError, did_you_mean
-from ingest.catalogue.address import require_safe, shown
+from ingest.catalogue.address import downloadable, require_safe, shown
 from ingest.catalogue.catalogue import Entry, RemoteFile
-from ingest.catalogue.transfer import PassingError, Transfer, hash_name, part_path, version_path
+from ingest.catalogue.transfer import PassingError, Transfer, hash_name, hash_of, part_path, version_path
 from ingest.progress import step
 
 
@@ -66,14 +65,15 @@ def fetch_dataset(
     Raises
     ------
     DownloadError
-        Its publisher does not give it to programs; or a file cannot be had whole.
+        Its publisher does not give it to programs, and it is not there yet; or a file cannot be had whole.
     """
-    if entry.access == "requester_pays":
+    files = [file for each in entry.files for file in each.each()]
+    is_there = bool(files) and all((folder / file.name).exists() for file in files)
+    if entry.access == "requester_pays" and not is_there:
         raise _not_for_programs(entry, folder, "whoever downloads it pays", _copy_command(entry, folder))
     if entry.access == "login" or not entry.files:
         why = "it comes after a login" if entry.access == "login" else "no address of a file is catalogued"
         raise _not_for_programs(entry, folder, why, "")
-    files = [file for each in entry.files for file in each.each()]
     wanted = [file for file in files if only is None or fnmatch.fnmatchcase(file.name, only)]
     if not wanted:
         names = [file.name for file in files]
@@ -104,11 +104,11 @@ def fetch_file(
     DownloadError
         It cannot be had whole. What was downloaded stays for the next time, unless its hash is wrong.
     """
-    require_safe(file.url)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / file.name
     if path.exists():
         return _already_there(file, path)
+    require_safe(downloadable(file.url))
+    folder.mkdir(parents=True, exist_ok=True)
     with _part_of(path) as part:
         transfer = Transfer(file, path, part, advance)
         _with_patience(transfer, patience or Patience())
@@ -123,7 +123,7 @@ def fetch_file(
 def _with_patience(transfer: Transfer, patience: Patience) -> None:
     """Try until the file is whole; give up after some tries in a row that got no further."""
     tries, furthest = 0, transfer.furthest
-    with _client(transfer.file.url, patience) as client:
+    with client_for(transfer.file.url, patience) as client:
         while not transfer.is_whole:
             try:
                 transfer.attempt(client)
@@ -139,14 +139,14 @@ def _with_patience(transfer: Transfer, patience: Patience) -> None:
                 raise DownloadError("The address leads in a circle.", where=shown(transfer.file.url)) from error
 
 
-def _client(url: str, patience: Patience) -> httpx.Client:
+def client_for(url: str, patience: Patience) -> httpx.Client:
     """Make a client that follows redirects to safe addresses only, and logs none of them."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
     timeout = httpx.Timeout(patience.read, connect=patience.connect)
     headers = {"User-Agent": "featurestore", "Accept-Encoding": "identity"}
 
     def check(request: httpx.Request) -> None:
-        require_safe(str(request.url), origin=url)
+        require_safe(str(request.url), origin=downloadable(url))
 
     return httpx.Client(follow_redirects=True, timeout=timeout, headers=headers, event_hooks={"request": [check]})
 
@@ -167,12 +167,11 @@ def _already_there(file: RemoteFile, path: Path) -> Fetched:
     n_bytes = path.stat().st_size
     expected, got = f"{file.bytes or 0:,} bytes", f"{n_bytes:,} bytes"
     is_wrong = file.bytes not in {None, n_bytes}
-    name = hash_name(file)
-    if name and not is_wrong:
-        with path.open("rb") as content:
-            digest = hashlib.file_digest(content, name).hexdigest()
-        is_wrong = digest != (file.sha256 or file.md5)
-        expected, got = f"{name} {file.sha256 or file.md5}", digest
+    if file.hash is not None and not is_wrong:
+        name, published = file.hash
+        digest = hash_of(file, path)
+        is_wrong = digest != published
+        expected, got = f"{name} {published}", str(digest)
     if is_wrong:
         raise DownloadError(
             "A file of this name is there, and is not the one that was published.",
@@ -181,7 +180,7 @@ def _already_there(file: RemoteFile, path: Path) -> Fetched:
             got=got,
             do="move it away, or use -o with another folder",
         )
-    return Fetched(path, n_bytes, name, is_new=False)
+    return Fetched(path, n_bytes, hash_name(file), is_new=False)
 
 
 def _not_for_programs(entry: Entry, folder: Path, why: str, how: str) -> DownloadError:
@@ -196,7 +195,8 @@ def _not_for_programs(entry: Entry, folder: Path, why: str, how: str) -> Downloa
 
 def _copy_command(entry: Entry, folder: Path) -> str:
     addresses = " ".join(file.url for file in entry.files) or "gs://..."
-    return f"gcloud storage cp --billing-project=YOUR_PROJECT {addresses} {folder}"
+    copy = f"gcloud storage cp --billing-project=YOUR_PROJECT {addresses} {folder}"
+    return f"{copy}; the same fetch then checks what has come" if entry.files else copy
 
 
 def _given_up(transfer: Transfer, error: Exception, tries: int) -> DownloadError:

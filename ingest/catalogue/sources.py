@@ -7,13 +7,14 @@ publisher states no number is counted as unknown, not as nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot
-from ingest.catalogue.catalogue import Entry
+from ingest.catalogue.catalogue import SIMULATED, Entry
 
 RNA_SEQ = ("perturb_seq", "drug_seq", "bulk_rna_seq")
 """Assays whose conditions are perturbations with RNA-Seq behind them."""
@@ -64,6 +65,7 @@ def sums(table: pl.DataFrame) -> pl.DataFrame:
         "n_conditions_ingested": pl.col("n_conditions_ingested").sum(),
     }
     columns = {name: total.cast(pl.Int64) for name, total in columns.items()}
+    table = table.filter(pl.col("assay") != SIMULATED)
     by_assay = table.group_by("assay", maintain_order=True).agg(**columns)
     rna_seq = table.filter(pl.col("assay").is_in(RNA_SEQ)).select(pl.lit("all RNA-Seq").alias("assay"), **columns)
     return pl.concat([by_assay, rna_seq])
@@ -84,6 +86,15 @@ def sentences(table: pl.DataFrame) -> str:
         f"In the warehouse: {total['n_conditions_ingested']:,} conditions of {total['n_datasets_ingested']} datasets."
     )
     return "\n".join(lines)
+
+
+def knowledge(checked: date | None, today: date) -> str:
+    """Say how old what the catalogue says is, and how to set it right."""
+    when = "is of unknown age" if checked is None else f"is as of {checked}, {(today - checked).days} days ago"
+    return (
+        f"The catalogue {when}. 'sources --check' asks every address; 'sources --entry ID' prints an entry to "
+        "correct, which '--catalogue FILE' then puts in its place."
+    )
 
 
 def _is_new() -> pl.Expr:

@@ -6,6 +6,7 @@ continued if the publisher still has that version, or if a hash tells in the end
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import hashlib
 import re
@@ -15,13 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import google_crc32c
 import httpx
 
 from featurestore.errors import DownloadError
-from ingest.catalogue.address import shown
+from ingest.catalogue.address import downloadable, shown
 from ingest.catalogue.catalogue import RemoteFile
 
 CHUNK = 2**20
+CRC_BYTES = 4
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 PASSING = frozenset({408, 425, 429})
 """Answers that may be another one later; so may any from 500."""
@@ -51,7 +54,7 @@ class Hash(Protocol):
         """Add bytes."""
         ...
 
-    def hexdigest(self) -> str:
+    def digest(self) -> bytes:
         """Return the hash of all bytes so far."""
         ...
 
@@ -101,7 +104,7 @@ class Transfer:
         """
         version = self._version_path.read_text() if self.done and self._version_path.exists() else None
         headers = {"Range": f"bytes={self.done}-"} | ({"If-Range": version} if version else {})
-        with client.stream("GET", self.file.url, headers=headers) as answer:
+        with client.stream("GET", downloadable(self.file.url), headers=headers) as answer:
             self._receive(answer)
         if self.total is None:
             self.total = self.done
@@ -116,16 +119,18 @@ class Transfer:
         DownloadError
             It has.
         """
-        expected = self.file.sha256 or self.file.md5
-        got = self._hash.hexdigest() if self._hash else None
-        if expected is None or got == expected:
+        if self.file.hash is None or self._hash is None:
+            return
+        name, expected = self.file.hash
+        got = digest_of(self._hash)
+        if got == expected:
             return
         self._start_again()
         part_path(self._path).unlink()
         raise DownloadError(
             "The file is not the one that was published, and was deleted.",
             where=f"{self._path.name}, from {shown(self.file.url)}",
-            expected=f"{hash_name(self.file)} {expected}",
+            expected=f"{name} {expected}",
             got=f"{got}, of {self.total:,} bytes",
             do="try again; if the same comes again, the publisher has changed the file: see the dataset's page",
         )
@@ -213,14 +218,34 @@ def version_path(path: Path) -> Path:
 
 
 def hash_name(file: RemoteFile) -> str | None:
-    """Name the better of the hashes that are published."""
-    return "sha256" if file.sha256 else "md5" if file.md5 else None
+    """Name the best of the hashes that are published."""
+    return None if file.hash is None else file.hash[0]
 
 
 def new_hash(file: RemoteFile) -> Hash | None:
     """Begin the hash that a file is checked by, if one is published."""
     name = hash_name(file)
+    if name == "crc32c":
+        made: Hash = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+        return made
     return hashlib.new(name, usedforsecurity=False) if name else None
+
+
+def digest_of(made: Hash) -> str:
+    """Write a hash as publishers do: in hexadecimal digits, CRC32C in base64."""
+    digest = made.digest()
+    return base64.b64encode(digest).decode() if len(digest) == CRC_BYTES else digest.hex()
+
+
+def hash_of(file: RemoteFile, path: Path) -> str | None:
+    """Work out the hash that a file is checked by; None where none is published."""
+    made = new_hash(file)
+    if made is None:
+        return None
+    with path.open("rb") as content:
+        while chunk := content.read(CHUNK):
+            made.update(chunk)
+    return digest_of(made)
 
 
 def _require_file(answer: httpx.Response, place: str, path: Path) -> None:

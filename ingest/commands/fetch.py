@@ -6,17 +6,21 @@ from pathlib import Path
 
 import click
 
-from ingest.catalogue.catalogue import SHIPPED, Entry, find_entry, read_catalogue
+from ingest.catalogue.catalogue import Entry, find_entry, read_catalogue
 from ingest.catalogue.fetch import Fetched, fetch_dataset
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".gctx.gz", ".h5ad.gz")
 """Endings of what no reader opens as it is."""
 
+FOREIGN = ("rds", "rdata")
+"""Formats of objects of R, of which the note says how to go on."""
+
 catalogue_option = click.option(
     "--catalogue",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=SHIPPED,
-    help="Another catalogue than the one that comes with featurestore.",
+    multiple=True,
+    envvar="FEATURESTORE_CATALOGUE",
+    help="Your own entries: added to those that come along, and taking the place of those with the same id.",
 )
 
 
@@ -31,7 +35,7 @@ catalogue_option = click.option(
 )
 @click.option("--only", metavar="PATTERN", help="Only the files whose names match, such as 'train-0000?-*'.")
 @catalogue_option
-def fetch(dataset_id: str, output: Path, only: str | None, catalogue: Path) -> None:
+def fetch(dataset_id: str, output: Path, only: str | None, catalogue: tuple[Path, ...]) -> None:
     """Download the files of DATASET_ID, one of 'featurestore sources'.
 
     A download that broke off goes on where it was. Size and hash are checked where a publisher states them; a file is
@@ -42,7 +46,7 @@ def fetch(dataset_id: str, output: Path, only: str | None, catalogue: Path) -> N
       featurestore fetch replogle_2022_rpe1 -o downloads/
       featurestore fetch tahoe_100m --only 'train-0000?-*'
     """
-    entry = find_entry(dataset_id, read_catalogue(catalogue))
+    entry = find_entry(dataset_id, read_catalogue(*catalogue))
     size = f", {entry.gigabytes:,.3g} GB" if entry.gigabytes else ""
     click.echo(f"{entry.id}: {entry.title}{size if only is None else ''}; {entry.licence}", err=True)
     for fetched in fetch_dataset(entry, output, only=only):
@@ -59,6 +63,8 @@ def _line(fetched: Fetched) -> str:
 
 
 def _next(entry: Entry, folder: Path) -> list[str]:
+    if entry.format in FOREIGN:
+        return [f"Next: {entry.note}"]
     if entry.spec is not None:
         return [f"Next: featurestore ingest {entry.id} --data {folder}"]
     return [f"Next: featurestore inspect {folder / entry.files[0].each()[0].name} --write {entry.id}.toml"]

@@ -18,6 +18,7 @@ from ingest.harmonise.perturbations import KINDS
 from ingest.harmonise.words import UNASSIGNED
 from ingest.inspection.guides import Guides, read_guides
 from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL, NUMBERED_CONTROL
+from ingest.readers.columns import without_missing
 from ingest.spec import GENETIC_KINDS
 
 MOST_LABELS = 3000
@@ -161,7 +162,8 @@ class Column:
 
 
 def summarise(values: pl.Series, *, of_mouse: bool = False) -> Column:
-    """Summarise a column of the row table; ``of_mouse`` as of :class:`Column`."""
+    """Summarise a column of the row table, in which the number -666 is none; ``of_mouse`` as of :class:`Column`."""
+    values = without_missing(values) if values.dtype.is_numeric() else values
     text = values.cast(pl.String).str.strip_chars().str.slice(0, MOST_LETTERS).alias("label")
     labels = text.drop_nulls().value_counts(name="n").sort("n", "label", descending=[True, False])
     return Column(values.name, values.dtype, values.len(), values.null_count(), labels, of_mouse)

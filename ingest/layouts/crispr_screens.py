@@ -47,7 +47,7 @@ def challenge(name: str, *, seed: int = 25) -> Miniature:
     return write
 
 
-def contexts(*, with_header: bool = False) -> Miniature:
+def contexts(letters: str = "ABC", *, with_header: bool = False) -> Miniature:
     """Control cells of the Virtual Cell Challenge 2026, and its list of genes; SAMD11 is the first of them."""
     guides = [f"NTC_{number:03d}" for number in range(5)]
     files = [
@@ -55,7 +55,7 @@ def contexts(*, with_header: bool = False) -> Miniature:
             f"context_{letter}.h5ad", "target_gene", {NON_TARGETING: 40}, seed=seed, bare=True,
             columns={"context": letter, "ntc_id": guides},
         )
-        for seed, letter in enumerate("ABC")
+        for seed, letter in enumerate(letters)
     ]  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -187,6 +187,7 @@ CRISPR_SCREENS: dict[str, Miniature] = {
     "vcc_2025_h1_validation": challenge("adata_Validation.h5ad", seed=26),
     "vcc_2025_h1_test": challenge("adata_Test.h5ad", seed=27),
     "vcc_2026_controls": contexts(),
+    "vcc_2026_controls_final": contexts("DEF"),
     "arc_support_h1": support("competition_train.h5", seed=25, unmeasured=0),
     "arc_support_k562": support("k562.h5", seed=1, unmeasured=5),
     "arc_support_k562_gwps": support("k562_gwps.h5", seed=2, unmeasured=6),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from ingest.layouts.collections import L1000_OF_TEMP
 from ingest.layouts.h5ad import write_h5ad
 from ingest.layouts.lincs import Signatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
 from ingest.layouts.miniature import GENES, Miniature, simulate
@@ -151,6 +152,23 @@ def _op3(folder: Path) -> None:
     write_wide_parquet(folder / "de_train.parquet", values, pl.DataFrame(described), genes)
 
 
+def _pie_tested(folder: Path) -> None:
+    (folder / "de").mkdir()
+    for line, effects in {"k562": [0.5, -1.0, 0.0], "rpe1": [0.25, -2.0, 0.0]}.items():
+        tested = {
+            "target": ["MYC"] * 3 + ["JAK2"] * 3, "feature": TARGETS[:3] * 2, "target_mean": 1.0, "ref_mean": 1.0,
+            "target_ncells": 80, "ref_ncells": 900, "log2_fold_change": effects * 2, "p_value": [0.01, 0.001, 1.0] * 2,
+            "Ueffect": 0.5, "p_adj": [0.02, 0.003, 1.0] * 2,
+        }  # fmt: skip
+        pl.DataFrame(tested).write_parquet(folder / "de" / f"{line}.parquet")
+
+
+def _pie_labels(folder: Path, *, context: str, perturbation: str) -> None:
+    labels = {"context": context, "pert": perturbation, "gene_symbol": TARGETS[:3], "fold_change": [2.0, 0.5, 1.0]}
+    (folder / "labels").mkdir()
+    pl.DataFrame(labels | {"fdr": [0.01, 0.02, 1.0]}).write_parquet(folder / "labels" / "train.parquet")
+
+
 def _zhu(folder: Path) -> None:
     rng = np.random.default_rng(6)
     shape = (3, GENES.height)
@@ -201,5 +219,11 @@ PUBLISHED_RESULTS: dict[str, Miniature] = {
     "op3_2023_pbmc_de": _op3,
     "zhu_2026_cd4_t_de": _zhu,
     "creeds_single_gene": _creeds,
+    **L1000_OF_TEMP,
+    "pie_replogle_nadig": _pie_tested,
+    "pie_arc_vcc_25": partial(_pie_labels, context="H1", perturbation="MYC"),
+    "pie_x_atlas_orion": partial(_pie_labels, context="HCT116", perturbation="MYC"),
+    "pie_jiang": partial(_pie_labels, context="A549", perturbation="MYC"),
+    "pie_tahoe_100m": partial(_pie_labels, context="A549", perturbation="Belinostat"),
 }
 """By the name of the spec: writes the files that it names into a folder."""

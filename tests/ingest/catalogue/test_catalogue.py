@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import polars as pl
 import pytest
@@ -10,9 +11,10 @@ from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.errors import SpecError
-from ingest.catalogue.address import require_safe
-from ingest.catalogue.catalogue import find_entry, read_catalogue
-from ingest.catalogue.sources import RNA_SEQ, SOURCES, sentences, sums, table_of_sources
+from ingest.catalogue.address import downloadable, require_safe
+from ingest.catalogue.catalogue import find_entry, last_checked, read_catalogue, read_catalogues
+from ingest.catalogue.entry_text import entry_text
+from ingest.catalogue.sources import RNA_SEQ, SOURCES, knowledge, sentences, sums, table_of_sources
 from ingest.spec import SPECS, read_spec
 
 ENTRIES = read_catalogue()
@@ -23,7 +25,7 @@ def test_entry__can_be_fetched_as_it_says(entry):
     for file in entry.files:
         if entry.access == "open":
             for each in {file.each()[0], file.each()[-1]}:
-                require_safe(each.url)
+                require_safe(downloadable(each.url))
                 assert "{" not in each.url + each.name
     names = [file.name for file in entry.files]
     assert len(set(names)) == len(names)
@@ -84,6 +86,8 @@ def test_sources__in_every_format(tmp_path):
     printed = run()
     assert printed.count("replogle_2022_rpe1 ") == 1
     assert "Perturbation RNA-Seq:" in printed
+    assert f"The catalogue is as of {last_checked()}" in printed
+    assert 'id = "replogle_2022_rpe1"' in run("--entry", "replogle_2022_rpe1")
     rows = json.loads(run("--format", "json"))
     assert [row["dataset_id"] for row in rows] == list(ENTRIES)
     assert rows[0]["release_id"] is None
@@ -130,6 +134,46 @@ def test_read_catalogue__refuses(wrong, says, tmp_path):
 def test_read_catalogue__says_where_there_is_none(tmp_path):
     with pytest.raises(SpecError, match="cannot be read"):
         read_catalogue(tmp_path / "none.toml")
+
+
+def test_entry__has_the_licence_of_its_part_else_of_its_source():
+    assert ENTRIES["temp_tahoe"].licence == "CC0-1.0"
+    assert ENTRIES["nadig_2025_jurkat"].licence == "not stated (GEO)"
+    assert ENTRIES["nadig_2025_jurkat_scperturb"].licence == "CC-BY-4.0"
+
+
+def test_simulated_cells__are_counted_nowhere():
+    assert {entry.id for entry in ENTRIES.values() if entry.assay == "simulated"} == {"perturb_sapiens", "hypermapdb"}
+    assert not ENTRIES["perturb_sapiens"].has_own_cells
+    table = table_of_sources(ENTRIES, SPECS.parent / "no-warehouse")
+    assert "simulated" not in sums(table)["assay"].to_list()
+    assert "perturb_sapiens" not in sentences(table)
+
+
+def test_own_catalogue__adds_entries_and_takes_the_place_of_those_it_names(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(ONE + ONE[ONE.index("[[source.dataset]]") :].replace('"cells"', '"replogle_2022_rpe1"'))
+    entries = read_catalogue(mine)
+    assert set(entries) == {*ENTRIES, "cells"}
+    assert (entries["replogle_2022_rpe1"].title, entries["replogle_2022_rpe1"].files) == ("Cells", [])
+    assert entries["replogle_2022_k562_gwps"] == ENTRIES["replogle_2022_k562_gwps"]
+
+
+def test_entry_text__read_again_says_the_same(tmp_path):
+    path = tmp_path / "mine.toml"
+    texts = [entry_text(entry, date(2026, 12, 1)) for entry in ENTRIES.values()]
+    path.write_text(texts[0] + "".join(text.partition("\n")[2] for text in texts[1:]))
+    assert last_checked(path) == date(2026, 12, 1)
+    assert read_catalogues([path]) == ENTRIES
+
+
+def test_knowledge__says_its_age_and_the_way_to_set_it_right():
+    checked = last_checked()
+    assert checked is not None
+    said = knowledge(checked, date.fromordinal(checked.toordinal() + 40))
+    assert f"as of {checked}, 40 days ago" in said
+    assert "--check" in said
+    assert "of unknown age" in knowledge(None, checked)
 
 
 def test_find_entry__suggests():

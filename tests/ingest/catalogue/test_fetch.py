@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.server
 import re
@@ -9,17 +10,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import google_crc32c
 import pytest
 from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.errors import DownloadError
-from ingest.catalogue.address import require_safe, shown
+from ingest.catalogue.address import downloadable, require_safe, shown
 from ingest.catalogue.catalogue import RemoteFile
 from ingest.catalogue.fetch import Patience, fetch_file
+from ingest.catalogue.transfer import digest_of
 
 CONTENT = bytes(range(256)) * 300
 MD5 = hashlib.md5(CONTENT).hexdigest()
+CRC32C = base64.b64encode(google_crc32c.Checksum(CONTENT).digest()).decode()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = Patience(tries=3, connect=60.0, read=60.0, first_wait=0.0, longest_wait=0.05)
 IMPATIENT = Patience(tries=20, connect=60.0, read=0.4, first_wait=0.0, longest_wait=0.05)
@@ -98,14 +102,21 @@ def beside(folder):
 
 
 @pytest.mark.parametrize(
-    "known", [{}, {"bytes": len(CONTENT)}, {"md5": MD5}, {"sha256": SHA256, "bytes": len(CONTENT)}]
+    ("known", "by"),
+    [
+        ({}, None),
+        ({"bytes": len(CONTENT)}, None),
+        ({"crc32c": CRC32C}, "crc32c"),
+        ({"md5": MD5, "crc32c": CRC32C}, "md5"),
+        ({"sha256": SHA256, "md5": MD5}, "sha256"),
+    ],
 )
-def test_fetch_file__gives_the_bytes_and_leaves_nothing_else(server, tmp_path, known):
+def test_fetch_file__gives_the_bytes_and_leaves_nothing_else(server, tmp_path, known, by):
     fetched = fetch(server, tmp_path / "new", **known)
     assert fetched.path.read_bytes() == CONTENT
     assert fetched.is_new
     assert fetched.n_bytes == len(CONTENT)
-    assert fetched.checked_by == ("sha256" if "sha256" in known else "md5" if "md5" in known else None)
+    assert fetched.checked_by == by
     assert beside(tmp_path / "new") == ["cells.h5ad"]
 
 
@@ -117,7 +128,11 @@ def test_fetch_file__takes_one_that_is_there(server, tmp_path):
     assert server.ranges == []
 
 
-@pytest.mark.parametrize("known", [{"bytes": len(CONTENT)}, {"md5": MD5}])
+def test_crc32c__is_written_as_google_storage_states_it():
+    assert digest_of(google_crc32c.Checksum(b"123456789")) == base64.b64encode(0xE3069283.to_bytes(4, "big")).decode()
+
+
+@pytest.mark.parametrize("known", [{"bytes": len(CONTENT)}, {"md5": MD5}, {"crc32c": CRC32C}])
 def test_fetch_file__never_overwrites(server, tmp_path, known):
     (tmp_path / "cells.h5ad").write_bytes(b"mine")
     with pytest.raises(DownloadError, match="is not the one that was published"):
@@ -125,10 +140,11 @@ def test_fetch_file__never_overwrites(server, tmp_path, known):
     assert (tmp_path / "cells.h5ad").read_bytes() == b"mine"
 
 
-def test_fetch_file__resumes_where_the_connection_broke(server, tmp_path):
+@pytest.mark.parametrize("known", [{"md5": MD5}, {"crc32c": CRC32C}])
+def test_fetch_file__resumes_where_the_connection_broke(server, tmp_path, known):
     server.behave = lambda handler: serve_ranges(handler, server, stop=20_000)
     advanced = []
-    fetched = fetch_file(server.file(md5=MD5), tmp_path, advanced.append, QUICK)
+    fetched = fetch_file(server.file(**known), tmp_path, advanced.append, QUICK)
     assert fetched.path.read_bytes() == CONTENT
     assert server.ranges == ["bytes=0-", "bytes=20000-", "bytes=40000-", "bytes=60000-"]
     assert set(server.conditions[1:]) == {'"v1"'}
@@ -196,14 +212,15 @@ def test_fetch_file__refuses_another_part_than_asked_for(server, tmp_path):
         fetch(server, tmp_path, md5=MD5)
 
 
-@pytest.mark.parametrize("known", [{"md5": MD5}, {"sha256": SHA256}])
+@pytest.mark.parametrize("known", [{"md5": MD5}, {"sha256": SHA256}, {"crc32c": CRC32C}])
 def test_fetch_file__deletes_what_has_another_hash(server, tmp_path, known):
     server.content = CONTENT[:-1] + b"x"
     with pytest.raises(DownloadError) as raised:
         fetch(server, tmp_path, **known)
     (expected,) = known.values()
     assert expected in raised.value.expected
-    assert hashlib.new(*known, server.content).hexdigest() in raised.value.got
+    if "crc32c" not in known:
+        assert hashlib.new(*known, server.content).hexdigest() in raised.value.got
     assert beside(tmp_path) == []
 
 
@@ -356,6 +373,12 @@ def test_require_safe__lets_no_other_machine_point_here():
         require_safe("https://localhost/a", origin="https://example.org/b")
 
 
+def test_downloadable__public_storage_has_addresses_of_https():
+    for url in ("gs://bucket/a b/c.h5ad", "s3://bucket/c.h5ad", "https://host.org/c.h5ad"):
+        require_safe(downloadable(url).replace(" ", "%20"))
+    assert downloadable("http://127.0.0.1:80/a") == "http://127.0.0.1:80/a"
+
+
 def test_shown__has_no_secrets():
     assert shown("https://me:word@host.org:8080/a?token=1#x") == "https://host.org:8080/a"
 
@@ -383,7 +406,7 @@ title = "Cells for whom pays"
 assay = "perturb_seq"
 format = "h5ad"
 access = "requester_pays"
-files = [{{ name = "a.h5ad", url = "gs://bucket/a.h5ad" }}]
+files = [{{ name = "a.h5ad", url = "gs://bucket/a.h5ad", crc32c = "{crc32c}" }}]
 
 [[source.dataset]]
 id = "members"
@@ -403,7 +426,7 @@ note = "export them"
 
 @pytest.fixture
 def run(server, tmp_path):
-    (tmp_path / "catalogue.toml").write_text(CATALOGUE.format(address=server.address, md5=MD5))
+    (tmp_path / "catalogue.toml").write_text(CATALOGUE.format(address=server.address, md5=MD5, crc32c=CRC32C))
 
     def run(*arguments):
         command = ["fetch", *arguments, "--catalogue", str(tmp_path / "catalogue.toml"), "-o", str(tmp_path / "out")]
@@ -440,6 +463,22 @@ def test_fetch__says_what_to_do_where_a_program_gets_nothing(run, dataset, says)
     ran = run(dataset)
     assert isinstance(ran.exception, Exception)
     assert says in str(ran.exception)
+
+
+def test_fetch__checks_what_a_payer_has_copied(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.h5ad").write_bytes(CONTENT)
+    assert "crc32c as published; there already" in run("payers").stdout
+    (tmp_path / "out" / "a.h5ad").write_bytes(CONTENT[:-1])
+    assert "is not the one that was published" in str(run("payers").exception)
+
+
+def test_fetch__says_how_to_export_objects_of_r(run, tmp_path):
+    path = tmp_path / "catalogue.toml"
+    path.write_text(
+        path.read_text().replace('format = "h5ad"\nfiles = [\n', 'format = "rds"\nnote = "export it"\nfiles = [\n')
+    )
+    assert "Next: export it" in run("cells").stderr
 
 
 def test_fetch__names_the_files_where_no_name_matches(run):

@@ -33,6 +33,7 @@ UNSAID = {
     "lincs2020_trt_cp": {"dose"},  # as given, where the spec takes the one that was meant
     "lincs_gse92742": {"dose"},
     "perturbqa_k562": {"kind"},
+    "pie_jiang": {"kind"},
     "frangieh_2021_melanoma": {"context"},  # no column says of which cells
     "shifrut_2018_t_cells": {"context"},  # the stimulus, in words of its own
     "dixit_2016_7_days": {"time"},
@@ -50,7 +51,8 @@ ASKED = {
     # wells are described by plate and barcode, in a table above the matrix or of all plates
     **{name: {"perturbation", "kind", "controls", "context"} for name in ("drugseq_2022_pilot", "macseq_pmmsq033")},
     "lincs2020_ctl": {"perturbation", "kind"},  # controls only
-    "lincs2020_level3_trt_xpr": {"dataset.values"},
+    **{name: {"dataset.values"} for name in ("lincs2020_level3_trt_xpr", "temp_l1000_phase1")},
+    "cigs_mce": {"perturbation", "kind", "controls"},  # wells are described in another table
     # of bulk samples the file says nothing but their names
     "recount3_srp009615": {"perturbation", "kind", "controls", "context"},
 }
@@ -61,6 +63,7 @@ ELSEWHERE = {
     "jiang_2025_pathways", "tahoe_100m_plates",  # other files hold other stimuli and plates
     "tahoe_100m",  # doses are in a table of another folder
     "tahoe_100m_de",  # other shards hold other drugs
+    "pie_replogle_nadig",  # other files hold other lines
     "creeds_single_gene",  # organisms and kinds in words of its own, which the shipped spec translates
 }  # fmt: skip
 """Datasets of which one file alone does not tell all conditions."""
@@ -68,7 +71,9 @@ SAME = {
     *(f"lincs2020_trt_{kind}" for kind in ("sh", "xpr", "oe", "misc")), "lincs_gse70138", "perturbqa_rpe1",
     "perturbqa_jurkat", "recount2_srp009615", "southard_2025_hs27", "tian_2019_neuron", "tian_2021_crispri",
     "tian_2021_crispra", "xu_2023_hek293", "sunshine_2023_calu3", "datlinger_2021_jurkat", "dixit_2016_13_days",
-    *(name for name in LAYOUTS if name.endswith("_scperturb")),
+    *(name for name in LAYOUTS if name.endswith("_scperturb")), "vcc_2026_controls_final", "vcpi_0002",
+    "temp_sciplex3", "temp_op3", "temp_moabox", "temp_l1000_phase2", "pie_arc_vcc_25", "pie_x_atlas_orion",
+    "pie_tahoe_100m",
 }  # fmt: skip
 """Files of the same layout as one that is drafted here."""
 

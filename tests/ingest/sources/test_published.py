@@ -8,9 +8,10 @@ import pytest
 
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
+from ingest.layouts.collections import PARTS
 from ingest.layouts.crispr_screens import contexts
 from ingest.layouts.drug_screens import TAHOE_WELLS
-from ingest.layouts.miniature import GENES
+from ingest.layouts.miniature import GENES, shuffled
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.replogle_screens import POPULATIONS, populations
 from ingest.pipeline import ingest_dataset
@@ -24,7 +25,7 @@ SHAPES = {
     **{f"replogle_2022_{name}_normalised_bulk": (4, 3, 23, {}) for name in ("k562_essential", "k562_gwps", "rpe1")},
     **dict.fromkeys(("nadig_2025_hepg2", "nadig_2025_jurkat"), (4, 1, 23, {})),
     **{f"vcc_2025_h1_{name}": (3, 1, 23, {}) for name in ("training", "validation", "test")},
-    "vcc_2026_controls": (0, 3, 23, {}),
+    **dict.fromkeys(("vcc_2026_controls", "vcc_2026_controls_final"), (0, 3, 23, {})),
     "arc_support_h1": (2, 1, 23, {}),
     "arc_support_k562": (2, 1, 18, {}),
     "arc_support_k562_gwps": (2, 1, 17, {}),
@@ -64,6 +65,8 @@ SHAPES = {
     "drugseq_2022_pilot": (4, 1, 23, {"Water": 4}),
     "macseq_pmmsq033": (4, 1, 23, {}),
     "zhao_2021_glioblastoma": (1, 1, 23, {}),
+    **dict.fromkeys(PARTS, (2, 1, 23, {})),
+    "cigs_mce": (4, 2, 22, {"Blank": 4}),
     "parse_10m_pbmc_cytokines": (4, 2, 23, {}),
 }  # fmt: skip
 """Conditions, controls, genes, and rejected rows by label."""
@@ -352,6 +355,23 @@ def test_sciplex3__mouse_genes_are_dropped_and_counted(published):
     assert doses["dose_um"].to_list() == [0.01, 10.0]
     reasons = frame(published, "sciplex3_triplets", "select reason from rejected where label is null")
     assert reasons.rows() == [(UNASSIGNED,)]
+
+
+@pytest.mark.parametrize("name", ["vcpi_0001", "temp_tahoe", "cigs_mce"])
+def test_collections__what_is_not_known_is_missing(published, name):
+    store, _ = published(name)
+    doses = store.frame("select distinct is_control, dose_um, time_h from condition order by all").rows()
+    assert doses == [(False, 10.0, 24.0), (True, None, None if name == "cigs_mce" else 24.0)]
+    known = dict(store.frame("select name, pubchem_cid from compound").rows())
+    assert "-666" not in {str(cid) for cid in known.values()}
+    if name != "cigs_mce":
+        assert known == {"Trametinib": "11707110", "Belinostat": None}
+    sums = store.frame("select sum(n_cells)::int from quality where n_cells is not null").item()
+    drugs = shuffled({"DMSO_TF": 12, "Trametinib": 6, "Belinostat": 6}, 70)
+    wells = 12 * (2 if name == "cigs_mce" else 1)
+    assert sums == (
+        sum(20 + at for at, drug in enumerate(drugs) if drug != "DMSO_TF") if name == "temp_tahoe" else wells
+    )
 
 
 def test_sciplex4__pairs_are_one_condition_whatever_their_order(published):
