@@ -24,13 +24,13 @@ demo: $(READY) ## run the main job on a small synthetic world (DATA=DIR: on the 
 	$(BIN)/featurestore demo $(if $(DATA),--data $(DATA))
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY) ## the tests that neither ingest nor fit, in about a minute
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest (the lowest declared) version of every dependency
-	.venv-$*/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	.venv-$*/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # uv resolves; the tools of the tests are the newest that go with it.
 RESOLUTION_latest := highest

@@ -16,8 +16,11 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
+from ingest import pipeline
 from ingest.demo import FEATURES, LINCS_SPEC, SPEC
 from ingest.pipeline import ingest_dataset
+from ingest.release import publish
+from ingest.release.database import refresh_database
 from ingest.synthetic import make_world, write_cells, write_signatures
 
 settings.register_profile("untimed", deadline=None)
@@ -94,6 +97,32 @@ def no_loss_of_power():
         yield
 
 
+WITH_DATABASE = (
+    "trust", "packaging", "ingest/release", "featurestore/query", "featurestore/features/test_compound_graph.py",
+    "ingest/test_remote.py",
+)  # fmt: skip
+"""Where releases are published with ``featurestore.duckdb``, which takes a third of a small ingest and is read by none
+of our own code; processes that tests start write it everywhere."""
+_PUBLISHED = {"with database": True}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say whether what this test, or a fixture made for it, publishes is shown in a database of views."""
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    _PUBLISHED["with database"] = place.startswith(WITH_DATABASE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_database():
+    """Leave ``featurestore.duckdb`` out of warehouses of tests that do not look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (publish, pipeline):
+            patch.setattr(
+                module, "refresh_database", lambda root: _PUBLISHED["with database"] and refresh_database(root)
+            )
+        yield
+
+
 @pytest.fixture(scope="session")
 def world_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two Replogle-like screens, LINCS-like signatures, their specs, and a feature spec."""
@@ -115,6 +144,7 @@ def world(world_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("warehouse")
     for name in ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo"):
         ingest_dataset(world_files / f"{name}.toml", root)
+    refresh_database(root)
     return root
 
 

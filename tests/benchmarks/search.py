@@ -236,7 +236,7 @@ def heldout(data: Path) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--queries", default=200, show_default=True)
+@click.option("--queries", default=1000, show_default=True)
 def nulls(data: Path, queries: int) -> None:
     """Print what signatures whose genes are shuffled among those that move as much, and random sets, find."""
     ids, values = consensus(data)

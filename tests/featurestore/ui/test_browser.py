@@ -110,7 +110,7 @@ def show(page, mode: str) -> None:
 
 
 def require_soon(page, question: str, arg: int) -> None:
-    """Ask a page from outside until it says yes: asked to wait for it by itself, it would evaluate text, and may not."""
+    """Ask a page from outside until it says yes: to wait for it by itself, it would evaluate text, and may not."""
     for _ in range(600):
         if page.evaluate(question, arg):
             return
