@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +18,8 @@ Distance = Literal["l1", "l2", "cosine"]
 
 _TIE = 1e-12
 """Distances closer than this tie: equal effects need not give equal sums in the last bit."""
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 128
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 @metric("PDS", best=1.0, chance=0.5)
@@ -117,8 +120,8 @@ def _distances(
 ) -> Iterator[tuple[npt.NDArray[np.intp], Matrix]]:
     """Yield rows and their distances to every measured row, a mean over shared genes; NaN where none is shared."""
     patterns = _patterns(measured) if len(measured) else []
-    for first in range(0, len(predicted), _ROWS_AT_ONCE):
-        rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(predicted)))
+
+    def look(rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], Matrix]:
         usable = np.isfinite(predicted[rows]) & ~skip[rows]
         some = np.where(usable, predicted[rows], 0.0)
         d = np.full((len(rows), len(measured)), np.nan)
@@ -126,7 +129,15 @@ def _distances(
             n_shared = (usable & pattern.present).sum(axis=1)
             found = _cosine(some, usable, pattern) if distance == "cosine" else _metric(some, usable, pattern, distance)
             d[:, pattern.rows] = np.where(n_shared[:, None] > 0, found, np.nan)
-        yield rows, d
+        return rows, d
+
+    starts = range(_ROWS_AT_ONCE, len(predicted), _ROWS_AT_ONCE)
+    shares = np.split(np.arange(len(predicted)), starts)
+    if len(shares) == 1:
+        yield look(shares[0])
+        return
+    with ThreadPoolExecutor(min(_THREADS, len(shares))) as pool:
+        yield from pool.map(look, shares)
 
 
 def _metric(predicted: Matrix, usable: Truths, pattern: _Pattern, distance: Distance) -> Matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.sparse.linalg import eigsh
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
@@ -54,7 +54,10 @@ class BilinearOnSignatures(RegressionOnSignatures):
         if n_genes < n:
             axes, singular, _ = np.linalg.svd(outputs.values.T, full_matrices=False)
             return np.asarray(axes[:, :k] * singular[:k])
-        _, leading = eigh(outputs.products, subset_by_index=(n - k, n - 1))
+        if k < n // 5 and outputs.products.any():
+            leading = eigsh(outputs.products, k, v0=np.random.default_rng(0).uniform(-1, 1, (n,)))[1]
+        else:
+            leading = np.linalg.eigh(outputs.products)[1][:, n - k :]
         return np.asarray(outputs.values.T @ leading)
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803

@@ -96,7 +96,7 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         n_folds = min(self.inner_folds, len(np.unique(groups)))
         shares, self.magnitude_ = np.full(len(templates), 1 / len(templates)), 1.0
         if n_folds > 1:
-            held_out, mean = self._held_out(X, Y, groups, trust, n_folds)
+            held_out, mean = self._held_out(X, Y, groups, trust, n_folds, shared)
             beyond = [part - mean for part in held_out.values()]
             shares = blend_weights(beyond, np.where(X.own, np.nan, Y) - mean, trust)
             blended = mean + sum(share * part for share, part in zip(shares, beyond, strict=True))
@@ -113,16 +113,17 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         groups: Labels,
         trust: Doubles,
         n_folds: int,
+        whole: Deviations,
     ) -> tuple[dict[str, Array], Array]:
         """Predict each row without its group, by every part and by the train mean."""
         mean = np.empty(Y.shape, np.float32)
         predicted = {name: np.empty(Y.shape, np.float32) for name in self.parts_}
         for train, test in GroupKFold(n_folds).split(groups, groups=groups):
-            shared = Deviations(Y, train)
+            shared = whole.some(train)
             told = {"groups": groups[train], "sample_weight": trust[train]}
             mean[test] = shared.mean
-            for name, whole in self.parts_.items():
-                model = _fitted(as_chosen(whole), X[train], Y[train], shared, **told)
+            for name, part in self.parts_.items():
+                model = _fitted(as_chosen(part), X[train], Y[train], shared, **told)
                 predicted[name][test] = model.predict(X[test].of(model))
         return predicted, mean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve
+from scipy.linalg import cho_factor, cho_solve
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.pipeline import Pipeline
@@ -96,8 +96,8 @@ class KernelRidgeOnSignatures(RegressionOnSignatures):
             for j, gamma in enumerate(gammas):
                 kernel, held_out = np.exp(-gamma * among) * root[:, None] * root, np.exp(-gamma * across) * root
                 for i, alpha in enumerate(self.alphas):
-                    penalised = kernel + alpha * np.eye(len(train))
-                    dual = solve(penalised, root[:, None] * outputs[train], assume_a="pos", overwrite_a=True)
+                    factor = cho_factor(kernel + alpha * np.eye(len(train)), overwrite_a=True, check_finite=False)
+                    dual = cho_solve(factor, root[:, None] * outputs[train], check_finite=False)
                     errors[i, j] += np.square(held_out @ dual - outputs[test]).mean()
         best, width = np.unravel_index(errors.argmin(), errors.shape)
         return float(self.alphas[best]), gammas[width]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
+from scipy.sparse import csr_array
+from sklearn.neighbors import NearestNeighbors
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
@@ -51,8 +52,8 @@ class NeighboursOnSignatures(RegressionOnSignatures):
         offered = sorted({min(k, smallest) for k in self.neighbours})
         self.neighbours_ = self._number(offered, X, outputs, groups)
         self.blocks_ = SignatureBlocks(self.blocks).fit(X)
-        self.model_ = KNeighborsRegressor(self.neighbours_, weights="distance")
-        self.model_.fit(self.blocks_.transform(X), outputs.values)
+        self.search_ = NearestNeighbors(n_neighbors=self.neighbours_).fit(self.blocks_.transform(X))
+        self.known_ = outputs.values
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -60,7 +61,10 @@ class NeighboursOnSignatures(RegressionOnSignatures):
         return {"neighbours": (self.neighbours_,)}
 
     def _predict(self, X: Array) -> Doubles:  # noqa: N803
-        return np.asarray(self.model_.predict(self.blocks_.transform(X)))
+        distance, nearest = self.search_.kneighbors(self.blocks_.transform(X))
+        first = np.arange(0, nearest.size + 1, self.neighbours_)
+        means = csr_array((_nearness(distance).ravel(), nearest.ravel(), first), shape=(len(X), len(self.known_)))
+        return np.asarray(means @ self.known_)
 
     def _number(self, offered: list[int], X: Array, outputs: Outputs, groups: Labels) -> int:  # noqa: N803
         """Return the number with the smallest squared error on groups held out; the smallest where none can be."""

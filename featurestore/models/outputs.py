@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.decomposition import PCA
 
 from featurestore.models.baseline import Array, Doubles, mean_effect
+
+Rows = npt.NDArray[np.intp]
 
 
 class Deviations:
@@ -24,12 +26,28 @@ class Deviations:
         Effects, shape (rows, genes); NaN is missing.
     rows
         Positions of the training rows in it; by default all.
+    of_more
+        Deviations of training rows that these are part of, by positions among them: where no effect is missing, inner
+        products follow from theirs.
     """
 
-    def __init__(self, Y: Array, rows: Any = slice(None)) -> None:  # noqa: N803
+    def __init__(self, Y: Array, rows: Rows | None = None, *, of_more: tuple[Deviations, Rows] | None = None) -> None:  # noqa: N803
         self._effects = Y
-        self._rows = rows
-        self._components: dict[int, PCA | None] = {}
+        self._rows = np.arange(len(Y)) if rows is None else rows
+        self._of_more = of_more
+        self._values: Doubles | None = None
+        self._components: dict[int, tuple[PCA, Doubles] | None] = {}
+
+    def some(self, rows: Rows) -> Deviations:
+        """Return the deviations of some of the rows from their own mean, which are kept as long as they are used."""
+        inner = Deviations(self._effects, self._rows[rows], of_more=(self, rows))
+        inner._values = inner.values()
+        return inner
+
+    @property
+    def n_rows(self) -> int:
+        """Number of training rows."""
+        return len(self._rows)
 
     @cached_property
     def mean(self) -> Doubles:
@@ -37,21 +55,38 @@ class Deviations:
         return mean_effect(self._effects[self._rows])
 
     @cached_property
+    def is_whole(self) -> bool:
+        """Whether no effect is missing."""
+        return bool(np.isfinite(self._effects[self._rows]).all())
+
+    @cached_property
     def products(self) -> Doubles:
         """Inner products of rows, shape (rows, rows)."""
+        if self._of_more is not None and self._of_more[0].is_whole:
+            outer, rows = self._of_more
+            among = outer.products[np.ix_(rows, rows)]
+            with_mean = among.mean(axis=1)
+            return np.asarray(among - with_mean[:, None] - with_mean + with_mean.mean())
         values = self.values()
         return np.asarray(values @ values.T)
 
     def values(self) -> Doubles:
         """Make the deviations, shape (rows, genes)."""
-        values = np.asarray(self._effects[self._rows], dtype=np.float64) - self.mean
-        values[~np.isfinite(values)] = 0.0
+        if self._values is not None:
+            return self._values
+        values = self._effects[self._rows].astype(np.float64)
+        values -= self.mean
+        missing = ~np.isfinite(values)
+        if missing.any():
+            values[missing] = 0.0
         return values
 
-    def components(self, k: int) -> PCA | None:
-        """Fit k principal components; None where no two rows differ."""
+    def components(self, k: int) -> tuple[PCA, Doubles] | None:
+        """Fit k principal components; return them and the scores of the rows, or None where no two rows differ."""
         if k not in self._components:
-            self._components[k] = principal_components(self.values(), k)
+            values = self.values()
+            fitted = principal_components(values, k)
+            self._components[k] = None if fitted is None else (fitted, fitted.transform(values))
         return self._components[k]
 
 

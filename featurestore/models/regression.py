@@ -89,11 +89,12 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
 
     def _outputs(self, deviations: Deviations) -> Outputs:
         """Learn the mean, and the components that are predicted in place of genes."""
-        self.mean_ = deviations.mean
-        specific = deviations.values()
-        k = 0 if self.components is None else min(self.components, len(specific) - 1)
-        self.outputs_ = deviations.components(k) if 1 <= k < specific.shape[1] else None
-        return Outputs(specific, deviations) if self.outputs_ is None else Outputs(self.outputs_.transform(specific))
+        self.mean_, self.outputs_ = deviations.mean, None
+        k = 0 if self.components is None else min(self.components, deviations.n_rows - 1)
+        if 1 <= k < len(self.mean_) and (reduced := deviations.components(k)) is not None:
+            self.outputs_, scores = reduced
+            return Outputs(scores)
+        return Outputs(deviations.values(), deviations)
 
     def predict(self, X: Array) -> Doubles:  # noqa: N803
         """Predict effects, shape (rows, genes)."""

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from featurestore.models import BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.outputs import Deviations
 
 MODELS = (BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures)
 
@@ -143,4 +144,29 @@ def test_bilinear__of_a_single_row_is_that_row(planted, recwarn):
     features, effects = planted
     predicted = BilinearOnSignatures().fit(features[:1], effects[:1]).predict(features[90:])
     np.testing.assert_array_equal(predicted, np.repeat(effects[:1], 30, axis=0))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_deviations__of_some_rows_are_those_of_these_alone(planted, missing):
+    _, effects = planted
+    effects = np.where(np.random.default_rng(2).random(effects.shape) < missing, np.nan, effects)
+    outer, inner = np.arange(10, 100), np.arange(5, 80, 3)
+    found, rows = Deviations(effects, outer).some(inner), outer[inner]
+    values = np.nan_to_num(effects[rows] - np.nanmean(effects[rows], axis=0))
+    np.testing.assert_allclose(found.values(), values, atol=1e-12)
+    np.testing.assert_allclose(found.products, values @ values.T, atol=1e-9)
+
+
+def test_bilinear__of_many_rows_and_more_genes_is_that_of_a_whole_decomposition(planted, recwarn):
+    features, _ = planted
+    rng = np.random.default_rng(4)
+    effects = features @ rng.normal(size=(4, 150)) + rng.normal(size=(120, 150))
+    few = BilinearOnSignatures(dimensions=3, penalty=0.2)
+    left, singular, _ = np.linalg.svd((effects - effects.mean(axis=0)).T)
+    G = left[:, :3] * singular[:3]
+    predicted = few.fit(features, effects).predict(features) - effects.mean(axis=0)
+    np.testing.assert_allclose(predicted @ (np.eye(150) - G @ np.linalg.pinv(G)), 0.0, atol=1e-9)
+    same = np.ones_like(effects)
+    np.testing.assert_allclose(few.fit(features, same).predict(features), same)
     assert not recwarn.list
