@@ -82,7 +82,7 @@ class Panel:
                 f"The effects lack {len(missing):,} of {len(self.of(context)):,} perturbations of context {context}.",
                 expected=first_of(missing) or f"perturbations of context {context} in {PERTURBATIONS}",
                 got=did_you_mean(missing[0], given) if missing else "none",
-                do="predict them all: by gene symbol, not by guide; a row of zeros is the control",
+                do="predict them all, by gene symbol and not by guide, or give them the mean with --missing mean",
             )
 
 

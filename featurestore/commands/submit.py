@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,13 @@ Report = Callable[[str], None]
     help="Of 2026: folder with gene_names.csv, pert_counts.csv and manifest.json of the challenge's controls. The file "
     "is a submission: what the challenge would refuse is refused.",
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "mean"]),
+    default="refuse",
+    show_default=True,
+    help="What perturbations of the panel get that EFFECTS lack: nothing, or the mean of all its effects.",
+)
 @click.option("--cells", type=click.IntRange(min=1), help="Cells of each perturbation.  [default: 100 or 400]")
 @click.option("--genes", type=existing, help="File with the genes that are expected, one a line, in order.")
 @click.option(
@@ -73,6 +81,7 @@ def submit(
     output: Path,
     protocol: str,
     panel: Path | None,
+    missing: str,
     cells: int | None,
     genes: Path | None,
     contexts: tuple[str, ...],
@@ -83,9 +92,10 @@ def submit(
     """Write predicted EFFECTS as cells, made of the control cells of CONTROLS (h5ad) times the predicted fold change.
 
     EFFECTS is a Parquet or CSV file: a column of perturbations first, then a column for each gene with the predicted
-    difference of mean log1p of counts per 10,000, as 'evaluate --predictions' writes it. Genes that it does not have
-    stay as they are in the controls. A gene may have another name there than here, an Ensembl id and a symbol it no
-    longer has: the warehouse's reference tells, if there is a warehouse.
+    difference of mean log1p of counts per 10,000, as 'evaluate --predictions' writes it; or, of 'sql', three columns
+    called perturbation, gene_id (or gene), and effect. Genes that it does not have stay as they are in the controls. A
+    gene may have another name there than here, an Ensembl id and a symbol it no longer has: the warehouse's reference
+    tells, if there is a warehouse.
 
     The challenge of 2026 takes one file of three contexts, which 'vcc prep' packs: give EFFECTS and CONTROLS of each,
     the same EFFECTS as often as they serve, and the panel. Effects of other perturbations are left out. Without a panel
@@ -103,7 +113,8 @@ def submit(
     with progress() as report:
         report("reading")
         if protocol == "2026":
-            said = _submit_2026(pairs, output, panel, cells, genes, contexts, seed, column, control, same, report)
+            predicted = _read_contexts(pairs, contexts, column, control, same)
+            said = _submit_2026(predicted, output, panel, missing, cells, genes, seed, column, report)
         else:
             said = _submit_2025(pairs, output, cells, genes, seed, column, control, same, report)
     click.echo(f"{output}: {said}")
@@ -141,29 +152,29 @@ def _submit_2025(
 
 
 def _submit_2026(
-    pairs: list[tuple[Path, Path]],
+    predicted: Predicted,
     output: Path,
     panel: Path | None,
+    missing: str,
     cells: int | None,
     genes: Path | None,
-    contexts: tuple[str, ...],
     seed: int,
     column: str,
-    control: str,
-    same: Same,
     report: Report,
 ) -> str:
     from featurestore.challenge.panel import CELLS_EACH_2026, read_genes, read_panel  # noqa: PLC0415
     from featurestore.challenge.submission_2026 import write_counts  # noqa: PLC0415
 
     expected = None if panel is None else read_panel(panel)
-    predicted = _read_contexts(pairs, contexts, column, control, same)
     names = [name for name, *_ in predicted]
+    n_filled = 0
     if expected is None:
         listed = tuple(read_genes(genes)) if genes else predicted[0][1].genes
         each = [dict.fromkeys(labels, cells or CELLS_EACH_2026) for _, _, labels, _ in predicted]
     else:
         listed = expected.genes
+        if missing == "mean":
+            predicted, n_filled = _filled(predicted, expected)
         each = [_of_panel(expected, name, labels, cells) for name, _, labels, _ in predicted]
         expected.check_contexts(names)
     n_entries = write_counts(_blocks(predicted, each, listed, seed, report), output, genes=listed, column=column)
@@ -173,9 +184,23 @@ def _submit_2026(
     )
     n_more = sum(len(set(labels) - set(n)) for (_, _, labels, _), n in zip(predicted, each, strict=True))
     left_out = f" {n_more:,} effects of other perturbations are left out." if n_more else ""
+    left_out += f" {n_filled:,} perturbations that the effects lack have the mean effect." if n_filled else ""
     if expected is None:
         left_out += " No submission: that has every context, and is checked with --panel."
     return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{left_out}"
+
+
+def _filled(predicted: Predicted, panel: Panel) -> tuple[Predicted, int]:
+    """Give perturbations of the panel that have no effects the mean of those that are there, and count them."""
+    found: Predicted = []
+    n_filled = 0
+    for context, controls, labels, effects in predicted:
+        lacking = [name for name in panel.of(context) if name not in labels]
+        known = np.isfinite(effects)
+        mean = np.where(known, effects, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        found.append((context, controls, [*labels, *lacking], np.vstack([effects, np.tile(mean, (len(lacking), 1))])))
+        n_filled += len(lacking)
+    return found, n_filled
 
 
 def _of_panel(panel: Panel, context: str, labels: list[str], cells: int | None) -> dict[str, int]:
@@ -242,10 +267,11 @@ def _read_contexts(
     return found
 
 
-def same_genes(warehouse: Path) -> Callable[[Sequence[str]], dict[str, str]]:
+def same_genes(warehouse: Path) -> Same:
     """Return what tells the gene_id of each name of a gene, as far as a warehouse, if there is one, knows it."""
 
-    def ids(names: Sequence[str]) -> dict[str, str]:
+    @cache
+    def ids(names: tuple[str, ...]) -> dict[str, str]:
         from featurestore.features.identifiers import harmonise  # noqa: PLC0415, only where names differ
 
         if not snapshot_numbers(warehouse):
@@ -254,7 +280,7 @@ def same_genes(warehouse: Path) -> Callable[[Sequence[str]], dict[str, str]]:
             found = harmonise(store, names).filter(entity="gene", status="mapped")
         return dict(found.select("original", "target_id").iter_rows())
 
-    return ids
+    return lambda names: ids(tuple(names))
 
 
 def read_effects(
@@ -265,7 +291,7 @@ def read_effects(
     Parameters
     ----------
     path
-        Parquet or CSV: perturbations, then a column for each gene.
+        Parquet or CSV: perturbations, then a column for each gene; or perturbation, gene and effect.
     genes
         The axis.
     ids
@@ -282,6 +308,7 @@ def read_effects(
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
+    frame = _wide(frame, path)
     labels = frame[frame.columns[0]].cast(pl.String()).to_list()
     if len(set(labels)) < len(labels):
         twice = sorted({name for name in labels if labels.count(name) > 1})
@@ -309,3 +336,18 @@ def read_effects(
     read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
     values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
     return labels, values
+
+
+def _wide(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Give each gene a column, where a table has a line for each perturbation and gene."""
+    gene = next((name for name in ("gene_id", "gene") if name in frame.columns), "")
+    if set(frame.columns) != {"perturbation", gene, "effect"}:
+        return frame
+    known = frame.drop_nulls([gene, "perturbation"])
+    if known.select("perturbation", gene).is_duplicated().any():
+        raise SourceFormatError(
+            "A perturbation has two effects on the same gene.",
+            where=str(path),
+            do="average them: group by perturbation and gene",
+        )
+    return known.pivot(on=gene, index="perturbation", values="effect")

@@ -15,13 +15,17 @@ from pathlib import Path
 import click
 import numpy as np
 from cells import write
-from challenge_cells import CONTEXTS, CONTROL, PREDICTIONS, TARGETS, content, context
+from challenge_cells import CONTEXTS, CONTROL, GENES, PREDICTIONS, TARGETS, content, context
 from metrics import HERE, PEERS, Row, rounded, row
+from scipy import sparse
 
 from featurestore.challenge import score_cells
 from featurestore.challenge.ends_2026 import ends
 from featurestore.challenge.protocol_2026 import side
+from featurestore.challenge.submission import TARGET, as_anndata, emit, positions
+from featurestore.challenge.submission_2026 import Block, write_counts
 from featurestore.metrics import VCC_2026, score_2026
+from featurestore.metrics.wilcoxon import group_sums
 
 KEPT = HERE.parent / "featurestore" / "challenge" / "data" / "challenge.json"
 ORACLE = "cell-eval2 0.20.0"
@@ -109,6 +113,46 @@ def frozen():
     return json.loads(KEPT.read_text())
 
 
+FAULTY = {
+    "two_contexts": lambda blocks: [b for b in blocks if b.context != "C"],
+    "few_cells": lambda blocks: [b._replace(values=b.values[1:]) for b in blocks],
+    "a_target_less": lambda blocks: [b for b in blocks if b.perturbation != TARGETS[0]],
+    "guides": lambda blocks: [b._replace(perturbation=f"{b.perturbation}-1") for b in blocks],
+    "empty_cells": lambda blocks: [b._replace(values=b.values * (b.perturbation != TARGETS[0])) for b in blocks],
+    "large_cells": lambda blocks: [b._replace(values=b.values * 1000) for b in blocks],
+    "fractions": lambda blocks: [b._replace(values=b.values * 0.5) for b in blocks],
+    "controls": lambda blocks: [*blocks, blocks[0]._replace(perturbation=CONTROL)],
+}
+"""What vcc refuses, and so do we: made of a submission that both take."""
+
+
+def submissions(folder):
+    """Write the panel of the made challenge, a submission of the true effects, and faulty ones of the same cells."""
+    genes = sorted(GENES)
+    (folder / "gene_names.csv").write_text("\n".join(["gene_name", *genes, ""]))
+    (folder / "pert_counts.csv").write_text("\n".join(["target_gene,n_cells", *(f"{name},40" for name in TARGETS), ""]))
+    (folder / "manifest.json").write_text(json.dumps({"contexts": CONTEXTS}))
+    blocks = []
+    for name in CONTEXTS:
+        measured, _ = context(name)
+        groups = measured.groups + 1
+        levels = group_sums(measured.log1p(TARGET), groups, groups.max() + 1) / np.bincount(groups)[:, None]
+        each, columns = dict.fromkeys(measured.perturbations, 40), positions(measured, genes)
+        made = emit(measured, levels[1:] - levels[0], measured.perturbations, n_cells=each, as_counts=True)
+        blocks += [Block(name, perturbation, values[:, columns]) for perturbation, values in made]
+    write_counts(blocks, folder / "submission.h5ad", genes=genes)
+    for fault, change in FAULTY.items():
+        wrong = change(blocks)
+        labels = {"target_gene": "perturbation", "context": "context"}
+        obs = {
+            name: np.repeat([getattr(b, field) for b in wrong], [b.values.shape[0] for b in wrong])
+            for name, field in labels.items()
+        }
+        found = as_anndata(sparse.vstack([b.values for b in wrong], format="csr"), genes, obs)
+        found.write_h5ad(folder / f"{fault}.h5ad")
+    return ["submission", *FAULTY]
+
+
 @click.command()
 @click.option("--peers", default=PEERS, type=click.Path(path_type=Path), help="Python of the peers' environment.")
 @click.option("--frozen", "is_frozen", is_flag=True, help="Compare with the answers that are kept.")
@@ -121,6 +165,14 @@ def main(peers, is_frozen, is_kept):
         with tempfile.TemporaryDirectory() as folder:
             write_case(Path(folder))
             answers = ask(folder, peers)
+            names = submissions(Path(folder))
+            asked = [word for name in names for word in ("--submission", f"{folder}/{name}.h5ad")]
+            taken = ask(folder, peers, *asked)
+        for name in names:
+            said = taken[f"{name}.h5ad"]
+            click.echo(f"vcc 0.3.0 {'refuses' if said['code'] else 'takes'} {name}: {said['said'].strip()[:160]!r}")
+            if bool(said["code"]) != (name in FAULTY):
+                raise SystemExit(1)
         if is_kept:
             answers["cells"] = {name: content(name) for name in CONTEXTS}
             KEPT.write_text(json.dumps(rounded(answers), separators=(",", ":")) + "\n")

@@ -120,6 +120,38 @@ def test_submit__refuses_what_the_challenge_would_refuse(lab, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]
 
 
+def test_submit__gives_what_the_effects_lack_their_mean_where_asked(lab, submission, tmp_path):
+    """The mean of the three others' effects, given as a table of its own, makes the same cells."""
+    effects = pl.read_parquet(lab / "effects.parquet")
+    few = effects.filter(pl.col("perturbation") != "G01")
+    mean = few.select(pl.lit("G01").alias("perturbation"), pl.col(GENES).mean())
+    few.write_csv(tmp_path / "few.csv")
+    pl.concat([few, mean]).write_csv(tmp_path / "filled.csv")
+    arguments = ["--protocol", 2026, "--panel", lab, "-o"]
+    for name, more in (("few", ["--missing", "mean"]), ("filled", [])):
+        files = [tmp_path / f"{name}.csv" if part.suffix == ".parquet" else part for part in pairs(lab)]
+        result, text = run("submit", *files, *arguments, tmp_path / f"{name}.h5ad", *more)
+        assert result.exit_code == 0, result.output
+        assert ("3 perturbations that the effects lack have the mean effect" in text) == bool(more)
+    few, filled = (ad.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("few", "filled"))
+    np.testing.assert_array_equal(few.X.toarray(), filled.X.toarray())
+
+
+def test_submit__takes_a_line_for_each_perturbation_and_gene(lab, submission, tmp_path):
+    long = pl.read_parquet(lab / "effects.parquet").unpivot(
+        GENES, index="perturbation", variable_name="gene", value_name="effect"
+    )
+    long.sample(fraction=1.0, shuffle=True, seed=0).write_parquet(tmp_path / "long.parquet")
+    files = [tmp_path / "long.parquet" if part.suffix == ".parquet" else part for part in pairs(lab)]
+    arguments = ["--protocol", 2026, "--panel", lab, "-o", tmp_path / "again.h5ad"]
+    result, _ = run("submit", *files, *arguments)
+    assert result.exit_code == 0, result.output
+    first, again = ad.read_h5ad(submission), ad.read_h5ad(tmp_path / "again.h5ad")
+    np.testing.assert_array_equal(first.X.toarray(), again.X.toarray())
+    pl.concat([long, long.head(1)]).write_parquet(tmp_path / "long.parquet")
+    assert "two effects on the same gene" in refused("submit", *files, *arguments)
+
+
 def test_score__is_the_mean_over_contexts_and_takes_the_scale_of_an_earlier_one(lab, submission, tmp_path):
     result, text = run("score", submission, *measured(lab), "--protocol", 2026, "-o", tmp_path / "scores")
     assert result.exit_code == 0, result.output
