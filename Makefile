@@ -35,7 +35,7 @@ test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest
 # uv resolves; the tools of the tests are the newest that go with it.
 RESOLUTION_latest := highest
 RESOLUTION_lowest := lowest-direct
-EXTRAS := chemistry cloud cluster excel filters r ui
+EXTRAS := chemistry cloud cluster enrichment excel filters r ui
 .venv-latest/.ready .venv-lowest/.ready: .venv-%/.ready: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check uv

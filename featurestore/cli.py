@@ -33,7 +33,8 @@ class Place(click.ParamType["str | Path"]):
 
 
 ON_OBJECT_STORES = (
-    "ingest", "sql", "datasets", "show", "search", "compare", "plan", "build", "evaluate", "export", "demo", "inspect",
+    "ingest", "sql", "datasets", "show", "search", "enrich", "compare", "plan", "build", "evaluate", "export",
+    "demo", "inspect",
 )  # fmt: skip
 """Commands that a warehouse on an object store can be used with."""
 
@@ -50,7 +51,7 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Name the commands in the order of the work."""
         first = ["demo", "sources", "fetch", "inspect", "genes", "ingest"]
-        asking = ["datasets", "history", "ui", "sql", "show", "search", "compare"]
+        asking = ["datasets", "history", "ui", "sql", "show", "search", "enrich", "compare"]
         order = [*first, *asking, "build", "evaluate", "export"]
         names = _points()
         return [name for name in order if name in names] + sorted(set(names).difference(order))

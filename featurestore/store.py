@@ -11,6 +11,8 @@ from featurestore.query.confine import check_select
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     import polars as pl
     from anndata import AnnData
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from featurestore.features.pairs.pair_matrix import PairMatrix
     from featurestore.features.spec import SpecLike
     from featurestore.lookup.agreement import Agreement
+    from featurestore.lookup.enrichment import Enrichment, GeneSets
     from featurestore.search.query import Query
 
 
@@ -146,6 +149,17 @@ class Store(Warehouse):
         from featurestore.lookup.agreement import compare_datasets  # noqa: PLC0415
 
         return compare_datasets(self, dataset_id, other)
+
+    def enrich(self, name: str, gene_sets: GeneSets | str | Path, **asked: Any) -> Enrichment:
+        """Test gene sets in the signature of a perturbation; see :func:`featurestore.lookup.enrichment.enrich`.
+
+        Examples
+        --------
+        >>> store.enrich("STAT1", "hallmark.gmt", context="K562").table  # doctest: +SKIP
+        """
+        from featurestore.lookup.enrichment import enrich  # noqa: PLC0415
+
+        return enrich(self, name, gene_sets, **asked)
 
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
         """Return a dataset as an AnnData, unless its licence is forbidden.

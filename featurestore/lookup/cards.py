@@ -55,10 +55,10 @@ def signature_of(store: Warehouse, dataset_id: str, condition_id: str) -> pl.Dat
     return store.frame(_SIGNATURES, {"dataset_id": dataset_id, "condition_id": condition_id})
 
 
-def signatures_named(
+def conditions_named(
     store: Warehouse, name: str, *, dataset_id: str | None = None, context: str | None = None
 ) -> pl.DataFrame:
-    """Read the signatures of a perturbation of some name; see :meth:`featurestore.store.Store.signature`.
+    """List the conditions of a perturbation of some name, as :func:`conditions_of` does.
 
     Raises
     ------
@@ -79,6 +79,20 @@ def signatures_named(
             f"'{name}' was not perturbed{' in ' + where if where else ' in this snapshot'}.",
             do="featurestore show NAME says where it was, or what moves it",
         )
+    return conditions
+
+
+def signatures_named(
+    store: Warehouse, name: str, *, dataset_id: str | None = None, context: str | None = None
+) -> pl.DataFrame:
+    """Read the signatures of a perturbation of some name; see :meth:`featurestore.store.Store.signature`.
+
+    Raises
+    ------
+    QueryError
+        Nothing is called so; or it was not perturbed there.
+    """
+    conditions = conditions_named(store, name, dataset_id=dataset_id, context=context)
     keys = conditions.select("dataset_id", "condition_id").iter_rows()
     return pl.concat(signature_of(store, *key) for key in keys)
 

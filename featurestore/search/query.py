@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,14 +154,33 @@ def gene_names(given: GeneNames | None) -> list[str]:
     is_named_as_file = isinstance(given, Path) or bool(mark) or ("," not in file and path.suffix[1:].isalpha())
     if not is_named_as_file and not os.path.isfile(file):  # noqa: PTH113, a long list is no error to it
         return [name for name in map(str.strip, file.split(",")) if name]
+    if path.suffix.lower() == ".gmt":
+        return _set_of_gmt(read_gmt(path), name, where=file)
+    return [line[0].strip() for line in _fields(path)]
+
+
+def read_gmt(path: Path) -> dict[str, list[str]]:
+    """Read the gene sets of a GMT file: a line a set, its name, what it is, and its genes, tabs between them.
+
+    Raises
+    ------
+    QueryError
+        The file cannot be read, or two of its sets have one name.
+    """
+    lines = _fields(path)
+    sets = {line[0].strip(): [gene.strip() for gene in line[2:] if gene.strip()] for line in lines}
+    if len(sets) < len(lines):
+        twice = sorted(name for name, n in Counter(line[0].strip() for line in lines).items() if n > 1)
+        raise QueryError("Two sets of a GMT file have one name.", where=str(path), got=first_of(twice))
+    return sets
+
+
+def _fields(path: Path) -> list[list[str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise QueryError("A list of genes cannot be read.", where=file, got=str(error)) from None
-    fields = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
-    if path.suffix.lower() == ".gmt":
-        return _set_of_gmt({line[0]: line[2:] for line in fields}, name, where=file)
-    return [line[0].strip() for line in fields]
+        raise QueryError("A list of genes cannot be read.", where=str(path), got=str(error)) from None
+    return [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _set_of_gmt(sets: Mapping[str, Sequence[str]], name: str, where: str) -> list[str]:
@@ -169,8 +189,7 @@ def _set_of_gmt(sets: Mapping[str, Sequence[str]], name: str, where: str) -> lis
         raise QueryError("A GMT file holds several sets, or none.", where=where, got=got, do=do)
     if name and name not in sets:
         raise QueryError(f"There is no set '{name}'.", where=where, got=first_of(sorted(sets)))
-    genes = sets[name] if name else next(iter(sets.values()))
-    return [gene.strip() for gene in genes if gene.strip()]
+    return list(sets[name] if name else next(iter(sets.values())))
 
 
 def _is_gene() -> pl.Expr:

@@ -1,0 +1,258 @@
+"""Which gene sets a signature moves: its genes in rank order, or those that change, against sets of one's own.
+
+gseapy counts (Fang et al. 2023, doi:10.1093/bioinformatics/btac757). In rank order its port of fgsea's multilevel
+procedure, whose p-values do not end at one in so many permutations; of genes that change, the hypergeometric test.
+Genes that were not measured, and the perturbation's own targets, are in no set and in no background.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from featurestore.contract import FALSE_DISCOVERY_RATE
+from featurestore.errors import QueryError, did_you_mean, first_of
+from featurestore.features.identifiers import harmonise
+from featurestore.lookup.cards import conditions_named, signature_of
+from featurestore.search.null import q_values
+from featurestore.search.query import read_gmt
+
+if TYPE_CHECKING:
+    from featurestore.query.warehouse import Warehouse
+
+How: TypeAlias = Literal["ranks", "changed"]
+GeneSets: TypeAlias = Mapping[str, Sequence[str]]
+FEWEST, MOST = 10, 500
+"""Measured genes of a set that is tested."""
+_MOST_TIED = 0.5
+"""Share of genes of one value above which there is no order."""
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """What gene sets a signature moves.
+
+    Parameters
+    ----------
+    condition
+        dataset_id and condition_id of the signature.
+    statistic
+        What orders its genes, or says which change.
+    table
+        One line a set, the surest first: ``gene_set``, ``direction`` (up or down), ``n_genes`` (of it that were
+        measured), ``p_value``, ``q_value`` (Benjamini-Hochberg over the lines) and ``genes``. In rank order ``es``,
+        ``nes`` and the leading edge; of genes that change ``n_shared``, ``odds_ratio`` and those that are shared.
+    n_genes
+        Genes that were measured.
+    n_left_out
+        Sets of too few or too many measured genes.
+    unknown
+        Names of the sets' genes that are none of the warehouse's, or could be several.
+    """
+
+    condition: tuple[str, str]
+    statistic: str
+    table: pl.DataFrame
+    n_genes: int
+    n_left_out: int
+    unknown: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        n = int((self.table["q_value"] < FALSE_DISCOVERY_RATE).sum())
+        return f"Enrichment of {':'.join(self.condition)} by {self.statistic}: {n:,} of {self.table.height:,} q < 0.05"
+
+    def _repr_html_(self) -> str:
+        return str(self.table._repr_html_())
+
+
+def enrich(
+    store: Warehouse,
+    name: str,
+    gene_sets: GeneSets | str | Path,
+    *,
+    how: How = "ranks",
+    dataset_id: str | None = None,
+    context: str | None = None,
+    condition_id: str | None = None,
+    fewest: int = FEWEST,
+    most: int = MOST,
+    seed: int = 0,
+) -> Enrichment:
+    """Test gene sets in the signature of a perturbation.
+
+    Parameters
+    ----------
+    store
+        The warehouse.
+    name
+        A gene that is perturbed, or a compound, by any of its names.
+    gene_sets
+        A GMT file, or genes by the name of their set; genes by any identifier.
+    how
+        ``ranks``: all genes in the order of z, or of effect where there is no test. ``changed``: those of q < 0.05
+        that go up, and those that go down, each against all that were measured.
+    dataset_id, context, condition_id
+        Which condition: of one dataset, in one cell line, or that one. The one that changes most genes by default.
+    fewest, most
+        Measured genes of a set that is tested.
+    seed
+        Of the sampling.
+
+    Raises
+    ------
+    QueryError
+        gseapy is not installed, there is no such signature, its genes have no order, none changes, or no set is of a
+        size to be tested.
+    """
+    gseapy = _gseapy()
+    conditions = conditions_named(store, name, dataset_id=dataset_id, context=context)
+    if condition_id is not None:
+        known = conditions["condition_id"].to_list()
+        conditions = conditions.filter(pl.col("condition_id") == condition_id)
+        if conditions.is_empty():
+            raise QueryError(f"'{name}' has no condition '{condition_id}'.", do=did_you_mean(condition_id, known))
+    first = conditions.row(0, named=True)
+    key = (first["dataset_id"], first["condition_id"])
+    signature = signature_of(store, *key).filter(~pl.col("gene_id").is_in(first["target_gene_ids"] or []))
+    sets, unknown = _known_sets(store, read_gmt(Path(gene_sets)) if isinstance(gene_sets, str | Path) else gene_sets)
+    statistic = _statistic(signature, how)
+    ranked = signature.drop_nulls(statistic).sort(statistic, "gene_id", descending=[True, False])
+    _check_order(ranked, statistic, how, key)
+    measured = set(ranked["gene_id"])
+    sets = {each: [gene for gene in genes if gene in measured] for each, genes in sets.items()}
+    used = {each: genes for each, genes in sets.items() if fewest <= len(genes) <= most}
+    if not used:
+        sizes = first_of([f"{each} ({len(genes)})" for each, genes in sets.items()])
+        expected = f"{fewest} to {most} of the {len(measured):,} genes that {':'.join(key)} measured"
+        raise QueryError("No gene set is of a size to be tested.", expected=expected, got=sizes)
+    with _in_silence():
+        if how == "ranks":
+            table = _by_ranks(gseapy, ranked, statistic, used, seed)
+        else:
+            table = _of_changed(gseapy, ranked, used, key)
+    return Enrichment(key, statistic, _named(table, ranked), len(measured), len(sets) - len(used), unknown)
+
+
+def _gseapy() -> Any:
+    try:
+        import gseapy  # noqa: PLC0415, an extra
+    except ImportError:
+        do = "pip install 'perturbation-featurestore[enrichment]'"
+        raise QueryError("Gene sets are tested by gseapy, which is not installed.", do=do) from None
+    return gseapy
+
+
+def _known_sets(store: Warehouse, sets: GeneSets) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """Bring the genes of sets to the warehouse's ids; what did not map is returned beside them."""
+    names = sorted({gene for genes in sets.values() for gene in genes})
+    ledger = harmonise(store, names).filter((pl.col("entity") == "gene") & pl.col("target_id").is_not_null())
+    ids = dict(ledger.select("original", "target_id").iter_rows())
+    known = {name: list(dict.fromkeys(ids[gene] for gene in genes if gene in ids)) for name, genes in sets.items()}
+    return known, tuple(name for name in names if name not in ids)
+
+
+def _statistic(signature: pl.DataFrame, how: How) -> str:
+    if how == "changed":
+        return "effect"
+    return "z" if signature["z"].is_not_null().any() else "effect"
+
+
+def _check_order(ranked: pl.DataFrame, statistic: str, how: How, key: tuple[str, str]) -> None:
+    if ranked.is_empty():
+        raise QueryError(f"{':'.join(key)} has no signature.", do="see quality.reason of it")
+    most = max(ranked[statistic].value_counts()["count"].to_list())
+    if how == "ranks" and most > _MOST_TIED * ranked.height:
+        raise QueryError(
+            f"The genes of {':'.join(key)} have no order.",
+            got=f"{most:,} of {ranked.height:,} have the same {ranked['effect_kind'][0]}",
+            do="test those that change: how = 'changed'",
+        )
+
+
+def _by_ranks(gseapy: Any, ranked: pl.DataFrame, statistic: str, sets: GeneSets, seed: int) -> pl.DataFrame:
+    """Walk down the ranking; equal values stay in the order of gene ids."""
+    series = ranked.select("gene_id", pl.col(statistic).cast(pl.Float64)).to_pandas().set_index("gene_id")[statistic]
+    found = gseapy.prerank(
+        rnk=series, gene_sets={name: list(genes) for name, genes in sets.items()}, method="multilevel", min_size=1,
+        max_size=len(series), ascending=None, seed=seed, threads=_THREADS, outdir=None, no_plot=True,
+    ).res2d  # fmt: skip
+    table = pl.DataFrame(
+        {
+            "gene_set": found["Term"].astype(str).tolist(),
+            "es": found["ES"].astype(float).to_numpy(),
+            "nes": found["NES"].astype(float).to_numpy(),
+            "p_value": found["NOM p-val"].astype(float).to_numpy(),
+            "genes": [str(genes).split(";") if genes else [] for genes in found["Lead_genes"]],
+        }
+    )
+    sizes = pl.DataFrame({"gene_set": list(sets), "n_genes": [len(genes) for genes in sets.values()]})
+    table = table.join(sizes, on="gene_set", how="left").with_columns(
+        direction=pl.when(pl.col("es") > 0).then(pl.lit("up")).otherwise(pl.lit("down")),
+        q_value=pl.Series(q_values(table["p_value"].to_numpy())),
+    )
+    return table.select("gene_set", "direction", "n_genes", "es", "nes", "p_value", "q_value", "genes")
+
+
+def _of_changed(gseapy: Any, ranked: pl.DataFrame, sets: GeneSets, key: tuple[str, str]) -> pl.DataFrame:
+    """Count the genes that go up, and those that go down, in each set; a set that shares none has p = 1."""
+    is_changed = (pl.col("q_value") < FALSE_DISCOVERY_RATE) | (
+        (pl.col("effect_kind") == "de_call") & (pl.col("effect") != 0)
+    )
+    changed = ranked.filter(is_changed)
+    if changed.is_empty():
+        raise QueryError(f"No gene of {':'.join(key)} changes beyond noise.", do="test the ranking: how = 'ranks'")
+    background = ranked["gene_id"].to_list()
+    parts = []
+    for direction, side in (("up", pl.col("effect") > 0), ("down", pl.col("effect") < 0)):
+        genes = changed.filter(side)
+        every = pl.DataFrame({"gene_set": list(sets), "n_genes": [len(each) for each in sets.values()]})
+        found = {}
+        if genes.height:
+            result = gseapy.enrich(
+                gene_list=genes["gene_id"].to_list(), gene_sets={name: list(each) for name, each in sets.items()},
+                background=background, outdir=None, no_plot=True, cutoff=1,
+            ).results  # fmt: skip
+            found = {row["Term"]: row for row in result.to_dict("records")}
+        shared = [str(found[name]["Genes"]).split(";") if name in found else [] for name in sets]
+        parts.append(
+            every.with_columns(
+                direction=pl.lit(direction),
+                n_shared=pl.Series([len(each) for each in shared], dtype=pl.Int64),
+                odds_ratio=pl.Series([float(found[name]["Odds Ratio"]) if name in found else 0.0 for name in sets]),
+                p_value=pl.Series([float(found[name]["P-value"]) if name in found else 1.0 for name in sets]),
+                genes=pl.Series(shared, dtype=pl.List(pl.String)),
+            )
+        )
+    table = pl.concat(parts)
+    table = table.with_columns(q_value=pl.Series(q_values(table["p_value"].to_numpy())))
+    return table.select("gene_set", "direction", "n_genes", "n_shared", "odds_ratio", "p_value", "q_value", "genes")
+
+
+def _named(table: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
+    """Call genes by their symbols, and put the surest sets first; what has no p comes last."""
+    symbols = dict(ranked.select("gene_id", pl.coalesce("gene", "gene_id")).iter_rows())
+    genes = pl.Series([[symbols[gene] for gene in each] for each in table["genes"]], dtype=pl.List(pl.String))
+    named = table.with_columns(genes=genes).with_columns(pl.selectors.float().fill_nan(None))
+    size = "nes" if "nes" in table.columns else "odds_ratio"
+    return named.sort("p_value", pl.col(size).abs(), "gene_set", descending=[False, True, False], nulls_last=True)
+
+
+@contextlib.contextmanager
+def _in_silence() -> Iterator[None]:
+    """Leave out what gseapy says of ties and of sets without p: both are in the answer."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
