@@ -15,23 +15,13 @@ from ingest.conditions.groups import Comparison, Grouping
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
 from ingest.signatures.calibration import Calibration
-from ingest.signatures.contrast import (
-    Control,
-    Moments,
-    Reference,
-    difference_of_means,
-    effect_norm,
-    energy_distance,
-    match,
-    moderate,
-    moderated_test,
-    pooled_variance,
-    row_correlation,
-    standard_error,
-)
+from ingest.signatures.contrast import Control, Reference, difference_of_means, match, standard_error
 from ingest.signatures.count_test import count_test, log2_fold_change
+from ingest.signatures.effect_size import effect_norm, energy_distance, row_correlation
 from ingest.signatures.false_discovery import benjamini_hochberg, significant
 from ingest.signatures.library import Libraries, Library
+from ingest.signatures.moderated_t import moderate, moderated_test, pooled_variance
+from ingest.signatures.moments import Moments
 from ingest.signatures.normal import signed_z
 from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
 from ingest.sums.accumulate import Sums

@@ -18,7 +18,8 @@ from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
 from ingest.signatures.comparing import HALVES, Comparing, Summed, Tested
-from ingest.signatures.contrast import effect_norm, energy_distance, match
+from ingest.signatures.contrast import match
+from ingest.signatures.effect_size import effect_norm, energy_distance
 from ingest.signatures.false_discovery import significant
 
 AT_ONCE = 16

@@ -21,7 +21,8 @@ from ingest.kernel import UNIT
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX, CscBlock, CsrBlock, DenseBlock
-from ingest.signatures.contrast import Control, Moments, match, standard_error
+from ingest.signatures.contrast import Control, match, standard_error
+from ingest.signatures.moments import Moments
 from ingest.sums import accumulate as accumulating
 from ingest.sums.accumulate import GroupSums, accumulate
 from ingest.sums.values import ValueCheck

@@ -5,19 +5,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import pairwise_distances
 
-from ingest.signatures.contrast import (
-    Control,
-    Moments,
-    difference_of_means,
-    effect_norm,
-    energy_distance,
-    match,
-    moderate,
-    moderated_test,
-    pooled_variance,
-    row_correlation,
-    standard_error,
-)
+from ingest.signatures.contrast import Control, difference_of_means, match, standard_error
+from ingest.signatures.effect_size import effect_norm, energy_distance, row_correlation
+from ingest.signatures.moderated_t import moderate, moderated_test, pooled_variance
+from ingest.signatures.moments import Moments
 
 N_GENES = 30
 
