@@ -17,10 +17,10 @@ from ingest.conditions.groups import Replicates, group_cells
 from ingest.conditions.label import Labels
 from ingest.progress import step
 from ingest.reader import Reader
-from ingest.signatures.comparing import Summed
 from ingest.signatures.from_sums import CellTables
 from ingest.signatures.library import Libraries
 from ingest.signatures.responder import Judge
+from ingest.signatures.summed import Summed
 from ingest.spec import BULK, DatasetSpec
 from ingest.sums.ceiling import CappedSums
 from ingest.sums.journal import Journal

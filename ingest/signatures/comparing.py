@@ -3,139 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ingest.conditions.groups import Comparison, Grouping
+from ingest.conditions.groups import Comparison
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
 from ingest.signatures.calibration import Calibration
 from ingest.signatures.contrast import Control, Reference, difference_of_means, match, standard_error
 from ingest.signatures.count_test import count_test, log2_fold_change
-from ingest.signatures.effect_size import effect_norm, energy_distance, row_correlation
-from ingest.signatures.false_discovery import benjamini_hochberg, significant
-from ingest.signatures.library import Libraries, Library
+from ingest.signatures.effect_size import effect_norm, energy_distance, knockdown, row_correlation
+from ingest.signatures.false_discovery import significant
+from ingest.signatures.library import Library
 from ingest.signatures.moderated_t import moderate, moderated_test, pooled_variance
-from ingest.signatures.moments import Moments
+from ingest.signatures.moments import Doubles, Moments
 from ingest.signatures.normal import signed_z
-from ingest.signatures.rates import ControlRates, Expected, fit_dispersion, fit_spread
-from ingest.sums.accumulate import Sums
-
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.floating]
-Pools = Sequence[npt.NDArray[np.intp]]
+from ingest.signatures.rates import ControlRates, fit_dispersion, fit_spread
+from ingest.signatures.summed import COUNTS, Pools, Summed, Treated
+from ingest.signatures.tested import Contrast, Tested
 
 Halves = tuple[int, ...]
 """Which halves of cells: one, or both."""
 WHOLE: Halves = (0, 1)
 HALVES: tuple[Halves, Halves] = ((0,), (1,))
-COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"
-"""What a test is called: of counts, of logarithms of cells, of logarithms of samples."""
 LEAST_FREEDOM = 2
 """Control cells beyond one a batch, below which nothing is known of how far they stray."""
 FEW_CELLS = 3
 """Cells of a control that have a gene, up to which next to nothing is known of how far they stray."""
-SMALLEST = 5e-324
-
-
-@dataclass(frozen=True, slots=True)
-class Summed:
-    """A dataset of cells, summed.
-
-    Attributes
-    ----------
-    condition, genes
-        The release's tables; ``condition`` with ``time_text``.
-    grouping, sums, libraries
-        Groups of cells, their sums, and their counts of all genes together.
-    is_bulk
-        Whether rows are samples, of which a condition has a few, rather than cells.
-    """
-
-    condition: pl.DataFrame
-    genes: pl.DataFrame
-    grouping: Grouping
-    sums: Sums
-    libraries: Libraries
-    is_bulk: bool = False
-
-    @property
-    def test(self) -> str:
-        """What its conditions are tested by."""
-        if self.is_bulk:
-            return SAMPLES
-        return COUNTS if self.sums.has_counts else LOGS
-
-    def columns(self, pools: Pools, genes: slice) -> dict[str, npt.NDArray[Any] | None]:
-        """Return sums of pools of groups by their names in the contract: shape (pools, genes), None for no counts."""
-        added = partial(self.sums.added, pools=pools, genes=genes)
-        return {
-            "count": added("count") if self.sums.has_counts else None,
-            "sum_log1p": added("log_sum") / UNIT,
-            "sum_log1p_square": added("square_sum") / UNIT,
-            "n_expressing": added("expressing"),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """Effects and how sure they are; every array has shape (conditions, genes), NaN where undefined."""
-
-    effect: Doubles
-    standard_error: Doubles
-    z: Doubles
-    p_value: Doubles
-    q_value: Doubles
-    log2fc: Doubles
-    log2fc_standard_error: Doubles
-
-
-@dataclass(frozen=True, slots=True)
-class Treated:
-    """Cells to be compared: groups of each condition, and its cells and library in each batch of the control.
-
-    ``moments`` are of all groups of a condition together; ``cells`` and ``library`` have shape (conditions, batches).
-    """
-
-    pools: Pools
-    moments: Moments
-    cells: Doubles
-    library: Library
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """p-values of conditions and genes as logarithms, and their signs; where counts were tested, p of none of them.
-
-    ``counts`` are those observed and those expected, where there are any.
-    """
-
-    log_p: Floats
-    sign: npt.NDArray[np.int8]
-    log_p_of_none: Floats | None
-    counts: tuple[Doubles, Expected] | None
-
-    def single(self) -> Tested:
-        """Return what is kept of pretend conditions, of which there are many: in single precision, without counts."""
-        of_none = None if self.log_p_of_none is None else self.log_p_of_none.astype(np.float32)
-        return Tested(self.log_p.astype(np.float32), self.sign, of_none, None)
-
-    def adjusted(
-        self, calibration: Calibration, n_cells: Doubles, stratum: npt.NDArray[np.intp]
-    ) -> tuple[Doubles, Doubles, Doubles]:
-        """Return log p as corrected by pretend conditions, p, and q."""
-        log_p = calibration.correct(self.log_p, n_cells, stratum)
-        p_value, of_none = np.exp(log_p), None
-        np.maximum(p_value, SMALLEST, out=p_value)
-        if self.log_p_of_none is not None:
-            of_none = calibration.correct(self.log_p_of_none, n_cells, stratum)
-            np.exp(of_none, out=of_none)
-        return log_p, p_value, benjamini_hochberg(p_value, of_none)
 
 
 class Comparing:
@@ -294,7 +191,7 @@ class Comparing:
             {
                 "condition_index": block,
                 "n_compared": treated.moments.n.astype(np.int64),
-                "knockdown_ratio": _knockdown(treated.moments.mean, reference.mean, targets),
+                "knockdown_ratio": knockdown(treated.moments.mean, reference.mean, targets),
                 "n_significant": n_significant,
                 "least_q": least_q,
                 "effect_norm": effect_norm(contrast.effect, is_other),
@@ -350,13 +247,3 @@ class Comparing:
     def _moments(self, pools: Pools, n: Doubles) -> Moments:
         added = self.data.sums.added
         return Moments.from_sums(n, added("log_sum", pools), added("square_sum", pools), UNIT)
-
-
-def _knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
-    """Expression of the least silenced target over control; NaN where no target is measured or expressed."""
-    ratios = np.full(len(targets), np.nan)
-    for row, positions in enumerate(targets):
-        base = np.expm1(control[row, positions])
-        if positions and (base > 0).all():
-            ratios[row] = (np.expm1(treated[row, positions]) / base).max()
-    return ratios

@@ -1,4 +1,4 @@
-"""How large effects are over all genes, and how alike those of two halves: one number a condition."""
+"""How large effects are: over all genes, in the target alone, and how alike in two halves; a number a condition."""
 
 from __future__ import annotations
 
@@ -67,3 +67,13 @@ def _correlate(left: Doubles, right: Doubles, correlation: Doubles) -> None:
             of_other += y * y
         norm = np.sqrt(of_one * of_other)
         correlation[row] = both / norm if norm > 0.0 else np.nan
+
+
+def knockdown(treated: Doubles, control: Doubles, targets: list[list[int]]) -> Doubles:
+    """Expression of the least silenced target over control; NaN where no target is measured or expressed."""
+    ratios = np.full(len(targets), np.nan)
+    for row, positions in enumerate(targets):
+        base = np.expm1(control[row, positions])
+        if positions and (base > 0).all():
+            ratios[row] = (np.expm1(treated[row, positions]) / base).max()
+    return ratios

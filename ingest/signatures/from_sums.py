@@ -17,11 +17,12 @@ from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration
-from ingest.signatures.comparing import SAMPLES, Comparing, Summed
+from ingest.signatures.comparing import Comparing
 from ingest.signatures.contrast import match
 from ingest.signatures.nulls import calibrate, write_nulls
 from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
+from ingest.signatures.summed import SAMPLES, Summed
 
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""

@@ -17,10 +17,12 @@ from ingest.conditions.null import DEALT, NullCondition
 from ingest.readers.ahead import ahead, batched
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
-from ingest.signatures.comparing import HALVES, Comparing, Summed, Tested
+from ingest.signatures.comparing import HALVES, Comparing
 from ingest.signatures.contrast import match
 from ingest.signatures.effect_size import effect_norm, energy_distance
 from ingest.signatures.false_discovery import significant
+from ingest.signatures.summed import Summed
+from ingest.signatures.tested import Tested
 
 AT_ONCE = 16
 """Pretend conditions that a thread works on at once."""

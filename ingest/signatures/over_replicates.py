@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from ingest.conditions.groups import Comparison
 from ingest.kernel import UNIT
-from ingest.signatures.comparing import SMALLEST, Contrast, Summed
 from ingest.signatures.effect_size import row_correlation
 from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.linear import Doubles, Samples
 from ingest.signatures.moderated import fit_replicates
 from ingest.signatures.moderated_t import log_two_sided
 from ingest.signatures.normal import signed_z
+from ingest.signatures.summed import Summed
+from ingest.signatures.tested import SMALLEST, Contrast
 
 LEAST = 2
 """Replicates that either side has at least."""

@@ -10,8 +10,8 @@ import polars as pl
 
 from featurestore.contract import FALSE_DISCOVERY_RATE, RELEASE
 from ingest.signatures.calibration import Calibration
-from ingest.signatures.comparing import Summed
 from ingest.signatures.false_discovery import benjamini_hochberg
+from ingest.signatures.summed import Summed
 
 LEAST_GENES = 10
 LEAST_SHARE = 0.01

@@ -12,8 +12,8 @@ from featurestore.published_times import with_time_text
 from ingest.conditions.groups import Comparison, Grouping, Groups, Replicate, compare_by
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
-from ingest.signatures.comparing import Summed
 from ingest.signatures.library import Libraries, Library
+from ingest.signatures.summed import Summed
 from ingest.spec import BULK
 from ingest.sums.accumulate import GroupSums
 

@@ -1,0 +1,74 @@
+"""What is compared: a dataset of cells, summed, and conditions taken out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ingest.conditions.groups import Grouping
+from ingest.kernel import UNIT
+from ingest.signatures.library import Libraries, Library
+from ingest.signatures.moments import Doubles, Moments
+from ingest.sums.accumulate import Sums
+
+Pools = Sequence[npt.NDArray[np.intp]]
+COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"
+"""What a test is called: of counts, of logarithms of cells, of logarithms of samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """A dataset of cells, summed.
+
+    Attributes
+    ----------
+    condition, genes
+        The release's tables; ``condition`` with ``time_text``.
+    grouping, sums, libraries
+        Groups of cells, their sums, and their counts of all genes together.
+    is_bulk
+        Whether rows are samples, of which a condition has a few, rather than cells.
+    """
+
+    condition: pl.DataFrame
+    genes: pl.DataFrame
+    grouping: Grouping
+    sums: Sums
+    libraries: Libraries
+    is_bulk: bool = False
+
+    @property
+    def test(self) -> str:
+        """What its conditions are tested by."""
+        if self.is_bulk:
+            return SAMPLES
+        return COUNTS if self.sums.has_counts else LOGS
+
+    def columns(self, pools: Pools, genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+        """Return sums of pools of groups by their names in the contract: shape (pools, genes), None for no counts."""
+        added = partial(self.sums.added, pools=pools, genes=genes)
+        return {
+            "count": added("count") if self.sums.has_counts else None,
+            "sum_log1p": added("log_sum") / UNIT,
+            "sum_log1p_square": added("square_sum") / UNIT,
+            "n_expressing": added("expressing"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Treated:
+    """Cells to be compared: groups of each condition, and its cells and library in each batch of the control.
+
+    ``moments`` are of all groups of a condition together; ``cells`` and ``library`` have shape (conditions, batches).
+    """
+
+    pools: Pools
+    moments: Moments
+    cells: Doubles
+    library: Library
