@@ -83,7 +83,7 @@ CONTROLS = (
     )
     | {
         *CONTROL_LABELS,
-        *("62(mod)_pBA581", "Gal4-4(mod)_pBA582", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"),
+        *("62(mod)_pBA581", "63(mod)_pBA580", "Gal4-4(mod)_pBA582", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"),
         *("Dimethyl Sulfoxide", "Vehicle_control", "vehicle (DMSO)", "WT"),
     }
 ) - {"CTRL"}
@@ -101,9 +101,9 @@ CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 
-GUIDE_PREFIXES = ("^p[-_]sg", "^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
+GUIDE_PREFIXES = ("^p[-_]sg", "^[A-Za-z]*library[-_]", "^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
 GUIDE = "|".join(GUIDE_PREFIXES)
-"""What names of guides begin with: ``sgTP53-1``, ``gRNA_TP53``, ``p-sgTP53-1`` with the plasmid."""
+"""What names of guides begin with: ``sgTP53-1``, ``gRNA_TP53``, ``p-sgTP53-1``, ``Tcrlibrary_TP53_1``."""
 
 GUIDE_CONTROL = (
     rf"(?:{GUIDE})(?i:NT[-_.]g?\d+|NT|(?:NTC|non[-_ ]?targeting(?:[-_ ]?controls?)?|scrambled?|safe[-_]?targeting"

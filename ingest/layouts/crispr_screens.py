@@ -75,10 +75,10 @@ def support(name: str, *, seed: int, unmeasured: int) -> Miniature:
 
 
 def norman(folder: Path) -> None:
-    """Norman 2019 in scPerturb: combinations at ``_``, and controls in which no guide was read."""
+    """Norman 2019 in scPerturb: combinations at ``_``, controls of several guides without a target."""
     sizes = {"control": 60, "SET_KLF1": 20, "KLF1": 20, "SET": 20, "CEBPA": 12}
     genes = SYMBOLS.rename({"ensembl_id": "ensemble_id"})
-    guides = ["NegCtrl0_NegCtrl0__NegCtrl0_NegCtrl0"] * 10 + ["no_reads_found"]
+    guides = ["NegCtrl10_NegCtrl0;NegCtrl10_NegCtrl0", "KLF1_NegCtrl0;KLF1_NegCtrl0"]
     screen(
         "NormanWeissman2019_filtered.h5ad", "perturbation", sizes, seed=19, genes=genes, left=8.0,
         columns={"cell_line": "K562", "guide_id": guides, "gemgroup": [1, 2], "perturbation_type": "CRISPR"},
@@ -86,8 +86,8 @@ def norman(folder: Path) -> None:
 
 
 ADAMSON = {
-    "62(mod)_pBA581": 40, "3x_neg_ctrl_pMJ144-1": 20, "CREB1_pDS269": 20, "XBP1_pBA578": 20, "PERK_only_pMJ146": 20,
-    "PERK_IRE1_pMJ154": 20, "ATF6_PERK_IRE1_pMJ158": 20, "*": 5, None: 4,
+    "62(mod)_pBA581": 20, "63(mod)_pBA580": 20, "3x_neg_ctrl_pMJ144-1": 20, "CREB1_pDS269": 20, "XBP1_pBA578": 20,
+    "PERK_only_pMJ146": 20, "PERK_IRE1_pMJ154": 20, "ATF6_PERK_IRE1_pMJ158": 20, "*": 5, None: 4,
 }  # fmt: skip
 """Cells of each guide of Adamson 2016; no label says control."""
 
@@ -101,7 +101,7 @@ def adamson(name: str, *, seed: int) -> Miniature:
 
 def datlinger(folder: Path) -> None:
     """Datlinger 2017 in scPerturb: two guides a gene, stimulated or not."""
-    sizes = {"control": 60, "ZAP70_1": 15, "ZAP70_2": 15, "LCK_1": 15}
+    sizes = {"control": 60, "Tcrlibrary_ZAP70_1": 15, "Tcrlibrary_ZAP70_2": 15, "Tcrlibrary_LCK_1": 15}
     columns = {"cell_line": "Jurkat cells", "perturbation_2": ["stimulated", "unstimulated"]}
     screen("DatlingerBock2017.h5ad", "perturbation", sizes, seed=17, columns=columns)(folder)
 
@@ -215,8 +215,10 @@ CRISPR_SCREENS: dict[str, Miniature] = {
         "gene_target",
         {"NTC": 60, "KNTC1": 20, "STAT1": 20},
         seed=6,
+        genes=SYMBOLS.rename({"ensembl_id": "gene_ids"}),
         layout="csc",
         counts_in="layers/counts",
+        columns={"channel": ["ALPHA-Chip-1-Channel-1", "BETA-Chip-1-Channel-2"], "batch": ["ALPHA", "BETA"]},
     ),
 }
 """By the name of the shipped spec."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -246,12 +247,20 @@ DOUBLED = pl.concat(
 )
 """The genes of sci-Plex in scPerturb: an identifier twice, and one of the mouse."""
 
+_DOSES = itertools.cycle(("0", "0.1", "10"))
+
+
+def _dose_of_sciplex2(label: str) -> str | None:
+    """Give a cell of sci-Plex 2 the next dose, of which 0 is the vehicle; one whose hash was not read has none."""
+    return None if label == "control" else next(_DOSES)
+
+
 DRUG_SCREENS: dict[str, Miniature] = {
     "tahoe_100m": tahoe,
     "tahoe_100m_plates": tahoe_plates,
     "sciplex2": screen(
-        "SrivatsanTrapnell2020_sciplex2.h5ad", "perturbation", {"control": 60, "Dex": 30}, seed=2, genes=DOUBLED,
-        columns={"cell_line": "A549", "dose_value": [0.1, 10.0]},
+        "SrivatsanTrapnell2020_sciplex2.h5ad", "perturbation", {"Dex": 90, "control": 12}, seed=2, genes=DOUBLED,
+        columns={"cell_line": "A549", "dose_value": _dose_of_sciplex2},
     ),
     "sciplex3": screen(
         "SrivatsanTrapnell2020_sciplex3.h5ad", "perturbation", {"control": 60, JQ1: 40, None: 12}, seed=3,
@@ -264,6 +273,7 @@ DRUG_SCREENS: dict[str, Miniature] = {
         "SrivatsanTrapnell2020_sciplex4.h5ad", "perturbation", {"control": 60, "Trametinib": 30}, seed=4,
         genes=DOUBLED, columns={
             "cell_line": "A549", "dose_value": [0.1, 10.0], "perturbation_2": ["control", "Belinostat", None],
+            "dose_value_2": ["0", "1", "0"],
         },
     ),
     "sciplex2_triplets": sciplex_oligos(

@@ -62,6 +62,8 @@ ELSEWHERE = {
     "mcfarland_2020_crispr", "dixit_2016_high_moi", "tian_2019_ipsc",  # a filter of cells that the spec adds
     "jiang_2025_pathways", "tahoe_100m_plates",  # other files hold other stimuli and plates
     "tahoe_100m",  # doses are in a table of another folder
+    "sciplex4",  # a second dose, which the draft does not take
+    "sciplex2",  # its label 'control' is of cells whose hash was not read
     "tahoe_100m_de",  # other shards hold other drugs
     "pie_replogle_nadig",  # other files hold other lines
     "creeds_single_gene",  # organisms and kinds in words of its own, which the shipped spec translates
