@@ -25,6 +25,9 @@ from featurestore.metrics.rows import Matrix, Truths
 
 Integers = npt.NDArray[np.int64]
 
+GENES_AT_ONCE = 2_000
+"""Genes whose cells are held by column at a time: a screen's cells need not be in memory thrice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calls:
@@ -91,30 +94,37 @@ def differential_expression(
     (array([[0.077, 1.   ]]), array([[3.92, 0.  ]]))
     """
     groups = groups.astype(np.int64)
-    controls = sparse.csc_array(log1p_cells[groups == -1] if control_cells is None else control_cells)
     order = np.argsort(groups, kind="stable")
     order = order[groups[order] >= 0]
-    cells = sparse.csc_array(log1p_cells[order])
     placed: Integers = groups[order].astype(np.int64)
     sizes: Integers = np.bincount(placed, minlength=n_groups).astype(np.int64)
-    for matrix in (controls, cells):
-        matrix.sum_duplicates()
-    statistic, z = _rank_sums(
-        cells.data.astype(np.float64),
-        cells.indices.astype(np.int64),
-        cells.indptr.astype(np.int64),
-        placed,
-        sizes,
-        controls.data.astype(np.float64),
-        controls.indptr.astype(np.int64),
-        controls.shape[0],
-    )
+    base = np.flatnonzero(groups == -1)
+    parts = []
+    for start in range(0, max(log1p_cells.shape[1], 1), GENES_AT_ONCE):
+        genes = slice(start, start + GENES_AT_ONCE)
+        part = log1p_cells[:, genes]
+        controls = sparse.csc_array(part[base] if control_cells is None else control_cells[:, genes])
+        cells = sparse.csc_array(part[order])
+        for matrix in (controls, cells):
+            matrix.sum_duplicates()
+        ranked = _rank_sums(
+            cells.data.astype(np.float64),
+            cells.indices.astype(np.int64),
+            cells.indptr.astype(np.int64),
+            placed,
+            sizes,
+            controls.data.astype(np.float64),
+            controls.indptr.astype(np.int64),
+            controls.shape[0],
+        )
+        parts.append((*ranked, _fold_change(cells, placed, sizes, controls, fold_change_of, epsilon)))
+    statistic, z, lfc = (np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
     p = (2 * ndtr(-z)).clip(0.0, 1.0)
     some = np.ones(p.shape[1], dtype=bool) if tested is None else tested
     q = np.ones(p.shape)
     if some.any() and len(p):
         q[:, some] = false_discovery_control(p[:, some], axis=1)
-    return Calls(_fold_change(cells, placed, sizes, controls, fold_change_of, epsilon), statistic, p, q)
+    return Calls(lfc, statistic, p, q)
 
 
 def _fold_change(

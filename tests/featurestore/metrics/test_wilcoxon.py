@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse, stats
 
+from featurestore.metrics import wilcoxon
 from featurestore.metrics.wilcoxon import differential_expression, group_sums
 
 
@@ -69,6 +70,19 @@ def test_tested_genes__alone_share_the_false_discovery_rate():
     expected = stats.false_discovery_control(calls.p_value[:, tested], axis=1)
     np.testing.assert_array_equal(calls.q_value[:, tested], expected)
     assert (calls.q_value[:, ~tested] == 1).all()
+
+
+def test_calls__are_the_same_however_many_genes_are_looked_at_together(monkeypatch):
+    values, groups = cells()
+    tested = np.arange(30) % 3 > 0
+    found = []
+    for n in (30, 7, 1):
+        monkeypatch.setattr(wilcoxon, "GENES_AT_ONCE", n)
+        calls = differential_expression(sparse.csr_array(values), groups, 4, tested=tested)
+        found.append((calls.statistic, calls.p_value, calls.q_value, calls.log2_fold_change))
+    for other in found[1:]:
+        for one, again in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, again)
 
 
 def test_group_sums__leave_out_rows_without_a_group():
