@@ -24,6 +24,7 @@ store.build("features.toml").y  # error
 
 def test_python_of_the_pages__is_typed(tmp_path):
     blocks = [block for page in PAGES for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
+    blocks.append((CHECKOUT / "featurestore" / "notebooks" / "first_hour.py").read_text(encoding="utf-8"))
     files = [tmp_path / f"block_{i}.py" for i in range(len(blocks) + 1)]
     for file, text in zip(files, [*blocks, TYPED], strict=True):
         file.write_text(text, encoding="utf-8")

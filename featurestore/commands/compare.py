@@ -61,9 +61,9 @@ def compare(
     with Warehouse(warehouse, snapshot) as store, progress() as report:
         found = compare_datasets(store, dataset, other, report=report)
     if picture is not None:
-        from featurestore.lookup.pictures import draw_agreement  # noqa: PLC0415
+        from featurestore.lookup.pictures import agreement_histogram, save  # noqa: PLC0415
 
-        draw_agreement(picture, found)
+        save(agreement_histogram(found), picture)
     if form == "table" and output is None:
         click.echo(_described(found, top))
     else:

@@ -134,16 +134,16 @@ def _perturbation(
     }
     title = conditions["perturbation"][0]
     if volcano is not None:
-        from featurestore.lookup.pictures import draw_volcano  # noqa: PLC0415
+        from featurestore.lookup import pictures  # noqa: PLC0415
 
-        draw_volcano(volcano, signature, f"{title}: {key}")
+        pictures.save(pictures.volcano(signature, f"{title}: {key}"), volcano)
     if heat_map is not None:
-        from featurestore.lookup.pictures import draw_heat_map  # noqa: PLC0415
+        from featurestore.lookup import pictures  # noqa: PLC0415
 
         read = [(each, signature_of(store, *each.split(":", 1))) for each in keys[:_COMPARED]]
         measured = [(each, one) for each, one in read if one.height]
         names = [f"{one['context_label'][0]}, {each}" for each, one in measured]
-        draw_heat_map(heat_map, [one for _, one in measured], names, title)
+        pictures.save(pictures.heat_map([one for _, one in measured], names, title), heat_map)
     return {"n_conditions": conditions.height, "n_datasets": conditions["dataset_id"].n_unique(), **part}
 
 

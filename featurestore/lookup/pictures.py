@@ -22,13 +22,11 @@ _LARGEST = 300.0
 """-log10 of the smallest p-value that is drawn at its place."""
 
 
-def draw_volcano(path: Path, signature: pl.DataFrame, title: str) -> None:
+def volcano(signature: pl.DataFrame, title: str) -> Figure:
     """Draw effect against p-value, genes of q < 0.05 in colour, the ten surest of them by name.
 
     Parameters
     ----------
-    path
-        PNG, SVG or PDF to write.
     signature
         As :func:`featurestore.lookup.cards.signature_of` reads it; genes without a test are left out.
     title
@@ -64,18 +62,16 @@ def draw_volcano(path: Path, signature: pl.DataFrame, title: str) -> None:
         ha="right",
         fontsize=8,
     )
-    _save(figure, path)
+    return figure
 
 
-def draw_heat_map(path: Path, signatures: Sequence[pl.DataFrame], names: Sequence[str], title: str) -> None:
+def heat_map(signatures: Sequence[pl.DataFrame], names: Sequence[str], title: str) -> Figure:
     """Draw the z of the surest genes in every signature: a row a gene, a column a condition, grey where there is none.
 
     Where effects are z-scores themselves, as those of L1000, they are drawn.
 
     Parameters
     ----------
-    path
-        PNG, SVG or PDF to write.
     signatures
         As :func:`featurestore.lookup.cards.signature_of` reads them.
     names
@@ -103,16 +99,14 @@ def draw_heat_map(path: Path, signatures: Sequence[pl.DataFrame], names: Sequenc
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
     axes.set_title(title)
     figure.colorbar(image, ax=axes, label="z")
-    _save(figure, path)
+    return figure
 
 
-def draw_agreement(path: Path, agreement: Agreement) -> None:
+def agreement_histogram(agreement: Agreement) -> Figure:
     """Draw how alike shared perturbations are in two datasets, beside how alike different ones are.
 
     Parameters
     ----------
-    path
-        PNG, SVG or PDF to write.
     agreement
         As :func:`featurestore.lookup.agreement.compare_datasets` finds it.
     """
@@ -131,8 +125,9 @@ def draw_agreement(path: Path, agreement: Agreement) -> None:
             axes.hist(values, bins.tolist(), weights=share, color=colour, alpha=0.7, label=label)
     axes.set(xlabel=f"{words} of the effects", ylabel="share of pairs", title=" and ".join(agreement.datasets))
     axes.legend(frameon=False)
-    _save(figure, path)
+    return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture: PNG, SVG or PDF, by the ending of the name."""
     figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
