@@ -11,13 +11,13 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
+from featurestore.lookup.heat_map import surest_genes
 
 if TYPE_CHECKING:
     from featurestore.lookup.agreement import Agreement
 
 _NAMED = 10
 _GREY, _UP, _DOWN = "#9aa0a6", "#b2182b", "#2166ac"
-_Z_SCORES = ("moderated_z", "zscore")
 _LARGEST = 300.0
 """-log10 of the smallest p-value that is drawn at its place."""
 
@@ -79,23 +79,13 @@ def heat_map(signatures: Sequence[pl.DataFrame], names: Sequence[str], title: st
     title
         What stands above it.
     """
-    is_z = pl.col("effect_kind").is_in(_Z_SCORES)
-    scored = [
-        each.with_columns(z=pl.when(is_z).then("effect").otherwise("z")).sort(pl.col("z").abs(), descending=True)
-        for each in (each.drop_nulls("gene") for each in signatures)
-    ]
-    genes = list(dict.fromkeys(gene for each in scored for gene in each.drop_nulls("z")["gene"].head(_NAMED)))
-    values = np.full((len(genes), len(signatures)), np.nan)
-    for column, each in enumerate(scored):
-        found = dict(each.select("gene", "z").iter_rows())
-        values[:, column] = [np.nan if found.get(gene) is None else found[gene] for gene in genes]
-    order = np.argsort(-np.nan_to_num(values).mean(axis=1), kind="stable")
+    genes, values = surest_genes(signatures)
     figure = Figure(figsize=(2.5 + 0.5 * len(signatures), 1.8 + 0.2 * len(genes)), layout="constrained")
     axes = figure.add_subplot()
     axes.set_facecolor("#e0e0e0")
     most = float(np.nanmax(np.abs(values), initial=1.0))
-    image = axes.imshow(values[order], aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
-    axes.set_yticks(range(len(genes)), [genes[at] for at in order], fontsize=7)
+    image = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    axes.set_yticks(range(len(genes)), genes, fontsize=7)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
     axes.set_title(title)
     figure.colorbar(image, ax=axes, label="z")

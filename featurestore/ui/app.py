@@ -114,12 +114,12 @@ def _file(page: Page, asked: Asked, request: Request) -> Response:
     if name in page.tables and suffix in ("csv", "parquet"):
         content, media = as_file(page.tables[name](asked), suffix)
     elif name in page.charts and suffix in ("json", "svg", "png"):
-        from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+        from featurestore.ui import drawing  # noqa: PLC0415, a page needs no chart library
 
         chart = page.charts[name](asked)
         if suffix == "json":
-            return JSONResponse(charts.themed(chart, theme), headers=_ANEW)
-        content, media = charts.picture(chart, suffix, theme)
+            return JSONResponse(drawing.themed(chart, theme), headers=_ANEW)
+        content, media = drawing.picture(chart, suffix, theme, *page.title_of(asked, name, chart))
     elif suffix in _MEDIA and (path := page.files(asked).get(f"{name}.{suffix}")) is not None:
         content, media = path.read_bytes(), _MEDIA[suffix]
     else:

@@ -1,28 +1,27 @@
-"""Charts, as Vega-Lite specifications made by Altair: drawn in the browser, or here as SVG and PNG.
-
-Colours are Okabe and Ito's, which the colour-blind can tell apart, and magnitudes are in shades of one hue.
-"""
+"""Charts, as Vega-Lite specifications made by Altair."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import altair as alt
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import vl_convert
 
+from featurestore.ui.drawing import (
+    BLUE,
+    GREY,
+    LINE,
+    LINK,
+    ORANGE,
+    PALETTE,
+    POINTS,
+    finished,
+    grey_where_unknown,
+    nothing,
+)
 from featurestore.ui.page import Chart
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8F98"
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"]
 BINS = 30
-_POINTS, _LINE = alt.NamedData("points"), alt.NamedData("line")
-_FONT = "system-ui, sans-serif"
-_INK = {"light": "#1d2430", "dark": "#e6e9ef"}
-_LINES = {"light": "#d5d9e0", "dark": "#3a414d"}
 
 
 def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
@@ -39,7 +38,7 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
     bars = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "conditions": counts})
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False, zero=False)
     chart = (
-        alt.Chart(_POINTS)
+        alt.Chart(POINTS)
         .mark_rect(color=BLUE, stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format="~s" if log else ".2~f", tickCount=6)),
@@ -53,7 +52,7 @@ def histogram(values: pl.Series, title: str, *, log: bool = False) -> Chart:
             ],
         )
     )
-    return _finished(chart, bars, f"Histogram of {title}, {known.size:,} conditions")
+    return finished(chart, bars, f"Histogram of {title}, {known.size:,} conditions")
 
 
 def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
@@ -63,8 +62,8 @@ def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
     highest = float(max(points["x"].abs().max() or 0, points["y"].abs().max() or 0)) * 1.05 or 1.0  # type: ignore[arg-type]
     domain = alt.Scale(domain=[-highest, highest], nice=False)
     dots = (
-        alt.Chart(_POINTS)
-        .mark_circle(size=28, opacity=0.6)
+        alt.Chart(POINTS)
+        .mark_circle(size=28, opacity=0.8)
         .encode(
             x=alt.X("x:Q", title=x, scale=domain),
             y=alt.Y("y:Q", title=y, scale=domain),
@@ -77,30 +76,9 @@ def scatter(points: pl.DataFrame, x: str, y: str, *, r: float | None) -> Chart:
         )
     )
     line = pl.DataFrame({"x": [-highest, highest], "y": [-highest, highest]})
-    diagonal = alt.Chart(_LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
+    diagonal = alt.Chart(LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
     words = "r unknown" if r is None else f"r = {r:.2f}"
-    return _finished(diagonal + dots, points, f"Scatter of {points.height:,} genes, {words}", height=380, line=line)
-
-
-def volcano(points: pl.DataFrame, effect: str) -> Chart:
-    """Draw effect against significance: columns ``effect``, ``sureness``, ``gene`` and ``kind``."""
-    if points.is_empty():
-        return nothing("There is no p-value: see the table of genes.")
-    chart = (
-        alt.Chart(_POINTS)
-        .mark_circle(size=28, opacity=0.6)
-        .encode(
-            x=alt.X("effect:Q", title=f"effect ({effect})"),
-            y=alt.Y("sureness:Q", title="-log10 q"),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=["q < 0.05", "not significant", "own target"], range=[BLUE, GREY, ORANGE]),
-            ),
-            tooltip=["gene:N", alt.Tooltip("effect:Q", format=".3f"), alt.Tooltip("q:Q", format=".2e")],
-        )
-    )
-    return _finished(chart, points, f"Volcano plot of {points.height:,} genes", height=340)
+    return finished(diagonal + dots, points, f"Scatter of {points.height:,} genes, {words}", height=380, line=line)
 
 
 def running_sums(points: pl.DataFrame) -> Chart:
@@ -108,7 +86,7 @@ def running_sums(points: pl.DataFrame) -> Chart:
     if points.is_empty():
         return nothing("The signature has none of these genes.")
     chart = (
-        alt.Chart(_POINTS)
+        alt.Chart(POINTS)
         .mark_line(interpolate="step-after")
         .encode(
             x=alt.X("rank:Q", title="genes, from raised to lowered", axis=alt.Axis(format=",d")),
@@ -118,8 +96,8 @@ def running_sums(points: pl.DataFrame) -> Chart:
         )
     )
     line = pl.DataFrame({"rank": [1, int(points["rank"].max() or 1)], "sum": [0.0, 0.0]})  # type: ignore[arg-type]
-    zero = alt.Chart(_LINE).mark_line(color=GREY, strokeWidth=1).encode(x="rank:Q", y="sum:Q")
-    return _finished(zero + chart, points, f"Running sums of {points['set'].n_unique()} gene sets", 260, line=line)
+    zero = alt.Chart(LINE).mark_line(color=GREY, strokeWidth=1).encode(x="rank:Q", y="sum:Q")
+    return finished(zero + chart, points, f"Running sums of {points['set'].n_unique()} gene sets", 260, line=line)
 
 
 def qq(points: pl.DataFrame) -> Chart:
@@ -130,7 +108,7 @@ def qq(points: pl.DataFrame) -> Chart:
     points = points.with_columns(conditions=names)
     highest = float(max(points["expected"].max() or 0, points["observed"].max() or 0))  # type: ignore[arg-type]
     chart = (
-        alt.Chart(_POINTS)
+        alt.Chart(POINTS)
         .mark_line(point=True)
         .encode(
             x=alt.X("expected:Q", title="expected -log10 p"),
@@ -140,15 +118,15 @@ def qq(points: pl.DataFrame) -> Chart:
         )
     )
     line = pl.DataFrame({"x": [0.0, highest], "y": [0.0, highest]})
-    diagonal = alt.Chart(_LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
+    diagonal = alt.Chart(LINE).mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
     n_sizes = points["conditions"].n_unique()
-    return _finished(
+    return finished(
         diagonal + chart, points, f"QQ plot of p-values of {n_sizes} kinds of null conditions", 300, line=line
     )
 
 
 def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.int64]) -> Chart:
-    """Draw the correlations of signatures, shape (conditions, conditions); NaN is left blank."""
+    """Draw the correlations of signatures, shape (conditions, conditions); NaN is grey."""
     rows, columns = np.indices(r.shape)
     cells = pl.DataFrame(
         {
@@ -159,24 +137,21 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
         }
     ).with_columns(pl.col("r").fill_nan(None))
     scale = alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)
-    chart = (
-        alt.Chart(_POINTS)
-        .mark_rect()
-        .encode(
-            x=alt.X("one:N", title=None, sort=names, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
-            y=alt.Y("other:N", title=None, sort=names, axis=alt.Axis(labelLimit=220)),
-            color=alt.Color("r:Q", title="Pearson r", scale=scale),
-            tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
-        )
+    domain = alt.Scale(domain=names)
+    base = alt.Chart(POINTS).encode(
+        x=alt.X("one:N", title=None, scale=domain, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
+        y=alt.Y("other:N", title=None, scale=domain, axis=alt.Axis(labelLimit=220)),
+        tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
     )
-    return _finished(chart, cells, f"Similarity of {len(names)} signatures", height=max(26 * len(names), 60))
+    chart = grey_where_unknown(base, cells, "r", "Pearson r", scale)
+    return finished(chart, cells, f"Similarity of {len(names)} signatures", height=max(26 * len(names), 60))
 
 
 def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
     """Draw a heat map of counts: columns named ``one`` and ``other``, and ``n``."""
     if cells.is_empty():
         return nothing("There is nothing to count.")
-    base = alt.Chart(_POINTS).encode(
+    base = alt.Chart(POINTS).encode(
         x=alt.X(f"{other}:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=180)),
         y=alt.Y(f"{one}:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
     )
@@ -190,7 +165,26 @@ def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
         text=alt.Text("n:Q", format=","),
         color=alt.condition(f"datum.n > {middle}", alt.value("#ffffff"), alt.value("#1d2430")),
     )
-    return _finished(boxes + numbers, cells, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
+    return finished(boxes + numbers, cells, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
+
+
+def bars(points: pl.DataFrame, title: str) -> Chart:
+    """Draw one bar for each ``group``, cut by ``kind``: columns ``group``, ``kind``, ``n`` and ``page``."""
+    if points.is_empty():
+        return nothing("There is nothing to count.")
+    chart = (
+        alt.Chart(POINTS)
+        .mark_bar(cursor="pointer")
+        .encode(
+            x=alt.X("n:Q", title=title, axis=alt.Axis(format="~s", tickMinStep=1, tickCount=5)),
+            y=alt.Y("group:N", title=None, sort=None, axis=alt.Axis(labelLimit=180)),
+            color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE)),
+            href=f"{LINK}:N",
+            tooltip=["group:N", "kind:N", alt.Tooltip("n:Q", title=title, format=",")],
+        )
+    )
+    n_groups = points["group"].n_unique()
+    return finished(chart, points, f"{title[0].upper()}{title[1:]}, by kind", height=max(26 * n_groups, 60))
 
 
 def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
@@ -198,8 +192,8 @@ def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
     if points.is_empty():
         return nothing("No condition has a value.")
     chart = (
-        alt.Chart(_POINTS)
-        .mark_tick(thickness=1.5, opacity=0.6)
+        alt.Chart(POINTS)
+        .mark_tick(thickness=1.5, opacity=0.8)
         .encode(
             x=alt.X(f"{value}:Q", title=title),
             y=alt.Y("group:N", title=None, axis=alt.Axis(labelLimit=240)),
@@ -207,50 +201,6 @@ def strips(points: pl.DataFrame, *, value: str, title: str) -> Chart:
             tooltip=["label:N", "group:N", alt.Tooltip(f"{value}:Q", format=".3f")],
         )
     )
-    return _finished(
+    return finished(
         chart, points, f"{title}, {points.height:,} conditions", height=max(26 * points["group"].n_unique(), 60)
     )
-
-
-def nothing(why: str) -> Chart:
-    """Say why there is no chart."""
-    chart = alt.Chart(_POINTS).mark_text(fontSize=13, limit=600).encode(text="why:N")
-    return _finished(chart, pl.DataFrame({"why": [why]}), why, height=60)
-
-
-def _finished(
-    chart: Any, points: pl.DataFrame, description: str, height: int = 220, *, line: pl.DataFrame | None = None
-) -> Chart:
-    """Put the data beside a chart's description: Altair, which checks every value, never sees it."""
-    made = chart.properties(width="container", height=height, background="transparent", description=description)
-    made = made.configure_view(stroke=None).configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
-    content: Chart = made.to_dict(validate=False)
-    data = {_POINTS.name: points} if line is None else {_POINTS.name: points, _LINE.name: line}
-    return content | {"datasets": {name: _values(frame) for name, frame in data.items()}}
-
-
-def _values(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    short = pl.col(floats).cast(pl.Float64).round_sig_figs(5)
-    return frame.with_columns(pl.when(short.is_finite()).then(short).name.keep()).to_dicts()
-
-
-def themed(chart: Chart, theme: str) -> Chart:
-    """Return a chart with ink for a light or a dark page."""
-    ink, lines = _INK[theme], _LINES[theme]
-    config: dict[str, Any] = json.loads(json.dumps(chart.get("config", {})))
-    config["font"] = _FONT
-    config["axis"] = config.get("axis", {}) | {
-        "labelColor": ink, "titleColor": ink, "gridColor": lines, "domainColor": lines, "tickColor": lines,
-    }  # fmt: skip
-    config["legend"] = {"labelColor": ink, "titleColor": ink, "orient": "top", "labelFontSize": 12}
-    config["text"] = {"color": ink}
-    return chart | {"config": config}
-
-
-def picture(chart: Chart, suffix: str, theme: str) -> tuple[bytes, str]:
-    """Draw a chart, and return the bytes of a file and their media type."""
-    sized = themed(chart, theme) | {"width": 720, "background": "#ffffff" if theme == "light" else "#12161d"}
-    if suffix == "svg":
-        return vl_convert.vegalite_to_svg(sized).encode(), "image/svg+xml"
-    return vl_convert.vegalite_to_png(sized, scale=2), "image/png"

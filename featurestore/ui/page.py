@@ -19,6 +19,10 @@ Chart = dict[str, Any]
 """A Vega-Lite specification with its data."""
 
 
+_MOST_SOURCES = 3
+"""Datasets that a picture names."""
+
+
 @dataclass(frozen=True)
 class Page:
     """One page.
@@ -35,6 +39,8 @@ class Page:
         What can be had as a file.
     files
         Says which files of the warehouse the page shows, by name.
+    about
+        Says what a chart, by its name, is about, and which datasets it draws: pictures that leave the browser say it.
     """
 
     name: str
@@ -43,6 +49,21 @@ class Page:
     tables: Mapping[str, Callable[[Asked], pl.DataFrame]] = field(default_factory=dict)
     charts: Mapping[str, Callable[[Asked], Chart]] = field(default_factory=dict)
     files: Callable[[Asked], Mapping[str, Path]] = lambda _: {}
+    about: Callable[[Asked, str], tuple[str, tuple[str, ...]]] = lambda *_: ("", ())
+
+    def title_of(self, asked: Asked, name: str, chart: Chart) -> tuple[str, list[str]]:
+        """Return the title of a picture, and its lines: each dataset with its source, and the snapshot."""
+        title, datasets = self.about(asked, name)
+        lines = [_source(asked, dataset_id) for dataset_id in datasets[:_MOST_SOURCES]]
+        if len(datasets) > _MOST_SOURCES:
+            lines.append(f"and {len(datasets) - _MOST_SOURCES} more datasets")
+        snapshot = asked.questions.store.snapshot.number
+        return " - ".join(filter(None, (title, chart["description"]))), [*lines, f"featurestore, snapshot {snapshot}"]
+
+
+def _source(asked: Asked, dataset_id: str) -> str:
+    facts = asked.questions.one("dataset", "dataset", dataset_id=dataset_id)
+    return ": ".join(filter(None, (dataset_id, facts["citation"] or facts["source"] or facts["title"])))
 
 
 @dataclass(frozen=True)

@@ -10,84 +10,32 @@ import polars as pl
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.errors import QueryError
+from featurestore.lookup.heat_map import OF_EACH, surest_genes
 from featurestore.search import condition_query, is_at_hand
 from featurestore.ui.alike import lists, shown_lists
-from featurestore.ui.asked import Asked
+from featurestore.ui.asked import Asked, address
+from featurestore.ui.conditions import chosen, conditions_of, signature_of, with_signature
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.tables import table
 
 _COMPARED = 30
 """Signatures of one heat map: those of the largest effects."""
+_BESIDE = 20
+"""Signatures beside each other, gene by gene."""
 _DRAWN = 4000
 """Points of one chart: those of the largest effects."""
 _FEWEST = 10
 """Genes below which a correlation says nothing."""
 
 
-def _conditions(asked: Asked) -> pl.DataFrame:
-    identity = asked.needed("id")
-    frame = asked.questions.ask("perturbation", perturbation_id=identity)
-    if frame.is_empty():
-        raise QueryError(
-            "There is no such perturbation in this snapshot.", got=identity, do="search for it by any of its names"
-        )
-    return frame.with_columns(pl.format("{}:{}", "dataset_id", "condition_id").alias("key"))
-
-
 def _phenotypes(asked: Asked) -> pl.DataFrame:
     return asked.questions.ask("phenotypes", perturbation_id=asked.needed("id"))
 
 
-def _with_signature(asked: Asked) -> pl.DataFrame:
-    """Return the conditions that have a signature, each with a name that tells it from the others."""
-    measured = asked.questions.ask("measured").to_series().implode()
-    frame = _conditions(asked).filter(pl.col("dataset_id").is_in(measured))
-    named = frame.with_columns(
-        pl.concat_str(
-            "context_label",
-            pl.format("{} µM", _short("dose_um")),
-            pl.format("{} h", _short("time_h")),
-            "cluster",
-            "dataset_id",
-            separator=", ",
-            ignore_nulls=True,
-        ).alias("name")
-    )
-    return named.with_columns(
-        pl.when(pl.col("name").is_duplicated())
-        .then(pl.format("{}, {}", "name", "perturbation_label"))
-        .otherwise("name")
-        .alias("name")
-    )
-
-
-def _short(column: str) -> pl.Expr:
-    return pl.col(column).round_sig_figs(3).cast(pl.String).str.strip_suffix(".0")
-
-
-def _chosen(asked: Asked, which: str, frame: pl.DataFrame, default: int) -> dict[str, Any]:
-    """Return the condition that the address names, else one by its place."""
-    wanted = asked.text(which)
-    found = frame.filter(key=wanted) if wanted else frame.slice(min(default, frame.height - 1), 1)
-    if found.is_empty():
-        raise QueryError(
-            "There is no such signature of this perturbation.", got=wanted, do="choose one of the list on the page"
-        )
-    return found.row(0, named=True)
-
-
-def _signature(asked: Asked, which: str = "a", default: int = 0) -> pl.DataFrame:
-    frame = _with_signature(asked)
-    if frame.is_empty():
-        raise QueryError("No dataset has a signature of this perturbation.", do="look at its readouts instead")
-    row = _chosen(asked, which, frame, default)
-    return asked.questions.ask("signature", dataset_id=row["dataset_id"], condition_id=row["condition_id"])
-
-
 def _both(asked: Asked) -> pl.DataFrame:
     """Effects of two signatures on the genes that both measured."""
-    one, other = _signature(asked, "a", 0), _signature(asked, "b", 1)
-    targets = set(_conditions(asked)["target_gene_ids"][0])
+    one, other = signature_of(asked, "a", 0), signature_of(asked, "b", 1)
+    targets = set(conditions_of(asked)["target_gene_ids"][0])
     columns = ("gene_id", "gene_symbol", "effect")
     return (
         one.select(columns)
@@ -100,8 +48,8 @@ def _both(asked: Asked) -> pl.DataFrame:
 def _scatter(asked: Asked) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
-    frame = _with_signature(asked)
-    names = [_chosen(asked, which, frame, i)["name"] for i, which in enumerate("ab")]
+    frame = with_signature(asked)
+    names = [chosen(asked, which, frame, i)["name"] for i, which in enumerate("ab")]
     both = _both(asked)
     points = both.sort(pl.max_horizontal(pl.col("effect_a").abs(), pl.col("effect_b").abs()), descending=True)
     drawn = points.head(_DRAWN).select(
@@ -123,35 +71,59 @@ def _correlation(both: pl.DataFrame) -> float | None:
 
 
 def _volcano(asked: Asked) -> Chart:
-    from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
+    from featurestore.ui.signature_charts import volcano  # noqa: PLC0415, a page needs no chart library
 
-    targets = set(_conditions(asked)["target_gene_ids"][0])
-    signature = _signature(asked)
+    targets = set(conditions_of(asked)["target_gene_ids"][0])
+    signature = signature_of(asked)
     smallest = signature.filter(pl.col("q_value") > 0)["q_value"].min()
     q = pl.max_horizontal("q_value", pl.lit(smallest))
-    points = (
-        signature.drop_nulls("q_value")
-        .head(_DRAWN)
-        .select(
-            pl.col("gene_symbol").alias("gene"),
-            "effect",
-            pl.col("q_value").alias("q"),
-            (-q.log10()).alias("sureness"),
-            pl.when(pl.col("gene_id").is_in(targets))
-            .then(pl.lit("own target"))
-            .when(pl.col("q_value") < FALSE_DISCOVERY_RATE)
-            .then(pl.lit("q < 0.05"))
-            .otherwise(pl.lit("not significant"))
-            .alias("kind"),
-        )
+    tested = signature.drop_nulls("q_value")
+    points = tested.head(_DRAWN).select(
+        pl.coalesce("gene_symbol", "gene_id").alias("gene"),
+        "effect",
+        pl.col("q_value").alias("q"),
+        (-q.log10()).alias("sureness"),
+        pl.when(pl.col("gene_id").is_in(targets))
+        .then(pl.lit("own target"))
+        .when(pl.col("q_value") < FALSE_DISCOVERY_RATE)
+        .then(pl.lit("q < 0.05"))
+        .otherwise(pl.lit("not significant"))
+        .alias("kind"),
+        _gene_page().alias("page"),
     )
-    return charts.volcano(points, signature["effect_kind"][0] if signature.height else "")
+    return volcano(points, signature["effect_kind"][0] if signature.height else "", tested.height)
+
+
+def _gene_page() -> pl.Expr:
+    return pl.col("gene_id").map_elements(lambda gene: address("gene", id=gene), pl.String)
+
+
+def _untested(signature: pl.DataFrame, one: dict[str, Any]) -> str:
+    """Say why a signature has no volcano; empty where it has one."""
+    if signature["q_value"].count():
+        return ""
+    kind = f" ({signature['effect_kind'][0]})" if signature.height else ""
+    why = f": {one['reason']}" if one["reason"] and one["is_responder"] is None else ""
+    return f"There is no volcano of {one['name']}: its effects{kind} have no p-value{why}. The table of genes has them."
+
+
+def _heat(asked: Asked) -> Chart:
+    from featurestore.ui.signature_charts import heat_map  # noqa: PLC0415, a page needs no chart library
+
+    frame = with_signature(asked).head(_BESIDE)
+    keys = frame.select("dataset_id", "condition_id").iter_rows()
+    read = [asked.questions.ask("signature", dataset_id=key[0], condition_id=key[1]) for key in keys]
+    signatures = [each.with_columns(gene=pl.coalesce("gene_symbol", "gene_id")) for each in read]
+    genes, z = surest_genes(signatures)
+    ids = {gene: gene_id for each in signatures for gene, gene_id in each.select("gene", "gene_id").iter_rows()}
+    pages: list[str | None] = [address("gene", id=ids[gene]) if ids[gene] else None for gene in genes]
+    return heat_map(genes, pages, frame["name"].to_list(), z)
 
 
 def _similarity(asked: Asked) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
-    frame = _with_signature(asked).head(_COMPARED)
+    frame = with_signature(asked).head(_COMPARED)
     effects = asked.questions.ask("effects", conditions=tuple(frame["key"]))
     targets = set(frame["target_gene_ids"][0]) if frame.height else set()
     wide = effects.filter(~pl.col("gene_id").is_in(targets)).pivot("condition", index="gene_id", values="effect")
@@ -199,9 +171,9 @@ def _readouts(asked: Asked) -> Chart:
 
 
 def _perturbation(asked: Asked) -> dict[str, Any]:
-    conditions = _conditions(asked)
+    conditions = conditions_of(asked)
     first = conditions.row(0, named=True)
-    signatures = _with_signature(asked)
+    signatures = with_signature(asked)
     phenotypes = _phenotypes(asked)
     ids = first["target_gene_ids"] or []
     targets = [(gene, symbol or gene) for gene, symbol in zip(ids, first["target_symbols"] or ids, strict=True)]
@@ -225,12 +197,18 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
     }
     context["title"] = first["perturbation"]
     if signatures.height:
-        one = _chosen(asked, "a", signatures, 0)
+        one, signature = chosen(asked, "a", signatures, 0), signature_of(asked)
         context |= {
             "one": one,
-            "other": _chosen(asked, "b", signatures, 1),
-            "volcano": figure(asked, "volcano", f"Volcano of {one['name']}: effect against significance.", "tall"),
-            "genes": table(asked, "genes", f"Genes it moves most: {one['name']}", _signature(asked)),
+            "other": chosen(asked, "b", signatures, 1),
+            "untested": _untested(signature, one),
+            "volcano": figure(
+                asked,
+                "volcano",
+                f"Volcano of {one['name']}: the surest genes by name, the threshold dashed; a dot leads to its gene.",
+                "tall",
+            ),
+            "genes": table(asked, "genes", f"Genes it moves most: {one['name']}", signature),
             "scatter": None,
             **_alike(asked),
         }
@@ -241,10 +219,17 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
         caption = f"{both.height:,} genes that both measured; {words}, own targets left out; a dot is one gene."
         context |= {
             "scatter": figure(asked, "scatter", caption, "tall"),
+            "heat": figure(
+                asked,
+                "heat",
+                f"z of the {OF_EACH} surest genes of each signature in all of them; grey where a gene was not "
+                f"measured or tested, beyond 10 as 10; at most {_BESIDE} signatures, those of most changed genes.",
+                "tall",
+            ),
             "similarity": figure(
                 asked,
                 "similarity",
-                f"Pearson r of its signatures over the genes that both measured, own targets left out; blank where "
+                f"Pearson r of its signatures over the genes that both measured, own targets left out; grey where "
                 f"they are fewer than {_FEWEST}; at most {_COMPARED} signatures.",
                 "tall",
             ),
@@ -254,7 +239,7 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
 
 def _lists(asked: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Search for what does the same as the chosen signature, and what the opposite."""
-    one = _chosen(asked, "a", _with_signature(asked), 0)
+    one = chosen(asked, "a", with_signature(asked), 0)
     return lists(asked, condition_query(asked.questions.store, one["dataset_id"], one["condition_id"]))
 
 
@@ -271,7 +256,20 @@ def _alike(asked: Asked) -> dict[str, Any]:
 
 def _compound(asked: Asked) -> pl.DataFrame:
     """Return what is known of the compound, no row where there is none."""
-    return asked.questions.ask("compound", compound_id=_conditions(asked)["compound_id"][0])
+    return asked.questions.ask("compound", compound_id=conditions_of(asked)["compound_id"][0])
+
+
+def _about(asked: Asked, name: str) -> tuple[str, tuple[str, ...]]:
+    """Name the perturbation, the signature where one is looked at, and the datasets."""
+    conditions, signatures = conditions_of(asked), with_signature(asked)
+    title, datasets = conditions["perturbation"][0], conditions["dataset_id"].unique(maintain_order=True)
+    if name == "volcano" and signatures.height:
+        one = chosen(asked, "a", signatures, 0)
+        return f"{title}, {one['name']}", (one["dataset_id"],)
+    if name == "scatter" and signatures.height:
+        two = dict.fromkeys(chosen(asked, which, signatures, i)["dataset_id"] for i, which in enumerate("ab"))
+        return title, tuple(two)
+    return title, tuple(datasets)
 
 
 PAGE = Page(
@@ -280,12 +278,13 @@ PAGE = Page(
     _perturbation,
     {
         "compound": _compound,
-        "conditions": _conditions,
+        "conditions": conditions_of,
         "phenotypes": _phenotypes,
-        "genes": _signature,
+        "genes": signature_of,
         "scatter": _both,
         "mimic": lambda asked: _lists(asked)[0],
         "reverse": lambda asked: _lists(asked)[1],
     },
-    {"scatter": _scatter, "volcano": _volcano, "similarity": _similarity, "readouts": _readouts},
+    {"scatter": _scatter, "volcano": _volcano, "heat": _heat, "similarity": _similarity, "readouts": _readouts},
+    about=_about,
 )

@@ -85,6 +85,74 @@ def test_volcano__of_a_source_without_p_values_says_so(client, strongest, keys):
     assert "no p-value" in why["why"]
 
 
+def test_volcano__names_the_ten_surest_genes_and_leads_to_each(client, world, strongest, keys):
+    sets = client.get("/perturbation/volcano.json", params={"id": strongest, "a": keys["K562"]}).json()["datasets"]
+    dataset_id, _, condition_id = keys["K562"].partition(":")
+    with Warehouse(world) as store:
+        surest = store.frame(
+            "select gene_symbol, gene_id from signature where dataset_id = ? and condition_id = ? and q_value < 0.05 "
+            "order by abs(z) desc limit 10",
+            [dataset_id, condition_id],
+        )
+    assert {row["gene"]: row["page"] for row in sets["named"]} == {
+        symbol: f"/gene?id={gene}" for symbol, gene in surest.iter_rows()
+    }
+    assert sets["line"] == [{"sureness": pytest.approx(-np.log10(0.05), rel=1e-4), "words": "q = 0.05"}]
+    assert all(row["place"] <= row["sureness"] for row in sets["named"])
+
+
+def test_volcano__that_would_be_empty_is_a_sentence(client, strongest, keys):
+    page = client.get("/perturbation", params={"id": strongest, "a": keys["A549"]}).text
+    assert "There is no volcano of A549, 96 h, lincs_demo: its effects (moderated_z) have no p-value." in page
+    assert "/perturbation/volcano.json" not in page
+
+
+def test_heat__is_z_of_each_signature_and_unknown_where_it_has_none(client, world, strongest, keys):
+    cells = drawn(client, "/perturbation/heat.json", id=strongest)
+    name = {label: next(c["condition"] for c in cells if label in c["condition"].replace("-", "")) for label in keys}
+    with Warehouse(world) as store:
+        for label, column in (("K562", "z"), ("HT29", "effect")):
+            dataset_id, _, condition_id = keys[label].partition(":")
+            expected = dict(
+                store.frame(
+                    f"select gene_symbol, {column}::double from signature where dataset_id = ? and condition_id = ?",
+                    [dataset_id, condition_id],
+                ).iter_rows()
+            )
+            shown = {cell["gene"]: cell["z"] for cell in cells if cell["condition"] == name[label]}
+            unknown = {gene for gene, value in shown.items() if value is None}
+            assert unknown == {gene for gene in shown if expected.get(gene) is None}
+            known = shown.keys() - unknown
+            assert {gene: shown[gene] for gene in known} == pytest.approx({g: expected[g] for g in known}, rel=1e-4)
+            surest = sorted(expected, key=lambda gene: -abs(expected[gene] or 0))[:10]
+            assert set(surest) <= shown.keys()
+
+
+@pytest.mark.parametrize(("chart", "n_sources"), [("volcano", 1), ("scatter", 2), ("heat", 3)])
+def test_pictures_say_what_they_show_and_from_which_datasets(client, strongest, keys, chart, n_sources):
+    values = {"id": strongest, "a": keys["K562"], "b": keys["RPE1"]}
+    picture = client.get(f"/perturbation/{chart}.svg", params=values).text
+    assert picture.count("Simulated") == n_sources
+    assert "replogle_demo_k562: Simulated" in picture
+    assert "featurestore, snapshot 3" in picture
+    assert "/gene?id=" not in picture
+
+
+def test_charts_of_a_dark_page_have_the_contrast_of_text(client, strongest):
+    def light(colour: str) -> float:
+        shares = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+        linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    for address in (f"/perturbation/volcano.json?id={strongest}", "/dataset/null.json?id=replogle_demo_k562"):
+        text = client.get(f"{address}&theme=dark").text
+        colours = set(re.findall(r'"range":\[([^\]]*)\]', text)[0].replace('"', "").split(","))
+        for colour in colours:
+            blended = [round(0.8 * int(colour[k : k + 2], 16) + 0.2 * g) for k, g in ((1, 0x12), (3, 0x16), (5, 0x1D))]
+            seen = "#" + "".join(f"{part:02x}" for part in blended)
+            assert (light(seen) + 0.05) / (light("#12161d") + 0.05) >= 4.5, colour
+
+
 def test_null__is_a_qq_plot_of_the_datasets_calibration(client, world):
     values = {"id": "replogle_demo_k562"}
     sets = client.get("/dataset/null.json", params=values).json()["datasets"]
