@@ -101,20 +101,23 @@ def _controls(lines: Lines, found: Inspection) -> None:
     labels, wells = found.labels, found.best("control")
     has_kinds = labels is not None and bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
-        lines.set("controls", list(labels.controls), *_known_controls(labels), is_doubtful=bool(labels.suspects))
+        is_doubtful = bool(labels.suspects or found.n_undosed)
+        lines.set("controls", list(labels.controls), *_known_controls(labels, found.n_undosed), is_doubtful=is_doubtful)
     elif wells is not None and wells.value is not None and not found.is_relative:
         lines.set("control_where", wells.value, _why(wells))
     elif found.needs_control and not has_kinds:
         _ask_for_controls(lines, labels)
 
 
-def _known_controls(labels: Labels) -> list[str]:
-    """Say which controls are known, and which labels besides may be controls too."""
+def _known_controls(labels: Labels, n_undosed: int) -> list[str]:
+    """Say which controls are known, and which labels or rows besides may be controls too."""
     told = [counted(labels.controls)]
     if labels.suspects:
         told.append(f"may be controls too, and are conditions unless they are added: {counted(labels.suspects)}")
     if labels.gene_suspects:
         told.append(f"genes that libraries take for controls, here conditions: {counted(labels.gene_suspects)}")
+    if n_undosed:
+        told.append(f"{n_undosed:,} rows of other labels have a dose of 0: they may be the control, as of a vehicle")
     return told
 
 

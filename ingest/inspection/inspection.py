@@ -45,6 +45,8 @@ class Inspection:
         Whether doses are measured ones, to be taken as those that were meant.
     has_doses
         Whether rows of one label differ by dose.
+    n_undosed
+        Rows that have a dose of 0 under a label that is no control's.
     extract
         Patterns that read further columns out of columns, where labels are part of a name.
     genes_in
@@ -109,6 +111,7 @@ class Inspection:
     units: dict[str, str] = field(default_factory=dict)
     is_measured: bool = False
     has_doses: bool = False
+    n_undosed: int = 0
     extract: dict[str, str] = field(default_factory=dict)
     genes_in: str | None = None
     is_orientation_doubtful: bool = False

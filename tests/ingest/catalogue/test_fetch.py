@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from featurestore.cli import featurestore
 from featurestore.errors import DownloadError
 from ingest.catalogue.address import downloadable, require_safe, shown
-from ingest.catalogue.catalogue import RemoteFile
-from ingest.catalogue.fetch import Patience, fetch_file
+from ingest.catalogue.catalogue import RemoteFile, read_catalogue
+from ingest.catalogue.fetch import Patience, fetch_dataset, fetch_file
 from ingest.catalogue.transfer import digest_of
 
 CONTENT = bytes(range(256)) * 300
@@ -463,6 +463,16 @@ def test_fetch__says_what_to_do_where_a_program_gets_nothing(run, dataset, says)
     ran = run(dataset)
     assert isinstance(ran.exception, Exception)
     assert says in str(ran.exception)
+
+
+def test_fetch__says_where_to_get_what_no_program_is_given(tmp_path):
+    by_hand = [entry for entry in read_catalogue().values() if entry.access != "open" or not entry.files]
+    assert len(by_hand) > 20
+    for entry in by_hand:
+        with pytest.raises(DownloadError) as raised:
+            list(fetch_dataset(entry, tmp_path))
+        assert entry.url in raised.value.do or "gcloud storage cp" in raised.value.do
+        assert entry.note in raised.value.got
 
 
 def test_fetch__checks_what_a_payer_has_copied(run, tmp_path):

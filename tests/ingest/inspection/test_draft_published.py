@@ -129,5 +129,12 @@ def test_draft__names_the_spec_that_comes_along(drafted):
     assert "# A spec of sciplex3 comes along: featurestore ingest sciplex3 --data FOLDER" in drafted("sciplex3").text
 
 
+def test_draft__is_in_doubt_of_controls_beside_rows_of_dose_0(drafted):
+    text = drafted("sciplex2").text
+    assert "30 rows of other labels have a dose of 0" in text
+    assert 'controls = ["control"]  # CHECK' in text
+    assert "dose of 0" not in drafted("sciplex3").text
+
+
 def test_draft__mentions_genes_that_may_be_padding(drafted):
     assert "5 of 23 genes are 0 in all rows looked at" in drafted("arc_support_k562").text
