@@ -21,7 +21,7 @@ select
     d.dataset_id, d.title, d.assay, p.perturbation_kinds, d.n_cells, d.n_conditions,
     d.n_data_points, p.n_perturbations,
     if(r.n_told > 0, r.n_responders, null) as n_responders, p.n_contexts, d.n_genes, m.mapped_share,
-    d.licence, d.release_id
+    d.licence, d.release_id, d.ingested_at
 from dataset as d
 left join done as p using (dataset_id)
 left join responding as r using (dataset_id)

@@ -29,7 +29,7 @@ def _wide(asked: Asked) -> pl.DataFrame:
     )
 
 
-def _shared(asked: Asked) -> pl.DataFrame:
+def shared_perturbations(asked: Asked) -> pl.DataFrame:
     """Count the perturbations that every two datasets share."""
     long = _counts(asked).select("perturbation_id", "dataset_id")
     both = long.join(long, on="perturbation_id", suffix="_b")
@@ -39,7 +39,7 @@ def _shared(asked: Asked) -> pl.DataFrame:
 def _overlaps(asked: Asked) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
-    return charts.counts(_shared(asked), one="a", other="b", title="perturbations in both")
+    return charts.counts(shared_perturbations(asked), one="a", other="b", title="perturbations in both")
 
 
 def _coverage(asked: Asked) -> dict[str, Any]:
@@ -111,6 +111,10 @@ def _two(asked: Asked) -> dict[str, Any]:
 
 
 PAGE = Page(
-    "coverage", "coverage.html", _coverage, {"perturbations": _wide, "overlaps": _shared}, {"overlaps": _overlaps}
+    "coverage",
+    "coverage.html",
+    _coverage,
+    {"perturbations": _wide, "overlaps": shared_perturbations},
+    {"overlaps": _overlaps},
 )
 OVERLAP = Page("overlap", "overlap.html", _two, {"shared": _overlap})

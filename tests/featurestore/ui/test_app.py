@@ -46,6 +46,34 @@ def test_catalogue__gives_its_table_as_files_of_this_server(client):
     assert pl.read_csv(client.get(files[0]).content).height == 3
 
 
+def test_catalogue__draws_what_is_here_by_dataset_kind_and_line(client, world):
+    def points(name: str) -> list[dict]:
+        return next(iter(client.get(f"/{name}.json").json()["datasets"].values()))
+
+    with Warehouse(world) as store:
+        kinds = store.frame(
+            "select dataset_id, perturbation_kind, count(*) from condition where not is_control group by all"
+        )
+        contexts = store.frame(
+            "select dataset_id, context_id, count(*) from condition where not is_control group by all"
+        )
+    assert {(each["group"], each["kind"], each["n"]) for each in points("kinds")} == set(kinds.iter_rows())
+    assert {each["page"] for each in points("kinds")} == {f"/dataset?id={name}" for name in kinds["dataset_id"]}
+    assert sorted(each["n"] for each in points("lines")) == sorted(contexts.to_series(2))
+    assert {each["n"] for each in points("overlaps") if each["a"] == each["b"]} == {40}
+
+
+def test_catalogue__asks_questions_whose_answers_are_there(client):
+    page = client.get("/").text
+    asked = re.search(r"Ask, for example</h2>(.*?)</ul>", page, re.DOTALL).group(1)
+    for name in ("perturbation", "gene", "similar"):
+        (address,) = links(asked, name)
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert 'role="alert"' not in answer.text
+    assert len(re.findall("<li>", asked)) == 3
+
+
 def test_search__finds_a_gene_by_a_symbol_it_no_longer_has(client):
     page = client.get("/search", params={"q": "march8"}).text
     assert "MARCH8: previous name" in page
