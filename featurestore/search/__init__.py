@@ -28,8 +28,8 @@ from __future__ import annotations
 
 from featurestore.search.answer import both_ends, condition_query, perturbation_query, search, search_many
 from featurestore.search.engine import ANSWER, SCORES, Score, Signatures, compare, is_at_hand, signatures_of
+from featurestore.search.enrichment import running_sum
 from featurestore.search.query import Query, set_query, signature_query
-from featurestore.search.scores import running_sum
 
 __all__ = [
     "ANSWER",

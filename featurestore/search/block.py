@@ -17,7 +17,7 @@ from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.features.effects.similarity import Floats, Rows, encoded, in_shares
 from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import Background, fit_background, scaled, spread
-from featurestore.search.scores import Ranks, ranked
+from featurestore.search.enrichment import Ranks, ranked
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -48,7 +48,7 @@ class Block:
     genes
         gene_id of each column, in order.
     rows
-        Encoded for :mod:`featurestore.search.scores`, shape (signatures, genes).
+        Encoded for :mod:`featurestore.search.enrichment`, shape (signatures, genes).
     kept
         What an index has besides: ranks and crowding, made when they are asked for where it is empty.
     whole

@@ -11,16 +11,10 @@ import polars as pl
 from featurestore.features.effects.similarity import FEWEST_GENES, Floats, Rows
 from featurestore.search.background import spread
 from featurestore.search.block import Block
+from featurestore.search.correlation import count_known
+from featurestore.search.enrichment import Ranks, connectivity, extreme_sum, set_enrichment, sets_enrichment
 from featurestore.search.null import n_random_sets, p_of_pool, random_sets
 from featurestore.search.query import Query
-from featurestore.search.scores import (
-    Ranks,
-    connectivity,
-    count_known,
-    extreme_sum,
-    set_enrichment,
-    sets_enrichment,
-)
 
 N_EXTREME = 100
 """Genes of a signature that xsum looks at."""

@@ -17,10 +17,10 @@ from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import spread
 from featurestore.search.block import N_NEAREST, Block, read_block
 from featurestore.search.connectivity import normalised, percentile, set_scores
+from featurestore.search.correlation import correlate, count_known
 from featurestore.search.index import indexed_block, is_indexed
 from featurestore.search.null import inflation_of, p_of_z
 from featurestore.search.query import Query, combined_query
-from featurestore.search.scores import correlate, count_known
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

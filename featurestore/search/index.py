@@ -32,7 +32,7 @@ import polars as pl
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import WarehouseError
 from featurestore.search.block import Block, Preparation, crowding, norms, prepare
-from featurestore.search.scores import ranked
+from featurestore.search.enrichment import ranked
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
 from featurestore.storage.whole import file_sums, sealed, unsealed
 

@@ -31,11 +31,12 @@ from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.search import background
 from featurestore.search.background import N_COMPONENTS, fit_background, scaled
 from featurestore.search.block import Block, crowding, norms
+from featurestore.search.correlation import correlate
 from featurestore.search.engine import Signatures, compare, most_alike
+from featurestore.search.enrichment import connectivity, ranked, set_enrichment, sets_enrichment
 from featurestore.search.index import open_index, write_index
 from featurestore.search.null import p_of_z, q_values, random_sets
 from featurestore.search.query import Query
-from featurestore.search.scores import connectivity, correlate, ranked, set_enrichment, sets_enrichment
 
 RUNS = 5
 N_LANDMARKS = 978

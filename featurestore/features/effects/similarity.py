@@ -56,7 +56,7 @@ class Side:
     Parameters
     ----------
     rows
-        Encoded (:func:`featurestore.search.scores.encoded`).
+        Encoded (:func:`encoded`).
     sums, squares
         Sum of each row, and of its squares.
     gaps, first_gap

@@ -14,7 +14,7 @@ from featurestore.commands.search import search as command
 from featurestore.errors import QueryError
 from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.search import SCORES, signatures_of
-from featurestore.search.scores import correlate
+from featurestore.search.correlation import correlate
 from featurestore.store import Store
 
 KEY = "target:G3/A/crispri"

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from featurestore.search import both_ends, search, set_query, signatures_of
-from featurestore.search.scores import set_enrichment
+from featurestore.search.enrichment import set_enrichment
 from featurestore.store import Store
 
 

@@ -10,8 +10,9 @@ from scipy.stats import kstest, pearsonr, spearmanr
 
 from featurestore.features.effects.similarity import encoded
 from featurestore.search import scores
+from featurestore.search.correlation import correlate
+from featurestore.search.enrichment import connectivity, ranked, running_sum, set_enrichment
 from featurestore.search.null import inflation_of, p_of_pool, p_of_z, q_values, random_sets
-from featurestore.search.scores import connectivity, correlate, ranked, running_sum, set_enrichment
 
 PLAIN = {
     "cosine": lambda a, b: a @ b / np.sqrt((a @ a) * (b @ b)),
