@@ -9,7 +9,7 @@ from featurestore.errors import SourceFormatError, SpecError
 from ingest.conditions.rows import FILE, columns_of
 from ingest.harmonise.describing import describing, is_gene_among
 from ingest.reader import INDEX, Reader
-from ingest.readers.delimited import is_of_star
+from ingest.readers.header import is_of_star
 from ingest.readers.open import open_source
 from ingest.readers.transcripts import GenesOfTranscripts
 from ingest.spec import DatasetSpec

@@ -40,8 +40,8 @@ from ingest.inspection.values import Values, judge_values
 from ingest.inspection.workbook import inspect_frame, inspect_workbook
 from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.columns import none_describes
-from ingest.readers.delimited import is_of_star
 from ingest.readers.hdf5 import is_hdf5
+from ingest.readers.header import is_of_star
 from ingest.readers.open import open_source, sources_in
 from ingest.readers.r_objects import is_of_r
 from ingest.readers.workbook import is_workbook

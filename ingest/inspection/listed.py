@@ -28,8 +28,8 @@ from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX
 from ingest.readers.columns import decode
 from ingest.readers.damage import DAMAGE
-from ingest.readers.delimited import read_header
 from ingest.readers.gene_sets import DIRECTION, read_creeds, read_gmt
+from ingest.readers.header import read_header
 from ingest.readers.long_text import csv_source
 from ingest.readers.plain_text import first_line, open_text, text_lines
 

@@ -13,7 +13,7 @@ from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known_responses import KNOWN, ResponseTable
 from ingest.inspection.values import Values
-from ingest.readers.delimited import read_header
+from ingest.readers.header import read_header
 from ingest.readers.long_text import column_names
 from ingest.readers.plain_text import UNREADABLE
 

@@ -11,7 +11,7 @@ from ingest.inspection.known import plain
 from ingest.inspection.result_columns import PROBABILITIES, STATISTICS
 from ingest.inspection.roles import SURE
 from ingest.inspection.values import Values
-from ingest.readers.delimited import read_header
+from ingest.readers.header import read_header
 
 MAGECK_EFFECT = "neg|lfc"
 SCREENS = {

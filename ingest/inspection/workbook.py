@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.inspection.inspection import Inspection
-from ingest.readers.delimited import is_table, read_header
+from ingest.readers.header import is_table, read_header
 from ingest.readers.r_matrix import RFormat
 from ingest.readers.r_objects import is_frame, read_r, saved_frame
 from ingest.readers.table import TableFormat

@@ -15,7 +15,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
-from ingest.readers.delimited import has_depmap_labels, is_table, read_header
+from ingest.readers.header import has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.table import TableReader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from featurestore.errors import SourceFormatError
-from ingest.readers.delimited import read_header
+from ingest.readers.header import read_header
 
 MOST_COLUMNS = 80
 """A table with more columns may be a matrix, whatever the first ones are called."""

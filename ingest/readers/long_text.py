@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ingest.readers.delimited import MISSING, read_header
+from ingest.readers.header import read_header
 from ingest.readers.plain_text import is_gzip
+from ingest.readers.text_numbers import MISSING
 
 ROW_NAMES = "row_names"
 """What a first column without a name is called: R and pandas write there what they call their lines."""

@@ -17,10 +17,12 @@ import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
 from ingest.readers.columns import Describes, as_text, none_describes, titles, typed, unknown_column
-from ingest.readers.delimited import COMMA, MISSING, Delimited, Doubles, has_depmap_labels, is_table, read_header
+from ingest.readers.delimited import Delimited
+from ingest.readers.header import has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import is_gzip
 from ingest.readers.quantified import is_quantified
+from ingest.readers.text_numbers import COMMA, MISSING, Doubles
 from ingest.readers.turned import TurnedMatrix
 
 FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")

@@ -1,0 +1,70 @@
+"""Numbers as text holds them: missing ones, decimal commas, separators of thousands."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+MISSING = frozenset({b"", b"NA", b"na", b"N/A", b"NaN", b"nan", b"NULL", b"null", b"None"})
+DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+POINT, COMMA = b".", b","
+
+
+def is_number(field: bytes, decimal: bytes = POINT) -> bool:
+    """Say whether a field is a number."""
+    try:
+        number_in(field, decimal)
+    except ValueError:
+        return False
+    return True
+
+
+def number_in(field: bytes, decimal: bytes = POINT) -> float:
+    """Read a number; Python would take ``1_000`` for one, which no publisher writes."""
+    if b"_" in field:
+        raise ValueError(field)
+    return float(field.replace(decimal, POINT))
+
+
+def decimal_mark(columns: Sequence[Sequence[bytes]]) -> bytes:
+    """Tell whether numbers have decimal commas: a column of them has, and not as thousands, and none has points.
+
+    In ``1,234`` alone the comma may be either, so that it is read as none.
+    """
+    commas = [column for column in columns if _are_such(column, DECIMAL_COMMA) and not _are_such(column, THOUSANDS)]
+    points = any(DECIMAL_POINT.fullmatch(field) for column in columns for field in column)
+    return COMMA if commas and not points else POINT
+
+
+def numbers_in(text: bytes, separator: bytes) -> Doubles | None:
+    """Read a line of numbers, some of them missing, all at once; None where it holds anything else."""
+    commas = b"," + text.replace(separator, b",") + b","
+    filled = commas.replace(b",,", b",nan,").replace(b",,", b",nan,")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return np.fromstring(filled[1:-1], sep=",")
+        except (ValueError, DeprecationWarning):
+            return None
+
+
+def _are_such(column: Sequence[bytes], pattern: re.Pattern[bytes]) -> bool:
+    """Say whether those fields of a column that hold a comma are written so, and the others are numbers."""
+    present = [field for field in column if field not in MISSING]
+    with_comma = [field for field in present if COMMA in field]
+    return bool(with_comma) and all(
+        pattern.fullmatch(field) if COMMA in field else is_number(field) for field in present
+    )
+
+
+def are_numbers(column: Sequence[bytes], decimal: bytes) -> bool:
+    """Say whether all fields of a column that has any are numbers, or would be without what parts their thousands."""
+    present = [field for field in column if field not in MISSING]
+    return all(is_number(field, decimal) for field in present) or _are_such(column, THOUSANDS)
