@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, pearsonr, spearmanr
 
 from featurestore.features.effects.similarity import encoded
-from featurestore.search import scores
 from featurestore.search.correlation import correlate
-from featurestore.search.enrichment import connectivity, ranked, running_sum, set_enrichment
+from featurestore.search.enrichment import connectivity, extreme_sum, ranked, running_sum, set_enrichment
 from featurestore.search.null import inflation_of, p_of_pool, p_of_z, q_values, random_sets
 
 PLAIN = {
@@ -127,8 +126,8 @@ def test_connectivity__is_0_where_both_sets_go_one_way():
 def test_extreme_sum__takes_the_most_extreme_genes_alone():
     rows = encoded(np.array([[5.0, -4.0, 3.0, -2.0, 1.0, np.nan]]))
     up, down = np.array([0, 4]), np.array([1, 3, 5])
-    assert scores.extreme_sum(rows, up, down, 3)[0] == 5.0 + 4.0
-    assert scores.extreme_sum(rows, up, down, 100)[0] == 5.0 + 1.0 + 4.0 + 2.0
+    assert extreme_sum(rows, up, down, 3)[0] == 5.0 + 4.0
+    assert extreme_sum(rows, up, down, 100)[0] == 5.0 + 1.0 + 4.0 + 2.0
 
 
 def read_gct(path):
