@@ -12,9 +12,10 @@ from functools import cached_property
 import polars as pl
 
 from ingest.harmonise.contexts import map_contexts
-from ingest.harmonise.doses import MOLAR, dose_um, nominal_dose, time_h
+from ingest.harmonise.doses import dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.perturbations import KINDS
+from ingest.harmonise.units import MOLAR
 from ingest.harmonise.words import UNASSIGNED
 from ingest.inspection.guides import Guides, read_guides
 from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL, NUMBERED_CONTROL

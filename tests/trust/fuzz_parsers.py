@@ -19,7 +19,7 @@ import atheris
 
 import ingest.kernel  # noqa: F401, compiled: it cannot be instrumented
 
-with atheris.instrument_imports(include=["ingest.readers", "ingest.harmonise.doses", "featurestore.features.spec"]):
+with atheris.instrument_imports(include=["ingest.readers", "ingest.harmonise", "featurestore.features"]):
     from featurestore.errors import FeatureStoreError
     from featurestore.features import spec as feature_spec
     from ingest import spec as dataset_spec

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from ingest.harmonise.doses import Quantity, dose_um, map_doses, map_times, nominal_dose, time_h
+from ingest.harmonise.doses import dose_um, map_doses, map_times, nominal_dose, time_h
+from ingest.harmonise.quantity import Quantity
 
 
 @pytest.mark.parametrize(
