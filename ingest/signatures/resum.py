@@ -15,7 +15,7 @@ from ingest.kernel import UNIT
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.summed import Summed
 from ingest.spec import BULK
-from ingest.sums.accumulate import GroupSums
+from ingest.sums.group_sums import GroupSums
 
 SUMS = {"count": "count", "sum_log1p": "log_sum", "sum_log1p_square": "square_sum", "n_expressing": "expressing"}
 MOMENTS = {"sum_count_square": "count", "sum_count_total": "log_sum"}

@@ -15,7 +15,7 @@ from ingest.conditions.groups import Grouping
 from ingest.kernel import UNIT
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.moments import Doubles, Moments
-from ingest.sums.accumulate import Sums
+from ingest.sums.group_sums import Sums
 
 Pools = Sequence[npt.NDArray[np.intp]]
 COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
 from ingest.kernel import Totals
-from ingest.sums.accumulate import ALL, GroupSums, Pools, Whole
+from ingest.sums.group_sums import ALL, GroupSums, Pools, Whole
 
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""

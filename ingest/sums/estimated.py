@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ingest.kernel import TARGET
 from ingest.reader import BLOCK_BYTES, Block, CscBlock, CsrBlock, DenseBlock
-from ingest.sums.accumulate import Streamed
+from ingest.sums.by_gene import Streamed
 
 
 @dataclass(frozen=True, slots=True)

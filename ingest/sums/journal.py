@@ -25,8 +25,8 @@ import pyarrow as pa
 from featurestore.errors import HarmonisationError, SourceError
 from featurestore.storage.locks import OWNER, own, owner_text
 from ingest.kernel import Totals
-from ingest.sums.accumulate import GroupSums
 from ingest.sums.ceiling import Rows
+from ingest.sums.group_sums import GroupSums
 from ingest.sums.partial import SUFFIX, About, read_about, write_partial
 
 LEAST_SECONDS = 60.0

@@ -21,7 +21,7 @@ from ingest.kernel import TARGET
 from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader, StretchingReader
 from ingest.readers.notes import is_x, note
 from ingest.sections import LogarithmSection
-from ingest.sums.accumulate import Streamed
+from ingest.sums.by_gene import Streamed
 
 BASES = (math.e, 2.0, 10.0)
 SAME_TOTAL = 1e-3

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from ingest.kernel import Groups, Totals
 from ingest.release.staging import flush
-from ingest.sums.accumulate import GroupSums, refuse_overflow
 from ingest.sums.ceiling import CappedSums, Rows, arrays_of
+from ingest.sums.group_sums import GroupSums, refuse_overflow
 
 SUFFIX = ".sums"
 TOTALS = -1

@@ -22,8 +22,9 @@ from ingest.kernel import Slots
 from ingest.reader import BLOCK_BYTES, INDEX, OUTSIDE, Block, Reader, SelectiveReader, StretchingReader
 from ingest.readers.selection import Slice
 from ingest.spec import DatasetSpec
-from ingest.sums.accumulate import ALL, RowGroups
+from ingest.sums.by_gene import RowGroups
 from ingest.sums.estimated import LogsOfEstimates
+from ingest.sums.group_sums import ALL
 from ingest.sums.journal import gaps
 from ingest.sums.logarithm import Logarithm, Rescaled, read_logarithm, refuse_scaled
 from ingest.sums.pseudobulk import SumsOfMeans

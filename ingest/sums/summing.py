@@ -19,8 +19,10 @@ from ingest.kernel import Totals
 from ingest.progress import step
 from ingest.reader import LeavesOut, Reader
 from ingest.spec import DatasetSpec
-from ingest.sums.accumulate import GroupSums, RowGroups, accumulate
+from ingest.sums.accumulate import accumulate
+from ingest.sums.by_gene import RowGroups
 from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums, Rows
+from ingest.sums.group_sums import GroupSums
 from ingest.sums.journal import Journal
 from ingest.sums.partial import About, add_partial, write_partial
 from ingest.sums.portion import Portion, portions_of

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featurestore.errors import ValuesError
 from featurestore.query.warehouse import Warehouse
 from ingest.kernel import UNIT
 from ingest.layouts import write_h5ad
@@ -24,7 +25,9 @@ from ingest.reader import INDEX, CscBlock, CsrBlock, DenseBlock
 from ingest.signatures.contrast import Control, match, standard_error
 from ingest.signatures.moments import Moments
 from ingest.sums import accumulate as accumulating
-from ingest.sums.accumulate import GroupSums, accumulate
+from ingest.sums import group_sums
+from ingest.sums.accumulate import accumulate
+from ingest.sums.group_sums import GroupSums
 from ingest.sums.values import ValueCheck
 
 mpmath.mp.dps = 60
@@ -107,8 +110,8 @@ def test_sums__of_a_thousand_million_counts_are_exact():
 
 
 def test_sums__that_would_overflow_are_refused(monkeypatch):
-    monkeypatch.setattr(accumulating, "OVERFLOW", 2**40)
-    with pytest.raises(accumulating.ValuesError, match="too large to be summed exactly"):
+    monkeypatch.setattr(group_sums, "OVERFLOW", 2**40)
+    with pytest.raises(ValuesError, match="too large to be summed exactly"):
         sums_of(np.full((50, 1), 3.0), np.zeros(50, int))
 
 

@@ -14,7 +14,8 @@ from featurestore.errors import ValuesError
 from ingest.conditions.given import half_of
 from ingest.kernel import UNIT, rises
 from ingest.reader import OUTSIDE, CscBlock, CsrBlock, DenseBlock
-from ingest.sums.accumulate import GroupSums, accumulate
+from ingest.sums.accumulate import accumulate
+from ingest.sums.group_sums import GroupSums
 from ingest.sums.values import ValueCheck
 
 N_CELLS, N_COLUMNS, N_GROUPS = 60, 14, 4

@@ -16,8 +16,8 @@ from featurestore.errors import WarehouseError
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
-from ingest.sums.accumulate import GroupSums
 from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums
+from ingest.sums.group_sums import GroupSums
 
 N_GROUPS, N_GENES = 7, 5
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
