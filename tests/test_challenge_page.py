@@ -85,12 +85,13 @@ def write_lab(folder: Path) -> None:
     )
 
     counts, target = draw(world, "KOLF2.1J", targets=COVERED["KOLF2.1J"], seed=5)
-    rows = pl.DataFrame({INDEX: barcodes(len(target)), "gene_target": labelled(target, "NTC")})
+    lanes = [f"lane{1 + at % 2}" for at in range(len(target))]
+    rows = pl.DataFrame({INDEX: barcodes(len(target)), "gene_target": labelled(target, "NTC"), "channel": lanes})
     write_h5ad(
         downloads / "KOLF_Pan_Genome_QC_Filtered.h5ad",
         np.log1p(counts).astype(np.float32),
         rows,
-        by_symbol.with_columns(ensembl_id=pl.Series(ids)),
+        by_symbol.with_columns(gene_ids=pl.Series(ids)),
         layout="csc",
         layers={"counts": counts.astype(np.float32)},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,28 +11,33 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from featurestore.commands.options import column_option, control_option, in_folder
 from featurestore.commands.terminal import progress
-from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.errors import FeatureError
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers
 
 if TYPE_CHECKING:
     from featurestore.challenge import Cells
+    from featurestore.challenge.effects import Same
     from featurestore.challenge.panel import Panel
     from featurestore.challenge.submission_2026 import Block
 
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 Predicted = list[tuple[str, "Cells", list[str], npt.NDArray[np.float64]]]
 """Of each context: its name, its controls, the perturbations and their effects."""
-Same = Callable[[Sequence[str]], dict[str, str]]
 Report = Callable[[str], None]
 
 
 @click.command()
-@click.argument("files", type=existing, nargs=-1, required=True, metavar="EFFECTS CONTROLS [EFFECTS CONTROLS]...")
+@click.argument(
+    "files",
+    type=click.Path(exists=True, path_type=Path),
+    nargs=-1,
+    required=True,
+    metavar="EFFECTS CONTROLS [EFFECTS CONTROLS]...",
+)
 @click.option(
     "-o",
     "--output",
@@ -92,10 +96,10 @@ def submit(
     """Write predicted EFFECTS as cells, made of the control cells of CONTROLS (h5ad) times the predicted fold change.
 
     EFFECTS is a Parquet or CSV file: a column of perturbations first, then a column for each gene with the predicted
-    difference of mean log1p of counts per 10,000, as 'evaluate --predictions' writes it; or, of 'sql', three columns
-    called perturbation, gene_id (or gene), and effect. Genes that it does not have stay as they are in the controls. A
-    gene may have another name there than here, an Ensembl id and a symbol it no longer has: the warehouse's reference
-    tells, if there is a warehouse.
+    difference of mean log1p of counts per 10,000; or three columns, perturbation, gene_id (or gene) and effect, as of
+    'sql'; or the folder that 'evaluate --predictions' wrote. Genes that it does not have stay as they are in the
+    controls. A gene may have another name there than here, an Ensembl id and a symbol it no longer has: the warehouse's
+    reference tells, if there is a warehouse.
 
     The challenge of 2026 takes one file of three contexts, which 'vcc prep' packs: give EFFECTS and CONTROLS of each,
     the same EFFECTS as often as they serve, and the panel. Effects of other perturbations are left out. Without a panel
@@ -132,6 +136,7 @@ def _submit_2025(
     report: Report,
 ) -> str:
     from featurestore.challenge.cells import read_cells  # noqa: PLC0415
+    from featurestore.challenge.effects import read_effects  # noqa: PLC0415
     from featurestore.challenge.panel import read_genes  # noqa: PLC0415
     from featurestore.challenge.submission import CELLS_EACH_2025, emit_cells, write_vcc  # noqa: PLC0415
 
@@ -240,6 +245,7 @@ def _read_contexts(
 ) -> Predicted:
     from featurestore.challenge.cells import as_cells, read_any  # noqa: PLC0415
     from featurestore.challenge.contexts import by_context  # noqa: PLC0415
+    from featurestore.challenge.effects import read_effects  # noqa: PLC0415
 
     if contexts and len(contexts) != len(pairs):
         raise FeatureError(
@@ -281,73 +287,3 @@ def same_genes(warehouse: Path) -> Same:
         return dict(found.select("original", "target_id").iter_rows())
 
     return lambda names: ids(tuple(names))
-
-
-def read_effects(
-    path: Path, genes: tuple[str, ...], ids: Callable[[Sequence[str]], dict[str, str]] = lambda _: {}
-) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """Read predicted effects on a gene axis; genes that the file lacks are NaN.
-
-    Parameters
-    ----------
-    path
-        Parquet or CSV: perturbations, then a column for each gene; or perturbation, gene and effect.
-    genes
-        The axis.
-    ids
-        Tells the id of each name, as far as it is known: where a gene has one name in the file and another on the axis.
-
-    Raises
-    ------
-    SourceFormatError
-        The file cannot be read, or names a perturbation twice.
-    FeatureError
-        It has none of the genes.
-    """
-    try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
-    frame = _wide(frame, path)
-    labels = frame[frame.columns[0]].cast(pl.String()).to_list()
-    if len(set(labels)) < len(labels):
-        twice = sorted({name for name in labels if labels.count(name) > 1})
-        raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=", ".join(twice[:5]))
-    column_of = {name: name for name in frame.columns[1:]}
-    lacking = [gene for gene in genes if gene not in column_of]
-    extra = sorted(set(column_of).difference(genes))
-    if lacking and extra:
-        known, named = ids([*lacking, *extra]), Counter[str]()
-        for name in extra:
-            named[known.get(name, "")] += 1
-        by_id = {known[name]: name for name in extra if name in known and named[known[name]] == 1}
-        column_of |= {gene: by_id[known[gene]] for gene in lacking if known.get(gene) in by_id}
-    shared = [gene in column_of for gene in genes]
-    if not any(shared):
-        raise FeatureError(
-            "The effects have none of the controls' genes.",
-            where=str(path),
-            expected=f"columns named as the genes of the controls, such as {', '.join(genes[:3])}",
-            got=did_you_mean(genes[0], frame.columns[1:]) if genes else "no genes",
-        )
-    values = np.full((len(labels), len(genes)), np.nan)
-    names = [column_of[gene] for gene, is_shared in zip(genes, shared, strict=True) if is_shared]
-    place = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
-    values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
-    return labels, values
-
-
-def _wide(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Give each gene a column, where a table has a line for each perturbation and gene."""
-    gene = next((name for name in ("gene_id", "gene") if name in frame.columns), "")
-    if set(frame.columns) != {"perturbation", gene, "effect"}:
-        return frame
-    known = frame.drop_nulls([gene, "perturbation"])
-    if known.select("perturbation", gene).is_duplicated().any():
-        raise SourceFormatError(
-            "A perturbation has two effects on the same gene.",
-            where=str(path),
-            do="average them: group by perturbation and gene",
-        )
-    return known.pivot(on=gene, index="perturbation", values="effect")

@@ -137,6 +137,18 @@ def test_submit__gives_what_the_effects_lack_their_mean_where_asked(lab, submiss
     np.testing.assert_array_equal(few.X.toarray(), filled.X.toarray())
 
 
+def test_submit__takes_the_predictions_of_a_report(lab, submission, tmp_path):
+    (tmp_path / "report").mkdir()
+    files = [tmp_path / "report" if part.suffix == ".parquet" else part for part in pairs(lab)]
+    arguments = ["--protocol", 2026, "--panel", lab, "-o", tmp_path / "again.h5ad"]
+    assert "--predictions MODEL" in refused("submit", *files, *arguments)
+    pl.read_parquet(lab / "effects.parquet").write_parquet(tmp_path / "report" / "predicted.parquet")
+    result, _ = run("submit", *files, *arguments)
+    assert result.exit_code == 0, result.output
+    first, again = ad.read_h5ad(submission), ad.read_h5ad(tmp_path / "again.h5ad")
+    np.testing.assert_array_equal(first.X.toarray(), again.X.toarray())
+
+
 def test_submit__takes_a_line_for_each_perturbation_and_gene(lab, submission, tmp_path):
     long = pl.read_parquet(lab / "effects.parquet").unpivot(
         GENES, index="perturbation", variable_name="gene", value_name="effect"
