@@ -59,7 +59,6 @@ ASKED = {
 """What a draft leaves to be filled in."""
 ELSEWHERE = {
     "xatlas_orion_hct116", "xatlas_orion_hek293t",  # a filter of cells, which the draft mentions
-    "mcfarland_2020_crispr", "dixit_2016_high_moi", "tian_2019_ipsc",  # a filter of cells that the spec adds
     "jiang_2025_pathways", "tahoe_100m_plates",  # other files hold other stimuli and plates
     "tahoe_100m",  # doses are in a table of another folder
     "sciplex4",  # a second dose, which the draft does not take
@@ -75,7 +74,7 @@ SAME = {
     "tian_2021_crispra", "xu_2023_hek293", "sunshine_2023_calu3", "datlinger_2021_jurkat", "dixit_2016_13_days",
     *(name for name in LAYOUTS if name.endswith("_scperturb")), "vcc_2026_controls_final", "vcpi_0002",
     "temp_sciplex3", "temp_op3", "temp_moabox", "temp_l1000_phase2", "pie_arc_vcc_25", "pie_x_atlas_orion",
-    "pie_tahoe_100m",
+    "pie_tahoe_100m", "mcfarland_2020_crispr", "dixit_2016_high_moi", "tian_2019_ipsc",
 }  # fmt: skip
 """Files of the same layout as one that is drafted here."""
 

@@ -76,11 +76,13 @@ ALIKE = {
     "temp_op3": "temp_sciplex3",
     "tian_2019_neuron": "tian_2019_ipsc",
     "dixit_2016_13_days": "dixit_2016_7_days",
+    "southard_2025_hs27": "southard_2025_rpe1",
+    "tian_2021_crispra": "tian_2021_crispri",
     "replogle_2022_k562_essential_scperturb": "replogle_2022_k562_gwps_scperturb",
     "replogle_2022_rpe1_scperturb": "replogle_2022_k562_gwps_scperturb",
     "nadig_2025_hepg2_scperturb": "nadig_2025_jurkat_scperturb",
 }
-"""Datasets whose file and spec differ from those of another by names alone: the other is ingested."""
+"""Datasets whose file and spec differ from those of another by names and values alone: the other is ingested."""
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def published(tmp_path_factory):
 @pytest.mark.parametrize("name", ALIKE)
 def test_specs_alike__differ_by_names_alone(name):
     one, other = (read_spec(SPECS / f"{spec}.toml") for spec in (name, ALIKE[name]))
-    names = {"context", "time"}
+    names = {"context", "time", "batch", "kind"}
     assert one.condition.model_dump(exclude=names) == other.condition.model_dump(exclude=names)
     assert (one.genes, one.rows, one.compound) == (other.genes, other.rows, other.compound)
     assert (one.dataset.values, one.dataset.matrix) == (other.dataset.values, other.dataset.matrix)
