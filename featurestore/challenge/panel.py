@@ -15,6 +15,7 @@ from pathlib import Path
 from featurestore.challenge.cells import COLUMN, NON_TARGETING
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean, first_of
 
+N_GENES_2026 = 18_533
 CELLS_EACH_2026 = 400
 MOST_CELLS_2026 = 400_000
 PHASES = (("A", "B", "C"), ("D", "E", "F"))

@@ -187,12 +187,29 @@ def _submit_2026(
         f"context {name}: {len(n):,} perturbations of {' or '.join(f'{x:,}' for x in sorted(set(n.values())))} cells"
         for name, n in zip(names, each, strict=True)
     )
+    remarks = "".join(f" {remark}" for remark in _remarks(predicted, each, listed, n_filled, expected))
+    return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{remarks}"
+
+
+def _remarks(
+    predicted: Predicted, each: list[dict[str, int]], genes: Sequence[str], n_filled: int, panel: Panel | None
+) -> Iterator[str]:
+    """Say what was left out and what was put in, and what a submission would still lack."""
+    from featurestore.challenge.panel import N_GENES_2026  # noqa: PLC0415
+
     n_more = sum(len(set(labels) - set(n)) for (_, _, labels, _), n in zip(predicted, each, strict=True))
-    left_out = f" {n_more:,} effects of other perturbations are left out." if n_more else ""
-    left_out += f" {n_filled:,} perturbations that the effects lack have the mean effect." if n_filled else ""
-    if expected is None:
-        left_out += " No submission: that has every context, and is checked with --panel."
-    return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{left_out}"
+    if n_more:
+        yield f"{n_more:,} effects of other perturbations are left out."
+    if n_filled:
+        yield f"{n_filled:,} perturbations that the effects lack have the mean effect."
+    known = [dict(zip(controls.genes, np.isfinite(x).any(axis=0), strict=True)) for _, controls, _, x in predicted]
+    n_silent = max(sum(not of[gene] for gene in genes) for of in known)
+    if n_silent:
+        yield f"{n_silent:,} genes without effects stay as they are in the controls."
+    if panel is None:
+        yield "No submission: that has every context, and is checked with --panel."
+    elif len(genes) != N_GENES_2026:
+        yield f"The challenge's own list has {N_GENES_2026:,} genes."
 
 
 def _filled(predicted: Predicted, panel: Panel) -> tuple[Predicted, int]:

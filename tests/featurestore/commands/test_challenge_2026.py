@@ -78,7 +78,7 @@ def submission(lab):
     result, text = run("submit", *pairs(lab), "-o", path, "--protocol", 2026, "--panel", lab)
     assert result.exit_code == 0, result.output
     assert "context A: 3 perturbations of 25 cells; context B:" in text
-    assert text.endswith("3 effects of other perturbations are left out.\n")
+    assert text.endswith("3 effects of other perturbations are left out. The challenge's own list has 18,533 genes.\n")
     return path
 
 
@@ -156,10 +156,13 @@ def test_submit__takes_a_line_for_each_perturbation_and_gene(lab, submission, tm
     long.sample(fraction=1.0, shuffle=True, seed=0).write_parquet(tmp_path / "long.parquet")
     files = [tmp_path / "long.parquet" if part.suffix == ".parquet" else part for part in pairs(lab)]
     arguments = ["--protocol", 2026, "--panel", lab, "-o", tmp_path / "again.h5ad"]
-    result, _ = run("submit", *files, *arguments)
+    result, text = run("submit", *files, *arguments)
     assert result.exit_code == 0, result.output
+    assert "without effects" not in text
     first, again = ad.read_h5ad(submission), ad.read_h5ad(tmp_path / "again.h5ad")
     np.testing.assert_array_equal(first.X.toarray(), again.X.toarray())
+    long.filter(pl.col("gene") > "G06").write_parquet(tmp_path / "long.parquet")
+    assert "7 genes without effects stay as they are in the controls." in run("submit", *files, *arguments)[1]
     pl.concat([long, long.head(1)]).write_parquet(tmp_path / "long.parquet")
     assert "two effects on the same gene" in refused("submit", *files, *arguments)
 
