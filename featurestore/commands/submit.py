@@ -202,7 +202,10 @@ def _remarks(
         yield f"{n_more:,} effects of other perturbations are left out."
     if n_filled:
         yield f"{n_filled:,} perturbations that the effects lack have the mean effect."
-    known = [dict(zip(controls.genes, np.isfinite(x).any(axis=0), strict=True)) for _, controls, _, x in predicted]
+    known = [
+        dict(zip(controls.genes, np.asarray(np.isfinite(x).any(axis=0)), strict=True))
+        for _, controls, _, x in predicted
+    ]
     n_silent = max(sum(not of[gene] for gene in genes) for of in known)
     if n_silent:
         yield f"{n_silent:,} genes without effects stay as they are in the controls."
