@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,12 +20,13 @@ from featurestore.features.matrix.cache import keep_matrix, kept_matrix, matrix_
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.licence import check_licences, check_spec_words
 from featurestore.features.matrix.manifest import matrix_manifest
-from featurestore.features.pairs.builder import build_pairs
-from featurestore.features.pairs.pair_matrix import PairMatrix
 from featurestore.features.perturbations import assign_folds, shared_target_groups
 from featurestore.features.selection import select
 from featurestore.features.spec import FeatureSpec, SpecLike, Split, Target, read_spec
 from featurestore.query.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from featurestore.features.pairs.pair_matrix import PairMatrix
 
 Report = Callable[[str], None]
 """Told in words what is being done."""
@@ -57,6 +59,8 @@ def build(
     """
     spec = read_spec(spec)
     if spec.target.unit == "pair":
+        from featurestore.features.pairs.builder import build_pairs  # noqa: PLC0415, takes scikit-learn, a second
+
         return build_pairs(warehouse, spec, report=report)
     check_spec_words(spec, warehouse)
     if spec.snapshot in (None, warehouse.snapshot.number):
@@ -113,7 +117,7 @@ def measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> M
     matrix = signature_matrix(warehouse, target.dataset, conditions["condition_id"], target.effect_kind)
     present = np.isfinite(matrix.values)
     rows, genes = np.asarray(present.any(axis=1)), np.asarray(present.any(axis=0))
-    effects = matrix.values[np.ix_(rows, genes)]
+    effects = matrix.values if rows.all() and genes.all() else matrix.values[np.ix_(rows, genes)]
     return Measured(conditions.filter(rows), matrix.genes.filter(genes), effects, target.effect_kind)
 
 

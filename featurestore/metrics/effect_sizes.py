@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from featurestore.metrics.registry import metric
 from featurestore.metrics.rows import Effects, Scores, Truths, checked
@@ -64,6 +63,8 @@ def spearman_n_significant(predicted_significant: Truths, significant: Truths) -
 
 def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Spearman's rho with midranks; NaN for fewer than two values or none that differ."""
+    from scipy.stats import rankdata  # noqa: PLC0415, takes half a second
+
     x, y = rankdata(np.asarray(a)), rankdata(np.asarray(b))
     x, y = x - x.mean() if len(x) else x, y - y.mean() if len(y) else y
     lengths = np.sqrt(np.square(x).sum() * np.square(y).sum())

@@ -177,13 +177,12 @@ def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | N
     are plain texts to whoever reads them.
     """
     schema = pa.schema(
-        [pa.field(column, _ARROW[dtype], nullable=column not in KEYS) for column, dtype in table.schema.items()],
-        metadata=marks,
+        [pa.field(column, _ARROW[dtype], nullable=column not in KEYS) for column, dtype in table.schema.items()]
     )
     packed = [field for field in schema if field.name not in KEYS and not pa.types.is_dictionary(field.type)]
     path = folder / table.name / "part-0.parquet"
     path.parent.mkdir()
-    return pq.ParquetWriter(
+    writer = pq.ParquetWriter(
         path,
         schema,
         compression="lz4",
@@ -192,6 +191,8 @@ def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | N
         write_statistics=[name for name in BOUNDED if name in schema.names],
         store_schema=False,
     )
+    writer.add_key_value_metadata(dict(marks or {}))  # without Arrow's schema, its own metadata is not stored either
+    return writer
 
 
 def _repeat(value: Any, n_conditions: int, n_genes: int) -> pa.Array:

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.contract import RELEASE
+from ingest.release.tables import TILE_CONDITIONS, TileWriter
 
 SOURCES = 4
 LATENT = 60
@@ -69,14 +70,10 @@ def write_release(root: Path, name: str, effects: np.ndarray, context: str) -> N
         "n_cells": np.random.default_rng(0).integers(20, 900, n),
         "experiment_id": [f"{name}:{context}"] * n,
     }
-    row, column = np.divmod(np.arange(n * m), m)
     tables = {
         "dataset": pl.DataFrame({"dataset_id": [name], "release_id": ["r1"], "licence": ["CC0-1.0"]}),
         "condition": pl.DataFrame(condition),
         "gene": pl.DataFrame({"gene_index": np.arange(m), "gene_id": genes, "gene_symbol": genes}),
-        "signature": pl.DataFrame(
-            {"condition_index": row, "gene_index": column, "effect": effects.ravel()}
-        ).with_columns(effect_kind=pl.lit("delta_log1p")),
     }
     files = []
     for table, frame in tables.items():
@@ -85,6 +82,12 @@ def write_release(root: Path, name: str, effects: np.ndarray, context: str) -> N
         full = frame.with_columns(blank).select(pl.col(each).cast(dtype) for each, dtype in schema.items())
         full.write_parquet(folder / f"{table}.parquet")
         files.append({"table": table, "path": f"{table}.parquet", "rows": full.height})
+    with TileWriter(folder, "signature", m) as signatures:
+        for first in range(0, n, TILE_CONDITIONS):
+            some = effects[first : first + TILE_CONDITIONS]
+            index = np.arange(first, first + len(some), dtype=np.int32)
+            signatures.write(index, {"effect": some}, {"effect_kind": "delta_log1p"})
+    files.append({"table": "signature", "path": "signature/part-0.parquet", "rows": n * m})
     (folder / "manifest.json").write_text(json.dumps({"files": files, "gene_reference": "genes"}))
 
 

@@ -105,10 +105,11 @@ def make_block(
     reduction = gene_reduction(matched, names)
     if components is not None:
         has = np.isfinite(external)
-        present, known = external[has.any(axis=1)], has.any(axis=0)
+        filled, known = has.any(axis=1), has.any(axis=0)
+        present = external if filled.all() else external[filled]
         if not known.all():
             present, matched = present[:, known], matched[:, known]
-        if len(present) < _FEWEST_CONDITIONS or not np.nanstd(present, axis=0).any():
+        if len(present) < _FEWEST_CONDITIONS or not (np.nanmin(present, axis=0) < np.nanmax(present, axis=0)).any():
             return skipped(facts, len(matched), "too few conditions, or none that differ, for components", likeness)
         reduction = component_reduction(present, matched, components)
     covered = np.isfinite(reduction.values).any(axis=1)

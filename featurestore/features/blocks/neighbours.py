@@ -15,7 +15,6 @@ from featurestore.features.blocks.effects import chosen_effects, read_source
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.effects.signature_matrix import SignatureMatrix
-from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds import NeighboursFeature
 from featurestore.features.perturbations import directed_key, match_conditions, own_targets, target_atoms
@@ -87,6 +86,11 @@ class _Seen:
     @staticmethod
     def of(feature: NeighboursFeature, source: Source, matrix: SignatureMatrix, rows: pl.DataFrame) -> _Seen:
         """Compare rows, as the source saw their perturbations, with everything in it, less its mean."""
+        from featurestore.features.effects.similarity import (  # noqa: PLC0415, numba takes half a second
+            encoded,
+            similarities,
+        )
+
         keyed = source.conditions.with_columns(key=directed_key())
         examples = keyed.unique("key", keep="first", maintain_order=True)
         keys = examples["key"].to_list()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.effects.signature import Effects, mean_of_matches
+from featurestore.features.effects.signature import Effects, as_shares, mean_of_matches
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 
 if TYPE_CHECKING:
@@ -82,11 +82,15 @@ class Elsewhere:
 
     def _add(self, matrix: SignatureMatrix, alike: pl.DataFrame) -> None:
         theirs, ours = self._measured.shared_genes(matrix.genes)
-        found = mean_of_matches(matrix.values[:, _run(theirs)], alike, len(self._total))
-        present = np.isfinite(found)
-        found[~present] = 0.0
-        self._total[:, _run(ours)] += found
-        self._count[:, _run(ours)] += present
+        values = matrix.values[:, as_run(theirs)]
+        rows = alike["row"].to_numpy()
+        for share in as_shares(len(self._total), len(theirs)):
+            inside = alike.filter((rows >= share.start) & (rows < share.stop))
+            found = mean_of_matches(values, inside.with_columns(pl.col("row") - share.start), share.stop - share.start)
+            present = np.isfinite(found)
+            found[~present] = 0.0
+            self._total[share, as_run(ours)] += found
+            self._count[share, as_run(ours)] += present
 
     def mean(self, warehouse: Warehouse) -> npt.NDArray[np.float32]:
         """Return the mean over the sources, shape (rows, genes); NaN where there is none."""
@@ -129,7 +133,7 @@ def _together(
     return matrix, matches
 
 
-def _run(positions: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+def as_run(positions: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
     """Return positions that follow each other as a slice: what it selects is not copied."""
     if len(positions) and (np.diff(positions) == 1).all():
         return slice(int(positions[0]), int(positions[-1]) + 1)

@@ -9,8 +9,6 @@ import numpy.typing as npt
 import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import eigsh
-from sklearn.decomposition import PCA
-from sklearn.utils.extmath import svd_flip
 
 from featurestore.features.kinds import Genes
 
@@ -18,6 +16,8 @@ _EXACT = 100
 """Up to this many conditions or genes everything is decomposed; above it, only the wanted components are sought."""
 _LARGEST_SQUARE = 6_000
 """Up to this many, they are sought in the matrix of inner products; above it, in the effects themselves."""
+_AT_ONCE = 2**19
+"""Effects that are in memory in double precision at once."""
 
 Effects = npt.NDArray[np.float64]
 
@@ -60,14 +60,18 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
     """
     slots = matches.select("row", "part").unique(maintain_order=True).with_row_index("slot")
     weight, source_row = matches["weight"].to_numpy(), matches["source_row"].to_numpy()
+    result: Effects = np.full((n_rows, values.shape[1]), np.nan)
+    row = slots["row"].to_numpy()
+    whole, index = np.unique(row, return_inverse=True)
     if slots.height == matches.height and (weight > 0).all():
+        if len(whole) == len(row):
+            for share in as_shares(len(row), values.shape[1]):
+                result[row[share]] = values[source_row[share]]
+            return result
         mean = values[source_row].astype(np.float64)
     else:
         slot = matches.join(slots, on=["row", "part"], how="left", maintain_order="left")["slot"].to_numpy()
         mean = _weighted_mean(values, slot, source_row, weight)
-    result: Effects = np.full((n_rows, values.shape[1]), np.nan)
-    row = slots["row"].to_numpy()
-    whole, index = np.unique(row, return_inverse=True)
     if len(whole) < len(row):
         parts = coo_array((np.ones(len(row)), (index, np.arange(len(row)))), shape=(len(whole), len(row))).tocsr()
         mean = np.asarray(parts @ mean)
@@ -138,7 +142,7 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
 
     The components are fitted on every condition of the source, matched or not; a gene that a condition lacks counts
     as that gene's mean, which changes nothing where the source measured all its genes. Signs are fixed by the largest
-    loading (``svd_flip``), and iterations start from a fixed vector, so the same source always gives the same
+    loading, and iterations start from a fixed vector, so the same source always gives the same
     components. There are never more components than conditions less one.
 
     Parameters
@@ -150,11 +154,18 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     components
         Number of components wanted.
     """
-    centred, mean = _centred(source)
-    k = min(components, len(centred) - 1, centred.shape[1])
-    loadings, share = _principal(centred, k)
-    scores = (matched - mean if np.isfinite(matched).all() else np.nan_to_num(matched - mean)) @ loadings.T
-    scores[~np.isfinite(matched).any(axis=1)] = np.nan
+    mean: Effects = np.empty(source.shape[1])
+    for genes in as_shares(source.shape[1], len(source)):
+        mean[genes] = np.nanmean(source[:, genes], axis=0, dtype=np.float64)
+    k = min(components, len(source) - 1, source.shape[1])
+    loadings, share = _principal(source, mean, k)
+    scores = np.full((len(matched), k), np.nan)
+    for rows in as_shares(len(matched), matched.shape[1]):
+        moved = matched[rows] - mean
+        known: npt.NDArray[np.bool_] = np.isfinite(moved)
+        moved[~known] = 0.0
+        scores[rows] = moved @ loadings.T
+        scores[rows][~known.any(axis=1)] = np.nan
     index = np.arange(1, k + 1)
     columns = pl.DataFrame(
         {
@@ -167,36 +178,49 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     return Reduction(scores, columns)
 
 
-def _centred(source: npt.NDArray[np.float32]) -> tuple[Effects, Effects]:
+def _centred(source: npt.NDArray[np.float32], mean: Effects) -> Effects:
     """Take each gene's mean away, and put it where a gene is missing."""
     centred = source.astype(np.float64)
-    missing = ~np.isfinite(centred)
-    if not missing.any():
-        mean = centred.mean(axis=0)
-        centred -= mean
-        return centred, mean
-    mean = np.nanmean(centred, axis=0)
     centred -= mean
-    centred[missing] = 0.0
-    return centred, mean
+    missing = ~np.isfinite(centred)
+    if missing.any():
+        centred[missing] = 0.0
+    return centred
 
 
-def _principal(centred: Effects, k: int) -> tuple[Effects, Effects]:
+def as_shares(n: int, n_across: int) -> list[slice]:
+    """Cut n rows, or columns, into shares that are looked at one after the other in double precision."""
+    step = max(1, _AT_ONCE // max(n_across, 1))
+    return [slice(first, min(first + step, n)) for first in range(0, n, step)]
+
+
+def _principal(source: npt.NDArray[np.float32], mean: Effects, k: int) -> tuple[Effects, Effects]:
     """Find the first ``k`` principal directions, shape (k, genes), and each one's share of the variance.
 
     A few of many are the leading eigenvectors of the inner products, of conditions or of genes, whichever are fewer,
     sought from a fixed start: each of hundreds of steps then passes over that square, not over all effects.
     """
-    fewer = min(centred.shape)
+    fewer = min(source.shape)
     if fewer <= _EXACT or k >= fewer // 5 or fewer > _LARGEST_SQUARE:
+        from sklearn.decomposition import PCA  # noqa: PLC0415, takes a second
+
         solver = "arpack" if fewer > _LARGEST_SQUARE else "full"
-        pca = PCA(n_components=k, svd_solver=solver, random_state=0).fit(centred)
+        pca = PCA(n_components=k, svd_solver=solver, random_state=0).fit(_centred(source, mean))
         return pca.components_, pca.explained_variance_ratio_
-    is_wide = fewer == len(centred)
-    products = centred @ centred.T if is_wide else centred.T @ centred
-    total = np.trace(products)
+    is_wide = fewer == len(source)
+    products = np.zeros((fewer, fewer))
+    for share in as_shares(source.shape[int(is_wide)], fewer):
+        part = _centred(source[:, share], mean[share]).T if is_wide else _centred(source[share], mean)
+        products += part.T @ part
     start = np.random.default_rng(0).uniform(-1, 1, fewer)
     values, vectors = eigsh(products, k, v0=start)
     values, vectors = np.maximum(values[::-1], np.finfo(np.float64).tiny), vectors[:, ::-1]
-    loadings = (vectors.T @ centred) / np.sqrt(values)[:, None] if is_wide else np.ascontiguousarray(vectors.T)
-    return svd_flip(None, loadings, u_based_decision=False)[1], values / total
+    loadings = np.ascontiguousarray(vectors.T)
+    if is_wide:
+        loadings = np.empty((k, source.shape[1]))
+        for share in as_shares(source.shape[1], fewer):
+            loadings[:, share] = vectors.T @ _centred(source[:, share], mean[share])
+        loadings /= np.sqrt(values)[:, None]
+    largest = np.abs(loadings).argmax(axis=1)
+    loadings *= np.sign(loadings[np.arange(k), largest])[:, None]
+    return loadings, values / np.trace(products)

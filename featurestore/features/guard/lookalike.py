@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import LeakageError
+from featurestore.features.effects.elsewhere import as_run
 from featurestore.features.guard.near_duplicate import NEARLY_IDENTICAL, near_duplicate
 from featurestore.features.perturbations import match_conditions, own_targets, structure_key
 from featurestore.metrics import pearson_delta
@@ -59,14 +60,14 @@ def check_lookalikes(
     pairs = _compared(source, measured)
     difference = (pl.col("n_row") - pl.col("n_source")).abs() / pl.max_horizontal("n_row", "n_source")
     close = pairs.filter((difference <= SAME_NUMBER).fill_null(value=True))
-    own = own_targets(measured.rows, measured.genes)
+    own, effects = own_targets(measured.rows, measured.genes)[:, as_run(ours)], measured.effects[:, as_run(ours)]
+    values = matrix.values[:, as_run(theirs)]
     n_each = close["n_each"].to_numpy()
     is_alike = np.zeros(close.height, dtype=bool)
     for first in range(0, close.height, _PAIRS_AT_ONCE):
         some = slice(first, first + _PAIRS_AT_ONCE)
         row, source_row = close["row"].to_numpy()[some], close["source_row"].to_numpy()[some]
-        here = np.where(own[np.ix_(row, ours)], np.nan, measured.effects[np.ix_(row, ours)])
-        there = matrix.values[np.ix_(source_row, theirs)]
+        here, there = np.where(own[row], np.nan, effects[row]), values[source_row]
         n_genes = (np.isfinite(here) & np.isfinite(there)).sum(axis=1)
         least = _least_correlation(n_genes, n_each[some])
         is_alike[some] = (n_genes >= _FEWEST_GENES) & (pearson_delta(there, here) >= least)

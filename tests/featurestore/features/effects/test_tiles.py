@@ -117,9 +117,11 @@ def test_signature_matrix__of_tiles_is_what_was_written(store):
     np.testing.assert_array_equal(every.values, effects_of(2))
 
 
-def test_signature_matrix__of_tiles_equals_that_of_queries(store, monkeypatch):
+def test_signature_matrix__of_tiles_asks_no_query_and_equals_that_of_queries(store, monkeypatch):
     ids = [f"condition {i}" for i in range(0, N_CONDITIONS, 3)]
-    straight = signature_matrix(store, "a", ids, "delta_log1p")
+    with monkeypatch.context() as without_queries:
+        without_queries.setattr("featurestore.features.effects.signature_matrix.sql_files", None)
+        straight = signature_matrix(store, "a", ids, "delta_log1p")
     monkeypatch.setattr("featurestore.features.effects.signature_matrix.fill_from_tiles", lambda *_: False)
     np.testing.assert_array_equal(straight.values, signature_matrix(store, "a", ids, "delta_log1p").values)
 
