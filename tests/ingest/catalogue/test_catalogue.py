@@ -44,9 +44,11 @@ def test_parts__are_numbered_as_published():
 
 
 @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.toml")), ids=lambda path: path.stem)
-def test_specs__are_those_of_catalogued_datasets(spec):
-    assert read_spec(spec).dataset.id == spec.stem
+def test_specs__are_those_of_catalogued_datasets_under_their_licence(spec):
+    dataset = read_spec(spec).dataset
+    assert dataset.id == spec.stem
     assert ENTRIES[spec.stem].spec == spec
+    assert ENTRIES[spec.stem].licence == dataset.licence
 
 
 def test_sums__count_new_cells_once():
@@ -139,7 +141,7 @@ def test_read_catalogue__says_where_there_is_none(tmp_path):
 def test_entry__has_the_licence_of_its_part_else_of_its_source():
     assert ENTRIES["temp_tahoe"].licence == "CC0-1.0"
     assert ENTRIES["nadig_2025_jurkat"].licence == "not stated (GEO)"
-    assert ENTRIES["nadig_2025_jurkat_scperturb"].licence == "CC-BY-4.0"
+    assert ENTRIES["nadig_2025_jurkat_scperturb"].licence == "CC-BY-4.0 (scPerturb)"
 
 
 def test_simulated_cells__are_counted_nowhere():
