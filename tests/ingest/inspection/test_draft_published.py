@@ -10,6 +10,7 @@ import pytest
 from featurestore.storage.snapshot import release_path
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
+from ingest.layouts.miniature import screen
 from ingest.layouts.miniatures import MINIATURES
 from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset
@@ -133,6 +134,17 @@ def test_draft__is_in_doubt_of_controls_beside_rows_of_dose_0(drafted):
     assert "30 rows of other labels have a dose of 0" in text
     assert 'controls = ["control"]  # CHECK' in text
     assert "dose of 0" not in drafted("sciplex3").text
+
+
+def test_draft__of_vcpi_takes_the_vehicle_for_the_control_and_no_positive_control(tmp_path):
+    wells = {"DMSO": 24, "Bortezomib": 12, "Trametinib": 12}
+    described = {"is_control": lambda drug: drug != "Trametinib", "container_id": ["p1", "p2"], "cell_line": "THP-1"}
+    screen("vcpi.h5ad", "user_compound_id", wells, seed=7, columns=described)(tmp_path)
+    draft = draft_spec(inspect_file(tmp_path / "vcpi.h5ad"), tmp_path)
+    (tmp_path / "draft.toml").write_text(draft.text)
+    table = conditions(tmp_path / "draft.toml", tmp_path / "drafted", tmp_path)
+    assert table.filter("is_control")["label"].to_list() == ["DMSO"]
+    assert set(table.filter(~pl.col("is_control"))["label"]) == {"Bortezomib", "Trametinib"}
 
 
 def test_draft__mentions_genes_that_may_be_padding(drafted):
