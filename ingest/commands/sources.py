@@ -45,7 +45,7 @@ def sources(
     Conditions, not cells, are the data points. A number that its publisher does not state is null. Copies of the same
     cells (same_cells_as) add none.
 
-    --check downloads nothing; it ends with status 1 where a file is gone or has another size.
+    --check downloads nothing; it ends with status 1 where a file is gone or has another size, or nothing answers.
 
     \b
     Examples:
@@ -78,5 +78,8 @@ def _check(entries: Iterable[Entry], form: str, output: Path | None) -> None:
     show(table.select(SHOWN_OF_CHECKS) if form == "table" else table, form, output)
     verdicts = dict(table["verdict"].value_counts().iter_rows())
     click.echo(f"Asked for {table.height} files: " + ", ".join(f"{n} {name}" for name, n in verdicts.items()), err=True)
-    if any(verdict in WRONG for verdict in verdicts):
+    is_alone = set(verdicts) - {"not asked"} == {"no answer"}
+    if is_alone:
+        click.echo("No publisher answers: there may be no network here.", err=True)
+    if is_alone or any(verdict in WRONG for verdict in verdicts):
         click.get_current_context().exit(1)

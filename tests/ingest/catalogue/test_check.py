@@ -139,3 +139,10 @@ def test_sources_check__ends_with_a_status(address, tmp_path, monkeypatch, names
     assert ran.exit_code == status, ran.output
     assert {row["dataset_id"] for row in json.loads(ran.stdout)} == set(names)
     assert f"Asked for {len(names)} files: " in ran.stderr
+
+
+def test_sources_check__does_not_pass_where_there_is_no_network(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.catalogue.catalogue.SHIPPED", catalogue(tmp_path, "http://127.0.0.1:9", ["right"]))
+    ran = CliRunner().invoke(featurestore, ["sources", "--check"])
+    assert ran.exit_code == 1
+    assert "there may be no network here" in ran.stderr
