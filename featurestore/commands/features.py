@@ -82,7 +82,7 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
 @click.option(
     "--predictions",
     metavar="MODEL",
-    help="Of conditions: write what a model such as ridge predicted of each while it was held out, for 'submit'.",
+    help="Write what a model such as ridge or blend predicted of each row while it was held out, for 'submit'.",
 )
 @click.option(
     "--model",
@@ -113,8 +113,9 @@ def evaluate(
     opens without network, scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the
     report written, where a model scores what no honest one can.
 
-    Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge and logistic regression by the
-    area under the ROC curve of each gene. Writes scores.json, per_gene.csv, pairs.parquet and a picture.
+    Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge, logistic regression and a
+    blend of regression, ranking and trees by the area under the ROC curve of each gene, and their probabilities with
+    how often pairs were positive. Writes scores.json, per_gene.csv, pairs.parquet and pictures.
 
     \b
     Examples:
@@ -131,6 +132,7 @@ def evaluate(
     from featurestore.evaluation.own import load_model  # noqa: PLC0415
     from featurestore.evaluation.pair_evaluation import evaluate_pairs  # noqa: PLC0415
     from featurestore.evaluation.pair_report import write as write_pair_report  # noqa: PLC0415
+    from featurestore.evaluation.pair_scoring import PAIR_MODELS  # noqa: PLC0415
     from featurestore.evaluation.report import write as write_report  # noqa: PLC0415
     from featurestore.features.builder import build as build_matrix  # noqa: PLC0415
     from featurestore.features.pairs.builder import read_pairs  # noqa: PLC0415
@@ -141,6 +143,8 @@ def evaluate(
     given = {named.rpartition(":")[2]: load_model(named) for named in own}
     with Warehouse(warehouse, what.snapshot) as store, progress() as report:
         if what.target.unit == "pair":
+            if predictions is not None:
+                check_model(predictions, PAIR_MODELS)
             task = read_pairs(store, what, report=report)
             known_against = doubts(store, task.manifest["releases"])
             evaluation = evaluate_pairs(task, shuffles=shuffles, doubts=known_against, report=report)
@@ -155,7 +159,7 @@ def evaluate(
         if isinstance(evaluation, Evaluation):
             write_report(evaluation, output, predictions=predictions)
         else:
-            write_pair_report(evaluation, output)
+            write_pair_report(evaluation, output, predictions=predictions)
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
     if isinstance(evaluation, Evaluation):
         evaluation.check()

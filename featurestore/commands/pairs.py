@@ -60,18 +60,19 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
     from featurestore.evaluation.pair_scoring import title  # noqa: PLC0415
 
     counts = evaluation.counts()
-    table = Table("model", "AUROC by gene", "standard error", "sources shuffled", box=box.SIMPLE)
+    table = Table("model", "AUROC by gene", "standard error", "sources shuffled", "probability off by", box=box.SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
     for model in evaluation.scores:
-        numbers = (evaluation.areas.get(model), evaluation.errors[model], evaluation.shuffled(model))
+        off = evaluation.reliability.get(model, {}).get("calibration_error")
+        numbers = (evaluation.areas.get(model), evaluation.errors[model], evaluation.shuffled(model), off)
         table.add_row(title(model), *("-" if n is None else f"{n:.3f}" for n in numbers))
     held_out = (
         f"{counts['n_pairs']:,} pairs of {counts['n_perturbations']:,} perturbations held out; "
         f"{counts['n_genes_scored']:,} of {counts['n_genes']:,} genes have both answers there."
     )
     notes = [
-        "Mean over those genes; standard error over perturbations. 1 perfect, 0.5 chance.",
+        "Mean over those genes; standard error over perturbations. 1 perfect, 0.5 chance. Probabilities: 0 is honest.",
         f"Shuffled: external perturbations dealt anew {counts['n_shuffles']} times, mean over them.",
     ]
     doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from featurestore.evaluation.evaluation import check_model
 from featurestore.evaluation.pair_scoring import (
+    JUDGED_OF_PAIRS,
     Report,
     feature_scores,
     held_out_scores,
@@ -20,7 +22,8 @@ from featurestore.evaluation.pair_scoring import (
     standard_error,
     title,
 )
-from featurestore.models.baseline import Doubles
+from featurestore.evaluation.reliability import reliability
+from featurestore.models.baseline import Doubles, Truths
 
 if TYPE_CHECKING:
     from featurestore.features.pairs.builder import PairTask
@@ -43,6 +46,8 @@ class PairEvaluation:
         Areas of each model where the sources' perturbations are shuffled, once or several times.
     doubts
         Why p-values of the target or a source, and so calls, are not to be relied on, in sentences.
+    probabilities
+        Held-out probability that each pair is positive, of the models that say one.
     """
 
     matrix: PairMatrix
@@ -50,6 +55,7 @@ class PairEvaluation:
     weights: dict[str, Doubles]
     null: list[dict[str, float]]
     doubts: tuple[str, ...] = ()
+    probabilities: dict[str, Doubles] = field(default_factory=dict)
 
     @cached_property
     def per_gene(self) -> pl.DataFrame:
@@ -66,6 +72,42 @@ class PairEvaluation:
         """Standard error of each mean area, over perturbations."""
         return {model: standard_error(self.matrix, score) for model, score in self.scores.items()}
 
+    @property
+    def is_held_out(self) -> Truths:
+        """Whether each pair was held out, shape (pairs,)."""
+        return np.asarray((self.matrix.inner_fold < 0).any(axis=0))
+
+    @cached_property
+    def reliability(self) -> dict[str, dict[str, Any]]:
+        """How honest the probabilities are, of the models that say one."""
+        held = self.is_held_out
+        return {model: reliability(self.matrix.y[held], each[held]) for model, each in self.probabilities.items()}
+
+    def predictions(self, model: str = JUDGED_OF_PAIRS) -> pl.DataFrame:
+        """Return what a model said of every pair while it was held out.
+
+        Returns
+        -------
+        A line per pair: ``perturbation``, its label as published, ``condition_id``, ``gene_id``, ``gene_symbol``,
+        ``score``, and ``probability`` that it is positive; NULL of a model that says none.
+
+        Raises
+        ------
+        FeatureError
+            There is no such model.
+        """
+        check_model(model, self.scores)
+        said = self.probabilities.get(model, np.full(len(self.matrix.y), np.nan))
+        lines = self.matrix.rows.select(
+            pl.col("perturbation_label").alias("perturbation"),
+            "condition_id",
+            "gene_id",
+            "gene_symbol",
+            score=pl.Series(self.scores[model]),
+            probability=pl.Series(said).fill_nan(None),
+        )
+        return lines.filter(pl.Series(self.is_held_out))
+
     @cached_property
     def alone(self) -> dict[str, float]:
         """Mean area of each feature taken for a score."""
@@ -78,7 +120,7 @@ class PairEvaluation:
 
     def counts(self) -> dict[str, int]:
         """Count pairs, perturbations and genes that are held out, and the genes that have both answers there."""
-        held = self.matrix.rows.filter(pl.Series((self.matrix.inner_fold < 0).any(axis=0)))
+        held = self.matrix.rows.filter(pl.Series(self.is_held_out))
         return {
             "n_pairs": held.height,
             "n_positive": int(held["is_positive"].sum()),
@@ -100,6 +142,7 @@ class PairEvaluation:
                 "standard_error": self.errors[model],
                 "auroc_shuffled_sources": self.shuffled(model),
                 "weights": weights.get(model),
+                "reliability": self.reliability.get(model),
             }
             for model in self.scores
         }
@@ -140,10 +183,10 @@ def evaluate_pairs(
     """
     matrix = task.build(report=report)
     models = pair_models(matrix) if models is None else models
-    scores, weights = held_out_scores(matrix, models, report)
+    found = held_out_scores(matrix, models, report)
     null = []
     for seed in range(shuffles):
         report(f"shuffle {seed + 1} of the sources")
         shuffled = task.build(shuffle=seed)
-        null.append(mean_auroc(per_gene(shuffled, held_out_scores(shuffled, models)[0])))
-    return PairEvaluation(matrix, scores, weights, null, tuple(doubts))
+        null.append(mean_auroc(per_gene(shuffled, held_out_scores(shuffled, models).scores)))
+    return PairEvaluation(matrix, found.scores, found.weights, null, tuple(doubts), found.probabilities)

@@ -58,6 +58,30 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
+def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
+    """Draw, for each model that says a probability, how often pairs of that probability were positive.
+
+    Parameters
+    ----------
+    path
+        PNG to write.
+    evaluation
+        What to draw.
+    """
+    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.35", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    for place, (model, found) in enumerate(evaluation.reliability.items()):
+        said, was = ([one[key] for one in found["bins"]] for key in ("predicted", "observed"))
+        colour, marker = (_BLUE, _ORANGE, _GREY)[place % 3], "os^"[place % 3]
+        label = f"{title(model)}, off by {found['calibration_error']:.3f}"
+        axes.plot(said, was, marker=marker, color=colour, label=label)
+    axes.set(xlabel="probability while held out", ylabel="share of positive pairs", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(fontsize=8, loc="upper left")
+    figure.suptitle(str(evaluation.matrix.manifest.get("name", "")), fontsize=11)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
 def _short(name: str) -> str:
     """Leave the context out of a long column name."""
     parts = name.split("/")

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.evaluation.auroc import auroc_by_group
 from featurestore.models.baseline import Doubles
+from featurestore.models.pair_blend import BlendOnPairs
 from featurestore.models.pairs import LogisticOnPairs, RidgeOnPairs, SamePairElsewhere
 
 if TYPE_CHECKING:
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
 Report = Callable[[str], None]
-JUDGED_OF_PAIRS = "logistic"
+PAIR_MODELS = ("elsewhere", "ridge", "logistic", "blend")
+JUDGED_OF_PAIRS = "blend"
 """The model that is judged, chosen beforehand."""
 _TITLES = {
     "elsewhere": "same pair elsewhere",
     "ridge": "ridge on pair features",
     "logistic": "logistic regression on pair features",
+    "blend": "blend of regression, ranking and trees",
 }
 _BLOCKS = 50
 """Blocks of held-out perturbations, each left out once for the standard error."""
@@ -33,7 +37,7 @@ def pair_models(matrix: PairMatrix) -> dict[str, Any]:
     """Make the models that a report compares, the baseline first."""
     calls = np.flatnonzero(matrix.columns["kind"] == "signature")
     baseline = {"elsewhere": SamePairElsewhere(tuple(int(i) for i in calls))} if len(calls) else {}
-    return baseline | {"ridge": RidgeOnPairs(), "logistic": LogisticOnPairs()}
+    return baseline | {"ridge": RidgeOnPairs(), "logistic": LogisticOnPairs(), "blend": BlendOnPairs()}
 
 
 def title(model: str) -> str:
@@ -41,28 +45,43 @@ def title(model: str) -> str:
     return _TITLES.get(model, model)
 
 
-def held_out_scores(
-    matrix: PairMatrix, models: dict[str, Any], report: Report = lambda _: None
-) -> tuple[dict[str, Doubles], dict[str, Doubles]]:
-    """Fit every model on the training pairs of each division, and score the held-out ones.
+class HeldOutPairs(NamedTuple):
+    """What models say of pairs while they are held out.
 
-    Returns
-    -------
-    The score of each pair by model, shape (pairs,), NaN where a pair is never held out; and the mean weight of each
-    feature over the divisions, of the models that have weights, shape (features,).
+    Parameters
+    ----------
+    scores
+        The score of each pair by model, shape (pairs,); NaN where a pair is never held out.
+    weights
+        The mean weight of each feature over the divisions, of the models that have weights, shape (features,).
+    probabilities
+        That each pair is positive, of the models that say so.
     """
+
+    scores: dict[str, Doubles]
+    weights: dict[str, Doubles]
+    probabilities: dict[str, Doubles]
+
+
+def held_out_scores(matrix: PairMatrix, models: dict[str, Any], report: Report = lambda _: None) -> HeldOutPairs:
+    """Fit every model on the training pairs of each division, and score the held-out ones."""
     scores = {name: np.full(len(matrix.y), np.nan) for name in models}
+    probabilities = {name: np.full(len(matrix.y), np.nan) for name in models if hasattr(models[name], "probability")}
     weights: dict[str, list[Doubles]] = {}
+    genes = matrix.rows["gene_id"].to_numpy()
     with threadpool_limits(1):
         for held_out, values, inner in zip(matrix.held_out, matrix.X, matrix.inner_fold, strict=True):
             train = inner >= 0
             for name, template in models.items():
                 report(f"{held_out}: {name}")
-                model = clone(template).fit(values[train], matrix.y[train], groups=inner[train])
+                told = {"genes": genes[train]} if has_fit_parameter(template, "genes") else {}
+                model = clone(template).fit(values[train], matrix.y[train], groups=inner[train], **told)
                 scores[name][~train] = model.decision_function(values[~train])
+                if name in probabilities:
+                    probabilities[name][~train] = model.probability(values[~train])
                 if hasattr(model, "coef_"):
                     weights.setdefault(name, []).append(model.coef_)
-    return scores, {name: np.mean(each, axis=0) for name, each in weights.items()}
+    return HeldOutPairs(scores, {name: np.mean(each, axis=0) for name, each in weights.items()}, probabilities)
 
 
 def feature_scores(matrix: PairMatrix) -> dict[str, Doubles]:

@@ -16,6 +16,7 @@ Where a row is a pair of condition and gene (``unit = "pair"``):
 signature             the call of the same perturbation on that very gene in other experiments
 reconstruction        that call in a low-rank reconstruction of all calls, external and training ones
 neighbour             training calls on that gene, averaged over perturbations that behave alike elsewhere
+analogue              calls on that gene, here and elsewhere, of the few perturbations that behave most alike
 strength              how much the perturbation does elsewhere, over all genes
 base_rate             how often the gene is called among the training pairs
 embedding             the vector of what is perturbed, or of the measured gene
@@ -372,6 +373,21 @@ class NeighbourFeature(ExternalEffects):
     components: Components = 40
 
 
+class AnalogueFeature(ExternalEffects):
+    """Calls on a pair's gene of the perturbations that behave most alike, ``here`` in training and ``elsewhere``.
+
+    As :class:`NeighbourFeature`, but for three things: the fourth power of the cosine weighs, so that few count; genes
+    that answer to most perturbations say less of how one behaves; and directions keep a gene's mean, since all that
+    change a gene the same way are alike. ``elsewhere`` averages the sources' own calls, that of the pair among them.
+    """
+
+    pair_options = _PAIR_OPTIONS | {"components"}
+    is_of_pairs_alone = True
+
+    kind: Literal["analogue"]
+    components: Components = 80
+
+
 class StrengthFeature(ExternalEffects):
     """Per source and question, a perturbation's mean over genes, less each gene's; and its number of changed genes."""
 
@@ -400,6 +416,7 @@ AnyKind = (
     | EmbeddingFeature
     | ReconstructionFeature
     | NeighbourFeature
+    | AnalogueFeature
     | StrengthFeature
     | BaseRateFeature
 )

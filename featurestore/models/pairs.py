@@ -2,7 +2,8 @@
 
 Every model fits on features X, shape (pairs, features), where NaN is missing, and truths y, shape (pairs,). Its
 ``decision_function`` ranks pairs: only the order among the pairs of one gene has a meaning. Groups are what the inner
-cross-validation holds out, such as the folds in which training features were made.
+cross-validation holds out, such as the folds in which training features were made. A model that ranks within genes is
+told which pairs are of one: its ``fit`` takes ``genes``. One whose level means something has a ``probability`` too.
 """
 
 from __future__ import annotations
@@ -105,6 +106,11 @@ class LogisticOnPairs(_Regression):
         """Return the log odds of each pair."""
         check_is_fitted(self)
         return np.asarray(self.pipeline_.decision_function(X[:, self.usable_]))
+
+    def probability(self, X: Array) -> Doubles:  # noqa: N803
+        """Return the probability that each pair is positive."""
+        check_is_fitted(self)
+        return np.asarray(self.pipeline_.predict_proba(X[:, self.usable_])[:, 1])
 
     @property
     def coef_(self) -> Doubles:

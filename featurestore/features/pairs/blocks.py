@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.features.pairs.calls import Calls, Positions, Values, pooled
-from featurestore.features.pairs.similarity import Factors, Neighbours, directions, factorise
+from featurestore.features.pairs.similarity import Factors, Neighbours, directions, factorise, pooled_response
 
 
 class PairBlock(ABC):
@@ -88,6 +88,29 @@ class NeighbourBlock(PairBlock):
     def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
         """Average over the neighbours."""
         return [self._neighbours.response(perturbation, gene), self._neighbours.strength(perturbation)]
+
+
+class AnalogueBlock(PairBlock):
+    """Calls of the few perturbations that behave most alike: training calls, and the sources' own answers.
+
+    ``behaviour`` are the tables to be alike in, ``answers`` calls on the target's own question.
+    """
+
+    suffixes = ("here", "elsewhere")
+    is_fitted = True
+
+    def __init__(self, behaviour: Sequence[Calls], answers: Sequence[Calls], components: int) -> None:
+        self._directions = directions([table.levelled() for table in behaviour], components)
+        self._answers = [Neighbours(self._directions, each.centred(), power=4, is_own_kept=True) for each in answers]
+        self._neighbours: Neighbours
+
+    def fit(self, training: Calls) -> None:
+        """Take the training calls less each gene's mean."""
+        self._neighbours = Neighbours(self._directions, training.centred(), power=4)
+
+    def columns(self, perturbation: Positions, gene: Positions) -> list[Values]:
+        """Average over the analogues."""
+        return [self._neighbours.response(perturbation, gene), pooled_response(self._answers, perturbation, gene)]
 
 
 class ReconstructionBlock(PairBlock):

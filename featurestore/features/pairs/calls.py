@@ -22,6 +22,8 @@ Values = npt.NDArray[np.float64]
 
 _PRIOR = 5.0
 """Pairs at which a gene's own mean counts as much as the mean of all genes."""
+_SHORTEST = 0.5
+"""Share of the median length below which a gene counts as that long."""
 
 
 def answers(matrix: SignatureMatrix, question: Question | None) -> tuple[Positions, Positions, Values]:
@@ -131,6 +133,15 @@ class Calls:
     def centred(self) -> Self:
         """Take each gene's mean away: what is specific to the perturbation."""
         return type(self)(self.perturbation, self.gene, self.value - self.gene_mean()[self.gene], self.shape)
+
+    def levelled(self) -> Self:
+        """Divide each gene by the root of its length, and all by theirs: genes and tables that vary more weigh less."""
+        length = np.sqrt(np.bincount(self.gene, weights=np.square(self.value), minlength=self.shape[1]))
+        known = length[length > 0]
+        divisor = np.sqrt(np.maximum(length, _SHORTEST * np.median(known)) if len(known) else np.ones_like(length))
+        value = self.value / divisor[self.gene]
+        whole = float(np.linalg.norm(value))
+        return type(self)(self.perturbation, self.gene, value / whole if whole > 0 else value, self.shape)
 
     def strength(self) -> Values:
         """Return each perturbation's mean over genes, drawn to 0 where it lists few; NaN where it lists none."""

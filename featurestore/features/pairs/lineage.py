@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.features.kinds import Kind, NeighbourFeature, ReconstructionFeature
 from featurestore.features.pairs.blocks import (
+    AnalogueBlock,
     BaseRateBlock,
     ChangedBlock,
     EmbeddingBlock,
@@ -21,7 +22,7 @@ from featurestore.features.pairs.blocks import (
 )
 
 if TYPE_CHECKING:
-    from featurestore.features.kinds import Feature
+    from featurestore.features.kinds import AnalogueFeature, Feature
     from featurestore.features.pairs.calls import Calls
     from featurestore.features.pairs.embeddings import Vectors
     from featurestore.features.pairs.sources import SourceCalls
@@ -100,6 +101,13 @@ def _together(
     return blocks
 
 
+def _analogue(feature: AnalogueFeature, own: Sequence[SourceCalls], _: Sequence[Vectors]) -> list[NamedBlock]:
+    whole = tuple({one.source.block: one.source for one in own}.values())
+    behaviour = [one.calls if one.question == "direction" else one.calls.centred() for one in own]
+    block = AnalogueBlock(behaviour, [one.calls for one in own if one.is_answer], feature.components)
+    return [NamedBlock(feature.block, feature.kind, block, whole)]
+
+
 def _base_rate(feature: Kind, _sources: Sequence[SourceCalls], _vectors: Sequence[Vectors]) -> list[NamedBlock]:
     return [NamedBlock(feature.block, feature.kind, BaseRateBlock(), ())]
 
@@ -114,6 +122,7 @@ MAKERS: dict[str, Callable[[Any, Sequence[SourceCalls], Sequence[Vectors]], list
     "signature": _each(_signature),
     "strength": _each(_strength),
     "neighbour": _together(NeighbourBlock),
+    "analogue": _analogue,
     "reconstruction": _together(ReconstructionBlock),
     "base_rate": _base_rate,
     "embedding": _embedding,

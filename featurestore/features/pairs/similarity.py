@@ -59,7 +59,7 @@ def directions(tables: Sequence[Calls], components: int) -> Singles:
 class Neighbours:
     """Training calls of the perturbations that behave like a given one.
 
-    The weight of a neighbour is its squared cosine where that is positive; a perturbation is no neighbour of itself.
+    The weight of a neighbour is a power of its cosine where that is positive.
 
     Parameters
     ----------
@@ -67,10 +67,16 @@ class Neighbours:
         As of :func:`directions`.
     training
         Centred training calls.
+    power
+        Of the cosine: the higher, the fewer count.
+    is_own_kept
+        Whether a perturbation is a neighbour of itself.
     """
 
-    def __init__(self, directions: Singles, training: Calls) -> None:
+    def __init__(self, directions: Singles, training: Calls, *, power: int = 2, is_own_kept: bool = False) -> None:
         self._directions = directions
+        self._power = power
+        self._is_own_kept = is_own_kept
         order = np.argsort(training.gene, kind="stable")
         self._perturbation, self._value = training.perturbation[order], training.value[order].astype(np.float32)
         self._starts = np.searchsorted(training.gene[order], np.arange(training.shape[1] + 1))
@@ -79,15 +85,20 @@ class Neighbours:
 
     def response(self, perturbation: Positions, gene: Positions) -> Values:
         """Average the neighbours' calls on each pair's gene, shape (pairs,); NaN where there is no neighbour."""
-        found = np.full(len(gene), np.nan)
+        total, weight = self.sums(perturbation, gene)
+        return _mean(total, weight, _PRIOR)
+
+    def sums(self, perturbation: Positions, gene: Positions) -> tuple[Values, Values]:
+        """Add up the neighbours' calls on each pair's gene, weighted, and their weights; shape (pairs,)."""
+        total, weights = np.zeros(len(gene)), np.zeros(len(gene))
         order = np.argsort(gene, kind="stable")
         present, starts = np.unique(gene[order], return_index=True)
         for one, rows in zip(present, np.split(order, starts[1:]), strict=True):
             known = slice(self._starts[one], self._starts[one + 1])
             if known.start < known.stop:
                 weight = self._weight(perturbation[rows], self._perturbation[known])
-                found[rows] = _mean(weight @ self._value[known], weight.sum(axis=1), _PRIOR)
-        return found
+                total[rows], weights[rows] = weight @ self._value[known], weight.sum(axis=1)
+        return total, weights
 
     def strength(self, perturbation: Positions) -> Values:
         """Average the neighbours' calls over all genes, shape (pairs,); NaN where there is no neighbour."""
@@ -98,7 +109,16 @@ class Neighbours:
 
     def _weight(self, one: Positions, other: Positions) -> Singles:
         cosine = self._directions[one] @ self._directions[other].T
-        return np.asarray(np.square(np.maximum(cosine, 0)) * (one[:, None] != other[None, :]))
+        weight = np.maximum(cosine, 0) ** self._power
+        return np.asarray(weight if self._is_own_kept else weight * (one[:, None] != other[None, :]))
+
+
+def pooled_response(tables: Sequence[Neighbours], perturbation: Positions, gene: Positions) -> Values:
+    """Average the neighbours' calls on each pair's gene over all tables together; NaN where none has a neighbour."""
+    if not tables:
+        return np.full(len(gene), np.nan)
+    total, weight = (sum(each) for each in zip(*(one.sums(perturbation, gene) for one in tables), strict=True))
+    return _mean(np.asarray(total), np.asarray(weight), _PRIOR)
 
 
 def _mean(total: npt.NDArray[np.floating], weight: npt.NDArray[np.floating], prior: float) -> Values:

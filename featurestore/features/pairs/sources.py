@@ -31,11 +31,15 @@ _FEWEST_SHARED = 100
 
 @dataclass(frozen=True, slots=True)
 class SourceCalls:
-    """A source, what its calls were asked (None for effects of other kinds), and the answers."""
+    """A source, what its calls were asked (None for effects of other kinds), and the answers.
+
+    ``is_answer`` says that they answer the target's own question, and can stand beside its training calls.
+    """
 
     source: Source
     question: Question | None
     calls: Calls
+    is_answer: bool = True
 
     @property
     def experiments(self) -> tuple[str, ...]:
@@ -75,9 +79,9 @@ def read_matrices(
 def ask(source: Source, matrix: SignatureMatrix, axes: Axes, asked: Question) -> list[SourceCalls]:
     """Ask a source all questions of its feature, by default the one given."""
     if source.effect_kind != CALLS:
-        return [SourceCalls(source, None, Calls.of(axes, source.conditions, matrix, None))]
+        return [SourceCalls(source, None, Calls.of(axes, source.conditions, matrix, None), is_answer=False)]
     questions = source.feature.asks(asked)
-    return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q)) for q in questions]
+    return [SourceCalls(source, q, Calls.of(axes, source.conditions, matrix, q), q == asked) for q in questions]
 
 
 def check_same_calls(source: SourceCalls, training: Sequence[TrainingCalls], allow: Sequence[Allow]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 
 from featurestore.errors import FeatureError
 from featurestore.evaluation import pair_report
 from featurestore.evaluation.pair_evaluation import PairEvaluation, evaluate_pairs
 from featurestore.evaluation.pair_scoring import held_out_scores, mean_auroc, pair_models, per_gene, standard_error
+from featurestore.evaluation.reliability import reliability
 from featurestore.features.pairs.builder import build_pairs, read_pairs
 
 
@@ -41,14 +43,14 @@ def test_evaluate__predictions_do_not_depend_on_held_out_labels(writer, write_li
     held_out = matrix.inner_fold[0] < 0
     assert (matrix.y[held_out] != other.y[held_out]).all()
     np.testing.assert_array_equal(matrix.X, other.X)
-    (ours, _), (theirs, _) = (held_out_scores(m, pair_models(m)) for m in (matrix, other))
+    ours, theirs = (held_out_scores(m, pair_models(m)).scores for m in (matrix, other))
     for model, score in ours.items():
         np.testing.assert_array_equal(score, theirs[model])
 
 
 def test_evaluate__holds_every_fold_out_once(pair_store, pair_spec):
     matrix = build_pairs(pair_store, pair_spec("direction", "folds = 3"))
-    scores, weights = held_out_scores(matrix, pair_models(matrix))
+    scores, weights, _ = held_out_scores(matrix, pair_models(matrix))
     assert all(np.isfinite(score).all() for score in scores.values())
     assert weights["logistic"].shape == (matrix.columns.height,)
     table = per_gene(matrix, scores)
@@ -74,8 +76,6 @@ def test_standard_error__is_near_the_spread_over_new_perturbations():
 
 def random_matrix(rng, n=60, genes=10):
     """Perturbations whose pairs share an offset, so that pairs are no independent evidence."""
-    import polars as pl
-
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
     perturbation = np.repeat(np.arange(n), genes)
@@ -96,6 +96,8 @@ def test_write__is_a_report_folder(evaluation, tmp_path):
     assert set(scores["models"]["ridge"]["weights"]) == set(evaluation.matrix.columns["name"])
     assert scores["features_alone"]["base_rate/log_odds"] == 0.5
     assert (tmp_path / "auroc.png").stat().st_size > 10_000
+    assert (tmp_path / "reliability.png").stat().st_size > 10_000
+    assert not (tmp_path / "predicted.parquet").exists()
     assert (tmp_path / "per_gene.csv").read_text().startswith("model,held_out,gene_id,auroc,gene_symbol")
 
 
@@ -108,8 +110,35 @@ def test_write__tells_where_it_cannot(evaluation, tmp_path):
 def test_evaluation__without_a_gene_that_has_both_answers_is_undefined(pair_store, pair_spec, tmp_path):
     matrix = build_pairs(pair_store, pair_spec("direction"))
     matrix.y[matrix.inner_fold[0] < 0] = True
-    evaluation = PairEvaluation(matrix, *held_out_scores(matrix, pair_models(matrix)), [])
+    evaluation = PairEvaluation(matrix, *held_out_scores(matrix, pair_models(matrix))[:2], [])
     assert evaluation.areas == {}
     assert evaluation.errors["logistic"] is None
     pair_report.write(evaluation, tmp_path)
     assert json.loads((tmp_path / "scores.json").read_text())["models"]["logistic"]["auroc"] is None
+
+
+def test_reliability__is_the_distance_of_probabilities_from_shares():
+    truth = np.array([True, False, False, False, True, True])
+    found = reliability(truth, np.array([0.31, 0.33, 0.35, 0.37, 1.0, 0.8]), bins=5)
+    said = [(one["n"], round(one["predicted"], 6), one["observed"]) for one in found["bins"]]
+    assert said == [(4, 0.34, 0.25), (2, 0.9, 1.0)]
+    assert found["calibration_error"] == pytest.approx((4 * 0.09 + 2 * 0.1) / 6)
+    assert found["brier_base_rate"] == pytest.approx(0.25)
+
+
+def test_evaluate__says_how_honest_probabilities_are(evaluation):
+    assert set(evaluation.reliability) == {"logistic", "blend"}
+    for found in evaluation.reliability.values():
+        assert found["brier"] < found["brier_base_rate"]
+        assert sum(one["n"] for one in found["bins"]) == evaluation.counts()["n_pairs"]
+
+
+def test_predictions__are_of_every_pair_held_out(evaluation, tmp_path):
+    said = evaluation.predictions("blend")
+    assert said.height == evaluation.counts()["n_pairs"]
+    assert said["probability"].is_between(0, 1).all()
+    pair_report.write(evaluation, tmp_path, predictions="blend")
+    assert pl.read_parquet(tmp_path / "predicted.parquet").equals(said)
+    assert evaluation.predictions("ridge")["probability"].null_count() == said.height
+    with pytest.raises(FeatureError, match="No model 'lasso' is evaluated"):
+        evaluation.predictions("lasso")

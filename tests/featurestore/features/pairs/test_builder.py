@@ -59,6 +59,15 @@ def test_build__asks_sources_the_targets_question_unless_told(pair_store, pair_t
     assert names[:2].to_list() == ["signature/line_b/CVCL_B/direction", "signature/line_b/CVCL_B/changed"]
 
 
+def test_build__analogues_answer_the_targets_question_alone(pair_store, pair_text):
+    more = '[[feature]]\nkind = "analogue"\ndatasets = ["line_b"]\nquestions = {questions}\ncomponents = 5\n[split]'
+    known = []
+    for questions in ('["changed", "direction"]', '["direction"]'):
+        found = build_pairs(pair_store, parse_spec(pair_text().replace("[split]", more.format(questions=questions))))
+        known.append([np.isfinite(column(found, f"analogue/{name}")).any() for name in ("here", "elsewhere")])
+    assert known == [[True, True], [True, False]]
+
+
 def test_build__takes_effects_of_other_kinds_as_they_are(writer, write_lines, called, pair_text, make_condition):
     write_lines(writer, called)
     effects = np.random.default_rng(0).normal(size=(6, 30))

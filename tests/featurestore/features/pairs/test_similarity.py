@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featurestore.features.pairs.blocks import BaseRateBlock, ChangedBlock, ReconstructionBlock
+from featurestore.features.pairs.blocks import AnalogueBlock, BaseRateBlock, ChangedBlock, ReconstructionBlock
 from featurestore.features.pairs.calls import Calls
 from featurestore.features.pairs.similarity import Neighbours, directions, factorise
 
@@ -64,6 +64,39 @@ def test_neighbours__are_missing_where_there_is_none(tables):
     found = neighbours.response(np.array([0, 7, 7]), np.array([2, 2, 3]))
     assert np.isnan(found).all(), "unknown elsewhere, its own only neighbour, and a gene without training pairs"
     assert np.isnan(neighbours.strength(np.array([0, 7]))).all()
+
+
+def test_levelled__divides_genes_by_the_root_of_their_length_and_the_whole_by_its_own(tables):
+    dense = tables[0].matrix().toarray()
+    length = np.linalg.norm(dense, axis=0)
+    expected = dense / np.sqrt(np.maximum(length, 0.5 * np.median(length)))
+    found = tables[0].levelled().matrix().toarray()
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected))
+    nothing = Calls(np.empty(0, int), np.empty(0, int), np.empty(0), (P, G))
+    assert len(nothing.levelled().value) == 0
+
+
+def test_analogues__average_by_the_fourth_power_and_keep_the_sources_own_call(tables):
+    source, other, training = tables
+    block = AnalogueBlock([source, other], [source, other], components=5)
+    block.fit(training)
+    here, elsewhere = block.columns(*every_pair())
+    alike = directions([source.levelled(), other.levelled()], 5)
+    weight = np.maximum(alike @ alike.T, 0).astype(np.float64) ** 4
+    total, listed = np.zeros((P, G)), np.zeros((P, G))
+    for table in (source, other):
+        listed[table.perturbation, table.gene] += 1
+        total += table.centred().matrix().toarray()
+    expected = weight @ total / (weight @ listed + 0.5)
+    np.testing.assert_allclose(elsewhere.reshape(P, G), expected, rtol=1e-3, atol=1e-5)
+    np.fill_diagonal(weight, 0)
+    known = np.zeros((P, G))
+    known[training.perturbation, training.gene] = 1
+    expected = weight @ training.centred().matrix().toarray() / (weight @ known + 0.5)
+    np.testing.assert_allclose(here.reshape(P, G), expected, rtol=1e-3, atol=1e-5)
+    block = AnalogueBlock([source], [], components=5)
+    block.fit(training)
+    assert np.isnan(block.columns(*every_pair())[1]).all(), "no source answers the target's question"
 
 
 def test_reconstruction__is_the_mean_call_at_full_rank(tables):
