@@ -148,7 +148,7 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
 
 
 def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
-    """Draw a heat map of counts: columns named ``one`` and ``other``, and ``n``."""
+    """Draw a heat map of counts: columns named ``one`` and ``other``, and ``n``, null where it is unknown."""
     if cells.is_empty():
         return nothing("There is nothing to count.")
     base = alt.Chart(POINTS).encode(
@@ -156,16 +156,21 @@ def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
         y=alt.Y(f"{one}:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
     )
     scale = alt.Scale(scheme="blues", type="symlog", domainMin=0)
-    boxes = base.mark_rect().encode(
+    known = base.transform_filter(alt.FieldValidPredicate(field="n", valid=True))
+    boxes = known.mark_rect().encode(
         color=alt.Color("n:Q", title=title, scale=scale),
         tooltip=[f"{one}:N", f"{other}:N", alt.Tooltip("n:Q", title=title, format=",")],
     )
     middle = float(cells["n"].max() or 0) ** 0.5  # type: ignore[arg-type]
-    numbers = base.mark_text(fontSize=11).encode(
+    numbers = known.mark_text(fontSize=11).encode(
         text=alt.Text("n:Q", format=","),
         color=alt.condition(f"datum.n > {middle}", alt.value("#ffffff"), alt.value("#1d2430")),
     )
-    return finished(boxes + numbers, cells, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
+    layers = [boxes, numbers] if cells["n"].count() else []
+    if cells["n"].null_count():
+        unknown = base.transform_filter(alt.FieldValidPredicate(field="n", valid=False))
+        layers.append(unknown.mark_text(fontSize=11).encode(text=alt.value("unknown")))
+    return finished(alt.layer(*layers), cells, f"Heat map of {title}", height=max(24 * cells[one].n_unique(), 60))
 
 
 def bars(points: pl.DataFrame, title: str) -> Chart:

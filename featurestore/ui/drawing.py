@@ -71,7 +71,7 @@ def themed(chart: Chart, theme: str) -> Chart:
     config["axis"] = config.get("axis", {}) | {
         "labelColor": ink, "titleColor": ink, "gridColor": lines, "domainColor": lines, "tickColor": lines,
     }  # fmt: skip
-    config["legend"] = {"labelColor": ink, "titleColor": ink, "orient": "top", "labelFontSize": 12}
+    config["legend"] = {"labelColor": ink, "titleColor": ink, "orient": "top", "labelFontSize": 12, "columns": 2}
     config["text"] = {"color": ink}
     config["title"] = {"color": ink, "subtitleColor": ink}
     return made | {"config": config}

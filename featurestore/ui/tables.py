@@ -58,6 +58,19 @@ UNITS = {
     "effect_norm": "",
     "z": "",
 }
+ASIDE = {
+    "effect_kind",
+    "effect_norm",
+    "ingested_at",
+    "licence",
+    "mapped_share",
+    "n_genes",
+    "reason",
+    "release_id",
+    "standard_error",
+    "target_symbols",
+}
+"""Columns that are shown when all are asked for; files have them."""
 _PERCENT = {"mapped_share"}
 _LONG = {"title", "licence", "reason", "note", "such_as", "what", "citation", "withheld"}
 """Columns of sentences."""
@@ -115,6 +128,8 @@ class Table:
         Suffix and address of each file.
     empty
         What to do where there are no rows.
+    n_aside, other
+        Columns that are not shown, and the address that shows all, or fewer again.
     """
 
     name: str
@@ -128,6 +143,8 @@ class Table:
     after: str
     files: dict[str, str]
     empty: str
+    n_aside: int = 0
+    other: str = ""
 
 
 def table(
@@ -141,7 +158,8 @@ def table(
 ) -> Table:
     """Lay out the part of an answer that the request asks for, each column under its title and unit.
 
-    Keys, and what is nowhere known, are left to files, unless the table is plain: it shows every column by its name.
+    Keys, and what is nowhere known, are left to files, and what is seldom looked at until all columns are asked for,
+    unless the table is plain: it shows every column by its name.
     """
     sort = asked.text(f"{name}_sort")
     column = sort.removeprefix("-")
@@ -151,7 +169,10 @@ def table(
     page = min(asked.number(f"{name}_page"), last_page)
     shown = frame.slice((page - 1) * ROWS, ROWS)
     known = [column for column in frame.columns if frame[column].null_count() < frame.height]
-    names = frame.columns if is_plain else [column for column in known if column not in KEYS]
+    every = frame.columns if is_plain else [column for column in known if column not in KEYS]
+    aside = set() if is_plain else _aside(every)
+    is_whole = asked.text(f"{name}_all") == "yes"
+    names = [column for column in every if is_whole or column not in aside]
     return Table(
         name=name,
         title=title,
@@ -164,7 +185,15 @@ def table(
         after=asked.with_values(**{f"{name}_page": page + 1}) + f"#{name}" if page < last_page else "",
         files=asked.parts(name, "csv", "parquet"),
         empty=empty,
+        n_aside=len(every) - len(names),
+        other=asked.with_values(**{f"{name}_all": None if is_whole else "yes"}) + f"#{name}" if aside else "",
     )
+
+
+def _aside(columns: list[str]) -> set[str]:
+    """Name the columns to leave aside: what is seldom looked at, and what a source calls what has a name."""
+    twice = {"perturbation_label"} if "perturbation" in columns else set()
+    return (ASIDE | twice).intersection(columns)
 
 
 def _heading(asked: Asked, name: str, column: str, dtype: pl.DataType, *, is_plain: bool) -> Heading:

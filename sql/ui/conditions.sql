@@ -7,4 +7,5 @@ from condition as c
 left join quality as q using (dataset_id, condition_id)
 where c.dataset_id = $dataset_id
 order by
-    coalesce(q.is_responder, false) desc, q.n_significant desc nulls last, q.effect_norm desc nulls last, c.condition_id
+    coalesce(q.is_responder, false) desc, q.n_significant desc nulls last, q.effect_norm desc nulls last,
+    q.tas desc nulls last, q.replicate_correlation desc nulls last, c.condition_id

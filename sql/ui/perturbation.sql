@@ -11,5 +11,5 @@ left join context as k using (context_id)
 join dataset as d using (dataset_id)
 where c.perturbation_id = $perturbation_id and not c.is_control
 order by
-    d.n_genes = 0, d.assay = 'de_table', q.n_significant desc nulls last, q.effect_norm desc nulls last, c.dataset_id,
-    c.condition_id
+    d.n_genes = 0, d.assay = 'de_table', q.n_significant desc nulls last, q.effect_norm desc nulls last,
+    q.tas desc nulls last, q.replicate_correlation desc nulls last, c.dataset_id, c.condition_id

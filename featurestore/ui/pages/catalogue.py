@@ -9,7 +9,7 @@ import polars as pl
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.pages.coverage import shared_perturbations
-from featurestore.ui.tables import table
+from featurestore.ui.tables import link, table
 
 _DRAWN = 20
 """Datasets of one picture, and lines."""
@@ -109,9 +109,11 @@ def _found(asked: Asked) -> pl.DataFrame:
 def _search(asked: Asked) -> dict[str, Any]:
     words = asked.text("q")
     if not words:
-        return {"title": "Search", "words": "", "hits": None}
+        return {"title": "Search", "words": "", "hits": None, "near": []}
     hits = table(asked, "hits", f"What is called {words}", _found(asked).with_columns(id=pl.col("id")))
-    return {"title": f"{words}: search", "words": words, "hits": hits}
+    near = [] if hits.n_rows else asked.questions.ask("suggestions", words=words).rows(named=True)
+    suggested = [(row["label"], row["entity"], link("label", row)) for row in near]
+    return {"title": f"{words}: search", "words": words, "hits": hits, "near": suggested}
 
 
 CATALOGUE = Page(

@@ -11,9 +11,11 @@ import polars as pl
 from featurestore.calibration import null_line, qq_points
 from featurestore.data_points import counted
 from featurestore.storage.snapshot import MANIFEST, release_path
-from featurestore.ui.asked import Asked
+from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.tables import table
+
+_OF_WELLS = "Agreement of replicate wells: upper quartile of Spearman's rho between them."
 
 
 def _facts(asked: Asked) -> pl.DataFrame:
@@ -61,6 +63,25 @@ def _histogram(asked: Asked, column: str, title: str, *, log: bool = False) -> C
     return charts.histogram(_done(asked)[column], title, log=log)
 
 
+def _by_cells(asked: Asked) -> Chart:
+    from featurestore.ui.signature_charts import effect_by_cells  # noqa: PLC0415, a page needs no chart library
+
+    points = _done(asked).filter((pl.col("n_cells") > 0) & (pl.col("effect_norm") > 0))
+    return effect_by_cells(
+        points.select(
+            cells="n_cells",
+            norm="effect_norm",
+            perturbation="perturbation_label",
+            kind=pl.when(pl.col("is_responder"))
+            .then(pl.lit("responds"))
+            .when(pl.col("is_responder").is_null())
+            .then(pl.lit("not known"))
+            .otherwise(pl.lit("does not")),
+            page=pl.col("perturbation_id").map_elements(lambda name: address("perturbation", id=name), pl.String),
+        )
+    )
+
+
 def _done(asked: Asked) -> pl.DataFrame:
     return _conditions(asked).filter(~pl.col("is_control"))
 
@@ -69,16 +90,24 @@ def _dataset(asked: Asked) -> dict[str, Any]:
     dataset_id = asked.needed("id")
     facts = asked.questions.one("dataset", "dataset", dataset_id=dataset_id)
     done = _done(asked)
+    halves = (
+        _OF_WELLS if facts["assay"] == "l1000" else "Agreement of replicates: Pearson r of two halves of the cells."
+    )
     figures = [
         figure(asked, name, caption)
         for name, column, caption in (
             ("cells", "n_cells", "Cells per condition; both ends of the axis are conditions that exist."),
             ("effects", "effect_norm", "Size of effects: Euclidean norm over genes, own targets left out."),
             ("knockdown", "knockdown_ratio", "Knock-down: expression of the target over control; 0 is none left."),
-            ("replicates", "replicate_correlation", "Agreement of replicates: Pearson r of two halves of the cells."),
+            ("replicates", "replicate_correlation", halves),
         )
         if done[column].null_count() < done.height
     ]
+    if done.filter(pl.col("n_cells").is_not_null() & pl.col("effect_norm").is_not_null()).height:
+        caption = (
+            "Size of effects against cells: where cells are few, noise alone is large. A dot leads to its perturbation."
+        )
+        figures.insert(2, figure(asked, "effect_by_cells", caption))
     null = _calibration(asked)
     if null.height:
         line = null_line(null)
@@ -122,9 +151,11 @@ PAGE = Page(
     {
         "cells": lambda asked: _histogram(asked, "n_cells", "cells per condition", log=True),
         "effects": lambda asked: _histogram(asked, "effect_norm", "norm of effect", log=True),
+        "effect_by_cells": _by_cells,
         "null": _qq,
         "knockdown": lambda asked: _histogram(asked, "knockdown_ratio", "expression of target over control"),
         "replicates": lambda asked: _histogram(asked, "replicate_correlation", "replicate correlation"),
     },
     _manifest,
+    lambda asked, _: (asked.needed("id"), (asked.needed("id"),)),
 )

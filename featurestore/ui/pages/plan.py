@@ -92,8 +92,8 @@ def _covered(asked: Asked) -> Chart:
     made, _ = _plan_of(asked)
     rows = [_label(row) for row in made.rows.head(_DRAWN).iter_rows(named=True)]
     cells = [
-        {"row": row, "source": source, "n": int(n)}
-        for source, numbers in zip(made.sources["source"], made.cells, strict=True)
+        {"row": row, "source": source, "n": None if n_cells is None else int(n)}
+        for source, n_cells, numbers in zip(made.sources["source"], made.sources["n_cells"], made.cells, strict=True)
         for row, n in zip(rows, numbers, strict=False)
         if n > 0
     ]
@@ -123,7 +123,10 @@ def _plan(asked: Asked) -> dict[str, Any]:
         "withheld": withheld,
         "sources": table(asked, "sources", "Sources, those that agree most first", _sources(asked), "There is none."),
         "covered": figure(
-            asked, "covered", f"Cells behind what each source says of each row (the first {_DRAWN}).", "tall"
+            asked,
+            "covered",
+            f"Cells behind what each source says of each row (the first {_DRAWN}); blank is none.",
+            "tall",
         )
         if made.sources.height
         else None,

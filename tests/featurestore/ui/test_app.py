@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -128,11 +129,65 @@ def test_gene__shows_the_surest_responses_first(client, world):
         gene = store.frame("select gene_id from signature where z is not null order by abs(z) desc limit 1").item()
         expected = store.frame(
             "select s.z from signature s join condition c using (dataset_id, condition_id) "
-            "where gene_id = ? and not is_control order by abs(z) desc nulls last",
+            "where gene_id = ? and not is_control and s.effect_kind = 'delta_log1p' order by abs(z) desc nulls last",
             [gene],
         )
     shown = pl.read_csv(client.get(f"/gene/responses.csv?id={gene}").content)
     assert shown["z"].to_list() == pytest.approx(expected["z"].to_list(), nan_ok=True)
+
+
+def test_gene__charts_the_rows_that_it_lists_and_one_kind_of_effect_at_a_time(client, world):
+    with Warehouse(world) as store:
+        gene = store.frame(
+            "select gene_id from signature group by gene_id order by count(distinct effect_kind) desc, gene_id limit 1"
+        ).item()
+        kinds = (
+            store.frame("select distinct effect_kind from signature where gene_id = ?", [gene]).to_series().to_list()
+        )
+    assert len(kinds) == 2
+    for kind in kinds:
+        values = {"id": gene, "effect": kind}
+        listed = pl.read_csv(client.get("/gene/responses.csv", params=values).content)
+        (ticks,) = client.get("/gene/strips.json", params=values).json()["datasets"].values()
+        assert set(listed["effect_kind"]) == {kind}
+        assert [tick["effect"] for tick in ticks] == pytest.approx(listed["effect"].to_list(), rel=1e-4)
+        assert f"Conditions that move it most ({kind})" in client.get("/gene", params=values).text
+
+
+@pytest.mark.parametrize(("typed", "label"), [("MARHC8", "MARCHF8"), ("lincs_dmeo", "lincs_demo"), ("K652", "K562")])
+def test_search__of_a_name_with_a_typing_error_suggests_the_name(client, typed, label):
+    page = client.get("/search", params={"q": typed}).text
+    assert "Did you mean" in page
+    assert label in re.findall(r'<li><a href="/[^"]*">([^<]*)</a>', page)
+
+
+def test_table__shows_the_columns_that_are_looked_at_first_and_all_when_asked(client):
+    page = client.get("/dataset?id=replogle_demo_k562").text
+    shown = page.partition('id="conditions"')[2].partition("</section>")[0]
+    assert "effect norm" not in shown
+    (address,) = re.findall(r'class="other" href="([^"]*)"', shown)
+    whole = client.get(address.replace("&amp;", "&")).text.partition('id="conditions"')[2].partition("</section>")[0]
+    assert "effect norm" in whole
+    assert "fewer columns" in whole
+
+
+def test_dataset__of_wells_says_wells_and_why_it_has_no_null(client):
+    page = client.get("/dataset?id=lincs_demo").text
+    assert "Agreement of replicate wells: upper quartile of Spearman" in page
+    assert "halves of the cells" not in page
+    assert "There is no QQ plot where nothing happened" in page
+
+
+def test_dataset__draws_effects_against_cells(client, world):
+    (points,) = client.get("/dataset/effect_by_cells.json?id=replogle_demo_k562").json()["datasets"].values()
+    with Warehouse(world) as store:
+        expected = store.frame(
+            "select c.n_cells, q.effect_norm::double from condition as c "
+            "join quality as q using (dataset_id, condition_id) "
+            "where dataset_id = 'replogle_demo_k562' and not is_control and c.n_cells > 0 and q.effect_norm > 0"
+        )
+    drawn = np.array(sorted((point["cells"], point["norm"]) for point in points))
+    np.testing.assert_allclose(drawn, sorted(expected.iter_rows()), rtol=1e-4)
 
 
 def test_sql__answers_a_statement_page_by_page(client):

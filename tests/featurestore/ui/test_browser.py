@@ -25,6 +25,8 @@ PAGES = {
     "catalogue": "/",
     "search": "/search?q=march8",
     "nothing_found": "/search?q=no+such+thing",
+    "typing_error": "/search?q=marhc8",
+    "dataset_of_wells": "/dataset?id=lincs_demo&conditions_all=yes",
     "dataset": "/dataset?id=replogle_demo_k562",
     "coverage": "/coverage",
     "overlap": "/overlap?a=replogle_demo_k562&b=lincs_demo",

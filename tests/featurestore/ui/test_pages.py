@@ -227,6 +227,19 @@ def test_plan__of_a_saved_spec_is_the_commands(keeper, kept, world_files):
     assert sources["agreement"].to_list() == pytest.approx(made.sources["agreement"].to_list())
 
 
+def test_plan__says_unknown_where_cells_are_not_known(keeper, kept):
+    spec = '[target]\ndataset = "replogle_demo_k562"\n[[feature]]\nkind = "signature"\n'
+    spec += 'datasets = ["replogle_demo_rpe1"]\n[[feature]]\nkind = "signature"\ndatasets = ["lincs_demo"]\n'
+    spec += 'effect_kind = "moderated_z"\n'
+    cells = drawn(keeper, "/plan/covered.json", text=spec)
+    of_wells = [cell["n"] for cell in cells if "lincs" in cell["source"]]
+    assert set(of_wells) == {None}
+    with Warehouse(kept) as store:
+        known = store.frame("select n_cells from condition where dataset_id = 'replogle_demo_rpe1' and not is_control")
+    assert {cell["n"] for cell in cells if "rpe1" in cell["source"]} <= set(known["n_cells"])
+    assert '"unknown"' in keeper.get("/plan/covered.json", params={"text": spec}).text
+
+
 def test_plan__shows_what_the_guard_withholds(keeper):
     leak = (
         '[target]\ndataset = "replogle_demo_k562"\n[[feature]]\nkind = "signature"\ndatasets = ["replogle_demo_k562"]\n'
