@@ -48,7 +48,8 @@ SLOW_FOLDERS = (
 )  # fmt: skip
 SLOW_FILES = (
     "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
-    "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py", "test_challenge_page.py",
+    "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py", "test_notebook.py",
+    "test_types.py", "test_challenge_page.py",
 )  # fmt: skip
 """What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
 

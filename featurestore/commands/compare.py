@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.commands.options import format_option, in_folder, output_option, snapshot_option
+from featurestore.counts import count_of
 
 if TYPE_CHECKING:
     from featurestore.lookup.agreement import Agreement
@@ -78,7 +79,7 @@ def _described(found: Agreement, top: int) -> str:
     told = {name: "unknown" if value is None else f"{value:.2f}" for name, value in found.summary.items()}
     n = found.rows.height
     lines = [
-        f"{n:,} perturbation{'s' * (n != 1)} respond{'s' * (n == 1)} in both, of {_counts(found)}.",
+        f"{count_of(n, 'perturbation')} respond{'s' * (n == 1)} in both, of {_counts(found)}.",
         f"Median r {told['r']}; with other perturbations {told['chance_r']}; ceiling by noise {told['ceiling']}.",
         f"Median centred r {told['centred_r']}; with other perturbations {told['centred_chance_r']}.",
         f"Mean rank {told['rank']}: the share of other perturbations that are less alike; 0.50 is chance.",

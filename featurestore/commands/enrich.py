@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.commands.options import format_option, output_option, snapshot_option
+from featurestore.counts import count_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,7 +83,7 @@ def enrich(
     frame = _short(found.table.head(top)) if is_table else found.table
     if is_table and output is None:
         n = found.table["gene_set"].n_unique()
-        click.echo(f"{':'.join(found.condition)}: {found.n_genes:,} genes by {found.statistic}, {n:,} sets.")
+        click.echo(f"{':'.join(found.condition)}: {found.n_genes:,} genes by {found.statistic}, {count_of(n, 'set')}.")
     show(frame, form, output)
     if found.n_left_out:
         told = f"Sets of fewer than {fewest} or more than {most} measured genes, left out: {found.n_left_out:,}."

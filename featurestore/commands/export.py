@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.commands.options import in_folder, snapshot_option
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def export(
         terms = store.frame("select dataset_id, licence from dataset where dataset_id = $name", {"name": name})
         refuse_licences(terms.rows(), forbid)
         n_rows = export_dataset(store, name, output, what, effect_kind=effect_kind, report=report)
-    click.echo(f"{output}: {n_rows:,} {'conditions' if _is_wide(output, what) else 'rows'} of {name}.")
+    click.echo(f"{output}: {count_of(n_rows, 'condition' if _is_wide(output, what) else 'row')} of {name}.")
 
 
 def _is_wide(output: Path, what: str) -> bool:
@@ -97,4 +98,4 @@ def _export_matrix(folder: Path, output: Path, forbid: tuple[str, ...]) -> None:
         raise FeatureError(f"'{output.name}' does not say the format.", expected=", ".join(writers))
     with beside(output) as path:
         writers[output.suffix](path)
-    click.echo(f"{output}: {frame.height:,} rows of {folder}.")
+    click.echo(f"{output}: {count_of(frame.height, 'row')} of {folder}.")

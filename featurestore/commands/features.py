@@ -14,6 +14,7 @@ from rich.table import Table
 from featurestore.commands.options import folder_option, spec_argument, table_or_json_option
 from featurestore.commands.pairs import describe_pairs, pair_sheet
 from featurestore.commands.terminal import progress, rendered
+from featurestore.counts import count_of
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -196,8 +197,8 @@ def describe(matrix: FeatureMatrix) -> str:
     for column in table.columns[2:]:
         column.justify = "right"
     size = (
-        f"{manifest['name']}: {manifest['n_rows']:,} rows x {manifest['n_features']:,} features -> "
-        f"{manifest['n_genes']:,} genes; snapshot {manifest['snapshot']}, recipe {manifest['recipe'][:12]}"
+        f"{manifest['name']}: {count_of(manifest['n_rows'], 'row')} x {count_of(manifest['n_features'], 'feature')} -> "
+        f"{count_of(manifest['n_genes'], 'gene')}; snapshot {manifest['snapshot']}, recipe {manifest['recipe'][:12]}"
     )
     skipped = [f"Skipped {s['source']}: {s['skipped']}." for s in manifest["sources"] if "skipped" in s]
     experiments = ", ".join(manifest["guard"]["experiments"]["target_experiments"])
@@ -224,12 +225,13 @@ def score_sheet(evaluation: Evaluation) -> str:
         scores += [evaluation.score(model, metric.name) for metric in evaluation.metrics]
         table.add_row(title(model), *map(_shown, scores), f"{n_fallback[model]:,}")
     held_out = (
-        f"{counts['n_perturbations']:,} perturbations ({counts['n_rows']:,} conditions), each held out once in "
-        f"{counts['n_folds']} folds; some source covers {counts['n_rows_covered']:,} conditions, none the other "
+        f"{count_of(counts['n_perturbations'], 'perturbation')} ({count_of(counts['n_rows'], 'condition')}), each held "
+        f"out once in {counts['n_folds']} folds; some source covers {count_of(counts['n_rows_covered'], 'condition')}, "
+        "none the other "
         f"{counts['n_rows_uncovered']:,}."
     )
     if counts["n_responders_unknown"] < counts["n_rows"]:
-        held_out += f" {counts['n_responders']:,} respond."
+        held_out += f" {counts['n_responders']:,} respond{'s' * (counts['n_responders'] == 1)}."
     limit = evaluation.ceiling
     if limit is not None and not evaluation.is_readout:
         table.add_row("a second measurement", *(_shown(limit.replicate.get(m.name)) for m in evaluation.metrics), "")
@@ -238,8 +240,38 @@ def score_sheet(evaluation: Evaluation) -> str:
     if evaluation.is_readout:
         note = "Correlation across the perturbations of a fold, and mean errors."
     doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
-    notes = [note, *undefined(evaluation), *_sources(evaluation), *_weights(evaluation), *doubted]
+    notes = [
+        note,
+        *_beyond_the_truth(evaluation),
+        *undefined(evaluation),
+        *_sources(evaluation),
+        *_weights(evaluation),
+        *doubted,
+    ]
     return "\n".join([held_out, rendered(table), *notes, *evaluation.verdict])
+
+
+def _beyond_the_truth(evaluation: Evaluation) -> list[str]:
+    """Say why a model can honestly score more than the truth itself, where one does as it is printed."""
+    from featurestore.evaluation.noise_ceiling import ALARM  # noqa: PLC0415
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
+
+    limits = {} if evaluation.ceiling is None or evaluation.is_readout else evaluation.ceiling.noise_free
+    beyond = []
+    for metric in evaluation.metrics:
+        limit, sign = limits.get(metric.name), 1 if metric.more_is_better else -1
+        if limit is None or metric.name == ALARM:
+            continue
+        scores = {model: evaluation.score(model, metric.name) for model in evaluation.predicted}
+        ahead = [title(m) for m, s in scores.items() if s is not None and sign * (round(s, 3) - round(limit, 3)) > 0]
+        beyond += [f"in {metric.title} {', '.join(ahead)}"] if ahead else []
+    if not beyond:
+        return []
+    why = (
+        "all conditions share the noise of their control, which a model learns from the others and the truth does not "
+        "have. Centred Pearson leaves it out: who reaches the truth there has seen the answer, and fails the run."
+    )
+    return [f"Past the truth itself: {'; '.join(beyond)}. That can be honest: {why}"]
 
 
 def _sources(evaluation: Evaluation) -> list[str]:

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from featurestore.commands.terminal import rendered
+from featurestore.counts import count_of
 
 if TYPE_CHECKING:
     from featurestore.evaluation.pair_evaluation import PairEvaluation
@@ -41,10 +42,12 @@ def describe_pairs(matrix: PairMatrix) -> str:
         for source in embeddings
     ]
     fitted = matrix.columns.filter("is_fitted")["name"].to_list()
+    positive = f"{manifest['n_positive']:,} {POSITIVE[manifest['spec']['target']['question']]}"
     size = (
-        f"{manifest['name']}: {manifest['n_rows']:,} pairs of {manifest['n_perturbations']:,} perturbations and "
-        f"{manifest['n_genes']:,} genes, {manifest['n_positive']:,} {POSITIVE[manifest['spec']['target']['question']]} "
-        f"x {manifest['n_features']:,} features; snapshot {manifest['snapshot']}, recipe {manifest['recipe'][:12]}"
+        f"{manifest['name']}: {count_of(manifest['n_rows'], 'pair')} of "
+        f"{count_of(manifest['n_perturbations'], 'perturbation')} and {count_of(manifest['n_genes'], 'gene')}, "
+        f"{positive} x {count_of(manifest['n_features'], 'feature')}; snapshot {manifest['snapshot']}, "
+        f"recipe {manifest['recipe'][:12]}"
     )
     held_out = f"Held out: {', '.join(matrix.held_out)}. Learnt from training labels, anew for each: {_listed(fitted)}."
     experiments = ", ".join(manifest["guard"]["experiments"]["target_experiments"])
@@ -68,7 +71,7 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
         numbers = (evaluation.areas.get(model), evaluation.errors[model], evaluation.shuffled(model), off)
         table.add_row(title(model), *("-" if n is None else f"{n:.3f}" for n in numbers))
     held_out = (
-        f"{counts['n_pairs']:,} pairs of {counts['n_perturbations']:,} perturbations held out; "
+        f"{count_of(counts['n_pairs'], 'pair')} of {count_of(counts['n_perturbations'], 'perturbation')} held out; "
         f"{counts['n_genes_scored']:,} of {counts['n_genes']:,} genes have both answers there."
     )
     notes = [

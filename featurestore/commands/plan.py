@@ -12,6 +12,7 @@ from rich.table import Table
 
 from featurestore.commands.options import spec_argument, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
+from featurestore.counts import count_of
 from featurestore.errors import first_of
 from featurestore.query.warehouse import Warehouse
 
@@ -59,14 +60,18 @@ def describe_plan(made: Plan) -> str:
         shown = ["-" if source[name] is None else f"{source[name]:,}" for name in counts]
         table.add_row(source["source"], *shown, "-" if agreement is None else f"{agreement:.2f}")
     size = (
-        f"{facts['name']}: {facts['n_rows']:,} rows of {facts['n_perturbations']:,} perturbations in "
-        f"{facts['n_groups']:,} groups, {facts['n_genes']:,} genes; {facts['n_data_points']:,} data points with the "
-        f"sources, snapshot {facts['snapshot']}"
+        f"{facts['name']}: {count_of(facts['n_rows'], 'row')} of {count_of(facts['n_perturbations'], 'perturbation')} "
+        f"in {count_of(facts['n_groups'], 'group')}, {count_of(facts['n_genes'], 'gene')}; "
+        f"{count_of(facts['n_data_points'], 'data point')} with the sources, snapshot {facts['snapshot']}"
     )
     lines = [size, rendered(table)]
     lines += [
-        f"Also {block['block']} ({block['kind']}): {block['n_features']:,} features, "
-        + (f"{block['n_rows_covered']:,} rows" if "n_rows_covered" in block else f"{block['n_genes_covered']:,} genes")
+        f"Also {block['block']} ({block['kind']}): {count_of(block['n_features'], 'feature')}, "
+        + (
+            count_of(block["n_rows_covered"], "row")
+            if "n_rows_covered" in block
+            else count_of(block["n_genes_covered"], "gene")
+        )
         + " covered."
         for block in facts["own_blocks"]
     ]
@@ -77,5 +82,5 @@ def describe_plan(made: Plan) -> str:
     lines += [f"Withheld: {name}: {reason}." for name, reason in withheld.select("source", "withheld").iter_rows()]
     lines += [f"Doubt: {sentence}." for sentence in facts["doubts"]]
     first = first_of(facts["uncovered"], _SHOWN)
-    missing = f"No source covers {facts['n_rows_uncovered']:,} rows ({first})." if facts["uncovered"] else ""
+    missing = f"No source covers {count_of(facts['n_rows_uncovered'], 'row')} ({first})." if facts["uncovered"] else ""
     return "\n".join([*lines, missing or "Some source covers every row."])

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from featurestore.commands.options import snapshot_option, table_or_json_option
 from featurestore.commands.terminal import patience
+from featurestore.counts import count_of
 from featurestore.errors import FeatureStoreError
 from featurestore.query.warehouse import Warehouse
 from featurestore.upkeep.doctor import Symptom, diagnose
@@ -110,13 +111,14 @@ def _sentence(fault: Fault) -> str:
 
 def _summary(report: Report, n_matrices: int, *, deep: bool) -> str:
     what = (
-        f"{report.n_snapshots} snapshots, {report.n_releases} releases, {report.n_files} files, "
+        f"{count_of(report.n_snapshots, 'snapshot')}, {count_of(report.n_releases, 'release')}, "
+        f"{count_of(report.n_files, 'file')}, "
         f"{report.n_bytes / 1e6:,.1f} MB read"
     )
     if n_matrices:
-        what += f", {n_matrices} {'matrix' if n_matrices == 1 else 'matrices'} built again"
+        what += f", {count_of(n_matrices, 'matrix')} built again"
     if report.faults:
-        return f"{what}: {len(report.faults)} faults."
+        return f"{what}: {count_of(len(report.faults), 'fault')}."
     return f"{what}: all as published" + (", and as the sums give." if deep else ".")
 
 

@@ -29,6 +29,8 @@ BASELINES = ("train_mean", "elsewhere")
 JUDGED = "ridge"
 """The model that is judged, chosen beforehand: the best of several would be flattered by the choice."""
 DECISIVE = ("pearson_delta", "mae", "pds")
+PRINTED = ".3f"
+"""How scores are written, in words and in tables."""
 BETTER, WORSE, UNDECIDED = "better", "worse", "no clear difference"
 
 
@@ -38,7 +40,7 @@ class Comparison:
 
     ``gain`` is the mean paired difference with the sign turned so that more is better, ``low`` to ``high`` its 95 %
     bootstrap interval over the ``n`` perturbations for which both are defined; ``outcome`` is better, worse or no clear
-    difference, by whether the interval holds 0.
+    difference, by whether the interval holds 0 and whether the means differ in the digits that are printed.
     """
 
     model: str
@@ -72,9 +74,10 @@ def compare(table: pl.DataFrame, models: list[str], baseline: str, metric: Metri
         if n <= 1:
             found.append(Comparison(model, baseline, metric.name, None, None, None, None, None, n, UNDECIDED))
             continue
-        outcome = BETTER if low > 0 else WORSE if high < 0 else UNDECIDED
         ours = _column(scores, model)
         means = float(ours[both].mean()), float(theirs[both].mean())
+        is_same = f"{means[0]:{PRINTED}}" == f"{means[1]:{PRINTED}}"
+        outcome = UNDECIDED if is_same else BETTER if low > 0 else WORSE if high < 0 else UNDECIDED
         gain = float(gains[both, place].mean())
         found.append(Comparison(model, baseline, metric.name, *means, gain, low, high, n, outcome))
     return found
@@ -126,4 +129,4 @@ def _column(scores: pl.DataFrame, model: str) -> np.ndarray[tuple[int, ...], np.
 def _figures(result: Comparison) -> str:
     if result.model_mean is None or result.baseline_mean is None:
         return "undefined"
-    return f"{result.model_mean:.3f} against {result.baseline_mean:.3f}"
+    return f"{result.model_mean:{PRINTED}} against {result.baseline_mean:{PRINTED}}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from featurestore.counts import count_of
 from ingest.release.remove import remove_datasets
 
 
@@ -26,6 +27,6 @@ def remove(warehouse: Path, datasets: tuple[str, ...]) -> None:
     snapshot = remove_datasets(warehouse, dict.fromkeys(datasets))
     left = len(snapshot.datasets)
     click.echo(
-        f"Snapshot {snapshot.number} is without {', '.join(dict.fromkeys(datasets))}, and has {left} "
-        f"dataset{'s' * (left != 1)}. Older snapshots keep what they had; 'gc --keep 1' frees the room."
+        f"Snapshot {snapshot.number} is without {', '.join(dict.fromkeys(datasets))}, and has "
+        f"{count_of(left, 'dataset')}. Older snapshots keep what they had; 'gc --keep 1' frees the room."
     )

@@ -13,6 +13,7 @@ from featurestore.commands.features import score_sheet
 from featurestore.errors import FeatureError
 from featurestore.evaluation import evaluate, report
 from featurestore.evaluation.cross_validation import standard_models
+from featurestore.evaluation.noise_ceiling import NoiseCeiling
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,20 @@ def test_doubts__are_on_the_page_in_the_scores_and_on_the_terminal(evaluation, t
     assert json.loads((tmp_path / "report" / "scores.json").read_text())["doubts"] == list(doubted.doubts)
     assert said in score_sheet(doubted).splitlines()
     assert "Doubt: " not in score_sheet(evaluation)
+
+
+def test_score_sheet__says_why_a_model_can_pass_the_truth_itself(evaluation):
+    ridge = evaluation.score("ridge", "pearson_delta")
+    limits = {"pearson_delta": ridge - 0.002, "mae": 0.0, "centred_pearson": 0.9999}
+    truth = np.full(evaluation.matrix.rows.height, 0.9999)
+    passed = dataclasses.replace(evaluation, ceiling=NoiseCeiling({}, truth, {}, {}, {}, limits))
+    (said,) = [line for line in score_sheet(passed).splitlines() if line.startswith("Past the truth")]
+    assert "ridge on signatures" in said.partition(". That can be honest")[0]
+    assert "in MAE" not in said
+    far = dataclasses.replace(
+        passed, ceiling=NoiseCeiling({}, truth, {}, {}, {}, {"pearson_delta": 0.9999, "mae": 0.0})
+    )
+    assert "Past the truth" not in score_sheet(far)
 
 
 def test_write__says_where_it_cannot_write(evaluation, tmp_path):

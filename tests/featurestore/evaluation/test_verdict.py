@@ -57,6 +57,17 @@ def test_compare__within_the_interval_is_no_clear_difference():
     assert compare(scores, "train_mean", "ridge", PEARSON).outcome == "no clear difference"
 
 
+def test_compare__calls_nothing_better_that_reads_the_same():
+    scores = table(ridge=(0.0, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0)).with_columns(mae=pl.lit(1.0))
+    a_little = pl.when(pl.col("model") == "ridge").then(0.9996).otherwise(1.0)
+    more = pl.when(pl.col("model") == "ridge").then(0.9994).otherwise(1.0)
+    same, other = (compare(scores.with_columns(mae=each), "ridge", "train_mean", MAE) for each in (a_little, more))
+    assert same.low > 0
+    assert (same.outcome, other.outcome) == ("no clear difference", "better")
+    said = sentences([same])[0]
+    assert "no clear difference in MAE (1.000 against 1.000)" in said
+
+
 def test_compare__uses_perturbations_that_both_define():
     scores = table(ridge=(0.1, 0.0, 0.0), train_mean=(0.0, 0.0, 0.0))
     gaps = scores.with_columns(

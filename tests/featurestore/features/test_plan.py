@@ -107,7 +107,7 @@ def test_plan_command__prints_a_table_or_json_and_draws_a_picture(store, tmp_pat
     words = [str(tmp_path / "features.toml"), "-o", str(tmp_path / "out")]
     table = CliRunner().invoke(command, words, obj=store.path, catch_exceptions=False).stdout
     assert "Withheld: signature/target/CVCL_A: shares experiment target:CVCL_A." in table
-    assert "No source covers 1 rows" in table
+    assert "No source covers 1 row (" in table
     told = CliRunner().invoke(command, [*words, "--format", "json"], obj=store.path, catch_exceptions=False).stdout
     assert json.loads(told)["sources"][0]["dataset_id"] == "near"
     assert json.loads((tmp_path / "out" / "plan.json").read_text()) == json.loads(told)
