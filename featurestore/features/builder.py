@@ -70,7 +70,7 @@ def build(
 
 
 def _once(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
-    key = matrix_key(warehouse, spec)
+    key = matrix_key(warehouse.snapshot, spec)
     matrix = kept_matrix(warehouse, key)
     if matrix is None:
         matrix = _build(warehouse, spec, report)

@@ -21,14 +21,19 @@ from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.builder import build
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.identifiers import perturbed
+from featurestore.features.matrix.cache import matrix_key
+from featurestore.features.remembered import Remembered
 from featurestore.features.selection import Source, select_sources
 from featurestore.features.spec import FeatureSpec, SpecLike, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
+from featurestore.storage.addresses import is_url
+from featurestore.storage.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 _NOBODY = "-"
+_REMEMBERED = Remembered()
 _NO_GENES = pl.DataFrame(schema={"gene_id": pl.String(), "gene_symbol": pl.String()})
 
 
@@ -38,7 +43,8 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Components are fitted on external conditions alone, so nothing of the rows' own answers is learnt; what a row lacks
     is NaN. A feature that no perturbation seen by ``fit`` has is not among the columns. Where the spec has a target,
     ``fit`` builds its matrix, or takes it from the warehouse, and so refuses what :func:`build` refuses; averages leave
-    out every experiment of the target, since a perturbation does not say which of them it is from.
+    out every experiment of the target, since a perturbation does not say which of them it is from. Features that were
+    made once are remembered in the process, so that a grid search reads sources once.
 
     Parameters
     ----------
@@ -99,10 +105,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._note_input(X)
         spec = self._spec()
-        with self._opened(spec.snapshot) as store:
-            self._snapshot = store.snapshot.number
-            self._own_experiments, self._genes = _checked(store, spec)
-            blocks = self._blocks(store, spec, _names(X))
+        self._snapshot, blocks = self._blocks(spec, _names(X), spec.snapshot)
         self.feature_names_out_ = np.array([name for b in blocks for name in b.columns["name"]], dtype=object)
         self.blocks_ = np.array([b.name for b in blocks for _ in range(b.columns.height)], dtype=object)
         if not len(self.feature_names_out_):
@@ -124,8 +127,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = _names(X)
         values = np.full((len(names), len(self.feature_names_out_)), np.nan, dtype=np.float32)
         place = {name: i for i, name in enumerate(self.feature_names_out_)}
-        with self._opened(self._snapshot) as store:
-            blocks = self._blocks(store, self._spec(), names)
+        _, blocks = self._blocks(self._spec(), names, self._snapshot)
         for block in blocks:
             pairs = [(place[name], i) for i, name in enumerate(block.columns["name"]) if name in place]
             if pairs:
@@ -162,15 +164,47 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with Warehouse(path, snapshot) as store:
             yield store
 
-    def _blocks(self, store: Warehouse, spec: FeatureSpec, names: pl.Series) -> list[FeatureBlock]:
+    def _blocks(self, spec: FeatureSpec, names: pl.Series, number: int | None) -> tuple[int, list[FeatureBlock]]:
+        """Return the number of the snapshot, and the blocks of every row; those not remembered are made."""
+        state = self._state(number)
+        filled = names.fill_null("")
+        unique = filled.unique(maintain_order=True)
+        rows = {name: i for i, name in enumerate(unique)}
+        index = np.array([rows[name] for name in filled], dtype=np.intp)
+
+        def make(some: Sequence[str]) -> list[FeatureBlock]:
+            with self._opened(state.number) as store:
+                return self._made(store, spec, pl.Series(some, dtype=pl.String()))
+
+        blocks = _REMEMBERED.blocks(self._key(spec, state), unique.to_list(), make)
+        return state.number, [replace(block, values=block.values[index]) for block in blocks]
+
+    def _made(self, store: Warehouse, spec: FeatureSpec, names: pl.Series) -> list[FeatureBlock]:
+        own_experiments, genes = _checked(store, spec)
         effect_kind = self.effect_kind if spec.target.dataset == _NOBODY else spec.target.effect_kind
         every = select_sources(store, spec.feature, effect_kind, spec.name)
-        sources = [kept for source in every if (kept := self._kept(source)) is not None]
-        rows, index = _rows(store, names, self.perturbation_kind)
+        sources = [kept for source in every if (kept := self._kept(source, own_experiments)) is not None]
+        rows = _rows(store, names, self.perturbation_kind)
         unknown = np.empty((rows.height, 0), dtype=np.float32)
-        measured = Measured(rows, self._genes, unknown, spec.target.effect_kind)
-        blocks = make_blocks(store, spec, sources, measured, Elsewhere(measured, sources), lambda _: None)
-        return [replace(block, values=block.values[index]) for block in blocks]
+        measured = Measured(rows, genes, unknown, spec.target.effect_kind)
+        return make_blocks(store, spec, sources, measured, Elsewhere(measured, sources), lambda _: None)
+
+    def _state(self, number: int | None) -> Snapshot:
+        """Return the snapshot that is read, without opening the store where that is not needed."""
+        if isinstance(self.store, Warehouse) and number in (None, self.store.snapshot.number):
+            return self.store.snapshot
+        if not isinstance(self.store, Warehouse) and not is_url(self.store):
+            return read_snapshot(Path(self.store).resolve(), number)
+        with self._opened(number) as store:
+            return store.snapshot
+
+    def _key(self, spec: FeatureSpec, state: Snapshot) -> str | None:
+        """Return everything that features follow from but the names; None where a file cannot be read."""
+        matrix = matrix_key(state, spec)
+        place = (self.store.url or self.store.path) if isinstance(self.store, Warehouse) else self.store
+        place = place if is_url(place) else Path(place).resolve()
+        said = (str(place), state.manifests, self.perturbation_kind, self.effect_kind, list(self.withhold))
+        return None if matrix is None else repr((matrix, *said))
 
     def _spec(self) -> FeatureSpec:
         if isinstance(self.spec, FeatureSpec | Mapping | str | Path):
@@ -182,9 +216,9 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         features = [feature.with_components(self.components) for feature in spec.feature]
         return spec.model_copy(update={"feature": features})
 
-    def _kept(self, source: Source) -> Source | None:
+    def _kept(self, source: Source, own_experiments: Sequence[str]) -> Source | None:
         """Drop the conditions that are not to be looked at; None where no others are left."""
-        withheld = [*self.withhold, *(self._own_experiments if source.feature.leaves_own_out else ())]
+        withheld = [*self.withhold, *(own_experiments if source.feature.leaves_own_out else ())]
         if not withheld:
             return source
         conditions = source.conditions.filter(~pl.col("experiment_id").is_in(withheld))
@@ -239,15 +273,9 @@ def _names(X: Any) -> pl.Series:  # noqa: N803
     return pl.Series(names, dtype=pl.String())
 
 
-def _rows(store: Warehouse, names: pl.Series, kind: str | None) -> tuple[pl.DataFrame, npt.NDArray[np.intp]]:
-    """Describe each perturbation once, and say which of them every row is."""
-    filled = names.fill_null("")
-    unique = filled.unique(maintain_order=True)
-    index = pl.DataFrame({"name": filled}).join(
-        pl.DataFrame({"name": unique}).with_row_index("at"), on="name", how="left", maintain_order="left"
-    )
+def _rows(store: Warehouse, names: pl.Series, kind: str | None) -> pl.DataFrame:
+    """Describe each perturbation."""
     text = pl.lit(None, pl.String())
-    rows = perturbed(store, unique).with_columns(
+    return perturbed(store, names).with_columns(
         perturbation_kind=pl.lit(kind, pl.String()), experiment_id=pl.lit(""), context_id=text, n_cells=pl.lit(None)
     )
-    return rows, index["at"].to_numpy().astype(np.intp)

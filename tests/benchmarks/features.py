@@ -1,13 +1,17 @@
 """Time and memory of a feature matrix, beside the same done by hand with pandas and scikit-learn from h5ad files.
 
 2,000 perturbations from four sources of 2,000 x 8,000, 50 components each: ``python tests/benchmarks/features.py``.
-Each side is a process of its own; its peak memory is as the kernel accounts it. Nothing here is a test.
+``--models`` evaluates on it too, all models or those that are named, and leaves each source out; ``--fits`` fits
+``SignatureFeatures`` as often as a grid search would. ``--checkout`` runs the code of another checkout beside this one,
+on the same files. Each side is a process of its own; its peak memory is as the kernel accounts it. Nothing here is a
+test.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +41,31 @@ from featurestore.features.builder import build
 from featurestore.query.warehouse import Warehouse
 with Warehouse(sys.argv[1] + "/warehouse") as store:
     print(build(store, sys.argv[1] + "/features.toml", cache=False).X.shape)
+"""
+EVALUATE = """
+import sys
+from featurestore.evaluation.cross_validation import evaluate, standard_models
+from featurestore.features.builder import build
+from featurestore.query.warehouse import Warehouse
+with Warehouse(sys.argv[1] + "/warehouse") as store:
+    matrix = build(store, sys.argv[1] + "/features.toml")
+every = standard_models(matrix)
+names = sys.argv[2].split(",") if sys.argv[2] != "all" else list(every)
+found = evaluate(matrix, {name: every[name] for name in names})
+print(found.scores)
+"""
+FITS = """
+import sys, time
+import numpy as np
+from featurestore.features.transformer import SignatureFeatures
+names = np.array([f"ENSG{i:011d}" for i in range(int(sys.argv[2]))])
+features = SignatureFeatures(sys.argv[1] + "/warehouse", [
+    {"kind": "signature", "datasets": [f"source_{i}" for i in range(4)], "components": 50}
+])
+for part in range(5):
+    started = time.perf_counter()
+    features.fit(names[np.arange(len(names)) % 5 != part]).transform(names[np.arange(len(names)) % 5 == part])
+    print(f"fit and transform {part + 1}: {time.perf_counter() - started:.2f} s", file=sys.stderr)
 """
 BY_HAND = """
 import sys
@@ -117,10 +146,11 @@ def write_inputs(folder: Path, n: int, m: int) -> None:
     (folder / "features.toml").write_text(SPEC.format(", ".join(f'"{name}"' for name in names[1:])))
 
 
-def run(code: str, folder: Path) -> tuple[float, float, float]:
+def run(code: str, folder: Path, *more: str, checkout: Path | None = None) -> tuple[float, float, float]:
     """Run code in a process of its own; seconds, seconds of all cores, and peak megabytes."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.DEVNULL)
+    python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
+    process = subprocess.Popen([python, "-c", code, str(folder), *more], stdout=subprocess.DEVNULL, cwd=checkout)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise click.ClickException("a run failed")
@@ -130,14 +160,32 @@ def run(code: str, folder: Path) -> tuple[float, float, float]:
 @click.command()
 @click.option("--perturbations", default=2000, show_default=True)
 @click.option("--genes", default=8000, show_default=True)
-def main(perturbations: int, genes: int) -> None:
-    """Print both, in seconds, seconds of all cores, and megabytes."""
+@click.option("--models", help="Evaluate these models, separated by commas, or all.")
+@click.option("--fits", is_flag=True, help="Fit SignatureFeatures five times.")
+@click.option("--checkout", type=click.Path(exists=True, path_type=Path), help="Another checkout, to compare with.")
+def main(*, perturbations: int, genes: int, models: str | None, fits: bool, checkout: Path | None) -> None:
+    """Print all in seconds, seconds of all cores, and megabytes; of another checkout the ratio too."""
+    runs = [("featurestore", OURS, ())]
+    runs += [(f"evaluate {models}", EVALUATE, (models,))] if models else []
+    runs += [("fits", FITS, (str(perturbations),))] if fits else []
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         write_inputs(folder, perturbations, genes)
-        for name, code in (("featurestore", OURS), ("by hand", BY_HAND)):
-            seconds, of_cores, peak = run(code, folder)
-            click.echo(f"{name:<14}{seconds:6.1f} s  {of_cores:6.1f} s of all cores  {peak:8,.0f} MB")
+        for name, code, more in (*runs, ("by hand", BY_HAND, ())):
+            shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
+            ours = run(code, folder, *more)
+            tell(name, ours)
+            if checkout and name != "by hand":
+                shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
+                theirs = run(code, folder, *more, checkout=checkout)
+                tell("  " + checkout.name, theirs)
+                click.echo(f"  {theirs[0] / ours[0]:.1f} x the time, {theirs[1] / ours[1]:.1f} x the processor time")
+
+
+def tell(name: str, found: tuple[float, float, float]) -> None:
+    """Print a line."""
+    seconds, of_cores, peak = found
+    click.echo(f"{name:<20}{seconds:6.1f} s  {of_cores:6.1f} s of all cores  {peak:8,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -25,20 +25,21 @@ from featurestore.storage.snapshot import file_sha256
 if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
     from featurestore.query.warehouse import Warehouse
+    from featurestore.storage.snapshot import Snapshot
 
 MATRICES = "matrices"
 LAYOUT_VERSION = 2
 """Raised whenever a matrix that was kept before is not to be taken: those of 1 have no checksums."""
 
 
-def matrix_key(warehouse: Warehouse, spec: FeatureSpec) -> str | None:
+def matrix_key(state: Snapshot, spec: FeatureSpec) -> str | None:
     """Hash everything that a matrix and its manifest follow from; None where a file of the spec cannot be read."""
     try:
         files = [file_sha256(Path(f.file)) for f in spec.embeddings]
     except OSError:
         return None
     packages = {name: version(name) for name in PACKAGES}
-    snapshot = [warehouse.snapshot.number, warehouse.snapshot.datasets]
+    snapshot = [state.number, state.datasets]
     content = [
         LAYOUT_VERSION,
         RECIPE_VERSION,

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import featurestore as fs
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.builder import build
+from featurestore.features.remembered import Remembered
 from featurestore.features.spec import parse_spec, read_spec
 
 BLOCKS = [{"kind": "signature", "datasets": ["external"], "components": 3}]
@@ -196,6 +197,38 @@ def test_signature_features__work_in_searches_and_column_transformers(pipeline):
     assert as_frame.get_feature_names_out()[0] == "external__signature/external/CVCL_B/pc_01"
 
 
+def test_signature_features__are_made_once_for_each_perturbation(two_datasets, monkeypatch):
+    asked = []
+    make = fs.SignatureFeatures._made
+
+    def counted(self, store, spec, names):
+        asked.extend(names)
+        return make(self, store, spec, names)
+
+    monkeypatch.setattr("featurestore.features.transformer._REMEMBERED", Remembered())
+    monkeypatch.setattr(fs.SignatureFeatures, "_made", counted)
+    pipeline = make_pipeline(fs.SignatureFeatures(two_datasets.path, BLOCKS), SimpleImputer(), Ridge())
+    y = np.random.default_rng(0).normal(size=(12, 2))
+    GridSearchCV(pipeline, {"ridge__alpha": [0.1, 1.0]}, cv=3).fit(NAMES, y)
+    assert sorted(asked) == sorted(NAMES)
+    pipeline.set_params(signaturefeatures__components=2).fit(NAMES[:4], y[:4])
+    assert len(asked) == 16, "other options are other features"
+
+
+def test_signature_features__of_some_perturbations_are_those_of_a_new_process(two_datasets, monkeypatch):
+    blocks = [*BLOCKS, {"kind": "signature", "datasets": ["target"], "name": "own"}]
+    known = fs.SignatureFeatures(two_datasets, blocks).fit(["S001", *NAMES, "nobody"])
+    for some in (["nobody", "S016"], ["S016", "S007", "S016"], ["S001"]):
+        found = fs.SignatureFeatures(two_datasets, blocks)
+        values = found.fit_transform(some)
+        monkeypatch.setattr("featurestore.features.transformer._REMEMBERED", Remembered(most_bytes=0))
+        alone = fs.SignatureFeatures(two_datasets, blocks)
+        np.testing.assert_array_equal(values, alone.fit_transform(some))
+        assert found.feature_names_out_.tolist() == alone.feature_names_out_.tolist()
+        monkeypatch.undo()
+    assert np.isnan(known.transform(["nobody"])).all()
+
+
 OF_NUMBERS = """check_fit_score_takes_y check_estimators_overwrite_params check_dont_overwrite_parameters
     check_estimators_fit_returns_self check_readonly_memmap_input check_positive_only_tag_during_fit
     check_estimators_dtypes check_pipeline_consistency check_estimators_pickle check_f_contiguous_array_estimator
@@ -242,6 +275,7 @@ def named(X):
 
 def test_signature_features__pass_every_check_of_scikit_learn_where_numbers_stand_for_names(two_datasets, monkeypatch):
     monkeypatch.setattr(OfNumbers, "_opened", lambda _, snapshot: nullcontext(two_datasets))
+    monkeypatch.setattr(OfNumbers, "_state", lambda _, number: two_datasets.snapshot)
     blocks = [{**BLOCKS[0], "where": "context_label = 'B'"}]
     results = check_estimator(OfNumbers("read from a store that is open", blocks), on_fail=None, on_skip=None)
     failed = {each["check_name"]: each["exception"] for each in results if each["status"] == "failed"}
