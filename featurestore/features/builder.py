@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.by_kind import make_blocks
@@ -130,7 +131,7 @@ def with_folds(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
     n_groups = groups.n_unique()
     if n_groups < split.folds:
         raise FeatureError(
-            f"{n_groups} groups cannot be dealt to {split.folds} folds.",
+            f"{count_of(n_groups, 'group')} cannot be dealt to {split.folds} folds.",
             where=f"split, by = '{split.by}'",
             got=f"{rows.height} rows",
             do=f"set folds to {n_groups} or fewer, or predict more conditions",

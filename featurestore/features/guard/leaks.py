@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.errors import LeakageError, did_you_mean
 from featurestore.features.perturbations import target_atoms
 from featurestore.features.spec import Allow, spec_error
@@ -107,7 +108,7 @@ def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
             for atom, groups, conditions in straddling.head(_SHOWN).iter_rows()
         ]
         raise LeakageError(
-            f"Groups of the split share {straddling.height} perturbations.",
+            f"Groups of the split share {count_of(straddling.height, 'perturbation')}.",
             where=f"split, by = '{by}'",
             got="; ".join(lines),
             do="set by = 'perturbation_id' under [split]",
@@ -133,7 +134,7 @@ def _experiments(conditions: pl.DataFrame, place: str) -> list[str]:
         raise LeakageError(
             "Conditions do not say which experiment they are from, so a leak cannot be ruled out.",
             where=place,
-            got=f"{len(nameless)} conditions, such as {nameless[0]!r}",
+            got=f"{count_of(len(nameless), 'condition')}, such as {nameless[0]!r}",
             do="ingest the dataset with an experiment",
         )
     return conditions["experiment_id"].unique().sort().to_list()
@@ -148,7 +149,9 @@ def _own_experiment(leaks: Sequence[Source], target: pl.DataFrame, experiments: 
         shared.update(rows["experiment_id"])
         first = ", ".join(map(repr, rows["condition_id"][:_SHOWN]))
         more = ", ..." if rows.height > _SHOWN else ""
-        lines.append(f"{source.block}: {rows.height} of {source.conditions.height} conditions ({first}{more})")
+        lines.append(
+            f"{source.block}: {rows.height} of {count_of(source.conditions.height, 'condition')} ({first}{more})"
+        )
     names = ", ".join(f"'{name}'" for name in sorted(shared))
     predicted = target.filter(pl.col("experiment_id").is_in(sorted(shared))).height
     return LeakageError(

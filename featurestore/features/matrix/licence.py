@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError, did_you_mean
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def refuse_licences(
         rules = [f"none of {', '.join(forbid)}"] if forbid else []
         rules += [f"one of {', '.join(allow)}"] if allow is not None else []
         raise FeatureError(
-            f"The licences of {len({name for name, _ in refused})} datasets are not allowed here.",
+            f"The licences of {count_of(len({name for name, _ in refused}), 'dataset')} are not allowed here.",
             where="the licence gate",
             expected=" and ".join(rules),
             got="\n            ".join(f"{name}: {licence}" for name, licence in sorted(refused)),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError, QueryError, did_you_mean
 from featurestore.features.pairs.calls import answers
 from featurestore.features.perturbations import assign_folds, own_targets, shared_target_groups
@@ -164,7 +165,7 @@ def _own_split(warehouse: Warehouse, conditions: pl.DataFrame, target: Target, c
 def _require_groups(n_groups: int, split: Split) -> None:
     if n_groups < split.folds:
         raise FeatureError(
-            f"{n_groups} groups cannot be dealt to {split.folds} folds.",
+            f"{count_of(n_groups, 'group')} cannot be dealt to {split.folds} folds.",
             where=f"split, by = '{split.by}'",
             do=f"set folds to {n_groups} or fewer, or predict more conditions",
         )

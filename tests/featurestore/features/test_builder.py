@@ -207,7 +207,7 @@ def test_build__groups_combinations_with_their_parts_and_deals_folds(writer, mak
         assert rows.group_by("group").agg(pl.col("fold").n_unique())["fold"].to_list() == [1, 1, 1]
         with pytest.raises(LeakageError, match="Groups of the split share"):
             build(store, make_spec(split='by = "condition_id"'))
-        with pytest.raises(FeatureError, match="1 groups cannot be dealt to 3 folds"):
+        with pytest.raises(FeatureError, match="1 group cannot be dealt to 3 folds"):
             build(store, make_spec(split='by = "context_id"'))
 
 

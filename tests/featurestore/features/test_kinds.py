@@ -447,7 +447,7 @@ def test_licence__gate_looks_at_every_licence_of_a_file(two_datasets, tmp_path):
     spec = spec_of(f'kind = "embedding"\nfile = "{tmp_path}/vectors.csv"\nlicence = "CC-BY-NC-4.0"', more=more)
     second = spec.feature[0].model_copy(update={"name": "again", "licence": "MIT"})
     for features in ([spec.feature[0], second], [second, spec.feature[0]]):
-        with pytest.raises(FeatureError, match="licences of 1 datasets") as caught:
+        with pytest.raises(FeatureError, match="licences of 1 dataset are") as caught:
             build(two_datasets, spec.model_copy(update={"feature": features}))
         assert caught.value.got == "file:vectors.csv: CC-BY-NC-4.0"
 

@@ -36,13 +36,13 @@ def test_check_sources__refuses_the_same_cells_under_another_dataset_name():
     with pytest.raises(LeakageError) as caught:
         check_sources(conditions("mine"), [source("a", "other"), leaky, source("b", "mine")])
     assert "signature/rerelease/CVCL_1: 2 of 3 conditions ('c1', 'c2')" in caught.value.got
-    assert "signature/b/CVCL_1: 1 of 1 conditions ('c0')" in caught.value.got
+    assert "signature/b/CVCL_1: 1 of 1 condition ('c0')" in caught.value.got
     assert "signature/a" not in caught.value.got
     assert caught.value.do.startswith("narrow the feature: where = \"experiment_id not in ('mine')\"")
 
 
 def test_check_sources__refuses_conditions_without_an_experiment():
-    with pytest.raises(LeakageError, match="1 conditions, such as 'c1'"):
+    with pytest.raises(LeakageError, match="1 condition, such as 'c1'"):
         check_sources(conditions("mine"), [source("a", "other", None)])
     with pytest.raises(LeakageError, match="the target"):
         check_sources(conditions(None), [source("a", "other")])
@@ -87,7 +87,7 @@ def test_check_split__certifies_groups_that_share_nothing():
 def test_check_split__refuses_a_combination_apart_from_its_part():
     with pytest.raises(LeakageError) as caught:
         check_split(rows((["A"], "x"), (["A", "B"], "y"), (["C"], "z")), "condition_id")
-    assert caught.value.what == "Groups of the split share 1 perturbations."
+    assert caught.value.what == "Groups of the split share 1 perturbation."
     assert "A in groups 'x', 'y' (conditions c0, c1)" in caught.value.got
 
 

@@ -78,7 +78,7 @@ def test_split__refuses_a_column_that_is_none(pair_store, pair_spec, column, mes
 
 def test_split__refuses_a_perturbation_on_both_sides(writer, write_lines, called, pair_spec):
     write_lines(writer, called, genes=lambda i: [f"ENSG9{max(i, 1):010d}"])
-    with writer.open() as store, pytest.raises(LeakageError, match="share 1 perturbations"):
+    with writer.open() as store, pytest.raises(LeakageError, match="share 1 perturbation"):
         read_pairs(store, pair_spec())
 
 
