@@ -152,15 +152,14 @@ def _op3(folder: Path) -> None:
     write_wide_parquet(folder / "de_train.parquet", values, pl.DataFrame(described), genes)
 
 
-def _pie_tested(folder: Path) -> None:
+def _pie_tested(folder: Path, *, line: str) -> None:
     (folder / "de").mkdir()
-    for line, effects in {"k562": [0.5, -1.0, 0.0], "rpe1": [0.25, -2.0, 0.0]}.items():
-        tested = {
-            "target": ["MYC"] * 3 + ["JAK2"] * 3, "feature": TARGETS[:3] * 2, "target_mean": 1.0, "ref_mean": 1.0,
-            "target_ncells": 80, "ref_ncells": 900, "log2_fold_change": effects * 2, "p_value": [0.01, 0.001, 1.0] * 2,
-            "Ueffect": 0.5, "p_adj": [0.02, 0.003, 1.0] * 2,
-        }  # fmt: skip
-        pl.DataFrame(tested).write_parquet(folder / "de" / f"{line}.parquet")
+    tested = {
+        "target": ["MYC"] * 3 + ["JAK2"] * 3, "feature": TARGETS[:3] * 2, "target_mean": 1.0, "ref_mean": 1.0,
+        "target_ncells": 80, "ref_ncells": 900, "log2_fold_change": [0.5, -1.0, 0.0] * 2,
+        "p_value": [0.01, 0.001, 1.0] * 2, "Ueffect": 0.5, "p_adj": [0.02, 0.003, 1.0] * 2,
+    }  # fmt: skip
+    pl.DataFrame(tested).write_parquet(folder / "de" / f"{line}.parquet")
 
 
 def _pie_labels(folder: Path, *, context: str, perturbation: str) -> None:
@@ -220,9 +219,12 @@ PUBLISHED_RESULTS: dict[str, Miniature] = {
     "zhu_2026_cd4_t_de": _zhu,
     "creeds_single_gene": _creeds,
     **L1000_OF_TEMP,
-    "pie_replogle_nadig": _pie_tested,
+    **{f"pie_{line}": partial(_pie_tested, line=line) for line in ("k562", "rpe1", "hepg2", "jurkat")},
     "pie_arc_vcc_25": partial(_pie_labels, context="H1", perturbation="MYC"),
-    "pie_x_atlas_orion": partial(_pie_labels, context="HCT116", perturbation="MYC"),
+    **{
+        f"pie_orion_{line.lower()}": partial(_pie_labels, context=line, perturbation="MYC")
+        for line in ("HCT116", "HEK293T")
+    },
     "pie_jiang": partial(_pie_labels, context="A549", perturbation="MYC"),
     "pie_tahoe_100m": partial(_pie_labels, context="A549", perturbation="Belinostat"),
 }

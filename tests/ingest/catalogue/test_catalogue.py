@@ -51,6 +51,14 @@ def test_specs__are_those_of_catalogued_datasets_under_their_licence(spec):
     assert ENTRIES[spec.stem].licence == dataset.licence
 
 
+def test_specs__of_the_same_cells_are_of_one_experiment():
+    shared = [entry for entry in ENTRIES.values() if entry.spec is not None and entry.same_cells_as is not None]
+    for entry in shared:
+        first = ENTRIES[str(entry.same_cells_as)]
+        if first.spec is not None:
+            assert read_spec(entry.spec).dataset.experiment == read_spec(first.spec).dataset.experiment, entry.id
+
+
 def test_sums__count_new_cells_once():
     table = table_of_sources(ENTRIES, SPECS.parent / "no-warehouse")
     new = [entry for entry in ENTRIES.values() if entry.same_cells_as is None and entry.assay in RNA_SEQ]

@@ -34,7 +34,7 @@ UNSAID = {
     "lincs2020_trt_cp": {"dose"},  # as given, where the spec takes the one that was meant
     "lincs_gse92742": {"dose"},
     "perturbqa_k562": {"kind"},
-    "pie_jiang": {"kind"},
+    **{name: {"kind"} for name in ("pie_jiang", "pie_k562")},
     "frangieh_2021_melanoma": {"context"},  # no column says of which cells
     "shifrut_2018_t_cells": {"context"},  # the stimulus, in words of its own
     "dixit_2016_7_days": {"time"},
@@ -65,17 +65,18 @@ ELSEWHERE = {
     "sciplex4",  # a second dose, which the draft does not take
     "sciplex2",  # its label 'control' is of cells whose hash was not read
     "tahoe_100m_de",  # other shards hold other drugs
-    "pie_replogle_nadig",  # other files hold other lines
     "creeds_single_gene",  # organisms and kinds in words of its own, which the shipped spec translates
 }  # fmt: skip
 """Datasets of which one file alone does not tell all conditions."""
 SAME = {
-    *(f"lincs2020_trt_{kind}" for kind in ("sh", "xpr", "oe", "misc")), "lincs_gse70138", "perturbqa_rpe1",
-    "perturbqa_jurkat", "recount2_srp009615", "southard_2025_hs27", "tian_2019_neuron", "tian_2021_crispri",
-    "tian_2021_crispra", "xu_2023_hek293", "sunshine_2023_calu3", "datlinger_2021_jurkat", "dixit_2016_13_days",
-    *(name for name in LAYOUTS if name.endswith("_scperturb")), "vcc_2026_controls_final", "vcpi_0002",
-    "temp_sciplex3", "temp_op3", "temp_moabox", "temp_l1000_phase2", "pie_arc_vcc_25", "pie_x_atlas_orion",
-    "pie_tahoe_100m", "mcfarland_2020_crispr", "dixit_2016_high_moi", "tian_2019_ipsc",
+    *(f"lincs2020_trt_{kind}" for kind in ("sh", "xpr", "oe", "misc")),
+    *(name for name in LAYOUTS if name.endswith("_scperturb")),
+    "lincs_gse70138", "perturbqa_rpe1", "perturbqa_jurkat", "recount2_srp009615", "southard_2025_hs27",
+    "tian_2019_neuron", "tian_2021_crispri", "tian_2021_crispra", "xu_2023_hek293", "sunshine_2023_calu3",
+    "datlinger_2021_jurkat", "dixit_2016_13_days", "vcc_2026_controls_final", "vcpi_0002", "temp_sciplex3",
+    "temp_op3", "temp_moabox", "temp_l1000_phase2", "pie_arc_vcc_25", "pie_orion_hct116", "pie_orion_hek293t",
+    "pie_rpe1", "pie_hepg2", "pie_jurkat", "pie_tahoe_100m", "mcfarland_2020_crispr", "dixit_2016_high_moi",
+    "tian_2019_ipsc",
 }  # fmt: skip
 """Files of the same layout as one that is drafted here."""
 

@@ -318,10 +318,7 @@ def test_perturbqa__becomes_one_signed_call_a_pair(tmp_path):
             ("AAMP", "TP53", 0.0, "train"),
             ("ABL1", "MYC", 0.0, "test"),
         ]
-        assert (
-            store.frame("select distinct experiment_id from condition").item()
-            == "replogle_2022_k562_essential:CVCL_0004"
-        )
+        assert store.frame("select distinct experiment_id from condition").item() == "replogle_2022_k562_day6:CVCL_0004"
         assert (
             store.frame("select reason from quality where n_significant = 2").item()
             == "2 genes called changed (needs 1)"
