@@ -147,6 +147,39 @@ def test_report__has_its_pictures(visit):
         assert picture.evaluate("each => each.naturalWidth") > 0
 
 
+def test_report__as_a_file_fits_a_phone(browser, kept):
+    page = browser.new_page(viewport={"width": MODES["dark"], "height": 800}, color_scheme="dark")
+    page.goto((kept / "reports" / "one" / "report.html").as_uri())
+    require_soon(page, FITS, MODES["dark"])
+    heights = page.locator("figure img").evaluate_all("pictures => pictures.map(each => each.clientHeight)")
+    found = Axe().run(page, None, VIOLATIONS).response["violations"]
+    page.close()
+    assert [each["id"] for each in found] == []
+    assert min(heights) >= 200, "a wide picture that shrinks to the window cannot be read"
+
+
+def test_volcano__a_dot_leads_to_its_gene(visit, values):
+    """The topmost significant dot is found by its colour, wherever it is drawn."""
+    page = visit(PAGES["perturbation"].format(**values))
+    figure = page.locator("figure", has_text="Volcano of")
+    box = figure.locator("canvas").bounding_box()
+    at = figure.locator("canvas").evaluate(
+        """canvas => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const ratio = canvas.width / canvas.getBoundingClientRect().width;
+          const from = [60, 40].map(each => Math.round(each * ratio));
+          for (let y = from[1]; y < canvas.height; y++) for (let x = from[0]; x < canvas.width; x++) {
+            const k = 4 * (y * canvas.width + x), red = data[k];
+            const isBlue = data[k + 2] > red + 80 && data[k + 1] > red + 40;
+            if (isBlue && data[k + 3] > 150) return [x / ratio, y / ratio + 2];
+          }
+        }"""
+    )
+    page.mouse.click(box["x"] + at[0], box["y"] + at[1])
+    page.wait_for_url("**/gene?id=*")
+    expect(page.locator("dl.facts")).to_contain_text("Ensembl")
+
+
 def test_search__by_an_old_symbol_leads_to_the_gene(visit):
     page = visit("/")
     page.keyboard.press("/")
