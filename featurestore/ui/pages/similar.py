@@ -151,10 +151,18 @@ def _similar(asked: Asked) -> dict[str, Any]:
     }
 
 
+def _about(asked: Asked, _: str) -> tuple[str, tuple[str, ...]]:
+    """Name the query and the signature that it is compared with, and the datasets of both."""
+    hit = asked.needed("hit")
+    datasets = [name.partition(":")[0] for name in (asked.text("condition"), hit) if name]
+    return f"{_needed(asked).name} against {hit}", tuple(dict.fromkeys(datasets))
+
+
 PAGE = Page(
     "similar",
     "similar.html",
     _similar,
     {"mimic": _mimic, "reverse": _reverse, "enrichment": _curves, "scatter": _both},
     {"enrichment": _enrichment, "scatter": _scatter},
+    about=_about,
 )

@@ -139,6 +139,12 @@ def test_pictures_say_what_they_show_and_from_which_datasets(client, strongest, 
     assert "/gene?id=" not in picture
 
 
+def test_picture_of_a_hit_names_the_query_and_both_datasets(client, keys):
+    picture = client.get("/similar/enrichment.svg", params={"condition": keys["K562"], "hit": keys["RPE1"]}).text
+    assert f"against {keys['RPE1']}"[:40] in picture
+    assert {"replogle_demo_k562", "replogle_demo_rpe1"} == set(re.findall(r"(\w+): Simulated", picture))
+
+
 def test_charts_of_a_dark_page_have_the_contrast_of_text(client, strongest):
     def light(colour: str) -> float:
         shares = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
