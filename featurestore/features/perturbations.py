@@ -10,7 +10,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from featurestore.features.kinds import Combination, Reduce
+from featurestore.features.kinds.options import Combination, Reduce
 
 _RULES = ("same kind", "same direction", "other kind")
 """How near a source condition is to the row, nearest first; only the nearest there are enter the mean."""
@@ -73,7 +73,7 @@ def match_conditions(
         ``sum``: a combination that the source lacks is matched by its parts, if the source has them all.
     reduce
         Which of several conditions are kept, and with what weight; see
-        :class:`featurestore.features.kinds.SignatureFeature`.
+        :class:`featurestore.features.kinds.signature.SignatureFeature`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.guard.shared_controls import check_controls, controls_of
-from featurestore.features.kinds import ExternalEffects
+from featurestore.features.kinds.kind import ExternalEffects
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, did_you_mean
-from featurestore.features.kinds import EmbeddingFeature
+from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.matrix.written import MANIFEST, read_manifest
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse

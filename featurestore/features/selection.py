@@ -10,7 +10,8 @@ import polars as pl
 
 from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
 from featurestore.features.compound_graph import compound_graph
-from featurestore.features.kinds import External, Feature, external
+from featurestore.features.kinds import Feature, external
+from featurestore.features.kinds.kind import External
 from featurestore.features.spec import FeatureSpec, Target, spec_error
 from featurestore.query.sqlfiles import sql_files
 

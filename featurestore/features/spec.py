@@ -44,18 +44,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.features.kinds import (
-    KINDS,
-    PAIR_KINDS,
-    Condition,
-    EffectKind,
-    EmbeddingFeature,
-    Feature,
-    Question,
-    Slug,
-    SpecSection,
-    embeddings,
-)
+from featurestore.features.kinds import KINDS, PAIR_KINDS, Feature, embeddings
+from featurestore.features.kinds.embedding import EmbeddingFeature
+from featurestore.features.kinds.options import Condition, EffectKind, Question, Slug, SpecSection
 
 
 class Target(SpecSection):

@@ -15,7 +15,7 @@ from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
-from featurestore.features.kinds import SignatureFeature
+from featurestore.features.kinds.signature import SignatureFeature
 from featurestore.features.perturbations import match_conditions, structure_key
 
 if TYPE_CHECKING:

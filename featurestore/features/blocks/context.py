@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches, pick_genes
-from featurestore.features.kinds import ContextFeature, TargetExpressionFeature
+from featurestore.features.kinds.context import ContextFeature, TargetExpressionFeature
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

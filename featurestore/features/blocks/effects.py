@@ -12,7 +12,7 @@ from featurestore.errors import FeatureError
 from featurestore.features.effects.shrinkage import by_cells, empirical_bayes
 from featurestore.features.effects.signature import pick_genes
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix, standard_errors
-from featurestore.features.kinds import ExternalEffects
+from featurestore.features.kinds.kind import ExternalEffects
 
 if TYPE_CHECKING:
     from featurestore.features.effects.elsewhere import Measured

@@ -15,7 +15,7 @@ from featurestore.features.blocks.block import FeatureBlock, make_block
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
-from featurestore.features.kinds import EmbeddingFeature
+from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.perturbations import match_keys
 from featurestore.storage.snapshot import file_sha256
 

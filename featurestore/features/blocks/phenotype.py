@@ -21,7 +21,8 @@ from featurestore.features.guard.near_duplicate import (
     is_near_duplicate,
     near_duplicate,
 )
-from featurestore.features.kinds import PHENOTYPE, PhenotypeFeature
+from featurestore.features.kinds.options import PHENOTYPE
+from featurestore.features.kinds.phenotype import PhenotypeFeature
 from featurestore.features.perturbations import match_conditions
 from featurestore.query.sqlfiles import sql_files
 

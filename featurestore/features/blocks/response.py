@@ -10,7 +10,7 @@ from featurestore.features.blocks.effects import chosen_effects, read_source
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
-from featurestore.features.kinds import ResponseFeature
+from featurestore.features.kinds.response import ResponseFeature
 from featurestore.features.perturbations import match_keys
 from featurestore.features.selection import Source
 

@@ -8,7 +8,7 @@ from featurestore.features.blocks.effects import chosen_effects, read_source
 from featurestore.features.blocks.inputs import Inputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
-from featurestore.features.kinds import SignatureFeature
+from featurestore.features.kinds.signature import SignatureFeature
 from featurestore.features.perturbations import match_conditions
 from featurestore.features.selection import Source
 

@@ -10,7 +10,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import eigsh
 
-from featurestore.features.kinds import Genes
+from featurestore.features.kinds.options import Genes
 
 _EXACT = 100
 """Up to this many conditions or genes everything is decomposed; above it, only the wanted components are sought."""

@@ -17,7 +17,7 @@ from featurestore.features.blocks.block import source_facts
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 from featurestore.features.guard.leaks import check_split
 from featurestore.features.guard.sources import prove_sources
-from featurestore.features.kinds import Question
+from featurestore.features.kinds.options import Question
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.matrix.manifest import manifest_of
 from featurestore.features.pairs.calls import Axes, Calls

@@ -15,7 +15,7 @@ from featurestore.features.perturbations import directed_key
 
 if TYPE_CHECKING:
     from featurestore.features.effects.signature_matrix import SignatureMatrix
-    from featurestore.features.kinds import Question
+    from featurestore.features.kinds.options import Question
 
 Positions = npt.NDArray[np.intp]
 Values = npt.NDArray[np.float64]

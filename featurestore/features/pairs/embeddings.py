@@ -14,7 +14,7 @@ from featurestore.features.blocks.embedding import embedding_block, gene_rows
 if TYPE_CHECKING:
     import polars as pl
 
-    from featurestore.features.kinds import EmbeddingFeature
+    from featurestore.features.kinds.embedding import EmbeddingFeature
     from featurestore.features.pairs.calls import Axes, Positions
     from featurestore.query.warehouse import Warehouse
 

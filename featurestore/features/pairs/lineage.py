@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.features.kinds import Kind, NeighbourFeature, ReconstructionFeature
+from featurestore.features.kinds.kind import Kind
+from featurestore.features.kinds.neighbour import NeighbourFeature
+from featurestore.features.kinds.reconstruction import ReconstructionFeature
 from featurestore.features.pairs.blocks import (
     AnalogueBlock,
     BaseRateBlock,
@@ -22,7 +24,8 @@ from featurestore.features.pairs.blocks import (
 )
 
 if TYPE_CHECKING:
-    from featurestore.features.kinds import AnalogueFeature, Feature
+    from featurestore.features.kinds import Feature
+    from featurestore.features.kinds.analogue import AnalogueFeature
     from featurestore.features.pairs.calls import Calls
     from featurestore.features.pairs.embeddings import Vectors
     from featurestore.features.pairs.sources import SourceCalls

@@ -19,7 +19,7 @@ from featurestore.features.guard.near_duplicate import (
 from featurestore.features.pairs.calls import Calls
 
 if TYPE_CHECKING:
-    from featurestore.features.kinds import Question
+    from featurestore.features.kinds.options import Question
     from featurestore.features.pairs.calls import Axes
     from featurestore.features.selection import Source
     from featurestore.features.spec import Allow

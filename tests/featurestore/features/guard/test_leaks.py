@@ -5,7 +5,7 @@ import pytest
 
 from featurestore.errors import LeakageError, SpecError
 from featurestore.features.guard.leaks import check_sources, check_split
-from featurestore.features.kinds import SignatureFeature
+from featurestore.features.kinds.signature import SignatureFeature
 from featurestore.features.selection import Source
 from featurestore.features.spec import Allow
 
