@@ -5,15 +5,15 @@ Unknown keys, wrong values and contradictions are all found before any data is r
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError
+from ingest.condition_section import MATRIX_COLUMNS, ConditionSection
+from ingest.given import given_columns
 from ingest.sections import (
     CompoundSection,
     CoverageSection,
@@ -35,66 +35,11 @@ from ingest.values import ESTIMATED, VALUES, Route, ValueKind, ValueName, route_
 SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
 
-Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
-
-MATRIX_COLUMNS = "columns"
-"""What the perturbation is where a column of the matrix is a perturbed gene."""
-FIELD = r"\{([^{}]+)\}"
-"""A column in a template."""
-
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
 BULK = "bulk_rna_seq"
 """The assay whose rows are samples."""
 LEAST_CELLS, LEAST_SAMPLES = 10, 2
 """Cells, or samples, that a data point has at least, where the spec does not say."""
-
-
-class Fixed(Section):
-    """A value that holds for every row: ``{ value = "K562" }``; doses and times give a ``unit``."""
-
-    value: str | float
-    unit: str | None = None
-
-
-class FromColumn(Section):
-    """A value that a column of the row table holds: ``{ column = "dose", unit = "nM" }``.
-
-    With ``nominal = true``, measured doses (0.01004) count as the dose that was meant (0.01).
-    """
-
-    column: str
-    unit: str | None = None
-    nominal: bool = False
-
-
-class FromColumns(Section):
-    """Doses of a combination, of which the n-th is that of its n-th component: ``{ columns = ["dose", "dose2"] }``."""
-
-    columns: Annotated[list[str], Field(min_length=2)]
-    unit: str | None = None
-
-
-class FromTemplate(Section):
-    """A text put together from columns of the row table: ``{ template = "{cell_line}, {stimulus}" }``."""
-
-    template: str
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that it names."""
-        return re.findall(FIELD, self.template)
-
-    @field_validator("template")
-    @classmethod
-    def _names_columns(cls, template: str) -> str:
-        if not re.search(FIELD, template):
-            raise ValueError("name columns in braces, such as '{cell_line}, {stimulus}'")
-        return template
-
-
-Quantity = Fixed | FromColumn
-Context = Fixed | FromColumn | FromTemplate
-Dose = Fixed | FromColumn | FromColumns
 
 
 class DatasetSection(Section):
@@ -124,101 +69,6 @@ class DatasetSection(Section):
     citation: str = ""
     licence: str = ""
     url: str = ""
-
-
-class ConditionSection(Section):
-    """``[condition]``: which columns of the row table make a condition.
-
-    Several columns of ``perturbation`` are the components of a combination; ``{ value = "TP53" }`` is that of all rows.
-    Rows that ``control_where`` takes are controls, whatever their label. ``strip`` is a regular expression: all that it
-    matches is taken off labels, after they are compared with ``controls``; ``^sg|-\\d+$`` makes TP53 of ``sgTP53-1``.
-    ``cells`` says that a row is a pseudobulk, and of how many cells: of several columns the first that has a number.
-    With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes; with ``kind = "control"`` every
-    row is a control, a cell line at rest. ``guide`` is the column that names the guide of a cell: the cells of each
-    negative-control guide are then one of the conditions in which nothing happened. Conditions of fewer than
-    ``min_cells`` cells are kept, and are no data points: 10 by default, 2 samples of bulk RNA-Seq.
-    A column that is called dose or time keeps conditions apart, or is named by ``pooled``.
-    ``replicate`` is the column, or the columns together, of what was repeated: donors, wells, guides. Conditions of
-    which two or more are there, on both sides, are tested over these, not over cells.
-    """
-
-    perturbation: str | Fixed | Annotated[list[str], Field(min_length=2)]
-    context: Context
-    kind: Kind | None = None
-    kind_column: str | None = None
-    controls: list[str] = Field(default_factory=list)
-    control_where: str | None = None
-    unassigned: list[str] = Field(default_factory=list)
-    separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
-    strip: str | None = None
-    batch: str | None = None
-    guide: str | None = None
-    min_cells: Annotated[int, Field(ge=1)] | None = None
-    replicate: str | Annotated[list[str], Field(min_length=1)] = Field(default_factory=list)
-    dose: Dose | None = None
-    time: Quantity | None = None
-    pooled: list[str] = Field(default_factory=list)
-    cluster: str | None = None
-    split: str | None = None
-    cells: str | list[str] = Field(default_factory=list)
-    where: str | None = None
-    context_table: str | None = None
-
-    @field_validator("strip")
-    @classmethod
-    def _is_pattern(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return pattern
-
-    @model_validator(mode="after")
-    def _has_one_kind(self) -> Self:
-        if (self.kind is None) == (self.kind_column is None):
-            raise ValueError("give either 'kind' or 'kind_column'")
-        return self
-
-    @model_validator(mode="after")
-    def _only_doses_are_nominal(self) -> Self:
-        for name in ("context", "time"):
-            quantity = getattr(self, name)
-            if isinstance(quantity, FromColumn) and quantity.nominal:
-                raise ValueError(f"'nominal' is for doses, not for '{name}'")
-        return self
-
-    @model_validator(mode="after")
-    def _is_not_below_zero(self) -> Self:
-        for name in ("dose", "time"):
-            quantity = getattr(self, name)
-            if isinstance(quantity, Fixed) and isinstance(quantity.value, float) and not 0 <= quantity.value < math.inf:
-                raise ValueError(f"'{name}' is a number from 0 up; got {quantity.value:g}")
-        return self
-
-    @model_validator(mode="after")
-    def _combines_with_a_separator(self) -> Self:
-        if isinstance(self.perturbation, list) and not (self.separator and self.controls):
-            raise ValueError("several columns of 'perturbation' need 'controls' and a 'separator', such as ' + '")
-        if isinstance(self.dose, FromColumns) and len(self.dose.columns) != len(self.components):
-            raise ValueError("give as many columns of 'dose' as of 'perturbation'")
-        return self
-
-    @property
-    def components(self) -> list[str]:
-        """The columns of the perturbation: one, or one for each component; none where it is fixed, or a matrix's."""
-        if self.perturbation == MATRIX_COLUMNS or isinstance(self.perturbation, Fixed):
-            return []
-        return [self.perturbation] if isinstance(self.perturbation, str) else self.perturbation
-
-    @property
-    def cell_numbers(self) -> list[str]:
-        """The columns that say of how many cells a row is the pseudobulk; none where it is a cell or a well."""
-        return [self.cells] if isinstance(self.cells, str) else self.cells
-
-    @property
-    def replicate_columns(self) -> list[str]:
-        """The columns that together name a replicate."""
-        return [self.replicate] if isinstance(self.replicate, str) else self.replicate
 
 
 class DatasetSpec(Section):
@@ -384,13 +234,6 @@ class DatasetSpec(Section):
             *(self.phenotypes.columns if self.phenotypes is not None else ()),
         ]
         return list(dict.fromkeys(name for name in names if name is not None))
-
-
-def given_columns(given: Context | Dose | None) -> list[str]:
-    """List the columns that a context, dose or time is read from."""
-    if given is None or isinstance(given, Fixed):
-        return []
-    return [given.column] if isinstance(given, FromColumn) else given.columns
 
 
 def read_spec(path: Path) -> DatasetSpec:

@@ -16,7 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from ingest.spec import SPECS, Kind
+from ingest.condition_section import Kind
+from ingest.spec import SPECS
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import MissingControlError, SourceFormatError, did_you_mean
+from ingest.condition_section import ConditionSection
 from ingest.conditions.given import GivenRows
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.quantities import map_dose, map_time
@@ -22,7 +23,7 @@ from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, LEDGER, PerturbationMapping, map_perturbations
 from ingest.reader import INDEX
 from ingest.sections import column_in_sql
-from ingest.spec import ConditionSection, DatasetSpec
+from ingest.spec import DatasetSpec
 
 CONDITION_KEY = (
     "perturbation_id", "perturbation_kind", "context_id", "dose_um", "dose_text", "time_h", "time_text", "cluster"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from ingest.given import Dose, FromColumn, Quantity
 from ingest.harmonise.doses import map_doses, map_times, nominal_dose
-from ingest.spec import Dose, FromColumn, Quantity
 
 
 def map_dose(texts: pl.Series, quantity: Dose | None) -> pl.DataFrame:

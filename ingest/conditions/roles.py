@@ -9,11 +9,12 @@ import re
 
 import polars as pl
 
+from ingest.given import FIELD, Context, Dose, Fixed, FromColumn, FromColumns, FromTemplate
 from ingest.harmonise.combinations import control_words, unassigned_words
 from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL
 from ingest.harmonise.words import ABSENT
 from ingest.reader import INDEX
-from ingest.spec import FIELD, Context, DatasetSpec, Dose, Fixed, FromColumn, FromColumns, FromTemplate
+from ingest.spec import DatasetSpec
 
 ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
 """What a row's condition depends on, all of it text."""

@@ -15,9 +15,9 @@ import polars as pl
 
 from featurestore.compound_names import normalise_name
 from featurestore.errors import first_of
+from ingest.condition_section import ConditionSection
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import ABSENT, UNASSIGNED
-from ingest.spec import ConditionSection
 
 _MOST_NAMED = 3
 

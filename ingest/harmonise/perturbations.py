@@ -14,11 +14,12 @@ import polars as pl
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
+from ingest.condition_section import ConditionSection
 from ingest.harmonise.combinations import absent_controls, components, unassigned_words
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.online import OnlineGenes
-from ingest.spec import GENETIC_KINDS, ConditionSection
+from ingest.spec import GENETIC_KINDS
 
 CONTROL = "control"
 NOT_ASSIGNED = "no perturbation assigned"

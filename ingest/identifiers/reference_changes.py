@@ -15,9 +15,9 @@ import polars as pl
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import REFERENCES
 from ingest import reference
+from ingest.condition_section import ConditionSection
 from ingest.harmonise.genes import decide_by_context, map_genes
 from ingest.harmonise.perturbations import map_perturbations
-from ingest.spec import ConditionSection
 
 CHANGES = ("another gene", "loses its gene", "gains a gene", "status only")
 """Kinds of change, gravest first."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ingest.condition_section import MATRIX_COLUMNS
 from ingest.conditions.described import ANY_STRAND
 from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.inspection.draft_lines import Lines, to_toml
@@ -15,7 +16,7 @@ from ingest.inspection.labels import MOST_COUNTED, Labels, counted
 from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
 from ingest.sections import column_in_sql
-from ingest.spec import GENETIC_KINDS, MATRIX_COLUMNS
+from ingest.spec import GENETIC_KINDS
 
 COMBINED = " + "
 UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ingest.condition_section import ConditionSection
 from ingest.harmonise.combinations import split_label
 from ingest.harmonise.contrasts import TURNED, VERSUS
 from ingest.harmonise.genes import map_targets
@@ -15,7 +16,6 @@ from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
 from ingest.inspection.columns import Column
 from ingest.inspection.guides import Known, is_control
 from ingest.inspection.known import GUIDE_PREFIXES
-from ingest.spec import ConditionSection
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 SUFFIXES = (VERSUS, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import SpecError
+from ingest.condition_section import ConditionSection
 from ingest.harmonise.perturbations import map_perturbations
-from ingest.spec import ConditionSection
 
 ADAMSON = {
     "controls": ["62(mod)_pBA581", "3x_neg_ctrl_pMJ144-1", "3x_neg_ctrl_pMJ144-2"],
