@@ -12,7 +12,9 @@ from featurestore.errors import FeatureError, QueryError, UnknownDatasetError
 from featurestore.features.compound_graph import compound_graph
 from featurestore.features.kinds import Feature, external
 from featurestore.features.kinds.kind import External
-from featurestore.features.spec import FeatureSpec, Target, spec_error
+from featurestore.features.sections import Target
+from featurestore.features.spec import FeatureSpec
+from featurestore.features.spec_faults import spec_error
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

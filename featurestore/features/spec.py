@@ -39,106 +39,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.features.kinds import KINDS, PAIR_KINDS, Feature, embeddings
+from featurestore.features.kinds import PAIR_KINDS, Feature, embeddings
 from featurestore.features.kinds.embedding import EmbeddingFeature
-from featurestore.features.kinds.options import Condition, EffectKind, Question, Slug, SpecSection
-
-
-class Target(SpecSection):
-    """The conditions to predict: the rows of the matrix.
-
-    Parameters
-    ----------
-    dataset
-        Their dataset.
-    where
-        SQL condition over the columns of condition, quality, dataset and context; controls are never rows.
-    effect_kind
-        The measured effect to predict.
-    phenotype
-        A scalar readout to predict instead, such as ``gene_effect``.
-    unit
-        What a row is: a condition, or a pair of condition and gene with its call (``effect_kind = "de_call"``).
-    question
-        What is asked of a pair: whether the gene is ``changed`` (the call is not 0), or its ``direction`` where it is
-        (up or down; pairs that are called unchanged are no rows then).
-    """
-
-    dataset: str
-    where: Condition | None = None
-    effect_kind: EffectKind = "delta_log1p"
-    phenotype: Condition | None = None
-    unit: Literal["condition", "pair"] = "condition"
-    question: Question | None = None
-
-    @model_validator(mode="after")
-    def _asks_of_pairs(self) -> Self:
-        is_pair = self.unit == "pair"
-        if is_pair and (self.effect_kind != "de_call" or self.phenotype is not None):
-            raise ValueError("pairs are predicted from calls: set effect_kind = 'de_call', and no phenotype")
-        if is_pair != (self.question is not None):
-            asked = "say what is asked of pairs: question = 'changed' or 'direction'"
-            raise ValueError(asked if is_pair else "'question' is asked of pairs: set unit = 'pair'")
-        return self
-
-
-class Split(SpecSection):
-    """How rows are held out: whole groups, so that no perturbation is both learnt from and predicted.
-
-    Parameters
-    ----------
-    by
-        Column whose values stay together. With ``perturbation_id``, perturbations that share a target gene stay
-        together too: the combination ``A+B`` with ``A`` and with ``B``.
-    folds
-        Number of folds.
-    seed
-        Seed of the assignment.
-    column
-        The dataset's own split: a column of the conditions that says ``train`` or ``test``. Only the test rows are
-        predicted; folds are dealt among the training rows, for what is learnt from their labels. Where rows are pairs.
-    """
-
-    by: Literal["perturbation_id", "condition_id", "context_id", "cluster"] = "perturbation_id"
-    folds: Annotated[int, Field(ge=2)] = 5
-    seed: Annotated[int, Field(ge=0)] = 0
-    column: Condition | None = None
-
-
-class Allow(SpecSection):
-    """A pair of experiments between which the guard is overruled, and why; the manifest shows it.
-
-    Parameters
-    ----------
-    target, source
-        ``experiment_id`` of rows, and of source conditions that share or resemble it.
-    reason
-        Why this is no leak.
-    """
-
-    target: Condition
-    source: Condition
-    reason: Condition
-
-
-class Licence(SpecSection):
-    """Terms that a matrix may hold: the build is refused where a source's are others.
-
-    Parameters
-    ----------
-    forbid
-        Licences, or ``non-commercial`` for every licence that excludes commercial use. An unknown licence is refused.
-    allow
-        The only licences allowed.
-    """
-
-    forbid: list[str] = Field(default_factory=list)
-    allow: Annotated[list[str], Field(min_length=1)] | None = None
+from featurestore.features.kinds.options import Slug, SpecSection
+from featurestore.features.sections import Allow, Licence, Split, Target
+from featurestore.features.spec_faults import fault_of, spec_error
 
 
 class FeatureSpec(SpecSection):
@@ -275,7 +185,7 @@ def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Pa
     try:
         spec = FeatureSpec.model_validate(content)
     except ValidationError as error:
-        faults = [_fault(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()]
+        faults = [fault_of(fault, _SECTIONS) for fault in error.errors()]
         raise spec_error(faults, where) from None
     spec = spec if folder is None else spec.with_files(lambda feature: folder / feature.file)
     if faults := list(_file_faults(spec)):
@@ -297,42 +207,3 @@ def _file_faults(spec: FeatureSpec) -> Iterable[str]:
         elif feature.licence != licence:
             terms = f"{licence or 'unknown'} in feature {first}, {feature.licence or 'unknown'} here"
             yield f"feature {i}, licence: '{name}' has two licences: {terms}"
-
-
-def spec_error(faults: Iterable[str], where: str, do: str = "") -> SpecError:
-    """Make one error of all the faults of a spec, and of what to do about them."""
-    lines = list(faults)
-    count = f"{len(lines)} faults" if len(lines) > 1 else "a fault"
-    return SpecError(f"The feature spec has {count}.", where=where, got="\n            ".join(lines), do=do)
-
-
-def _fault(location: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
-    is_feature = len(location) > 2 and location[0] == "feature"  # noqa: PLR2004, the third is the block's kind
-    section = KINDS[str(location[2])] if is_feature else _SECTIONS.get(str(location[0]) if len(location) > 1 else "")
-    location = location[:2] + location[3:] if is_feature else location
-    place = _place(location[:-1] if kind == "extra_forbidden" else location)
-    if kind == "extra_forbidden" and section is not None:
-        return f"{place}unknown key '{location[-1]}'; {did_you_mean(str(location[-1]), section.model_fields)}"
-    if kind == "union_tag_not_found":
-        return f"{place.removesuffix(': ')}, kind: is missing; one of {', '.join(KINDS)}"
-    if kind == "union_tag_invalid":
-        got = str(value["kind"])
-        return f"{place.removesuffix(': ')}, kind: {did_you_mean(got, KINDS)}; got {got!r}"
-    if kind == "missing":
-        return f"{place}is missing"
-    if kind == "list_type" and location in {("feature",), ("allow",)}:
-        return f"{location[0]}: each block of it starts with [[{location[0]}]]"
-    text = message.removeprefix("Value error, ")
-    if isinstance(value, str | int | float | bool) and kind != "too_short":
-        text = f"{text}; got {value!r}"
-    return f"{place}{text[0].lower()}{text[1:]}"
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    parts: list[str] = []
-    for part in location:
-        if isinstance(part, int):
-            parts[-1] = f"{parts[-1]} {part + 1}"
-        else:
-            parts.append(str(part))
-    return ", ".join(parts) + ": " if parts else ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
+from featurestore.features.sections import Allow
 from featurestore.features.selection import Source
-from featurestore.features.spec import Allow
 from featurestore.query.warehouse import Warehouse
 
 

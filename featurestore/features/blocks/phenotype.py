@@ -27,8 +27,8 @@ from featurestore.features.perturbations import match_conditions
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
+    from featurestore.features.sections import Allow
     from featurestore.features.selection import Source
-    from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse
 
 _FEWEST_ROWS = 20

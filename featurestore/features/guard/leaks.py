@@ -21,7 +21,8 @@ import polars as pl
 from featurestore.counts import count_of
 from featurestore.errors import LeakageError, did_you_mean
 from featurestore.features.perturbations import target_atoms
-from featurestore.features.spec import Allow, spec_error
+from featurestore.features.sections import Allow
+from featurestore.features.spec_faults import spec_error
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source

@@ -26,8 +26,8 @@ from featurestore.metrics import pearson_delta
 if TYPE_CHECKING:
     from featurestore.features.effects.elsewhere import Measured
     from featurestore.features.effects.signature_matrix import SignatureMatrix
+    from featurestore.features.sections import Allow
     from featurestore.features.selection import Source
-    from featurestore.features.spec import Allow
 
 SAME_NUMBER = 0.05
 """Relative difference up to which two numbers of cells are the same; an unknown number is like any other."""

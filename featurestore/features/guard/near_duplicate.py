@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import LeakageError
+from featurestore.features.sections import Allow
 from featurestore.features.selection import Source
-from featurestore.features.spec import Allow
 
 NEARLY_IDENTICAL = 0.98
 """Correlation from which two measurements are nearly identical, if there is no other to choose from."""

@@ -15,8 +15,8 @@ import polars as pl
 from featurestore.errors import LeakageError
 
 if TYPE_CHECKING:
+    from featurestore.features.sections import Allow
     from featurestore.features.selection import Source
-    from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse
 
 FEWEST_CELLS = 20

@@ -13,7 +13,8 @@ from featurestore.errors import FeatureError, did_you_mean
 
 if TYPE_CHECKING:
     from featurestore.features.blocks.block import FeatureBlock
-    from featurestore.features.spec import FeatureSpec, Licence
+    from featurestore.features.sections import Licence
+    from featurestore.features.spec import FeatureSpec
     from featurestore.query.warehouse import Warehouse
 
 NON_COMMERCIAL = "non-commercial"

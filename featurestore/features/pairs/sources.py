@@ -21,8 +21,8 @@ from featurestore.features.pairs.calls import Calls
 if TYPE_CHECKING:
     from featurestore.features.kinds.options import Question
     from featurestore.features.pairs.calls import Axes
+    from featurestore.features.sections import Allow
     from featurestore.features.selection import Source
-    from featurestore.features.spec import Allow
     from featurestore.query.warehouse import Warehouse
 
 CALLS = "de_call"

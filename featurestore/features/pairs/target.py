@@ -17,7 +17,7 @@ from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.effects.signature_matrix import SignatureMatrix
-    from featurestore.features.spec import Split, Target
+    from featurestore.features.sections import Split, Target
     from featurestore.query.warehouse import Warehouse
 
 TRAIN, TEST = "train", "test"

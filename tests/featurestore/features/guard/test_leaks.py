@@ -6,8 +6,8 @@ import pytest
 from featurestore.errors import LeakageError, SpecError
 from featurestore.features.guard.leaks import check_sources, check_split
 from featurestore.features.kinds.signature import SignatureFeature
+from featurestore.features.sections import Allow
 from featurestore.features.selection import Source
-from featurestore.features.spec import Allow
 
 
 def conditions(*experiments):

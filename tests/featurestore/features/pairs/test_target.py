@@ -8,7 +8,7 @@ from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.effects.signature_matrix import SignatureMatrix
 from featurestore.features.pairs.builder import build_pairs, read_pairs
 from featurestore.features.pairs.target import pairs_of
-from featurestore.features.spec import Split, Target
+from featurestore.features.sections import Split, Target
 
 
 def test_pairs__are_those_that_the_table_lists(pair_store, pair_spec, called):
