@@ -10,6 +10,9 @@ Groups are rows of the sums, ``-1`` for cells that no condition takes. Cells are
 group after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
 columns of the file without a gene, ``-2`` for those that are no part of a library: spike-ins, tags. Where several
 columns are one gene, their values in a cell are added before the logarithm.
+
+What a compiled function calls is kept in one module: numba's cache of it is not renewed where a function that it calls
+changes in another.
 """
 
 from __future__ import annotations
@@ -360,42 +363,3 @@ def add_pools(values: Integers, groups: Integers, first: Integers, start: int, t
             added = values[groups[at], start : start + own.size]
             for gene in range(own.size):
                 own[gene] += added[gene]
-
-
-@njit(cache=True, nogil=True)
-def rises(indptr: Integers, indices: Integers) -> bool:
-    """Say whether the indices of every row are in order and none is given twice."""
-    n_falls = 0
-    for k in range(1, indices.size):
-        n_falls += indices[k] <= indices[k - 1]
-    for row in range(1, indptr.size - 1):  # a row may begin below the end of the row before
-        first = indptr[row]
-        if indptr[row + 1] > first > 0:
-            n_falls -= indices[first] <= indices[first - 1]
-    return n_falls == 0
-
-
-@njit(cache=True, nogil=True)
-def count_fractional(data: Numbers) -> int:
-    """Count the values that are not whole, of such as are all finite."""
-    n_fractional = 0
-    for k in range(data.size):
-        n_fractional += data[k] != np.floor(data[k])
-    return n_fractional
-
-
-@njit(cache=True, nogil=True)
-def survey(data: Numbers) -> tuple[float, float, int, int]:
-    """Return the smallest and largest value, how many are not whole, and how many are not finite."""
-    smallest, largest = math.inf, -math.inf
-    n_fractional, n_undefined = 0, 0
-    for k in range(data.size):
-        value = data[k]
-        if not math.isfinite(value):
-            n_undefined += 1
-            continue
-        smallest = min(smallest, value)
-        largest = max(largest, value)
-        if value != np.floor(value):
-            n_fractional += 1
-    return smallest, largest, n_fractional, n_undefined

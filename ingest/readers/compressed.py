@@ -37,7 +37,7 @@ def first_repeat(indptr: Integers, indices: Integers) -> int | None:
     >>> first_repeat(np.array([0, 2, 5]), np.array([1, 0, 2, 0, 2]))
     4
     """
-    from ingest.kernel import rises  # noqa: PLC0415, loads a compiler, which few formats need
+    from ingest.stored import rises  # noqa: PLC0415, loads a compiler, which few formats need
 
     if not indices.size or rises(indptr, indices):
         return None

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from featurestore.errors import ValuesError
-from ingest.kernel import count_fractional, survey
 from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
 from ingest.readers.ahead import N_CORES, ahead
+from ingest.stored import count_fractional, survey
 from ingest.values import ESTIMATED
 
 LARGEST_LOG = 20.0

@@ -17,9 +17,13 @@ from typing import Any
 
 import atheris
 
-import ingest.kernel  # noqa: F401, compiled: it cannot be instrumented
+import ingest.kernel  # compiled: it cannot be instrumented
+import ingest.stored  # noqa: F401, as is this
 
-with atheris.instrument_imports(include=["ingest.readers", "ingest.harmonise", "featurestore.features"]):
+PARSERS = ["ingest.readers", *(f"ingest.harmonise.{name}" for name in ("doses", "quantity", "units"))]
+PARSERS += [f"featurestore.features.{name}" for name in ("spec", "spec_faults", "sections")]
+
+with atheris.instrument_imports(include=PARSERS):
     from featurestore.errors import FeatureStoreError
     from featurestore.features import spec as feature_spec
     from ingest import spec as dataset_spec

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from featurestore.errors import ValuesError
 from ingest.conditions.given import half_of
-from ingest.kernel import UNIT, rises
+from ingest.kernel import UNIT
 from ingest.reader import OUTSIDE, CscBlock, CsrBlock, DenseBlock
+from ingest.stored import rises
 from ingest.sums.accumulate import accumulate
 from ingest.sums.group_sums import GroupSums
 from ingest.sums.values import ValueCheck
