@@ -31,7 +31,7 @@ CONTROL_KIND = "ctl_"
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnSummary:
     """A column's labels, most frequent first.
 
     ``labels`` has the columns label (trimmed text) and n (rows); missing values are not among them. ``of_mouse`` says
@@ -162,9 +162,9 @@ class Column:
         return float(n[are_such.to_numpy()].sum() / max(n.sum(), 1))
 
 
-def summarise(values: pl.Series, *, of_mouse: bool = False) -> Column:
-    """Summarise a column of the row table, in which the number -666 is none; ``of_mouse`` as of :class:`Column`."""
+def summarise(values: pl.Series, *, of_mouse: bool = False) -> ColumnSummary:
+    """Summarise a column of the row table, in which -666 is none; ``of_mouse`` as of :class:`ColumnSummary`."""
     values = without_missing(values) if values.dtype.is_numeric() else values
     text = values.cast(pl.String).str.strip_chars().str.slice(0, MOST_LETTERS).alias("label")
     labels = text.drop_nulls().value_counts(name="n").sort("n", "label", descending=[True, False])
-    return Column(values.name, values.dtype, values.len(), values.null_count(), labels, of_mouse)
+    return ColumnSummary(values.name, values.dtype, values.len(), values.null_count(), labels, of_mouse)

@@ -11,7 +11,7 @@ import polars as pl
 
 from ingest.catalogue.catalogue import Entry
 from ingest.harmonise.contexts import map_contexts
-from ingest.inspection.columns import Column
+from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.knockdown import OwnExpression
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
 from ingest.inspection.labels import Labels
@@ -31,7 +31,7 @@ UNTOLD = 0.45
 
 def guess_kinds(
     roles: Mapping[str, Sequence[Guess]],
-    columns: Mapping[str, Column],
+    columns: Mapping[str, ColumnSummary],
     labels: Labels,
     own: OwnExpression | None,
     path: Path,
@@ -51,7 +51,7 @@ def guess_kinds(
 
 
 def guess_contexts(
-    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column], path: Path, entry: Entry | None
+    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, ColumnSummary], path: Path, entry: Entry | None
 ) -> list[Guess]:
     """Guess in which cells it was done, the likeliest first: a column, or one context for all rows."""
     guesses = [_one_line(guess, columns[guess.column or ""]) for guess in roles["context"]]
@@ -107,14 +107,14 @@ def _are_screens(parts: pl.DataFrame) -> bool:
     return 0 < without.height < parts.height and bool((without["n_labels"] > 1).all())
 
 
-def where_control(guess: Guess, column: Column) -> Guess:
+def where_control(guess: Guess, column: ColumnSummary) -> Guess:
     """Give a column that marks controls as the condition that takes them."""
     label = next(label for label in column.labels["label"] if label in CONTROL_WELLS)
     condition = guess.column if column.dtype == pl.Boolean else f"{guess.column} = '{label}'"
     return Guess(guess.role, guess.column, guess.score, guess.reasons, condition)
 
 
-def find_units(roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column]) -> dict[str, str]:
+def find_units(roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, ColumnSummary]) -> dict[str, str]:
     """Find the unit of doses and times where another column gives it."""
     units = {}
     for role in ("dose", "time"):
@@ -133,7 +133,7 @@ def _told_apart(guess: Guess, kinds: Sequence[str]) -> Guess:
 
 
 def _genetic(
-    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, Column], own: OwnExpression | None, path: Path
+    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, ColumnSummary], own: OwnExpression | None, path: Path
 ) -> Guess:
     reasons = []
     if own is not None:
@@ -155,7 +155,7 @@ def _genetic(
     return Guess("kind", None, 0.4 if own is not None else 0.2, (why, *reasons), "crispr_knockout")
 
 
-def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels, column: Column) -> Guess:
+def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels, column: ColumnSummary) -> Guess:
     named = column.others["label"].head(20)
     if named.len() and all(COMPOUND_ID.fullmatch(label) for label in named):
         return Guess("kind", None, 0.8, (f"labels are identifiers of compounds, such as {named[0]!r}",), "compound")
@@ -166,7 +166,7 @@ def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels, column: Colu
     return Guess("kind", None, 0.7 if beside else 0.3, (why,), "compound")
 
 
-def _one_line(guess: Guess, column: Column) -> Guess:
+def _one_line(guess: Guess, column: ColumnSummary) -> Guess:
     """Give a column's one label as the value of all rows, as the cell line that it names where it says more."""
     if column.n_labels != 1:
         return guess

@@ -13,7 +13,7 @@ from ingest.harmonise.combinations import split_label
 from ingest.harmonise.contrasts import TURNED, VERSUS
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
-from ingest.inspection.columns import Column
+from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.guides import Known, is_control
 from ingest.inspection.known import GUIDE_PREFIXES
 
@@ -75,7 +75,7 @@ class Labels:
     cells: dict[str, float]
 
 
-def judge_labels(column: Column) -> Labels:
+def judge_labels(column: ColumnSummary) -> Labels:
     """Judge a column of perturbation labels."""
     others, guides, known_genes = column.others, column.guides, column.known_genes
     names = others["label"].to_list()
@@ -122,7 +122,7 @@ def _taken_apart(name: str, strip: tuple[str, str] | None, separator: tuple[str,
     return split_label(name, rules)
 
 
-def _controls(column: Column, parts: dict[str, list[str]]) -> tuple[dict[str, int], tuple[str, ...]]:
+def _controls(column: ColumnSummary, parts: dict[str, list[str]]) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the controls, numbered guides by the name that is left of all of them, and the labels that are such."""
     found: dict[str, int] = {}
     labels = []

@@ -16,7 +16,7 @@ import polars as pl
 from featurestore.errors import FeatureStoreError, SourceFormatError, first_of
 from ingest.catalogue.catalogue import Entry
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast, is_turned, two_sides
-from ingest.inspection.columns import Column, summarise
+from ingest.inspection.columns import ColumnSummary, summarise
 from ingest.inspection.file_names import NamedContrasts, read_name
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
@@ -79,7 +79,7 @@ def _inspection(
     path: Path,
     form: str,
     lines: pl.DataFrame,
-    columns: dict[str, Column],
+    columns: dict[str, ColumnSummary],
     found: ResultColumns,
     entry: Entry | None,
 ) -> Inspection:
@@ -137,7 +137,7 @@ def _oriented(
     found: ResultColumns,
     path: Path,
     lines: pl.DataFrame,
-    columns: Mapping[str, Column],
+    columns: Mapping[str, ColumnSummary],
     best: Guess | None,
     labels: Labels | None,
 ) -> ResultColumns:
@@ -153,7 +153,7 @@ def _oriented(
     return found.turned(turned[0]) if len(turned) == len(contrasts) else found
 
 
-def _groups(columns: Mapping[str, Column]) -> list[Guess]:
+def _groups(columns: Mapping[str, ColumnSummary]) -> list[Guess]:
     """Guess that groups which were compared are what was perturbed, where they are called after genes."""
     guesses = []
     for name in (name for known in GROUPS for name in columns if plain(name) == known):
@@ -206,7 +206,7 @@ def _are_sets(path: Path) -> bool:
     return all(len(line) > 2 for line in fields) and any(DIRECTION.search(line[0]) for line in fields)  # noqa: PLR2004
 
 
-def _is_gene_again(column: Column, values: pl.Series, measured: pl.Series) -> bool:
+def _is_gene_again(column: ColumnSummary, values: pl.Series, measured: pl.Series) -> bool:
     """Say whether a column is the measured gene under another name: it is named so and has one label for each gene."""
     pairs = pl.DataFrame([measured.alias("gene"), values.alias("other")])
     is_named = plain(column.name) in GENES and column.n_labels > 1

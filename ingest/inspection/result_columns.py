@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from ingest.harmonise.genes import detect_kind, map_genes
-from ingest.inspection.columns import Column
+from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.known import plain, rank
 from ingest.inspection.values import Values
 from ingest.readers.long_text import ROW_NAMES
@@ -133,7 +133,7 @@ class ResultColumns:
         return replace(self, table=table, remarks=self.remarks | ({"effect": effect} if "effect" in table else {}))
 
 
-def find_columns(lines: pl.DataFrame, columns: Mapping[str, Column]) -> ResultColumns | None:
+def find_columns(lines: pl.DataFrame, columns: Mapping[str, ColumnSummary]) -> ResultColumns | None:
     """Find what a result has: genes, and an effect or a p-value; None where this is none.
 
     Parameters
@@ -206,7 +206,11 @@ def _is_one_more_than_a_change(name: str, lines: pl.DataFrame) -> bool:
 
 
 def _disbelieved(
-    table: dict[str, str], used: dict[str, str], columns: Mapping[str, Column], lines: pl.DataFrame, tool: str | None
+    table: dict[str, str],
+    used: dict[str, str],
+    columns: Mapping[str, ColumnSummary],
+    lines: pl.DataFrame,
+    tool: str | None,
 ) -> dict[str, Remark]:
     """Take out of a table what its numbers belie; say what was taken out, and why."""
     remarks = {}
@@ -245,7 +249,7 @@ def _have_one_sign(lines: pl.DataFrame, effect: str, statistic: str) -> bool:
     return (told[effect] == told[statistic]).sum() >= ONE_SIGN * told.height
 
 
-def _gene(columns: Mapping[str, Column], *, is_result: bool) -> str | None:
+def _gene(columns: Mapping[str, ColumnSummary], *, is_result: bool) -> str | None:
     """Find the column of genes, the best named first; in what may be no result they are listed again and again."""
     named = sorted((GENES.index(plain(name)), name) for name in columns if plain(name) in GENES)
     for _, name in named:
@@ -256,7 +260,7 @@ def _gene(columns: Mapping[str, Column], *, is_result: bool) -> str | None:
     return None
 
 
-def _are_entrez(column: Column) -> bool:
+def _are_entrez(column: ColumnSummary) -> bool:
     """Say whether a column of whole numbers is Entrez ids, and no numbering of lines."""
     if not column.dtype.is_integer() or detect_kind(column.labels["label"]).kind != "entrez":
         return False
@@ -264,7 +268,7 @@ def _are_entrez(column: Column) -> bool:
     return table["gene_id"].null_count() <= (1 - HALF) * table.height
 
 
-def _has_contrasts(columns: Mapping[str, Column]) -> bool:
+def _has_contrasts(columns: Mapping[str, ColumnSummary]) -> bool:
     """Say whether there is a column of perturbations, each in several lines."""
     return any(
         column.is_text and column.n_labels < column.n_rows - column.n_missing
@@ -273,13 +277,13 @@ def _has_contrasts(columns: Mapping[str, Column]) -> bool:
     )
 
 
-def _effect(columns: Mapping[str, Column]) -> str | None:
+def _effect(columns: Mapping[str, ColumnSummary]) -> str | None:
     order = list(EFFECTS)
     found = sorted((order.index(plain(name)), name) for name in columns if plain(name) in EFFECTS)
     return found[0][1] if found else None
 
 
-def _probability(key: str, columns: Mapping[str, Column], lines: pl.DataFrame) -> str | None:
+def _probability(key: str, columns: Mapping[str, ColumnSummary], lines: pl.DataFrame) -> str | None:
     """Find a column of p-values or of what corrects them: none is below 0 or above 1."""
     name = _named(columns, STATISTICS[key])
     if name is None:
@@ -288,6 +292,6 @@ def _probability(key: str, columns: Mapping[str, Column], lines: pl.DataFrame) -
     return name if within.len() and within.all() else None
 
 
-def _named(columns: Mapping[str, Column], known: tuple[str, ...]) -> str | None:
+def _named(columns: Mapping[str, ColumnSummary], known: tuple[str, ...]) -> str | None:
     found = sorted((known.index(plain(name)), name) for name in columns if plain(name) in known)
     return next((name for _, name in found if not columns[name].is_text), None)

@@ -12,7 +12,7 @@ from functools import partial
 
 from ingest.conditions.pooled import NAMES
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
-from ingest.inspection.columns import Column
+from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
 
 LEAST = 0.3
@@ -50,9 +50,9 @@ class Guess:
 Evidence = list[tuple[float, str]]
 
 
-def guess_roles(columns: Sequence[Column], *, fewest_perturbations: int = 2) -> dict[str, list[Guess]]:
+def guess_roles(columns: Sequence[ColumnSummary], *, fewest_perturbations: int = 2) -> dict[str, list[Guess]]:
     """Guess what columns hold, for each role the likeliest first; perturbations are at least so many labels."""
-    judges: dict[str, Callable[[Column], Evidence]] = {
+    judges: dict[str, Callable[[ColumnSummary], Evidence]] = {
         "perturbation": partial(_perturbation, fewest=fewest_perturbations),
         "guide": _by_name("guide"),
         "context": _context,
@@ -79,18 +79,18 @@ def guess_roles(columns: Sequence[Column], *, fewest_perturbations: int = 2) -> 
     return found
 
 
-def _weighed(role: str, column: Column, evidence: Evidence) -> Guess:
+def _weighed(role: str, column: ColumnSummary, evidence: Evidence) -> Guess:
     score = min(max(sum(weight for weight, _ in evidence), 0.0), 1.0)
     return Guess(role, column.name, round(score, 3), tuple(reason for _, reason in evidence if reason))
 
 
-def _name(column: Column, role: str) -> Evidence:
+def _name(column: ColumnSummary, role: str) -> Evidence:
     place = rank(column.name, role)
     return [] if place is None else [(NAMED - STEP * place, "named so in the field")]
 
 
-def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[Column], Evidence]:
-    def judge(column: Column) -> Evidence:
+def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[ColumnSummary], Evidence]:
+    def judge(column: ColumnSummary) -> Evidence:
         if most_labels is not None and column.n_labels > most_labels:
             return []
         return _name(column, role)
@@ -98,7 +98,7 @@ def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[Column],
     return judge
 
 
-def _perturbation(column: Column, *, fewest: int) -> Evidence:
+def _perturbation(column: ColumnSummary, *, fewest: int) -> Evidence:
     is_dose = column.molar_share > HALF and not column.controls
     is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or is_dose
     if not column.is_text or column.n_labels < fewest or is_elsewhere or rank(column.name, "guide") is not None:
@@ -120,7 +120,7 @@ def _perturbation(column: Column, *, fewest: int) -> Evidence:
     return evidence if evidence and (rank(column.name, "perturbation") is not None or column.controls) else []
 
 
-def _guides(column: Column) -> Evidence:
+def _guides(column: ColumnSummary) -> Evidence:
     """Take a column of guides for the perturbation, where no other says what was perturbed."""
     if column.guides is not None:
         names = {name for each in column.guides.targets.values() for name in each}
@@ -135,7 +135,7 @@ def _guides(column: Column) -> Evidence:
     return evidence
 
 
-def guess_keys(column: Column) -> list[Guess]:
+def guess_keys(column: ColumnSummary) -> list[Guess]:
     """Guess whether the rows' own key says what was done: to which gene, or with which compound."""
     named = sum(bool(COMPOUND_ID.fullmatch(label)) for label in column.others["label"])
     share = max(column.gene_share, named / max(column.others.height, 1))
@@ -149,7 +149,7 @@ def guess_keys(column: Column) -> list[Guess]:
     return [Guess("perturbation", column.name, 0.55, (f"{share:.0%} of the rows' own keys are {what}",))]
 
 
-def _context(column: Column) -> Evidence:
+def _context(column: ColumnSummary) -> Evidence:
     if not column.is_text or (column.is_key and column.line_share < HALF):
         return []
     evidence = _name(column, "context")
@@ -162,17 +162,17 @@ def _context(column: Column) -> Evidence:
     return evidence
 
 
-def _batch(column: Column) -> Evidence:
+def _batch(column: ColumnSummary) -> Evidence:
     evidence = [] if column.is_key else _name(column, "batch")
     return [*evidence, (0.1, f"{column.n_labels:,} values")] if evidence else []
 
 
-def _replicate(column: Column) -> Evidence:
+def _replicate(column: ColumnSummary) -> Evidence:
     evidence = [] if column.is_key or column.n_labels == 1 else _name(column, "replicate")
     return [*evidence, (0.1, f"{column.n_labels:,} of them")] if evidence else []
 
 
-def _dose(column: Column) -> Evidence:
+def _dose(column: ColumnSummary) -> Evidence:
     evidence = _name(column, "dose") or _speaks_of(column, "dose")
     if column.molar_share >= MOST:
         first = column.others["label"][0]
@@ -184,12 +184,12 @@ def _dose(column: Column) -> Evidence:
     return evidence
 
 
-def _speaks_of(column: Column, role: str) -> Evidence:
+def _speaks_of(column: ColumnSummary, role: str) -> Evidence:
     """Take a column whose name has the word for what keeps conditions apart, after those that are named so."""
     return [(SPEAKS, f"its name speaks of a {role}")] if NAMES[role].search(column.name) else []
 
 
-def _time(column: Column) -> Evidence:
+def _time(column: ColumnSummary) -> Evidence:
     evidence = _name(column, "time") or _speaks_of(column, "time")
     if column.time_share >= MOST:
         evidence.append((0.5, f"{column.time_share:.0%} of its rows are times, such as {column.others['label'][0]!r}"))
@@ -202,27 +202,27 @@ def _time(column: Column) -> Evidence:
     return evidence
 
 
-def _as_written(column: Column, what: str) -> tuple[float, str]:
+def _as_written(column: ColumnSummary, what: str) -> tuple[float, str]:
     """Say that what a column holds cannot be read, and yet tells conditions apart."""
     labels = ", ".join(map(repr, column.labels["label"].head(3)))
     return 0.1, f"some of its {column.n_labels:,} labels are {what}, such as {labels}: they are kept apart as written"
 
 
-def _kind(column: Column) -> Evidence:
+def _kind(column: ColumnSummary) -> Evidence:
     if not column.is_text or not column.are_kinds:
         return []
     labels = ", ".join(column.labels["label"].head(4))
     return [*_name(column, "kind"), (0.4, f"all its labels are kinds of perturbations: {labels}")]
 
 
-def _control(column: Column) -> Evidence:
+def _control(column: ColumnSummary) -> Evidence:
     labels = set(column.labels["label"]) & set(CONTROL_WELLS)
     return [*_name(column, "control"), (0.3, f"holds {labels.pop()!r}")] if len(labels) == 1 else []
 
 
-def _second(column: Column) -> Evidence:
+def _second(column: ColumnSummary) -> Evidence:
     return _name(column, "second perturbation") if column.is_text and 1 < column.n_labels <= MOST_STIMULI else []
 
 
-def _filter(column: Column) -> Evidence:
+def _filter(column: ColumnSummary) -> Evidence:
     return _name(column, "filter") if column.n_labels == 2 else []  # noqa: PLR2004
