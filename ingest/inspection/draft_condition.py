@@ -12,7 +12,7 @@ from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
-from ingest.inspection.labels import MOST_COUNTED, Labels, counted
+from ingest.inspection.labels import MOST_COUNTED, PerturbationLabels, counted
 from ingest.inspection.roles import LEAST, NAMED, Guess
 from ingest.reader import INDEX
 from ingest.sections import column_in_sql
@@ -110,7 +110,7 @@ def _controls(lines: Lines, found: Inspection) -> None:
         _ask_for_controls(lines, labels)
 
 
-def _known_controls(labels: Labels, n_undosed: int) -> list[str]:
+def _known_controls(labels: PerturbationLabels, n_undosed: int) -> list[str]:
     """Say which controls are known, and which labels or rows besides may be controls too."""
     told = [counted(labels.controls)]
     if labels.suspects:
@@ -122,7 +122,7 @@ def _known_controls(labels: Labels, n_undosed: int) -> list[str]:
     return told
 
 
-def _ask_for_controls(lines: Lines, labels: Labels | None) -> None:
+def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None) -> None:
     """Ask for the controls: labels that look like some, else rows without a label, else words for no perturbation."""
     if labels is None or not (labels.suspects or labels.gene_suspects or labels.n_missing or labels.unassigned):
         lines.ask("controls", ["non-targeting"], "no known label of controls is there")

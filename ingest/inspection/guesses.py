@@ -14,7 +14,7 @@ from ingest.harmonise.contexts import map_contexts
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.knockdown import OwnExpression
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
-from ingest.inspection.labels import Labels
+from ingest.inspection.labels import PerturbationLabels
 from ingest.inspection.roles import SURE, Guess
 
 SILENCED, RAISED = 0.35, 1.5
@@ -32,7 +32,7 @@ UNTOLD = 0.45
 def guess_kinds(
     roles: Mapping[str, Sequence[Guess]],
     columns: Mapping[str, ColumnSummary],
-    labels: Labels,
+    labels: PerturbationLabels,
     own: OwnExpression | None,
     path: Path,
     entry: Entry | None,
@@ -155,7 +155,7 @@ def _genetic(
     return Guess("kind", None, 0.4 if own is not None else 0.2, (why, *reasons), "crispr_knockout")
 
 
-def _chemical(roles: Mapping[str, Sequence[Guess]], labels: Labels, column: ColumnSummary) -> Guess:
+def _chemical(roles: Mapping[str, Sequence[Guess]], labels: PerturbationLabels, column: ColumnSummary) -> Guess:
     named = column.others["label"].head(20)
     if named.len() and all(COMPOUND_ID.fullmatch(label) for label in named):
         return Guess("kind", None, 0.8, (f"labels are identifiers of compounds, such as {named[0]!r}",), "compound")

@@ -11,7 +11,7 @@ from ingest.inspection.beside import Beside
 from ingest.inspection.gene_ids import GeneIds
 from ingest.inspection.known import PSEUDOBULK, plain
 from ingest.inspection.known_responses import ResponseTable
-from ingest.inspection.labels import Labels
+from ingest.inspection.labels import PerturbationLabels
 from ingest.inspection.result_columns import Remark
 from ingest.inspection.roles import SURE, Guess
 from ingest.inspection.values import Values
@@ -106,7 +106,7 @@ class Inspection:
     genes: GeneIds
     columns: tuple[str, ...]
     roles: dict[str, list[Guess]]
-    labels: Labels | None
+    labels: PerturbationLabels | None
     modalities: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     is_measured: bool = False

@@ -37,7 +37,7 @@ MOST_COUNTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class PerturbationLabels:
     """What a column of perturbations holds.
 
     Parameters
@@ -75,7 +75,7 @@ class Labels:
     cells: dict[str, float]
 
 
-def judge_labels(column: ColumnSummary) -> Labels:
+def judge_labels(column: ColumnSummary) -> PerturbationLabels:
     """Judge a column of perturbation labels."""
     others, guides, known_genes = column.others, column.guides, column.known_genes
     names = others["label"].to_list()
@@ -97,7 +97,7 @@ def judge_labels(column: ColumnSummary) -> Labels:
     unexpressed = {label: n for label, n in others.iter_rows() if UNEXPRESSED.fullmatch(label) or label in suspects}
     suspects = {label: n for label, n in suspects.items() if not set(parts[label]) <= set(controls)}
     of_genes = {label: n for label, n in unexpressed.items() if label in genes}
-    return Labels(
+    return PerturbationLabels(
         column=column.name,
         n_labels=column.n_labels,
         controls=controls,

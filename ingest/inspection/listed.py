@@ -22,7 +22,7 @@ from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
-from ingest.inspection.labels import Labels, judge_labels
+from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.result_columns import GENES, ResultColumns, find_columns
 from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX
@@ -139,7 +139,7 @@ def _oriented(
     lines: pl.DataFrame,
     columns: Mapping[str, ColumnSummary],
     best: Guess | None,
-    labels: Labels | None,
+    labels: PerturbationLabels | None,
 ) -> ResultColumns:
     """Turn effects round where the file, or all of its contrasts, are named the other way round."""
     perturbed = [*(labels.targets if labels is not None else ()), *([best.value] if best and best.value else ())]

@@ -19,7 +19,7 @@ from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, w
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
-from ingest.inspection.labels import Labels, judge_labels
+from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import judge_contrasts
@@ -130,14 +130,14 @@ class Look:
         table = pl.DataFrame([self._read(label).alias("label"), self._read(column).alias("value")]).drop_nulls()
         return table.unique().height > table["label"].n_unique()
 
-    def _n_undosed(self, labels: Labels, dose: str) -> int:
+    def _n_undosed(self, labels: PerturbationLabels, dose: str) -> int:
         """Count rows that have a dose of 0 under a label that is no control's."""
         numbers = self._read(dose).cast(pl.Float64, strict=False)
         table = pl.DataFrame([self._read(labels.column).cast(pl.String).alias("label"), numbers.alias("dose")])
         aside = [*labels.controls, *labels.unassigned]
         return table.filter((pl.col("dose") == 0) & ~pl.col("label").is_in(aside)).height
 
-    def _tell_combinations(self, labels: Labels | None) -> None:
+    def _tell_combinations(self, labels: PerturbationLabels | None) -> None:
         """Take a second column of compounds for their combination: it holds the same control label."""
         seconds = self.roles["second perturbation"]
         if labels is None or labels.gene_share >= SURE or not seconds:
@@ -223,7 +223,7 @@ class Look:
             return self._read(str(guess.column)).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
         return None
 
-    def _labels(self, values: Values, gene_of_column: pl.Series) -> Labels | None:
+    def _labels(self, values: Values, gene_of_column: pl.Series) -> PerturbationLabels | None:
         """Judge the labels of perturbations, and what depends on them: how they were made, and in which batches."""
         best = next((guess for guess in self.roles["perturbation"] if guess.score >= SURE), None)
         if best is None or best.column is None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from featurestore.errors import first_of
 from ingest.inspection.inspection import Inspection
-from ingest.inspection.labels import FEW_CELLS, Labels, counted
+from ingest.inspection.labels import FEW_CELLS, PerturbationLabels, counted
 from ingest.inspection.roles import Guess
 
 MOST_GUESSES = 3
@@ -138,7 +138,7 @@ def _genes(found: Inspection) -> list[str]:
     return texts or ([] if found.responses is not None else ["no column identifies them"])
 
 
-def _label_facts(labels: Labels) -> list[str]:
+def _label_facts(labels: PerturbationLabels) -> list[str]:
     texts = [f"{labels.n_labels:,} in '{labels.column}', {labels.gene_share:.0%} of them genes"]
     for what, found in (
         ("controls", labels.controls),
@@ -175,7 +175,7 @@ def _guess(guess: Guess) -> dict[str, Any]:
     }
 
 
-def _labels(labels: Labels) -> dict[str, Any]:
+def _labels(labels: PerturbationLabels) -> dict[str, Any]:
     return {
         "column": labels.column,
         "n_labels": labels.n_labels,
