@@ -36,7 +36,7 @@ _KINDS = "select distinct effect_kind from release.signature where dataset_id = 
 
 
 @dataclass(frozen=True)
-class Block:
+class SignatureBlock:
     """Signatures of one dataset.
 
     Parameters
@@ -61,7 +61,7 @@ class Block:
     genes: npt.NDArray[np.str_]
     rows: Rows
     kept: dict[str, npt.NDArray[np.generic]]
-    whole: Block | None = None
+    whole: SignatureBlock | None = None
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -92,7 +92,7 @@ class Block:
         part = self.rows[spread(len(self.rows), MOST_NEIGHBOURS)]
         return bool((part != 0).mean() > _DENSE)
 
-    def part(self, at: npt.NDArray[np.intp]) -> Block:
+    def part(self, at: npt.NDArray[np.intp]) -> SignatureBlock:
         """Return some of the signatures."""
         return replace(self, conditions=self.conditions[at], rows=self.rows[at], kept={}, whole=self)
 
@@ -199,7 +199,7 @@ def prepare(warehouse: Warehouse, dataset_id: str, *, keep_background: bool = Fa
     return Preparation(dataset_id, known[0], conditions, measured[order], chunks, background)
 
 
-def read_block(warehouse: Warehouse, dataset_id: str, *, keep_background: bool = False) -> Block | None:
+def read_block(warehouse: Warehouse, dataset_id: str, *, keep_background: bool = False) -> SignatureBlock | None:
     """Read and prepare the signatures of a dataset; None where it has none."""
     how = prepare(warehouse, dataset_id, keep_background=keep_background)
     if how is None:
@@ -207,4 +207,4 @@ def read_block(warehouse: Warehouse, dataset_id: str, *, keep_background: bool =
     rows = np.empty((how.conditions.height, len(how.genes)), np.float32)
     for part, values in how.prepared():
         rows[part] = values
-    return Block(dataset_id, how.effect_kind, how.conditions, how.genes, rows, {})
+    return SignatureBlock(dataset_id, how.effect_kind, how.conditions, how.genes, rows, {})

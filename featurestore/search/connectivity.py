@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.features.effects.similarity import FEWEST_GENES, Floats, Rows
 from featurestore.search.background import spread
-from featurestore.search.block import Block
+from featurestore.search.block import SignatureBlock
 from featurestore.search.correlation import count_known
 from featurestore.search.enrichment import Ranks, connectivity, extreme_sum, set_enrichment, sets_enrichment
 from featurestore.search.null import n_random_sets, p_of_pool, random_sets
@@ -23,7 +23,7 @@ N_SAMPLED = 2000
 Sets = Sequence[npt.NDArray[np.intp]]
 
 
-def set_scores(block: Block, query: Query, kind: str) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+def set_scores(block: SignatureBlock, query: Query, kind: str) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Score the sets of a query in every signature of a block: ``wtcs`` or ``xsum``.
 
     Returns
@@ -64,7 +64,7 @@ def normalised(score: Floats, conditions: pl.DataFrame) -> Floats:
     return ncs.to_series().fill_null(float("nan")).to_numpy(writable=True)
 
 
-def percentile(ncs: Floats, block: Block, references: Sequence[Query]) -> Floats:
+def percentile(ncs: Floats, block: SignatureBlock, references: Sequence[Query]) -> Floats:
     """Return tau: the signed share, in percent, of references whose ncs with a signature is of less magnitude."""
     n_less, n_known = np.zeros(len(ncs)), np.zeros(len(ncs))
     for reference in references:

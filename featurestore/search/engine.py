@@ -15,7 +15,7 @@ import polars as pl
 from featurestore.features.effects.similarity import FEWEST_GENES, Floats
 from featurestore.query.sqlfiles import sql_files
 from featurestore.search.background import spread
-from featurestore.search.block import N_NEAREST, Block, read_block
+from featurestore.search.block import N_NEAREST, SignatureBlock, read_block
 from featurestore.search.connectivity import normalised, percentile, set_scores
 from featurestore.search.correlation import correlate, count_known
 from featurestore.search.index import indexed_block, is_indexed
@@ -46,7 +46,7 @@ Report: TypeAlias = Callable[[str], None]
 class Signatures:
     """All signatures of a warehouse that are compared, by dataset."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[SignatureBlock, ...]
 
     def references(self) -> list[Query]:
         """Return queries of responders spread over the warehouse; of any conditions where none is one."""
@@ -64,7 +64,7 @@ class Signatures:
         ]
 
     @staticmethod
-    def query_of_row(block: Block, row: int) -> Query:
+    def query_of_row(block: SignatureBlock, row: int) -> Query:
         """Return one signature as a query."""
         values = block.rows[row]
         key = (block.dataset_id, str(block.conditions["condition_id"][int(row)]))
@@ -164,7 +164,7 @@ def compare(signatures: Signatures, query: Query, score: Score, report: Report =
 
 
 def _compared(
-    block: Block, query: Query, score: Score, references: Sequence[Query]
+    block: SignatureBlock, query: Query, score: Score, references: Sequence[Query]
 ) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Return scores, p-values and numbers of shared genes."""
     if score not in OF_VALUES:

@@ -31,7 +31,7 @@ import polars as pl
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import WarehouseError
-from featurestore.search.block import Block, Preparation, crowding, norms, prepare
+from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
 from featurestore.storage.whole import file_sums, sealed, unsealed
@@ -50,7 +50,7 @@ def index_path(root: Path, dataset_id: str, release_id: str) -> Path:
     return root / INDEXES / f"{dataset_id}.{release_id}"
 
 
-def indexed_block(warehouse: Warehouse, dataset_id: str) -> Block | None:
+def indexed_block(warehouse: Warehouse, dataset_id: str) -> SignatureBlock | None:
     """Return the signatures of a dataset from its index, made first where that can be; None where it cannot."""
     if warehouse.url is not None:
         return None
@@ -74,7 +74,7 @@ def is_indexed(warehouse: Warehouse, dataset_id: str) -> bool:
     return (folder / MANIFEST).is_file() or prepare(warehouse, dataset_id, keep_background=True) is None
 
 
-def open_index(folder: Path) -> Block | None:
+def open_index(folder: Path) -> SignatureBlock | None:
     """Open an index, its rows mapped into memory; None where there is none that is whole and of this layout."""
     try:
         record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
@@ -91,7 +91,7 @@ def open_index(folder: Path) -> Block | None:
         rows: Any = _mapped(folder / "rows.npy")
     except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):
         return None
-    return Block(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
+    return SignatureBlock(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
 
 
 def index_faults(folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ import polars as pl
 from featurestore.errors import QueryError, first_of
 from featurestore.features.effects.similarity import FEWEST_GENES, Rows, encoded
 from featurestore.features.identifiers import harmonise
-from featurestore.search.block import Block
+from featurestore.search.block import SignatureBlock
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -55,14 +55,14 @@ class Query:
     own: frozenset[Key] = frozenset()
     unknown: tuple[str, ...] = field(default=())
 
-    def on(self, block: Block) -> Rows:
+    def on(self, block: SignatureBlock) -> Rows:
         """Return the values for the genes of a block, encoded."""
         at = block.columns_of(self.genes)
         found = np.full(len(block.genes), 0.0 if self.is_sets else np.nan)
         found[at[at >= 0]] = self.values[at >= 0]
         return encoded(found)
 
-    def members(self, block: Block) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def members(self, block: SignatureBlock) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Return the columns of a block that are in the up set and in the down set; of a signature, its extremes."""
         at = block.columns_of(self.genes)
         columns, values = at[at >= 0], self.values[at >= 0]
@@ -111,7 +111,7 @@ def signature_query(warehouse: Warehouse, genes: Sequence[str], values: npt.Arra
     return _of_ledger(frame, name or "signature", is_sets=False)
 
 
-def combined_query(blocks: Collection[Block], own: Collection[Key], name: str) -> Query:
+def combined_query(blocks: Collection[SignatureBlock], own: Collection[Key], name: str) -> Query:
     """Make a query of conditions of the warehouse: the mean of their prepared signatures, gene by gene.
 
     Raises

@@ -30,7 +30,7 @@ from scipy.stats import kstest, rankdata
 from featurestore.features.effects.similarity import encoded, similarities
 from featurestore.search import background
 from featurestore.search.background import N_COMPONENTS, fit_background, scaled
-from featurestore.search.block import Block, crowding, norms
+from featurestore.search.block import SignatureBlock, crowding, norms
 from featurestore.search.correlation import correlate
 from featurestore.search.engine import Signatures, compare, most_alike
 from featurestore.search.enrichment import connectivity, ranked, set_enrichment, sets_enrichment
@@ -133,12 +133,12 @@ def speed(n: int, folder: Path | None) -> None:
     print(f"  all against all, own targets left out {targets:8.3f} s   {targets / product:5.2f} x")
 
 
-def asked(block: Block) -> Query:
+def asked(block: SignatureBlock) -> Query:
     """Return one signature of a block as a query."""
     return Signatures.query_of_row(block, len(block.rows) // 2)
 
 
-def made_sets(block: Block) -> Query:
+def made_sets(block: SignatureBlock) -> Query:
     """Return 150 genes that go up and 150 that go down, by chance."""
     chosen = np.sort(np.random.default_rng(0).choice(len(block.genes), 300, replace=False))
     signs = np.random.default_rng(1).permutation(np.repeat([1.0, -1.0], 150))
@@ -254,7 +254,7 @@ def nulls(data: Path, queries: int) -> None:
         tell_null(f"cosine, {label}", found)
 
 
-def null_query(block: Block, seed: int, score: str) -> Query:
+def null_query(block: SignatureBlock, seed: int, score: str) -> Query:
     """Return a signature of the block with its genes shuffled among those that move as much; sets are of its ends."""
     rng = np.random.default_rng(seed)
     (image,) = random_sets([np.arange(len(block.genes))], block.mobility, rng)
@@ -262,7 +262,7 @@ def null_query(block: Block, seed: int, score: str) -> Query:
     return Query("chance", block.genes, values)
 
 
-def p_of_cosine(block: Block, query: Query, seed: int, *, shuffled: bool) -> np.ndarray:
+def p_of_cosine(block: SignatureBlock, query: Query, seed: int, *, shuffled: bool) -> np.ndarray:
     """Return p of cosines by the sign of each gene's product, or by shuffling the query's genes as search.md has it."""
     on_block = query.on(block)
     if not shuffled:
@@ -319,7 +319,7 @@ def reversal(python: str, n: int) -> None:
     made = Made(n, N_LANDMARKS)
     rows = np.concatenate([each for _, each in made.prepared()])
     kept = {"ranks": ranked(rows), "norms": norms(rows)}
-    block = Block(made.dataset_id, made.effect_kind, made.conditions, made.genes, rows, kept)
+    block = SignatureBlock(made.dataset_id, made.effect_kind, made.conditions, made.genes, rows, kept)
     query = made_sets(block)
     up, down = query.members(block)
     with_null = timed(lambda: compare(Signatures((block,)), query, "wtcs"))
@@ -364,7 +364,7 @@ def drug_mechanisms(data: Path, ids: list[str]) -> list[set[str]]:
     return [of_key.get(keys.get(drug, ""), set()) for drug in ids]
 
 
-def block_of(ids: list[str], values: np.ndarray, *, removed: bool) -> Block:
+def block_of(ids: list[str], values: np.ndarray, *, removed: bool) -> SignatureBlock:
     """Return signatures as a warehouse would prepare them."""
     n = len(ids)
     conditions = pl.DataFrame(
@@ -376,10 +376,12 @@ def block_of(ids: list[str], values: np.ndarray, *, removed: bool) -> Block:
         whole = shared.removed(whole, slice(0, n))
     genes = np.array([f"g{i:05d}" for i in range(values.shape[1])])
     rows = encoded(whole)
-    return Block("drugs", "moderated_z", conditions, genes, rows, {"crowding": crowding(rows), "norms": norms(rows)})
+    return SignatureBlock(
+        "drugs", "moderated_z", conditions, genes, rows, {"crowding": crowding(rows), "norms": norms(rows)}
+    )
 
 
-def matrix_of(block: Block, score: str) -> np.ndarray:
+def matrix_of(block: SignatureBlock, score: str) -> np.ndarray:
     """Return every signature's scores with every other; its own is the lowest."""
     from featurestore.search import connectivity as sets
 
@@ -414,7 +416,7 @@ def aurocs(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
     return found
 
 
-def ranks_of(block: Block, score: str, has: np.ndarray) -> np.ndarray:
+def ranks_of(block: SignatureBlock, score: str, has: np.ndarray) -> np.ndarray:
     """Return each drug's place among the others by rising score, by line; 0 for itself."""
     scores = matrix_of(block, score)[np.ix_(has, has)].astype(float)
     np.fill_diagonal(scores, -np.inf)

@@ -12,7 +12,7 @@ import polars as pl
 from featurestore.errors import QueryError, first_of
 from featurestore.features.effects.similarity import FEWEST_GENES
 from featurestore.search import Query, condition_query, perturbation_query, running_sum, set_query, signatures_of
-from featurestore.search.block import Block
+from featurestore.search.block import SignatureBlock
 from featurestore.ui.alike import choices, keys_of, lists, shown_lists
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Chart, Page, figure
@@ -52,7 +52,7 @@ def _reverse(asked: Asked) -> pl.DataFrame:
     return lists(asked, _needed(asked))[1]
 
 
-def _hit(asked: Asked) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64], Block]:
+def _hit(asked: Asked) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64], SignatureBlock]:
     """Return the genes of the signature that is looked at, its values (NaN where there is none), and its dataset."""
     dataset_id, _, condition_id = asked.needed("hit").partition(":")
     for block in signatures_of(asked.questions.store).blocks:
