@@ -16,7 +16,7 @@ from featurestore.calibration import doubts
 from featurestore.errors import FeatureError, LeakageError
 from featurestore.features.blocks.by_kind import MAKERS
 from featurestore.features.blocks.effects import read_source
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.builder import measure, with_folds
 from featurestore.features.effects.elsewhere import Elsewhere, Measured
 from featurestore.features.effects.signature import mean_of_matches
@@ -161,7 +161,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
 
 def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> list[dict[str, Any]]:
     """Build the blocks that no source is behind, which are small: how many rows each has something to say of."""
-    given = Inputs(warehouse, measured, [], Elsewhere(measured, []), spec.allow, report=lambda _: None)
+    given = BlockInputs(warehouse, measured, [], Elsewhere(measured, []), spec.allow, report=lambda _: None)
     found = []
     for feature in spec.feature:
         if feature.kind not in MAKERS or feature.looks_elsewhere:

@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ORIGIN = ("dataset_id", "release_id", "licence")
 
 
-def average_block(feature: SignatureFeature, given: Inputs) -> FeatureBlock:
+def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock:
     """Average the sources of one feature, gene by gene over those that have the gene.
 
     A row's own experiment has no weight in its average, to the last bit: it is never added. Components are fitted on

@@ -8,7 +8,7 @@ from typing import Any
 from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.context import context_blocks, target_expression_blocks
 from featurestore.features.blocks.embedding import embedding_blocks
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.blocks.neighbours import neighbours_blocks
 from featurestore.features.blocks.phenotype import phenotype_blocks
 from featurestore.features.blocks.response import response_blocks
@@ -18,7 +18,7 @@ from featurestore.features.selection import Source
 from featurestore.features.spec import FeatureSpec
 from featurestore.query.warehouse import Warehouse
 
-MAKERS: dict[str, Callable[[Any, Inputs], list[FeatureBlock]]] = {
+MAKERS: dict[str, Callable[[Any, BlockInputs], list[FeatureBlock]]] = {
     "signature": signature_blocks,
     "response": response_blocks,
     "neighbours": neighbours_blocks,
@@ -50,5 +50,5 @@ def make_blocks(
     blocks: list[FeatureBlock] = []
     for feature in spec.feature:
         own = [source for source in sources if source.feature is feature]
-        blocks += MAKERS[feature.kind](feature, Inputs(warehouse, measured, own, elsewhere, spec.allow, report))
+        blocks += MAKERS[feature.kind](feature, BlockInputs(warehouse, measured, own, elsewhere, spec.allow, report))
     return blocks

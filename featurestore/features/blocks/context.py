@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches, pick_genes
 from featurestore.features.kinds.context import ContextFeature, TargetExpressionFeature
 from featurestore.query.sqlfiles import sql_files
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NO_CONTROLS = "the rows' contexts have no controls with cells"
 
 
-def context_blocks(feature: ContextFeature, given: Inputs) -> list[FeatureBlock]:
+def context_blocks(feature: ContextFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the mean log1p(CP10k) of every gene over the controls of its context."""
     measured = given.measured
     facts = _facts(feature, measured.rows, "mean_log1p")
@@ -45,7 +45,7 @@ def context_blocks(feature: ContextFeature, given: Inputs) -> list[FeatureBlock]
     return [make_block(facts, matches, values, matched, genes[picked], components=feature.components)]
 
 
-def target_expression_blocks(feature: TargetExpressionFeature, given: Inputs) -> list[FeatureBlock]:
+def target_expression_blocks(feature: TargetExpressionFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the expression of its target genes over the controls of its context, averaged over targets."""
     measured = given.measured
     facts = _facts(feature, measured.rows, "mean_log1p")

@@ -12,7 +12,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import FeatureBlock, make_block
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds.embedding import EmbeddingFeature
@@ -26,7 +26,7 @@ _MOST_LISTED = 1_000
 _MATRIX = 2
 
 
-def embedding_blocks(feature: EmbeddingFeature, given: Inputs) -> list[FeatureBlock]:
+def embedding_blocks(feature: EmbeddingFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the vector of its target, or each measured gene its own.
 
     Raises

@@ -12,7 +12,7 @@ from featurestore.query.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class BlockInputs:
     """What every kind of feature is given to make its blocks.
 
     Parameters

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.effects.signature_matrix import SignatureMatrix
 from featurestore.features.guard.lookalike import check_lookalikes
@@ -28,7 +28,7 @@ _NO_MATCH = {
 }  # fmt: skip
 
 
-def neighbours_blocks(feature: NeighboursFeature, given: Inputs) -> list[FeatureBlock]:
+def neighbours_blocks(feature: NeighboursFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the mean effect of its neighbours, a block for each source.
 
     Raises

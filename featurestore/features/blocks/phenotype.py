@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.errors import FeatureError
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.elsewhere import Measured
 from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.near_duplicate import (
@@ -63,7 +63,7 @@ def measured_phenotype(warehouse: Warehouse, conditions: pl.DataFrame, phenotype
     return Measured(conditions.filter(has), genes, effects, PHENOTYPE)
 
 
-def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[FeatureBlock]:
+def phenotype_blocks(feature: PhenotypeFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the readouts of its perturbation in one dataset: one column per phenotype and context.
 
     Raises
@@ -74,7 +74,7 @@ def phenotype_blocks(feature: PhenotypeFeature, given: Inputs) -> list[FeatureBl
     return [_block(feature, source, given) for source in given.sources]
 
 
-def _block(feature: PhenotypeFeature, source: Source, given: Inputs) -> FeatureBlock:
+def _block(feature: PhenotypeFeature, source: Source, given: BlockInputs) -> FeatureBlock:
     given.tell(source)
     measured = given.measured
     facts, n_rows = source_facts(source) | {"effect_kind": feature.phenotype or PHENOTYPE}, measured.rows.height

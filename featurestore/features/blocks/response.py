@@ -7,7 +7,7 @@ import polars as pl
 
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.response import ResponseFeature
@@ -15,7 +15,7 @@ from featurestore.features.perturbations import match_keys
 from featurestore.features.selection import Source
 
 
-def response_blocks(feature: ResponseFeature, given: Inputs) -> list[FeatureBlock]:
+def response_blocks(feature: ResponseFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the effects of a source's conditions on the row's target gene; components are over its genes.
 
     Raises
@@ -28,7 +28,7 @@ def response_blocks(feature: ResponseFeature, given: Inputs) -> list[FeatureBloc
     return [_block(feature, source, given) for source in given.sources]
 
 
-def _block(feature: ResponseFeature, source: Source, given: Inputs) -> FeatureBlock:
+def _block(feature: ResponseFeature, source: Source, given: BlockInputs) -> FeatureBlock:
     given.tell(source)
     measured = given.measured
     facts, n_rows = source_facts(source), measured.rows.height

@@ -5,7 +5,7 @@ from __future__ import annotations
 from featurestore.features.blocks.average import average_block
 from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
-from featurestore.features.blocks.inputs import Inputs
+from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.signature import SignatureFeature
@@ -13,7 +13,7 @@ from featurestore.features.perturbations import match_conditions
 from featurestore.features.selection import Source
 
 
-def signature_blocks(feature: SignatureFeature, given: Inputs) -> list[FeatureBlock]:
+def signature_blocks(feature: SignatureFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Make the block of every source, or their average where the feature asks for it.
 
     Raises
@@ -28,7 +28,7 @@ def signature_blocks(feature: SignatureFeature, given: Inputs) -> list[FeatureBl
     return [_block(feature, source, given) for source in given.sources]
 
 
-def _block(feature: SignatureFeature, source: Source, given: Inputs) -> FeatureBlock:
+def _block(feature: SignatureFeature, source: Source, given: BlockInputs) -> FeatureBlock:
     """Match, average and reduce one source, and add it to the mean elsewhere.
 
     A source that cannot say anything about the rows is skipped, and the block's facts say why.
