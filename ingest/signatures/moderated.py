@@ -33,7 +33,7 @@ p < 0.05 where controls are twenty times deeper and nothing differs; from 5 on, 
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class ReplicateTests:
     """Effects of conditions against their control, and the tests of them; NaN where none can be made.
 
     ``effect`` (log2 counts per million, or in the values' own unit), ``standard_error``, ``t`` and ``p_value``
@@ -92,7 +92,7 @@ class ReplicateTest:
     freedom: float
     control: Range
 
-    def compare(self, first: int, stop: int) -> Tested:
+    def compare(self, first: int, stop: int) -> ReplicateTests:
         """Test consecutive conditions, from 1 on, against the control."""
         samples = self.fit.samples
         rows = samples.rows(first, stop)
@@ -102,7 +102,7 @@ class ReplicateTest:
         error[~(Range.of(samples, rows, values).is_testable(self.control) & (error > 0))] = np.nan
         t: Doubles = effect / error
         p_value = np.asarray(2.0 * scipy.special.stdtr(self.freedom, -np.abs(t)), np.float64)
-        return Tested(effect, error, t, p_value, self.freedom)
+        return ReplicateTests(effect, error, t, p_value, self.freedom)
 
 
 def fit_replicates(samples: Samples) -> ReplicateTest:
