@@ -27,7 +27,7 @@ from ingest.kernel import (
 from ingest.reader import CscBlock, CsrBlock, DenseBlock
 from ingest.readers.ahead import N_CORES, ahead, one_ahead
 from ingest.sums.by_gene import ByGene, RowGroups, Streamed
-from ingest.sums.group_sums import GroupSums, Target, refuse_overflow
+from ingest.sums.group_sums import Destination, GroupSums, refuse_overflow
 from ingest.sums.values import ValueCheck
 
 SUMMED_BYTES = 64 * 2**20
@@ -70,7 +70,7 @@ def accumulate(
         A value is not of the declared kind, or a group holds too many cells to sum exactly.
     """
     is_shared = np.bincount(slots[slots >= 0], minlength=sums.log_sum.shape[1]) > 1
-    target = Target(slots, is_shared, sums)
+    target = Destination(slots, is_shared, sums)
     by_gene: ByGene | None = None
     n_unchecked = 0
     for block in one_ahead(reader.blocks(SUMMED_BYTES)):
@@ -94,7 +94,7 @@ def accumulate(
     refuse_overflow(sums, reader.path)
 
 
-def _add_rows(block: CsrBlock | DenseBlock, groups: Groups, kind: int, target: Target, totals: Totals) -> None:
+def _add_rows(block: CsrBlock | DenseBlock, groups: Groups, kind: int, target: Destination, totals: Totals) -> None:
     """Add a block in threads, each with groups of its own, so that no two add to the same sums."""
     by_group = np.argsort(groups, kind="stable")
     by_group = by_group[groups[by_group] >= 0]

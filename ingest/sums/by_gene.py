@@ -18,7 +18,7 @@ from ingest.kernel import (
     add_gene_moments,
 )
 from ingest.reader import OUTSIDE, Block, CscBlock
-from ingest.sums.group_sums import Target
+from ingest.sums.group_sums import Destination
 from ingest.sums.values import block_values
 
 RowGroups = npt.NDArray[np.int32]
@@ -46,7 +46,7 @@ class Streamed(Protocol):
 class ByGene:
     """A matrix stored by gene: cell totals come from a first pass, genes of several columns are joined per cell."""
 
-    def __init__(self, reader: Streamed, groups: RowGroups, target: Target, totals: Totals) -> None:
+    def __init__(self, reader: Streamed, groups: RowGroups, target: Destination, totals: Totals) -> None:
         self.groups, self.target = [np.ascontiguousarray(column) for column in groups.T], target
         self.totals = _cell_totals(reader, target.slots) if target.sums.has_counts else None
         if self.totals is not None:

@@ -99,7 +99,7 @@ class Sums(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """What cells are added to, and which gene each column of the matrix is."""
 
     slots: Slots
