@@ -18,7 +18,7 @@ import scipy  # its modules load when they are first used
 
 from ingest.reader import BLOCK_BYTES, CscBlock, DenseBlock, Peek
 from ingest.readers.columns import as_text, unknown_column
-from ingest.readers.gct_text import Header, metadata_table, read_genes, read_header
+from ingest.readers.gct_text import GctHeader, metadata_table, read_genes, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import first_line, is_gzip
 
@@ -104,7 +104,7 @@ class GctReader:
         return self._turned
 
 
-def _turn(path: Path, header: Header) -> Turned:
+def _turn(path: Path, header: GctHeader) -> Turned:
     """Read all genes, their fields into a table and their values, turned, into a temporary file."""
     file = tempfile.TemporaryFile(prefix="gct-")  # noqa: SIM115, the reader closes it
     widths: list[int] = []

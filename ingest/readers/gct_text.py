@@ -37,7 +37,7 @@ LINES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class GctHeader:
     """What precedes the genes: the sizes, the table of signatures, and the names of the gene fields."""
 
     n_genes: int
@@ -49,7 +49,7 @@ class Header:
     """Length of the longest line of the header, a measure for those that follow."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> GctHeader:
     """Read all that precedes the genes.
 
     Raises
@@ -66,10 +66,10 @@ def read_header(path: Path) -> Header:
     names = [decode(line[0]) for line in lines[1:]]
     signatures = metadata_table(as_text(lines[0][first:]), names, [line[first:] for line in lines[1:]])
     longest = max(sum(map(len, line)) + len(line) for line in lines)
-    return Header(n_genes, [decode(raw) for raw in lines[0][1:first]], signatures, 3 + n_fields, n_bytes, longest)
+    return GctHeader(n_genes, [decode(raw) for raw in lines[0][1:first]], signatures, 3 + n_fields, n_bytes, longest)
 
 
-def read_genes(path: Path, header: Header) -> Iterator[tuple[list[list[bytes]], npt.NDArray[np.float64]]]:
+def read_genes(path: Path, header: GctHeader) -> Iterator[tuple[list[list[bytes]], npt.NDArray[np.float64]]]:
     """Stream the genes: their key and fields, a column each, and their values of shape (signatures, genes)."""
     described = [f"field {at}" for at in range(1 + len(header.gene_fields))]
     values = [f"signature {at}" for at in range(header.signatures.height)]

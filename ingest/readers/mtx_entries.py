@@ -46,7 +46,7 @@ class Entries(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class MtxHeader:
     """What is known of a file: its size, the kind of its values, where its entries begin; not always how many."""
 
     n_rows: int
@@ -60,7 +60,7 @@ class Header:
     """Whether anything comes after the header."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> MtxHeader:
     """Read the banner, the comments and the size.
 
     Raises
@@ -95,13 +95,13 @@ def read_header(path: Path) -> Header:
         n_bytes, first = file.tell(), file.readline(LONGEST_LINE)
         rows, columns, entries = map(int, size)
         separator = "\t" if b"\t" in first else " "
-        return Header(rows, columns, entries, banner[3] != REAL, n_lines, n_bytes, separator, bool(first))
+        return MtxHeader(rows, columns, entries, banner[3] != REAL, n_lines, n_bytes, separator, bool(first))
 
 
 class EntryFile:
     """The entries of a file whose header and orientation are known."""
 
-    def __init__(self, path: Path, header: Header, *, genes_first: bool) -> None:
+    def __init__(self, path: Path, header: MtxHeader, *, genes_first: bool) -> None:
         self._path, self._header = path, header
         self._axes = ("gene", "cell") if genes_first else ("cell", "gene")
         self._sides = dict(zip(self._axes, (header.n_rows, header.n_columns), strict=True))

@@ -27,7 +27,7 @@ from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
 from ingest.readers.columns import decode, titles, typed
 from ingest.readers.damage import telling_damage
-from ingest.readers.mtx_entries import Header
+from ingest.readers.mtx_entries import MtxHeader
 from ingest.readers.plain_text import whole_text
 
 BARCODES = r"(?P<prefix>.*?)(barcodes|cells|quants_mat_rows)"
@@ -56,7 +56,7 @@ class Tables:
     is_usa: bool = False
 
 
-def read_tables(path: Path, header: Header) -> Tables:
+def read_tables(path: Path, header: MtxHeader) -> Tables:
     """Find and read the tables beside a matrix, and tell from their lengths which way round it is written.
 
     Where both ways would fit, it is as the program writes it whose names the files have; else genes by cells, as by

@@ -18,7 +18,7 @@ from ingest.reader import INDEX
 from ingest.readers.columns import titles, typed
 from ingest.readers.damage import DAMAGE
 from ingest.readers.mtx import MtxReader
-from ingest.readers.mtx_entries import Header
+from ingest.readers.mtx_entries import MtxHeader
 from ingest.readers.mtx_tables import Tables
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import open_text
@@ -54,7 +54,7 @@ class TripletsFormat:
         """Open a matrix and the tables beside it."""
         refuse_name(cls.name, path, matrix)
         tables = _read_tables(path)
-        header = Header(
+        header = MtxHeader(
             n_rows=tables.genes.height,
             n_columns=tables.rows.height,
             n_entries=None,

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.readers.mtx_entries import Header
+from ingest.readers.mtx_entries import MtxHeader
 from ingest.readers.mtx_tables import read_tables
 
-SIZE = Header(
+SIZE = MtxHeader(
     n_rows=3, n_columns=4, n_entries=0, is_integer=True, n_lines=2, n_bytes=0, separator=" ", is_followed=False
 )
 BARCODES = "AAAC-1\nAAAG-1\nAAAT-1\nAACA-1\n"
