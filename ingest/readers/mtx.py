@@ -13,7 +13,7 @@ from ingest.reader import BLOCK_BYTES, CscBlock, CsrBlock, Peek
 from ingest.readers.columns import unknown_column
 from ingest.readers.mtx_entries import EntryFile, MtxHeader, read_header
 from ingest.readers.mtx_rows import first_entries, read_sorted, rows_of_cells, sort_by_cell
-from ingest.readers.mtx_tables import Tables, read_tables
+from ingest.readers.mtx_tables import AxisTables, read_tables
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import first_line, is_gzip
 
@@ -30,7 +30,7 @@ class MtxReader:
     its entries come.
     """
 
-    def __init__(self, path: Path, name: str, header: MtxHeader, tables: Tables) -> None:
+    def __init__(self, path: Path, name: str, header: MtxHeader, tables: AxisTables) -> None:
         self.path = path
         self.files = (path, *tables.files)
         variants = ", ".join(["gzip"] * is_gzip(path) + ["spliced and ambiguous"] * tables.is_usa)

@@ -43,7 +43,7 @@ MISSING = ["", "NA"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class AxisTables:
     """The tables of both axes, and which axis of the file is which.
 
     ``is_usa`` says that the file has each gene thrice: all as spliced, then as unspliced, then as ambiguous.
@@ -56,7 +56,7 @@ class Tables:
     is_usa: bool = False
 
 
-def read_tables(path: Path, header: MtxHeader) -> Tables:
+def read_tables(path: Path, header: MtxHeader) -> AxisTables:
     """Find and read the tables beside a matrix, and tell from their lengths which way round it is written.
 
     Where both ways would fit, it is as the program writes it whose names the files have; else genes by cells, as by
@@ -100,7 +100,7 @@ def read_tables(path: Path, header: MtxHeader) -> Tables:
         table = _named(table, _read(symbols), symbols)
     is_usa = _are_thrice(table[INDEX])
     table = table.head(n_genes // 3) if is_usa else table
-    return Tables(rows, table, genes_first, tuple(files), is_usa)
+    return AxisTables(rows, table, genes_first, tuple(files), is_usa)
 
 
 def _are_thrice(genes: pl.Series) -> bool:

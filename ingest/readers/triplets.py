@@ -19,7 +19,7 @@ from ingest.readers.columns import titles, typed
 from ingest.readers.damage import DAMAGE
 from ingest.readers.mtx import MtxReader
 from ingest.readers.mtx_entries import MtxHeader
-from ingest.readers.mtx_tables import Tables
+from ingest.readers.mtx_tables import AxisTables
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import open_text
 from ingest.readers.r_tables import ROW_NAME, read_r_table
@@ -67,7 +67,7 @@ class TripletsFormat:
         return MtxReader(path, cls.name, header, tables)
 
 
-def _read_tables(path: Path) -> Tables:
+def _read_tables(path: Path) -> AxisTables:
     genes, cells, description = (_beside(path, what) for what in (GENES, CELLS, DESCRIPTION))
     absent = GENES if genes is None else DESCRIPTION if cells is None and description is None else None
     if genes is None or absent is not None:
@@ -79,7 +79,7 @@ def _read_tables(path: Path) -> Tables:
             do="fetch all files of the sample into one folder",
         )
     files = tuple(file for file in (genes, cells, description) if file is not None)
-    return Tables(_read_cells(cells, description), _read_genes(genes), genes_first=True, files=files)
+    return AxisTables(_read_cells(cells, description), _read_genes(genes), genes_first=True, files=files)
 
 
 def _prefix(path: Path) -> str:
