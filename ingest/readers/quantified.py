@@ -65,7 +65,7 @@ PROGRAMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class QuantifiedSample:
     """One sample: its name, its file and the program that wrote it."""
 
     name: str
@@ -105,7 +105,7 @@ class Sample:
 class QuantifiedReader:
     """Samples of one program, open: a row is a sample."""
 
-    def __init__(self, path: Path, name: str, samples: list[Sample]) -> None:
+    def __init__(self, path: Path, name: str, samples: list[QuantifiedSample]) -> None:
         self.path, self._samples = path, samples
         self.files = tuple(sample.path for sample in samples)
         self.program = samples[0].program
@@ -135,7 +135,7 @@ class QuantifiedReader:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _counts(self, sample: Sample) -> npt.NDArray[np.float64]:
+    def _counts(self, sample: QuantifiedSample) -> npt.NDArray[np.float64]:
         """Read the counts of a sample in the order of the first one's genes."""
         keys, counts = sample.read()
         if keys.equals(self._keys):
@@ -194,7 +194,7 @@ def is_quantified(path: Path) -> bool:
     return path.is_file() and any(_wrote(program, path) for program in PROGRAMS)
 
 
-def _samples_of(path: Path) -> list[Sample]:
+def _samples_of(path: Path) -> list[QuantifiedSample]:
     """Find the samples that a file or folder holds; none where it is another thing."""
     if path.is_dir():
         return _samples_in(path)
@@ -203,7 +203,7 @@ def _samples_of(path: Path) -> list[Sample]:
     return [_sample(path, program) for program in (named or written[-1:])]
 
 
-def _samples_in(path: Path) -> list[Sample]:
+def _samples_in(path: Path) -> list[QuantifiedSample]:
     """Find the samples of one program in a folder, or in the folders in it."""
     try:
         entries = sorted(path.iterdir())[:MOST_FILES]
@@ -218,14 +218,14 @@ def _samples_in(path: Path) -> list[Sample]:
     return []
 
 
-def _sample(path: Path, program: Program) -> Sample:
+def _sample(path: Path, program: Program) -> QuantifiedSample:
     """Name a sample: by its file where that is called as it is, else by its folder."""
     named = program.file.fullmatch(path.name)
     if not program.by_sample:
         name = path.resolve().parent.name if named else path.name.split(".")[0]
     else:
         name = named["sample"] if named else path.name.split(".")[0]
-    return Sample(name, path, program)
+    return QuantifiedSample(name, path, program)
 
 
 def _wrote(program: Program, path: Path) -> bool:

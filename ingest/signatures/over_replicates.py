@@ -33,17 +33,17 @@ AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Pseudobulk:
     """A pseudobulk: groups of cells, and how many they are."""
 
     groups: tuple[int, ...]
     n_cells: int
 
-    def __add__(self, other: Sample) -> Sample:
-        return Sample(self.groups + other.groups, self.n_cells + other.n_cells)
+    def __add__(self, other: Pseudobulk) -> Pseudobulk:
+        return Pseudobulk(self.groups + other.groups, self.n_cells + other.n_cells)
 
 
-Side = Mapping[str, Sample]
+Side = Mapping[str, Pseudobulk]
 """The replicates of a condition, or of its control, by name."""
 
 
@@ -88,7 +88,7 @@ class OverReplicates:
 
     def __init__(self, data: Summed, comparison: Comparison) -> None:
         sides = _sides(data, {*comparison.controls, *comparison.members.tolist()})
-        control: dict[str, Sample] = {}
+        control: dict[str, Pseudobulk] = {}
         for index in comparison.controls:
             for name, sample in sides[index].items():
                 control[name] = control[name] + sample if name in control else sample
@@ -175,16 +175,16 @@ class _Model:
         return np.asarray(self._sums.added("log_sum", self._pools[rows]) / UNIT / self._n_cells[rows])
 
 
-def _sides(data: Summed, conditions: set[int]) -> dict[int, dict[str, Sample]]:
+def _sides(data: Summed, conditions: set[int]) -> dict[int, dict[str, Pseudobulk]]:
     """Find the replicates of each condition; one without a single count is none."""
     found = [(*key, each) for key, each in data.grouping.replicates.items() if key[0] in conditions]
     totals = np.ones(len(found))
     if data.sums.has_counts:
         totals = _totals(data, [np.array([each.group]) for *_, each in found])
-    sides: dict[int, dict[str, Sample]] = defaultdict(dict)
+    sides: dict[int, dict[str, Pseudobulk]] = defaultdict(dict)
     for (condition, name, each), total in zip(found, totals.tolist(), strict=True):
         if total > 0:
-            sides[condition][name] = Sample((each.group,), each.n_cells)
+            sides[condition][name] = Pseudobulk((each.group,), each.n_cells)
     return sides
 
 
