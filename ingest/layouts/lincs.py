@@ -31,7 +31,7 @@ COMPOUNDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Signatures:
+class LincsSignatures:
     """What a LINCS folder is written from.
 
     Parameters
@@ -49,7 +49,7 @@ class Signatures:
     genes: pl.DataFrame
 
 
-def draw_signatures(genes: pl.DataFrame, *, n: int, seed: int = 0) -> Signatures:
+def draw_signatures(genes: pl.DataFrame, *, n: int, seed: int = 0) -> LincsSignatures:
     """Draw signatures of every perturbation type in two lines; a third of the genes are landmarks.
 
     Parameters
@@ -57,7 +57,7 @@ def draw_signatures(genes: pl.DataFrame, *, n: int, seed: int = 0) -> Signatures
     genes
         ``gene_id``, ``gene_symbol`` and ``entrez_id``; the first eight are the targets of genetic perturbations.
     n
-        Signatures.
+        LincsSignatures.
     seed
         The same seed draws the same signatures.
     """
@@ -89,10 +89,10 @@ def draw_signatures(genes: pl.DataFrame, *, n: int, seed: int = 0) -> Signatures
         ensembl_id=pl.when(pl.int_range(pl.len()) % 5 == 0).then(pl.lit("")).otherwise("gene_id"),
         space=pl.Series([SPACES[k % len(SPACES)] for k in range(genes.height)]),
     )
-    return Signatures(rng.normal(size=(n, genes.height)).astype(np.float32), table, described)
+    return LincsSignatures(rng.normal(size=(n, genes.height)).astype(np.float32), table, described)
 
 
-def write_lincs_2020(folder: Path, given: Signatures, *, unlisted: str = "") -> Path:
+def write_lincs_2020(folder: Path, given: LincsSignatures, *, unlisted: str = "") -> Path:
     """Write a folder of the 2020 release: one matrix for each perturbation type, and four tables.
 
     ``unlisted`` is a signature that is in a matrix and in no table.
@@ -128,7 +128,7 @@ def write_lincs_2020(folder: Path, given: Signatures, *, unlisted: str = "") -> 
     return folder
 
 
-def write_lincs_wells(folder: Path, level: int, given: Signatures) -> Path:
+def write_lincs_wells(folder: Path, level: int, given: LincsSignatures) -> Path:
     """Write wells of the 2020 release, level 3 or 4: knock-outs and controls in a matrix each, and their table.
 
     The rows of ``given`` are wells and have a column ``plate`` too.
@@ -148,7 +148,9 @@ def write_lincs_wells(folder: Path, level: int, given: Signatures) -> Path:
     return folder
 
 
-def write_gse92742(folder: Path, given: Signatures, *, prefix: str = "GSE92742_Broad_LINCS", suffix: str = "") -> Path:
+def write_gse92742(
+    folder: Path, given: LincsSignatures, *, prefix: str = "GSE92742_Broad_LINCS", suffix: str = ""
+) -> Path:
     """Write a folder of GEO: one matrix, its tables compressed and in the older columns, quality in a table apart."""
     shape = f"n{given.rows.height}x{given.genes.height}"
     level = "Level5_COMPZ" if suffix else "Level5_COMPZ.MODZ"

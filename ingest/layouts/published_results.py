@@ -14,7 +14,7 @@ import polars as pl
 
 from ingest.layouts.collections import L1000_OF_TEMP
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.lincs import Signatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
+from ingest.layouts.lincs import LincsSignatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
 from ingest.layouts.miniature import GENES, Miniature, simulate
 from ingest.layouts.tables import (
     Release,
@@ -59,7 +59,7 @@ def _lincs_wells(folder: Path, *, level: int) -> None:
     rows = rows.with_columns(pert_id="name", cell=pl.lit("A375"), time=pl.lit("96 h"))
     genes = draw_signatures(L1000, n=1).genes
     matrix = np.random.default_rng(level).normal(8.0 if level == 3 else 0.0, 1.0, (rows.height, genes.height))  # noqa: PLR2004
-    write_lincs_wells(folder, level, Signatures(matrix.astype(np.float32), rows, genes))
+    write_lincs_wells(folder, level, LincsSignatures(matrix.astype(np.float32), rows, genes))
 
 
 def _depmap(folder: Path, *, name: str, release: Release = "24q4") -> None:

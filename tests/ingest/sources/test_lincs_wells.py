@@ -10,7 +10,7 @@ from featurestore.errors import MissingControlError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.lincs import Signatures, write_lincs_wells
+from ingest.layouts.lincs import LincsSignatures, write_lincs_wells
 from ingest.pipeline import ingest_dataset
 from ingest.signatures.modz import moderate
 
@@ -52,7 +52,7 @@ def plates():
         index="entrez_id", symbol="gene_symbol", ensembl_id="gene_id",
         space=pl.Series([["landmark", "inferred"][k % 3 == 0] for k in range(30)]),
     )  # fmt: skip
-    return Signatures(matrix.astype(np.float32), rows, described)
+    return LincsSignatures(matrix.astype(np.float32), rows, described)
 
 
 def ingested(spec, folder):
@@ -80,7 +80,7 @@ def of_condition(store, symbol):
 
 def test_level_4__becomes_level_5_by_modz_over_the_landmarks(plates, tmp_path):
     wells = plates.rows["plate"] != "X4"
-    kept = Signatures(plates.matrix[wells.to_numpy()], plates.rows.filter(wells), plates.genes)
+    kept = LincsSignatures(plates.matrix[wells.to_numpy()], plates.rows.filter(wells), plates.genes)
     write_lincs_wells(tmp_path, 4, kept)
     with ingested(SPECS["lincs2020_level4_trt_xpr"], tmp_path) as store:
         assert store.frame("select n_conditions, n_controls from dataset").row(0) == (10, 0)
