@@ -212,7 +212,7 @@ def _columns(path: Path, titles: tuple[str, ...]) -> list[str]:
     return list(pq.read_schema(path).names) if _is_parquet(path) else read_header(path, titles).names
 
 
-class Header(NamedTuple):
+class FirstLine(NamedTuple):
     """What the first line of a table of text tells, and whether it is a header rather than a line of the table."""
 
     names: list[str]
@@ -221,7 +221,7 @@ class Header(NamedTuple):
     is_a_header: bool
 
 
-def read_header(path: Path, titles: tuple[str, ...] = ()) -> Header:
+def read_header(path: Path, titles: tuple[str, ...] = ()) -> FirstLine:
     """Read the header of a table of text."""
     with open_text(path) as file:
         raw, below = text_line(file, path), text_line(file, path)
@@ -233,7 +233,7 @@ def read_header(path: Path, titles: tuple[str, ...] = ()) -> Header:
     is_headed = not titles or names == list(titles)
     if not titles and len(split(below.rstrip(b"\r\n"), separator.encode())) == len(names) + 1:
         names = ["", *names]  # the row names of R's write.table have no title
-    return Header(names if is_headed else list(titles), separator, quote, is_headed)
+    return FirstLine(names if is_headed else list(titles), separator, quote, is_headed)
 
 
 def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
