@@ -57,7 +57,7 @@ def draw_signatures(genes: pl.DataFrame, *, n: int, seed: int = 0) -> LincsSigna
     genes
         ``gene_id``, ``gene_symbol`` and ``entrez_id``; the first eight are the targets of genetic perturbations.
     n
-        LincsSignatures.
+        Signatures.
     seed
         The same seed draws the same signatures.
     """
