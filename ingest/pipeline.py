@@ -1,6 +1,6 @@
 """The one loop: a spec and its files become a release of the warehouse, or one error and nothing else.
 
-Memory is the sums (28 bytes for each group and gene, up to a ceiling) and two blocks of the file, one read while the
+Memory is the sums (28 bytes for each group and gene, up to a limit) and two blocks of the file, one read while the
 other is added; it does not grow with the number of cells beyond their labels and a few numbers for each of them.
 """
 
@@ -33,7 +33,7 @@ from ingest.release.publish import content_hash, keep_reference, name_release, p
 from ingest.reported.long_table import LongTable, Sheet
 from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
-from ingest.sums.ceiling import default_ceiling
+from ingest.sums.capped import default_memory_limit
 from ingest.sums.journal import Journal
 from ingest.sums.summing import Summing
 
@@ -57,7 +57,7 @@ def ingest_dataset(
     data: Path | None = None,
     *,
     online: OnlineGenes | None = None,
-    ceiling: int | None = None,
+    memory_limit: int | None = None,
     cluster: Summing | None = None,
 ) -> Outcome:
     """Ingest one dataset.
@@ -73,7 +73,7 @@ def ingest_dataset(
     online
         What to ask for genes that the reference leaves open; nothing without it. Its answers are part of the release's
         identity.
-    ceiling
+    memory_limit
         Most that sums of cells take in memory; a quarter of the machine's by default. It changes no digit of a
         release. Unit: bytes.
     cluster
@@ -87,8 +87,8 @@ def ingest_dataset(
     spec = read_spec(spec_path)
     folder = data or spec_path.parent
     with ExitStack() as stack:
-        most = ceiling or default_ceiling()
-        opened = _open(spec, folder, spec_path.parent, stack, online=online, ceiling=most, cluster=cluster)
+        most = memory_limit or default_memory_limit()
+        opened = _open(spec, folder, spec_path.parent, stack, online=online, memory_limit=most, cluster=cluster)
         stamps = {path: _stamp(path) for path in opened.paths}
         names = {path: name_within(path, folder) for path in opened.paths}
         folders = [name_within(source.path, folder) for source in opened.sources if source.path.is_dir()]
@@ -114,7 +114,7 @@ def _open(
     stack: ExitStack,
     *,
     online: OnlineGenes | None,
-    ceiling: int,
+    memory_limit: int,
     cluster: Summing | None,
 ) -> Opened:
     """Open the files of a spec, the further matrices in them, and the tables beside them or beside the spec."""
@@ -135,7 +135,7 @@ def _open(
     row_tables = open_side_tables(spec.rows, spec.rows.join, (beside, folder))
     gene_tables = open_side_tables(spec.genes, (), (beside, folder))
     lookups = Lookups.of(spec, folder, online)
-    return Opened(spec, folder, readers, listings, layers, row_tables, gene_tables, lookups, ceiling, cluster)
+    return Opened(spec, folder, readers, listings, layers, row_tables, gene_tables, lookups, memory_limit, cluster)
 
 
 class _Identity:

@@ -110,7 +110,7 @@ def ingest(
         for spec in found:
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
-                outcome = ingest_dataset(spec, root, folder, online=fallback, ceiling=memory, cluster=cluster)
+                outcome = ingest_dataset(spec, root, folder, online=fallback, memory_limit=memory, cluster=cluster)
                 here = outcome  # a store may call the files otherwise
                 outcome = push(store, root, outcome) if store and outcome.is_new else outcome
                 click.echo(_summary(root, here, outcome))

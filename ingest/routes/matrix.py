@@ -93,7 +93,7 @@ class Summed(Matrix):
         """Sum cells, and compare each condition with its controls."""
         opened, labels = self.opened, self.labels
         left_out = write_cells(
-            folder, self.sources, labels, self.given, opened.spec, opened.ceiling, journal, opened.cluster
+            folder, self.sources, labels, self.given, opened.spec, opened.memory_limit, journal, opened.cluster
         )
         cells = cells_of(labels, self.given)
         n_cells = labels.condition["n_cells"] if cells is None else pl.Series(cells)

@@ -34,7 +34,7 @@ class Opened:
         The tables beside them.
     lookups
         Its own tables of compounds and cell lines, and the service to ask for genes.
-    ceiling
+    memory_limit
         Most that sums of cells take in memory. Unit: bytes.
     cluster
         Who sums cells; this process where None.
@@ -48,7 +48,7 @@ class Opened:
     row_tables: Sequence[SideTable]
     gene_tables: Sequence[SideTable]
     lookups: Lookups
-    ceiling: int
+    memory_limit: int
     cluster: Summing | None = None
 
     @property

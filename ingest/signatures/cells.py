@@ -22,7 +22,7 @@ from ingest.signatures.library import Libraries
 from ingest.signatures.responder import Judge
 from ingest.signatures.summed import Summed
 from ingest.spec import BULK, DatasetSpec
-from ingest.sums.ceiling import CappedSums
+from ingest.sums.capped import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of
 from ingest.sums.summing import Summing, sum_files
@@ -37,7 +37,7 @@ def write_cells(
     labels: Labels,
     given: GivenRows,
     spec: DatasetSpec,
-    ceiling: int,
+    memory_limit: int,
     journal: Journal,
     cluster: Summing | None = None,
 ) -> Counter[str]:
@@ -53,7 +53,7 @@ def write_cells(
         Condition and batch of every row of all files.
     spec
         The dataset's spec.
-    ceiling
+    memory_limit
         Most that the sums in memory take; the rest waits on the disk. Unit: bytes.
     journal
         What an ingest that was interrupted left of the sums.
@@ -83,7 +83,7 @@ def write_cells(
     genes, n_rows = sources[0][1].genes, len(grouping.of_row)
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
         shape = grouping.n_groups, genes.height, n_rows
-        capped = CappedSums(Path(place), *shape, has_counts=has_counts, ceiling=ceiling)
+        capped = CappedSums(Path(place), *shape, has_counts=has_counts, memory_limit=memory_limit)
         left_out = sum_files(sources, grouping.of_row, given, spec, capped, journal, cluster)
         sums = capped.finish()
         libraries = Libraries.gather(grouping, labels, given.half, capped.totals)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, WarehouseError
 from ingest.readers.ahead import N_CORES, THREADS
-from ingest.sums.ceiling import default_ceiling
+from ingest.sums.capped import default_memory_limit
 from ingest.sums.journal import Journal, code_id
 from ingest.sums.portion import Portion
 from ingest.sums.summing import sum_portion
@@ -49,13 +49,13 @@ class DaskCluster:
     ----------
     client
         The connection to its scheduler.
-    ceiling
+    memory_limit
         Most that the sums of one portion take in a worker's memory; by default a quarter of the worker's machine,
         shared among its threads. Unit: bytes.
     """
 
-    def __init__(self, client: Client, ceiling: int | None = None) -> None:
-        self._client, self._ceiling = client, ceiling
+    def __init__(self, client: Client, memory_limit: int | None = None) -> None:
+        self._client, self._memory_limit = client, memory_limit
 
     @property
     def n_threads(self) -> int:
@@ -92,7 +92,9 @@ class DaskCluster:
     def _submit(self, portion: Portion, place: Path) -> Future[Any]:
         start, end = portion.rows
         key = (SUM, portion.path.name, start, end, time.monotonic_ns())
-        return self._client.submit(_sum, portion, place, self._ceiling, code_id(), key=key, retries=RETRIES, pure=False)
+        return self._client.submit(
+            _sum, portion, place, self._memory_limit, code_id(), key=key, retries=RETRIES, pure=False
+        )
 
     def _wait(self, futures: list[Future[Any]]) -> list[Future[Any]]:
         """Wait for one of some portions at least."""
@@ -114,7 +116,7 @@ class DaskCluster:
 
 
 @contextmanager
-def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster]:
+def on_cluster(address: str, memory_limit: int | None = None) -> Iterator[DaskCluster]:
     """Connect to a Dask cluster.
 
     Parameters
@@ -122,7 +124,7 @@ def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster
     address
         Of its scheduler, such as ``tcp://node7:8786``; the path of its scheduler file, ending in ``.json``; or
         ``local``: a process for every core of this machine.
-    ceiling
+    memory_limit
         Most that the sums of one portion take in a worker's memory. Unit: bytes.
 
     Raises
@@ -137,7 +139,7 @@ def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster
             "Dask is not installed.", got=str(error), do="pip install 'perturbation-featurestore[cluster]'"
         ) from None
     if address == LOCAL:
-        share = default_ceiling() // N_CORES if ceiling is None else ceiling
+        share = default_memory_limit() // N_CORES if memory_limit is None else memory_limit
         options: dict[str, Any] = {"n_workers": N_CORES, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with (
             LocalCluster(**options, env={THREADS: "1"}, silence_logs=logging.CRITICAL) as cluster,
@@ -149,7 +151,7 @@ def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster
     try:
         with Client(**given, timeout=CONNECTING) as client:
             client.wait_for_workers(1, timeout=LONGEST_WAIT)
-            yield DaskCluster(client, ceiling)
+            yield DaskCluster(client, memory_limit)
     except (OSError, ValueError, TimeoutError) as error:
         raise WarehouseError(
             "No Dask cluster answers.",
@@ -159,7 +161,7 @@ def on_cluster(address: str, ceiling: int | None = None) -> Iterator[DaskCluster
         ) from None
 
 
-def _sum(portion: Portion, place: Path, ceiling: int | None, code: str) -> FeatureStoreError | None:
+def _sum(portion: Portion, place: Path, memory_limit: int | None, code: str) -> FeatureStoreError | None:
     """Sum a portion, on a worker; what is wrong with the input is given back, since trying again would not help."""
     machine = f"worker on {os.uname().nodename}"
     if code != code_id():
@@ -179,7 +181,7 @@ def _sum(portion: Portion, place: Path, ceiling: int | None, code: str) -> Featu
                 do="keep files and warehouse on a file system that all machines share, under one path",
             )
     try:
-        sum_portion(portion, place, default_ceiling() // _n_threads() if ceiling is None else ceiling)
+        sum_portion(portion, place, default_memory_limit() // _n_threads() if memory_limit is None else memory_limit)
     except FeatureStoreError as error:
         return error
     return None

@@ -25,7 +25,7 @@ import pyarrow as pa
 from featurestore.errors import HarmonisationError, SourceError
 from featurestore.storage.locks import OWNER, own, owner_text
 from ingest.kernel import Totals
-from ingest.sums.ceiling import Rows
+from ingest.sums.capped import Rows
 from ingest.sums.group_sums import GroupSums
 from ingest.sums.partial import SUFFIX, About, read_about, write_partial
 

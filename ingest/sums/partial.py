@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from ingest.kernel import Groups, Totals
 from ingest.release.staging import flush
-from ingest.sums.ceiling import CappedSums, Rows, arrays_of
+from ingest.sums.capped import CappedSums, Rows, arrays_of
 from ingest.sums.group_sums import GroupSums, refuse_overflow
 
 SUFFIX = ".sums"

@@ -21,7 +21,7 @@ from ingest.reader import LeavesOut, Reader
 from ingest.spec import DatasetSpec
 from ingest.sums.accumulate import accumulate
 from ingest.sums.by_gene import RowGroups
-from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums, Rows
+from ingest.sums.capped import BYTES_PER_SUM, CappedSums, Rows
 from ingest.sums.group_sums import GroupSums
 from ingest.sums.journal import Journal
 from ingest.sums.partial import About, add_partial, write_partial
@@ -125,7 +125,7 @@ def sum_files(
     return total.left_out
 
 
-def sum_portion(portion: Portion, place: Path, ceiling: int) -> None:
+def sum_portion(portion: Portion, place: Path, memory_limit: int) -> None:
     """Sum a portion into a partial.
 
     Parameters
@@ -134,7 +134,7 @@ def sum_portion(portion: Portion, place: Path, ceiling: int) -> None:
         The portion.
     place
         The file of the partial.
-    ceiling
+    memory_limit
         Most that sums take in memory: where the portion's groups do not fit, it is read again for every share of them.
         Unit: bytes.
 
@@ -149,7 +149,7 @@ def sum_portion(portion: Portion, place: Path, ceiling: int) -> None:
 
     def chunks() -> Iterator[tuple[Rows, GroupSums]]:
         needed = np.unique(portion.groups[portion.groups >= 0])
-        room = max(1, ceiling // max(1, portion.n_genes * BYTES_PER_SUM))
+        room = max(1, memory_limit // max(1, portion.n_genes * BYTES_PER_SUM))
         for first in range(0, max(1, needed.size), room):
             share = needed[first : first + room]
             sums = GroupSums.zeros(max(1, share.size), portion.n_genes, has_counts=portion.has_counts)

@@ -39,7 +39,7 @@ def dask(spec: str, root: str, n_workers: str) -> None:
 
     from ingest.pipeline import ingest_dataset
     from ingest.readers.ahead import THREADS
-    from ingest.sums.ceiling import default_ceiling
+    from ingest.sums.capped import default_memory_limit
     from ingest.sums.cluster import DaskCluster
 
     def begin(core: int) -> None:
@@ -55,7 +55,7 @@ def dask(spec: str, root: str, n_workers: str) -> None:
         for core, worker in zip(sorted(os.sched_getaffinity(0)), client.scheduler_info()["workers"], strict=False):
             client.run(begin, core, workers=[worker])
         started = time.perf_counter()
-        ingest_dataset(Path(spec), Path(root), cluster=DaskCluster(client, default_ceiling() // 2))
+        ingest_dataset(Path(spec), Path(root), cluster=DaskCluster(client, default_memory_limit() // 2))
         print(json.dumps({"": [time.perf_counter() - started]}))
 
 

@@ -188,13 +188,13 @@ def test_replicates__are_of_cells_in_batches_with_a_control(tmp_path):
     assert list(recompute(tmp_path / "warehouse", "donors", outcome.release_id)) == []
 
 
-def test_replicates__a_low_ceiling_changes_no_digit(tmp_path):
+def test_replicates__a_low_memory_limit_changes_no_digit(tmp_path):
     (tmp_path / "low").mkdir()
     ingested(tmp_path, paired=True)
     write_donors(tmp_path / "low", paired=True)
     spec = tmp_path / "low" / "donors.toml"
     spec.write_text((tmp_path / "donors.toml").read_text())
-    ingest_dataset(spec, tmp_path / "low" / "warehouse", ceiling=20 * N_GENES * 28)
+    ingest_dataset(spec, tmp_path / "low" / "warehouse", memory_limit=20 * N_GENES * 28)
     found = []
     for folder in (tmp_path, tmp_path / "low"):
         with Warehouse(folder / "warehouse") as store:

@@ -79,9 +79,9 @@ def slow_down():
 
     sum_portion = cluster.sum_portion
 
-    def slowly(portion, place, ceiling):
+    def slowly(portion, place, memory_limit):
         time.sleep(0.3)
-        sum_portion(portion, place, ceiling)
+        sum_portion(portion, place, memory_limit)
 
     cluster.sum_portion = slowly
 

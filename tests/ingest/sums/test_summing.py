@@ -39,7 +39,7 @@ controls = ["ctrl"]
 context = {{ value = "K562" }}
 """
 FEW_GROUPS = 5
-"""Groups that the ceiling of these tests leaves room for."""
+"""Groups that the memory limit of these tests leaves room for."""
 
 
 def digest(outcome):
@@ -52,14 +52,14 @@ class Elsewhere:
 
     n_threads = 3
 
-    def __init__(self, ceiling=10**9, most=None):
-        self.ceiling, self.most, self.titles = ceiling, most, []
+    def __init__(self, memory_limit=10**9, most=None):
+        self.memory_limit, self.most, self.titles = memory_limit, most, []
 
     def summed(self, portions, journal):
         journal.make()
         for portion in list(reversed(portions))[: self.most]:
             place = journal.place([portion.rows])
-            sum_portion(pickle.loads(pickle.dumps(portion)), place, self.ceiling)
+            sum_portion(pickle.loads(pickle.dumps(portion)), place, self.memory_limit)
             self.titles.append(portion.title)
             yield place, portion
         if self.most is not None:
@@ -131,7 +131,7 @@ def test_sums__taken_elsewhere_or_written_down_make_the_same_release(name, tmp_p
     MINIATURES[name](tmp_path)
     spec = SPECS / f"{name}.toml"
     expected = digest(
-        ingest_dataset(spec, tmp_path / "cluster", tmp_path, cluster=Elsewhere(ceiling=28 * 30 * FEW_GROUPS))
+        ingest_dataset(spec, tmp_path / "cluster", tmp_path, cluster=Elsewhere(memory_limit=28 * 30 * FEW_GROUPS))
     )
     assert digest(ingest_dataset(spec, tmp_path / "here", tmp_path)) == expected
     with pytest.MonkeyPatch.context() as patch:
@@ -139,10 +139,10 @@ def test_sums__taken_elsewhere_or_written_down_make_the_same_release(name, tmp_p
         assert digest(ingest_dataset(spec, tmp_path / "at_once", tmp_path)) == expected
 
 
-@pytest.mark.parametrize("ceiling", [None, 28 * len(GENES) * FEW_GROUPS], ids=["in memory", "beyond memory"])
-def test_journal__gives_the_same_release_and_leaves_nothing(plates, tmp_path, eager, ceiling):
+@pytest.mark.parametrize("memory_limit", [None, 28 * len(GENES) * FEW_GROUPS], ids=["in memory", "beyond memory"])
+def test_journal__gives_the_same_release_and_leaves_nothing(plates, tmp_path, eager, memory_limit):
     spec, expected = plates
-    outcome = ingest_dataset(spec, tmp_path / "warehouse", ceiling=ceiling)
+    outcome = ingest_dataset(spec, tmp_path / "warehouse", memory_limit=memory_limit)
     assert (outcome.release_id, digest(outcome)) == (expected.release_id, digest(expected))
     assert not (tmp_path / "warehouse" / "staging").exists()
 

@@ -1,6 +1,6 @@
-"""Sums that outgrow the memory ceiling: some groups at a time in memory, added to those on disk when others are due.
+"""Sums that outgrow the memory limit: some groups at a time in memory, added to those on disk when others are due.
 
-Adding is exact, so a release does not depend on the ceiling. A file whose groups fit is read once, whatever was held
+Adding is exact, so a release does not depend on the limit. A file whose groups fit is read once, whatever was held
 before stays held as long as there is room; one with more groups than fit is read again for every share of them.
 """
 
@@ -22,18 +22,18 @@ from ingest.sums.group_sums import ALL, GroupSums, Pools, Whole
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""
 SHARE_OF_MEMORY = 4
-"""The default ceiling is one part in so many of the machine's memory."""
+"""The default limit is one part in so many of the machine's memory."""
 
 Rows = npt.NDArray[np.integer[Any]]
 
 
-def default_ceiling() -> int:
+def default_memory_limit() -> int:
     """Return a quarter of the machine's memory. Unit: bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // SHARE_OF_MEMORY
 
 
 class CappedSums:
-    """Sums of all groups, of which memory holds as many as a ceiling allows.
+    """Sums of all groups, of which memory holds as many as a limit allows.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class CappedSums:
         Rows of the dataset, whose totals are noted one by one.
     has_counts
         Whether counts are summed, beside their logarithms.
-    ceiling
+    memory_limit
         Most that the sums in memory take; one group is held in any case. Unit: bytes.
 
     Raises
@@ -55,10 +55,10 @@ class CappedSums:
     """
 
     def __init__(
-        self, folder: Path, n_groups: int, n_genes: int, n_rows: int, *, has_counts: bool, ceiling: int
+        self, folder: Path, n_groups: int, n_genes: int, n_rows: int, *, has_counts: bool, memory_limit: int
     ) -> None:
         per_group = n_genes * BYTES_PER_SUM
-        n_held = min(n_groups, max(1, ceiling // max(per_group, 1)))
+        n_held = min(n_groups, max(1, memory_limit // max(per_group, 1)))
         self.is_whole = n_held == n_groups
         if not self.is_whole:
             _require_room(folder, n_groups * per_group)

@@ -16,7 +16,7 @@ from featurestore.errors import WarehouseError
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
-from ingest.sums.ceiling import BYTES_PER_SUM, CappedSums
+from ingest.sums.capped import BYTES_PER_SUM, CappedSums
 from ingest.sums.group_sums import GroupSums
 
 N_GROUPS, N_GENES = 7, 5
@@ -43,8 +43,8 @@ def files_of_rows(files):
     return [(np.array(groups, np.int32), rng.integers(1, 2**40, (len(groups), N_GENES))) for groups in files]
 
 
-def added(files, ceiling, folder, *, has_counts):
-    capped = CappedSums(folder, N_GROUPS, N_GENES, 0, has_counts=has_counts, ceiling=ceiling)
+def added(files, memory_limit, folder, *, has_counts):
+    capped = CappedSums(folder, N_GROUPS, N_GENES, 0, has_counts=has_counts, memory_limit=memory_limit)
     for groups, values in files_of_rows(files):
 
         def add_to(position, sums, values=values):
@@ -64,7 +64,7 @@ def added(files, ceiling, folder, *, has_counts):
     st.integers(0, N_GROUPS),
     st.booleans(),
 )
-def test_capped_sums__are_the_same_under_any_ceiling(tmp_path_factory, files, n_held, has_counts):
+def test_capped_sums__are_the_same_under_any_memory_limit(tmp_path_factory, files, n_held, has_counts):
     folder = tmp_path_factory.mktemp("sums")
     capped = added(files, n_held * N_GENES * BYTES_PER_SUM, folder, has_counts=has_counts)
     whole = added(files, 10**9, folder, has_counts=has_counts)
@@ -97,11 +97,11 @@ def plates(tmp_path):
     return tmp_path
 
 
-def test_ingest__writes_the_same_bytes_under_any_ceiling(plates):
+def test_ingest__writes_the_same_bytes_under_any_memory_limit(plates):
     checksums = []
-    for number, ceiling in enumerate((None, 3 * len(GENES) * BYTES_PER_SUM, 1)):
+    for number, memory_limit in enumerate((None, 3 * len(GENES) * BYTES_PER_SUM, 1)):
         root = plates / f"warehouse_{number}"
-        files = ingest_dataset(plates / "plates.toml", root, ceiling=ceiling).manifest["files"]
+        files = ingest_dataset(plates / "plates.toml", root, memory_limit=memory_limit).manifest["files"]
         checksums.append({f["path"]: f["sha256"] for f in files if f["table"] != "dataset"})
         assert [path.name for path in (root / "staging").glob("*/*")] == []
     assert checksums[0] == checksums[1] == checksums[2]
@@ -111,13 +111,13 @@ def test_ingest__writes_the_same_bytes_under_any_ceiling(plates):
 def test_ingest__says_what_room_the_sums_need(plates, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(WarehouseError, match="neither in memory nor on the disk") as told:
-        ingest_dataset(plates / "plates.toml", plates / "warehouse", ceiling=1)
+        ingest_dataset(plates / "plates.toml", plates / "warehouse", memory_limit=1)
     assert "--memory" in str(told.value)
     assert not (plates / "warehouse").exists()
 
 
 @pytest.mark.parametrize(("size", "succeeds"), [("1KiB", True), ("2 GB", True), ("lots", False), ("-3", False)])
-def test_ingest__takes_the_ceiling_as_a_size(plates, size, succeeds):
+def test_ingest__takes_the_memory_limit_as_a_size(plates, size, succeeds):
     command = ["--warehouse", str(plates / "w"), "ingest", str(plates / "plates.toml"), "--memory", size]
     result = CliRunner().invoke(featurestore, command)
     assert (result.exit_code == 0) is succeeds, result.output
