@@ -16,7 +16,7 @@ from ingest import reference
 from ingest.release.publish import content_hash
 from ingest.release.tables import write_table
 from ingest.routes.listed import ListedEffects
-from ingest.routes.matrix import Replicates, Reported, Summed
+from ingest.routes.matrix import ReplicateMatrix, ReportedMatrix, SummedMatrix
 from ingest.routes.opened import Opened
 from ingest.routes.phenotypes import Phenotypes
 from ingest.routes.responses import Responses
@@ -25,12 +25,12 @@ from ingest.spec import DatasetSpec
 from ingest.sums.journal import Journal
 from ingest.values import Route
 
-Job = Summed | Replicates | Reported | ListedEffects | Phenotypes | Responses
+Job = SummedMatrix | ReplicateMatrix | ReportedMatrix | ListedEffects | Phenotypes | Responses
 """A dataset whose tables of rows and genes are read, and whose matrix is not touched yet."""
 ROUTES: dict[Route, type[Job]] = {
-    "summed": Summed,
-    "replicates": Replicates,
-    "reported": Reported,
+    "summed": SummedMatrix,
+    "replicates": ReplicateMatrix,
+    "reported": ReportedMatrix,
     "phenotypes": Phenotypes,
     "responses": Responses,
 }

@@ -86,7 +86,7 @@ class Matrix(ABC):
         return sum(map(Counter, found), Counter())
 
 
-class Summed(Matrix):
+class SummedMatrix(Matrix):
     """Cells, wells or samples: sums of each condition, and signatures from them."""
 
     def write(self, folder: Path, journal: Journal) -> Written:
@@ -113,7 +113,7 @@ class Summed(Matrix):
         return {"logarithms": told}
 
 
-class Replicates(Matrix):
+class ReplicateMatrix(Matrix):
     """Replicate wells of L1000: moderated z-scores."""
 
     def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, wells are few
@@ -129,7 +129,7 @@ class Replicates(Matrix):
         return written_of(labels, self.axes, self._left_out(), is_point, int(n_cells.sum()))
 
 
-class Reported(Matrix):
+class ReportedMatrix(Matrix):
     """Signatures that the source computed: as published."""
 
     def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, they are written as they are read
