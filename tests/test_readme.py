@@ -135,7 +135,7 @@ def test_front_page__is_short():
     assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", [*PAGES, CHECKOUT / ".github" / "CONTRIBUTING.md"], ids=lambda page: page.parent.name)
 def test_links__lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
