@@ -1,4 +1,4 @@
-"""``kind = "analogue"``: calls on a pair's gene, here and elsewhere, of the few perturbations that behave most alike."""
+"""``kind = "analogue"``: calls on a pair's gene of the few perturbations that behave most alike, here and elsewhere."""
 
 from __future__ import annotations
 
