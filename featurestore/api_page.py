@@ -78,7 +78,9 @@ def _call(name: str, function: Callable[..., Any]) -> str:
 
 def _written(parameter: inspect.Parameter) -> str:
     """Write a parameter with its type and default; a function that is a default has no name to show."""
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    stars = (
+        "**" if parameter.kind is parameter.VAR_KEYWORD else "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+    )
     typed, default = f"{stars}{parameter.name}: {parameter.annotation}", parameter.default
     if default is parameter.empty:
         return typed
