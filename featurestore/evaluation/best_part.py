@@ -7,12 +7,17 @@ from collections.abc import Mapping
 import polars as pl
 
 from featurestore.evaluation.scoring import by_perturbation
-from featurestore.evaluation.verdict import WORSE, Comparison, compare, title
+from featurestore.evaluation.verdict import BETTER, UNDECIDED, WORSE, Comparison, compare, title
 from featurestore.metrics import Metric
 
 BLEND = "blend"
 NOT_PARTS = ("magnitude",)
 """What stands beside weights and is none."""
+_SAID = {
+    BETTER: "beats its best part in",
+    UNDECIDED: "is not clearly above or below its best part in",
+    WORSE: "falls below its best part in",
+}
 
 
 def against_best_part(table: pl.DataFrame, parts: list[str], metrics: tuple[Metric, ...]) -> list[Comparison]:
@@ -40,7 +45,7 @@ def against_best_part(table: pl.DataFrame, parts: list[str], metrics: tuple[Metr
 
 
 def blend_sentences(found: list[Comparison], titles: Mapping[str, str]) -> list[str]:
-    """Say in which metrics the blend is at or above its best part, within the bootstrap interval, and in which below.
+    """Say in which metrics the blend beats its best part, is told from it by no interval, and falls below it.
 
     Parameters
     ----------
@@ -50,8 +55,8 @@ def blend_sentences(found: list[Comparison], titles: Mapping[str, str]) -> list[
         Titles of metrics by name.
     """
     said = []
-    for is_below, words in ((False, "is at or above its best part in"), (True, "is below its best part in")):
-        some = [one for one in found if (one.outcome == WORSE) == is_below and one.model_mean is not None]
+    for outcome, words in _SAID.items():
+        some = [one for one in found if one.outcome == outcome and one.model_mean is not None]
         facts = "; ".join(
             f"{titles[one.metric]} ({one.model_mean:.3f} against {one.baseline_mean:.3f} of {title(one.baseline)})"
             for one in some
