@@ -11,7 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.options import column_option, control_option, table_or_json_option
+from featurestore.commands.options import column_option, control_option, existing_file, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
 from featurestore.errors import FeatureError, SourceFormatError, first_of
 
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 _GUIDE = re.compile(r"[-_.]\d+$")
 """What the name of a guide has after that of its gene."""
 
-existing = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("predicted", type=existing)
-@click.argument("measured", type=existing, nargs=-1, required=True)
+@click.argument("predicted", type=existing_file)
+@click.argument("measured", type=existing_file, nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder to write scores to.")
 @click.option(
     "--protocol",
@@ -50,7 +48,7 @@ existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--targets",
-    type=existing,
+    type=existing_file,
     help="Of 2026: CSV with the perturbations that are not called like their target gene, such as guides, and that "
     "gene, one pair a line; nothing after the comma where there is none.",
 )

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.commands.options import column_option, control_option, in_folder
+from featurestore.commands.options import column_option, control_option, existing_file, in_folder
 from featurestore.commands.terminal import progress
 from featurestore.errors import FeatureError
 from featurestore.query.warehouse import Warehouse
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from featurestore.challenge.panel import Panel
     from featurestore.challenge.submission_2026 import Block
 
-existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 Predicted = list[tuple[str, "Cells", list[str], npt.NDArray[np.float64]]]
 """Of each context: its name, its controls, the perturbations and their effects."""
 Report = Callable[[str], None]
@@ -67,7 +66,7 @@ Report = Callable[[str], None]
     help="What perturbations of the panel get that EFFECTS lack: nothing, or the mean of all its effects.",
 )
 @click.option("--cells", type=click.IntRange(min=1), help="Cells of each perturbation.  [default: 100 or 400]")
-@click.option("--genes", type=existing, help="File with the genes that are expected, one a line, in order.")
+@click.option("--genes", type=existing_file, help="File with the genes that are expected, one a line, in order.")
 @click.option(
     "--context",
     "contexts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,8 @@ from featurestore.evaluation.pair_evaluation import PairEvaluation
 from featurestore.evaluation.pair_scoring import JUDGED_OF_PAIRS, title
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "0.6"
+_CHANCE: dict[str, Any] = {"color": "0.35", "linewidth": 1, "linestyle": (0, (4, 3))}
+"""How the line is drawn that a model without knowledge, or one of honest probabilities, follows."""
 _BINS = np.linspace(0, 1, 21)
 _ROW = 0.27
 _MOST_TEXT = 40
@@ -42,7 +45,7 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
     left.plot([], [], "o", color=_BLUE, label="model, two standard errors")
     left.plot([], [], "D", color=_ORANGE, markerfacecolor="none", markersize=4, label="model, sources shuffled")
     left.plot([], [], ".", color=_GREY, label="one feature alone")
-    left.axvline(0.5, color="0.35", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    left.axvline(0.5, **_CHANCE, zorder=0)
     left.set_yticks(np.arange(len(labels)), labels, fontsize=8)
     left.invert_yaxis()
     left.set_xlabel("mean AUROC over genes")
@@ -51,11 +54,10 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
     chosen = JUDGED_OF_PAIRS if JUDGED_OF_PAIRS in evaluation.scores else next(iter(evaluation.scores))
     values = genes.filter(model=chosen)["auroc"].to_numpy()
     right.hist(values, bins=list(_BINS), color=_BLUE)
-    right.axvline(0.5, color="0.35", linewidth=1, linestyle=(0, (4, 3)))
+    right.axvline(0.5, **_CHANCE)
     right.set(xlabel="AUROC of one gene", ylabel="genes", xlim=(0, 1))
     right.set_title(f"{chosen}: {len(values):,} genes", fontsize=10)
-    figure.suptitle(str(evaluation.matrix.manifest.get("name", "")), fontsize=11)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    _save(figure, path, evaluation)
 
 
 def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
@@ -70,7 +72,7 @@ def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
     """
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.35", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.plot([0, 1], [0, 1], **_CHANCE, zorder=0)
     for place, (model, found) in enumerate(evaluation.reliability.items()):
         said, was = ([one[key] for one in found["bins"]] for key in ("predicted", "observed"))
         colour, marker = (_BLUE, _ORANGE, _GREY)[place % 3], "os^"[place % 3]
@@ -78,6 +80,11 @@ def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
         axes.plot(said, was, marker=marker, color=colour, label=label)
     axes.set(xlabel="probability while held out", ylabel="share of positive pairs", xlim=(0, 1), ylim=(0, 1))
     axes.legend(fontsize=8, loc="upper left")
+    _save(figure, path, evaluation)
+
+
+def _save(figure: Figure, path: Path, evaluation: PairEvaluation) -> None:
+    """Write a figure under the name of the matrix, without the version of the library."""
     figure.suptitle(str(evaluation.matrix.manifest.get("name", "")), fontsize=11)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 

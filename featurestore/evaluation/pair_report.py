@@ -40,7 +40,6 @@ def write(evaluation: PairEvaluation, folder: str | Path, *, predictions: str | 
         pl.Series(f"score/{model}", score).fill_nan(None) for model, score in evaluation.scores.items()
     )
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
         with filled(Path(folder), SCORES) as path:
             text = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
             (path / SCORES).write_text(f"{text}\n", encoding="utf-8")

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths
@@ -16,6 +15,7 @@ from featurestore.models.inputs import RowInputs
 from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.outputs import Deviations
+from featurestore.models.regression import Positions, inner_parts, rows_told
 from featurestore.models.ridge import RidgeOnSignatures
 from featurestore.models.stacking import blend_magnitude, blend_weights
 
@@ -86,17 +86,16 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         deviations
             Those of Y, where other regressions are fitted to them too.
         """
-        groups = np.arange(len(X)).astype(str) if groups is None else groups
-        trust = np.ones(len(X)) if sample_weight is None else sample_weight
+        groups, trust = rows_told(len(X), groups, sample_weight)
         templates = blend_parts(self.blocks) if self.parts is None else self.parts
         shared = Deviations(Y) if deviations is None else deviations
         told = {"groups": groups, "sample_weight": trust}
         self.mean_ = shared.mean
         self.parts_ = {name: _fitted(clone(model), X, Y, shared, **told) for name, model in templates.items()}
-        n_folds = min(self.inner_folds, len(np.unique(groups)))
+        inner = inner_parts(groups, self.inner_folds)
         shares, self.magnitude_ = np.full(len(templates), 1 / len(templates)), 1.0
-        if n_folds > 1:
-            held_out, mean = self._held_out(X, Y, groups, trust, n_folds, shared)
+        if inner:
+            held_out, mean = self._held_out(X, Y, groups, trust, inner, shared)
             beyond = [part - mean for part in held_out.values()]
             shares = blend_weights(beyond, np.where(X.own, np.nan, Y) - mean, trust)
             blended = mean + sum(share * part for share, part in zip(shares, beyond, strict=True))
@@ -112,13 +111,13 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Y: Array,  # noqa: N803
         groups: Labels,
         trust: Doubles,
-        n_folds: int,
+        inner: list[tuple[Positions, Positions]],
         whole: Deviations,
     ) -> tuple[dict[str, Array], Array]:
         """Predict each row without its group, by every part and by the train mean."""
         mean = np.empty(Y.shape, np.float32)
         predicted = {name: np.empty(Y.shape, np.float32) for name in self.parts_}
-        for train, test in GroupKFold(n_folds).split(groups, groups=groups):
+        for train, test in inner:
             shared = whole.some(train)
             told = {"groups": groups[train], "sample_weight": trust[train]}
             mean[test] = shared.mean

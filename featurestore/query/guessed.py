@@ -12,6 +12,7 @@ import duckdb
 
 from featurestore.contract import VIEWS
 from featurestore.errors import QueryError
+from featurestore.query.tree import parts_of
 
 _NO_COLUMN = re.compile(
     r'Referenced column "(?P<name>[^"]+)" not found|'
@@ -135,16 +136,11 @@ def _views(tree: str, alias: str | None) -> list[str]:
     return list(dict.fromkeys(of_alias or [name for _, name in named]))
 
 
-def _tables(part: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(part, list):
-        for each in part:
-            yield from _tables(each)
-    elif isinstance(part, dict):
+def _tables(tree: Any) -> Iterator[tuple[str, str]]:
+    for part in parts_of(tree):
         if part.get("type") == "BASE_TABLE":
             name = str(part.get("table_name", "")).lower()
             yield str(part.get("alias") or name), name
-        for each in part.values():
-            yield from _tables(each)
 
 
 def _bare(name: str) -> str:

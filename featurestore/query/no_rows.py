@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import did_you_mean
 from featurestore.query.confine import check_select
+from featurestore.query.tree import parts_of
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -45,18 +46,13 @@ def unknown_values(store: Warehouse, query: str) -> list[str]:
     return found
 
 
-def _compared(part: Any) -> Iterator[tuple[str, str]]:
+def _compared(tree: Any) -> Iterator[tuple[str, str]]:
     """Yield each column that is compared with a text, and the text."""
-    if isinstance(part, list):
-        for each in part:
-            yield from _compared(each)
-    elif isinstance(part, dict):
+    for part in parts_of(tree):
         if part.get("type") == "COMPARE_EQUAL":
             yield from _pairs([part.get("left"), part.get("right")])
         elif part.get("type") == "COMPARE_IN":
             yield from _pairs(part.get("children") or [])
-        for each in part.values():
-            yield from _compared(each)
 
 
 def _pairs(sides: list[Any]) -> Iterator[tuple[str, str]]:

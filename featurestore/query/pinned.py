@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from featurestore.contract import KEY, SHARED, VIEWS
+from featurestore.query.tree import parts_of
 
 _BOTH_WAYS, _ONE_WAY = "INNER", "LEFT"
 _OTHERWISE = ("sample", "at_clause", "column_name_alias")
@@ -40,7 +41,7 @@ def pinned_datasets(tree: str, parameters: _Parameters) -> frozenset[str] | None
 
 
 def _pinned(statements: list[Any], parameters: _Parameters) -> frozenset[str] | None:
-    nodes = list(_nodes(statements))
+    nodes = [part for part in parts_of(statements) if str(part.get("type", "")).endswith("_NODE")]
     if any(set(_common(node)) & set(VIEWS) for node in nodes):
         return None  # a WITH that has the name of a view
     ctes = {name for node in nodes for name in _common(node)}
@@ -180,18 +181,6 @@ class _Select:
             elif self._parameters is not None and name.isdecimal() and 0 < int(name) <= len(self._parameters):
                 value = self._parameters[int(name) - 1]
         return value if isinstance(value, str) else None
-
-
-def _nodes(part: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every query within a tree."""
-    if isinstance(part, dict):
-        if str(part.get("type", "")).endswith("_NODE"):
-            yield part
-        for each in part.values():
-            yield from _nodes(each)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _nodes(each)
 
 
 def _common(node: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from featurestore.errors import QueryError, first_of
+from featurestore.query.tree import parts_of
 from featurestore.search.answer import search
 
 if TYPE_CHECKING:
@@ -106,17 +107,12 @@ def _condition(warehouse: Warehouse, dataset_id: str, named: str) -> str:
     return str(ids[0])
 
 
-def _calls(part: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Iterator[tuple[str, str]]:
-    if isinstance(part, list):
-        for each in part:
-            yield from _calls(each, parameters)
-    elif isinstance(part, dict):
+def _calls(tree: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Iterator[tuple[str, str]]:
+    for part in parts_of(tree):
         function = part.get("function")
         name = function.get("function_name") if isinstance(function, dict) else None
         if part.get("type") == "TABLE_FUNCTION" and str(name).lower() == NAME:
             yield _arguments(function or {}, parameters)
-        for each in part.values():
-            yield from _calls(each, parameters)
 
 
 def _arguments(function: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from ingest.harmonise.genes import detect_kind, map_genes
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.known import plain, rank
 from ingest.inspection.values import Values
-from ingest.readers.long_text import ROW_NAMES
+from ingest.readers.long_text import ROW_NAMES, quoted_name
 
 FEWEST_A_GENE = 1.2
 """How often a gene is listed at least, on average."""
@@ -126,7 +126,7 @@ class ResultColumns:
         """Turn effects round that are of a contrast named the other way round."""
         told = f"turned round: '{named}' is named after the control against what was perturbed"
         signed = {key: self.table[key] for key in ("effect", "z") if key in self.table}
-        table = self.table | {key: f"-({text})" if text not in self.used else f"-{_quoted(text)}"
+        table = self.table | {key: f"-({text})" if text not in self.used else f"-{quoted_name(text)}"
                               for key, text in signed.items()}  # fmt: skip
         said = [self.remarks["effect"].text] if "effect" in self.remarks else []
         effect = Remark("; ".join([*said, told]), is_doubtful=True)
@@ -173,7 +173,7 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, ColumnSummary]) -> R
 
 def _scaled(name: str, lines: pl.DataFrame, tool: str | None) -> tuple[str, Remark]:
     """Bring an effect to log2, by its name and by what its numbers can be."""
-    number = _quoted(name)
+    number = quoted_name(name)
     if plain(name) in NATURAL or tool == OF_LOGARITHMS:
         of = "presto's, where its matrix was" if tool == OF_LOGARITHMS else "Seurat's before version 4"
         return f"{number} / ln(2)", Remark(f"natural logarithms, as {of}", is_doubtful=True)
@@ -192,10 +192,6 @@ def _scaled(name: str, lines: pl.DataFrame, tool: str | None) -> tuple[str, Rema
         return f"sign({number}) * log2(abs({number}))", Remark(told, is_doubtful=True)
     told = "called a fold change, but some lie between -1 and 0: logarithms; to which base, it is not said"
     return name, Remark(told, is_doubtful=True)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _is_one_more_than_a_change(name: str, lines: pl.DataFrame) -> bool:

@@ -81,5 +81,10 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def quoted_name(name: str) -> str:
+    """Write the name of a column for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _listed(texts: Iterable[str]) -> str:
     return f"[{', '.join(map(literal, texts))}]"

@@ -23,7 +23,7 @@ from featurestore.errors import SourceFormatError, SpecError, did_you_mean
 from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
 from ingest.readers.gene_sets import read_creeds, read_gmt
-from ingest.readers.long_text import csv_source, literal
+from ingest.readers.long_text import csv_source, literal, quoted_name
 from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
@@ -115,7 +115,7 @@ class LongTable:
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the distinct values of some columns, numbered."""
         wanted = [name for name in (columns or self.row_columns()) if name != INDEX]
-        distinct = f"select distinct {', '.join(map(_quoted, wanted)) or '1'} from lines order by all"  # noqa: S608, quoted
+        distinct = f"select distinct {', '.join(map(quoted_name, wanted)) or '1'} from lines order by all"  # noqa: S608, quoted
         with self._lines() as connection, self._telling():
             table: pl.DataFrame = connection.sql(distinct).pl()
         return table.select(pl.int_range(pl.len()).cast(pl.String).alias(INDEX), *wanted)
@@ -132,9 +132,9 @@ class LongTable:
 
     def contrasts(self) -> dict[str, list[str]]:
         """Read the names of contrasts: of each column, in SQL, that has some in the first lines, and of two sides."""
-        columns = [_quoted(name) for name in self._columns if name != FILE]
+        columns = [quoted_name(name) for name in self._columns if name != FILE]
         sides = two_sides(self._columns)
-        columns += [" || ' vs ' || ".join(map(_quoted, sides))] if sides is not None else []
+        columns += [" || ' vs ' || ".join(map(quoted_name, sides))] if sides is not None else []
         found = {}
         with self._lines() as connection, self._telling():
             for column in columns:
@@ -158,7 +158,7 @@ class LongTable:
         Batches of ``condition_index``, ``gene_index``, ``rank`` and the five statistics; what is infinite is missing.
         """
         keys = [name for name in conditions.columns if name != "condition_index"]
-        same = " and ".join(f"l.{_quoted(key)} is not distinct from c.{_quoted(key)}" for key in keys) or "true"
+        same = " and ".join(f"l.{quoted_name(key)} is not distinct from c.{quoted_name(key)}" for key in keys) or "true"
         own = {name: f"l.{_own(name)}" for name in ("gene", *STATISTICS)}
         finite = ", ".join(f"case when isfinite({own[name]}) then {own[name]} end as {name}" for name in STATISTICS)
         query = (
@@ -220,13 +220,13 @@ class LongTable:
         """Write the view: columns that the spec makes, then gene and statistics, which may use them."""
         section = self._section
         file = "" if FILE in columns else f", {literal(self.path.name)} as {FILE}"
-        made = [f"{_expression(text, columns)} as {_quoted(name)}" for name, text in section.columns.items()]
+        made = [f"{_expression(text, columns)} as {quoted_name(name)}" for name, text in section.columns.items()]
         known = list(dict.fromkeys([*columns, FILE, *section.columns]))
-        kept = [_quoted(name) for name in known if name not in section.columns]
+        kept = [quoted_name(name) for name in known if name not in section.columns]
         inner = f"select {', '.join([*kept, *made])} from (select *{file} from {self._source()})"  # noqa: S608, confined
         numbers = {name: _expression(text, known) for name, text in section.statistics().items()}
         outer = [
-            f"cast({_quoted(name)} as varchar) as {_quoted(name)}" if name in self._texts else _quoted(name)
+            f"cast({quoted_name(name)} as varchar) as {quoted_name(name)}" if name in self._texts else quoted_name(name)
             for name in known
         ]
         outer.append(f"cast({_expression(section.gene, known)} as varchar) as {_own('gene')}")
@@ -264,15 +264,11 @@ def _expression(text: str, columns: Sequence[str]) -> str:
         It is not.
     """
     if text in columns:
-        return _quoted(text)
+        return quoted_name(text)
     if len(duckdb.extract_statements(f"select ({text})")) != 1:
         raise duckdb.ParserException(f"not one expression: {text}")
     return f"({text})"
 
 
 def _own(name: str) -> str:
-    return _quoted(f"{OWN}{name}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return quoted_name(f"{OWN}{name}")

@@ -11,7 +11,7 @@ from featurestore.errors import SourceFormatError, SpecError, first_of
 from ingest.conditions.given import GivenRows
 from ingest.harmonise.combinations import control_words, split_label
 from ingest.harmonise.contrasts import MAY_BE, is_turned
-from ingest.readers.long_text import literal
+from ingest.readers.long_text import literal, quoted_name
 from ingest.reported.long_table import FILE, LongTable
 from ingest.sections import EffectsSection
 from ingest.spec import DatasetSpec
@@ -80,10 +80,10 @@ def _refused(path: Path, section: EffectsSection, column: str, names: list[str],
     signed = {key: getattr(section, key) for key in ("effect", "z") if getattr(section, key) is not None}
     named = {"effect": "the column of effects", FILE: "the file"}.get(column, f"column {column}")
     if is_all:
-        turned = " and ".join(f"{key} = '-{_quoted(text)}'" for key, text in signed.items())
+        turned = " and ".join(f"{key} = '-{quoted_name(text)}'" for key, text in signed.items())
         do = f"write {turned} under [table]"
     else:
-        effect, among = _quoted(section.effect), ", ".join(map(literal, names))
+        effect, among = quoted_name(section.effect), ", ".join(map(literal, names))
         of_each = f"case when {column} in ({among}) then -{effect} else {effect} end"
         turned = f"effect = '''{of_each}'''"
         do = f"write {turned} under [table]" + ", and z likewise" * ("z" in signed)
@@ -92,9 +92,5 @@ def _refused(path: Path, section: EffectsSection, column: str, names: list[str],
         where=f"{path}, {named}",
         expected=EXPECTED,
         got=first_of(list(map(repr, names)), MOST_SHOWN),
-        do=f"{do}; if the effects have the right sign nevertheless, effect = '+{_quoted(section.effect)}'",
+        do=f"{do}; if the effects have the right sign nevertheless, effect = '+{quoted_name(section.effect)}'",
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
