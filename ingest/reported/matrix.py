@@ -77,7 +77,9 @@ def write_reported(
 
 
 def _finite(values: Numbers) -> npt.NDArray[np.float64]:
-    return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    is_finite = np.isfinite(values)
+    taken = values if is_finite.all() else np.where(is_finite, values, np.nan)
+    return taken.astype(np.float64, copy=False)
 
 
 def write_reported_quality(

@@ -4,10 +4,13 @@ import gzip
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.layouts.tables import write_genes_by_samples, write_wide, write_wide_parquet
+from ingest.readers import parquet_table
 from ingest.readers.open import open_source
 from ingest.readers.parquet_table import ParquetTableReader
 from ingest.readers.table import TableFormat, TableReader
@@ -86,6 +89,34 @@ def test_parquet__takes_the_index_of_pandas_for_its_key(tmp_path):
     assert reader.has_key
     assert reader.rows().rows() == [("11", True), ("12", False), ("13", False)]
     assert reader.n_genes == 4
+
+
+@pytest.mark.parametrize("most", [0, 2**25])  # by rows of all columns, and a group of rows by stretches of columns
+def test_parquet__of_mixed_numbers_gives_any_rows_and_genes(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(parquet_table, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(parquet_table, "COLUMNS_AT_ONCE", 2)
+    single, whole = pa.array([1.5, None, 3.5, np.nan, 5.5], pa.float32()), pa.array([1, 2, None, 4, 2**40])
+    double = pa.array([0.1, 0.2, 0.3, None, 0.5])
+    columns = {"A": single, "line": pa.array(list("vwxyz")), "B": whole, "C": double, "D": pa.array([7, 8, 9, 1, 2])}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet", row_group_size=2)
+    reader = ParquetTableReader(tmp_path / "x.parquet")
+    expected = np.array(
+        [[1.5, np.nan, 3.5, np.nan, 5.5], [1, 2, np.nan, 4, 2**40], [0.1, 0.2, 0.3, np.nan, 0.5], [7, 8, 9, 1, 2]]
+    ).T
+    np.testing.assert_array_equal(assemble(reader), expected)
+    for rows, genes in (([0, 1, 2, 3, 4], [2, 0, 3, 1]), ([1, 4], [3, 1]), ([3], [0])):
+        blocks = list(reader.selected(np.array(rows), np.array(genes), 1))
+        np.testing.assert_array_equal(np.concatenate([each.values for each in blocks]), expected[np.ix_(rows, genes)])
+        assert [block.start for block in blocks] == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("most", [0, 2**25])
+def test_parquet__with_two_columns_of_one_name_keeps_both(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(parquet_table, "MOST_AT_ONCE", most)
+    pq.write_table(pa.table([pa.array([1.0, None]), pa.array([3, 4])], names=["A", "A"]), tmp_path / "x.parquet")
+    reader = ParquetTableReader(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(assemble(reader), [[1, 3], [np.nan, 4]])
+    np.testing.assert_array_equal(next(reader.selected(np.array([1]), np.array([1]))).values, [[4.0]])
 
 
 def test_faults__name_line_and_column(tmp_path):
