@@ -14,9 +14,9 @@ import polars as pl
 
 from featurestore.errors import DownloadError
 from ingest.catalogue.address import downloadable, require_safe, shown
+from ingest.catalogue.answer import CONTENT_RANGE, GONE
 from ingest.catalogue.catalogue import Entry, RemoteFile
 from ingest.catalogue.fetch import Patience, client_for
-from ingest.catalogue.transfer import CONTENT_RANGE, GONE
 
 Verdict = Literal["as stated", "there", "another size", "gone", "refused", "no answer", "not asked"]
 

@@ -20,8 +20,10 @@ import httpx
 
 from featurestore.errors import DownloadError, did_you_mean
 from ingest.catalogue.address import downloadable, require_safe, shown
+from ingest.catalogue.answer import PassingError
 from ingest.catalogue.catalogue import Entry, RemoteFile
-from ingest.catalogue.transfer import PassingError, Transfer, hash_name, hash_of, part_path, version_path
+from ingest.catalogue.file_hash import hash_name, hash_of
+from ingest.catalogue.transfer import Transfer, part_path, version_path
 from ingest.progress import step
 
 

@@ -6,57 +6,18 @@ continued if the publisher still has that version, or if a hash tells in the end
 
 from __future__ import annotations
 
-import base64
-import email.utils
-import hashlib
-import re
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-import google_crc32c
 import httpx
 
 from featurestore.errors import DownloadError
 from ingest.catalogue.address import downloadable, shown
+from ingest.catalogue.answer import CONTENT_RANGE, PassingError, extent, require_file
 from ingest.catalogue.catalogue import RemoteFile
-
-CHUNK = 2**20
-CRC_BYTES = 4
-CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
-PASSING = frozenset({408, 425, 429})
-"""Answers that may be another one later; so may any from 500."""
-GONE = frozenset({404, 410})
-REFUSING = {
-    401: "asks for a login",
-    402: "asks for a payment",
-    403: "does not give the file to programs, or not without a login",
-    407: "is behind a proxy that asks for a login",
-    451: "may not give the file in this place",
-}
-BY_HAND = "download it in a browser, where you can log in and accept terms, and put it at"
-
-
-class PassingError(Exception):
-    """Something failed that may not fail again; ``wait`` is what the publisher asks for, in seconds."""
-
-    def __init__(self, what: str, wait: float | None = None) -> None:
-        super().__init__(what)
-        self.wait = wait
-
-
-class Hash(Protocol):
-    """A hash in the making."""
-
-    def update(self, data: bytes, /) -> None:
-        """Add bytes."""
-        ...
-
-    def digest(self) -> bytes:
-        """Return the hash of all bytes so far."""
-        ...
+from ingest.catalogue.file_hash import CHUNK, digest_of, new_hash
 
 
 class Transfer:
@@ -140,8 +101,8 @@ class Transfer:
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and self.done:
             self._finish_or_start_again(answer)
             return
-        _require_file(answer, place, self._path)
-        start, total = _extent(answer)
+        require_file(answer, place, self._path)
+        start, total = extent(answer)
         if start != self.done:
             if start:
                 raise PassingError(f"the server sends from byte {start:,}, asked for was {self.done:,}")
@@ -215,73 +176,3 @@ def part_path(path: Path) -> Path:
 def version_path(path: Path) -> Path:
     """Where the mark of the version of a part is."""
     return path.with_name(path.name + ".part.version")
-
-
-def hash_name(file: RemoteFile) -> str | None:
-    """Name the best of the hashes that are published."""
-    return None if file.hash is None else file.hash[0]
-
-
-def new_hash(file: RemoteFile) -> Hash | None:
-    """Begin the hash that a file is checked by, if one is published."""
-    name = hash_name(file)
-    if name == "crc32c":
-        made: Hash = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
-        return made
-    return hashlib.new(name, usedforsecurity=False) if name else None
-
-
-def digest_of(made: Hash) -> str:
-    """Write a hash as publishers do: in hexadecimal digits, CRC32C in base64."""
-    digest = made.digest()
-    return base64.b64encode(digest).decode() if len(digest) == CRC_BYTES else digest.hex()
-
-
-def hash_of(file: RemoteFile, path: Path) -> str | None:
-    """Work out the hash that a file is checked by; None where none is published."""
-    made = new_hash(file)
-    if made is None:
-        return None
-    with path.open("rb") as content:
-        while chunk := content.read(CHUNK):
-            made.update(chunk)
-    return digest_of(made)
-
-
-def _require_file(answer: httpx.Response, place: str, path: Path) -> None:
-    """Raise unless the answer holds the file, or part of it, byte for byte."""
-    status = answer.status_code
-    if status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        raise PassingError(f"{place} answers {status}", _retry_after(answer))
-    got = f"status {status}"
-    if status in GONE:
-        raise DownloadError("The file is not there any more.", where=place, got=got, do="see the dataset's page")
-    if status not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
-        what = REFUSING.get(status, "does not give the file")
-        raise DownloadError(f"The publisher {what}.", where=place, got=got, do=f"{BY_HAND} {path}")
-    kind = answer.headers.get("content-type", "").partition(";")[0]
-    if kind == "text/html" and not path.suffix.startswith(".htm"):
-        raise DownloadError(
-            "The publisher answers with a web page instead of the file.", where=place, do=f"{BY_HAND} {path}"
-        )
-    if answer.headers.get("content-encoding", "identity") != "identity" and path.suffix != ".gz":
-        raise DownloadError("The server sends the file in another encoding.", where=place, do=f"{BY_HAND} {path}")
-
-
-def _extent(answer: httpx.Response) -> tuple[int, int | None]:
-    """Read from which byte the answer goes, and how long the whole file is."""
-    if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-        length = answer.headers.get("content-length", "")
-        return 0, int(length) if length.isdigit() else None
-    match = CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-    if match is None or match[1] is None:
-        raise PassingError("the server does not say which part of the file it sends")
-    return int(match[1]), None if match[2] == "*" else int(match[2])
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    text = answer.headers.get("retry-after", "")
-    if text.isdigit():
-        return float(text)
-    date = email.utils.parsedate_tz(text)
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())

@@ -19,7 +19,7 @@ from featurestore.errors import DownloadError
 from ingest.catalogue.address import downloadable, require_safe, shown
 from ingest.catalogue.catalogue import RemoteFile, read_catalogue
 from ingest.catalogue.fetch import Patience, fetch_dataset, fetch_file
-from ingest.catalogue.transfer import digest_of
+from ingest.catalogue.file_hash import digest_of
 
 CONTENT = bytes(range(256)) * 300
 MD5 = hashlib.md5(CONTENT).hexdigest()
