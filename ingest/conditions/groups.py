@@ -6,42 +6,22 @@ nothing happened (:mod:`ingest.conditions.null`). Where replicates are named, al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ingest.conditions.comparisons import Comparison, compare_by
 from ingest.conditions.label import Labels
 from ingest.conditions.null import NullCondition, deal
+from ingest.conditions.replicates import Replicate, Replicates
 
-EXACT, LOOSE = ("context_id", "cluster", "time_h", "time_text"), ("context_id", "cluster")
 N_COLUMNS = 5
 OF_CONDITION, OF_MOMENTS, OF_NULL, OF_GUIDE, OF_REPLICATE = range(N_COLUMNS)
 """What a row is summed for: the columns of its groups; the last is there where replicates are named."""
 
 Groups = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Conditions and the controls they are set against.
-
-    ``controls`` and ``members`` are condition indices; ``same_time`` says whether the controls have the members' time.
-    """
-
-    controls: tuple[int, ...]
-    members: npt.NDArray[np.int32]
-    same_time: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Replicate:
-    """The group of a condition's cells of one replicate, and how many they are."""
-
-    group: int
-    n_cells: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,32 +86,6 @@ class Grouping:
     def is_split(self, index: int) -> bool:
         """Say whether some of a condition's cells, but not all, come from batches with a control."""
         return bool(self.plain[index].shape[1] > 1)
-
-
-def compare_by(condition: pl.DataFrame) -> Iterator[Comparison]:
-    """Yield controls and the conditions to compare with them.
-
-    Controls are those of the same context, cluster and time; where that time has none, of the same context and cluster.
-    Where no control of the context says its time, it has any.
-
-    Parameters
-    ----------
-    condition
-        The release's condition table, with the ``time_text`` of times that are no number of hours.
-    """
-    controls = condition.filter("is_control")
-    treated = condition.filter(~pl.col("is_control"))
-    by_time = treated.join(controls.select(EXACT).unique(), on=list(EXACT), how="semi", nulls_equal=True)
-    others = treated.join(by_time, on="condition_index", how="anti")
-    timed = controls.filter(pl.col("time_h").is_not_null() | pl.col("time_text").is_not_null()).select(LOOSE).unique()
-    untimed = others.join(timed, on=list(LOOSE), how="anti", nulls_equal=True)
-    strangers = others.join(untimed, on="condition_index", how="anti")
-    for members, key, same_time in ((by_time, EXACT, True), (untimed, LOOSE, True), (strangers, LOOSE, False)):
-        references = controls.group_by(key).agg(controls="condition_index")
-        groups = members.group_by(key, maintain_order=True).agg("condition_index")
-        matched = groups.join(references, on=list(key), how="inner", nulls_equal=True, maintain_order="left")
-        for indices, reference in matched.select("condition_index", "controls").rows():
-            yield Comparison(tuple(sorted(reference)), np.array(sorted(indices), np.int32), same_time)
 
 
 def group_cells(
@@ -200,50 +154,6 @@ def group_cells(
         comparisons,
         repeated,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Replicates:
-    """What was repeated.
-
-    ``names`` are those of the replicates, ``of_row`` is the number of every row's, -1 for none, shape (rows,); one of
-    fewer than ``least`` cells in a condition does not count.
-    """
-
-    names: list[str]
-    of_row: npt.NDArray[np.int32]
-    least: int
-
-    def number(
-        self, condition: npt.NDArray[np.int64], n_groups: int, groups: npt.NDArray[np.int32]
-    ) -> tuple[int, dict[tuple[int, str], Replicate]]:
-        """Make a group for each condition and replicate, and note it for every row.
-
-        Parameters
-        ----------
-        condition
-            Condition of every row, -1 for those that are not compared. Shape (rows,).
-        n_groups
-            Groups there are already.
-        groups
-            Written to: the group of every row. Shape (rows,).
-
-        Returns
-        -------
-        How many groups there are then, and the groups.
-        """
-        rows = np.flatnonzero((condition >= 0) & (self.of_row >= 0))
-        key = condition[rows] * len(self.names) + self.of_row[rows]
-        pairs, place, n_cells = np.unique(key, return_inverse=True, return_counts=True)
-        is_enough = n_cells >= self.least
-        number = np.where(is_enough, n_groups + np.cumsum(is_enough) - 1, -1)
-        groups[rows] = number[place]
-        found = zip(pairs[is_enough].tolist(), number[is_enough].tolist(), n_cells[is_enough].tolist(), strict=True)
-        repeated = {
-            (pair // len(self.names), self.names[pair % len(self.names)]): Replicate(group, n)
-            for pair, group, n in found
-        }
-        return n_groups + int(is_enough.sum()), repeated
 
 
 class _Numbering:

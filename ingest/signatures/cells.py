@@ -13,8 +13,9 @@ import numpy.typing as npt
 from featurestore.published_times import with_time_text
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
-from ingest.conditions.groups import Replicates, group_cells
+from ingest.conditions.groups import group_cells
 from ingest.conditions.label import Labels
+from ingest.conditions.replicates import Replicates
 from ingest.progress import step
 from ingest.reader import Reader
 from ingest.signatures.from_sums import CellTables

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ingest.conditions.groups import Comparison
+from ingest.conditions.comparisons import Comparison
 from ingest.conditions.null import NullCondition
 from ingest.kernel import UNIT
 from ingest.signatures.calibration import Calibration

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.conditions.groups import Comparison
+from ingest.conditions.comparisons import Comparison
 from ingest.kernel import UNIT
 from ingest.signatures.effect_size import row_correlation
 from ingest.signatures.false_discovery import benjamini_hochberg

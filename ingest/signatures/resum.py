@@ -9,8 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.published_times import with_time_text
-from ingest.conditions.groups import Comparison, Grouping, Groups, Replicate, compare_by
+from ingest.conditions.comparisons import Comparison, compare_by
+from ingest.conditions.groups import Grouping, Groups
 from ingest.conditions.null import NullCondition
+from ingest.conditions.replicates import Replicate
 from ingest.kernel import UNIT
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.summed import Summed
