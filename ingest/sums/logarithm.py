@@ -10,33 +10,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its modules load when they are first used
 
 from featurestore.errors import ValuesError
 from ingest.kernel import TARGET
-from ingest.reader import BLOCK_BYTES, Block, CscBlock, DenseBlock, Numbers, Reader, StretchingReader
+from ingest.reader import BLOCK_BYTES, Block, DenseBlock, Numbers, Reader
 from ingest.readers.notes import is_x, note
 from ingest.sections import LogarithmSection
 from ingest.sums.by_gene import Streamed
+from ingest.sums.row_totals import BASES, SAME_TOTAL, Doubles, are_one, base_of_counts, totals_in
+from ingest.sums.some_rows import Csr, some_rows
 
-BASES = (math.e, 2.0, 10.0)
-SAME_TOTAL = 1e-3
-"""Coefficient of variation below which totals are one number; in another base it is some percent."""
-FEWEST_ROWS = 3
 ABOVE = 1.02
 """How far above what rows were scaled to the total of one may be, by rounding of its values."""
-SMALL, NEAR_WHOLE = 20.0, 0.02
-"""Multiples of a row's smallest value up to the first tell its base; they are whole within the second."""
-WHOLE, NOT_WHOLE = 0.9, 0.6
-"""Least part of the multiples that are whole in the right base, and most of them in a wrong one."""
-ROWS_AT_ONCE, N_STRETCHES, MOST_ROWS = 200, 5, 1000
-
-Csr: TypeAlias = "scipy.sparse.csr_array[Any, tuple[int, int]]"
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +85,13 @@ def judge_logarithm(
     """
     bases = dict.fromkeys((*BASES, *(base for base in (said, given.number) if base is not None)))
     for part in (rows, whole) if whole is not None else (rows,):
-        totals = {base: _totals(part, base) for base in bases}
-        if constant := [base for base in bases if _are_one(totals[base])]:
+        totals = {base: totals_in(part, base) for base in bases}
+        if constant := [base for base in bases if are_one(totals[base])]:
             base = min(constant, key=lambda base: float(totals[base].std() / totals[base].mean()))
             return _of_one_total(base, float(np.median(totals[base])), said, given, where)
-    base = given.number or said or _base_of_counts(rows) or math.e
+    base = given.number or said or base_of_counts(rows) or math.e
     how = "the spec says so" if given.number else "the file says so" if said else "as far as values tell"
-    found = _totals(rows, base)
+    found = totals_in(rows, base)
     low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
     told = f"base {name_of(base)} ({how}); rows add up to {low:,.4g} to {high:,.4g}"
     if given.total == "unknown":
@@ -150,7 +138,7 @@ def refuse_scaled(reader: Reader, is_library: npt.NDArray[np.bool_]) -> None:
     ValuesError
         They do.
     """
-    whole = _some_rows(reader)
+    whole = some_rows(reader)
     for rows in (whole[:, np.flatnonzero(is_library)], whole):
         if found := scaled_to(rows):
             raise ValuesError(
@@ -167,10 +155,10 @@ def refuse_scaled(reader: Reader, is_library: npt.NDArray[np.bool_]) -> None:
 def scaled_to(rows: Csr) -> tuple[str, float] | None:
     """Say which one number rows add up to, as they are or as logarithms of a base; None where to several."""
     sums = np.asarray(rows.sum(axis=1), np.float64).ravel()
-    if _are_one(sums[sums > 0]):
+    if are_one(sums[sums > 0]):
         return "", float(np.median(sums[sums > 0]))
     for base in BASES:
-        if _are_one(totals := _totals(rows, base)):
+        if are_one(totals := totals_in(rows, base)):
             return f" as logarithms of base {name_of(base)}", float(np.median(totals))
     return None
 
@@ -183,7 +171,7 @@ def read_logarithm(
     ``is_library`` (columns,) tells the columns that make a cell's total; of a matrix that is stored by gene, all of it
     is read.
     """
-    whole = _some_rows(reader)
+    whole = some_rows(reader)
     rows = whole[:, np.flatnonzero(is_library)]
     return judge_logarithm(rows, base_named(reader.path, matrix), given, str(reader.path), whole)
 
@@ -229,69 +217,3 @@ class Rescaled:
                 yield replace(block, values=self.logarithm.rescaled(block.values))
             else:
                 yield replace(block, data=self.logarithm.rescaled(block.data))
-
-
-def _totals(rows: Csr, base: float) -> Doubles:
-    """Add up the rows that have values, not as logarithms."""
-    with np.errstate(over="ignore"):
-        values = np.expm1(rows.data * math.log(base))
-    totals = np.bincount(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), values, minlength=rows.shape[0])
-    return np.asarray(totals[totals > 0], np.float64)
-
-
-def _are_one(totals: Doubles) -> bool:
-    return totals.size >= FEWEST_ROWS and bool(np.isfinite(totals).all() and totals.std() < SAME_TOTAL * totals.mean())
-
-
-def _base_of_counts(rows: Csr) -> float | None:
-    """Find the base in which the small values of rows are whole multiples of the smallest; None where none is it."""
-    shares = {base: _whole_share(rows, base) for base in BASES}
-    best = max(shares, key=lambda base: shares[base])
-    others = [share for base, share in shares.items() if base != best]
-    return best if shares[best] > WHOLE and max(others) < NOT_WHOLE else None
-
-
-def _whole_share(rows: Csr, base: float) -> float:
-    shares = []
-    for first, last in zip(rows.indptr[:ROWS_AT_ONCE], rows.indptr[1:], strict=False):
-        values = np.unique(rows.data[first:last])
-        counts = np.expm1(values[values > 0] * math.log(base))
-        multiples = counts[1:] / counts[:1] if counts.size > 1 else counts[:0]
-        multiples = multiples[multiples < SMALL]
-        if multiples.size >= FEWEST_ROWS:
-            shares.append(float((np.abs(multiples - np.round(multiples)) < NEAR_WHOLE).mean()))
-    return float(np.median(shares)) if len(shares) >= FEWEST_ROWS else 0.0
-
-
-def _some_rows(reader: Reader) -> Csr:
-    """Read some rows with all of their values; shape (rows, columns)."""
-    parts: list[Any] = []
-    n_rows = 0
-    for block in _blocks_of_some(reader):
-        if isinstance(block, DenseBlock):
-            parts.append(scipy.sparse.csr_array(np.asarray(block.values[:MOST_ROWS], np.float64)))
-        elif isinstance(block, CscBlock):
-            shape = (reader.n_rows, block.indptr.size - 1)
-            data = np.asarray(block.data, np.float64)
-            parts.append(scipy.sparse.csc_array((data, block.indices, block.indptr), shape=shape)[:MOST_ROWS])
-            continue
-        else:
-            shape = (block.indptr.size - 1, reader.n_genes)
-            data = np.asarray(block.data, np.float64)
-            parts.append(scipy.sparse.csr_array((data, block.indices, block.indptr), shape=shape)[:MOST_ROWS])
-        n_rows += parts[-1].shape[0]
-        if n_rows >= MOST_ROWS:
-            break
-    is_by_gene = n_rows == 0 and bool(parts)
-    joined = scipy.sparse.hstack(parts) if is_by_gene else scipy.sparse.vstack(parts)
-    return scipy.sparse.csr_array(joined)
-
-
-def _blocks_of_some(reader: Reader) -> Iterator[Block]:
-    """Give blocks of rows from several places of a file that can be read from any, else from its beginning on."""
-    if not isinstance(reader, StretchingReader) or not reader.is_by_row:
-        yield from reader.blocks()
-        return
-    starts = np.unique(np.linspace(0, max(0, reader.n_rows - ROWS_AT_ONCE), N_STRETCHES).astype(int))
-    for start in starts.tolist():
-        yield from reader.stretch(start, min(start + ROWS_AT_ONCE, reader.n_rows))
