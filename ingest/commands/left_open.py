@@ -16,7 +16,8 @@ from ingest.conditions.described import DESCRIBED
 from ingest.conditions.pooled import POOLED
 from ingest.conditions.unmatched import UNMATCHED
 from ingest.harmonise.cell_lines import shipped_table
-from ingest.harmonise.perturbations import CONTROL, NOT_THERE
+from ingest.harmonise.perturbation_kinds import CONTROL
+from ingest.harmonise.perturbations import NOT_THERE
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
 from ingest.reported.significance import multiple_of_p
 

@@ -11,7 +11,8 @@ import polars as pl
 
 from ingest.given import FIELD, Context, Dose, Fixed, FromColumn, FromColumns, FromTemplate
 from ingest.harmonise.combinations import control_words, unassigned_words
-from ingest.harmonise.perturbations import COMPOUND_COLUMNS, CONTROL
+from ingest.harmonise.perturbation_kinds import CONTROL
+from ingest.harmonise.perturbations import COMPOUND_COLUMNS
 from ingest.harmonise.words import ABSENT
 from ingest.reader import INDEX
 from ingest.spec import DatasetSpec

@@ -13,35 +13,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import SpecError
 from ingest.condition_section import ConditionSection
 from ingest.harmonise.combinations import absent_controls, components, unassigned_words
 from ingest.harmonise.compounds import compound_table, map_compounds
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.online import OnlineGenes
+from ingest.harmonise.perturbation_kinds import CONTROL, harmonised_kinds
 from ingest.spec import GENETIC_KINDS
 
-CONTROL = "control"
 NOT_ASSIGNED = "no perturbation assigned"
 NOT_THERE = "not_there"
 """Status of a control that a spec names and no row has."""
-
-KINDS = {
-    "trt_cp": "compound",
-    "trt_poscon": "compound",
-    "trt_lig": "ligand",
-    "trt_sh": "shrna",
-    "trt_sh.cgs": "shrna",
-    "trt_sh.css": "shrna",
-    "trt_xpr": "crispr_knockout",
-    "trt_oe": "overexpression",
-    "trt_oe.mut": "overexpression",
-    "CRISPR": "crispr_knockout",
-    "CRISPRi": "crispri",
-    "CRISPRa": "crispra",
-    "drug": "compound",
-}
-"""Published kinds, those of L1000 (``pert_type``) among them; ``ctl_...`` is always a control."""
 
 COMPOUND_COLUMNS = ("inchi_key", "smiles", "pubchem_cid", "broad_id", "moa")
 """Columns that may say more of a compound than its label."""
@@ -98,7 +80,7 @@ def map_perturbations(
     SpecError
         A published kind is not known.
     """
-    table = given.with_row_index("row").with_columns(perturbation_kind=_kinds(given["kind"], rules))
+    table = given.with_row_index("row").with_columns(perturbation_kind=harmonised_kinds(given["kind"], rules))
     table = table.with_columns(_roles(rules))
     table = table.with_columns(is_genetic=pl.col("perturbation_kind").is_in(list(GENETIC_KINDS)), note=pl.lit(None))
     named = table.filter(~pl.col("is_control") & pl.col("reason").is_null()).drop("note")
@@ -120,24 +102,6 @@ def map_perturbations(
         pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
     )
     return PerturbationMapping(table.drop("row", "is_genetic", "note"), compounds, ledger)
-
-
-def _kinds(published: pl.Series, rules: ConditionSection) -> pl.Series:
-    if rules.kind is not None:
-        return published.replace_strict({CONTROL: CONTROL}, default=rules.kind, return_dtype=pl.String)
-    known = KINDS | {kind: kind for kind in (*GENETIC_KINDS, "compound", "ligand", CONTROL)}
-    found: dict[str, str] = {}
-    for name in published.drop_nulls().unique().to_list():
-        kind = CONTROL if name.startswith("ctl_") else known.get(name)
-        if kind is None:
-            raise SpecError(
-                f"The perturbation kind '{name}' is not known.",
-                where=f"column '{rules.kind_column}'",
-                expected=", ".join(sorted(known)),
-                do="give kind instead of kind_column under [condition], or split the dataset",
-            )
-        found[name] = kind
-    return published.replace_strict(found, default=None, return_dtype=pl.String)
 
 
 def _roles(rules: ConditionSection) -> list[pl.Expr]:

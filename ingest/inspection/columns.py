@@ -14,7 +14,7 @@ import polars as pl
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.doses import dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
-from ingest.harmonise.perturbations import KINDS
+from ingest.harmonise.perturbation_kinds import KINDS
 from ingest.harmonise.units import MOLAR
 from ingest.harmonise.words import UNASSIGNED
 from ingest.inspection.guides import Guides, read_guides
