@@ -1,0 +1,115 @@
+"""The ``[dataset]`` of a draft: files, matrix, values and assay, and what the catalogue knows of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ingest.harmonise.slugs import slug
+from ingest.inspection.draft_condition import relative
+from ingest.inspection.draft_lines import Lines
+from ingest.inspection.inspection import Inspection
+from ingest.inspection.roles import SURE
+from ingest.spec import read_spec
+
+QUANTIFIED = "quantified"
+"""The format of quantified samples."""
+BULK_TOTAL = 500_000
+"""Counts of a row above which it is a bulk sample rather than a cell."""
+NO_NAMES = re.compile(
+    r"(matrix|(sample_)?(filtered|raw)_feature_bc_matrix|counts?(_(un)?filtered|_matrix)?|data|cells|x|outs"
+    r"|cells_x_genes|cellranger|adata|quants_mat|alevin|dge(_(un)?filtered)?|all-sample|uniqueandmult-\w+"
+    r"|filtered|raw|gene(full)?|solo|abundance|quant)?",
+    re.IGNORECASE,
+)
+"""Names of files and folders that say nothing; the name of the next folder above them is used."""
+
+
+def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Draft what is read, of which kind it is, and where it was published."""
+    entry = found.entry
+    lines.section("dataset")
+    lines.set("id", entry.id if entry else _dataset_id(found.path))
+    files = [relative(found.path.with_name(name), folder) for name in found.family or (found.path.name,)]
+    lines.set("files", files, f"told by its content: {found.format}")
+    if found.table is not None and "format" in found.table:
+        lines.set("format", found.table["format"])
+    if found.sheet is not None:
+        lines.set("sheet", found.sheet, f"of {', '.join(found.sheets)}" if found.sheets[1:] else "")
+        lines.set("header", found.header, "the row of the header")
+    if found.is_orientation_doubtful:
+        told = "both lines and columns are named like genes; the longer side is taken"
+        lines.set("genes_in", found.genes_in, told, is_doubtful=True)
+    elif found.genes_in is not None:
+        lines.set("genes_in", found.genes_in, "the first column holds the genes")
+    if found.described_by:
+        lines.set("described_by", list(found.described_by), "columns of numbers called like no gene, as the others are")
+    if found.matrix is not None:
+        lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
+    _values(lines, found)
+    lines.set("assay", _assay(found))
+    if organism := found.organism or (("mouse", found.genes.columns[0].evidence) if found.genes.is_mouse else None):
+        lines.set("organism", *organism)
+    if entry is None:
+        lines.note('experiment = ""  # name it where these cells are, or will be, in another dataset too')
+        lines.note('title = ""  citation = ""  licence = ""  url = ""  # one line each')
+        return
+    lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
+    for key in ("source", "title", "citation", "licence", "url"):
+        lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
+
+
+def _values(lines: Lines, found: Inspection) -> None:
+    """Say what the numbers are; of logarithms, also what rows were scaled to, where the file does not tell."""
+    values = found.values
+    if values.is_known:
+        why = f"[{values.score:.2f}] {'; '.join(values.evidence)}"
+        lines.set("values", values.kind, why, is_doubtful=values.score < SURE)
+        if values.untold is not None and values.may_be_usual:
+            lines.set("logarithm", {"total": 10_000}, values.untold, is_doubtful=True)
+        elif values.untold is not None:
+            told = 'what rows were scaled to is not told; total = "unknown" takes values as they are'
+            lines.ask("logarithm", {"total": 1_000_000}, values.untold, told)
+    else:
+        what = f"looks like {values.kind}, which cannot be ingested" if values.kind else "not told"
+        example = "counts" if found.table is None else "log2_fold_change"
+        lines.ask("values", example, f"{what}: {'; '.join(values.evidence)}")
+
+
+def _assay(found: Inspection) -> str:
+    return "drug_screen" if found.responses is not None else _assay_of_genes(found)
+
+
+def _assay_of_genes(found: Inspection) -> str:
+    kind = found.roles["kind"][0] if found.roles.get("kind") else None
+    is_l1000 = found.format.startswith(("gctx", "gct")) or found.n_genes in {978, 12_328}
+    if found.entry is not None and found.entry.assay != "observational" and found.values.kind != "log2tpm1":
+        return found.entry.assay
+    if found.values.route in {"reported", "replicates"}:
+        return "l1000" if is_l1000 else "de_table"
+    if found.values.kind in {"bp_coverage", "log2tpm1"} or found.format.startswith(("archs4", QUANTIFIED)):
+        return "bulk_rna_seq"
+    if found.is_phenotype:
+        return "crispr_screen"
+    if (
+        found.total is not None
+        and found.total > BULK_TOTAL
+        and found.values.kind in {"counts", "estimated_counts"}
+        and not found.cells
+    ):
+        return "bulk_rna_seq"
+    is_chemical = kind is not None and kind.value in {"compound", "ligand"}
+    return "drug_seq" if is_chemical else "perturb_seq"
+
+
+def _experiment(found: Inspection) -> str:
+    entry = found.entry
+    if entry is None:
+        return _dataset_id(found.path)
+    return read_spec(entry.spec).experiment if entry.spec is not None else entry.same_cells_as or entry.id
+
+
+def _dataset_id(path: Path) -> str:
+    places = path.resolve()
+    stems = (place.name.split(".")[0] for place in (places, *places.parents))
+    return slug(next((stem for stem in stems if not NO_NAMES.fullmatch(stem)), "dataset"))[:100]

@@ -1,0 +1,67 @@
+"""The ``[genes]`` of a draft: what identifies them, which rows are RNA, and the table of transcripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.inspection.draft_condition import relative
+from ingest.inspection.draft_lines import Lines
+from ingest.inspection.inspection import Inspection
+from ingest.reader import INDEX
+
+LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
+"""Columns of gene tables of L1000, and the condition that tells landmark genes."""
+
+
+def draft_gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
+    """Draft which column identifies the genes, of the file or of a table beside it."""
+    genes = found.genes
+    if genes.id is None and found.is_of_transcripts:
+        told = "what was measured is transcripts: name the GTF, or the table of transcripts and genes, of the index"
+        lines.ask("transcripts", "tx2gene.tsv", told)
+        return
+    if found.transcripts is not None:
+        told = "what was measured is transcripts: their counts are summed to the genes of this table"
+        lines.set("transcripts", relative(found.transcripts, folder), told)
+    if found.gene_table is not None:
+        table = found.gene_table
+        lines.set(
+            "table", relative(table.path, folder), f"{table.n_found} of {table.n_probed} genes looked for are in it"
+        )
+        lines.set("key", table.key)
+    if genes.id is None:
+        lines.ask(
+            "id", INDEX, "no column identifies half of the genes", *(_told(column) for column in genes.columns[:3])
+        )
+        return
+    best = genes.id
+    release = genes.releases.row(0, named=True) if genes.releases.height else None
+    told = f"; fits {release['release']} best ({release['n_found']:,} of {release['n_ids']:,})" if release else ""
+    lines.set("id", best.name, f"{_told(best)}{told}")
+    if genes.symbol is not None:
+        lines.set("symbol", genes.symbol.name, _told(genes.symbol))
+    lines.set("kind", best.kind)
+    if found.is_mouse:
+        told = "mouse genes, measured and targeted, become their only human ortholog; without it they have no gene"
+        lines.set("translate_mouse", bool(found.is_mouse), told, is_doubtful=True)
+    for column, condition in LANDMARKS.items():
+        if found.gene_table is not None and column in found.gene_table.columns:
+            lines.set("landmarks", condition, "the genes that were measured; the others were inferred")
+    if best.n_repeated:
+        lines.set("duplicates", "collapse", f"{best.n_repeated:,} are given again: counts of one gene are added")
+
+
+def draft_feature_types(lines: Lines, found: Inspection) -> None:
+    """Say which rows of the gene table are read, or ask where it does not tell."""
+    types = found.types
+    if types is not None and (not types.is_rna.any() or None in types.counts):
+        lines.ask("where", f"{types.column} = 'Gene Expression'", f"which rows are RNA is not told: {types.told()}")
+    elif types is not None:
+        lines.note(f"by '{types.column}': {types.told()}; only what is RNA is read, and makes a cell's total")
+    if found.genes.n_second:
+        lines.note(f"{found.genes.n_second:,} genes are of a second species: no part of a cell's total")
+
+
+def _told(column: object) -> str:
+    name, mapped, evidence = (getattr(column, part) for part in ("name", "mapped", "evidence"))
+    return f"'{name}': {evidence}, {mapped:.1%} known"
