@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from featurestore.errors import ValuesError
 from ingest.inspection.known import VALUE_WORDS
-from ingest.inspection.sample import Csr, Sample
+from ingest.inspection.sample import Sample
+from ingest.inspection.value_facts import (
+    Facts,
+    are_means,
+    are_roots,
+    described,
+    dispersion,
+    facts_of,
+    has_one_total,
+    is_l1000,
+    moments,
+    tied_share,
+)
 from ingest.reader import INDEX
 from ingest.readers.notes import has_note, is_x
 from ingest.sections import LogarithmSection
@@ -25,17 +35,10 @@ LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 """Median mean, and range of the median standard deviation, of genes whose values are z-scores."""
-WHOLE = 1e-3
-"""How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
-ROOT = 1e-5
-"""How far from a whole number the square of a square root may be, relative to it, in single precision."""
-FEWEST_ROWS = 8
 WHOLE_SHARE, TIED_SHARE = 0.05, 0.3
 """Part of the values that are whole in estimated counts, and of a row's that come again in logarithms, at least."""
 COUNTS_VARY, LOGARITHMS_VARY = 0.7, 0.4
 """Variance over mean of genes with 2 or more, which counts exceed and logarithms do not reach."""
-FEWEST_COUNTS, FEWEST_GENES = 2.0, 3
-ROWS_LOOKED_AT = 200
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -65,20 +68,6 @@ class Values:
         return next((kind.route for name, kind in VALUES.items() if name == self.kind), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Numbers about a sample: of all its values, zeros among them."""
-
-    n_values: int
-    n_stored: int
-    n_undefined: int
-    n_below: int
-    smallest: float
-    largest: float
-    whole_share: float
-    is_sign: bool
-
-
 def judge_values(
     sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None, form: str = ""
 ) -> Values:
@@ -95,8 +84,8 @@ def judge_values(
     form
         The format, which may leave little choice.
     """
-    facts = _facts(sample.matrix)
-    evidence = [_described(facts, sample)]
+    facts = facts_of(sample.matrix)
+    evidence = [described(facts, sample)]
     if facts.n_stored == facts.n_undefined:
         return Values(None, 0.0, (*evidence, "no value but zero or missing"))
     word = next((word for word in VALUE_WORDS if word in f"{path.name}/{matrix or ''}".lower()), None)
@@ -134,44 +123,16 @@ def _of_depmap(facts: Facts) -> tuple[str | None, float, str]:
     return "log2tpm1", 0.8, "labelled as DepMap labels genes, and none below 0"
 
 
-def _facts(matrix: Csr) -> Facts:
-    stored = matrix.data
-    defined = stored[np.isfinite(stored)]
-    rows, genes = matrix.shape
-    has_zero = stored.size < rows * genes
-    low, high = (float(defined.min()), float(defined.max())) if defined.size else (0.0, 0.0)
-    whole = float((defined == np.floor(defined)).mean()) if defined.size else 1.0
-    return Facts(
-        n_values=rows * genes,
-        n_stored=stored.size,
-        n_undefined=stored.size - defined.size,
-        n_below=int((defined < 0).sum()),
-        smallest=min(low, 0.0) if has_zero else low,
-        largest=max(high, 0.0) if has_zero else high,
-        whole_share=whole,
-        is_sign=bool(np.isin(defined, (-1.0, 0.0, 1.0)).all()),
-    )
-
-
-def _described(facts: Facts, sample: Sample) -> str:
-    zeros = 1 - np.divide(facts.n_stored, max(facts.n_values, 1))
-    undefined = f", {facts.n_undefined:,} missing or infinite" if facts.n_undefined else ""
-    return (
-        f"{sample.extent}: from {facts.smallest:.4g} to {facts.largest:.4g}, {zeros:.0%} zero, "
-        f"{facts.whole_share:.0%} of the others whole{undefined}"
-    )
-
-
 def _relative(facts: Facts, sample: Sample, word: str | None) -> tuple[str | None, float, str]:
     if facts.is_sign:
         return "de_call", 0.9, "only -1, 0 and 1"
     if word is not None:
         return VALUE_WORDS[word], 0.8, f"values below 0, and the name says '{word}'"
-    if _is_l1000(sample.genes):
+    if is_l1000(sample.genes):
         return "moderated_z", 0.7, "values below 0, for the genes of L1000"
     if facts.whole_share == 1 or facts.n_below < FEW * facts.n_stored:
         return None, 0.0, _stray(facts, sample)
-    mean, deviation = _moments(sample)
+    mean, deviation = moments(sample)
     if abs(mean) < NEAR_ZERO and NEAR_ONE[0] < deviation < NEAR_ONE[1]:
         told = f"genes have a mean of {mean:.2f} and a standard deviation of {deviation:.2f} (medians)"
         return "zscore", 0.6, told
@@ -194,12 +155,12 @@ def _positive(
     facts: Facts, sample: Sample, path: Path, matrix: str | None, cells: npt.NDArray[np.float64] | None
 ) -> tuple[str | None, float, str]:
     """Judge numbers that are not below 0 and not all whole."""
-    if cells is not None and sample.has_whole_rows and _are_means(sample, cells):
+    if cells is not None and sample.has_whole_rows and are_means(sample, cells):
         return "mean_counts", 0.9, "times the number of cells they are whole: means of counts"
     scaled = scaled_to(sample.matrix) if sample.has_whole_rows else None
     if scaled is not None and not scaled[0]:
         return None, 0.0, f"not whole, and rows all add up to {scaled[1]:,.6g}, as TPM and CPM do: no counts"
-    if _are_roots(sample.matrix.data):
+    if are_roots(sample.matrix.data):
         return None, 0.0, "square roots of whole numbers: give the counts"
     if facts.largest > LARGEST_LOG:
         return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
@@ -210,9 +171,9 @@ def _positive(
 
 def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
     """Judge numbers that may be logarithms, by what their rows were scaled to and by their zeros."""
-    if sample.has_whole_rows and _has_one_total(sample):
+    if sample.has_whole_rows and has_one_total(sample):
         return "log1p", 0.95, "not whole, and none below 0"
-    if facts.n_stored == facts.n_values and _is_l1000(sample.genes):
+    if facts.n_stored == facts.n_values and is_l1000(sample.genes):
         return "log2_expression", 0.8, "no zeros, for the genes of L1000: logarithms of intensities"
     if facts.n_stored == facts.n_values:
         return None, 0.0, "no zeros: log2 intensities, or counts on another scale"
@@ -227,74 +188,11 @@ def _counts_or_logarithms(facts: Facts, sample: Sample) -> tuple[str | None, flo
     """
     if facts.whole_share > WHOLE_SHARE:
         return ESTIMATED, 0.85, f"{facts.whole_share:.0%} are whole, as no logarithms are"
-    if sample.has_whole_rows and (shared := _tied_share(sample)) > TIED_SHARE:
+    if sample.has_whole_rows and (shared := tied_share(sample)) > TIED_SHARE:
         return "log1p", 0.8, f"{shared:.0%} of a row's values come again in it, as logarithms of one count do"
-    ratio = _dispersion(sample)
+    ratio = dispersion(sample)
     if ratio is not None and ratio > COUNTS_VARY:
         return ESTIMATED, 0.6, f"genes of 2 or more vary as counts do: {ratio:.2g} times their mean"
     if ratio is not None and ratio < LOGARITHMS_VARY:
         return "log1p", 0.7, f"genes of 2 or more vary less than counts do: {ratio:.2g} times their mean"
     return None, 0.0, f"counts that are not whole, or logarithms: not above {LARGEST_LOG:.0f}, and nothing tells which"
-
-
-def _tied_share(sample: Sample) -> float:
-    """Return which part of a row's values that are not 0 it has more than once; the median of some rows."""
-    rows = sample.matrix[:ROWS_LOOKED_AT]
-    shares = []
-    for first, last in itertools.pairwise(rows.indptr):
-        _, counts = np.unique(rows.data[first:last][rows.data[first:last] != 0], return_counts=True)
-        if counts.sum() >= FEWEST_ROWS:
-            shares.append(counts[counts > 1].sum() / counts.sum())
-    return float(np.median(shares)) if shares else 0.0
-
-
-def _dispersion(sample: Sample) -> float | None:
-    """Return the variance of genes whose mean is 2 or more, over their mean; the median, None where there are few."""
-    matrix = sample.matrix
-    if sample.n_rows < FEWEST_ROWS:
-        return None
-    mean = np.asarray(matrix.mean(axis=0)).ravel()
-    square = np.asarray(matrix.power(2).mean(axis=0)).ravel()
-    high = mean >= FEWEST_COUNTS
-    if high.sum() < FEWEST_GENES:
-        return None
-    return float(np.median((square[high] - mean[high] ** 2) / mean[high]))
-
-
-def _are_roots(stored: npt.NDArray[np.number]) -> bool:
-    squares = np.asarray(stored[np.isfinite(stored)], np.float64) ** 2
-    return bool(squares.size and (np.abs(squares - np.round(squares)) <= ROOT * np.maximum(squares, 1.0)).all())
-
-
-def _has_one_total(sample: Sample) -> bool:
-    try:
-        return not judge_logarithm(sample.matrix, None, LogarithmSection(), "").is_assumed
-    except ValuesError:
-        return False
-
-
-def _are_means(sample: Sample, cells: npt.NDArray[np.float64]) -> bool:
-    known = np.flatnonzero(np.isfinite(cells[: sample.n_rows]) & (cells[: sample.n_rows] > 1))
-    if not known.size:
-        return False
-    part = sample.matrix[known]
-    totals: npt.NDArray[np.float64] = part.data * np.repeat(cells[known], np.diff(part.indptr))
-    totals = totals[np.isfinite(totals)]
-    return bool(totals.size and (np.abs(totals - np.round(totals)) <= WHOLE * np.maximum(totals, 1.0)).all())
-
-
-def _moments(sample: Sample) -> tuple[float, float]:
-    """Median over genes of their means, and of their standard deviations, missing values left out."""
-    if sample.n_rows < FEWEST_ROWS:
-        return 0.0, 0.0
-    values = sample.matrix[: 2 * 10**7 // max(sample.matrix.shape[1], 1)].toarray()
-    values[~np.isfinite(values)] = np.nan
-    some = values[:, np.isfinite(values).sum(axis=0) >= FEWEST_ROWS]
-    if not some.size:
-        return 0.0, 0.0
-    return float(np.median(np.nanmean(some, axis=0))), float(np.median(np.nanstd(some, axis=0)))
-
-
-def _is_l1000(genes: pl.DataFrame) -> bool:
-    is_named = any(name.startswith("pr_") for name in genes.columns)
-    return is_named or genes.height in {978, 12_328}
