@@ -22,8 +22,9 @@ from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
+from ingest.inspection.known_results import GENES
 from ingest.inspection.labels import PerturbationLabels, judge_labels
-from ingest.inspection.result_columns import GENES, ResultColumns, find_columns
+from ingest.inspection.result_columns import ResultColumns, find_columns
 from ingest.inspection.roles import SURE, Guess, guess_roles
 from ingest.reader import INDEX
 from ingest.readers.columns import decode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from featurestore.errors import SourceFormatError
 from ingest.inspection.known import plain
-from ingest.inspection.result_columns import PROBABILITIES, STATISTICS
+from ingest.inspection.known_results import PROBABILITIES, STATISTICS
 from ingest.inspection.roles import SURE
 from ingest.inspection.values import Values
 from ingest.readers.header import read_header
