@@ -9,9 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ingest.given import Context, Dose, Fixed, FromColumn, FromColumns, Quantity
-from ingest.sections import (
-    Section,
-)
+from ingest.sections import Section
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
 

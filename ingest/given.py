@@ -7,9 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from ingest.sections import (
-    Section,
-)
+from ingest.sections import Section
 
 FIELD = r"\{([^{}]+)\}"
 """A column in a template."""

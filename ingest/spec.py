@@ -14,16 +14,13 @@ from pydantic import Field, ValidationError, model_validator
 from featurestore.errors import SpecError
 from ingest.condition_section import MATRIX_COLUMNS, ConditionSection
 from ingest.given import given_columns
+from ingest.reported_sections import EffectsSection, LayersSection, PhenotypesSection, QualitySection
 from ingest.sections import (
     CompoundSection,
     CoverageSection,
-    EffectsSection,
     GenesSection,
     GuidesSection,
-    LayersSection,
     LogarithmSection,
-    PhenotypesSection,
-    QualitySection,
     RowsSection,
     Section,
     TokensSection,

@@ -27,7 +27,7 @@ from ingest.readers.long_text import csv_source, literal, quoted_name
 from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
 from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
-from ingest.sections import EffectsSection
+from ingest.reported_sections import EffectsSection
 
 PARQUET = b"PAR1"
 FILE = "file"

@@ -13,7 +13,7 @@ from ingest.harmonise.combinations import control_words, split_label
 from ingest.harmonise.contrasts import MAY_BE, is_turned
 from ingest.readers.long_text import literal, quoted_name
 from ingest.reported.long_table import FILE, LongTable
-from ingest.sections import EffectsSection
+from ingest.reported_sections import EffectsSection
 from ingest.spec import DatasetSpec
 
 MOST_SHOWN = 3
