@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
-from featurestore.commands.features import score_sheet
+from featurestore.commands.score_sheet import score_sheet
 from featurestore.errors import FeatureError
 from featurestore.evaluation import evaluate, report
 from featurestore.evaluation.cross_validation import standard_models
