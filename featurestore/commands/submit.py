@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import numpy.typing as npt
 
 from featurestore.commands.options import column_option, control_option, existing_file, in_folder
+from featurestore.commands.submit_2026 import Predicted, Report, submit_2026
 from featurestore.commands.terminal import progress
 from featurestore.errors import FeatureError
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers
 
 if TYPE_CHECKING:
-    from featurestore.challenge import Cells
     from featurestore.challenge.effects import Same
-    from featurestore.challenge.panel import Panel
-    from featurestore.challenge.submission_2026 import Block
-
-Predicted = list[tuple[str, "Cells", list[str], npt.NDArray[np.float64]]]
-"""Of each context: its name, its controls, the perturbations and their effects."""
-Report = Callable[[str], None]
 
 
 @click.command()
@@ -117,7 +108,7 @@ def submit(
         report("reading")
         if protocol == "2026":
             predicted = _read_contexts(pairs, contexts, column, control, same)
-            said = _submit_2026(predicted, output, panel, missing, cells, genes, seed, column, report)
+            said = submit_2026(predicted, output, panel, missing, cells, genes, seed, column, report)
         else:
             said = _submit_2025(pairs, output, cells, genes, seed, column, control, same, report)
     click.echo(f"{output}: {said}")
@@ -153,110 +144,6 @@ def _submit_2025(
     write_vcc(made, output, genes=expected, column=column)
     n_controls, n_genes = int((made.labels == control).sum()), len(expected or pool.genes)
     return f"{len(labels):,} perturbations of {n:,} cells, {n_controls:,} control cells, {n_genes:,} genes."
-
-
-def _submit_2026(
-    predicted: Predicted,
-    output: Path,
-    panel: Path | None,
-    missing: str,
-    cells: int | None,
-    genes: Path | None,
-    seed: int,
-    column: str,
-    report: Report,
-) -> str:
-    from featurestore.challenge.panel import CELLS_EACH_2026, read_genes, read_panel  # noqa: PLC0415
-    from featurestore.challenge.submission_2026 import write_counts  # noqa: PLC0415
-
-    expected = None if panel is None else read_panel(panel)
-    names = [name for name, *_ in predicted]
-    n_filled = 0
-    if expected is None:
-        listed = tuple(read_genes(genes)) if genes else predicted[0][1].genes
-        each = [dict.fromkeys(labels, cells or CELLS_EACH_2026) for _, _, labels, _ in predicted]
-    else:
-        listed = expected.genes
-        if missing == "mean":
-            predicted, n_filled = _filled(predicted, expected)
-        each = [_of_panel(expected, name, labels, cells) for name, _, labels, _ in predicted]
-        expected.check_contexts(names)
-    n_entries = write_counts(_blocks(predicted, each, listed, seed, report), output, genes=listed, column=column)
-    said = "; ".join(
-        f"context {name}: {len(n):,} perturbations of {' or '.join(f'{x:,}' for x in sorted(set(n.values())))} cells"
-        for name, n in zip(names, each, strict=True)
-    )
-    remarks = "".join(f" {remark}" for remark in _remarks(predicted, each, listed, n_filled, expected))
-    return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{remarks}"
-
-
-def _remarks(
-    predicted: Predicted, each: list[dict[str, int]], genes: Sequence[str], n_filled: int, panel: Panel | None
-) -> Iterator[str]:
-    """Say what was left out and what was put in, and what a submission would still lack."""
-    from featurestore.challenge.panel import N_GENES_2026  # noqa: PLC0415
-
-    n_more = sum(len(set(labels) - set(n)) for (_, _, labels, _), n in zip(predicted, each, strict=True))
-    if n_more:
-        yield f"{n_more:,} effects of other perturbations are left out."
-    if n_filled:
-        yield f"{n_filled:,} perturbations that the effects lack have the mean effect."
-    known = [
-        dict(zip(controls.genes, np.asarray(np.isfinite(x).any(axis=0)), strict=True))
-        for _, controls, _, x in predicted
-    ]
-    n_silent = max(sum(not of[gene] for gene in genes) for of in known)
-    if n_silent:
-        yield f"{n_silent:,} genes without effects stay as they are in the controls."
-    if panel is None:
-        yield "No submission: that has every context, and is checked with --panel."
-    elif len(genes) != N_GENES_2026:
-        yield f"The challenge's own list has {N_GENES_2026:,} genes."
-
-
-def _filled(predicted: Predicted, panel: Panel) -> tuple[Predicted, int]:
-    """Give perturbations of the panel that have no effects the mean of those that are there, and count them."""
-    found: Predicted = []
-    n_filled = 0
-    for context, controls, labels, effects in predicted:
-        lacking = [name for name in panel.of(context) if name not in labels]
-        known = np.isfinite(effects)
-        mean = np.where(known, effects, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        found.append((context, controls, [*labels, *lacking], np.vstack([effects, np.tile(mean, (len(lacking), 1))])))
-        n_filled += len(lacking)
-    return found, n_filled
-
-
-def _of_panel(panel: Panel, context: str, labels: list[str], cells: int | None) -> dict[str, int]:
-    panel.check_perturbations(context, labels)
-    n_cells = dict(panel.of(context))
-    wrong = sorted({n for n in n_cells.values() if cells not in (None, n)})
-    if wrong:
-        raise FeatureError(
-            "The challenge of 2026 takes as many cells of each perturbation as its panel says.",
-            expected=", ".join(f"{n:,}" for n in wrong),
-            got=f"--cells {cells:,}",
-            do="leave --cells out",
-        )
-    return n_cells
-
-
-def _blocks(
-    predicted: Predicted, each: list[dict[str, int]], genes: Sequence[str], seed: int, report: Report
-) -> Iterator[Block]:
-    from featurestore.challenge.submission import emit, positions  # noqa: PLC0415
-    from featurestore.challenge.submission_2026 import Block  # noqa: PLC0415
-
-    n, n_all = 0, sum(len(n_cells) for n_cells in each)
-    for (context, controls, labels, effects), n_cells in zip(predicted, each, strict=True):
-        columns = positions(controls, genes)
-        rows = [labels.index(name) for name in n_cells]
-        for name, values in emit(controls, effects[rows], list(n_cells), n_cells=n_cells, as_counts=True, seed=seed):
-            n += 1
-            report(f"{n:,} of {n_all:,} perturbations made into cells")
-            ordered = values[:, columns]
-            ordered.sort_indices()
-            yield Block(context, name, ordered)
 
 
 def _read_contexts(
