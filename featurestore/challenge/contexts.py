@@ -17,7 +17,8 @@ from featurestore.challenge.protocol_2026 import check, side
 from featurestore.challenge.score import CellScores, score_cells
 from featurestore.errors import SourceFormatError, ValuesError
 from featurestore.metrics.score_2026 import VCC_2026, score_2026
-from featurestore.storage.whole import SCORES, filled
+from featurestore.storage.scores import SCORES, write_scores
+from featurestore.storage.whole import filled
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -90,13 +91,12 @@ class ChallengeScores:
 
     def write(self, folder: str | Path) -> None:
         """Write ``scores.json`` and ``per_perturbation.csv`` into a folder."""
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         tables = [
             scores.per_perturbation.select(pl.lit(name).alias(CONTEXT), pl.all()) if name else scores.per_perturbation
             for name, scores in self.contexts.items()
         ]
         with filled(Path(folder), SCORES) as path:
-            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            write_scores(path, self.to_dict())
             pl.concat(tables).write_csv(path / "per_perturbation.csv")
 
 

@@ -19,7 +19,8 @@ from featurestore.metrics.inputs import Inputs, compute
 from featurestore.metrics.registry import get_metric
 from featurestore.metrics.rows import Matrix
 from featurestore.metrics.wilcoxon import differential_expression, group_sums
-from featurestore.storage.whole import SCORES, filled
+from featurestore.storage.scores import SCORES, write_scores
+from featurestore.storage.whole import filled
 
 Protocol = Literal["2025", "2026"]
 Report = Callable[[str], None]
@@ -110,9 +111,8 @@ class CellScores:
 
     def write(self, folder: str | Path) -> None:
         """Write ``scores.json`` and ``per_perturbation.csv`` into a folder."""
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         with filled(Path(folder), SCORES) as path:
-            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            write_scores(path, self.to_dict())
             self.per_perturbation.write_csv(path / "per_perturbation.csv")
 
 

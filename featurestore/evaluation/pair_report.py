@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +9,8 @@ import polars as pl
 from featurestore.errors import FeatureError
 from featurestore.evaluation.pair_evaluation import PairEvaluation
 from featurestore.evaluation.pair_picture import draw_areas, draw_reliability
-from featurestore.storage.whole import SCORES, filled, write_sums
+from featurestore.storage.scores import SCORES, write_scores
+from featurestore.storage.whole import filled, write_sums
 
 
 def write(evaluation: PairEvaluation, folder: str | Path, *, predictions: str | None = None) -> None:
@@ -41,8 +41,7 @@ def write(evaluation: PairEvaluation, folder: str | Path, *, predictions: str | 
     )
     try:
         with filled(Path(folder), SCORES) as path:
-            text = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            write_scores(path, evaluation.to_dict())
             genes.write_csv(path / "per_gene.csv", float_precision=6)
             ranked.filter(pl.Series(evaluation.is_held_out)).write_parquet(path / "pairs.parquet")
             draw_areas(path / "auroc.png", evaluation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from featurestore.evaluation.pictures import pictures, save, short
 from featurestore.evaluation.scatter import axis_limit, draw_scatter
 from featurestore.evaluation.scoring import OWN_TARGETS, STRATA, by_perturbation
 from featurestore.evaluation.verdict import JUDGED, title
-from featurestore.storage.whole import SCORES, filled, write_sums
+from featurestore.storage.scores import SCORES, write_scores
+from featurestore.storage.whole import filled, write_sums
 
 PAGE = "report.html"
 _MOST_ROWS = 300
@@ -57,8 +57,7 @@ def write(evaluation: Evaluation, folder: str | Path, *, predictions: str | None
     held_out = None if predictions is None else evaluation.predictions(predictions)
     try:
         with filled(Path(folder), SCORES) as path:
-            text = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            (path / SCORES).write_text(f"{text}\n", encoding="utf-8")
+            write_scores(path, evaluation.to_dict())
             evaluation.per_perturbation.write_parquet(path / "per_perturbation.parquet")
             evaluation.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
             if held_out is not None:

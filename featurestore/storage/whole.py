@@ -19,8 +19,6 @@ from featurestore.errors import WarehouseError
 from featurestore.storage.snapshot import CHECKSUM, file_sha256
 
 FILES = "files"
-SCORES = "scores.json"
-"""The last file of an evaluation."""
 UNFINISHED = ".part"
 """How the name of what is being written ends; it is hidden."""
 SUMS = "SHA256SUMS"

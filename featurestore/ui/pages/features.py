@@ -15,8 +15,8 @@ import polars as pl
 
 from featurestore.errors import FeatureError, FeatureStoreError
 from featurestore.features.matrix.written import MANIFEST, read_frame, read_manifest
+from featurestore.storage.scores import SCORES
 from featurestore.storage.snapshot import read_json
-from featurestore.storage.whole import SCORES
 from featurestore.ui.asked import Asked
 from featurestore.ui.page import Page
 from featurestore.ui.questions import Questions

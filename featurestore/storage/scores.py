@@ -1,0 +1,16 @@
+"""``scores.json``: what predictions scored, as plain values; the last file of an evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SCORES = "scores.json"
+
+
+def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:
+    """Write scores into a folder; what is undefined is null in them, never NaN."""
+    text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / SCORES).write_text(f"{text}\n", encoding="utf-8")
