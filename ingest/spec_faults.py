@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from featurestore.errors import did_you_mean
+from ingest.column_names import plain_name
 
 Error = ErrorDetails
 """One error of pydantic."""
@@ -149,7 +150,7 @@ def _expected(fault: Error, key: str) -> tuple[str, str]:
     """Return what would be right where a value is of a wrong type or length, and how it is written."""
     kind, got = fault["type"], fault["input"]
     if kind == "string_pattern_mismatch" and key == "id":
-        return "small letters, digits and _ only", _toml(re.sub(r"[^a-z0-9]+", "_", got.lower()).strip("_") or "screen")
+        return "small letters, digits and _ only", _toml(plain_name(got) or "screen")
     if kind in {"too_short", "string_too_short"}:
         return f"at least {fault['ctx']['min_length']}", ""
     return TYPES.get(kind, ""), f"[{_toml(got)}]" if kind == "list_type" and isinstance(got, str) else ""

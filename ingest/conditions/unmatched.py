@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from ingest.column_names import plain_name
 from ingest.conditions.label import Labels
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
@@ -61,7 +61,7 @@ def _candidates(readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[S
     beside = {name for table in tables for name in table.columns}
     common = set.intersection(*(set(reader.row_columns()) for reader in readers)) | beside
     order = {name: at for at, name in enumerate(BATCHES)}
-    known = {name: order[spelt] for name in common - set(spec.row_columns()) if (spelt := _plain(name)) in order}
+    known = {name: order[spelt] for name in common - set(spec.row_columns()) if (spelt := plain_name(name)) in order}
     return sorted(known, key=lambda name: (known[name], name))
 
 
@@ -99,7 +99,3 @@ def _note(rows: pl.DataFrame, name: str) -> str | None:
     else:
         told = f"controls of its {parts.height:,} values are taken together"
     return f'{told}; batch = "{name}" under [condition] compares with those of the same value alone'
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ingest.column_names import plain_name
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
 
 _BETWEEN = "vs|versus|over|against|minus|relative[-_. ]to|compared[-_. ](?:to|with)"
@@ -77,7 +78,7 @@ def two_sides(columns: Iterable[str]) -> tuple[str, str] | None:
     >>> two_sides(["gene", "ident.1", "ident.2"]), two_sides(["gene", "reference"])
     (('ident.1', 'ident.2'), None)
     """
-    named = {re.sub(r"[^a-z0-9]+", "_", name.lower()): name for name in columns}
+    named = {plain_name(name): name for name in columns}
     return next(((named[one], named[other]) for one, other in _SIDES if one in named and other in named), None)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.column_names import plain_name
 from ingest.conditions.unmatched import BATCHES
 from ingest.harmonise.gene_notation import CONTROL_LABELS
 from ingest.harmonise.words import spelled
@@ -141,7 +142,7 @@ def plain(name: str) -> str:
     >>> plain("cell.line.name"), plain("10xrun_id"), plain("gdo:guide_ID"), plain("Unnamed: 0")
     ('cell_line_name', '10xrun_id', 'guide_id', 'unnamed_0')
     """
-    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"^\w+:(?=\S)", "", name.lower())).strip("_")
+    return plain_name(re.sub(r"^\w+:(?=\S)", "", name.lower()))
 
 
 def rank(name: str, role: str) -> int | None:
