@@ -13,6 +13,7 @@ import polars as pl
 from featurestore.contract import EFFECT_KINDS
 from featurestore.errors import QueryError
 from featurestore.features.effects.similarity import FEWEST_GENES, encoded, similarities
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
 Matrix = npt.NDArray[np.float64]
 FEWEST_TO_CENTRE = 3
 """Shared perturbations below which their mean is too much of each."""
-_CONDITIONS = """
-select c.condition_id, coalesce(i.canonical_id, c.perturbation_id) as perturbation_id, c.perturbation,
-    c.target_gene_ids, q.replicate_correlation as r, if(q.test = 'replicates', q.n_replicates, 2) as n,
-    d.assay = 'l1000' as is_of_wells, c.experiment_id, c.perturbation_kind
-from condition as c join quality as q using (dataset_id, condition_id) join dataset as d using (dataset_id)
-left join compound_identity as i using (compound_id)
-where c.dataset_id = $dataset_id and q.is_responder and not c.is_control
-"""
-_EFFECTS = """
-select k.perturbation_id, s.gene_id, avg(s.effect) as effect
-from signature as s join (select unnest($conditions) as condition_id, unnest($keys) as perturbation_id) as k
-using (condition_id)
-where s.dataset_id = $dataset_id and s.effect_kind = $effect_kind and isfinite(s.effect) group by all
-"""
 _KINDS = "select distinct effect_kind from signature where dataset_id = $dataset_id"
 
 
@@ -100,19 +87,19 @@ def compare_datasets(
     if one == other:
         raise QueryError("A dataset agrees with itself.", got=f"'{one}' twice", do="name another")
     report("looking for shared perturbations")
-    sides = [store.frame(_CONDITIONS, {"dataset_id": name}) for name in names]
+    sides = [store.frame(sql_files("lookup")["responders"], {"dataset_id": name}) for name in names]
     n_responders = (sides[0]["perturbation_id"].n_unique(), sides[1]["perturbation_id"].n_unique())
     shared = sides[0].join(sides[1], on="perturbation_id", how="semi")["perturbation_id"].unique().sort()
     if shared.is_empty():
         counts = " and ".join(f"{n:,} in {name}" for n, name in zip(n_responders, names, strict=True))
         raise QueryError(f"No perturbation responds in both {one} and {other}.", got=f"responders: {counts}")
     kinds = _kinds(store, names)
-    effects = []
+    query, effects = sql_files("lookup")["mean_effects"], []
     for name, side, kind in zip(names, sides, kinds, strict=True):
         report(f"reading {len(shared):,} perturbations of {name}")
         used = side.filter(pl.col("perturbation_id").is_in(shared.implode()))
         asked = {"conditions": used["condition_id"].to_list(), "keys": used["perturbation_id"].to_list()}
-        effects.append(store.frame(_EFFECTS, asked | {"dataset_id": name, "effect_kind": kind}))
+        effects.append(store.frame(query, asked | {"dataset_id": name, "effect_kind": kind}))
     genes = effects[0].join(effects[1], on="gene_id", how="semi")["gene_id"].unique().sort()
     if len(genes) < FEWEST_GENES:
         raise QueryError(

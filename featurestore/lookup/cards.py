@@ -13,31 +13,6 @@ from featurestore.query.sqlfiles import sql_files
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
-_SIGNATURES = """
-select dataset_id, condition_id, perturbation, context_label, dose_um, time_h, n_cells, is_responder, gene_id, gene,
-    effect, effect_kind, standard_error, log2fc, z, p_value, q_value
-from effects where dataset_id = $dataset_id and condition_id = $condition_id
-order by abs(z) desc nulls last, abs(effect) desc, gene_id
-"""
-_OF_CONTEXT = """
-select dataset_id, count(*) as n_conditions, count(*) filter (q.is_responder) as n_responders,
-    sum(c.n_cells)::bigint as n_cells
-from condition as c left join quality as q using (dataset_id, condition_id)
-where c.context_id = $context_id and not c.is_control group by dataset_id order by n_conditions desc, dataset_id
-"""
-_OF_DATASET = """
-select perturbation, context_label, dose_um, time_h, c.n_cells, q.knockdown_ratio, q.n_significant, q.is_responder
-from condition as c left join quality as q using (dataset_id, condition_id)
-where c.dataset_id = $dataset_id and not c.is_control
-order by q.n_significant desc nulls last, q.effect_norm desc nulls last, c.condition_id
-"""
-_PERTURBATIONS = """
-select perturbation, perturbation_kind, count(distinct dataset_id) as n_datasets,
-    count(distinct context_id) as n_contexts, count(*) as n_conditions, count(*) filter (q.is_responder) as n_responders
-from condition as c left join quality as q using (dataset_id, condition_id)
-where not c.is_control group by all order by n_datasets desc, n_conditions desc, perturbation, perturbation_kind
-"""
-
 
 def conditions_of(store: Warehouse, perturbation_id: str) -> pl.DataFrame:
     """List the conditions of a perturbation or compound, those that change most genes beyond noise first.
@@ -52,7 +27,15 @@ def conditions_of(store: Warehouse, perturbation_id: str) -> pl.DataFrame:
 
 def signature_of(store: Warehouse, dataset_id: str, condition_id: str) -> pl.DataFrame:
     """Read the signature of a condition, the surest genes first, each row with what is known of the condition."""
-    return store.frame(_SIGNATURES, {"dataset_id": dataset_id, "condition_id": condition_id})
+    return signatures_of(store, pl.DataFrame({"dataset_id": [dataset_id], "condition_id": [condition_id]}))
+
+
+def signatures_of(store: Warehouse, conditions: pl.DataFrame) -> pl.DataFrame:
+    """Read the signatures of conditions, in their order, as :func:`signature_of` does; each dataset is asked once."""
+    query, key = sql_files("lookup")["signatures"], ["dataset_id", "condition_id"]
+    asked = conditions.group_by("dataset_id", maintain_order=True).agg("condition_id").rows()
+    found = pl.concat(store.frame(query, {"dataset_id": dataset, "condition_ids": ids}) for dataset, ids in asked)
+    return conditions.select(key).join(found, on=key, how="inner", maintain_order="left_right").select(found.columns)
 
 
 def conditions_named(
@@ -93,8 +76,7 @@ def signatures_named(
         Nothing is called so; or it was not perturbed there.
     """
     conditions = conditions_named(store, name, dataset_id=dataset_id, context=context)
-    keys = conditions.select("dataset_id", "condition_id").iter_rows()
-    return pl.concat(signature_of(store, *key) for key in keys)
+    return signatures_of(store, conditions)
 
 
 def responses_of(store: Warehouse, gene_id: str) -> pl.DataFrame:
@@ -104,17 +86,17 @@ def responses_of(store: Warehouse, gene_id: str) -> pl.DataFrame:
 
 def datasets_in(store: Warehouse, context_id: str) -> pl.DataFrame:
     """List the datasets that measured a cell line or type, with their conditions and responders there."""
-    return store.frame(_OF_CONTEXT, {"context_id": context_id})
+    return store.frame(sql_files("lookup")["datasets_of_context"], {"context_id": context_id})
 
 
 def strongest_of(store: Warehouse, dataset_id: str) -> pl.DataFrame:
     """List the conditions of a dataset, those that change most genes beyond noise first."""
-    return store.frame(_OF_DATASET, {"dataset_id": dataset_id})
+    return store.frame(sql_files("lookup")["strongest"], {"dataset_id": dataset_id})
 
 
 def perturbations_of(store: Warehouse) -> pl.DataFrame:
     """List the perturbations of the snapshot, those of most datasets first."""
-    return store.frame(_PERTURBATIONS)
+    return store.frame(sql_files("lookup")["perturbations"])
 
 
 def moved_most(signature: pl.DataFrame, n: int, *, up: bool) -> pl.DataFrame:

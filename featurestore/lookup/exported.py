@@ -16,7 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from featurestore.errors import QueryError
-from featurestore.features.matrix.pseudobulk import CONDITIONS, indexed, observations
+from featurestore.features.matrix.pseudobulk import indexed, observations
+from featurestore.query.sqlfiles import sql_files
 from featurestore.storage.whole import beside
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class _Wide:
 
     def __init__(self, store: Warehouse, dataset_id: str, what: What, effect_kind: str | None) -> None:
         self.store, self.dataset_id = store, dataset_id
-        self.conditions = store.frame(CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
+        conditions = store.frame(sql_files("features")["conditions"], {"dataset_id": dataset_id})
+        self.conditions = conditions.drop("dataset_id")
         self.genes = self._frame("select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id "
                                  "order by gene_index")  # fmt: skip
         places = self._frame(

@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 ENTITIES = ("perturbation", "compound", "gene", "context", "dataset")
 _SUGGESTED = 5
-_CONTEXTS = r"""
-select 'context' as entity, context_id as id, any_value(context_label) as label, context_id as what,
-    true as is_exact
-from condition
-where regexp_replace(lower($words), '[^a-z0-9]', '', 'g')
-    in (regexp_replace(lower(context_label), '[^a-z0-9]', '', 'g'), lower(context_id))
-group by context_id
-"""
-_NAMES = """
-select distinct unnest([perturbation, context_label, dataset_id]) as name from condition where not is_control order by 1
-"""
 
 
 def find_named(store: Warehouse, name: str) -> pl.DataFrame:
@@ -51,7 +40,7 @@ def find_named(store: Warehouse, name: str) -> pl.DataFrame:
     hits = pl.concat(
         [
             store.frame(sql_files("ui")["search"], {"words": words}).drop("n_conditions"),
-            store.frame(_CONTEXTS, {"words": words}),
+            store.frame(sql_files("lookup")["contexts_named"], {"words": words}),
         ]
     )
     is_id = pl.col("id").str.to_lowercase() == words.lower()
@@ -65,8 +54,11 @@ def find_named(store: Warehouse, name: str) -> pl.DataFrame:
 
 def _not_found(store: Warehouse, name: str, hits: pl.DataFrame) -> QueryError:
     near = [f"{label} ({entity})" for entity, label in hits.select("entity", "label").head(_SUGGESTED).iter_rows()]
+    do = "ask for one of these"
+    if not near:
+        do = did_you_mean(name, store.frame(sql_files("lookup")["names"]).to_series().to_list())
     return QueryError(
         f"Nothing is called '{name}' in this snapshot.",
         got=f"names that hold it: {', '.join(near)}" if near else "",
-        do="ask for one of these" if near else did_you_mean(name, store.frame(_NAMES).to_series().to_list()),
+        do=do,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import LeakageError
+from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
     from featurestore.features.sections import Allow
@@ -27,22 +28,12 @@ _BETWEEN = (0.05, 0.95)
 _SAME = 0.9
 """Share of these genes that must agree exactly; of other cells of the same line, below a fifth does by chance."""
 
-_CONTROLS = """
-select condition_id, experiment_id, n_cells from condition
-where dataset_id = $dataset and is_control and n_cells >= $fewest order by condition_id
-"""
-_EXPRESSING = """
-select condition_id, gene_id, n_expressing from statistics
-where dataset_id = $dataset and condition_id in (select unnest($conditions)) and n_expressing is not null
-"""
-
 
 def controls_of(warehouse: Warehouse, conditions: pl.DataFrame) -> pl.DataFrame:
     """List the control conditions of the experiments that some conditions are from, with their numbers of cells."""
+    query = sql_files("features")["control_conditions"]
     listed = [
-        warehouse.frame(_CONTROLS, {"dataset": dataset, "fewest": FEWEST_CELLS}).with_columns(
-            dataset_id=pl.lit(dataset)
-        )
+        warehouse.frame(query, {"dataset_id": dataset, "fewest": FEWEST_CELLS}).with_columns(dataset_id=pl.lit(dataset))
         for dataset in conditions["dataset_id"].unique().sort()
     ]
     return pl.concat(listed).filter(pl.col("experiment_id").is_in(conditions["experiment_id"].unique().to_list()))
@@ -110,9 +101,10 @@ def _compared(warehouse: Warehouse, pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _expressing(warehouse: Warehouse, conditions: pl.DataFrame) -> pl.DataFrame:
     """Read how many cells express each gene."""
+    query = sql_files("features")["expressing"]
     found = [
         warehouse.frame(
-            _EXPRESSING, {"dataset": dataset, "conditions": of["condition_id"].unique().to_list()}
+            query, {"dataset_id": dataset, "conditions": of["condition_id"].unique().to_list()}
         ).with_columns(dataset_id=pl.lit(dataset))
         for (dataset,), of in conditions.group_by("dataset_id", maintain_order=True)
     ]

@@ -21,12 +21,6 @@ _LAYERS = {
     "pseudobulks": ("mean_log1p", "counts", "share_expressing"),
     "signatures": ("effect", "standard_error", "z", "p_value"),
 }
-CONDITIONS = """
-    select c.*, q.* exclude (dataset_id, condition_id, n_cells)
-    from condition as c left join quality as q using (dataset_id, condition_id)
-    where c.dataset_id = $dataset_id order by c.condition_id
-"""
-"""Conditions of a dataset, with their quality."""
 
 
 def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
@@ -60,7 +54,7 @@ def dataset_anndata(warehouse: Warehouse, dataset_id: str, *, forbid: Collection
     facts = warehouse.frame("select * from dataset where dataset_id = $dataset_id", {"dataset_id": dataset_id})
     check_words(forbid, warehouse)
     refuse_licences([(dataset_id, facts["licence"][0])], list(forbid))
-    conditions = warehouse.frame(CONDITIONS, {"dataset_id": dataset_id}).drop("dataset_id")
+    conditions = warehouse.frame(sql_files("features")["conditions"], {"dataset_id": dataset_id}).drop("dataset_id")
     query = "select gene_id, gene_symbol from release.gene where dataset_id = $dataset_id order by gene_index"
     genes = warehouse.frame(query, {"dataset_id": dataset_id})
     layers: dict[str, npt.NDArray[np.float32]] = {}
