@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finding: which genes change in any condition, asked of inmoose's limma: every expressed gene, or 2 to 18 times too many.
+# Finding: which genes change in any condition, by inmoose's limma: all that are expressed, or 2 to 18 times too many.
 # Tools: inmoose 0.9.1
 # Seen: eBayes moderates each gene's variance and says with how many degrees of freedom; the t test of one coefficient
 #   uses them, the F test of several does not: it is that of infinitely many. And topTable(coef=[two of three]) gives
