@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from ingest.given import Context, Dose, Fixed, FromColumn, FromColumns, Quantity
-from ingest.sections import Section
+from ingest.given import Context, Dose, Fixed, FromColumns, Quantity
+from ingest.sections import Section, Words
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
 
@@ -37,9 +37,9 @@ class ConditionSection(Section):
     context: Context
     kind: Kind | None = None
     kind_column: str | None = None
-    controls: list[str] = Field(default_factory=list)
+    controls: list[Words] = Field(default_factory=list)
     control_where: str | None = None
-    unassigned: list[str] = Field(default_factory=list)
+    unassigned: list[Words] = Field(default_factory=list)
     separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     strip: str | None = None
     batch: str | None = None
@@ -71,10 +71,12 @@ class ConditionSection(Section):
         return self
 
     @model_validator(mode="after")
-    def _only_doses_are_nominal(self) -> Self:
+    def _only_quantities_have_units(self) -> Self:
+        for name in ("perturbation", "context"):
+            if getattr(getattr(self, name), "unit", None) is not None:
+                raise ValueError(f"'unit' is for doses and times, not for '{name}'")
         for name in ("context", "time"):
-            quantity = getattr(self, name)
-            if isinstance(quantity, FromColumn) and quantity.nominal:
+            if getattr(getattr(self, name), "nominal", False):
                 raise ValueError(f"'nominal' is for doses, not for '{name}'")
         return self
 

@@ -8,13 +8,17 @@ from contextlib import suppress
 from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 
 class Section(BaseModel):
-    """A table of the spec; it takes no key that it does not know."""
+    """A table of the spec; it takes no key that it does not know, no other type, and no empty text for a name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, str_min_length=1)
+
+
+Words = Annotated[str, StringConstraints(min_length=0)]
+"""A text that may be empty, as the name of the column of R's row names is."""
 
 
 class TableSection(Section):
@@ -24,7 +28,7 @@ class TableSection(Section):
     """
 
     table: str | None = None
-    key: str | None = None
+    key: Words | None = None
     columns: list[str] = []
 
     @model_validator(mode="after")
@@ -42,7 +46,7 @@ class JoinSection(Section):
     """
 
     table: str
-    key: str | list[str]
+    key: Words | list[Words]
     on: str | list[str] | None = None
 
     @model_validator(mode="after")
@@ -148,8 +152,8 @@ class LogarithmSection(Section):
     Both are read from the file where it tells; ``total = "unknown"`` takes values as they are.
     """
 
-    base: Annotated[float, Field(gt=1)] | Literal["e"] | None = None
-    total: Annotated[float, Field(gt=0)] | Literal["unknown"] | None = None
+    base: Annotated[float, Field(gt=1, allow_inf_nan=False)] | Literal["e"] | None = None
+    total: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["unknown"] | None = None
 
     @property
     def number(self) -> float | None:

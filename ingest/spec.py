@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError
+from featurestore.spec_faults import WRITE_TOML, spec_error, spec_faults
 from ingest.condition_section import MATRIX_COLUMNS, ConditionSection
 from ingest.given import given_columns
 from ingest.reported_sections import EffectsSection, LayersSection, PhenotypesSection, QualitySection
@@ -24,9 +25,9 @@ from ingest.sections import (
     RowsSection,
     Section,
     TokensSection,
+    Words,
     column_in_sql,
 )
-from ingest.spec_faults import spec_faults
 from ingest.values import ESTIMATED, VALUES, Route, ValueKind, ValueName, route_of
 
 SPECS = Path(__file__).with_name("specs")
@@ -61,11 +62,11 @@ class DatasetSection(Section):
     logarithm: LogarithmSection = LogarithmSection()
     organism: Literal["human", "mouse"] = "human"
     experiment: str | None = None
-    source: str = ""
-    title: str = ""
-    citation: str = ""
-    licence: str = ""
-    url: str = ""
+    source: Words = ""
+    title: Words = ""
+    citation: Words = ""
+    licence: Words = ""
+    url: Words = ""
 
 
 class DatasetSpec(Section):
@@ -248,7 +249,7 @@ def read_spec(path: Path) -> DatasetSpec:
     except OSError as error:
         raise SpecError("The spec cannot be read.", where=str(path), got=error.strerror or str(error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError("The spec is not TOML.", where=str(path), got=str(error)) from None
+        raise SpecError("The spec is not TOML.", where=str(path), got=str(error), do=WRITE_TOML) from None
     return parse_spec(content, where=str(path))
 
 
@@ -263,6 +264,5 @@ def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
     try:
         return DatasetSpec.model_validate(content)
     except ValidationError as error:
-        faults = spec_faults(error, DatasetSpec)
-        many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-        raise SpecError(f"The dataset spec has {many}.", where=where, got="\n            ".join(faults)) from None
+        do = "every section, its keys and what they take: featurestore inspect --explain"
+        raise spec_error(spec_faults(error, DatasetSpec), where, do, of="dataset") from None

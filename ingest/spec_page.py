@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from featurestore.spec_faults import SHAPES
 from ingest.given import Fixed, FromColumn, FromColumns, FromTemplate
 from ingest.sections import JoinSection, Section
 from ingest.spec import DatasetSpec
-from ingest.spec_faults import SHAPES
 
 HEAD = """\
 # Keys of a dataset spec

@@ -14,8 +14,8 @@ from featurestore.features.kinds import Feature, external
 from featurestore.features.kinds.kind import External
 from featurestore.features.sections import Target
 from featurestore.features.spec import FeatureSpec
-from featurestore.features.spec_faults import spec_error
 from featurestore.query.sqlfiles import sql_files
+from featurestore.spec_faults import spec_error
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

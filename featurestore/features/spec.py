@@ -44,11 +44,11 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError, did_you_mean
-from featurestore.features.kinds import PAIR_KINDS, Feature, embeddings
+from featurestore.features.kinds import KINDS, PAIR_KINDS, Feature, embeddings
 from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.kinds.options import Slug, SpecSection
 from featurestore.features.sections import Allow, Licence, Split, Target
-from featurestore.features.spec_faults import fault_of, spec_error
+from featurestore.spec_faults import WRITE_TOML, spec_error, spec_faults
 
 
 class FeatureSpec(SpecSection):
@@ -90,22 +90,13 @@ class FeatureSpec(SpecSection):
         return self.model_copy(update={"feature": [moved.get(id(feature), feature) for feature in self.feature]})
 
 
-_SECTIONS: dict[str, type[SpecSection]] = {
-    "": FeatureSpec,
-    "target": Target,
-    "split": Split,
-    "allow": Allow,
-    "licence": Licence,
-}
-
-
 def _pair_faults(spec: FeatureSpec) -> Iterable[str]:
     if spec.split.column is not None and spec.split.by != "perturbation_id":
         yield "split: give either 'column' or 'by'"
     for i, feature in enumerate(spec.feature, start=1):
         options = feature.pair_options
         if not options:
-            yield f"feature {i}, kind: for pairs, one of {', '.join(PAIR_KINDS)}; got '{feature.kind}'"
+            yield f"feature {i}.kind: for pairs, one of {', '.join(PAIR_KINDS)}; got '{feature.kind}'"
             continue
         given = {name for name, field in type(feature).model_fields.items() if getattr(feature, name) != field.default}
         for name in sorted(given - options - {"kind"}):
@@ -117,10 +108,12 @@ def _condition_faults(spec: FeatureSpec) -> Iterable[str]:
         yield "split: 'column' is for pairs: set unit = 'pair' under [target]"
     for i, feature in enumerate(spec.feature, start=1):
         if feature.is_of_pairs_alone:
-            yield f"feature {i}, kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
+            yield f"feature {i}.kind: '{feature.kind}' is for pairs: set unit = 'pair' under [target]"
         elif feature.given_for_pairs:
             yield f"feature {i}: {feature.given_for_pairs} is for pairs: set unit = 'pair' under [target]"
 
+
+EXPLAINED = "correct these; the kinds of features and their options: python -m pydoc featurestore.features.kinds"
 
 SpecLike: TypeAlias = FeatureSpec | Mapping[str, Any] | str | Path
 """A feature spec, its sections as a dictionary, the path of its TOML file, or the name of one that is shipped."""
@@ -169,8 +162,7 @@ def parse_spec(text: str, where: str = "the feature spec", folder: Path | None =
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        do = 'write it as TOML: [section], then name = "text", a line each'
-        raise SpecError("The feature spec is not TOML.", where=where, got=str(error), do=do) from None
+        raise SpecError("The feature spec is not TOML.", where=where, got=str(error), do=WRITE_TOML) from None
     return spec_of(content, where, folder)
 
 
@@ -185,8 +177,7 @@ def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Pa
     try:
         spec = FeatureSpec.model_validate(content)
     except ValidationError as error:
-        faults = [fault_of(fault, _SECTIONS) for fault in error.errors()]
-        raise spec_error(faults, where) from None
+        raise spec_error(spec_faults(error, FeatureSpec, {"feature": KINDS}), where, EXPLAINED) from None
     spec = spec if folder is None else spec.with_files(lambda feature: folder / feature.file)
     if faults := list(_file_faults(spec)):
         raise spec_error(faults, where)
@@ -203,7 +194,7 @@ def _file_faults(spec: FeatureSpec) -> Iterable[str]:
         name = Path(feature.file).name
         first, other, licence = known.setdefault(name, (i, path, feature.licence))
         if path != other:
-            yield f"feature {i}, file: feature {first} has another file named '{name}': rename one of them"
+            yield f"feature {i}.file: feature {first} has another file named '{name}': rename one of them"
         elif feature.licence != licence:
             terms = f"{licence or 'unknown'} in feature {first}, {feature.licence or 'unknown'} here"
-            yield f"feature {i}, licence: '{name}' has two licences: {terms}"
+            yield f"feature {i}.licence: '{name}' has two licences: {terms}"

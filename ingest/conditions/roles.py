@@ -95,7 +95,12 @@ def _given(quantity: Context | Dose | None) -> pl.Expr:
         return _text(quantity.column)
     if isinstance(quantity, FromTemplate):
         return pl.format(re.sub(FIELD, "{}", quantity.template), *map(_text, quantity.columns))
-    return pl.lit(str(quantity.value) if isinstance(quantity, Fixed) else None)
+    return pl.lit(_written(quantity.value) if isinstance(quantity, Fixed) else None)
+
+
+def _written(value: str | float) -> str:
+    """Write a value of a spec as it is there: the cell line 697 is none that is called 697.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _kind(spec: DatasetSpec) -> pl.Expr:

@@ -21,7 +21,7 @@ import ingest.kernel  # compiled: it cannot be instrumented
 import ingest.stored  # noqa: F401, as is this
 
 PARSERS = ["ingest.readers", *(f"ingest.harmonise.{name}" for name in ("doses", "quantity", "units"))]
-PARSERS += [f"featurestore.features.{name}" for name in ("spec", "spec_faults", "sections")]
+PARSERS += ["featurestore.spec_faults", *(f"featurestore.features.{name}" for name in ("spec", "sections"))]
 
 with atheris.instrument_imports(include=PARSERS):
     from featurestore.errors import FeatureStoreError

@@ -22,7 +22,7 @@ from featurestore.counts import count_of
 from featurestore.errors import LeakageError, did_you_mean
 from featurestore.features.perturbations import target_atoms
 from featurestore.features.sections import Allow
-from featurestore.features.spec_faults import spec_error
+from featurestore.spec_faults import spec_error
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
@@ -120,7 +120,7 @@ def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
 def _check_pairs(allow: Sequence[Allow], target: Sequence[str], sources: set[str]) -> None:
     places = {"target": list(target), "source": sorted(sources)}
     faults = [
-        f"allow {i}, {place}: no experiment '{getattr(pair, place)}'; {did_you_mean(getattr(pair, place), known)}"
+        f"allow {i}.{place}: no experiment '{getattr(pair, place)}'; {did_you_mean(getattr(pair, place), known)}"
         for i, pair in enumerate(allow, start=1)
         for place, known in places.items()
         if getattr(pair, place) not in known

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticKnownError
 
 from featurestore.contract import EFFECT_KINDS
-from featurestore.errors import did_you_mean
 
 
 def _known_effect_kind(value: str) -> str:
     if value not in EFFECT_KINDS:
-        raise ValueError(did_you_mean(value, EFFECT_KINDS))
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, EFFECT_KINDS))})
     return value
 
 
@@ -21,7 +21,7 @@ def _gene_selection(value: object) -> object:
     k = value.get("most_variable") if isinstance(value, dict) and len(value) == 1 else None
     variable = isinstance(k, int) and not isinstance(k, bool) and k > 0
     if value not in ("measured", "shared") and not named and not variable:
-        raise ValueError('"measured", "shared", { most_variable = 500 }, or a list of gene ids or symbols')
+        raise ValueError('expected "measured", "shared", { most_variable = 500 }, or a list of gene ids or symbols')
     return value
 
 
@@ -38,6 +38,6 @@ PHENOTYPE = "phenotype"
 
 
 class SpecSection(BaseModel):
-    """A section of a feature spec: unknown keys and other types are faults."""
+    """A section of a feature spec: unknown keys, other types and empty texts are faults."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_min_length=1)

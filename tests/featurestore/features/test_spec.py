@@ -96,15 +96,16 @@ def test_spec__lists_every_fault_with_its_place_and_the_nearest_name():
     )
     assert error.what == "The feature spec has 9 faults."
     for line in (
-        "unknown key 'nam'; did you mean 'name'?",
-        "target: unknown key 'wher'; did you mean 'where'?",
-        "target, dataset: is missing",
-        "target, effect_kind: did you mean 'delta_log1p'?; got 'delta_logp'",
-        "feature 1, kind: did you mean 'phenotype'?; got 'phenotyp'",
-        "feature 2: unknown key 'componentz'; did you mean 'components'?",
-        "feature 2, components: input should be greater than or equal to 1; got 0",
-        'feature 2, genes: "measured", "shared", { most_variable = 500 }, or a list of gene ids or symbols',
-        "split, folds: input should be a valid integer; got 'five'",
+        "nam: unknown key; did you mean 'name'?",
+        "target.wher: unknown key; did you mean 'where'?",
+        "target.dataset: is missing",
+        "target.effect_kind: got 'delta_logp'; did you mean 'delta_log1p'?",
+        "feature 1.kind: got 'phenotyp'; did you mean 'phenotype'?",
+        "feature 2.componentz: unknown key; did you mean 'components'?",
+        "feature 2.components: expected at least 1, got 0",
+        'feature 2.genes: expected "measured", "shared", { most_variable = 500 }, or a list of gene ids or symbols',
+        "or symbols, got 'all'",
+        "split.folds: expected a whole number, got 'five'",
     ):
         assert line in error.got
 
@@ -114,7 +115,7 @@ def test_spec__lists_every_fault_with_its_place_and_the_nearest_name():
     [
         ('[target]\ndataset = "a"', "feature: is missing"),
         ('[target]\ndataset = "a"\n[feature]\nkind = "signature"', "starts with [[feature]]"),
-        ('feature = []\n[target]\ndataset = "a"', "at least 1 item"),
+        ('feature = []\n[target]\ndataset = "a"', "feature: expected at least 1, got []"),
         (SHORT.replace('datasets = ["elsewhere"]', ""), "feature 1: say where to look"),
         (SHORT.replace("here", "here\nunit"), "not TOML"),
     ],
@@ -140,8 +141,8 @@ def test_read_spec__refuses_two_files_of_one_name_and_two_licences_of_one_file(t
             'file = "esm2/v.csv"\nlicence = "MIT"', 'file = "go/v.csv"', 'file = "esm2/v.csv"\nlicence = "CC0-1.0"'
         )
     assert [line.strip() for line in caught.value.got.splitlines()] == [
-        "feature 2, file: feature 1 has another file named 'v.csv': rename one of them",
-        "feature 3, licence: 'v.csv' has two licences: MIT in feature 1, CC0-1.0 here",
+        "feature 2.file: feature 1 has another file named 'v.csv': rename one of them",
+        "feature 3.licence: 'v.csv' has two licences: MIT in feature 1, CC0-1.0 here",
     ]
 
 

@@ -40,3 +40,10 @@ def test_label__of_a_first_component_that_is_missing_is_missing():
 
 def test_label__takes_a_word_for_nothing_that_is_a_control_for_one():
     assert labels_of([("None", "DMSO"), ("None", "imatinib")], controls=["None", "DMSO"]) == ["None", "imatinib"]
+
+
+def test_context__that_a_spec_writes_as_a_number_is_that_text():
+    dataset = {"id": "x", "files": ["x"], "values": "counts", "assay": "perturb_seq"}
+    condition = {"perturbation": "guide", "kind": "crispri", "controls": ["NT"], "context": {"value": 697}}
+    spec = parse_spec({"dataset": dataset, "condition": condition})
+    assert pl.DataFrame({"guide": ["NT"]}).select(role_expressions(spec))["context"].item() == "697"

@@ -249,7 +249,7 @@ def test_build__pinned_to_a_snapshot(writer, write_lines, called, pair_spec):
         (('effect_kind = "de_call"\n', ""), "set effect_kind = 'de_call'"),
         (('unit = "pair"\n', ""), "'question' is asked of pairs"),
         (("components = 4", 'components = 4\ngenes = ["TP53"]'), "feature 2: 'genes' has no meaning for pairs"),
-        (('kind = "strength"', 'kind = "response"'), "feature 4, kind: for pairs, one of signature, embedding"),
+        (('kind = "strength"', 'kind = "response"'), "feature 4.kind: for pairs, one of signature, embedding"),
         (("[split]", '[split]\nby = "cluster"'), "either 'column' or 'by'"),
     ],
 )
