@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 # With another Python: make PYTHON=python3.13 test-latest
-.PHONY: help env demo test test-latest test-lowest test-spark stress simulation lint bench oracle lock clean
+.PHONY: help env demo test test-fast coverage test-latest test-lowest test-spark stress simulation lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(READY) ## run the tests
 
 test-fast: $(READY) ## the tests that neither ingest nor fit, in about a minute
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+coverage: $(READY) ## which lines the tests of make test-fast reach, with a floor
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --cov --cov-report=term:skip-covered
 
 test-latest test-lowest: test-%: .venv-%/.ready ## run the tests with the newest (the lowest declared) version of every dependency
 	.venv-$*/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
