@@ -60,14 +60,14 @@ class Store(Warehouse):
         from featurestore.features.builder import build  # noqa: PLC0415
         from featurestore.features.spec import read_spec  # noqa: PLC0415
 
-        read = read_spec(spec)
-        if read.target.unit != unit:
+        spec = read_spec(spec)
+        if spec.target.unit != unit:
             raise FeatureError(
-                f"A row of '{read.name}' is a {read.target.unit}.",
+                f"A row of '{spec.name}' is a {spec.target.unit}.",
                 expected=f"a {unit}",
-                do=f'build(spec, unit="{read.target.unit}")',
+                do=f'build(spec, unit="{spec.target.unit}")',
             )
-        return build(self, read)
+        return build(self, spec)
 
     def __repr__(self) -> str:
         datasets = len(self.snapshot.datasets)

@@ -33,12 +33,12 @@ def features() -> None:
 @features.command()
 @spec_argument
 @click.pass_obj
-def save(warehouse: Path, spec: Path) -> None:
+def save(warehouse: Path, spec_path: Path) -> None:
     """Save SPEC (a TOML file) as the next version of its name."""
     from featurestore.features import registry  # noqa: PLC0415
 
     with Warehouse(warehouse) as store:
-        saved = registry.save(store, spec)
+        saved = registry.save(store, spec_path)
     click.echo(f"{saved.label}, pinned to snapshot {saved.snapshot}")
 
 

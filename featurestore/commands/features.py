@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @table_or_json_option
 @click.pass_obj
-def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], form: str) -> None:
+def build(warehouse: Path, spec_path: Path, output: Path, forbid: tuple[str, ...], form: str) -> None:
     """Build the feature matrix that SPEC (a TOML file, or the name of one that comes with featurestore) describes.
 
     Writes X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and manifest.json with the lineage of
@@ -52,10 +52,10 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
     from featurestore.features.matrix.licence import check_spec_words  # noqa: PLC0415
     from featurestore.features.spec import read_spec  # noqa: PLC0415
 
-    what = read_spec(spec)
+    spec = read_spec(spec_path)
     with Warehouse(warehouse) as store, progress() as report:
-        check_spec_words(what, store, forbid)
-        matrix = build_matrix(store, what, report=report)
+        check_spec_words(spec, store, forbid)
+        matrix = build_matrix(store, spec, report=report)
         report("writing")
         matrix.write(output, forbid=forbid)
     click.echo(json.dumps(matrix.manifest, indent=2, ensure_ascii=False) if form == "json" else described(matrix))
@@ -95,7 +95,7 @@ def build(warehouse: Path, spec: Path, output: Path, forbid: tuple[str, ...], fo
 @click.pass_obj
 def evaluate(
     warehouse: Path,
-    spec: Path,
+    spec_path: Path,
     output: Path,
     form: str,
     shuffles: int,
@@ -140,17 +140,17 @@ def evaluate(
     from featurestore.features.spec import read_spec  # noqa: PLC0415
 
     evaluation: Evaluation | PairEvaluation
-    what = read_spec(spec)
+    spec = read_spec(spec_path)
     given = {named.rpartition(":")[2]: load_model(named) for named in own}
-    with Warehouse(warehouse, what.snapshot) as store, progress() as report:
-        if what.target.unit == "pair":
+    with Warehouse(warehouse, spec.snapshot) as store, progress() as report:
+        if spec.target.unit == "pair":
             if predictions is not None:
                 check_model(predictions, PAIR_MODELS)
-            task = read_pairs(store, what, report=report)
+            task = read_pairs(store, spec, report=report)
             known_against = doubts(store, task.manifest["releases"])
             evaluation = evaluate_pairs(task, shuffles=shuffles, doubts=known_against, report=report)
         else:
-            matrix = cast("FeatureMatrix", build_matrix(store, what, report=report))
+            matrix = cast("FeatureMatrix", build_matrix(store, spec, report=report))
             models = standard_models(matrix) | given
             if predictions is not None:
                 check_model(predictions, models)

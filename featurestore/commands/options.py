@@ -11,7 +11,7 @@ import click
 from featurestore.errors import FeatureStoreError
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+spec_argument = click.argument("spec_path", type=click.Path(path_type=Path), metavar="SPEC")
 snapshot_option = click.option("--snapshot", type=int, help="Number of an older snapshot; see history.")
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True

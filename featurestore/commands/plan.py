@@ -29,7 +29,7 @@ _SHOWN = 5
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for a heat map and JSON."
 )
 @click.pass_obj
-def plan(warehouse: Path, spec: Path, form: str, output: Path | None) -> None:
+def plan(warehouse: Path, spec_path: Path, form: str, output: Path | None) -> None:
     """Say what SPEC (a TOML file) would find: who covers the target, what is missing, what the guard would withhold.
 
     Sources are ranked by their agreement with the target on training perturbations.
@@ -41,7 +41,7 @@ def plan(warehouse: Path, spec: Path, form: str, output: Path | None) -> None:
     from featurestore.features.plan import plan as make_plan  # noqa: PLC0415
 
     with Warehouse(warehouse) as store, progress() as report:
-        made = make_plan(store, spec, report=report)
+        made = make_plan(store, spec_path, report=report)
         if output is not None:
             made.write(output)
     click.echo(json.dumps(made.to_dict(), indent=2, ensure_ascii=False) if form == "json" else describe_plan(made))

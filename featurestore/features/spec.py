@@ -124,7 +124,7 @@ def shipped_specs() -> dict[str, Path]:
     return {path.stem: path for path in sorted((Path(__file__).parents[1] / "specs").glob("*.toml"))}
 
 
-def read_spec(source: SpecLike) -> FeatureSpec:
+def read_spec(spec: SpecLike) -> FeatureSpec:
     """Read a feature spec from a TOML file, by the name of one that comes with featurestore, or from a dictionary.
 
     A spec that is already one is returned as it is; files that a dictionary names are looked for in the working folder.
@@ -134,11 +134,11 @@ def read_spec(source: SpecLike) -> FeatureSpec:
     SpecError
         The file cannot be read, is not TOML, or is wrong; every fault is listed.
     """
-    if isinstance(source, FeatureSpec):
-        return source
-    if isinstance(source, Mapping):
-        return spec_of(dict(source), "the dictionary")
-    path = Path(source)
+    if isinstance(spec, FeatureSpec):
+        return spec
+    if isinstance(spec, Mapping):
+        return spec_of(dict(spec), "the dictionary")
+    path = Path(spec)
     if not path.exists() and path.name == str(path):
         path = shipped_specs().get(path.name, path)
     try:
