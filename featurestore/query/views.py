@@ -34,7 +34,7 @@ _DUCKDB_TYPES: dict[pl.DataType, str] = {
 def attach_views(
     connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
 ) -> None:
-    """Create the views of a snapshot, every one with its comment, its columns with theirs.
+    """Create the views of a snapshot, without their comments.
 
     ``root`` is absolute; the tables are in ``place``, where that is not the same.
     """
@@ -55,6 +55,12 @@ def attach_views(
     for view in VIEWS.values():
         columns = ", ".join(view.columns)
         connection.execute(f"create view {view.name} as select {columns} from ({texts[view.name]})")  # noqa: S608
+
+
+def comment_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say of every view and of its columns what they are: that takes as long as to create them."""
+    texts = sql_files("views")
+    for view in VIEWS.values():
         comment = f"Grain: {view.grain}. {heading(texts[view.name])}"
         connection.execute(f"comment on view {view.name} is {_quote(comment)}")
         for name in view.columns:

@@ -29,7 +29,7 @@ from featurestore.query.guessed import unknown_name
 from featurestore.query.narrow import NarrowCatalogs
 from featurestore.query.pinned import pinned_datasets
 from featurestore.query.results import as_frame, as_held
-from featurestore.query.views import attach_views
+from featurestore.query.views import attach_views, comment_views
 from featurestore.storage.addresses import is_url, plain_url
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.objects import ObjectStore
@@ -37,6 +37,8 @@ from featurestore.storage.release import why_unreadable
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
 
 ROWS_AT_ONCE = 100_000
+CATALOGUES = ("duckdb_", "information_schema", "pg_", "comment")
+"""What a query that may look at comments names one of."""
 
 
 class Warehouse:
@@ -86,7 +88,7 @@ class Warehouse:
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)
         self._datasets = None if datasets is None else sorted(datasets)
-        self._compounds, self._knows_compounds = threading.Lock(), False
+        self._on_demand, self._knows_compounds, self._has_comments = threading.Lock(), False, False
         self.connection = duckdb.connect(":memory:")
         try:
             if self._datasets is not None:
@@ -97,8 +99,8 @@ class Warehouse:
             if self.url:
                 self.filesystem = ObjectStore(self.url).filesystem()
                 self.connection.register_filesystem(self.filesystem)
-            attach_views(self.connection, self.path, self.snapshot, place)
             self.connection.execute("set global parquet_metadata_cache = true")  # releases never change
+            attach_views(self.connection, self.path, self.snapshot, place)
             self._most_bytes = limit_memory(self.connection, memory) if memory else None
             self.most_bytes = self._most_bytes or memory_limit(self.connection)
             confine(self.connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
@@ -156,13 +158,19 @@ class Warehouse:
         return as_frame(table)
 
     def _checked(self, query: str) -> str:
-        """Refuse what is no SELECT, and bring the compounds together for one that asks of that; return its tree."""
+        """Refuse what is no SELECT, and make what only few ask for: compounds as one, and comments; return its tree."""
         tree = check_select(self.connection, query)
-        if compound_identity.VIEW in query.lower():
-            with self._compounds, self.connection.cursor() as cursor:
+        named = query.lower()
+        if compound_identity.VIEW in named:
+            with self._on_demand, self.connection.cursor() as cursor:
                 if not self._knows_compounds:
                     compound_identity.fill_compound_identity(cursor)
                     self._knows_compounds = True
+        if any(name in named for name in CATALOGUES):
+            with self._on_demand, self.connection.cursor() as cursor:
+                if not self._has_comments:
+                    comment_views(cursor)
+                    self._has_comments = True
         return tree
 
     def _table(

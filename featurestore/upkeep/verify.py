@@ -18,7 +18,7 @@ from typing import TypeAlias
 import duckdb
 
 from featurestore.errors import WarehouseError
-from featurestore.query.views import DATABASE, attach_views, open_database, shown_snapshot
+from featurestore.query.views import DATABASE, attach_views, comment_views, open_database, shown_snapshot
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
@@ -167,6 +167,7 @@ def _definitions(root: Path, number: int | None) -> list[tuple[str, ...]]:
         with open_database(root / DATABASE) if number is None else duckdb.connect(":memory:") as connection:
             if number is not None:
                 attach_views(connection, root, read_snapshot(root, number))
+                comment_views(connection)
             views = "select schema_name, view_name, sql, comment from duckdb_views() where not internal"
             columns = (
                 "select schema_name, table_name, column_name || ' ' || data_type, comment from duckdb_columns() "

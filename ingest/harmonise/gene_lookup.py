@@ -30,6 +30,9 @@ _NOTED = 5
 
 NO_GENES = pl.lit([], pl.List(pl.String))
 VERDICT = ("key", "status", "method", "confidence", "gene_id", "candidates", "note")
+_NONE_FOUND = pl.DataFrame(
+    schema={name: pl.List(pl.String) if name == "candidates" else pl.String() for name in VERDICT}
+)
 
 
 @reference.cached
@@ -55,30 +58,48 @@ def _ids() -> pl.DataFrame:
         "gene_id",
     )
     known = known.with_columns(status=pl.lit("current"), confidence=pl.lit("high"))
-    return pl.concat([known.select(retired.columns), retired])
+    return pl.concat([known.select(retired.columns), retired]).sort("key", maintain_order=True)
 
 
 @reference.cached
 def _labels() -> pl.DataFrame:
-    return reference.table("gene_label").drop("releases").with_columns(folded=pl.col("label").str.to_uppercase())
+    return reference.table("gene_label").drop("releases").sort("label", maintain_order=True)
+
+
+@reference.cached
+def _folded_labels() -> pl.DataFrame:
+    return _labels().with_columns(folded=pl.col("label").str.to_uppercase()).sort("folded", maintain_order=True)
 
 
 @reference.cached
 def gene_symbols() -> pl.DataFrame:
     """Symbol of each gene: gene_id, gene_symbol."""
-    return reference.table("gene").select("gene_id", "gene_symbol")
+    return reference.table("gene").select("gene_id", "gene_symbol").sort("gene_id")
+
+
+def _rows_of(keys: pl.Series, table: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Take the rows of some keys from a table that is sorted by them, by bisection: few of many are wanted."""
+    wanted = keys.drop_nulls().unique().sort()
+    if wanted.is_empty():
+        return table.clear()
+    first, end = (table[column].search_sorted(wanted, side=side) for side in ("left", "right"))
+    found = pl.DataFrame({"first": first, "end": end}).filter(pl.col("first") < pl.col("end"))
+    return table[found.select(pl.int_ranges("first", "end")).to_series().explode()] if found.height else table.clear()
 
 
 def with_symbols(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the symbol of each row's gene; of all genes, only those of the rows are joined."""
-    genes = gene_symbols().join(rows.select("gene_id").unique(), on="gene_id", how="semi")
+    genes = _rows_of(rows["gene_id"], gene_symbols(), "gene_id")
+    if genes.is_empty():
+        return rows.with_columns(gene_symbol=pl.lit(None, pl.String))
     return rows.join(genes, on="gene_id", how="left", maintain_order="left")
 
 
 def look_up_ids(keys: pl.Series) -> pl.DataFrame:
     """Find Ensembl, HGNC and Entrez ids, current and retired."""
-    wanted = keys.drop_nulls().unique().to_frame("key")
-    found = _ids().clear() if wanted.is_empty() else _ids().join(wanted, on="key", how="semi")
+    found = _rows_of(keys, _ids(), "key")
+    if found.is_empty():
+        return _NONE_FOUND
     alone = pl.when(pl.col("gene_id").is_null()).then(NO_GENES).otherwise(pl.concat_list("gene_id"))
     return found.select(
         "key", "status", "method", "confidence", "gene_id", candidates=alone, note=pl.lit(None, pl.String)
@@ -99,13 +120,14 @@ def look_up_labels(keys: pl.Series) -> pl.DataFrame:
 
 
 def _exact(keys: pl.Series) -> pl.DataFrame:
-    hits = _labels().join(keys.to_frame("label"), on="label", how="semi")
-    return _decide(hits.rename({"label": "key"}))
+    return _decide(_rows_of(keys, _labels(), "label").rename({"label": "key"}))
 
 
 def _loc_number(keys: pl.Series) -> pl.DataFrame:
     """NCBI's placeholder symbol is 'LOC' and the Entrez id."""
     numbers = keys.to_frame("label").with_columns(number=pl.col("label").str.extract(r"^LOC(\d+)$")).drop_nulls()
+    if numbers.is_empty():
+        return _NONE_FOUND
     found = look_up_ids(numbers["number"]).rename({"key": "number"})
     return numbers.join(found, on="number").with_columns(pl.col("label").alias("key"), method=pl.lit("loc_entrez_id"))
 
@@ -114,7 +136,7 @@ def _case_folded(keys: pl.Series) -> pl.DataFrame:
     """Human symbols only: text cased as mouse symbols are is left alone."""
     human = keys.to_frame("key").filter(~is_mouse_cased(pl.col("key")))
     folded = human.with_columns(folded=pl.col("key").str.to_uppercase())
-    found = _decide(_labels().join(folded, on="folded"))
+    found = _decide(_rows_of(folded["folded"], _folded_labels(), "folded").join(folded, on="folded"))
     return found.with_columns(
         status=pl.when(pl.col("gene_id").is_null()).then(pl.col("status")).otherwise(pl.lit("case_folded")),
         method=pl.lit("folded_") + pl.col("method"),
@@ -127,8 +149,10 @@ def _without_suffix(keys: pl.Series) -> pl.DataFrame:
     parts = (
         keys.to_frame("written").with_columns(key=pl.col("written").str.extract(r"^(.+?)[-._]\d{1,2}$")).drop_nulls()
     )
-    bases = _labels().filter(pl.col("kind").is_in(_SUFFIX_BASES)).rename({"label": "key"})
-    found = _decide(bases.join(parts, on="key", how="semi")).drop_nulls("gene_id")
+    if parts.is_empty():
+        return _NONE_FOUND
+    bases = _rows_of(parts["key"], _labels(), "label").filter(pl.col("kind").is_in(_SUFFIX_BASES))
+    found = _decide(bases.rename({"label": "key"})).drop_nulls("gene_id")
     return parts.join(found, on="key").with_columns(
         key=pl.col("written"),
         status=pl.lit("suffix_flagged"),
@@ -143,6 +167,8 @@ def _decide(hits: pl.DataFrame) -> pl.DataFrame:
 
     An alias is no better than a name: where annotations gave it to another gene, it is ambiguous.
     """
+    if hits.is_empty():
+        return _NONE_FOUND
     best = pl.col("kind").min().over("key")
     ranked = (
         hits.with_columns(is_best=(pl.col("kind") == best) | ((best == "alias") & pl.col("kind").is_in(_NAMES)))
@@ -175,7 +201,10 @@ def _decide(hits: pl.DataFrame) -> pl.DataFrame:
 
 def _other_meanings(hits: pl.DataFrame) -> pl.DataFrame:
     """Note the genes for which the label is of a less authoritative kind."""
-    named = with_symbols(hits.filter(~pl.col("is_best")))
+    others = hits.filter(~pl.col("is_best"))
+    if others.is_empty():
+        return _NONE_FOUND.select("key", "note")
+    named = with_symbols(others)
     meaning = pl.col("kind").cast(pl.String) + pl.lit(" of ") + pl.coalesce("gene_symbol", "gene_id")
     notes = named.group_by("key").agg(meaning.head(_NOTED).str.join(", ").alias("first"), pl.len().alias("n"))
     more = pl.when(pl.col("n") > _NOTED).then(pl.format(" and {} more", pl.col("n") - _NOTED)).otherwise(pl.lit(""))

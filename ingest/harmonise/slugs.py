@@ -59,6 +59,8 @@ def _spelled(label: str) -> str:
     plain = unicodedata.normalize("NFKC", label).translate(_DASHES)
     signed = _MARKER_SIGN.sub(lambda match: " pos " if match[1] == "+" else " neg ", plain)
     signed = _HYPHEN.sub(" ", _MINUS.sub(" minus ", signed))
+    if signed.isascii():
+        return signed.casefold()
     return "".join(_latin(character) for character in unicodedata.normalize("NFKD", signed)).casefold()
 
 

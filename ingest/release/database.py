@@ -12,7 +12,7 @@ import duckdb
 
 from featurestore.errors import WarehouseError
 from featurestore.query.compound_identity import fill_compound_identity
-from featurestore.query.views import DATABASE, attach_views, shown_snapshot
+from featurestore.query.views import DATABASE, attach_views, comment_views, shown_snapshot
 from featurestore.storage.locks import publishing
 from featurestore.storage.snapshot import Snapshot, read_snapshot
 from ingest.release.staging import flush, staging
@@ -46,6 +46,7 @@ def _write(path: Path, root: Path, snapshot: Snapshot) -> int | None:
         connection.execute("use written")
         connection.begin()
         attach_views(connection, root, snapshot)
+        comment_views(connection)
         fill_compound_identity(connection)
         connection.commit()
         connection.execute("use memory")
