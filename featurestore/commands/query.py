@@ -96,9 +96,15 @@ def history(warehouse: Path, form: str, output: Path | None) -> None:
     import polars as pl  # noqa: PLC0415
 
     from featurestore.commands.shown import show  # noqa: PLC0415
-    from featurestore.storage.snapshot import check_warehouse, read_snapshot, snapshot_numbers  # noqa: PLC0415
+    from featurestore.storage.snapshot import (  # noqa: PLC0415
+        check_warehouse,
+        newest_number,
+        read_snapshot,
+        snapshot_numbers,
+    )
 
     check_warehouse(warehouse)
+    newest_number(warehouse)
     snapshots = [read_snapshot(warehouse, number) for number in reversed(snapshot_numbers(warehouse))]
     table = pl.DataFrame(
         [(s.number, s.created_at, s.note, len(s.datasets)) for s in snapshots],

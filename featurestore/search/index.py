@@ -21,7 +21,8 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from featurestore.errors import WarehouseError
 from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
-from featurestore.storage.whole import file_sums, sealed, unsealed
+from featurestore.storage.whole import file_sums, flush, sealed, system_errors, unsealed
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -88,7 +89,7 @@ def open_index(folder: Path) -> SignatureBlock | None:
         conditions = pl.read_parquet(folder / "conditions.parquet")
         genes = pl.read_parquet(folder / "genes.parquet")["gene_id"].to_numpy().astype(np.str_)
         kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding", "norms")}
-        rows: Any = _mapped(folder / "rows.npy")
+        rows = _mapped(folder / "rows.npy")
     except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):
         return None
     return SignatureBlock(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
@@ -117,16 +118,19 @@ def write_index(folder: Path, how: Preparation) -> None:
     try:
         shape = (how.conditions.height, len(how.genes))
         small = shape[1] <= np.iinfo(np.uint16).max
-        rows = np.lib.format.open_memmap(work / "rows.npy", "w+", np.float32, shape)
-        ranks = np.lib.format.open_memmap(work / "ranks.npy", "w+", np.uint16 if small else np.uint32, shape)
-        for part, values in how.prepared():
-            rows[part], ranks[part] = values, ranked(values)
-        np.save(work / "crowding.npy", crowding(np.asarray(rows)))
-        np.save(work / "norms.npy", norms(np.asarray(rows)))
-        rows.flush()
-        ranks.flush()
-        how.conditions.write_parquet(work / "conditions.parquet")
-        pl.DataFrame({"gene_id": how.genes}).write_parquet(work / "genes.parquet")
+        with (
+            _growing(work / "rows.npy", np.float32, shape) as add_rows,
+            _growing(work / "ranks.npy", np.uint16 if small else np.uint32, shape) as add_ranks,
+        ):
+            for _, values in how.prepared():
+                add_rows(values)
+                add_ranks(ranked(values))
+        rows = _mapped(work / "rows.npy")
+        np.save(work / "crowding.npy", crowding(rows))
+        np.save(work / "norms.npy", norms(rows))
+        with system_errors():
+            how.conditions.write_parquet(work / "conditions.parquet")
+            pl.DataFrame({"gene_id": how.genes}).write_parquet(work / "genes.parquet")
         record = {
             "layout_version": LAYOUT_VERSION,
             "contract_version": CONTRACT_VERSION,
@@ -136,13 +140,27 @@ def write_index(folder: Path, how: Preparation) -> None:
             "files": file_sums(work),
         }
         (work / MANIFEST).write_text(json.dumps(sealed(record), indent=1), encoding="utf-8")
+        for path in work.iterdir():
+            flush(path)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _mapped(path: Path) -> npt.NDArray[np.generic]:
+@contextmanager
+def _growing(
+    path: Path, dtype: type[np.generic], shape: tuple[int, int]
+) -> Iterator[Callable[[npt.NDArray[np.generic]], None]]:
+    """Write an array, some rows after the others: a disk that is full refuses that, and kills who maps a file there."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        )
+        yield lambda values: np.ascontiguousarray(values, dtype).tofile(file)
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
     """Map an array into memory, writes to which would go nowhere: kernels are compiled for one kind of array."""
     return np.asarray(np.load(path, mmap_mode="c"))
 

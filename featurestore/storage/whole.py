@@ -64,11 +64,11 @@ def beside(path: Path) -> Iterator[Path]:
     try:
         with system_errors():
             yield work
-        _flush(work)
+        flush(work)
         if path.exists():
             shutil.copymode(path, work)
         work.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         work.unlink(missing_ok=True)
 
@@ -84,9 +84,9 @@ def create(path: Path, text: str) -> bool:
     work = path.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
     try:
         work.write_text(text, encoding="utf-8")
-        _flush(work)
+        flush(work)
         os.link(work, path)
-        _flush(path.parent)
+        flush(path.parent)
     except FileExistsError:
         return False
     finally:
@@ -119,18 +119,18 @@ def filled(folder: Path, last: str) -> Iterator[Path]:
             yield work
         names = sorted((path.name for path in work.iterdir()), key=lambda name: (name == last, name))
         for name in names:
-            _flush(work / name)
+            flush(work / name)
         (folder / f"{last}{UNFINISHED}").touch()
         (folder / last).unlink(missing_ok=True)
         for name in names:
             (work / name).replace(folder / name)
         (folder / f"{last}{UNFINISHED}").unlink()
-        _flush(folder)
+        flush(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Bring a file's bytes, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -15,7 +15,8 @@ from featurestore.query.compound_identity import fill_compound_identity
 from featurestore.query.views import DATABASE, attach_views, comment_views, shown_snapshot
 from featurestore.storage.locks import publishing
 from featurestore.storage.snapshot import Snapshot, read_snapshot
-from ingest.release.staging import flush, staging
+from featurestore.storage.whole import flush
+from ingest.release.staging import staging
 
 
 def refresh_database(root: Path) -> bool:

@@ -18,7 +18,8 @@ from featurestore.storage.snapshot import (
     snapshot_path,
     snapshot_text,
 )
-from ingest.release.staging import flush, make_folder, staging, telling_refusal
+from featurestore.storage.whole import flush
+from ingest.release.staging import make_folder, staging, telling_refusal
 
 
 def record_head(root: Path, newest: Snapshot | None = None) -> None:

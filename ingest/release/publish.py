@@ -34,10 +34,11 @@ from featurestore.storage.snapshot import (
     snapshot_path,
     snapshot_text,
 )
+from featurestore.storage.whole import flush
 from ingest.readers.ahead import ahead
 from ingest.release.database import refresh_database
 from ingest.release.heads import forget_empty_head, record_head
-from ingest.release.staging import flush, make_folder, staging, telling_refusal
+from ingest.release.staging import make_folder, staging, telling_refusal
 
 __all__ = ["content_hash", "file_sha256", "keep_reference", "name_release", "publish", "staging"]
 

@@ -16,6 +16,7 @@ import polars as pl
 from featurestore.errors import WarehouseError
 from featurestore.storage.locks import OWNER, own, owner_text
 from featurestore.storage.snapshot import STAGING
+from featurestore.storage.whole import flush
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 """How polars ends what it says of an error of the system."""
@@ -87,15 +88,6 @@ def clear(folder: Path, owner: int) -> None:
             folder.rmdir()
     finally:
         os.close(owner)
-
-
-def flush(path: Path) -> None:
-    """Bring a file's bytes, or a folder's entries, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

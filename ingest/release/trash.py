@@ -9,7 +9,8 @@ from pathlib import Path
 
 from featurestore.storage.locks import publishing
 from featurestore.storage.snapshot import REFERENCES, RELEASES, SNAPSHOTS, TRASH, check_warehouse, snapshot_numbers
-from ingest.release.staging import flush, make_folder, telling_refusal
+from featurestore.storage.whole import flush
+from ingest.release.staging import make_folder, telling_refusal
 
 MOMENT = "%Y%m%dT%H%M%S.%fZ"
 """How a folder is named by when it was made."""

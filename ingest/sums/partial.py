@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from featurestore.storage.whole import flush
 from ingest.kernel import Groups, Totals
-from ingest.release.staging import flush
 from ingest.sums.capped import CappedSums, Rows, arrays_of
 from ingest.sums.group_sums import GroupSums, refuse_overflow
 

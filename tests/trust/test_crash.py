@@ -22,8 +22,10 @@ from faulty_disk import FAULTS, Died, FaultyDisk
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
+from featurestore.search.index import INDEXES
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.snapshot import read_snapshot, release_path, snapshot_path
+from featurestore.store import Store
 from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
@@ -397,6 +399,22 @@ def test_full_disk__is_one_clear_error_and_changes_nothing(two_specs, tmp_path, 
             shutil.rmtree(disk / "warehouse")
             shutil.copytree(template, disk / "warehouse")
     assert n_left > 0
+
+
+def test_search__on_a_full_disk_is_answered_without_an_index(published, tmp_path):
+    size = sum(path.stat().st_size for path in published.rglob("*") if path.is_file())
+    with mounted(tmp_path / "disk", f"size={size // 1024 + 900}k") as disk:
+        root = disk / "warehouse"
+        shutil.copytree(published, root)
+        with Store(root) as store:
+            expected = store.search(perturbation="TP53")
+        shutil.rmtree(root / INDEXES)
+        for kilobytes in (0, 4, 24):
+            (disk / "ballast").write_bytes(b"x" * max(shutil.disk_usage(disk).free - kilobytes * 1024, 0))
+            with Store(root) as store:
+                assert store.search(perturbation="TP53").equals(expected)
+            assert not list((root / INDEXES).glob("*")) if (root / INDEXES).exists() else True
+            (disk / "ballast").unlink()
 
 
 def test_read_only_disk__reads_and_refuses_to_write(two_specs, tmp_path, faults):

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from featurestore.cli import featurestore
 from featurestore.errors import WarehouseError
 from featurestore.features import registry
 from featurestore.query.views import DATABASE
@@ -176,6 +178,13 @@ def test_releases__without_any_snapshot_are_no_warehouse(warehouse, ask):
         ask(warehouse)
     assert [fault.what for fault in verify(warehouse).faults] == ["No snapshot names the releases of this warehouse."]
     assert names(warehouse) == before
+
+
+def test_history__of_lost_snapshots_is_no_empty_list(warehouse):
+    shutil.rmtree(warehouse / "snapshots")
+    answer = CliRunner().invoke(featurestore, ["--warehouse", str(warehouse), "history"])
+    assert isinstance(answer.exception, WarehouseError)
+    assert answer.exception.what == "The newest snapshot is missing."
 
 
 def test_gc__keep_leaves_a_snapshot_that_is_read_and_all_after_it(warehouse):
