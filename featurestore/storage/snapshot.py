@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 CHECKSUM = "sha256"
 _MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING, HEADS)
 """Folders that tell a warehouse, even where its first ingest was interrupted."""
-_BESIDE = {"features", "matrices", "reports", "search", "README.md"}
+_BESIDE = {"cache", "features", "matrices", "reports", "search", "README.md"}
 """What else a warehouse without a snapshot may hold."""
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 LOST = f"finish the copy that stopped, or take {SNAPSHOTS}/ from a backup"

@@ -177,6 +177,43 @@ def _checksum(record: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def write_sealed(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table as Parquet with the checksum of its rows, all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        The system refuses; the file is as it was.
+    """
+    with beside(path) as work:
+        frame.write_parquet(work, metadata={CHECKSUM: _checksum_of_rows(frame)})
+
+
+def read_sealed(path: Path) -> pl.DataFrame | None:
+    """Read a table that was written with the checksum of its rows; None of one that has none.
+
+    Raises
+    ------
+    WarehouseError
+        It cannot be read, or has other rows than were written.
+    """
+    try:
+        expected = pl.read_parquet_metadata(path).get(CHECKSUM)
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise WarehouseError("A table is damaged.", where=str(path), got=" ".join(str(error).split())) from None
+    if expected is None:
+        return None
+    if (found := _checksum_of_rows(frame)) != expected:
+        raise WarehouseError("A table is damaged.", where=str(path), expected=f"rows of sha256 {expected}", got=found)
+    return frame
+
+
+def _checksum_of_rows(frame: pl.DataFrame) -> str:
+    text = json.dumps([frame.columns, frame.rows()], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def differing(folder: Path, sums: Mapping[str, str]) -> list[str]:
     """Name the files of a folder that are missing, or do not have the checksums that they should."""
     return [name for name, expected in sums.items() if not _has(folder / name, expected)]

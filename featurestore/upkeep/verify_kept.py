@@ -1,4 +1,4 @@
-"""Verify what lies beside the releases: matrices, specs, reports, search indexes; and say what was not read."""
+"""Verify what lies beside the releases: matrices, specs, reports, search indexes, answers; say what was not read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_faults
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
-from featurestore.storage.whole import SUMS, UNFINISHED, differing, read_sums
+from featurestore.storage.whole import SUMS, UNFINISHED, differing, read_sealed, read_sums
 from featurestore.upkeep.examine import Fault, Report
 
 REPORTS = "reports"
-_READ = {INDEXES, RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}
+ANSWERS = "cache"
+"""Where what a service on the network answered is kept."""
+_READ = {ANSWERS, INDEXES, RELEASES, REFERENCES, SNAPSHOTS, HEADS, MATRICES, FEATURES, REPORTS, DATABASE}
 _NEVER_READ = {STAGING, PUBLISHING, "README.md"}
 """What no answer is made of."""
 
@@ -29,6 +31,7 @@ def kept_faults(root: Path, report: Report) -> Iterator[Fault]:
     yield from _spec_faults(root, report)
     yield from _report_faults(root, report)
     yield from _search_faults(root, report)
+    yield from _answer_faults(root, report)
     for path in sorted(root.iterdir()):
         if path.name not in _READ | _NEVER_READ and not path.name.startswith("."):
             report.notes.append(f"{path.name} was not read: it has no checksums")
@@ -85,6 +88,19 @@ def _search_faults(root: Path, report: Report) -> Iterator[Fault]:
             do = f"it is made again at the next search; move it away: {_away(folder)}"
             got = f"missing, or other bytes: {first_of(other)}"
             yield Fault("A search index is damaged.", str(folder), expected="what was written", got=got, do=do)
+
+
+def _answer_faults(root: Path, report: Report) -> Iterator[Fault]:
+    for path in sorted((root / ANSWERS).glob("[!.]*")):
+        _count(report, path)
+        try:
+            if read_sealed(path) is None:
+                report.notes.append(
+                    f"{ANSWERS}/{path.name} was not read: it has no checksum; move it away to ask again"
+                )
+        except FeatureStoreError as error:
+            do = f"the next --online asks again; move it away: {_away(path)}"
+            yield Fault(error.what, error.where, expected=error.expected, got=error.got, do=do)
 
 
 def _count(report: Report, path: Path) -> None:

@@ -1,13 +1,12 @@
 """What mygene.info answered, kept in the warehouse so that no question is asked twice.
 
 ``cache/mygene.parquet`` has one row a question: the answer as it came, misses too, the build of the service's data,
-and when it was asked. It can be deleted; the next ``--online`` asks again.
+and when it was asked; the file has the checksum of its rows. It can be deleted; the next ``--online`` asks again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import WarehouseError
+from featurestore.storage.whole import read_sealed, write_sealed
 
 PLACE = Path("cache") / "mygene.parquet"
 SCHEMA = pl.Schema(
@@ -78,9 +78,7 @@ class AnswerCache:
         table = pl.concat([self._read(), new]).unique(["scopes", "query"], keep="last", maintain_order=True)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            whole = self._path.with_suffix(f".{os.getpid()}.tmp")
-            table.write_parquet(whole)
-            whole.replace(self._path)
+            write_sealed(table, self._path)
         except OSError as error:
             raise WarehouseError(
                 "The answers of mygene.info cannot be kept.", where=str(self._path), got=error.strerror or str(error)
@@ -88,8 +86,9 @@ class AnswerCache:
         self._new.clear()
 
     def _read(self) -> pl.DataFrame:
-        """Read the file; one that is missing or damaged holds nothing, for all can be asked again."""
+        """Read the file; one that is missing, damaged or without a checksum holds nothing: all can be asked again."""
         if self._path is not None:
-            with suppress(OSError, pl.exceptions.PolarsError):
-                return pl.read_parquet(self._path).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+            with suppress(WarehouseError, pl.exceptions.PolarsError):
+                if (table := read_sealed(self._path)) is not None:
+                    return table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
         return SCHEMA.to_frame()

@@ -19,8 +19,9 @@ from featurestore.features.matrix.cache import keep_matrix, kept_matrix
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
-from featurestore.storage.snapshot import snapshot_numbers
-from featurestore.storage.whole import beside, filled, write_sums
+from featurestore.search.index import indexed_block
+from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, snapshot_numbers
+from featurestore.storage.whole import beside, filled, write_sealed, write_sums
 from featurestore.upkeep.examine import Report
 from featurestore.upkeep.verify import verify
 from featurestore.upkeep.verify_kept import kept_faults
@@ -35,6 +36,9 @@ dataset = "first"
 kind = "embedding"
 file = "vectors.csv"
 """
+
+
+KEPT = ("cache", "features", "matrices", "reports", "search")
 
 
 def small_matrix() -> FeatureMatrix:
@@ -57,6 +61,10 @@ def full(warehouse: Path) -> Path:
         registry.save(store, spec)
         registry.retire(store, "near", "no longer needed")
         registry.save(store, spec)
+        for dataset_id in store.snapshot.datasets:
+            indexed_block(store, dataset_id)
+    (warehouse / "cache").mkdir()
+    write_sealed(pl.DataFrame({"query": ["TP53"], "hits": ["[]"]}), warehouse / "cache" / "mygene.parquet")
     with filled(warehouse / "reports" / "mine", "scores.json") as folder:
         (folder / "scores.json").write_text("{}")
         (folder / "report.html").write_text("<p>all is well")
@@ -74,8 +82,9 @@ def test_verify__finds_a_bit_flipped_in_any_file_there_is(full, faults, share):
     report = verify(full)
     assert (report.faults, report.notes) == ([], [])
     paths = [path for path in sorted(full.rglob("*")) if path.is_file() and path.name != DATABASE]
-    beside_releases = [path for path in paths if path.relative_to(full).parts[0] in ("features", "matrices", "reports")]
-    assert len(beside_releases) == 16
+    beside_releases = [path for path in paths if path.relative_to(full).parts[0] in KEPT]
+    assert len(beside_releases) == 31
+    assert {path.relative_to(full).parts[0] for path in paths} == {*KEPT, RELEASES, REFERENCES, SNAPSHOTS, HEADS}
     rng = random.Random(21)
     with faults("bit flipped in any file of a warehouse") as trials:
         for path in paths if share(0, 1) else beside_releases:

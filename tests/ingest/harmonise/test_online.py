@@ -11,6 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from featurestore.errors import WarehouseError
+from featurestore.upkeep.examine import Report
+from featurestore.upkeep.verify_kept import kept_faults
 from ingest import reference
 from ingest.harmonise import online_service
 from ingest.harmonise.gene_mapping import STATUSES
@@ -207,6 +209,24 @@ def test_cache__that_is_damaged_is_asked_for_again(mygene, tmp_path):
     assert fallback.complete(map_genes(["EGFRNEW"])).counts() == {"mygene": 1}
     fallback.cache.save()
     assert AnswerCache(tmp_path).get("symbol", "EGFRNEW").build == "20261115"
+
+
+def test_cache__with_another_answer_than_was_given_is_asked_for_again(mygene, tmp_path):
+    fallback = online(mygene, tmp_path)
+    fallback.complete(map_genes(["EGFRNEW"]))
+    fallback.cache.save()
+    assert list(kept_faults(tmp_path, Report())) == []
+    table = pl.read_parquet(tmp_path / PLACE)
+    kept = pl.read_parquet_metadata(tmp_path / PLACE)["sha256"]
+    wrong = table.with_columns(hits=pl.lit("[]"))
+    wrong.write_parquet(tmp_path / PLACE, metadata={"sha256": kept})
+    assert AnswerCache(tmp_path).get("symbol", "EGFRNEW") is None
+    (fault,) = kept_faults(tmp_path, Report())
+    assert (fault.what, fault.where) == ("A table is damaged.", str(tmp_path / PLACE))
+    table.write_parquet(tmp_path / PLACE)
+    report = Report()
+    assert (AnswerCache(tmp_path).get("symbol", "EGFRNEW"), list(kept_faults(tmp_path, report))) == (None, [])
+    assert "it has no checksum" in report.notes[0]
 
 
 def test_cache__that_cannot_be_written_is_one_clear_error(mygene, tmp_path):
