@@ -105,7 +105,7 @@ def _map_combos(
 ) -> tuple[pl.DataFrame, PerturbationMapping]:
     """Harmonise every distinct combination of labels; one row per combo."""
     condition = spec.condition
-    identity = ("label", "kind", *COMPOUND_COLUMNS)
+    identity = ("perturbation_label", "kind", *COMPOUND_COLUMNS)
     given = combos.select(identity).unique(maintain_order=True)
     perturbations = map_perturbations(
         given,
@@ -140,7 +140,7 @@ def _one_a_key(given: GivenRows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, In
         kept.group_by(key, maintain_order=True)
         .agg(
             pl.col("perturbation", "target_gene_ids", "target_symbols", "compound_id", "is_control").first(),
-            perturbation_label=pl.col("label").unique().sort().str.join(" | "),
+            perturbation_label=pl.col("perturbation_label").unique().sort().str.join(" | "),
             context_label=pl.col("context").unique().sort().str.join(" | "),
             context_name=pl.col("name").first(),
             n_cells=pl.col("n_rows").sum(),
@@ -168,7 +168,6 @@ def _one_a_row(given: GivenRows, mapped: pl.DataFrame) -> tuple[pl.DataFrame, In
         raise SourceFormatError("Two signatures have the same id.", where="the row index", got=repr(twin))
     table = mapped[given.combo[is_taken].tolist()].with_columns(
         condition_id=ids,
-        perturbation_label="label",
         context_label="context",
         n_cells=pl.lit(None, pl.Int64),
         n_batches=pl.lit(None, pl.Int64),
@@ -198,10 +197,10 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
     if taken.select((pl.col("is_control") & pl.col("reason").is_null()).any()).item():
         return
     controls = spec.condition.controls
-    labels = taken.group_by("label").agg(pl.col("n_rows").sum())
-    labels = labels.sort("n_rows", "label", descending=[True, False], nulls_last=True)
+    labels = taken.group_by("perturbation_label").agg(pl.col("n_rows").sum())
+    labels = labels.sort("n_rows", "perturbation_label", descending=[True, False], nulls_last=True)
     first = ", ".join(f"{label!r} ({n:,} cells)" for label, n in labels.head(MOST_SHOWN).rows())
-    names = [str(label) for label in labels["label"].drop_nulls()]
+    names = [str(label) for label in labels["perturbation_label"].drop_nulls()]
     near = [did_you_mean(name, names) for name in controls]
     hints = list(dict.fromkeys(hint for hint in near if hint.startswith("did you mean")))
     hints += [f'set controls = ["{name}"] under [condition]' for name in names if name.lower() in USUAL_CONTROLS]
@@ -219,10 +218,14 @@ def _require_control(mapped: pl.DataFrame, spec: DatasetSpec, where: str) -> Non
 def _unlabelled(labels: pl.DataFrame, rules: ConditionSection) -> list[str]:
     """Say how rows without a label, or with a word for none, become controls, where there are such."""
     hints = []
-    if labels["label"].null_count() and isinstance(rules.perturbation, str):
+    if labels["perturbation_label"].null_count() and isinstance(rules.perturbation, str):
         where = f"{column_in_sql(rules.perturbation)} is null"
         hints.append(f'if rows without a label are the controls, set control_where = "{where}" under [condition]')
-    words = labels.filter(pl.col("label").is_in(sorted(unassigned_words(rules))))["label"].head(MOST_SHOWN).to_list()
+    words = (
+        labels.filter(pl.col("perturbation_label").is_in(sorted(unassigned_words(rules))))["perturbation_label"]
+        .head(MOST_SHOWN)
+        .to_list()
+    )
     if words:
         named = ", ".join(f'"{word}"' for word in words)
         hints.append(f"if {' or '.join(map(repr, words))} are the controls, set controls = [{named}]")
@@ -235,9 +238,10 @@ def _expected_controls(rules: ConditionSection) -> str:
 
 
 def _rejected(mapped: pl.DataFrame, spec: DatasetSpec) -> pl.DataFrame:
+    label = pl.col("perturbation_label").alias("label")
     frames = [
-        mapped.select("label", "reason", n_cells="n_rows").filter(pl.col("reason").is_not_null()),
-        mapped.select("label", pl.lit(f"where: {spec.condition.where}").alias("reason"), n_cells="n_left_out"),
+        mapped.select(label, "reason", n_cells="n_rows").filter(pl.col("reason").is_not_null()),
+        mapped.select(label, pl.lit(f"where: {spec.condition.where}").alias("reason"), n_cells="n_left_out"),
     ]
     table = pl.concat(frames).group_by("label", "reason").agg(pl.col("n_cells").sum())
     return table.filter(pl.col("n_cells") > 0).sort("n_cells", "label", descending=[True, False], nulls_last=True)

@@ -17,13 +17,13 @@ from ingest.harmonise.words import ABSENT
 from ingest.reader import INDEX
 from ingest.spec import DatasetSpec
 
-ROLES = ("label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
+ROLES = ("perturbation_label", "kind", "context", "dose", "time", "cluster", "published_split", *COMPOUND_COLUMNS)
 """What a row's condition depends on, all of it text."""
 
 UNKNOWN = "?"
 """What stands for a dose that is missing beside others, and in names that would be of two conditions without it."""
 
-NAMED_BY = ("label", "kind", "context", "dose", "time", "cluster")
+NAMED_BY = ("perturbation_label", "kind", "context", "dose", "time", "cluster")
 """What names a row that has no key, beside its batch."""
 
 IS_CONTROL = "is taken by control_where"
@@ -38,7 +38,7 @@ def role_expressions(spec: DatasetSpec) -> list[pl.Expr]:
     condition = spec.condition
     columns = {"cluster": condition.cluster, "published_split": condition.split, **spec.compound.columns()}
     roles = {
-        "label": _label(spec),
+        "perturbation_label": _label(spec),
         "kind": _kind(spec),
         "context": _given(condition.context),
         "dose": _doses(spec, condition.dose) if isinstance(condition.dose, FromColumns) else _given(condition.dose),
@@ -76,7 +76,8 @@ def spelled_out(parts: pl.DataFrame) -> pl.Series:
     """Name rows by the same parts with a sign for doses, times, clusters and batches that some rows lack."""
     given = [name for name in parts.columns if parts[name].null_count() < parts.height]
     texts = [
-        pl.col(name) if name in {"label", "kind", "context"} else pl.col(name).fill_null(UNKNOWN) for name in given
+        pl.col(name) if name in {"perturbation_label", "kind", "context"} else pl.col(name).fill_null(UNKNOWN)
+        for name in given
     ]
     return parts.select(pl.concat_str(texts, separator="/", ignore_nulls=True).alias(INDEX)).to_series()
 

@@ -82,14 +82,14 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
         ``is_unassigned``: whether its label has a part that means no perturbation is known, and ``note``: why a label
         that looks like a combination was not split.
     """
-    labels = table["label"].unique(maintain_order=True).to_list()
+    labels = table["perturbation_label"].unique(maintain_order=True).to_list()
     rows = []
     kinds = (
         (True, NEVER_IN_GENES, _known_genes),
         (False, NEVER_IN_COMPOUNDS, partial(_known_compounds, labels, dictionary)),
     )
     for is_genetic, never_in_names, known in kinds:
-        own = table.filter(pl.col("is_genetic") == is_genetic)["label"].unique(maintain_order=True)
+        own = table.filter(pl.col("is_genetic") == is_genetic)["perturbation_label"].unique(maintain_order=True)
         apart = _take_apart(own.to_list(), rules, known, never_in_names)
         rows += [
             (label, is_genetic, name, len(found.names), found.is_unassigned, found.note)
@@ -97,7 +97,7 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
             for name in found.names or (None,)
         ]
     schema = {
-        "label": pl.String,
+        "perturbation_label": pl.String,
         "is_genetic": pl.Boolean,
         "part": pl.String,
         "n_parts": pl.Int64,
@@ -105,7 +105,7 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
         "note": pl.String,
     }
     parts = pl.DataFrame(rows, schema=schema, orient="row")
-    return table.join(parts, on=["label", "is_genetic"], how="left", maintain_order="left")
+    return table.join(parts, on=["perturbation_label", "is_genetic"], how="left", maintain_order="left")
 
 
 def _known_genes(names: Collection[str]) -> Collection[str]:

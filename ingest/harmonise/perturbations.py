@@ -61,7 +61,7 @@ def map_perturbations(
     Parameters
     ----------
     given
-        ``label``, ``kind``, and any of the compound columns; distinct rows.
+        ``perturbation_label``, ``kind``, and any of the compound columns; distinct rows.
     rules
         The ``[condition]`` table of the dataset's spec.
     dataset
@@ -97,7 +97,7 @@ def map_perturbations(
         target_gene_ids=pl.col("target_gene_ids").fill_null([]),
         target_symbols=pl.col("target_symbols").fill_null([]),
     )
-    absent = _absent_ledger(absent_controls(given["label"], rules, controls_apart))
+    absent = _absent_ledger(absent_controls(given["perturbation_label"], rules, controls_apart))
     ledger = pl.concat([_plain_ledger(table), absent, gene_ledger, compound_ledger], how="diagonal").select(
         pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
     )
@@ -105,7 +105,7 @@ def map_perturbations(
 
 
 def _roles(rules: ConditionSection) -> list[pl.Expr]:
-    label = pl.col("label")
+    label = pl.col("perturbation_label")
     is_control = label.is_in([name.strip() for name in rules.controls]) | (pl.col("perturbation_kind") == CONTROL)
     is_unassigned = label.is_null() | label.is_in(sorted(unassigned_words(rules)))
     is_control = is_control.fill_null(value=False)
@@ -149,7 +149,7 @@ def _map_genes(
     part_id = pl.coalesce("gene_id", pl.format("label:{}:{}", pl.lit(dataset), "part"))
     ledger = genes.select(
         entity=pl.lit("perturbation"),
-        original="label",
+        original="perturbation_label",
         target_id="gene_id",
         status="status",
         method="method",
@@ -171,7 +171,7 @@ def _map_compounds(
     chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left")
     ledger = chemical.select(
         entity=pl.lit("compound"),
-        original="label",
+        original="perturbation_label",
         target_id="compound_id",
         status="status",
         method="method",
@@ -187,7 +187,7 @@ def _map_compounds(
 
 def _joined_notes(found: str) -> pl.Expr:
     """Say which component of the label a ledger row is about, why it was not split, and what the mapping noted."""
-    component = pl.when(pl.col("part") != pl.col("label")).then(pl.format("read as '{}'", "part"))
+    component = pl.when(pl.col("part") != pl.col("perturbation_label")).then(pl.format("read as '{}'", "part"))
     notes = pl.concat_str(component, "note", found, separator="; ", ignore_nulls=True)
     return pl.when(notes != "").then(notes)
 
@@ -212,7 +212,7 @@ def _plain_ledger(table: pl.DataFrame) -> pl.DataFrame:
     """Ledger rows of the labels that name no gene or compound."""
     return table.filter(pl.col("is_control") | pl.col("reason").is_not_null()).select(
         entity=pl.lit("perturbation"),
-        original="label",
+        original="perturbation_label",
         target_id=pl.when("is_control").then(pl.lit(CONTROL)),
         status=pl.when("is_control").then(pl.lit(CONTROL)).otherwise(pl.lit("unassigned")),
         method=pl.lit("spec"),

@@ -111,7 +111,7 @@ def _map_targets(ledger: pl.DataFrame, spec: dict[str, Any]) -> pl.DataFrame:
         rules | {"perturbation": "-", "context": {"value": "-"}, "kind": "crispri"}
     )
     labels = ledger["original"].unique(maintain_order=True)
-    given = pl.DataFrame({"label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
+    given = pl.DataFrame({"perturbation_label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
     mapped = map_perturbations(given, section, translate_mouse=spec["genes"]["translate_mouse"]).ledger
     gene = pl.col("target_id").fill_null("?")
     return mapped.group_by(_KEY, maintain_order=True).agg(

@@ -23,7 +23,7 @@ EXPECTED = "effects of what was perturbed against its control, such as STAT1_vs_
 
 def perturbed_names(given: GivenRows, spec: DatasetSpec) -> set[str]:
     """Name what was perturbed, as published, each component of a combination by itself."""
-    labels = given.combos["label"].drop_nulls().to_list()
+    labels = given.combos["perturbation_label"].drop_nulls().to_list()
     return {part for label in labels for part in split_label(label, spec.condition)} - control_words(spec.condition)
 
 

@@ -77,7 +77,7 @@ class Screen:
         left_out = [
             self.contexts.filter(~pl.col("is_kept")).select("context_label", reason=pl.lit(f"where: {where}")),
             self.contexts.filter("is_kept", unknown).select("context_label", reason=pl.lit("no context")),
-            self.perturbations.table.filter(pl.col("reason").is_not_null()).select("label", "reason"),
+            self.perturbations.table.filter(pl.col("reason").is_not_null()).select("perturbation_label", "reason"),
         ]
         rows = pl.concat([frame.rename({frame.columns[0]: "label"}, strict=False) for frame in left_out])
         table = rows.group_by("label", "reason").agg(n_cells=pl.len()).sort("label", "reason")
@@ -103,7 +103,7 @@ def read_screen(reader: Reader, given: GivenRows, spec: DatasetSpec, lookups: Lo
     """
     labels = reader.genes()[INDEX]
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("kind", *COMPOUND_COLUMNS)]
-    table = pl.DataFrame({"label": labels}).with_columns(nothing)
+    table = pl.DataFrame({"perturbation_label": labels}).with_columns(nothing)
     perturbations = map_perturbations(
         table,
         spec.condition,
@@ -118,7 +118,7 @@ def read_screen(reader: Reader, given: GivenRows, spec: DatasetSpec, lookups: Lo
     rows = (contexts["is_kept"] & contexts["context_id"].is_not_null()).arg_true().to_numpy()
     lines, targets = contexts[rows.tolist()], perturbations.table[columns.tolist()]
     _refuse_repeats(lines["context_label"], "rows", "cell line", reader)
-    _refuse_repeats(targets["label"], "columns", "gene", reader)
+    _refuse_repeats(targets["perturbation_label"], "columns", "gene", reader)
     return Screen(reader, rows, lines, columns, targets, perturbations, contexts)
 
 
@@ -137,7 +137,7 @@ def write_screen(folder: Path, screen: Screen, spec: DatasetSpec, advance: Calla
         Called with the number of perturbed genes done.
     """
     matrix = np.concatenate([b.values for b in selected_blocks(screen.reader, screen.rows, screen.columns)])
-    targets = screen.targets.with_columns(perturbation_label="label").select(_TARGET)
+    targets = screen.targets.select(_TARGET)
     per_stretch = max(1, CONDITIONS_AT_ONCE // max(1, screen.lines.height))
     n_conditions = 0
     for part, start in enumerate(range(0, targets.height, per_stretch)):

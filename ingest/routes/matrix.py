@@ -59,7 +59,7 @@ class Matrix(ABC):
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
         if spec.is_relative:
-            named = pl.concat([given.published[INDEX], given.combos["label"]]).drop_nulls()
+            named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)
         if not spec.is_relative:
             looked_at = readers, labels, spec, opened.row_tables, opened.folder

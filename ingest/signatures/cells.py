@@ -98,5 +98,5 @@ def write_cells(
 
 def _label_of(given: GivenRows) -> npt.NDArray[np.int32]:
     """Return the number of each row's label: where controls have several, each is a guide. Shape (rows,)."""
-    label = given.combos["label"].fill_null("").rank("dense").to_numpy().astype(np.int32)
+    label = given.combos["perturbation_label"].fill_null("").rank("dense").to_numpy().astype(np.int32)
     return label[given.combo]

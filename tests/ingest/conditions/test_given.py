@@ -55,7 +55,7 @@ def test_gathered__rows_do_not_depend_on_the_files(cuts):
     for name in ("combo", "batch", "half", "is_kept"):
         np.testing.assert_array_equal(getattr(cut, name), getattr(whole, name))
     labels = whole.combos[whole.combo.tolist()]
-    assert labels["label"].to_list() == [["DMSO", "A", "B", None][number % 4] for number in AT]
+    assert labels["perturbation_label"].to_list() == [["DMSO", "A", "B", None][number % 4] for number in AT]
     assert whole.combos.columns == list(ROLES)
     assert whole.batches["batch"].to_list() == ["p1", "p2", None]
     assert [whole.batches["batch"][int(batch)] for batch in whole.batch] == ROWS["plate"].to_list()
@@ -78,11 +78,11 @@ def test_components__leave_out_controls_with_their_doses_and_have_no_order():
     )
     gathered = gather_rows([ROWS], rules)
     rows = gathered.combos[gathered.combo.tolist()]
-    assert rows["label"].to_list()[:4] == ["DMSO", "A + B", "B", None]
+    assert rows["perturbation_label"].to_list()[:4] == ["DMSO", "A + B", "B", None]
     assert rows["dose"].to_list()[:3] == [None, "10 + 5", "1000"]
     turned = ROWS.rename({"drug": "second", "second": "drug", "dose": "second_dose", "second_dose": "dose"})
     again = gather_rows([turned], rules)
-    pairs = again.combos[again.combo.tolist()].select("label", "dose").rows()
+    pairs = again.combos[again.combo.tolist()].select("perturbation_label", "dose").rows()
     assert pairs[:2] == [("DMSO", None), ("A + B", "10 + 5")]
 
 

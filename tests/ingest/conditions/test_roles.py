@@ -15,7 +15,7 @@ def labels_of(pairs, **rules):
     condition = {"perturbation": ["guide", "drug"], "kind": "crispri", "separator": " + ", "context": {"value": "K562"}}
     spec = parse_spec({"dataset": dataset, "condition": condition | {"controls": ["NT", "DMSO"]} | rules})
     rows = pl.DataFrame(pairs, schema={"guide": pl.String, "drug": pl.String}, orient="row")
-    return rows.select(role_expressions(spec))["label"].to_list()
+    return rows.select(role_expressions(spec))["perturbation_label"].to_list()
 
 
 def test_label__of_controls_is_a_control_and_of_one_perturbation_is_that():

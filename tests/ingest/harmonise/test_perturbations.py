@@ -23,7 +23,7 @@ NORMAN = {"controls": ["control", "NegCtrl0"], "separator": "_"}
 
 
 def labels_of(labels, kind="crispri", compounds=None, **rules):
-    frame = pl.DataFrame({"label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
+    frame = pl.DataFrame({"perturbation_label": labels, "kind": pl.Series([None] * len(labels), dtype=pl.String)})
     if compounds is not None:
         frame = frame.with_columns(**compounds)
     section = ConditionSection(perturbation="x", context={"value": "K562"}, kind=kind, **rules)
@@ -32,7 +32,7 @@ def labels_of(labels, kind="crispri", compounds=None, **rules):
 
 def targets(labels, **rules):
     table = labels_of(labels, **rules).table
-    return dict(table.select("label", "target_symbols").iter_rows())
+    return dict(table.select("perturbation_label", "target_symbols").iter_rows())
 
 
 def ledger_of(mapped, label):
@@ -114,7 +114,7 @@ def test_mouse__targets_are_translated_only_when_asked():
     labels = ["Trp53_Kras", "Kras", "Egfr", "Stat1"]
     assert list(targets(labels, **NORMAN).values()) == [[], [], [], []]
     section = ConditionSection(perturbation="x", context={"value": "3T3"}, kind="crispri", **NORMAN)
-    given = pl.DataFrame({"label": labels, "kind": pl.Series([None] * 4, dtype=pl.String)})
+    given = pl.DataFrame({"perturbation_label": labels, "kind": pl.Series([None] * 4, dtype=pl.String)})
     table = map_perturbations(given, section, translate_mouse=True).table
     assert table["target_symbols"].list.sort().to_list() == [["KRAS", "TP53"], ["KRAS"], ["EGFR"], ["STAT1"]]
 
@@ -197,7 +197,9 @@ def test_compound__the_structure_of_a_combination_is_not_that_of_its_components(
 
 
 def test_kind__of_lincs_is_read_and_others_are_refused():
-    frame = pl.DataFrame({"label": ["TP53", "vorinostat", "GFP"], "kind": ["trt_sh.cgs", "trt_cp", "ctl_vector"]})
+    frame = pl.DataFrame(
+        {"perturbation_label": ["TP53", "vorinostat", "GFP"], "kind": ["trt_sh.cgs", "trt_cp", "ctl_vector"]}
+    )
     rules = ConditionSection(perturbation="x", context={"value": "A549"}, kind_column="pert_type")
     table = map_perturbations(frame, rules).table
     assert table["perturbation_kind"].to_list() == ["shrna", "compound", "control"]
