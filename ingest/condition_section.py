@@ -27,7 +27,7 @@ class ConditionSection(Section):
     With ``perturbation = "columns"`` the columns of the matrix are the perturbed genes; with ``kind = "control"`` every
     row is a control, a cell line at rest. ``guide`` is the column that names the guide of a cell: the cells of each
     negative-control guide are then one of the conditions in which nothing happened. Conditions of fewer than
-    ``min_cells`` cells are kept, and are no data points: 10 by default, 2 samples of bulk RNA-Seq.
+    ``min_cells`` cells are kept, but are not data points: 10 by default, 2 samples of bulk RNA-Seq.
     A column that is called dose or time keeps conditions apart, or is named by ``pooled``.
     ``replicate`` is the column, or the columns together, of what was repeated: donors, wells, guides. Conditions of
     which two or more are there, on both sides, are tested over these, not over cells.

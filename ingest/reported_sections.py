@@ -26,10 +26,10 @@ class QualitySection(Section):
 
 
 class EffectsSection(Section):
-    """``[table]``: a table with a line for each condition and gene; what it does not list is unknown.
+    """``[table]``: a table with a row for each condition and gene; what it does not list is unknown.
 
     ``gene`` and the statistics are columns, or SQL over columns, in which ``file`` is the name of the file; ``columns``
-    are further ones that SQL makes, for ``[condition]`` to name; ``where`` is a condition on lines.
+    are further ones that SQL makes, for ``[condition]`` to name; ``where`` is a condition on rows.
     """
 
     gene: str
@@ -48,9 +48,9 @@ class EffectsSection(Section):
 
 
 class PhenotypesSection(Section):
-    """``[phenotypes]``: numbers of each line of a table of responses, by the name that each is to have.
+    """``[phenotypes]``: numbers of each row of a table of responses, by the name that each is to have.
 
-    ``named`` gives a column, or SQL over columns: ``{ ln_ic50 = "LN_IC50", auc = "AUC" }``. Of several lines of one
+    ``named`` gives a column, or SQL over columns: ``{ ln_ic50 = "LN_IC50", auc = "AUC" }``. Of several rows of one
     compound and cell line, ``repeats`` takes the mean or the median; without it they are refused.
     """
 
@@ -62,7 +62,7 @@ class PhenotypesSection(Section):
     def _are_names(cls, named: dict[str, str]) -> dict[str, str]:
         wrong = next((name for name in named if not re.fullmatch(r"[a-z][a-z0-9_]*", name)), None)
         if wrong is not None:
-            raise ValueError(f"'{wrong}' is no name of a phenotype: lower case, such as ln_ic50")
+            raise ValueError(f"'{wrong}' is not a name for a phenotype: lower case, such as ln_ic50")
         return named
 
     @property

@@ -24,7 +24,7 @@ Words = Annotated[str, StringConstraints(min_length=0)]
 class TableSection(Section):
     """``[rows]`` or ``[genes]``: a separate table that describes the matrix's rows or genes, and its key column.
 
-    ``columns`` names the columns of a table without a header; a header that says the same is no line of the table.
+    ``columns`` names the columns of a table without a header; a header that says the same is no row of the table.
     """
 
     table: str | None = None
@@ -41,7 +41,7 @@ class TableSection(Section):
 class JoinSection(Section):
     """``[[rows.join]]``: a further table, its key columns, and the columns of the rows that hold the key.
 
-    Where ``on`` is left out, they are named as the key. Of several lines with one key, such as the targets of a
+    Where ``on`` is left out, they are named as the key. Of several rows with one key, such as the targets of a
     compound, the distinct values are joined by ``|``. A glob names several tables, one below the other.
     """
 
@@ -73,7 +73,9 @@ class RowsSection(TableSection):
     def _are_patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
         for column, pattern in patterns.items():
             if not groups_of(pattern):
-                raise ValueError(f"the pattern of '{column}' is no regular expression with named groups (?P<name>...)")
+                raise ValueError(
+                    f"the pattern of '{column}' is not a regular expression with named groups (?P<name>...)"
+                )
         return patterns
 
 

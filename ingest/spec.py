@@ -43,10 +43,10 @@ LEAST_CELLS, LEAST_SAMPLES = 10, 2
 class DatasetSection(Section):
     """``[dataset]``: what is published, by whom, under which terms.
 
-    Of a table, ``genes_in`` says whether its columns or its lines are genes, and ``described_by`` names the columns of
-    numbers that describe its lines: without it, those that are called like no gene where the others are, and with it no
-    other but what the spec names elsewhere. Of a workbook, ``sheet`` names the sheet, and ``header`` is the row of its
-    header, counted from 1.
+    Of a table, ``genes_in`` says whether genes are its columns or its rows (``lines``), and ``described_by`` names the
+    numeric columns that describe its rows: without it, those that are not named like genes where the others are, and
+    with it no others but what the spec names elsewhere. Of a workbook, ``sheet`` names the sheet, and ``header`` is the
+    row of its header, counted from 1.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
@@ -175,7 +175,7 @@ class DatasetSpec(Section):
 
     @property
     def lines(self) -> EffectsSection | None:
-        """What there is in a line of a table of effects or responses; None of a matrix."""
+        """What there is in a row of a table of effects or responses; None of a matrix."""
         if self.phenotypes is not None:
             return self.phenotypes.of_lines
         return self.table

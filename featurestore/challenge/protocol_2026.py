@@ -112,7 +112,7 @@ def check(predicted: Cells, measured: Cells) -> None:
     ValuesError
         The values are not counts, or a cell has more than a million.
     SourceFormatError
-        No measured perturbation is called like a gene, so that no own target could be left out.
+        No measured perturbation is named like a gene, so that no own target could be left out.
     """
     for cells in (predicted, measured):
         _check_counts(cells)

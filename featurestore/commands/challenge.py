@@ -180,7 +180,7 @@ def sheet(scores: CellScores, ends: Ends | None = None, shares: dict[str, float]
     lines = [head, rendered(table), "Means over the perturbations where a metric is defined."]
     if scores.without_gene:
         lines.append(
-            f"{len(scores.without_gene):,} of them are called like no gene ({first_of(scores.without_gene)}): "
+            f"{len(scores.without_gene):,} of them are not named like genes ({first_of(scores.without_gene)}): "
             "no own target is left out of their scores."
         )
         guides = [name for name in scores.without_gene if _GUIDE.sub("", name) in set(scores.genes)]

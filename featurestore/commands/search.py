@@ -36,7 +36,7 @@ _SHOWN = 5
     show_default=True,
     help="One line for each of these.",
 )
-@click.option("--top", type=click.IntRange(min=0), default=50, show_default=True, help="Lines at most; 0 for all.")
+@click.option("--top", type=click.IntRange(min=0), default=50, show_default=True, help="Rows at most; 0 for all.")
 @click.option(
     "--background",
     type=click.Choice(["removed", "kept"]),

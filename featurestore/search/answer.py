@@ -75,7 +75,7 @@ def search(
     by
         One line for each condition, perturbation, mechanism (``moa``) or target.
     top
-        Lines at most; 0 for all.
+        Rows at most; 0 for all.
     background
         ``kept`` compares effects as they are, with what all signatures of a dataset share.
 

@@ -46,7 +46,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
     described = _labels(mapping.filter(pl.col("entity") == "gene", pl.col("method") == DESCRIBED))
     if described:
         lines.append(
-            f"  called like no gene, so taken to describe the rows: {first_of(described, MOST_SHOWN)}; "
+            f"  not named like genes, so taken to describe the rows: {first_of(described, MOST_SHOWN)}; "
             "described_by under [dataset] says which columns of numbers do"
         )
     lines += _corrected(root, outcome)
@@ -70,7 +70,7 @@ def _corrected(root: Path, outcome: Outcome) -> list[str]:
     multiple = multiple_of_p(release_path(root, outcome.dataset_id, outcome.release_id))
     if multiple is None:
         return []
-    told = f"  '{named['q_value']}' is {multiple:,} times '{named['p_value']}' in every line"
+    told = f"  '{named['q_value']}' is {multiple:,} times '{named['p_value']}' in every row"
     return [f"{told}: Bonferroni's, and no q-value, so fewer genes are significant; leave q_value under [table] out"]
 
 

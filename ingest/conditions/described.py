@@ -54,7 +54,7 @@ def refuse_strands(reader: Reader) -> None:
     if reader.format.startswith(LINES) and is_of_star(reader.path):
         reader.close()
         raise SpecError(
-            "STAR counts the reads of a sample thrice: of any strand, of the first, of the second.",
+            "STAR counts each sample three times: unstranded, and on the first and the second strand.",
             where=str(reader.path),
             expected="one of the three: columns 2, 3 and 4",
             do=f'take the counts of any strand by where = "{ANY_STRAND}" under [condition], or those of column 3 or 4, '
@@ -63,7 +63,7 @@ def refuse_strands(reader: Reader) -> None:
 
 
 def refuse_gene_as_key(reader: Reader) -> None:
-    """Refuse a table of which the first column, the key of its lines, is called like a gene and holds numbers.
+    """Refuse a table of which the first column, the key of its lines, is named like a gene and holds numbers.
 
     Raises
     ------
@@ -74,9 +74,9 @@ def refuse_gene_as_key(reader: Reader) -> None:
     if name and is_gene_among(name, reader.genes()[INDEX].to_list()):
         reader.close()
         raise SourceFormatError(
-            f"The first column holds numbers and is called like a gene, '{name}', as the others are.",
+            f"The first column holds numbers and is named like a gene, '{name}', as the others are.",
             where=str(reader.path),
-            expected="a first column that names the lines: cells or samples",
+            expected="a first column that names the rows: cells or samples",
             do="put the column of their names, or one that numbers them, before the genes",
         )
 
@@ -93,7 +93,7 @@ def named_columns(spec: DatasetSpec) -> set[str]:
 
 
 def unasked(names: Sequence[str], spec: DatasetSpec) -> list[str]:
-    """Find the columns of numbers that describe though the spec does not say so: those called like no gene.
+    """Find the columns of numbers that describe though the spec does not say so: those not named like genes.
 
     A phenotype's columns are perturbations; and a spec with a ``described_by``, be it empty, says it all.
     """

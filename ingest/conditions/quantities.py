@@ -64,7 +64,7 @@ def _require_meant(quantity: Dose | None, scale: Scale, units: Iterable[str], re
     is_unit = unit is None or scale.factor(unit) is not None
     if unit is not None and not is_unit and (scale is TIME or NOT_MOLAR.fullmatch(unit) is None):
         do = did_you_mean(unit, units)
-        raise SpecError(f"That is no unit of a {key}.", where=f"condition.{key}.unit", got=repr(unit), do=do)
+        raise SpecError(f"That is not a unit of {key}.", where=f"condition.{key}.unit", got=repr(unit), do=do)
     why = read.filter(pl.col("value").is_null())["note"].first() if isinstance(quantity, Fixed) else None
     if why is not None and is_unit:
         raise SpecError(

@@ -139,7 +139,7 @@ def join_tables(
     """Add to each row what the tables say of it; a column that is there already stays as it is.
 
     Cells are found with or without the number of their library, ``-1``.
-    Of several lines with one key, the distinct values are joined by ``|``; labels must not differ between them.
+    Of several rows with one key, the distinct values are joined by ``|``; labels must not differ between them.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _require_one_label(lines: pl.DataFrame, table: SideTable, labels: Collection
         if several.height:
             key, values = several.row(0)
             raise SpecError(
-                "The table has several lines for one row, and they do not agree.",
+                "The table has several entries for one row, and they do not agree.",
                 where=str(table.paths[0]),
                 expected=f"one '{name}' for each {', '.join(table.key)}",
                 got=f"{several.height:,} with several, such as {key.replace(BETWEEN, ', ')!r}: "

@@ -131,7 +131,7 @@ def read_compound_dictionary(path: Path) -> pl.DataFrame:
     found = {key: next((c for c in columns if c in raw.columns), None) for key, columns in PUBLISHED_COLUMNS.items()}
     if found["name"] is None or not any(found[key] for key in ("inchi_key", "smiles", "pubchem_cid")):
         raise SourceFormatError(
-            "The table is no compound dictionary.",
+            "The table is not a compound dictionary.",
             where=str(path),
             expected="a column of names and one of InChIKeys, SMILES or PubChem ids",
             got=", ".join(raw.columns[:15]),

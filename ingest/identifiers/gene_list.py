@@ -141,7 +141,7 @@ def _decoded(content: bytes, where: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         if b"\0" in content:
-            raise SourceFormatError("This is no text.", where=where, do="give a file, not its content") from None
+            raise SourceFormatError("This is not text.", where=where, do="give a file, not its content") from None
         return content.decode("latin-1")
 
 

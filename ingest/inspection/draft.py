@@ -66,7 +66,7 @@ def draft_spec(found: Inspection, folder: Path) -> Draft:
 
 
 def _matrix_or_list(lines: Lines, found: Inspection, folder: Path) -> None:
-    """Draft what there is of a matrix, or of a table with a line for each condition and gene."""
+    """Draft what there is of a matrix, or of a table with a row for each condition and gene."""
     draft_condition(lines, found, folder)
     if found.table is not None:
         _listed(lines, found, found.table)

@@ -38,12 +38,14 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set("sheet", found.sheet, f"of {', '.join(found.sheets)}" if found.sheets[1:] else "")
         lines.set("header", found.header, "the row of the header")
     if found.is_orientation_doubtful:
-        told = "both lines and columns are named like genes; the longer side is taken"
+        told = "both rows and columns are named like genes; the longer axis is taken"
         lines.set("genes_in", found.genes_in, told, is_doubtful=True)
     elif found.genes_in is not None:
         lines.set("genes_in", found.genes_in, "the first column holds the genes")
     if found.described_by:
-        lines.set("described_by", list(found.described_by), "columns of numbers called like no gene, as the others are")
+        lines.set(
+            "described_by", list(found.described_by), "columns of numbers not named like genes, as the others are"
+        )
     if found.matrix is not None:
         lines.set("matrix", found.matrix, f"of {', '.join(found.matrices)}, the one of {found.values.kind}")
     _values(lines, found)

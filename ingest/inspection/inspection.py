@@ -62,7 +62,7 @@ class Inspection:
     is_of_transcripts, transcripts
         Whether what was measured is transcripts, and the table beside the file that tells their genes, if any.
     table
-        Of a table with a line for each condition and gene, its columns by what ``[table]`` calls them.
+        Of a table with a row for each condition and gene, its columns by what ``[table]`` calls them.
     remarks
         Of such a table, what is to be said of a key, also of one that it lacks.
     family

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class ResponseTable:
     """What a table of responses has: the columns of compound and cell line, its numbers, and tables to join.
 
-    ``columns`` are those by which it is told, ``by`` the one by which several lines of one pair differ. ``joins`` has
+    ``columns`` are those by which it is told, ``by`` the one by which several rows of one pair differ. ``joins`` has
     the end of a further table's name and its key.
     """
 

@@ -1,4 +1,4 @@
-"""Published results as a table with a line for each condition and gene, or as sets of genes: what the columns may be.
+"""Published results as a table with a row for each condition and gene, or as sets of genes: what the columns may be.
 
 Such a table has a column of genes and one of effects, both named as publishers name them. The genes come again and
 again, or beside them is what a matrix does not have: a p-value, or a perturbation that several lines share.
@@ -113,7 +113,7 @@ def _inspection(
     written = f", as {found.tool} writes it" if found.tool else ""
     return Inspection(
         path=path,
-        format=f"a table with a line for each condition and gene ({form}){written}",
+        format=f"a table with a row for each condition and gene ({form}){written}",
         files=(path,),
         n_bytes=path.stat().st_size,
         n_rows=max(n_conditions.n_unique(), 1) if n_conditions.columns else 1,

@@ -75,7 +75,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
 def _what(found: Inspection) -> str:
     size = f"{found.n_bytes / MEGABYTE:,.1f} MB"
     if found.responses is not None:
-        return f"{found.format}, {found.n_rows:,} lines, {size}"
+        return f"{found.format}, {found.n_rows:,} rows, {size}"
     files = f" in {len(found.files)} files" if len(found.files) > 1 else ""
     return f"{found.format}, {found.n_rows:,} rows x {found.n_genes:,} genes, {size}{files}"
 
@@ -85,7 +85,7 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     kind = f"{values.kind} [{values.score:.2f}]: " if values.kind else ""
     facts = [("values", f"{kind}{'; '.join(values.evidence)}")]
     if found.described_by:
-        facts.append(("columns", f"called like no gene, so they describe the rows: {first_of(found.described_by, 8)}"))
+        facts.append(("columns", f"not named like genes, so they describe the rows: {first_of(found.described_by, 8)}"))
     if values.untold is not None:
         facts.append(("logarithms", values.untold))
     if found.modalities:

@@ -73,5 +73,5 @@ def draft_responses(lines: Lines, found: Inspection, known: ResponseTable) -> No
             lines.set(name, column)
     lines.section("phenotypes")
     lines.set("named", dict(known.named), "ln_ic50 is the natural logarithm of micromoles per litre")
-    why = f"several lines of one compound and cell line, where there are such, differ by {known.by}"
+    why = f"several rows of one compound and cell line, where there are such, differ by {known.by}"
     lines.set("repeats", "mean", why, is_doubtful=True)

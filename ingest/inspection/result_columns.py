@@ -184,7 +184,7 @@ def _corrected(name: str, p_value: str | None, lines: pl.DataFrame, tool: str | 
     if ratios["p"].n_unique() < FEWEST_RATIOS or not isinstance(low, float) or not isinstance(high, float):
         return ""
     is_fixed = low > 1 + SAME_RATIO and high - low <= SAME_RATIO * high
-    return f"Bonferroni's: {low:,.0f} times '{p_value}' in every line" if is_fixed else ""
+    return f"Bonferroni's: {low:,.0f} times '{p_value}' in every row" if is_fixed else ""
 
 
 def _have_one_sign(lines: pl.DataFrame, effect: str, statistic: str) -> bool:

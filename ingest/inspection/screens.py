@@ -49,7 +49,7 @@ def judge_names(path: Path) -> Values | None:
     if screen is not None:
         return Values(None, 0.0, (f"{screen}: scores of perturbed genes in a screen, and no expression",))
     if {plain(name) for name in names} & GUIDES and any("gene" in plain(name) for name in names):
-        return Values(None, 0.0, ("a line for each guide of a screen, and no expression of genes",))
+        return Values(None, 0.0, ("a row for each guide of a screen, and no expression of genes",))
     return None
 
 

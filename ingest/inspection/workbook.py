@@ -22,7 +22,7 @@ TABLE, R_OBJECT = TableFormat.name, RFormat.name
 def inspect_workbook(path: Path, inspect: Callable[[Path], Inspection]) -> Inspection:
     """Look at each sheet as a table of text, and give what is told of the likeliest.
 
-    Results with a line for each condition and gene come before matrices, and of several the one with most lines.
+    Results with a row for each condition and gene come before matrices, and of several the one with most rows.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def inspect_workbook(path: Path, inspect: Callable[[Path], Inspection]) -> Inspe
         raise SourceFormatError(
             "no sheet of the workbook holds a table of numbers",
             where=str(path),
-            expected="a header with lines of as many fields below it",
+            expected="a header with rows of as many fields below it",
             got=f"sheets {first_of(sheets, 12)}",
             do="save the table as a sheet of its own, or as CSV",
         )

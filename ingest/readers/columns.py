@@ -14,7 +14,7 @@ from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import INDEX
 
 Describes: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
-"""Says which of a table's columns of numbers, by name, describe its lines rather than being genes."""
+"""Says which of a table's columns of numbers, by name, describe its rows rather than being genes."""
 
 WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^(?i)[+-]?(((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|nan)$"

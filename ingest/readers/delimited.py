@@ -135,7 +135,7 @@ class Delimited:
             got=repr(decode(fields[column])),
             do="write numbers without separators of thousands, and with decimal points"
             if COMMA in fields[column]
-            else "if the column describes the lines, name it in described_by under [dataset]",
+            else "if the column describes the rows, name it in described_by under [dataset]",
         )
 
 

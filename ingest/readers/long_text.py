@@ -1,4 +1,4 @@
-"""Tables of text with a line for each condition and gene, as DuckDB reads them: by the header that is really there.
+"""Tables of text with a row for each condition and gene, as DuckDB reads them: by the header that is really there.
 
 R writes row names under no name at all, under an empty one, and between blanks; DuckDB would take the first line of
 values for names, or move each name by a column. So the names are told beforehand, the same for all who ask.

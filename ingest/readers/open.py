@@ -66,7 +66,7 @@ def open_source(
     layout
         How the file is laid out, as far as its format's ``takes`` has it: ``genes_in``, ``described_by``, ``tokens``.
     describes
-        Of a table, which of its columns of numbers describe its lines beside those of the layout.
+        Of a table, which of its columns of numbers describe its rows beside those of the layout.
 
     Raises
     ------

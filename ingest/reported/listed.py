@@ -1,4 +1,4 @@
-"""Tables of a dataset published as a table with a line for each condition and gene: effects, calls, gene sets.
+"""Tables of a dataset published as a table with a row for each condition and gene: effects, calls, gene sets.
 
 Only what is listed is written: a pair without a line is unknown, and has no row. The files are asked one after another,
 so memory is a file's sorted lines at most, whatever the number of files.
@@ -118,7 +118,7 @@ def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callab
     Raises
     ------
     SourceFormatError
-        Two lines are of one condition and gene, by one name.
+        Two rows are of one condition and gene, by one name.
     """
     names = ranked_names(listed.names, listed.axis)
     choice = NameChoice(names.height, best_between(listed.tables, listed.lines, names))
@@ -158,9 +158,9 @@ def _repeated(condition: int, gene: int, listed: Listed, path: Path) -> SourceFo
     name = listed.labels.condition.filter(pl.col("condition_index") == condition)["condition_id"][0]
     symbol = listed.axis.genes.filter(pl.col("gene_index") == gene)["gene_symbol"][0]
     return SourceFormatError(
-        "Two lines are of one condition and gene.",
+        "Two rows are of one condition and gene.",
         where=str(path),
         got=f"{symbol} in {name}",
-        do="name the column that tells them apart (batch, dose, time, cluster) under [condition], or leave lines out "
+        do="name the column that tells them apart (batch, dose, time, cluster) under [condition], or leave rows out "
         "with where under [table]",
     )

@@ -1,4 +1,4 @@
-"""Which name of a gene a value is taken from, where the lines of a condition list the gene by several.
+"""Which name of a gene a value is taken from, where the rows of a condition list the gene by several.
 
 A file's lines come sorted, so names of one gene stand together; of conditions that several files list, only the lines
 of genes with several names are looked at beforehand.

@@ -1,4 +1,4 @@
-"""Conditions of a table with a line for each condition and gene, out of the distinct descriptions of its lines."""
+"""Conditions of a table with a row for each condition and gene, out of the distinct descriptions of its rows."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _published(given: GivenRows, place: Integers, where: str) -> pl.DataFrame:
         if values.height:
             _, name, found = values.row(0)
             raise SourceFormatError(
-                f"Lines of one condition do not agree in column '{column}', which [quality] names.",
+                f"Rows of one condition do not agree in column '{column}', which [quality] names.",
                 where=where,
                 expected=f"one '{column}' for each condition",
                 got=f"{values.height:,} with several, such as {name}: {', '.join(map(str, found[:MOST_SHOWN]))}",

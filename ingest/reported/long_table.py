@@ -1,4 +1,4 @@
-"""A published table with a line for each condition and gene, asked with DuckDB whatever its size.
+"""A published table with a row for each condition and gene, asked with DuckDB whatever its size.
 
 What a spec says of it are columns, or SQL over its columns; that SQL sees the one file and nothing else. Sorting goes
 to disk when it does not fit in memory.
@@ -244,7 +244,7 @@ def _contrasts(lines: pl.DataFrame) -> list[str]:
 def _kind(path: Path, file_format: str | None) -> str:
     if file_format is not None and file_format not in FORMATS:
         raise SourceFormatError(
-            f"there is no format '{file_format}' of tables with a line a gene",
+            f"there is no format '{file_format}' of tables with a row for each condition and gene",
             where=str(path),
             do=did_you_mean(file_format, FORMATS),
         )

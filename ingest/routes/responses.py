@@ -91,12 +91,12 @@ def _one_each(values: pl.DataFrame, repeats: str | None, labels: Labels, where: 
         index = repeated["condition_index"][0]
         name = labels.condition.filter(pl.col("condition_index") == index)["condition_id"][0]
         raise SourceFormatError(
-            "Several lines are of one compound and cell line.",
+            "Several rows are of one compound and cell line.",
             where=where,
-            expected="one line each",
+            expected="one row each",
             got=f"{repeated['condition_index'].n_unique():,} conditions with several, such as {name} "
             f"({repeated['n'][0]:,} lines)",
-            do="leave lines out with where under [condition], such as those of one screen, or take their mean: "
+            do="leave rows out with where under [condition], such as those of one screen, or take their mean: "
             'repeats = "mean" under [phenotypes]',
         )
     return found.select(RELEASE["phenotype"].columns).sort("condition_index", "phenotype")

@@ -222,7 +222,7 @@ def test_score__maps_guides_to_their_targets_and_names_those_it_cannot(lab, tmp_
     assert mapped["challenge_2026"]["score"] == plain["challenge_2026"]["score"]
     (tmp_path / "targets.csv").write_text("G00-1,G00\nG01-1,\n")
     _, text = run(*arguments, "--targets", tmp_path / "targets.csv")
-    assert "1 of them are called like no gene (G02-1)" in text
+    assert "1 of them are not named like genes (G02-1)" in text
     assert "G02-1 looks like a guide of G02" in text
     (tmp_path / "targets.csv").write_text("G00-1\n")
     assert "no pair" in refused(*arguments, "--targets", tmp_path / "targets.csv")

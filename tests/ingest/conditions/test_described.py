@@ -103,7 +103,7 @@ def test_numbers__that_are_no_genes_describe_and_can_be_named(ending, tmp_path):
     for dose, effect in expected().items():
         np.testing.assert_allclose([found[dose][gene] for gene in GENES], effect, rtol=1e-5, atol=1e-6)
     assert set(ledger) == {"total_reads", "age"}
-    assert "called like no gene, so taken to describe the rows: total_reads, age" in said[0]
+    assert "not named like genes, so taken to describe the rows: total_reads, age" in said[0]
 
 
 def test_described_by__that_is_given_says_it_all(tmp_path):
@@ -139,11 +139,11 @@ def test_table__whose_first_column_is_a_gene_is_refused_rather_than_read_without
     lines = [",".join([*map(str, row), label]) for row, label in zip(COUNTS, TREATMENT, strict=True)]
     path = tmp_path / "wells.csv"
     path.write_text("\n".join([header, *lines]) + "\n")
-    with pytest.raises(SourceFormatError, match="called like a gene, 'TP53'"):
+    with pytest.raises(SourceFormatError, match="named like a gene, 'TP53'"):
         inspect_file(path)
     spec = tmp_path / "wells.toml"
     spec.write_text(SPEC.format(ending="csv", more="described_by = []"))
-    with pytest.raises(SourceFormatError, match="called like a gene, 'TP53'"):
+    with pytest.raises(SourceFormatError, match="named like a gene, 'TP53'"):
         ingest_dataset(spec, tmp_path / "warehouse")
     path.write_text("\n".join([f"cell,{header}", *(f"{at},{line}" for at, line in enumerate(lines))]) + "\n")
     assert inspect_file(path).n_genes == len(GENES)

@@ -17,7 +17,7 @@ from ingest.given import Fixed, FromColumn
         (map_dose, Fixed(value=10.0), "10", "no unit"),
         (map_time, Fixed(value=24.0), "24", "no unit"),
         (map_time, Fixed(value=24.0, unit="hors"), "24", "did you mean 'hours' or 'hrs'?"),
-        (map_time, FromColumn(column="t", unit="%"), "24", "no unit of a time"),
+        (map_time, FromColumn(column="t", unit="%"), "24", "not a unit of time"),
         (map_dose, FromColumn(column="d", unit="uN"), "3", "known: 'fM'"),
     ],
 )

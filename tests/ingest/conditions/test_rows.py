@@ -84,7 +84,7 @@ def test_table__without_a_header_has_the_columns_it_is_told(tmp_path, titles):
 
 @pytest.mark.parametrize("pattern", ["(", "no groups", "(unnamed)"])
 def test_extract__needs_named_groups(tmp_path, pattern):
-    with pytest.raises(SpecError, match="the pattern of 'index' is no regular expression with named groups"):
+    with pytest.raises(SpecError, match="the pattern of 'index' is not a regular expression with named groups"):
         rows_of(tmp_path, pl.DataFrame({"index": ["a"]}), extract={"index": pattern})
 
 

@@ -83,7 +83,7 @@ def test_join__refuses_several_lines_for_a_row_that_differ_in_a_label(tmp_path):
     (tmp_path / "wells.csv").write_text("well,plate,compound,moa\nA1,p1,DMSO,a\nA1,p2,vorinostat,b\nB1,p1,DMSO,c\n")
     rows = pl.DataFrame({"index": ["A1", "B1"]})
     opened = tables(tmp_path, table="wells.csv", key="well")
-    with pytest.raises(SpecError, match="several lines for one row") as told:
+    with pytest.raises(SpecError, match="several entries for one row") as told:
         join_tables(rows, opened, ["compound", "moa"], ["compound"])
     assert "such as 'A1': 'DMSO', 'vorinostat'" in str(told.value)
     assert join_tables(rows, opened, ["moa"], ["compound"])["moa"].to_list() == ["a|b", "c"]

@@ -104,5 +104,5 @@ def test_file__that_is_missing_is_one_clear_error(tmp_path):
 
 
 def test_standard_input__that_is_no_text_is_refused():
-    with pytest.raises(SourceFormatError, match="This is no text"):
+    with pytest.raises(SourceFormatError, match="This is not text"):
         parse_gene_list(b"\x89HDF\0\xff")

@@ -73,7 +73,7 @@ def test_inspect__names_the_tool(tool, tmp_path):
             "# no q_value: 'FWER' is corrected for the chance of a single false positive, as its name says",
         ),
         ("Seurat FindMarkers", "# no q_value: 'p_val_adj' is Bonferroni's, as Seurat writes it"),
-        ("scanpy, Bonferroni", "# no q_value: 'pvals_adj' is Bonferroni's: 6 times 'pvals' in every line"),
+        ("scanpy, Bonferroni", "# no q_value: 'pvals_adj' is Bonferroni's: 6 times 'pvals' in every row"),
         ("Seurat 3 FindMarkers", 'effect = "\\"avg_logFC\\" / ln(2)"  # CHECK'),
         ("Seurat FindAllMarkers", 'perturbation = "cluster"  # CHECK'),
         ("scanpy", "all other cells rather than with controls, which the file does not say"),
@@ -117,7 +117,7 @@ def test_ingest__says_that_bonferronis_are_no_q_values_where_the_spec_takes_them
     _, draft = drafted("edgeR, FWER", tmp_path)
     (tmp_path / "draft.toml").write_text(draft.text + 'q_value = "FWER"\n')
     done = ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
-    assert "'FWER' is 6 times 'PValue' in every line: Bonferroni's, and no q-value" in " ".join(
+    assert "'FWER' is 6 times 'PValue' in every row: Bonferroni's, and no q-value" in " ".join(
         left_open(tmp_path / "warehouse", done)
     )
     _, draft = drafted("edgeR", tmp_path)
@@ -128,8 +128,8 @@ def test_ingest__says_that_bonferronis_are_no_q_values_where_the_spec_takes_them
 
 GUIDES = "sgrna,Gene,LFC,FDR\nTP53_1,TP53,1.5,0.1\nTP53_2,TP53,-1,0.2\nMYC_1,MYC,2,0.1\n"
 NO_EXPRESSION = {
-    "guides": (GUIDES, "a line for each guide of a screen"),
-    "counts of guides": ("sgRNA,gene,s1,s2\nTP53_1,TP53,5,7\nMYC_1,MYC,3,8\n", "a line for each guide of a screen"),
+    "guides": (GUIDES, "a row for each guide of a screen"),
+    "counts of guides": ("sgRNA,gene,s1,s2\nTP53_1,TP53,5,7\nMYC_1,MYC,3,8\n", "a row for each guide of a screen"),
     "MAGeCK MLE": (
         "Gene,sgRNA,D14|beta,D14|z,D14|wald-p-value\nTP53,4,-1.5,-3,0.1\nMYC,4,2.5,3,0.2\n", "maximum likelihood"),
     "drugZ": ("GENE,sumZ,numObs,normZ,pval_synth\nTP53,3.5,4,1.5,0.1\nMYC,-3.5,4,-1.5,0.2\n", "drugZ"),

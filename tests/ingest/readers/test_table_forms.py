@@ -201,7 +201,7 @@ def test_star__counts_a_read_once_by_the_strand_that_the_spec_names(tmp_path):
         kind = "ensembl"
         """
     (tmp_path / "bulk.toml").write_text(spec)
-    with pytest.raises(SpecError, match="counts the reads of a sample thrice") as refused:
+    with pytest.raises(SpecError, match="counts each sample three times") as refused:
         ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
     where = "where = \"ends_with(index, '_2')\""
     assert where in str(refused.value)

@@ -123,12 +123,12 @@ def test_significance__is_counted_without_the_targets_and_judged(tmp_path):
 def test_two_lines__of_one_pair_are_refused_within_a_file_and_between(tmp_path):
     header = "target,line,gene,lfc,plate\n"
     (tmp_path / "t.csv").write_text(header + "MYC,K562,TP53,1,a\nMYC,K562,STAT1,1,a\nMYC,K562,TP53,2,b\n")
-    with pytest.raises(SourceFormatError, match="Two lines") as caught:
+    with pytest.raises(SourceFormatError, match="Two rows") as caught:
         ingest_dataset(listed(tmp_path), tmp_path / "warehouse", tmp_path)
     assert "TP53 in MYC/K562" in str(caught.value)
     (tmp_path / "t.csv").write_text(header + "MYC,K562,TP53,1,a\n")
     (tmp_path / "u.csv").write_text(header + "MYC,K562,TP53,2,b\n")
-    with pytest.raises(SourceFormatError, match="Two lines"):
+    with pytest.raises(SourceFormatError, match="Two rows"):
         ingest_dataset(listed(tmp_path, ["t.csv", "u.csv"]), tmp_path / "warehouse", tmp_path)
     spec = listed(tmp_path, ["t.csv", "u.csv"])
     spec.write_text(spec.read_text().replace('kind = "crispri"', 'kind = "crispri"\nbatch = "plate"'))
@@ -216,7 +216,7 @@ def test_names__of_one_gene_in_one_condition_leave_the_value_to_the_best(tmp_pat
         ]
         assert notes(store) == {"KIAA1804": "1 values left out: listed by a better name too"}
     again = [*lines, "JAK2,K562,TP53,1", "JAK2,K562,KIAA1804,3"]
-    with pytest.raises(SourceFormatError, match="Two lines"):
+    with pytest.raises(SourceFormatError, match="Two rows"):
         ingest_dataset(split_over(tmp_path, again, n_files), tmp_path / "other", tmp_path)
 
 
