@@ -6,7 +6,6 @@ Colours are those of Okabe and Ito, and nothing is told by colour alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +14,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
-from matplotlib.transforms import Bbox
 
 from featurestore.calibration import qq_points
 from featurestore.evaluation.evaluation import Evaluation
+from featurestore.evaluation.label_places import Label, label_apart
 from featurestore.evaluation.scoring import METRICS
 from featurestore.evaluation.verdict import JUDGED, title
 
@@ -29,17 +28,11 @@ _SHOWN = ("pearson_delta", "mae", "pds")
 _ROW = 0.3
 _LINES = ("o-", "s--", "^:", "D-.", "v-", "P--", "X:")
 _LONG = 44
-_LETTER, _HEIGHT = 6.5, 9
-"""Width and height of a letter of a label. Unit: pixels."""
-_STEPS = 24
-"""Points of a line between two of its marks that labels keep away from."""
 _NAMED = {"x1", "x0.25", "x4"}
 """Labels that go first where there is no room for all."""
 
 Mark = tuple[int, float, float, float, str]
 """A row, a value with the ends of its interval, and a colour."""
-Label = tuple[float, float, str, str]
-"""Where a point is, what it is called, and its colour."""
 
 
 def pictures(evaluation: Evaluation) -> dict[str, tuple[Callable[[Any], Figure], str]]:
@@ -204,27 +197,8 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
     panels[0].set_ylabel("discrimination, 0.5 is chance")
     _explain_marks((panels[1], panels[0]), "center right")
     for axes, wanted in labels.items():
-        _label_apart(axes, wanted)
+        label_apart(axes, wanted)
     return figure
-
-
-def _label_apart(axes: Axes, labels: list[Label]) -> None:
-    """Write beside points what they are, first things first, and nothing over a line, a point or another label."""
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    drawn = (np.column_stack(line.get_data()) for line in axes.lines if line.get_marker() != "None")
-    lines = [axes.transData.transform(points) for points in drawn]
-    between = [np.linspace(start, end, _STEPS) for line in lines for start, end in pairwise(line)]
-    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for line in (*lines, *between) for x, y in line]
-    for at_x, at_y, text, colour in labels:
-        x, y = axes.transData.transform((at_x, at_y))
-        width = _LETTER * len(text)
-        for right, up in product((5, -5 - width, -width / 2), (5, -14, -4)):
-            box = Bbox.from_bounds(x + right, y + up, width, _HEIGHT)
-            if not any(box.overlaps(other) for other in taken):
-                offset = (72 / axes.figure.dpi * right, 72 / axes.figure.dpi * up)
-                axes.annotate(text, (at_x, at_y), offset, textcoords="offset points", fontsize=7, color=colour)
-                taken.append(box)
-                break
 
 
 def draw_learning(evaluation: Evaluation) -> Figure:
