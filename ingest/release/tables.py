@@ -108,7 +108,7 @@ class TileWriter:
             n_rows = conditions.size * genes.size
             if not repeated or len(repeated[self.rows]) != n_rows:  # all tiles but the last are alike
                 repeated = {name: _repeat(value, conditions.size, genes.size) for name, value in fixed.items()}
-                repeated[self.rows] = _array(np.repeat(conditions, genes.size))
+                repeated[self.rows] = as_arrow(np.repeat(conditions, genes.size))
             tile = {**repeated, "gene_index": np.tile(genes, conditions.size)}
             for name, values in columns.items():
                 tile[name] = None if values is None else values.ravel()
@@ -121,7 +121,7 @@ class TileWriter:
             if values is None:
                 arrays.append(pa.nulls(n_rows, field.type))
             else:
-                array = _array(values)
+                array = as_arrow(values)
                 arrays.append(array if array.type == field.type else array.cast(field.type))
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
 
@@ -147,7 +147,7 @@ class RowWriter:
         self.writer = _parquet_writer(folder, RELEASE[name])
 
     def write(self, rows: pa.Table, fixed: Mapping[str, Any]) -> None:
-        """Write rows, and values that they share; a column that is in neither is NULL throughout."""
+        """Write rows as one group, and values that they share; a column that is in neither is NULL throughout."""
         if not rows.num_rows:
             return
         arrays = []
@@ -159,8 +159,7 @@ class RowWriter:
                 arrays.append(rows.column(field.name).cast(field.type).combine_chunks())
             else:
                 arrays.append(pa.nulls(rows.num_rows, field.type))
-        tile = TILE_CONDITIONS * TILE_GENES
-        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=tile)
+        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=rows.num_rows)
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +200,7 @@ def _repeat(value: Any, n_conditions: int, n_genes: int) -> pa.Array:
     texts = sorted({text for text in each if text is not None})
     number = np.array([0 if text is None else texts.index(text) for text in each], np.int32)
     is_missing = np.repeat([text is None for text in each], n_genes)
-    return pa.DictionaryArray.from_arrays(_array(np.repeat(number, n_genes), is_missing), _texts(texts))
+    return pa.DictionaryArray.from_arrays(as_arrow(np.repeat(number, n_genes), is_missing), _texts(texts))
 
 
 def _texts(texts: list[str]) -> pa.Array:
@@ -210,7 +209,7 @@ def _texts(texts: list[str]) -> pa.Array:
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
-def _array(values: Any, is_missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+def as_arrow(values: Any, is_missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """Take numbers as they lie in memory, NaN as NULL; Arrow's own ways of doing that import pandas."""
     if not isinstance(values, np.ndarray):
         return values if isinstance(values, pa.Array) else pa.array(values)

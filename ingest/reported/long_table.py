@@ -1,7 +1,7 @@
 """A published table with a row for each condition and gene, asked with DuckDB whatever its size.
 
-What a spec says of it are columns, or SQL over its columns; that SQL sees the one file and nothing else. Sorting goes
-to disk when it does not fit in memory.
+What a spec says of it are columns, or SQL over its columns; that SQL sees the one file and nothing else. Lines are
+sorted tile by tile, see :mod:`ingest.reported.tile_order`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +22,12 @@ import pyarrow as pa
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
 from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
+from ingest.readers.ahead import one_ahead
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal, quoted_name
 from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
-from ingest.release.tables import TILE_CONDITIONS, TILE_GENES
+from ingest.reported.tile_order import TileOrder
 from ingest.reported_sections import EffectsSection
 
 PARQUET = b"PAR1"
@@ -35,7 +36,7 @@ FILE = "file"
 MOST_SHOWN = 300
 FIRST_LINES = 1_000
 MEMORY = "2GB"
-LINES_AT_ONCE = 500_000
+LINES_AT_ONCE = 250_000
 STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
 OWN = "listed:"
 """What the names of the view's own columns begin with, so that a file may have columns called ``gene`` or ``Z``."""
@@ -155,21 +156,30 @@ class LongTable:
 
         Returns
         -------
-        Batches of ``condition_index``, ``gene_index``, ``rank`` and the five statistics; what is infinite is missing.
+        Batches of ``condition_index``, ``gene_index``, ``rank`` and the statistics that are given; what is infinite is
+        missing.
         """
         keys = [name for name in conditions.columns if name != "condition_index"]
         same = " and ".join(f"l.{quoted_name(key)} is not distinct from c.{quoted_name(key)}" for key in keys) or "true"
-        own = {name: f"l.{_own(name)}" for name in ("gene", *STATISTICS)}
-        finite = ", ".join(f"case when isfinite({own[name]}) then {own[name]} end as {name}" for name in STATISTICS)
+        given = [name for name in STATISTICS if name in self._section.statistics()]
+        own = {name: f"l.{_own(name)}" for name in ("gene", *given)}
+        columns = ["c.condition_index", "g.gene_index", "g.rank"]
+        columns += [f"case when isfinite({own[name]}) then {own[name]} else 'nan' end as {name}" for name in given]
         query = (
-            f"select c.condition_index, g.gene_index, g.rank, {finite} from lines l "  # noqa: S608, quoted
-            f"join conditions c on {same} join genes g on {own['gene']} = g.gene "
-            f"order by c.condition_index // {TILE_CONDITIONS}, g.gene_index // {TILE_GENES}, 1, 2, 3"
+            f"select {', '.join(columns)} from lines l "  # noqa: S608, quoted
+            f"join conditions c on {same} join genes g on {own['gene']} = g.gene"
         )
-        with self._lines() as connection, self._telling():
-            connection.register("conditions", conditions.to_arrow())
-            connection.register("genes", genes.to_arrow())
-            yield from connection.sql(query).to_arrow_reader(LINES_AT_ONCE)
+        n_conditions, n_genes = (
+            int(numbers.to_numpy().max(initial=0)) + 1
+            for numbers in (conditions["condition_index"], genes["gene_index"])
+        )
+        with closing(TileOrder(n_conditions, n_genes, given)) as order:
+            with self._lines() as connection, self._telling():
+                connection.register("conditions", conditions.to_arrow())
+                connection.register("genes", genes.to_arrow())
+                for batch in one_ahead(connection.sql(query).to_arrow_reader(LINES_AT_ONCE)):
+                    order.add(batch)
+            yield from one_ahead(order.batches())
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is asked."""
