@@ -111,9 +111,8 @@ def _heat(asked: Asked) -> Chart:
     from featurestore.ui.signature_charts import heat_map  # noqa: PLC0415, a page needs no chart library
 
     frame = with_signature(asked).head(_BESIDE)
-    keys = frame.select("dataset_id", "condition_id").iter_rows()
-    read = [asked.questions.ask("signature", dataset_id=key[0], condition_id=key[1]) for key in keys]
-    signatures = [each.with_columns(gene=pl.coalesce("gene_symbol", "gene_id")) for each in read]
+    read = asked.questions.ask("signatures", conditions=tuple(frame["key"]))
+    signatures = [read.filter(condition=key).explode("genes").unnest("genes") for key in frame["key"]]
     genes, z = surest_genes(signatures)
     ids = {gene: gene_id for each in signatures for gene, gene_id in each.select("gene", "gene_id").iter_rows()}
     pages: list[str | None] = [address("gene", id=ids[gene]) if ids[gene] else None for gene in genes]
