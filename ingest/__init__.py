@@ -32,7 +32,7 @@ def map_genes(
         Identifiers in any mixture of notations, numbers among them; None or NaN where missing. A text is one
         identifier, not its letters.
     symbols
-        Symbols published beside them; an identifier beats its symbol.
+        Symbols published beside them; an identifier takes precedence over its symbol.
     kind
         The notation, where it is known: ensembl, entrez, hgnc, symbol, ...; detected otherwise.
     by_context

@@ -45,9 +45,9 @@ def compare(
 ) -> None:
     """Compare what the same perturbations do in DATASET and in OTHER, where they respond in both.
 
-    Correlations are over the genes that both measured, own targets left out; centred ones are after what the shared
-    perturbations have in common is taken away. Beside them is chance (the same with other perturbations), and the
-    ceiling that noise in both sets on r. --format csv, json and parquet give every perturbation.
+    Correlations are over the genes that both measured, own targets left out; centred ones are after removing what the
+    shared perturbations have in common. Beside them is chance (the same with other perturbations), and the ceiling that
+    noise in both sets on r. --format csv, json and parquet give every perturbation.
 
     \b
     Examples:

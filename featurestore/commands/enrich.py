@@ -33,8 +33,12 @@ _NAMED = 8
 @click.option("--dataset", "dataset_id", metavar="DATASET", help="Of its conditions, those of this dataset.")
 @click.option("--context", help="Of its conditions, those in this cell line.")
 @click.option("--condition", "condition_id", metavar="ID", help="This condition; the clearest by default.")
-@click.option("--fewest", type=click.IntRange(min=2), default=10, show_default=True, help="Measured genes of a set.")
-@click.option("--most", type=click.IntRange(min=2), default=500, show_default=True, help="Measured genes of a set.")
+@click.option(
+    "--fewest", type=click.IntRange(min=2), default=10, show_default=True, help="Fewest measured genes of a set."
+)
+@click.option(
+    "--most", type=click.IntRange(min=2), default=500, show_default=True, help="Most measured genes of a set."
+)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Sets of the table.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sampling.")
 @format_option
@@ -59,10 +63,10 @@ def enrich(
 ) -> None:
     """Test the gene sets of a GMT file in the signature of NAME, a perturbation by any of its names.
 
-    Needs gseapy: pip install 'perturbation-featurestore[enrichment]'. In rank order, genes go by z, or by effect where
-    nothing was tested, and p is by the multilevel procedure of fgsea. Of genes that change (q < 0.05), up and down are
-    tested apart, against all genes that were measured. Own targets are left out. --format csv, json and parquet give
-    every set.
+    Needs gseapy: pip install 'perturbation-featurestore[enrichment]'. In rank order, genes are ranked by z, or by
+    effect where nothing was tested, and p is by the multilevel procedure of fgsea. Of genes that change (q < 0.05), up
+    and down are tested separately, against all genes that were measured. Own targets are left out. --format csv, json
+    and parquet give every set.
 
     \b
     Examples:

@@ -112,7 +112,7 @@ def evaluate(
     Compares baselines (no change, the train mean, the same perturbation elsewhere) with regressions (neighbours, ridge,
     kernel ridge, random forest, the linear model of Ahlmann-Eltze), and a blend of these. Writes report.html, which
     opens without network, scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the
-    report written, where a model scores what no honest one can.
+    report written, where a model scores better than is possible without leakage.
 
     Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge, logistic regression and a
     blend of regression, ranking and trees by the area under the ROC curve of each gene, and their probabilities with

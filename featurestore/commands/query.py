@@ -44,10 +44,9 @@ def sql(
     """Ask the warehouse one SELECT statement, or run a file of one (QUERY may be a path that ends in .sql).
 
     Views: dataset, gene, condition, compound, compound_identity, context, statistics, signature, effects, phenotype,
-    quality, calibration, mapping, rejected.
-    "describe signature" lists a view's columns. Nothing can be written, and no other file read.
-    effects is what to ask first: signatures with the names, cells and quality of their conditions.
-    similar('NAME') and similar('DATASET', 'CONDITION') are tables of what does the same, as search lists it.
+    quality, calibration, mapping, rejected. "describe signature" lists a view's columns. Nothing can be written, and no
+    other file read. Start with effects: signatures with the names, cells and quality of their conditions.
+    similar('NAME') and similar('DATASET', 'CONDITION') are tables of similar signatures, as search lists them.
 
     \b
     Example:

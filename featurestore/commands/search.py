@@ -34,7 +34,7 @@ _SHOWN = 5
     type=click.Choice(["condition", "perturbation", "moa", "target"]),
     default="condition",
     show_default=True,
-    help="One line for each of these.",
+    help="One row for each of these.",
 )
 @click.option("--top", type=click.IntRange(min=0), default=50, show_default=True, help="Rows at most; 0 for all.")
 @click.option(
@@ -69,17 +69,17 @@ def search(
     is_all: bool,
     opposite: bool,
 ) -> None:
-    """Find what does the same as a signature, or the opposite, in all datasets at once.
+    """Find what has the same effect as a signature, or the opposite, in all datasets at once.
 
-    Signatures are compared over the genes that both have, own targets left out, without what all signatures of a
-    dataset share. p says how often genes by chance agree as well, q the share of chance finds up to that line.
+    Signatures are compared over the genes that both have, own targets left out, after removing what all signatures of a
+    dataset share. p is how often random genes agree as well, q the false discovery rate down to that row.
 
     \b
     Scores:
       cosine, pearson, spearman   of the values (of sets: 1 up, -1 down, 0 for the others)
-      csls                        cosine less the mean cosine of the 10 nearest on either side: the best retrieval
+      csls                        cosine minus the mean cosine of the 10 nearest on either side: the best retrieval
       wtcs, ncs, tau              CMap's weighted connectivity; within context and kind; percentile of responders
-      xsum                        values of the up set less those of the down set among the 100 most extreme genes
+      xsum                        values of the up set minus those of the down set among the 100 most extreme genes
 
     \b
     Examples:

@@ -79,8 +79,8 @@ def show(
 ) -> None:
     """Show what is known of NAME: a gene, perturbation, compound, cell line or dataset, by any of its names.
 
-    A perturbation: its conditions, whether the knock-down worked, and the genes that it moves most, up and down. A
-    gene: what moves it most. A cell line or dataset: what was measured there.
+    A perturbation: its conditions, whether the knock-down worked, and the genes that it changes most, up and down. A
+    gene: what changes it most. A cell line or dataset: what was measured there.
 
     \b
     Examples:

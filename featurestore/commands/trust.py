@@ -71,7 +71,7 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
 def doctor(context: click.Context, form: str) -> None:
     """Look at the environment and the warehouse: versions, space, memory, permissions, locks, what is left over.
 
-    Nothing is changed. Exit code 1 if there is a problem; a note is none.
+    Nothing is changed. Exit code 1 if there is a problem; notes do not count.
 
     \b
     Example:

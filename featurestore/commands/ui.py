@@ -24,7 +24,7 @@ PACKAGES = ("altair", "starlette", "uvicorn", "vl_convert")
 def ui(warehouse: Path, folder: Path | None, port: int, browser: bool, snapshot: int | None, memory: str) -> None:  # noqa: FBT001
     """Show the warehouse in the browser: datasets, overlaps, perturbations, genes, SQL and feature specs.
 
-    Only this machine can ask, nothing can be changed, and no network is needed. Ctrl-C ends it.
+    Only this machine can connect, nothing can be changed, and no network is needed. Ctrl-C ends it.
 
     \b
     Example:

@@ -20,7 +20,7 @@ catalogue_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     envvar="FEATURESTORE_CATALOGUE",
-    help="Your own entries: added to those that come along, and taking the place of those with the same id.",
+    help="Your own entries: added to the built-in ones, and replacing those with the same id.",
 )
 
 
@@ -38,8 +38,8 @@ catalogue_option = click.option(
 def fetch(dataset_id: str, output: Path, only: str | None, catalogue: tuple[Path, ...]) -> None:
     """Download the files of DATASET_ID, one of 'featurestore sources'.
 
-    A download that broke off goes on where it was. Size and hash are checked where a publisher states them; a file is
-    under its name only when it is whole. Archives are not unpacked.
+    An interrupted download resumes where it stopped. Size and hash are checked where a publisher states them; a file
+    gets its name only once it is complete. Archives are not unpacked.
 
     \b
     Examples:

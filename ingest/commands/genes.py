@@ -19,7 +19,7 @@ STANDARD_INPUT = Path("-")
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE|-")
 @click.option("--column", help="Column of identifiers, in a table; 'index' of a matrix's genes where it is left out.")
-@click.option("--symbols", help="Column of symbols beside them; an identifier beats its symbol.")
+@click.option("--symbols", help="Column of symbols beside them; an identifier takes precedence over its symbol.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="A report; or one row, or object, for each input: original, gene_id, symbol, status, method, candidates.",
@@ -53,7 +53,7 @@ def genes(
 
     FILE holds one identifier a line, or is a table (CSV, TSV, Parquet; see --column), or any matrix that can be
     ingested; - reads standard input. No warehouse is needed, and no network is touched without --online. What could
-    mean several genes is mapped to none.
+    mean several genes is left unmapped.
 
     \b
     Examples:

@@ -55,7 +55,7 @@ class ByteCount(click.ParamType[int]):
 @click.option(
     "--memory",
     type=ByteCount(),
-    help="Most that sums of cells take in memory, such as 8GB; the rest waits on the disk.  [default: a quarter of it]",
+    help="Most memory for sums, such as 8GB; the rest is kept on disk.  [default: a quarter of the machine's]",
 )
 @click.option(
     "--dask",
@@ -78,14 +78,14 @@ def ingest(
     Each becomes one immutable release and a new snapshot. The same input twice changes nothing. A failed ingest
     leaves the warehouse as it was. No network is touched without --online.
 
-    An ingest that is interrupted after its first minute continues where it stopped when the same is asked again: the
-    sums of cells so far wait in the warehouse's staging folder, until then or until gc.
+    An ingest that is interrupted after its first minute continues where it stopped when it is run again: the sums of
+    cells so far are kept in the warehouse's staging folder, until then or until gc.
 
     A warehouse or data on an object store (s3://) go through the system's temporary folder, or FEATURESTORE_SCRATCH:
     there, what was fetched and summed stays when an ingest is interrupted, and the same ingest goes on from it.
 
     With --dask, files and warehouse are on a file system that every worker sees under the same path, and workers run
-    this featurestore. Workers may come, go and crash meanwhile.
+    this featurestore. Workers may join, leave and crash meanwhile.
 
     \b
     Examples:

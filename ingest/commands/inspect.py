@@ -40,7 +40,7 @@ def _explain(context: click.Context, _option: click.Parameter, is_asked: bool) -
 def inspect(file: str, spec: Path | None, matrix: str | None, form: str) -> None:
     """Say what FILE is, by its content: its numbers, genes, labels, and what its columns may mean, with the evidence.
 
-    The matrix is read no further than its beginning. A draft is ready to be ingested wherever the file says enough;
+    Only the beginning of the matrix is read. A draft is ready to be ingested wherever the file says enough;
     what it does not say is marked FILL IN, what is no more than a guess CHECK. A file on an object store is fetched
     first, with the small ones beside it.
 
