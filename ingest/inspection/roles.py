@@ -99,6 +99,8 @@ def _by_name(role: str, *, most_labels: int | None = None) -> Callable[[ColumnSu
 
 
 def _perturbation(column: ColumnSummary, *, fewest: int) -> Evidence:
+    if rank(column.name, "perturbation") is None and not column.controls:
+        return []
     is_dose = column.molar_share > HALF and not column.controls
     is_elsewhere = column.are_kinds or column.line_share > HALF or column.unit or is_dose
     if not column.is_text or column.n_labels < fewest or is_elsewhere or rank(column.name, "guide") is not None:
@@ -117,7 +119,7 @@ def _perturbation(column: ColumnSummary, *, fewest: int) -> Evidence:
         evidence.append((0.2, share))
     elif evidence and not column.genes and column.others.height:
         evidence.append((0.05, f"{column.others.height:,} other labels, none a gene"))
-    return evidence if evidence and (rank(column.name, "perturbation") is not None or column.controls) else []
+    return evidence
 
 
 def _guides(column: ColumnSummary) -> Evidence:

@@ -30,6 +30,8 @@ from ingest.reference.tables import (
 )
 from ingest.reference.wheels import WHEELS, Wheel, Wheelhouse, download, newest_wheels
 
+LEVEL = 19
+"""How hard zstd tries: the tables are written once, and shipped."""
 _SHORT_HASH = 12
 
 
@@ -68,7 +70,7 @@ def write_reference(
     described = {}
     for name, table in sorted(tables.items()):
         buffer = io.BytesIO()
-        table.write_parquet(buffer, compression="zstd", compression_level=19, statistics=False)
+        table.write_parquet(buffer, compression="zstd", compression_level=LEVEL, statistics=False)
         (directory / f"{name}.parquet").write_bytes(buffer.getvalue())
         described[name] = {
             "rows": table.height,

@@ -315,20 +315,22 @@ def test_no_locks__publishing_goes_on_and_gc_refuses(warehouse, dataset, tmp_pat
         collect(warehouse)
 
 
+def run(warehouse, *words):
+    done = CliRunner().invoke(featurestore, ["--warehouse", str(warehouse), "gc", *words], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
 def test_command__shows_what_it_removes(warehouse):
     leave_behind(warehouse)
-    command = [sys.executable, "-m", "featurestore", "--warehouse", str(warehouse), "gc", "--format", "json"]
-    first = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [(row["removed"], row["kept_until"]) for row in json.loads(first.stdout)] == [("staging", None)]
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(again.stdout) == []
+    first = json.loads(run(warehouse, "--format", "json"))
+    assert [(row["removed"], row["kept_until"]) for row in first] == [("staging", None)]
+    assert json.loads(run(warehouse, "--format", "json")) == []
 
 
 def test_command__says_until_when_it_can_be_undone(warehouse):
-    command = [sys.executable, "-m", "featurestore", "--warehouse", str(warehouse), "gc"]
-    done = subprocess.run([*command, "--keep", "1"], capture_output=True, text=True, check=True)
+    done = run(warehouse, "--keep", "1")
     until = f"{datetime.now(UTC) + RETENTION:%Y-%m-%d}"
-    assert f"3 set aside until {until}; to bring back: featurestore gc --undo." in done.stdout
-    undone = subprocess.run([*command, "--undo", "--format", "json"], capture_output=True, text=True, check=True)
-    assert len(json.loads(undone.stdout)) == 3
+    assert f"3 set aside until {until}; to bring back: featurestore gc --undo." in done
+    assert len(json.loads(run(warehouse, "--undo", "--format", "json"))) == 3
     assert snapshot_numbers(warehouse) == [1, 2, 3]

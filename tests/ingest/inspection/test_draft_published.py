@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from featurestore.storage.snapshot import release_path
+from featurestore.storage.snapshot import read_snapshot, release_path
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.layouts.miniature import screen
@@ -91,26 +91,26 @@ def drafted(tmp_path):
     return draft
 
 
-def conditions(spec, root, data):
-    """Ingest a dataset and read its conditions, sorted."""
-    done = ingest_dataset(spec, root, data)
-    release = release_path(root, done.dataset_id, done.release_id)
+def conditions(root):
+    """Read the conditions of the one dataset of a warehouse, sorted."""
+    ((dataset_id, release_id),) = read_snapshot(root).datasets.items()
+    release = release_path(root, dataset_id, release_id)
     table = pl.read_parquet([*release.glob("condition.parquet"), *release.glob("condition/*.parquet")])
     return table.select(pl.col(name).alias(short) for name, short in CONDITIONS.items()).sort(pl.all())
 
 
 @pytest.mark.parametrize("name", sorted(set(LAYOUTS) - set(ASKED) - SAME))
-def test_draft__ingests_without_an_edit_and_agrees_with_the_shipped_spec(name, drafted, tmp_path):
+def test_draft__ingests_without_an_edit_and_agrees_with_the_shipped_spec(name, drafted, shipped, tmp_path):
     draft = drafted(name)
     assert draft.missing == ()
     (tmp_path / "draft.toml").write_text(draft.text)
-    ours = conditions(tmp_path / "draft.toml", tmp_path / "drafted", tmp_path)
-    shipped = conditions(SPECS / f"{name}.toml", tmp_path / "shipped", tmp_path)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "drafted")
+    ours, theirs = conditions(tmp_path / "drafted"), conditions(shipped(name)[0])
     if name in ELSEWHERE:
-        assert set(ours["label"]) & set(shipped["label"])
+        assert set(ours["label"]) & set(theirs["label"])
         return
-    assert ours.height == shipped.height
-    assert {column for column in ours.columns if not ours[column].equals(shipped[column])} == UNSAID.get(name, set())
+    assert ours.height == theirs.height
+    assert {column for column in ours.columns if not ours[column].equals(theirs[column])} == UNSAID.get(name, set())
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -143,7 +143,8 @@ def test_draft__of_vcpi_takes_the_vehicle_for_the_control_and_no_positive_contro
     screen("vcpi.h5ad", "user_compound_id", wells, seed=7, columns=described)(tmp_path)
     draft = draft_spec(inspect_file(tmp_path / "vcpi.h5ad"), tmp_path)
     (tmp_path / "draft.toml").write_text(draft.text)
-    table = conditions(tmp_path / "draft.toml", tmp_path / "drafted", tmp_path)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "drafted")
+    table = conditions(tmp_path / "drafted")
     assert table.filter("is_control")["label"].to_list() == ["DMSO"]
     assert set(table.filter(~pl.col("is_control"))["label"]) == {"Bortezomib", "Trametinib"}
 

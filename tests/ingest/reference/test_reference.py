@@ -14,6 +14,7 @@ from featurestore.contract import VIEWS
 from featurestore.errors import SourceError, WarehouseError
 from ingest import reference
 from ingest.harmonise.genes import map_genes
+from ingest.reference import build
 from ingest.reference.build import content_hash, write_reference
 from ingest.reference.wheels import WHEELS
 
@@ -148,8 +149,9 @@ def test_import__needs_no_build_tool():
 
 
 @pytest.fixture
-def other(tmp_path):
+def other(tmp_path, monkeypatch):
     """A reference in which TP53 has another symbol."""
+    monkeypatch.setattr(build, "LEVEL", 1)
     tables = {name: reference.table(name) for name in TABLES}
     renamed = pl.when(pl.col("gene_symbol") == "TP53").then(pl.lit("TP53NEW")).otherwise("gene_symbol")
     tables["gene"] = tables["gene"].with_columns(renamed.alias("gene_symbol"))

@@ -86,19 +86,17 @@ ALIKE = {
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """A function that ingests a miniature by the shipped spec, once, and opens its warehouse and its folder."""
+def published(shipped):
+    """A function that gives the warehouse of a miniature, open, and its folder."""
     opened = {}
 
-    def ingested(name):
+    def open_once(name):
         if name not in opened:
-            folder = tmp_path_factory.mktemp(name)
-            MINIATURES[name](folder)
-            ingest_dataset(find_spec(SPECS / f"{name}.toml"), folder / "warehouse", folder)
-            opened[name] = (Warehouse(folder / "warehouse").__enter__(), folder)
+            root, folder = shipped(name)
+            opened[name] = (Warehouse(root), folder)
         return opened[name]
 
-    yield ingested
+    yield open_once
     for store, _ in opened.values():
         store.close()
 
