@@ -22,7 +22,8 @@ from featurestore.ui.page import Page
 from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, similar, sql
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import Guarded
-from featurestore.ui.tables import as_file, shown
+from featurestore.ui.table_file import as_file
+from featurestore.ui.tables import shown
 
 PAGES = (
     catalogue.CATALOGUE,

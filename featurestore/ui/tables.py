@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import polars as pl
 
 from featurestore.contract import COLUMNS
-from featurestore.errors import QueryError
-from featurestore.query.results import csv_text
-from featurestore.ui.asked import Asked, address
+from featurestore.ui.asked import Asked
+from featurestore.ui.links import link
 
 UNKNOWN = "\N{EN DASH}"
 ROWS = 50
@@ -77,12 +75,8 @@ _LONG = {"title", "licence", "reason", "note", "such_as", "what", "citation", "w
 _HASHES = {"matrix"}
 _OF_HASH = 12
 """Characters of a hash that are shown: enough to tell it from others."""
-MOST_BYTES = 64 * 2**20
-"""What a file of the browser may hold."""
 MOST_LETTERS = 2000
 """What a cell shows of a text; files have all of it."""
-FORMULA = r"^(?:[=@\t\r]|[+-](?:.*[^0-9.eE+-]))"
-"""Text that a spreadsheet would take for a formula; a number is none."""
 _SMALLEST = 1e-3
 _LARGEST = 1e5
 
@@ -226,34 +220,6 @@ def _cell(column: str, row: dict[str, Any], dtype: pl.DataType) -> Cell:
     return Cell(text, dtype.is_numeric(), "" if value is None else link(column, row))
 
 
-def link(column: str, row: dict[str, Any]) -> str:
-    """Return the page that the value of a column leads to, if any."""
-    value = row[column]
-    if column == "dataset_id":
-        return address("dataset", id=value)
-    if column == "gene_symbol" and row.get("gene_id"):
-        return address("gene", id=row["gene_id"])
-    if column in ("perturbation_label", "perturbation") and row.get("perturbation_id"):
-        return "" if row.get("is_control") else address("perturbation", id=row["perturbation_id"])
-    if column in _BY_NAME:
-        page, key = _BY_NAME[column]
-        return address(page, **{key: value})
-    if column == "label" and str(row.get("entity")) in _PAGES and row.get("id"):
-        page, key = _PAGES[row["entity"]]
-        return address(page, **{key: row["id"]})
-    return ""
-
-
-_BY_NAME = {"spec": ("plan", "spec"), "matrix": ("matrix", "id"), "report": ("report", "id")}
-_PAGES = {
-    "dataset": ("dataset", "id"),
-    "gene": ("gene", "id"),
-    "perturbation": ("perturbation", "id"),
-    "compound": ("perturbation", "id"),
-    "context": ("coverage", "context"),
-}
-
-
 def shown(value: Any) -> str:  # noqa: PLR0911, one kind of value a line
     """Write a value as people read it: thousands apart, three significant digits, a dash where it is not known."""
     if value is None:
@@ -271,28 +237,3 @@ def shown(value: Any) -> str:  # noqa: PLR0911, one kind of value a line
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     return str(value)
-
-
-def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
-    """Return a frame as the bytes of a file, and their media type.
-
-    In csv, which spreadsheets open, text that would be a formula there begins with an apostrophe.
-
-    Raises
-    ------
-    QueryError
-        It is more than a browser should be given.
-    """
-    if frame.estimated_size() > MOST_BYTES:
-        raise QueryError(
-            "The table is too large for the browser.",
-            expected=f"at most {MOST_BYTES / 1e6:,.0f} MB",
-            got=f"{frame.estimated_size() / 1e6:,.0f} MB",
-            do="ask for it on the command line: featurestore sql QUERY --format parquet -o FILE",
-        )
-    if suffix == "parquet":
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer)
-        return buffer.getvalue(), "application/vnd.apache.parquet"
-    harmless = frame.with_columns(pl.col(pl.String).str.replace(FORMULA, "'$0"))
-    return csv_text(harmless).encode(), "text/csv; charset=utf-8"

@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 
 from featurestore.ui.asked import Asked, address
+from featurestore.ui.links import link
 from featurestore.ui.page import Chart, Page, figure
 from featurestore.ui.pages.coverage import shared_perturbations
-from featurestore.ui.tables import link, table
+from featurestore.ui.tables import table
 
 _DRAWN = 20
 """Datasets of one picture, and lines."""
