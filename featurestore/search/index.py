@@ -35,7 +35,7 @@ from featurestore.errors import WarehouseError
 from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
-from featurestore.storage.whole import file_sums, flush, sealed, system_errors, unsealed
+from featurestore.storage.whole import file_sums, flush, sealed, system_errors, take_place, unsealed
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -142,8 +142,7 @@ def write_index(folder: Path, how: Preparation) -> None:
         (work / MANIFEST).write_text(json.dumps(sealed(record), indent=1), encoding="utf-8")
         for path in work.iterdir():
             flush(path)
-        shutil.rmtree(folder, ignore_errors=True)
-        work.rename(folder)
+        take_place(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -177,14 +177,15 @@ def _lock_of_the_dead(folder: Path, how: int) -> int | None:
     taken = try_lock(descriptor)
     machine = os.read(descriptor, len(owner_text()) + 1).decode("utf-8", "replace").split()[:1]
     is_ours = taken is True and machine in ([], [socket.gethostname()])
-    is_dead = taken is not False and (is_ours or _idle_seconds(folder) > GRACE)
+    is_dead = taken is not False and (is_ours or idle_seconds(folder) > GRACE)
     if is_dead and is_in_place(descriptor, folder / OWNER):
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _idle_seconds(folder: Path) -> float:
+def idle_seconds(folder: Path) -> float:
+    """Return how long ago a file, or anything in a folder, was last written. Unit: seconds."""
     times = [0.0]
     for path in (folder, *folder.rglob("*")):
         with suppress(FileNotFoundError):

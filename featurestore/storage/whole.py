@@ -9,7 +9,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,21 @@ def filled(folder: Path, last: str) -> Iterator[Path]:
         flush(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def take_place(work: Path, folder: Path) -> None:
+    """Put a finished folder where another may be: whoever is killed meanwhile leaves one of them, or none.
+
+    Raises
+    ------
+    OSError
+        The system refuses, or another process is faster.
+    """
+    old = folder.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    work.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def flush(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from featurestore.errors import FeatureError, FeatureStoreError, first_of
@@ -13,6 +14,7 @@ from featurestore.features.registry import FEATURES, FILES, damaged_specs
 from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_faults
 from featurestore.storage.locks import PUBLISHING
+from featurestore.storage.scores import SCORES
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
 from featurestore.storage.whole import SUMS, UNFINISHED, differing, read_sealed, read_sums
 from featurestore.upkeep.examine import Fault, Report
@@ -64,6 +66,9 @@ def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
     for folder in sorted((root / REPORTS).glob("[!.]*")):
+        if (folder / f"{SCORES}{UNFINISHED}").is_file():
+            report.notes.append(f"{REPORTS}/{folder.name} was not finished: evaluate again")
+            continue
         try:
             sums = read_sums(folder)
         except FeatureStoreError as error:
@@ -84,7 +89,9 @@ def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
 def _search_faults(root: Path, report: Report) -> Iterator[Fault]:
     for folder in sorted((root / INDEXES).glob("[!.]*")):
         _count(report, folder)
-        if other := index_faults(folder):
+        if (
+            index_faults(folder) and (other := index_faults(folder)) and folder.is_dir()
+        ):  # not one that was just replaced
             do = f"it is made again at the next search; move it away: {_away(folder)}"
             got = f"missing, or other bytes: {first_of(other)}"
             yield Fault("A search index is damaged.", str(folder), expected="what was written", got=got, do=do)
@@ -104,9 +111,10 @@ def _answer_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _count(report: Report, path: Path) -> None:
-    for each in path.iterdir() if path.is_dir() else [path]:
-        report.n_files += 1
-        report.n_bytes += each.stat().st_size
+    with suppress(FileNotFoundError):  # what is made again at any time, and goes with its release
+        for each in path.iterdir() if path.is_dir() else [path]:
+            report.n_bytes += each.stat().st_size
+            report.n_files += 1
 
 
 def _away(path: Path) -> str:

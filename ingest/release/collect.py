@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from featurestore.errors import WarehouseError, first_of
-from featurestore.features.registry import pinned_snapshots
+from featurestore.features.matrix.cache import MATRICES
+from featurestore.features.registry import FEATURES, pinned_snapshots
 from featurestore.search.index import INDEXES, index_path
-from featurestore.storage.locks import claim, publishing, try_lock
+from featurestore.storage.locks import GRACE, claim, idle_seconds, publishing, try_lock
 from featurestore.storage.snapshot import (
     LOST,
     REFERENCES,
@@ -36,6 +37,7 @@ from featurestore.storage.snapshot import (
     snapshot_numbers,
     snapshot_path,
 )
+from featurestore.upkeep.verify_kept import ANSWERS, REPORTS
 from ingest.release.database import refresh_database
 from ingest.release.heads import record_head
 from ingest.release.staging import clear, staging, telling_refusal
@@ -103,6 +105,8 @@ def collect(
             removed += [_describe(root, "set aside", folder) for folder in expired]
             useless = _useless_indexes(root, len(dropped))
             removed += [_describe(root, "search index", folder) for folder in useless]
+            unfinished = list(_unfinished(root))
+            removed += [_describe(root, "unfinished", path) for path in unfinished]
             removed += [_describe(root, kind, path, until) for kind, paths in unneeded for path in paths]
             tell(removed)
             if grave is not None:
@@ -111,8 +115,8 @@ def collect(
                 put_aside(root, _held(dropped), place)
                 for _, paths in _unnamed(root):
                     put_aside(root, paths, place)
-                for folder in (*expired, *useless):
-                    folder.rename(grave / folder.name)
+                for path in (*expired, *useless, *unfinished):
+                    path.rename(grave / path.name)
                 _remove_empty(root)
         for folder, owner in dead.items() if not is_rehearsal else ():
             clear(folder, os.dup(owner))
@@ -177,10 +181,18 @@ def _unnamed(root: Path, n_dropped: int = 0) -> list[tuple[str, list[Path]]]:
 
 
 def _useless_indexes(root: Path, n_dropped: int) -> list[Path]:
-    """List the search indexes of no release that a kept snapshot names, and those that were never finished."""
+    """List the search indexes of no release that a kept snapshot names."""
     numbers = snapshot_numbers(root)
     kept = {index_path(root, *each) for n in numbers[n_dropped:] for each in read_snapshot(root, n).datasets.items()}
-    return [folder for folder in sorted((root / INDEXES).glob("*")) if folder not in kept] if numbers else []
+    return [folder for folder in sorted((root / INDEXES).glob("[!.]*")) if folder not in kept] if numbers else []
+
+
+def _unfinished(root: Path) -> Iterator[Path]:
+    """Yield what was being written beside the releases, and was left a day ago."""
+    for name in (ANSWERS, FEATURES, INDEXES, MATRICES, REPORTS):
+        for path in sorted((root / name).rglob(".*")):
+            if not path.parent.name.startswith(".") and idle_seconds(path) > GRACE:
+                yield path
 
 
 def _identity(folder: Path) -> tuple[str, str]:

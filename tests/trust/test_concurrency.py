@@ -1,4 +1,4 @@
-"""Eight processes ingest, read and collect at once: no success is lost, and no reader sees half of anything."""
+"""Nine processes ingest, read, search and collect at once: no success is lost, and no reader sees half of anything."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def require_kept(root: Path, log: str, entry: list, keep: int | None) -> None:
 
 
 @pytest.mark.parametrize("keep", [None, 2], ids=["every snapshot kept", "two snapshots kept"])
-def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
+def test_nine_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
     root, logs = tmp_path / "warehouse", tmp_path / "logs"
     logs.mkdir()
     specs = [dataset(tmp_path / "files", name, seed=seed) for seed, name in enumerate(("shared", "own"))]
     for spec in specs:
         ingest_dataset(spec, root)
     context = workers.context()
-    start, seconds = context.Barrier(8), share(1, 120 if keep is None else 60)
+    start, seconds = context.Barrier(9), share(1, 120 if keep is None else 60)
     jobs = [
         (workers.ingest_again, logs / "ingest-1", specs[0], root, 1),
         (workers.ingest_again, logs / "ingest-2", specs[0], root, 2),
@@ -55,6 +55,7 @@ def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
         (workers.read_again, logs / "read-1", root, 1),
         (workers.read_again, logs / "read-2", root, 2),
         (workers.read_again, logs / "read-3", root, 3),
+        (workers.search_again, logs / "search", root, 4),
         (workers.collect_again, logs / "collect", root, keep),
         (workers.verify_again, logs / "verify", root),
     ]
@@ -63,7 +64,9 @@ def test_eight_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
         process.start()
     for process in processes:
         process.join(seconds + LONGEST)
-    with faults(f"8 processes: ingest, read, verify, gc ({'all' if keep is None else keep} snapshots kept)") as trials:
+    with faults(
+        f"9 processes: ingest, read, search, verify, gc ({'all' if keep is None else keep} snapshots kept)"
+    ) as trials:
         for process, (target, log, *_) in zip(processes, jobs, strict=True):
             with trials.trial(f"{target.__name__} {log.name}"):
                 assert process.exitcode == 0

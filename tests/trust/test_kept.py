@@ -7,11 +7,17 @@ import json
 import os
 import random
 import shutil
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import workers
+from faulty_disk import FAULTS, Died, FaultyDisk
+from workers import small_matrix
 
 from featurestore.errors import FeatureError, FeatureStoreError
 from featurestore.features import registry
@@ -19,13 +25,17 @@ from featurestore.features.matrix.cache import keep_matrix, kept_matrix
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
-from featurestore.search.index import indexed_block
+from featurestore.search.block import prepare
+from featurestore.search.index import index_path, indexed_block, write_index
+from featurestore.storage.locks import GRACE
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, snapshot_numbers
 from featurestore.storage.whole import beside, filled, write_sealed, write_sums
 from featurestore.upkeep.examine import Report
 from featurestore.upkeep.verify import verify
 from featurestore.upkeep.verify_kept import kept_faults
+from ingest.harmonise.online_cache import Answer, AnswerCache
 from ingest.release.collect import collect
+from ingest.release.trash import bring_back
 
 SPEC = """
 name = "near"
@@ -39,15 +49,6 @@ file = "vectors.csv"
 
 
 KEPT = ("cache", "features", "matrices", "reports", "search")
-
-
-def small_matrix() -> FeatureMatrix:
-    rng = np.random.default_rng(4)
-    X, Y = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 2), (3, 4)))
-    rows = {"condition_id": list("abc"), "n_conditions/one": [1, 2, 3], "rule/one": ["same"] * 3}
-    columns = pl.DataFrame({"name": ["one/0", "one/1"], "block": ["one", "one"]})
-    genes = pl.DataFrame({"gene_id": [f"g{i}" for i in range(4)], "gene_symbol": list("ABCD")})
-    return FeatureMatrix(X, np.isfinite(X), Y, Y, pl.DataFrame(rows), columns, genes, {"recipe": "r", "licences": {}})
 
 
 @pytest.fixture
@@ -189,3 +190,91 @@ def test_filled__leaves_files_of_others_and_what_was_there(tmp_path):
         raise OSError(errno.ENOSPC, "full")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"notes.txt": "mine", "scores.json": "second"}
     shutil.rmtree(folder)
+
+
+def keep_a_matrix(root: Path, _: Path) -> None:
+    with Warehouse(root) as store:
+        keep_matrix(store, "key", small_matrix())
+
+
+def save_a_spec(root: Path, spec: Path) -> None:
+    with Warehouse(root) as store:
+        registry.retire(store, registry.save(store, spec).label, "no longer needed")
+
+
+def index_signatures(root: Path, _: Path) -> None:
+    with Warehouse(root) as store:
+        write_index(index_path(root, "first", store.snapshot.release_of("first")), prepare(store, "first"))
+
+
+def write_a_report(root: Path, _: Path) -> None:
+    with filled(root / "reports" / "mine", "scores.json") as folder:
+        (folder / "scores.json").write_text("{}")
+        write_sums(folder)
+
+
+def keep_answers(root: Path, _: Path) -> None:
+    answers = AnswerCache(root)
+    answers.put("symbol", "NEWGENE", Answer([], "20261129"))
+    answers.save()
+
+
+WRITERS = (keep_a_matrix, save_a_spec, index_signatures, write_a_report, keep_answers)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_kept__survives_a_fault_at_every_boundary(fault, warehouse, tmp_path, faults, share):
+    """Whatever is there under its own name is whole, and the same is written by whoever tries again."""
+    error, stays = FAULTS[fault]
+    spec = tmp_path / "near.toml"
+    spec.write_text(SPEC, encoding="utf-8")
+    spec.with_name("vectors.csv").write_text("gene,v0\nTP53,0.5\nMYC,0.25\n", encoding="utf-8")
+    with faults(f"{fault}, at every change to cache, registry, index, report") as trials:
+        for write in WRITERS:
+            write(warehouse, spec)
+            with FaultyDisk().inserted() as counted:
+                write(warehouse, spec)
+            step = share(counted.n_calls, 1)
+            for at in range(1 + 3 * list(FAULTS).index(fault) % step, counted.n_calls + 1, step):
+                disk = FaultyDisk(at, error, stays=stays)
+                with trials.trial(f"{write.__name__} {at}"):
+                    with suppress(Died, FeatureStoreError, OSError), disk.inserted():
+                        write(warehouse, spec)
+                    assert disk.failed
+                    assert list(kept_faults(warehouse, Report())) == []
+                    write(warehouse, spec)
+                    assert list(kept_faults(warehouse, Report())) == []
+    past = time.time() - 2 * GRACE
+    for path in [path for name in KEPT for path in (warehouse / name).rglob("*")]:
+        os.utime(path, (past, past))
+    assert {each.kind for each in collect(warehouse)} <= {"unfinished"}
+    assert [path for name in KEPT for path in (warehouse / name).rglob(".*")] == []
+    assert verify(warehouse).faults == []
+
+
+def test_kept__survives_kill_9_at_random_moments(published, tmp_path, faults, share):
+    """A process that keeps one of everything over and over, collects it and brings it back is killed anywhere."""
+    rng, n, root = random.Random(4), share(2, 300), tmp_path / "w"
+    spec = tmp_path / "near.toml"
+    spec.write_text(SPEC, encoding="utf-8")
+    spec.with_name("vectors.csv").write_text("gene,v0\nTP53,0.5\nMYC,0.25\n", encoding="utf-8")
+    shutil.copytree(published, root)
+    context = workers.context()
+    with faults("kill -9 of cache, registry, index, gc at a random moment") as trials:
+        for number in range(n):
+            here, there = context.Pipe()
+            process = context.Process(target=workers.keep_again, args=(root, spec, there))
+            process.start()
+            assert here.recv() == "here"
+            process.join(rng.random() * 1.5)
+            process.kill()
+            process.join()
+            with trials.trial(f"kill {number}"):
+                assert process.exitcode == -signal.SIGKILL
+                assert verify(root).faults == []
+                bring_back(root)
+                collect(root)
+                assert verify(root).faults == []
+                assert snapshot_numbers(root) == [1, 2, 3]
+                with Warehouse(root) as store:
+                    assert store.frame("select count(*) as n from signature")["n"].item() > 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -21,6 +20,7 @@ from featurestore.errors import FeatureError
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.manifest import PACKAGES, RECIPE_VERSION
 from featurestore.storage.snapshot import file_sha256
+from featurestore.storage.whole import take_place
 
 if TYPE_CHECKING:
     from featurestore.features.spec import FeatureSpec
@@ -72,7 +72,6 @@ def keep_matrix(warehouse: Warehouse, key: str | None, matrix: FeatureMatrix) ->
         work = Path(tempfile.mkdtemp(prefix=".", dir=folder))
         try:
             matrix.write(work)
-            shutil.rmtree(folder / key, ignore_errors=True)
-            os.rename(work, folder / key)  # noqa: PTH104, one rename of a folder
+            take_place(work, folder / key)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -79,13 +80,16 @@ def test_gc__drops_what_no_snapshot_names(root):
     answers(root)
     kept, old = root / INDEXES / "target.r1", root / INDEXES / "target.r0"
     shutil.copytree(kept, old)
-    (root / INDEXES / ".half").mkdir()
+    for name in (".half", ".now"):
+        (root / INDEXES / name).mkdir()
+    os.utime(root / INDEXES / ".half", (0, 0))
     assert {each.path for each in collect(root, is_rehearsal=True)} == {"search/target.r0", "search/.half"}
     removed = collect(root)
-    assert {(each.kind, each.until) for each in removed} == {("search index", None)}
+    assert {(each.kind, each.until) for each in removed} == {("search index", None), ("unfinished", None)}
     assert kept.is_dir()
     assert not old.exists()
     assert not (root / INDEXES / ".half").exists()
+    assert (root / INDEXES / ".now").exists(), "someone may be at work there"
 
 
 def test_index__alone_is_an_empty_warehouse(tmp_path):
