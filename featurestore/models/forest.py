@@ -1,9 +1,9 @@
-"""A random forest on external signatures: the same inputs as the ridge, without its linearity."""
+"""A forest of random trees on external signatures: the same inputs as the ridge, without its linearity."""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
@@ -12,7 +12,9 @@ from featurestore.models.regression import RegressionOnSignatures
 
 
 class ForestOnSignatures(RegressionOnSignatures):
-    """Random forest from blocks of signature features to the main directions of the effects.
+    """Extremely randomised trees from blocks of signature features to the main directions of the effects.
+
+    Cuts are drawn at random, not searched: a quarter of the time of a random forest, whose scores are no better.
 
     With more genes than ``components`` the trees predict the principal components of the training effects, fitted on
     the training rows alone, and the prediction is turned back into genes. A missing effect counts as the training mean.
@@ -25,7 +27,7 @@ class ForestOnSignatures(RegressionOnSignatures):
     components
         Most outputs the trees predict.
     n_estimators, min_samples_leaf, max_features
-        As of :class:`sklearn.ensemble.RandomForestRegressor`.
+        As of :class:`sklearn.ensemble.ExtraTreesRegressor`.
     n_jobs
         Threads.
     random_state
@@ -37,9 +39,9 @@ class ForestOnSignatures(RegressionOnSignatures):
         blocks: Labels | None = None,
         *,
         components: int | None = 30,
-        n_estimators: int = 200,
+        n_estimators: int = 60,
         min_samples_leaf: int = 2,
-        max_features: float = 1 / 3,
+        max_features: float = 1.0,
         n_jobs: int = 2,
         random_state: int = 0,
     ) -> None:
@@ -53,7 +55,7 @@ class ForestOnSignatures(RegressionOnSignatures):
     def _fit(self, X: Array, outputs: Outputs, groups: Labels, weights: Doubles) -> None:  # noqa: ARG002, N803
         """Fit the trees; groups have no influence."""
         self.blocks_ = SignatureBlocks(self.blocks, indicator=True).fit(X)
-        self.forest_ = RandomForestRegressor(
+        self.forest_ = ExtraTreesRegressor(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
