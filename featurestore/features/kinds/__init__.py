@@ -17,6 +17,7 @@ signature             the call of the same perturbation on that very gene in oth
 reconstruction        that call in a low-rank reconstruction of all calls, external and training ones
 neighbour             training calls on that gene, averaged over perturbations that behave alike elsewhere
 analogue              calls on that gene, here and elsewhere, of the few perturbations that behave most alike
+co_response           the same over all genes that respond alike
 strength              how much the perturbation does elsewhere, over all genes
 base_rate             how often the gene is called among the training pairs
 embedding             the vector of what is perturbed, or of the measured gene
@@ -31,6 +32,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from featurestore.features.kinds.analogue import AnalogueFeature
+from featurestore.features.kinds.co_response import CoResponseFeature
 from featurestore.features.kinds.context import ContextFeature, TargetExpressionFeature
 from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.kinds.kind import External, Kind
@@ -53,6 +55,7 @@ AnyKind = (
     | ReconstructionFeature
     | NeighbourFeature
     | AnalogueFeature
+    | CoResponseFeature
     | StrengthFeature
     | BaseRateFeature
 )

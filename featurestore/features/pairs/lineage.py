@@ -22,10 +22,12 @@ from featurestore.features.pairs.blocks import (
     SignatureBlock,
     StrengthBlock,
 )
+from featurestore.features.pairs.co_response import CoResponseBlock
 
 if TYPE_CHECKING:
     from featurestore.features.kinds import Feature
     from featurestore.features.kinds.analogue import AnalogueFeature
+    from featurestore.features.kinds.co_response import CoResponseFeature
     from featurestore.features.pairs.calls import Calls
     from featurestore.features.pairs.embeddings import Vectors
     from featurestore.features.pairs.sources import SourceCalls
@@ -97,18 +99,33 @@ def _together(
     def blocks(
         feature: NeighbourFeature | ReconstructionFeature, own: Sequence[SourceCalls], _: Sequence[Vectors]
     ) -> list[NamedBlock]:
-        whole = tuple({one.source.block: one.source for one in own}.values())
         block = make([one.calls for one in own], feature.components)
-        return [NamedBlock(feature.block, feature.kind, block, whole)]
+        return [NamedBlock(feature.block, feature.kind, block, _whole(own))]
 
     return blocks
 
 
 def _analogue(feature: AnalogueFeature, own: Sequence[SourceCalls], _: Sequence[Vectors]) -> list[NamedBlock]:
-    whole = tuple({one.source.block: one.source for one in own}.values())
-    behaviour = [one.calls if one.question == "direction" else one.calls.centred() for one in own]
-    block = AnalogueBlock(behaviour, [one.calls for one in own if one.is_answer], feature.components)
-    return [NamedBlock(feature.block, feature.kind, block, whole)]
+    block = AnalogueBlock(_behaviour(own), [one.calls for one in own if one.is_answer], feature.components)
+    return [NamedBlock(feature.block, feature.kind, block, _whole(own))]
+
+
+def _co_response(feature: CoResponseFeature, own: Sequence[SourceCalls], _: Sequence[Vectors]) -> list[NamedBlock]:
+    answers = [one.calls for one in own if one.is_answer]
+    block = CoResponseBlock(
+        _behaviour(own), [one.calls for one in own], answers, feature.components, feature.gene_components
+    )
+    return [NamedBlock(feature.block, feature.kind, block, _whole(own))]
+
+
+def _behaviour(own: Sequence[SourceCalls]) -> list[Calls]:
+    """Take changes less each gene's mean, and directions with it: all that change a gene the same way are alike."""
+    return [one.calls if one.question == "direction" else one.calls.centred() for one in own]
+
+
+def _whole(own: Sequence[SourceCalls]) -> tuple[Source, ...]:
+    """Take each source once, however much it is asked."""
+    return tuple({one.source.block: one.source for one in own}.values())
 
 
 def _base_rate(feature: Kind, _sources: Sequence[SourceCalls], _vectors: Sequence[Vectors]) -> list[NamedBlock]:
@@ -126,6 +143,7 @@ MAKERS: dict[str, Callable[[Any, Sequence[SourceCalls], Sequence[Vectors]], list
     "strength": _each(_strength),
     "neighbour": _together(NeighbourBlock),
     "analogue": _analogue,
+    "co_response": _co_response,
     "reconstruction": _together(ReconstructionBlock),
     "base_rate": _base_rate,
     "embedding": _embedding,

@@ -15,7 +15,7 @@ from featurestore.features.pairs.calls import Calls, Positions, Values
 Singles = npt.NDArray[np.float32]
 
 _ITERATIONS = 4
-_PRIOR = 0.5
+PRIOR = 0.5
 """Weight of a neighbour that did nothing: it draws the mean of few or distant neighbours to 0."""
 _PRIOR_STRENGTH = 5.0
 _TINY = 1e-9
@@ -86,7 +86,7 @@ class Neighbours:
     def response(self, perturbation: Positions, gene: Positions) -> Values:
         """Average the neighbours' calls on each pair's gene, shape (pairs,); NaN where there is no neighbour."""
         total, weight = self.sums(perturbation, gene)
-        return _mean(total, weight, _PRIOR)
+        return _mean(total, weight, PRIOR)
 
     def sums(self, perturbation: Positions, gene: Positions) -> tuple[Values, Values]:
         """Add up the neighbours' calls on each pair's gene, weighted, and their weights; shape (pairs,)."""
@@ -118,7 +118,7 @@ def pooled_response(tables: Sequence[Neighbours], perturbation: Positions, gene:
     if not tables:
         return np.full(len(gene), np.nan)
     total, weight = (sum(each) for each in zip(*(one.sums(perturbation, gene) for one in tables), strict=True))
-    return _mean(np.asarray(total), np.asarray(weight), _PRIOR)
+    return _mean(np.asarray(total), np.asarray(weight), PRIOR)
 
 
 def _mean(total: npt.NDArray[np.floating], weight: npt.NDArray[np.floating], prior: float) -> Values:

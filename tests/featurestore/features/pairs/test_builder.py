@@ -59,12 +59,13 @@ def test_build__asks_sources_the_targets_question_unless_told(pair_store, pair_t
     assert names[:2].to_list() == ["signature/line_b/CVCL_B/direction", "signature/line_b/CVCL_B/changed"]
 
 
-def test_build__analogues_answer_the_targets_question_alone(pair_store, pair_text):
-    more = '[[feature]]\nkind = "analogue"\ndatasets = ["line_b"]\nquestions = {questions}\ncomponents = 5\n[split]'
+@pytest.mark.parametrize("kind", ["analogue", "co_response"])
+def test_build__analogues_answer_the_targets_question_alone(pair_store, pair_text, kind):
+    more = f'[[feature]]\nkind = "{kind}"\ndatasets = ["line_b"]\nquestions = {{questions}}\ncomponents = 5\n[split]'
     known = []
     for questions in ('["changed", "direction"]', '["direction"]'):
         found = build_pairs(pair_store, parse_spec(pair_text().replace("[split]", more.format(questions=questions))))
-        known.append([np.isfinite(column(found, f"analogue/{name}")).any() for name in ("here", "elsewhere")])
+        known.append([np.isfinite(column(found, f"{kind}/{name}")).any() for name in ("here", "elsewhere")])
     assert known == [[True, True], [True, False]]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from featurestore.features.pairs.blocks import AnalogueBlock, BaseRateBlock, ChangedBlock, ReconstructionBlock
 from featurestore.features.pairs.calls import Calls
+from featurestore.features.pairs.co_response import CoResponseBlock
 from featurestore.features.pairs.similarity import Neighbours, directions, factorise
 
 P, G = 30, 20
@@ -97,6 +98,46 @@ def test_analogues__average_by_the_fourth_power_and_keep_the_sources_own_call(ta
     block = AnalogueBlock([source], [], components=5)
     block.fit(training)
     assert np.isnan(block.columns(*every_pair())[1]).all(), "no source answers the target's question"
+
+
+def test_co_response__averages_over_perturbations_and_genes_that_are_alike(tables, monkeypatch):
+    monkeypatch.setattr("featurestore.features.pairs.co_response._GENES_AT_ONCE", 7)
+    source, other, training = tables
+    block = CoResponseBlock([source, other], [source], [source, other], components=5, gene_components=4)
+    block.fit(training)
+    perturbation, gene = every_pair()
+    here, elsewhere = block.columns(perturbation, gene)
+
+    by_gene = [Calls(t.gene, t.perturbation, t.centred().value, (G, P)).levelled() for t in (source, training)]
+    vectors = np.asarray(directions(by_gene, 4), np.float64)
+    squared, fourth = (np.maximum(vectors @ vectors.T, 0) ** power for power in (2, 4))
+    squared[squared < 1e-3] = 0
+    fourth[fourth < 1e-3] = 0
+    alike = directions([source.levelled(), other.levelled()], 5)
+    weight = np.maximum(alike @ alike.T, 0).astype(np.float64) ** 4
+
+    def listed(table):
+        return (table.matrix() != 0).toarray().astype(float)
+
+    total = sum(table.centred().matrix().toarray() for table in (source, other))
+    expected = weight @ total @ fourth / (weight @ (listed(source) + listed(other)) @ fourth + 0.5)
+    np.testing.assert_allclose(elsewhere.reshape(P, G), expected, rtol=1e-3, atol=1e-5)
+    np.fill_diagonal(weight, 0)
+    total = training.centred().matrix().toarray()
+    expected = weight @ total @ squared / (weight @ listed(training) @ squared + 0.5)
+    np.testing.assert_allclose(here.reshape(P, G), expected, rtol=1e-3, atol=1e-5)
+    some = np.array([7, 3, 7]), np.array([5, 19, 2])
+    np.testing.assert_allclose(block.columns(*some)[0], here.reshape(P, G)[some], rtol=1e-5)
+
+
+def test_co_response__is_missing_where_no_source_knows_the_perturbation(tables):
+    kept = tables[0].perturbation != 4
+    lacking = Calls(tables[0].perturbation[kept], tables[0].gene[kept], tables[0].value[kept], (P, G))
+    block = CoResponseBlock([lacking], [lacking], [], components=5, gene_components=5)
+    block.fit(tables[2])
+    here, elsewhere = block.columns(np.array([4, 5]), np.array([3, 3]))
+    np.testing.assert_array_equal(np.isnan(here), [True, False])
+    assert np.isnan(elsewhere).all(), "no source answers the target's question"
 
 
 def test_reconstruction__is_the_mean_call_at_full_rank(tables):
