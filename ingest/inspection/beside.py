@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.side_tables import read_header
-from ingest.readers.barcodes import LIBRARY, WITHOUT, as_published, bare
+from ingest.readers.barcodes import as_published, bare
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb
 
@@ -114,9 +114,9 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         if len(names) < 2:  # noqa: PLR2004
             return None
         counts = _counted(table, candidates, keys)
-        if not any(counts.values()) and not bare(keys).is_duplicated().any():
-            table = table.with_columns(pl.col(candidates).str.replace(LIBRARY, WITHOUT))
-            keys = bare(keys)
+        short = pl.select(bare(pl.lit(keys))).to_series()
+        if not any(counts.values()) and not short.is_duplicated().any():
+            table, keys = table.with_columns(bare(pl.col(candidates))), short
             counts = _counted(table, candidates, keys)
         key = max(counts, key=lambda name: (counts[name] > 0, -abs(counts[name] - keys.len())))
         lines = table.filter(pl.col(key).is_in(keys.implode())).unique().collect()

@@ -25,12 +25,15 @@ from ingest.inspection.value_facts import (
 )
 from ingest.reader import INDEX
 from ingest.readers.notes import has_note, is_x
+from ingest.readers.sample_files import QUANTIFIERS
 from ingest.sections import LogarithmSection
 from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
 from ingest.values import ESTIMATED, VALUES, Route
 
 DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
+SHARED_OUT = tuple(f"quantified ({program.name}" for program in QUANTIFIERS)
+"""Formats of programs that share reads out among transcripts."""
 LARGEST_LOG = 20.0
 """No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
@@ -93,8 +96,8 @@ def judge_values(
         verdict = _of_depmap(facts)
     elif facts.smallest < 0:
         verdict = _relative(facts, sample, word)
-    elif form.startswith("quantified"):
-        verdict = (ESTIMATED, 0.95, f"{form}: reads are shared out among transcripts, none below 0")
+    elif form.startswith(SHARED_OUT) or (form.startswith("quantified") and facts.whole_share < 1):
+        verdict = (ESTIMATED, 0.95, f"{form}: reads are shared out among what they map to, none below 0")
     elif facts.whole_share == 1:
         verdict = ("counts", 0.95, "all whole, none below 0")
     else:

@@ -20,7 +20,7 @@ from ingest.layouts.h5ad import Compression, Layout, write_h5ad
 from ingest.layouts.h5mu import write_h5mu
 from ingest.layouts.loom import write_loom
 from ingest.layouts.mtx import write_10x, write_scperturb
-from ingest.layouts.quantified import Quantifier, write_quantified
+from ingest.layouts.quantified import Counter, Quantifier, write_counted, write_quantified
 from ingest.layouts.r_objects import write_r
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
@@ -215,6 +215,18 @@ def quantified(program: Quantifier) -> Example:
     return lambda folder: write_quantified(folder, COUNTS[:1] * 9.5, ["sample_7"], GENES[INDEX].to_list(), program)[0]
 
 
+def counted(program: Counter) -> Example:
+    """Write a folder of samples, a file each, as a program that counts reads."""
+
+    def write(folder: Path) -> Path:
+        write_counted(
+            folder / "counts", COUNTS[:3], ["s1", "s2", "s3"], GENES[INDEX].to_list(), program, "{sample}.txt"
+        )
+        return folder / "counts"
+
+    return write
+
+
 def workbook(folder: Path) -> Path:
     """Write a sheet of samples by genes below a title."""
     import openpyxl  # noqa: PLC0415, an extra
@@ -297,6 +309,8 @@ EXAMPLES: dict[str, dict[str, Example]] = {
         "kallisto": quantified("kallisto"),
         "RSEM": quantified("RSEM"),
         "RSEM, genes": quantified("RSEM, genes"),
+        "featureCounts": counted("featureCounts"),
+        "HTSeq": counted("HTSeq"),
     },
     "table": {"CSV": wide("samples.csv"), "TSV, gzip": wide("samples.tsv.gz")},
     "r": {"dgCMatrix": lambda folder: write_r(folder / "counts.rds")},

@@ -1,4 +1,4 @@
-"""Quantified samples, a file each, as salmon 1.10, kallisto 0.52 and RSEM 1.3 write them, and annotations."""
+"""Samples, a file each, as salmon 1.10, kallisto 0.52, RSEM 1.3, featureCounts 2.0 and HTSeq 2.0 write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Literal
 import polars as pl
 
 from ingest.layouts.h5ad import Matrix
+from ingest.layouts.tables import AFTER_HTSEQ, BEFORE
 
+Counter = Literal["featureCounts", "HTSeq"]
 Quantifier = Literal["salmon", "kallisto", "RSEM", "RSEM, genes"]
 COLUMNS = {
     "salmon": ("Name", "Length", "EffectiveLength", "TPM", "NumReads"),
@@ -68,6 +70,35 @@ def write_quantified(
         named = {column: values.get(KINDS.get(column.lower(), ""), per_million) for column in COLUMNS[program]}
         table = pl.DataFrame(named | {COLUMNS[program][0]: list(names)})
         table.write_csv(path, separator="\t", quote_style="never")
+        paths.append(path)
+    return paths
+
+
+def write_counted(
+    folder: Path, matrix: Matrix, samples: Sequence[str], genes: Sequence[str], program: Counter, name: str
+) -> list[Path]:
+    """Write the file of each sample as a program does that counts reads, and return their paths.
+
+    ``name`` is what a file is called, with the place of the ``{sample}``; reads outside of genes are 1,000 of a kind.
+    """
+    paths = []
+    for sample, counts in zip(samples, matrix, strict=True):
+        path = folder / name.format(sample=sample)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if program == "HTSeq":
+            lines = [f"{gene}\t{value}" for gene, value in zip(genes, counts, strict=True)]
+            lines += [f"{kind}\t1000" for kind in AFTER_HTSEQ]
+        else:
+            described = "chr1;chr1\t1;500\t300\t+;+\t"
+            lines = [*BEFORE["featurecounts"], f"Geneid\tChr\tStart\tEnd\tStrand\tLength\t/bam/{sample}.sorted.bam"]
+            lines += [
+                f"{gene}\t{described}{900 + at}\t{value}"
+                for at, (gene, value) in enumerate(zip(genes, counts, strict=True))
+            ]
+            summary = f"Status\t/bam/{sample}.sorted.bam\nAssigned\t{counts.sum()}\nUnassigned_Unmapped\t1000\n"
+            path.with_name(f"{path.name}.summary").write_text(summary)
+        text = "".join(f"{line}\n" for line in lines).encode()
+        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
         paths.append(path)
     return paths
 

@@ -19,7 +19,9 @@ from featurestore.errors import SourceFormatError, first_of
 MOST_ENTRIES = 5000
 """Of a folder, with those in it; one that holds more is no output of one program."""
 DEEPEST = 6
-ASIDE = re.compile(r"(molecule_info\.h5|.*\.(bam|bai|fastq|fq|cloupe|bus|log|html|pdf|png|svg|idx|json)(\.gz)?)")
+ASIDE = re.compile(
+    r"(molecule_info\.h5|.*\.(bam|bai|fastq|fq|cloupe|bus|log|html|pdf|png|svg|idx|json|summary)(\.gz)?)"
+)
 """Names of files, often large, that hold no matrix and need not be opened."""
 RAW = re.compile(
     r"(^|/)(sample_)?raw(_feature_bc_matrix|_gene_bc_matrices\w*)?(/|\.h5$)|(^|/)[^/]*_unfiltered[^/]*/", re.IGNORECASE

@@ -21,11 +21,10 @@ from ingest.readers.delimited import Delimited
 from ingest.readers.header import has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.plain_text import is_gzip
-from ingest.readers.quantified import is_quantified
+from ingest.readers.sample_files import FEATURE_COUNTS, is_quantified
 from ingest.readers.text_numbers import COMMA, MISSING, Doubles
 from ingest.readers.turned import TurnedMatrix
 
-FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")
 OF_GENES = frozenset({
     "length", "gene_length", "exon_length", "effective_length", "width", "entrez", "entrezid", "entrez_id",
     "entrezgene", "entrezgene_id", "entrez_gene_id", "ncbi_gene_id", "gc_content",
