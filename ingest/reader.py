@@ -158,20 +158,15 @@ class LeavesOut(Protocol):
 
 
 @runtime_checkable
-class CountsGuides(Protocol):
-    """What a reader offers besides if guides may be counted in a matrix of their own, beside that of RNA."""
-
-    def guides(self) -> Reader | None:
-        """Return that matrix, whose rows have keys of this one's; it is open for as long as this one is."""
-        ...
-
-
-@runtime_checkable
 class HasModalities(Protocol):
     """What a reader offers besides if its file holds matrices of several kinds, of which it reads one."""
 
     modalities: dict[str, str]
     """The size of each, by name; of the one that is read, also that it is."""
+
+    def counted(self, name: str) -> Reader | None:
+        """Return the matrix of another, open for as long as this one is; None where it is of other rows."""
+        ...
 
 
 @runtime_checkable

@@ -115,6 +115,16 @@ class GuidesSection(Section):
     min_count: Annotated[int, Field(ge=1)]
 
 
+class TagsSection(Section):
+    """``[tags]``: hashtags of samples (``hto``, Multiplexing Capture) called from their own counts.
+
+    The column ``tag_call`` then holds each cell's tags with ``min_count`` counts or more, joined by ``|``: a cell of
+    several is a doublet.
+    """
+
+    min_count: Annotated[int, Field(ge=1)]
+
+
 class TokensSection(Section):
     """``[tokens]``: columns of a file in which a cell is a list of tokens and one of values, where they are not known.
 

@@ -24,6 +24,7 @@ from ingest.sections import (
     LogarithmSection,
     RowsSection,
     Section,
+    TagsSection,
     TokensSection,
     Words,
     column_in_sql,
@@ -77,6 +78,7 @@ class DatasetSpec(Section):
     rows: RowsSection = RowsSection()
     genes: GenesSection = GenesSection()
     guides: GuidesSection | None = None
+    tags: TagsSection | None = None
     tokens: TokensSection | None = None
     compound: CompoundSection = CompoundSection()
     quality: QualitySection = QualitySection()

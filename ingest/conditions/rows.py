@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
-from ingest.conditions.guide_calls import call_guides
+from ingest.conditions.counted_beside import OF, call_guides, call_tags, counts_beside
 from ingest.conditions.side_tables import SideTable, join_tables
-from ingest.reader import INDEX, Tables, with_matrix
+from ingest.reader import INDEX, Reader, Tables, with_matrix
 from ingest.sections import groups_of
 from ingest.spec import DatasetSpec
 
@@ -50,9 +50,7 @@ def read_rows(
     wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *taken_apart, *also]))
     replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
     needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
-    rows = reader.rows([name for name in reader.row_columns() if name in needed])
-    if spec.guides is not None:
-        rows = rows.with_columns(call_guides(with_matrix(reader), spec.guides.min_count))
+    rows = _of_file(reader, spec, needed)
     before = rows.columns
     rows = _extracted(rows, patterns, name_within(reader.path, folder))
     rows = join_tables(rows, tables, wanted, spec.label_columns())
@@ -70,6 +68,17 @@ def read_rows(
             do="; ".join(did_you_mean(name, known) for name in missing),
         )
     return rows
+
+
+def _of_file(reader: Tables, spec: DatasetSpec, needed: Collection[str]) -> pl.DataFrame:
+    """Read what the file itself says of its rows, and what was counted in each beside RNA."""
+    rows = reader.rows([name for name in reader.row_columns() if name in needed])
+    if spec.guides is not None:
+        rows = rows.with_columns(call_guides(with_matrix(reader), spec.guides.min_count))
+    if spec.tags is not None:
+        rows = rows.with_columns(call_tags(with_matrix(reader), spec.tags.min_count))
+    others = sorted(name for name in needed if OF in name and name not in rows.columns)
+    return rows.hstack(counts_beside(reader, others)) if others and isinstance(reader, Reader) else rows
 
 
 def name_within(path: Path, folder: Path) -> str:

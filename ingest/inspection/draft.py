@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import SpecError
-from ingest.conditions.guide_calls import GUIDE_CALL, LEAST_COUNT
 from ingest.inspection.draft_condition import draft_condition, is_model_table, relative
 from ingest.inspection.draft_dataset import draft_dataset
-from ingest.inspection.draft_genes import draft_feature_types, draft_gene_ids
-from ingest.inspection.draft_lines import Lines, to_toml
+from ingest.inspection.draft_genes import draft_counted, draft_feature_types, draft_gene_ids
+from ingest.inspection.draft_lines import Lines
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
 from ingest.inspection.responses import draft_responses
 from ingest.inspection.result_columns import Remark
-from ingest.readers.feature_words import is_guides
 from ingest.spec import GENETIC_KINDS, parse_spec
 
 
@@ -114,15 +112,7 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
             f"{found.n_silent:,} of {found.n_genes:,} genes are 0 in all rows looked at; if the publisher pads "
             'its list with genes that were not measured: absent = "all_zero"'
         )
-    counted = next((name for name in found.modalities if is_guides(name)), None)
-    if found.guides is not None:
-        lines.section("guides")
-        lines.set("min_count", LEAST_COUNT, found.guides, is_doubtful=True)
-    elif counted is not None:
-        lines.note(
-            f"also there, not used: guides counted in {counted!r}; perturbation = {to_toml(GUIDE_CALL)} calls them, "
-            f"with min_count = {LEAST_COUNT} under [guides]"
-        )
+    draft_counted(lines, found)
     kinds = {guess.value or "column" for guess in found.roles.get("kind", [])[:1]}
     _named(lines, found, "compound", COMPOUND_KEYS if not kinds & GENETIC_KINDS else ())
     _named(lines, found, "coverage", ("auc", "mapped_reads") if found.values.kind == "bp_coverage" else ())

@@ -1,13 +1,15 @@
-"""The ``[genes]`` of a draft: what identifies them, which rows are RNA, and the table of transcripts."""
+"""The ``[genes]`` of a draft: what identifies them, which rows are RNA, and what else was counted beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ingest.conditions.counted_beside import GUIDE_CALL, LEAST_COUNT, OF, TAG_CALL
 from ingest.inspection.draft_condition import relative
-from ingest.inspection.draft_lines import Lines
+from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
 from ingest.reader import INDEX
+from ingest.readers.feature_words import are_few, is_guides, is_tags
 
 LANDMARKS = {"pr_is_lm": "pr_is_lm = 1", "feature_space": "feature_space = 'landmark'"}
 """Columns of gene tables of L1000, and the condition that tells landmark genes."""
@@ -65,3 +67,27 @@ def draft_feature_types(lines: Lines, found: Inspection) -> None:
 def _told(column: object) -> str:
     name, mapped, evidence = (getattr(column, part) for part in ("name", "mapped", "evidence"))
     return f"'{name}': {evidence}, {mapped:.1%} known"
+
+
+def draft_counted(lines: Lines, found: Inspection) -> None:
+    """Call guides where nothing else is known of the cells, and offer what else was counted beside RNA."""
+    kinds = [*found.modalities, *(name for name in (found.types.counts if found.types else ()) if name is not None)]
+    for kind in filter(are_few, kinds):
+        if is_guides(kind) and found.guides is None:
+            lines.note(
+                f"also there, not used: guides counted in {kind!r}; perturbation = {to_toml(GUIDE_CALL)} calls them, "
+                f"with min_count = {LEAST_COUNT} under [guides]"
+            )
+        elif is_tags(kind):
+            lines.note(
+                f"also there, not used: hashtags counted in {kind!r}; batch = {to_toml(TAG_CALL)} calls them, with a "
+                "min_count under [tags]"
+            )
+        elif not is_guides(kind):
+            lines.note(
+                f"also there, not used: counts of {kind!r}, each a column of the cells: {kind}{OF}NAME, as in "
+                f"where = '\"{kind}{OF}NAME\" > 100'"
+            )
+    if found.guides is not None:
+        lines.section("guides")
+        lines.set("min_count", LEAST_COUNT, found.guides, is_doubtful=True)

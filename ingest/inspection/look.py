@@ -6,9 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ingest.conditions.counted_beside import (
+    BETWEEN,
+    GUIDE_CALL,
+    LEAST_COUNT,
+    call_guides,
+    counted,
+    entries_of,
+    joined_calls,
+)
 from ingest.conditions.described import LINES
 from ingest.conditions.feature_types import feature_types
-from ingest.conditions.guide_calls import BETWEEN, GUIDE_CALL, LEAST_COUNT, call_guides, called_entries, joined_calls
 from ingest.conditions.organism import organism_of, organism_words
 from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
@@ -24,7 +32,8 @@ from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
 from ingest.inspection.screens import judge_contrasts
 from ingest.inspection.values import Values, judge_values
-from ingest.reader import INDEX, CountsGuides, CsrBlock, HasModalities, Reader, described_columns
+from ingest.reader import INDEX, CsrBlock, HasModalities, Reader, described_columns
+from ingest.readers.feature_words import is_guides
 from ingest.readers.header import is_of_star
 
 MODEL = "model_id"
@@ -170,7 +179,7 @@ class Look:
             self._add(read_joined(calls, keys))
             why = f"guides that Cell Ranger called, of {calls.n_found:,} of {calls.n_probed:,} cells"
             self.roles["perturbation"] = [Guess("perturbation", CALLED, 0.8, (why,))]
-        elif isinstance(self.reader, CountsGuides) and self.reader.guides() is not None:
+        elif isinstance(self.reader, HasModalities) and counted(self.reader, is_guides) is not None:
             self._take_calls(call_guides(self.reader, LEAST_COUNT), self.reader.n_rows)
         elif self.types is not None and self.types.is_guide.any() and self.with_guides.has_whole_rows:
             self._take_calls(self._called(self.types.is_guide), self.with_guides.n_rows)
@@ -189,8 +198,10 @@ class Look:
         """Call guides in the rows of the sample; null in the others."""
         matrix = self.with_guides.matrix
         block = CsrBlock(0, matrix.indptr, matrix.indices, matrix.data)
-        rows, guides = called_entries(block, is_guide, LEAST_COUNT)
-        return joined_calls(rows, self.with_guides.genes[INDEX].gather(guides), self.reader.n_rows)
+        rows, guides, counts = entries_of(block, is_guide)
+        called = guides[counts >= LEAST_COUNT]
+        names = self.with_guides.genes[INDEX].gather(called)
+        return joined_calls(rows[counts >= LEAST_COUNT], names, self.reader.n_rows)
 
     def _add(self, table: pl.DataFrame) -> None:
         """Take further columns into account."""

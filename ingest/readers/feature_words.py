@@ -7,10 +7,11 @@ GUIDES = frozenset({"crispr guide capture"})
 OTHERS = frozenset({"antibody capture", "antigen capture", "multiplexing capture", "chromatin accessibility"})
 SHORT_RNA = frozenset({"gex", "rna", "mrna", "gene", "genes", "expression"})
 SHORT_GUIDES = frozenset({"crispr", "guide", "guides", "grna", "sgrna", "guide rna", "protospacer", "gdo"})
-SHORT_OTHERS = frozenset(
-    {"adt", "ab", "antibody", "antibodies", "protein", "proteins", "prot", "surface protein", "hto", "hashtag", "cmo"}
-    | {"tag", "custom", "peaks", "atac", "vdj", "spike-in", "ercc"}
+TAGS = frozenset({"multiplexing capture", "hto", "hashtag", "hashtags", "cmo", "tag", "tags"})
+ANTIBODIES = frozenset(
+    {"antibody capture", "adt", "ab", "antibody", "antibodies", "protein", "proteins", "prot", "surface protein"}
 )
+SHORT_OTHERS = TAGS | ANTIBODIES | {"custom", "peaks", "atac", "vdj", "spike-in", "ercc"}
 WORDS = RNA | GUIDES | OTHERS | SHORT_RNA | SHORT_GUIDES | SHORT_OTHERS
 
 
@@ -22,3 +23,13 @@ def is_rna(word: str) -> bool:
 def is_guides(word: str) -> bool:
     """Say whether it is guides."""
     return word.strip().casefold() in GUIDES | SHORT_GUIDES
+
+
+def is_tags(word: str) -> bool:
+    """Say whether it is hashtags, by which samples are told apart."""
+    return word.strip().casefold() in TAGS
+
+
+def are_few(word: str) -> bool:
+    """Say whether it is counted by tens or hundreds, so that each can be a column of the cells."""
+    return is_guides(word) or is_tags(word) or word.strip().casefold() in ANTIBODIES

@@ -20,7 +20,7 @@ from ingest.readers.anndata_tree import AnnDataTree, TreeReader, is_anndata, mat
 from ingest.readers.annotation import AnnotationTable
 from ingest.readers.columns import unknown_column
 from ingest.readers.damage import telling_damage
-from ingest.readers.feature_words import is_guides, is_rna
+from ingest.readers.feature_words import is_rna
 from ingest.readers.nodes import Group, texts
 
 MARK = "MuData"
@@ -86,10 +86,9 @@ class MuDataReader(TreeReader):
         names = self.row_columns() if columns is None else columns
         return pl.DataFrame([self._column(name) for name in names])
 
-    def guides(self) -> MuDataReader | None:
-        """Return the modality of guides, read from the same open file, where there is one of the same cells."""
-        name = next((name for name in self._others if is_guides(name)), None)
-        if name is None or not self._positions_of(self._others[name]).drop_nulls().len():
+    def counted(self, name: str) -> MuDataReader | None:
+        """Return another modality, read from the same open file, where it is of the same cells."""
+        if name not in self._others or not self._positions_of(self._others[name]).drop_nulls().len():
             return None
         matrix = f"{MODALITIES}/{name}/{next(iter(matrices_of(self._parts[name])), 'X')}"
         return MuDataReader(self.path, self.files, self._root, _stays_open, self.format.partition(" ")[0], matrix)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from featurestore.errors import SourceFormatError
 from ingest.readers.anndata_tree import AnnDataReader, is_anndata
 from ingest.readers.damage import telling_damage
-from ingest.readers.feature_words import is_guides, is_rna
+from ingest.readers.feature_words import are_few, is_rna
 from ingest.readers.mudata_tree import MODALITIES, MuDataReader, is_mudata
 from ingest.readers.zarr_metadata import V2_GROUP, V3
 from ingest.readers.zarr_nodes import ZarrArray, ZarrGroup, open_node
@@ -97,7 +97,7 @@ def is_read(key: str, matrix: str) -> bool:
     parts = key.split("/")
     if parts[0] == MODALITIES and len(parts) > 2:  # noqa: PLR2004, mod/NAME/...
         modality, key = parts[1], "/".join(parts[2:])
-        is_counted = matrix.startswith(f"{MODALITIES}/{modality}/") or is_guides(modality)
+        is_counted = matrix.startswith(f"{MODALITIES}/{modality}/") or are_few(modality)
         return is_read(key, matrix.removeprefix(f"{MODALITIES}/{modality}/") if is_counted else "")
     top = parts[0]
     if len(parts) == 1 or top in TABLES or key.startswith(NOTES):

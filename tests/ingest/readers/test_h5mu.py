@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.conditions.guide_calls import call_guides
+from ingest.conditions.counted_beside import call_guides
 from ingest.layouts.h5mu import HEAD, write_h5mu
 from ingest.readers.h5ad import H5adFormat
 from ingest.readers.h5mu import H5muFormat
@@ -73,7 +73,7 @@ def test_rows__of_modalities_that_share_genes_are_not_joined(tmp_path):
     """Barcodes of other samples' cells are other cells, even where they read the same."""
     reader = H5muFormat.open(write_h5mu(tmp_path / "a.h5mu", parts(), axis=1))
     assert reader.row_columns() == ["index", "batch"]
-    assert reader.guides() is None
+    assert reader.counted("gdo") is None
     reader.close()
 
 
@@ -98,7 +98,7 @@ def test_matrix__of_another_modality_is_read_where_it_is_asked_for(path, read_ma
     reader = H5muFormat.open(path, matrix="mod/gdo/X")
     np.testing.assert_array_equal(read_matrix(reader, 100), GUIDES[BACK[2:]])
     assert reader.rows(["guide_ID"])["guide_ID"][0] == LABELS[9]
-    assert reader.guides() is None
+    assert reader.counted("gdo") is None
     reader.close()
     with pytest.raises(SourceFormatError, match="did you mean 'mod/gdo/X'"):
         H5muFormat.open(path, matrix="mod/gda/X")
