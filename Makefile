@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 # With another Python: make PYTHON=python3.13 test-latest
-.PHONY: help env demo test test-fast coverage test-latest test-lowest test-spark stress simulation lint bench oracle lock clean
+.PHONY: help env demo test test-fast coverage test-latest test-lowest test-spark test-soma stress simulation lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,10 +49,13 @@ EXTRAS := chemistry cloud cluster enrichment excel filters r ui
 test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster: the answers of DuckDB (needs Java 17)
 	.venv-spark/bin/pytest tests/spark
 
-.venv-spark/.ready: requirements.txt tests/spark/requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv-spark
-	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r tests/spark/requirements.txt
-	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+test-soma: .venv-soma/.ready ## experiments of TileDB-SOMA, as its own library writes them
+	.venv-soma/bin/pytest tests/soma
+
+.venv-spark/.ready .venv-soma/.ready: .venv-%/.ready: requirements.txt tests/%/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r tests/$*/requirements.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
@@ -85,9 +88,9 @@ oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools t
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
 	@touch $@
 
-lock: $(READY) ## rewrite both requirements.txt from pyproject.toml and tests/spark/requirements.in (needs uv in .venv: pip install uv)
+lock: $(READY) ## rewrite the three requirements.txt from pyproject.toml and tests/*/requirements.in (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/spark/requirements.in -o tests/spark/requirements.txt
+	for extra in spark soma; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/$$extra/requirements.in -o tests/$$extra/requirements.txt; done
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .venv-peers .venv-spark .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers .venv-spark .venv-soma .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -17,10 +17,7 @@ CONVERT = "decompress or convert it, or install a package that reads it"
 UNPACK = "unpack it, and give the folder"
 OF_OLD_OFFICE = "save the workbook as .xlsx"
 OF_KALLISTO = "give abundance.tsv beside it; where it was not kept, kallisto h5dump writes it"
-OF_SOMA = (
-    'write it as AnnData: tiledbsoma.io.to_h5ad(tiledbsoma.open(FOLDER), "cells.h5ad", measurement_name="RNA"), '
-    "with the name of its measurement"
-)
+OF_SOMA = "it is TileDB: name the folder of the experiment, in which obs and ms are"
 OF_SEURAT = 'write it as AnnData, in R: SeuratDisk::Convert("FILE", dest = "h5ad")'
 OF_HDF5 = "it is HDF5 of another program: write the counts as AnnData (h5ad), or as Matrix Market"
 OF_ZARR = "it is Zarr without AnnData at its root: name the folder in it that holds one, such as tables/table"

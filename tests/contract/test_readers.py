@@ -20,7 +20,10 @@ def files(tmp_path_factory):
 
 
 def test_registered_formats__all_have_an_example():
-    assert set(EXAMPLES) == set(FORMATS), "add the smallest file of each layout to ingest/layouts/examples.py"
+    by_their_library = {"soma"}  # tests/soma
+    assert set(EXAMPLES) == set(FORMATS) - by_their_library, (
+        "add the smallest file of each layout to ingest/layouts/examples.py"
+    )
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))

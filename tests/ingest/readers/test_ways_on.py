@@ -40,7 +40,7 @@ def other_zarr(folder):
 @pytest.mark.parametrize(
     ("write", "way"),
     [
-        (soma, r"tiledbsoma\.io\.to_h5ad"),
+        (soma, "folder of the experiment"),
         (seurat, r"SeuratDisk::Convert"),
         (other_hdf5, r"HDF5 of another program"),
         (packed, r"unpack it"),

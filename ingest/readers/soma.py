@@ -1,0 +1,247 @@
+"""Reader of TileDB-SOMA experiments, a folder each: cells, and measurements of them with genes and matrices.
+
+Matrices are named by their path: ``ms/RNA/X/data``. Most are sparse, in coordinates (COO) of join ids, which number
+rows and genes, and may have gaps. tiledbsoma reads them row by row, in buffers of bounded size. It can tell that a file
+was cut off; overwritten bytes may end the process, as it does not check them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from featurestore.errors import SourceFormatError, did_you_mean
+from ingest.reader import BLOCK_BYTES, Block, CsrBlock, DenseBlock, Integers, Numbers
+from ingest.readers.compressed import first_repeat, ranges
+from ingest.readers.damage import telling_damage
+from ingest.readers.feature_words import is_rna
+from ingest.readers.soma_table import SomaTable
+
+GROUP, CELLS, MEASUREMENTS, GENES, MATRICES = "__group", "obs", "ms", "var", "X"
+DATA, RAW = "data", "raw"
+"""The matrix that tiledbsoma makes of ``X``, and the measurement that it makes of ``raw``."""
+SPARSE = "SOMASparseNDArray"
+SETTINGS = {
+    "soma.init_buffer_bytes": 2**23,
+    "sm.mem.total_budget": 2**28,
+    "sm.compute_concurrency_level": 2,
+    "sm.io_concurrency_level": 2,
+}
+"""What tiledbsoma reads of a column at once, what it may hold (unit: bytes), and with how many threads."""
+
+
+class SomaReader:
+    """An open experiment, one matrix of one measurement of it."""
+
+    is_by_row = True
+
+    def __init__(self, path: Path, matrix: str | None = None) -> None:
+        self.path, self._others = path, list[SomaReader]()
+        with _telling(path, "the experiment"):
+            library = _library(path)
+            context = library.SOMATileDBContext(tiledb_config=SETTINGS)
+            self._experiment = library.open(path.as_posix(), context=context)
+            parts = dict(self._experiment.ms.items())
+            known = {
+                f"{MEASUREMENTS}/{name}/{MATRICES}/{layer}": (name, layer)
+                for name, part in parts.items()
+                for layer in (part.X if MATRICES in part else ())
+            }
+            self.matrix = _chosen(path, known) if matrix is None else matrix
+            if self.matrix not in known:
+                do = f"name another matrix; {did_you_mean(self.matrix, known)}"
+                raise SourceFormatError(f"there is no matrix '{self.matrix}'", where=str(path), do=do)
+            self._measurement, layer = known[self.matrix]
+            self._array = parts[self._measurement].X[layer]
+            self._dtype = np.dtype(self._array.schema.field("soma_data").type.to_pandas_dtype())
+            if self._dtype.kind not in "iuf":
+                raise TypeError(f"expected numbers, got {self._dtype}")
+            self._cells = SomaTable(self._experiment.obs, CELLS, f"{CELLS} of {path}")
+            self._genes = SomaTable(parts[self._measurement].var, GENES, f"{GENES} of {self._measurement} of {path}")
+            sizes = {name: f"{part.var.count:,} features" for name, part in parts.items()}
+        self.matrices = (self.matrix, *(name for name in known if name != self.matrix))
+        self.modalities = sizes | {self._measurement: f"{sizes[self._measurement]}, read"}
+        self.n_rows, self.n_genes = self._cells.ids.size, self._genes.ids.size
+        self.files = _files_of(path, self.matrix)
+        self._is_sparse = self._array.soma_type == SPARSE
+        self.format = f"soma ({self._measurement}, {layer}: {'coordinates' if self._is_sparse else 'dense'})"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the experiment names its cells."""
+        return self._cells.key is not None
+
+    def row_columns(self) -> list[str]:
+        """Names of the cell table's columns, ``index`` first."""
+        return list(self._cells.fields)
+
+    def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Read the cell table, or some of its columns."""
+        with _telling(self.path, CELLS):
+            return self._cells.read(columns)
+
+    def genes(self) -> pl.DataFrame:
+        """Read the gene table."""
+        with _telling(self.path, GENES):
+            return self._genes.read()
+
+    def counted(self, name: str) -> SomaReader | None:
+        """Return the matrix of another measurement, which is of the same cells."""
+        prefix = f"{MEASUREMENTS}/{name}/"
+        matrix = next((each for each in self.matrices if each.startswith(prefix)), None)
+        if name == self._measurement or matrix is None:
+            return None
+        self._others.append(SomaReader(self.path, matrix))
+        return self._others[-1]
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the matrix by cell."""
+        return self.stretch(0, self.n_rows, block_bytes)
+
+    def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Stream the cells from ``first`` to ``last``."""
+        return (self._sparse if self._is_sparse else self._dense)(first, last, block_bytes)
+
+    def close(self) -> None:
+        """Close the experiment."""
+        for other in self._others:
+            other.close()
+        self._experiment.close()
+
+    def _dense(self, first: int, last: int, block_bytes: int) -> Iterator[DenseBlock]:
+        genes = self._genes.ids
+        height = max(1, block_bytes // (np.dtype(np.float64).itemsize * max(1, self.n_genes)))
+        for begin in range(first, last, height):
+            rows = self._cells.ids[begin : min(begin + height, last)]
+            with _telling(self.path, self.matrix):
+                values = self._array.read((slice(int(rows[0]), int(rows[-1])), slice(None))).to_numpy()
+                values = np.ascontiguousarray(values[np.ix_(rows - rows[0], genes)])
+            yield DenseBlock(begin, values)
+
+    def _sparse(self, first: int, last: int, block_bytes: int) -> Iterator[CsrBlock]:
+        """Collect values until some rows are whole, and cut those into blocks."""
+        rows, genes, values = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, self._dtype)
+        done = first
+        for more in self._batches(first, last):
+            rows, genes, values = (np.concatenate(pair) for pair in zip((rows, genes, values), more, strict=True))
+            whole = int(rows[-1])
+            n = int(np.searchsorted(rows, whole))
+            yield from self._cut(rows[:n], genes[:n], values[:n], range(done, whole), block_bytes)
+            rows, genes, values, done = rows[n:], genes[n:], values[n:], whole
+        yield from self._cut(rows, genes, values, range(done, last), block_bytes)
+
+    def _batches(self, first: int, last: int) -> Iterator[tuple[Integers, Integers, Numbers]]:
+        """Read values in the order of their rows, as positions of rows and genes."""
+        if first == last:
+            return
+        wanted = slice(int(self._cells.ids[first]), int(self._cells.ids[last - 1]))
+        before = first
+        with _telling(self.path, self.matrix):
+            tables = iter(self._array.read((wanted, slice(None)), result_order="row-major").tables())
+        while True:
+            with _telling(self.path, self.matrix):
+                table = next(tables, None)
+                if table is None:
+                    return
+                at, of, values = (table.column(name).to_numpy() for name in ("soma_dim_0", "soma_dim_1", "soma_data"))
+                rows, genes = self._cells.positions(at), self._genes.positions(of).astype(np.int32)
+                if rows.size and (rows[0] < before or (np.diff(rows) < 0).any()):
+                    raise ValueError("values do not come in the order of their rows")
+            if rows.size:
+                before = int(rows[-1])
+                yield rows, genes, values
+
+    def _cut(self, rows: Integers, genes: Integers, values: Numbers, of: range, block_bytes: int) -> Iterator[CsrBlock]:
+        """Give whole rows as blocks."""
+        indptr = np.searchsorted(rows, np.arange(of.start, of.stop + 1))
+        repeat = first_repeat(indptr, genes)
+        if repeat is not None:
+            raise SourceFormatError(
+                "a value is given twice",
+                where=f"{self.matrix} of {self.path}",
+                expected="each gene once a row",
+                got=f"gene {genes[repeat]:,} again in row {rows[repeat]:,}",
+                do="write the experiment again",
+            )
+        for begin, end in ranges(indptr, values.itemsize + genes.itemsize, block_bytes):
+            part = slice(int(indptr[begin]), int(indptr[end]))
+            yield CsrBlock(of.start + begin, indptr[begin : end + 1] - indptr[begin], genes[part], values[part])
+
+
+class SomaFormat:
+    """The format of TileDB-SOMA experiments."""
+
+    name: ClassVar[str] = "soma"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Say whether a folder is a group of TileDB with cells and measurements."""
+        return all((path / name).is_dir() for name in (GROUP, CELLS, MEASUREMENTS))
+
+    @classmethod
+    def open(cls, path: Path, *, matrix: str | None = None) -> SomaReader:
+        """Open an experiment; ``matrix`` names one of its matrices, such as ``ms/RNA/X/data``."""
+        return SomaReader(path, matrix)
+
+
+def _chosen(path: Path, known: dict[str, tuple[str, str]]) -> str:
+    """Choose the matrix of RNA where none is asked for."""
+    names = dict.fromkeys(name for name, _ in known.values() if name != RAW)
+    rna = [name for name in names if is_rna(name)] or list(names)
+    found = [matrix for matrix, (name, _) in known.items() if [name] == rna]
+    usual = [matrix for matrix in found if matrix.endswith(f"/{DATA}")] or found
+    if len(usual) != 1:
+        raise SourceFormatError(
+            "which matrix of the experiment is meant is not told",
+            where=str(path),
+            expected="one measurement called RNA, or one alone, with a matrix 'data', or one alone",
+            got=", ".join(known) or "no matrix",
+            do=f'name it: matrix = "{next(iter(known), "ms/RNA/X/data")}"',
+        )
+    return usual[0]
+
+
+def _files_of(path: Path, matrix: str) -> tuple[Path, ...]:
+    """List the files of the arrays that are read, and of the groups that they are in."""
+    measurement = "/".join(matrix.split("/")[:2])
+    groups = ("", MEASUREMENTS, measurement, f"{measurement}/{MATRICES}")
+    inner = [path / group / name for group in groups for name in (GROUP, "__meta")]
+    beside = [entry for group in groups for entry in (path / group).iterdir() if entry.is_file()]
+    arrays = [path / CELLS, path / measurement / GENES, path / matrix]
+    if not all(array.is_dir() for array in arrays):
+        raise SourceFormatError(
+            "a part of the experiment lies elsewhere",
+            where=str(path),
+            expected=", ".join(str(array.relative_to(path)) for array in arrays),
+            do="copy the experiment as a whole into one folder",
+        )
+    return tuple(sorted([*beside, *(file for part in (*inner, *arrays) for file in part.rglob("*") if file.is_file())]))
+
+
+def _library(path: Path) -> Any:
+    try:
+        import tiledbsoma  # noqa: PLC0415, an extra
+    except ImportError:
+        raise SourceFormatError(
+            "TileDB-SOMA is read by tiledbsoma, which is not installed",
+            where=str(path),
+            do="pip install 'perturbation-featurestore[soma]', or write it as AnnData where it is: "
+            'tiledbsoma.io.to_h5ad(tiledbsoma.open(FOLDER), "cells.h5ad", measurement_name="RNA")',
+        ) from None
+    return tiledbsoma
+
+
+@contextmanager
+def _telling(path: Path, place: str) -> Iterator[None]:
+    """Raise what tiledbsoma raises on wrong bytes as one error that names the place."""
+    with telling_damage(path, place):
+        library = _library(path)
+        try:
+            yield
+        except library.SOMAError as error:
+            raise OSError(str(error)) from error
