@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from featurestore.counts import count_of
 from ingest.conditions.pooled import NAMES
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
 from ingest.inspection.columns import ColumnSummary
@@ -118,7 +119,7 @@ def _perturbation(column: ColumnSummary, *, fewest: int) -> Evidence:
         share = f"{len(column.genes):,} of {column.others.height:,} other labels are genes"
         evidence.append((0.2, share))
     elif evidence and not column.genes and column.others.height:
-        evidence.append((0.05, f"{column.others.height:,} other labels, none a gene"))
+        evidence.append((0.05, f"{count_of(column.others.height, 'other label')}, none a gene"))
     return evidence
 
 
