@@ -17,6 +17,7 @@ from featurestore.cli import Place
 from featurestore.errors import SpecError, did_you_mean
 from featurestore.storage.objects import ObjectStore
 from ingest.catalogue.catalogue import read_catalogue
+from ingest.commands.heap import give_back_memory
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
@@ -99,6 +100,7 @@ def ingest(
     found = [find_spec(spec) for spec in specs]
     if data is None:
         _require_files(found)
+    give_back_memory()
     _load_compiler()
     from ingest.commands.left_open import left_open  # noqa: PLC0415
     from ingest.commands.tested import tested  # noqa: PLC0415
