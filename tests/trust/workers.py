@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.context
 import os
 import random
+import resource
 import shutil
 import sys
 import time
@@ -58,6 +59,16 @@ def command_when_told(pipe: Connection, said: Path, *arguments: str) -> None:
     for descriptor in (1, 2):
         os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
     pipe.recv()
+    sys.argv = ["featurestore", *arguments]
+    cli.main()
+
+
+def command_within(most_bytes: int, said: Path, *arguments: str) -> None:
+    """Run a command with so much memory beyond what is mapped by now; what it says goes to a file."""
+    for descriptor in (1, 2):
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
+    mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + most_bytes, mapped + most_bytes))
     sys.argv = ["featurestore", *arguments]
     cli.main()
 
