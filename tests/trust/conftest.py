@@ -117,9 +117,13 @@ def published(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def warehouse(published: Path, tmp_path: Path) -> Path:
-    """A copy of the small warehouse, to be harmed."""
-    root = tmp_path / "warehouse"
-    shutil.copytree(published, root)
-    refresh_database(root)
-    return root
+def copied(published: Path, tmp_path: Path) -> Path:
+    """A copy of the small warehouse, to be harmed; its database of views is that of the original."""
+    return shutil.copytree(published, tmp_path / "warehouse")
+
+
+@pytest.fixture
+def warehouse(copied: Path) -> Path:
+    """A copy of the small warehouse with a database of views of its own, to be harmed."""
+    refresh_database(copied)
+    return copied

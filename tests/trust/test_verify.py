@@ -64,18 +64,18 @@ def rewrite(root: Path, dataset_id: str, table: str, change) -> None:
     shutil.rmtree(root / HEADS)
 
 
-def test_verify__of_a_snapshot_collected_meanwhile_is_no_fault(warehouse, monkeypatch):
-    listed = snapshot_numbers(warehouse)
+def test_verify__of_a_snapshot_collected_meanwhile_is_no_fault(copied, monkeypatch):
+    listed = snapshot_numbers(copied)
     assert len(listed) > 1
-    monkeypatch.setattr(verifying, "hold_snapshot", collecting(warehouse, listed[0]))
-    report = verify(warehouse)
+    monkeypatch.setattr(verifying, "hold_snapshot", collecting(copied, listed[0]))
+    report = verify(copied)
     assert (report.faults, report.n_snapshots) == ([], len(listed) - 1)
 
 
-def test_verify__of_a_snapshot_that_is_missing_within_the_chain_is_a_fault(warehouse, monkeypatch):
-    listed = snapshot_numbers(warehouse)
-    monkeypatch.setattr(verifying, "hold_snapshot", collecting(warehouse, listed[-1]))
-    report = verify(warehouse)
+def test_verify__of_a_snapshot_that_is_missing_within_the_chain_is_a_fault(copied, monkeypatch):
+    listed = snapshot_numbers(copied)
+    monkeypatch.setattr(verifying, "hold_snapshot", collecting(copied, listed[-1]))
+    report = verify(copied)
     assert [fault.what for fault in report.faults][:1] == ["A snapshot is damaged."]
 
 
@@ -99,8 +99,8 @@ def test_verify__of_a_whole_warehouse_is_clean(warehouse):
     assert report.n_files == len(read) + n_references
 
 
-def test_verify__finds_any_flipped_bit(warehouse, published, faults, share):
-    paths = [p for p in sorted(warehouse.rglob("*")) if p.is_file() and p.name != DATABASE]
+def test_verify__finds_any_flipped_bit(copied, published, faults, share):
+    paths = [p for p in sorted(copied.rglob("*")) if p.is_file() and p.name != DATABASE]
     rng = random.Random(8)
     n_trials = share(1, 6)
     with faults("bit flipped in a release, reference or snapshot") as trials:
@@ -108,12 +108,12 @@ def test_verify__finds_any_flipped_bit(warehouse, published, faults, share):
             for _ in range(n_trials):
                 bit = rng.randrange(path.stat().st_size * 8)
                 flip(path, bit)
-                with trials.trial(f"{path.relative_to(warehouse)} bit {bit}"):
-                    found = verify(warehouse).faults
+                with trials.trial(f"{path.relative_to(copied)} bit {bit}"):
+                    found = verify(copied).faults
                     assert any(str(path) in (fault.where, *fault.where.split()) for fault in found)
                     assert all(fault.do for fault in found)
                 flip(path, bit)
-    assert verify(warehouse).faults == []
+    assert verify(copied).faults == []
 
 
 def test_verify__finds_what_a_flipped_bit_changes_in_the_database_of_views(warehouse, faults, share):
@@ -132,21 +132,21 @@ def test_verify__finds_what_a_flipped_bit_changes_in_the_database_of_views(wareh
 
 
 @pytest.mark.parametrize("name", ["statistics", "condition", "manifest.json", "gene.parquet"])
-def test_verify__names_release_and_file_that_are_gone(warehouse, name):
-    release = read_snapshot(warehouse).datasets["second"]
-    path = next(release_path(warehouse, "second", release).glob(f"*{name}*"))
+def test_verify__names_release_and_file_that_are_gone(copied, name):
+    release = read_snapshot(copied).datasets["second"]
+    path = next(release_path(copied, "second", release).glob(f"*{name}*"))
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (fault, *_) = verify(warehouse).faults
+    (fault, *_) = verify(copied).faults
     assert (fault.dataset_id, fault.release_id) == ("second", release)
     assert str(path) in fault.where
     assert "ingest second.toml" in fault.do
 
 
-def test_verify__finds_a_file_that_does_not_belong(warehouse):
-    release = read_snapshot(warehouse).datasets["second"]
-    stray = release_path(warehouse, "second", release) / "extra.parquet"
+def test_verify__finds_a_file_that_does_not_belong(copied):
+    release = read_snapshot(copied).datasets["second"]
+    stray = release_path(copied, "second", release) / "extra.parquet"
     stray.write_bytes(b"PAR1")
-    (fault,) = verify(warehouse).faults
+    (fault,) = verify(copied).faults
     assert (fault.what, fault.where) == ("A file is not of this release.", str(stray))
 
 
@@ -163,39 +163,39 @@ def test_verify__restores_a_release_by_what_it_says(warehouse, published):
     assert read_snapshot(warehouse).datasets["second"] == release
 
 
-def test_verify__restores_a_reference_by_what_it_says(warehouse, published):
-    path = next((warehouse / "reference").rglob("gene.parquet"))
+def test_verify__restores_a_reference_by_what_it_says(copied, published):
+    path = next((copied / "reference").rglob("gene.parquet"))
     flip(path, 99)
-    fault = verify(warehouse).faults[0]
+    fault = verify(copied).faults[0]
     assert fault.where == str(path)
     shutil.rmtree(path.parent)
-    ingest_dataset(published.parent / "files" / f"{fault.dataset_id}.toml", warehouse)
-    assert verify(warehouse).faults == []
+    ingest_dataset(published.parent / "files" / f"{fault.dataset_id}.toml", copied)
+    assert verify(copied).faults == []
 
 
-def test_verify__finds_a_missing_and_a_changed_snapshot(warehouse):
-    content = snapshot_path(warehouse, 1).read_text()
-    snapshot_path(warehouse, 1).write_text(content.replace("ingest first", "ingest fault"))
-    assert verify(warehouse).faults[0].where == str(snapshot_path(warehouse, 1))
-    snapshot_path(warehouse, 2).unlink()
-    assert "it is missing" in [fault.got for fault in verify(warehouse).faults]
+def test_verify__finds_a_missing_and_a_changed_snapshot(copied):
+    content = snapshot_path(copied, 1).read_text()
+    snapshot_path(copied, 1).write_text(content.replace("ingest first", "ingest fault"))
+    assert verify(copied).faults[0].where == str(snapshot_path(copied, 1))
+    snapshot_path(copied, 2).unlink()
+    assert "it is missing" in [fault.got for fault in verify(copied).faults]
 
 
-def test_verify__mends_the_newest_snapshot_by_what_it_says(warehouse):
-    path = snapshot_path(warehouse, 3)
+def test_verify__mends_the_newest_snapshot_by_what_it_says(copied):
+    path = snapshot_path(copied, 3)
     whole = path.read_bytes()
-    earlier = {number: snapshot_path(warehouse, number).read_bytes() for number in (1, 2)}
+    earlier = {number: snapshot_path(copied, number).read_bytes() for number in (1, 2)}
     for harm in (path.unlink, lambda: flip(path, 333), lambda: shutil.rmtree(path.parent)):
         harm()
-        fault = verify(warehouse).faults[0]
+        fault = verify(copied).faults[0]
         assert fault.where == str(path)
         with pytest.raises(WarehouseError, match=r"missing|damaged"):
-            Warehouse(warehouse)
+            Warehouse(copied)
         subprocess.run(fault.do.rpartition(": ")[2], shell=True, check=True)
         assert path.read_bytes() == whole
         for number, content in earlier.items():
-            snapshot_path(warehouse, number).write_bytes(content)
-        assert verify(warehouse).faults == []
+            snapshot_path(copied, number).write_bytes(content)
+        assert verify(copied).faults == []
 
 
 def test_verify__mends_the_record_of_the_newest_snapshot_by_what_it_says(warehouse):
@@ -209,39 +209,39 @@ def test_verify__mends_the_record_of_the_newest_snapshot_by_what_it_says(warehou
     assert "not recorded in heads/" in report.notes[0]
 
 
-def test_verify__a_snapshot_that_names_a_path_is_refused(warehouse):
-    path = snapshot_path(warehouse, 3)
+def test_verify__a_snapshot_that_names_a_path_is_refused(copied):
+    path = snapshot_path(copied, 3)
     path.write_text(json.dumps({"contract_version": 1, "created_at": "", "datasets": {"../../x": "y"}}))
     with pytest.raises(WarehouseError, match="damaged"):
-        Warehouse(warehouse)
-    assert [fault.where for fault in verify(warehouse).faults] == [str(path)]
+        Warehouse(copied)
+    assert [fault.where for fault in verify(copied).faults] == [str(path)]
 
 
 @pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd"])
-def test_warehouse__a_manifest_that_leads_outside_is_refused(warehouse, path):
-    release = read_snapshot(warehouse).datasets["second"]
-    manifest_path = release_path(warehouse, "second", release) / MANIFEST
+def test_warehouse__a_manifest_that_leads_outside_is_refused(copied, path):
+    release = read_snapshot(copied).datasets["second"]
+    manifest_path = release_path(copied, "second", release) / MANIFEST
     manifest = json.loads(manifest_path.read_text())
     manifest["files"][0]["path"] = path
     manifest_path.write_text(json.dumps(manifest))
     with pytest.raises(WarehouseError, match="manifest is damaged"):
-        Warehouse(warehouse)
+        Warehouse(copied)
 
 
-def test_warehouse__a_manifest_that_is_another_is_refused(warehouse):
-    release = read_snapshot(warehouse).datasets["second"]
-    path = release_path(warehouse, "second", release) / MANIFEST
+def test_warehouse__a_manifest_that_is_another_is_refused(copied):
+    release = read_snapshot(copied).datasets["second"]
+    path = release_path(copied, "second", release) / MANIFEST
     path.write_text(path.read_text().replace("second.toml", "others.toml"))
     with pytest.raises(WarehouseError, match="not the one that was published") as caught:
-        Warehouse(warehouse)
+        Warehouse(copied)
     assert caught.value.where == str(path)
-    with Warehouse(warehouse, datasets=["first"]) as store:
+    with Warehouse(copied, datasets=["first"]) as store:
         assert store.frame("select count(*) as n from dataset")["n"].item() == 1
 
 
-def test_verify__never_advises_to_delete(warehouse, monkeypatch):
+def test_verify__never_advises_to_delete(copied, monkeypatch):
     """What may not be read is asked for, and what is damaged is moved: a copy of it may be all that there is."""
-    release = release_path(warehouse, "second", read_snapshot(warehouse).datasets["second"])
+    release = release_path(copied, "second", read_snapshot(copied).datasets["second"])
     hashed = verifying.file_sha256
 
     def refuse(path: Path) -> str:
@@ -250,14 +250,14 @@ def test_verify__never_advises_to_delete(warehouse, monkeypatch):
         return hashed(path)
 
     monkeypatch.setattr("featurestore.upkeep.examine.file_sha256", refuse)
-    found = verify(warehouse).faults
+    found = verify(copied).faults
     assert {fault.what for fault in found} == {"A file may not be read."}
     assert all("chmod" in fault.do for fault in found)
     monkeypatch.undo()
     flip(release / MANIFEST, 99)
-    flip(next((warehouse / "reference").rglob("gene.parquet")), 99)
+    flip(next((copied / "reference").rglob("gene.parquet")), 99)
     (release / "stray").touch()
-    assert not [fault.do for fault in verify(warehouse).faults if "rm " in fault.do]
+    assert not [fault.do for fault in verify(copied).faults if "rm " in fault.do]
 
 
 def test_verify__a_database_of_an_older_snapshot_or_another_folder_is_a_note(warehouse, tmp_path):
@@ -290,18 +290,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("check", sql_files("checks"))
-def test_check__returns_the_rows_at_fault(warehouse, check):
+def test_check__returns_the_rows_at_fault(copied, check):
     table, change = WRONG[check]
-    rewrite(warehouse, "first", table, change)
-    found = {fault.what: fault for fault in verify(warehouse).faults}
+    rewrite(copied, "first", table, change)
+    found = {fault.what: fault for fault in verify(copied).faults}
     fault = found[f"Check '{check}' finds rows."]
     assert (fault.dataset_id, fault.expected) == ("first", heading(sql_files("checks")[check]))
     assert fault.got
 
 
-def test_contract__a_table_of_other_types_is_found(warehouse):
-    rewrite(warehouse, "first", "gene", lambda t: t.with_columns(pl.col("gene_index").cast(pl.Int64)))
-    assert "A table does not keep the contract." in {fault.what for fault in verify(warehouse).faults}
+def test_contract__a_table_of_other_types_is_found(copied):
+    rewrite(copied, "first", "gene", lambda t: t.with_columns(pl.col("gene_index").cast(pl.Int64)))
+    assert "A table does not keep the contract." in {fault.what for fault in verify(copied).faults}
 
 
 @pytest.mark.parametrize(
@@ -311,10 +311,10 @@ def test_contract__a_table_of_other_types_is_found(warehouse):
         ("quality", lambda t: t.with_columns(is_responder=~pl.col("is_responder"))),
     ],
 )
-def test_deep__finds_what_the_sums_do_not_give(warehouse, table, change):
-    rewrite(warehouse, "first", table, change)
-    assert verify(warehouse).faults == []
-    (fault,) = verify(warehouse, deep=[recompute]).faults
+def test_deep__finds_what_the_sums_do_not_give(copied, table, change):
+    rewrite(copied, "first", table, change)
+    assert verify(copied).faults == []
+    (fault,) = verify(copied, deep=[recompute]).faults
     assert fault.what == f"Table '{table}' is not what the sums give."
     assert "condition_index" in fault.got
 
