@@ -163,7 +163,9 @@ class ZarrChunks(Chunks):
     @contextmanager
     def opened(self, numbers: npt.NDArray[np.int64]) -> Iterator[Mapping[int, bytes]]:
         """Read the indices of the shards before threads do; of a store that is far, also the chunks, by neighbours."""
-        places = [(number, *self._place(number)) for number in numbers.tolist() if self._layout.shards is not None]
+        kept = self._kept[0] if self._kept is not None else None
+        wanted = [number for number in numbers.tolist() if number != kept and self._layout.shards is not None]
+        places = [(number, *self._place(number)) for number in wanted]
         yield self._together(places) if self._array.storage.is_far else {}
 
     def _together(self, places: Sequence[tuple[int, str, int, int | None]]) -> dict[int, bytes]:

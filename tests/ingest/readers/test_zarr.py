@@ -19,7 +19,8 @@ from ingest.layouts.zarr import write_zarr, zipped
 from ingest.pipeline import ingest_dataset
 from ingest.readers.notes import has_note, note
 from ingest.readers.open import open_source
-from ingest.readers.zarr import ZarrFormat
+from ingest.readers.zarr import ZarrFormat, open_store
+from ingest.readers.zarr_storage import Mirror
 from ingest.testing import assemble
 
 LAYOUTS = {
@@ -132,6 +133,24 @@ def test_ingest__of_the_same_store_changes_nothing_and_of_another_chunk_does(tmp
     shutil.rmtree(path)
     write_zarr(path, COUNTS + (COUNTS > 3), CELLS, GENES)
     assert ingest_dataset(spec, tmp_path / "w").release_id != first.release_id
+
+
+def test_far_store__gives_each_chunk_once_however_small_the_blocks(tmp_path):
+    path = write(tmp_path, sharded=(16, 64))
+    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
+    fetched = []
+
+    def read_range(key, start, length):
+        fetched.append((key, start, length))
+        return (path / key).read_bytes()[start : start + length]
+
+    reader = open_store(Mirror(tmp_path / "far", sizes, read_range))
+    fetched.clear()
+    np.testing.assert_array_equal(assemble(reader, 200), COUNTS)
+    assert len(fetched) == len(set(fetched))
+    assert sum(length for key, _, length in fetched if key.startswith("X/data")) <= sum(
+        size for key, size in sizes.items() if key.startswith("X/data/c")
+    )
 
 
 def test_mudata__as_zarr_is_read_as_its_hdf5(tmp_path):
