@@ -5,6 +5,7 @@ A fault is a function of the content: labels, barcodes, genes, numbers. Whatever
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from ingest.layouts import write_gctx, write_h5ad, write_replogle
 from ingest.layouts.examples import COUNTS, DEPMAP_GENES, EFFECTS, GENES
 from ingest.layouts.gct import write_gct
 from ingest.layouts.h5mu import write_h5mu
+from ingest.layouts.loom import write_loom
 from ingest.layouts.mtx import write_10x, write_scperturb
 from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
 from ingest.layouts.tenx import write_10x_h5
 from ingest.layouts.tokens import ORION, TAHOE, write_tokens, write_vocabulary
 from ingest.layouts.triplets import write_triplets
+from ingest.layouts.zarr import write_zarr, zipped
 from ingest.reader import INDEX
 
 TARGETS = ["non-targeting", "MYC", "STAT1", "TYK2"]
@@ -105,6 +108,22 @@ def _mudata(folder: Path, what: Content) -> Path:
     return write_h5mu(folder / "x.h5mu", {"rna": rna, "gdo": guides}, compression="gzip", chunk_length=16)
 
 
+def _loom(folder: Path, what: Content) -> Path:
+    return write_loom(folder / "x.loom", what.matrix.astype(np.float32), what.rows, what.genes)
+
+
+def _zarr(*, packed: bool = False, **how: Any) -> Callable[[Path, Content], Path]:
+    def write(folder: Path, what: Content) -> Path:
+        path = write_zarr(folder / "x.zarr", what.matrix.astype(np.float32), what.rows, what.genes, **how)
+        if not packed:
+            return path
+        archive = zipped(path)
+        shutil.rmtree(path)
+        return archive
+
+    return write
+
+
 def _beside(write: Callable[[Path, Content], Path]) -> Callable[[Path, Content], Path]:
     """Write labels into a table beside a file that has barcodes alone."""
 
@@ -147,6 +166,10 @@ KINDS: dict[str, Kind] = {
     "h5ad, dense, lzf": Kind(_h5ad(layout="dense", compression="lzf", chunk_length=4)),
     "h5ad, legacy": Kind(_legacy),
     "h5mu": Kind(_mudata, spec={"perturbation": "gdo:perturbation"}),
+    "loom": Kind(_loom),
+    "zarr, version 2": Kind(_zarr(version=2)),
+    "zarr, sharded": Kind(_zarr(sharded=(16, 64))),
+    "zarr, dense, zip": Kind(_zarr(layout="dense", packed=True)),
     "10x_h5": Kind(
         _beside(lambda folder, what: write_10x_h5(folder / "x.h5", _whole(what.matrix), what.rows, what.genes)),
         spec={"more": SIDE},
@@ -201,6 +224,13 @@ KINDS: dict[str, Kind] = {
         lambda folder, what: write_archs4(folder / "x.h5", what.matrix, what.rows, what.genes, version=2)
     ),
 }
+
+
+def part_of(path: Path, share: float) -> Path:
+    """Choose one file of a folder by its place among all, from 0 to 1; a file is chosen itself."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    return files[min(int(share * len(files)), len(files) - 1)]
+
 
 Change = Callable[[Content], Content]
 

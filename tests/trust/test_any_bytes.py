@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from bad_contents import KINDS, content
+from bad_contents import KINDS, content, part_of
 from conftest import IS_STRESS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prison import Prison
 
+from ingest.layouts.examples import EXAMPLES
 from ingest.readers.open import open_source
 
 CHANGES = st.lists(
@@ -55,7 +56,17 @@ def files(tmp_path_factory) -> dict[str, Path]:
     for at, (kind, how) in enumerate(KINDS.items()):
         (folder / str(at)).mkdir()
         written[kind] = how.write(folder / str(at), content(how.values))
+    for form in MORE:
+        for layout, write in EXAMPLES[form].items():
+            place = folder / f"{form}_{layout}"
+            place.mkdir()
+            written[f"{form}, {layout}"] = write(place)
     return written
+
+
+MORE = ("quantified", "r", "xlsx")
+"""Formats that hold other things than the contents of the other tests."""
+LAYOUTS = sorted([*KINDS, *(f"{form}, {layout}" for form in MORE for layout in EXAMPLES[form])])
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +84,17 @@ def test_any_bytes__are_read_or_refused(files, prison, tmp_path_factory, faults)
             derandomize=True,  # the same in every run, so that no run fails by chance
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         )
-        @given(kind=st.sampled_from(sorted(KINDS)), changes=CHANGES)
-        def read_or_refused(kind: str, changes: list[tuple[float, str, bytes]]) -> None:
+        @given(kind=st.sampled_from(LAYOUTS), share=st.floats(0, 1), changes=CHANGES)
+        def read_or_refused(kind: str, share: float, changes: list[tuple[float, str, bytes]]) -> None:
             shutil.rmtree(folder)
             shutil.copytree(files[kind].parent, folder)
             path = folder / files[kind].name
-            path.write_bytes(changed(path.read_bytes(), changes))
+            part = part_of(path, share)
+            part.write_bytes(changed(part.read_bytes(), changes))
             verdict = prison.run(read_all, path)
             trials.n += 1
-            assert verdict.outcome in {"done", "refused"}, f"{kind}, {changes}: {verdict.said[-1500:]}"
+            assert verdict.outcome in {"done", "refused"}, (
+                f"{kind}, {part.relative_to(folder)}, {changes}: {verdict.said[-1500:]}"
+            )
 
         read_or_refused()

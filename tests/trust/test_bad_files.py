@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from bad_bytes import BYTE_FAULTS, HDF5_FAULTS, LINKS, PARQUET_FAULTS, TEXT_FAULTS, datasets, of_parquet, of_text
-from bad_contents import CONTENT_FAULTS, KINDS, NOT_OF_SCREENS, Content, content
+from bad_contents import CONTENT_FAULTS, KINDS, NOT_OF_SCREENS, Content, content, part_of
 from conftest import IS_STRESS
 from prison import Prison
 
@@ -36,7 +36,7 @@ TEXTS = {name for name in KINDS if name.startswith(("mtx", "triplets", "gct", "t
     "gctx",
     "gctx, gzip",
 }
-HDF5 = {name for name in KINDS if name.startswith(("h5ad", "h5mu", "10x", "gctx", "chronos", "archs4"))}
+HDF5 = {name for name in KINDS if name.startswith(("h5ad", "h5mu", "loom", "10x", "gctx", "chronos", "archs4"))}
 PARQUET = {name for name in KINDS if name.startswith(("tokens", "parquet"))}
 
 
@@ -75,12 +75,14 @@ def of_bytes() -> Iterator[Bad]:
                 rng = rng_of(kind, fault)
                 beside = sorted(each for each in path.parent.iterdir() if each.suffix != ".toml")
                 path = beside[int(rng.integers(len(beside)))] if rng.random() < 0.3 else path
+                path = part_of(path, rng.random()) if path.is_dir() else path
                 path.write_bytes(change(path.read_bytes(), rng))
 
             yield spoilt(kind, fault, spoil)
         for fault, put in LINKS.items():
 
             def replace(path: Path, put=put) -> None:
+                path = part_of(path, 0.5)
                 path.unlink()
                 put(path)
 
