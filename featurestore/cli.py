@@ -137,6 +137,15 @@ def featurestore(context: click.Context, warehouse: str | Path) -> None:
     context.obj = warehouse
 
 
+def _with_options(error: click.NoSuchOption) -> click.NoSuchOption:
+    """Name what options there are: the one that is meant may be spelt like none of them."""
+    if error.ctx is None:
+        return error
+    known = [each.opts[-1] for each in error.ctx.command.params if isinstance(each, click.Option)]
+    options = f"Options of '{error.ctx.info_name}': {', '.join(known)}."
+    return click.NoSuchOption(error.option_name, f"{error.message} {options}", ctx=error.ctx)
+
+
 def main() -> None:
     """Run the command line."""
     try:
@@ -145,7 +154,7 @@ def main() -> None:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
     except click.ClickException as error:
-        error.show()
+        (_with_options(error) if isinstance(error, click.NoSuchOption) else error).show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

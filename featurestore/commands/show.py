@@ -11,6 +11,7 @@ import click
 import polars as pl
 
 from featurestore.commands.options import in_folder, snapshot_option, table_or_json_option
+from featurestore.counts import count_of
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -48,6 +49,7 @@ _HEADINGS = {
     "strongest": "Conditions that change most genes:",
 }
 _DIGITS = 4
+_FLOATS = pl.selectors.float()
 _COMPARED = 20
 """Signatures of one heat map."""
 
@@ -188,7 +190,7 @@ def _plain(value: Any) -> Any:
 def _described(part: dict[str, Any]) -> str:
     from featurestore.commands.shown import table_text  # noqa: PLC0415
 
-    counts = ", ".join(f"{value:,} {key[2:]}" for key, value in part.items() if key.startswith("n_"))
+    counts = ", ".join(count_of(n, key[2:].removesuffix("s")) for key, n in part.items() if key.startswith("n_"))
     what = [words for words in (part["what"] or "").split("; ") if words]
     lines = [f"{part['name']} ({part['is']}): {'; '.join(filter(None, (*what, counts)))}"]
     for key, value in part.items():
@@ -197,6 +199,6 @@ def _described(part: dict[str, Any]) -> str:
             lines += [
                 "",
                 _HEADINGS[key].format_map(part),
-                table_text(value.select(known).with_columns(pl.selectors.float().round_sig_figs(_DIGITS))),
+                table_text(value.select(known).with_columns(_FLOATS.cast(pl.Float64).round_sig_figs(_DIGITS))),
             ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.errors import QueryError, did_you_mean
+from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ def find_named(store: Warehouse, name: str) -> pl.DataFrame:
 
 
 def _not_found(store: Warehouse, name: str, hits: pl.DataFrame) -> QueryError:
+    compared = store.frame(sql_files("lookup")["controls_named"], {"words": name.strip()})["dataset_id"].to_list()
+    if compared:
+        return QueryError(
+            f"'{name}' is a control: other conditions are compared with it.",
+            where=first_of(compared),
+            do='see its cells: featurestore sql "select * from condition where is_control"',
+        )
     near = [f"{label} ({entity})" for entity, label in hits.select("entity", "label").head(_SUGGESTED).iter_rows()]
     do = "ask for one of these"
     if not near:

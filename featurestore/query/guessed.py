@@ -34,7 +34,7 @@ _COLUMN_WORDS = _words(
         "log2fc": "logfc lfc fc foldchange log2foldchange logfoldchange logfoldchanges avglog2fc",
         "q_value": "padj fdr qval adjp adjpval adjpvalue pvaladj pvalsadj pvalueadj",
         "p_value": "p pval pvals",
-        "context_label": "cellline celltype line context cell stimulus tissuetype",
+        "context_label": "cellline celltype line context cell stimulus stimulation stim tissuetype",
         "n_cells": "cells ncell cellcount numcells numbercells",
         "gene gene_symbol": "symbol genename hgncsymbol hgnc genesymbol gene",
         "perturbation": "drug compound treatment guide grna sgrna target targetgene perturbedgene pert",
@@ -80,7 +80,9 @@ def unknown_name(error: duckdb.Error, tree: str) -> QueryError | None:
     if found := _NO_TABLE.search(str(error)):
         return _unknown_view(found["name"].strip('"'))
     if found := _NO_COLUMN.search(str(error)):
-        return _unknown_column(found["name"] or found["of_alias"], _views(tree, found["alias"]))
+        used = _views(tree, found["alias"])
+        name = found["name"] or found["of_alias"]
+        return _unknown_column(name, used) or (_no_column(name, used) if _is_of_views(tree) else None)
     return None
 
 
@@ -118,6 +120,18 @@ def _unknown_column(name: str, used: list[str]) -> QueryError | None:
     return None
 
 
+def _no_column(name: str, used: list[str]) -> QueryError:
+    """Name all columns, where none is known to be meant."""
+    columns = list(dict.fromkeys(column for view in used for column in VIEWS[view].columns))
+    near = difflib.get_close_matches(name.lower(), columns, n=1)
+    return QueryError(
+        f"There is no column '{name}'.",
+        where=f"{'view' if len(used) == 1 else 'views'} {', '.join(used)}",
+        expected=f"one of {', '.join(columns)}",
+        do=f"did you mean {near[0]}?" if near else "",
+    )
+
+
 def _from_elsewhere(column: str, used: list[str]) -> str:
     if used == ["signature"] and column in VIEWS["effects"].columns:
         return f"ask effects instead, which has {', '.join(VIEWS['effects'].columns)}"
@@ -134,6 +148,14 @@ def _views(tree: str, alias: str | None) -> list[str]:
     named = [(each, name) for each, name in _tables(json.loads(tree)) if name in VIEWS] if tree else []
     of_alias = [name for each, name in named if alias is not None and each.lower() == alias.lower()]
     return list(dict.fromkeys(of_alias or [name for _, name in named]))
+
+
+def _is_of_views(tree: str) -> bool:
+    """Say whether a statement is one SELECT of views alone, so that all of its columns are theirs."""
+    parts = list(parts_of(json.loads(tree))) if tree else []
+    selects = sum(part.get("type") == "SELECT_NODE" for part in parts)
+    tables = [str(part.get("table_name", "")).lower() for part in parts if part.get("type") == "BASE_TABLE"]
+    return selects == 1 and bool(tables) and all(name in VIEWS for name in tables)
 
 
 def _tables(tree: Any) -> Iterator[tuple[str, str]]:

@@ -42,8 +42,15 @@ def unknown_values(store: Warehouse, query: str) -> list[str]:
         view, name = _NAMES[column].split(".")
         known = store.frame(f"select distinct {name} from {view} where {name} is not null order by 1").to_series()  # noqa: S608
         if value not in known:
-            found.append(f"No {column} is '{value}': {did_you_mean(value, known.to_list())}")
+            meant = _as_gene(store, value) if column == "perturbation" else ""
+            found.append(f"No {column} is '{value}': {meant or did_you_mean(value, known.to_list())}")
     return found
+
+
+def _as_gene(store: Warehouse, value: str) -> str:
+    """Say that a name is of a gene that was measured and not perturbed."""
+    is_gene = store.frame("select 1 from gene where gene_symbol = ? limit 1", [value]).height
+    return f"it was measured, not perturbed; what moves it is in effects where gene = '{value}'" if is_gene else ""
 
 
 def _compared(tree: Any) -> Iterator[tuple[str, str]]:

@@ -59,6 +59,12 @@ def test_misuse__is_exit_code_2_and_suggests_the_nearest_name(world):
     assert run("sql", "select 1", "--format", "parquet", warehouse=world).returncode == 2
 
 
+def test_misuse__of_an_option_names_those_that_there_are(world):
+    answer = run("show", "STAT1", "--plot", "volcano.png", warehouse=world)
+    assert answer.returncode == 2
+    assert "No such option '--plot'. Options of 'show': --top, --condition, --volcano, --heat-map," in answer.stderr
+
+
 def test_failure__is_one_message_and_exit_code_1(tmp_path, world):
     for arguments, root in ((["datasets"], tmp_path / "no"), (["sql", "select nonsense"], world)):
         answer = run_apart(*arguments, warehouse=root)

@@ -44,18 +44,27 @@ def test_joins_that_are_suggested__run(two_datasets):
         two_datasets.frame(f"select {column} {caught.value.do.partition(': ')[2]}")
 
 
-@pytest.mark.parametrize(
-    "query", ["select zzz from effects", "select x from (select 1 as y)", "select effect from effects group by gene"]
-)
+@pytest.mark.parametrize("query", ["select x from (select 1 as y)", "select effect from effects group by gene"])
 def test_what_is_not_known__is_said_as_duckdb_says_it(two_datasets, query):
     with pytest.raises(QueryError) as caught:
         two_datasets.frame(query)
     assert caught.value.where == "Binder Error"
 
 
+def test_unknown_column__that_means_nothing_is_answered_with_all_that_there_are(two_datasets):
+    with pytest.raises(QueryError, match="There is no column 'zzz'") as caught:
+        two_datasets.frame("select zzz from effects")
+    assert "one of dataset_id, condition_id, perturbation, " in caught.value.expected
+    with pytest.raises(QueryError) as caught:
+        two_datasets.frame("select n_signifcant from quality")
+    assert caught.value.do == "did you mean n_significant?"
+
+
 def test_no_rows__are_explained_by_names_that_nothing_has(two_datasets):
     query = "select gene from effects e where e.perturbation = 'g5' and 'A' = context_label and gene in ('S001', 'X1')"
     perturbation, gene = unknown_values(two_datasets, query)
+    (measured,) = unknown_values(two_datasets, "select * from effects where perturbation = 'S001'")
+    assert measured.endswith("it was measured, not perturbed; what moves it is in effects where gene = 'S001'")
     assert perturbation.startswith("No perturbation is 'g5': did you mean 'G5'")
     assert gene.startswith("No gene is 'X1': ")
     assert unknown_values(two_datasets, "select * from condition where perturbation = 'G5' and n_cells > 1e9") == []
