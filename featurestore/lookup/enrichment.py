@@ -11,9 +11,9 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.features.identifiers import harmonise
 from featurestore.lookup.cards import conditions_named, signature_of
+from featurestore.search.enrichment import running_sum
 from featurestore.search.null import q_values
 from featurestore.search.query import read_gmt
 
@@ -32,6 +33,20 @@ How: TypeAlias = Literal["ranks", "changed"]
 GeneSets: TypeAlias = Mapping[str, Sequence[str]]
 FEWEST, MOST = 10, 500
 """Measured genes of a set that is tested."""
+
+
+class EnrichmentOptions(TypedDict, total=False):
+    """What may be said of a test of gene sets, by name; see :func:`enrich`."""
+
+    how: How
+    dataset_id: str | None
+    context: str | None
+    condition_id: str | None
+    fewest: int
+    most: int
+    seed: int
+
+
 _MOST_TIED = 0.5
 """Share of genes of one value above which there is no order."""
 _THREADS = 2
@@ -57,6 +72,8 @@ class Enrichment:
         Sets of too few or too many measured genes.
     unknown
         Names of the sets' genes that are none of the warehouse's, or could be several.
+    ranked, sets
+        The signature by falling statistic, and the genes by id of each set that was tested.
     """
 
     condition: tuple[str, str]
@@ -65,6 +82,8 @@ class Enrichment:
     n_genes: int
     n_left_out: int
     unknown: tuple[str, ...]
+    ranked: pl.DataFrame = field(repr=False)
+    sets: GeneSets = field(repr=False)
 
     def __repr__(self) -> str:
         n = int((self.table["q_value"] < FALSE_DISCOVERY_RATE).sum())
@@ -72,6 +91,20 @@ class Enrichment:
 
     def _repr_html_(self) -> str:
         return str(self.table._repr_html_())
+
+    def running_sum(self, gene_set: str) -> pl.DataFrame:
+        """Walk down the signature: the curve of an enrichment plot, as columns ``rank`` and ``sum``.
+
+        Raises
+        ------
+        QueryError
+            No set of that name was tested.
+        """
+        if gene_set not in self.sets:
+            raise QueryError(f"No set '{gene_set}' was tested.", do=did_you_mean(gene_set, self.sets))
+        members = np.flatnonzero(self.ranked["gene_id"].is_in(list(self.sets[gene_set])).to_numpy())
+        sums = running_sum(self.ranked[self.statistic].to_numpy(), members)
+        return pl.DataFrame({"rank": np.arange(1, len(sums) + 1), "sum": sums})
 
 
 def enrich(
@@ -113,7 +146,6 @@ def enrich(
         gseapy is not installed, there is no such signature, its genes have no order, none changes, or no set is of a
         size to be tested.
     """
-    gseapy = _gseapy()
     conditions = conditions_named(store, name, dataset_id=dataset_id, context=context)
     if condition_id is not None:
         known = conditions["condition_id"].to_list()
@@ -121,9 +153,28 @@ def enrich(
         if conditions.is_empty():
             raise QueryError(f"'{name}' has no condition '{condition_id}'.", do=did_you_mean(condition_id, known))
     first = conditions.row(0, named=True)
-    key = (first["dataset_id"], first["condition_id"])
-    signature = signature_of(store, *key).filter(~pl.col("gene_id").is_in(first["target_gene_ids"] or []))
-    sets, unknown = _known_sets(store, read_gmt(Path(gene_sets)) if isinstance(gene_sets, str | Path) else gene_sets)
+    sets = read_gmt(Path(gene_sets)) if isinstance(gene_sets, str | Path) else gene_sets
+    return enrich_condition(store, first, sets, how=how, fewest=fewest, most=most, seed=seed)
+
+
+def enrich_condition(
+    store: Warehouse,
+    condition: Mapping[str, Any],
+    gene_sets: GeneSets,
+    *,
+    how: How = "ranks",
+    fewest: int = FEWEST,
+    most: int = MOST,
+    seed: int = 0,
+) -> Enrichment:
+    """Test gene sets in the signature of one condition: its ``dataset_id``, ``condition_id`` and ``target_gene_ids``.
+
+    Other parameters are those of :func:`enrich`, and so is what is raised.
+    """
+    gseapy = _gseapy()
+    key = (condition["dataset_id"], condition["condition_id"])
+    signature = signature_of(store, *key).filter(~pl.col("gene_id").is_in(condition["target_gene_ids"] or []))
+    sets, unknown = _known_sets(store, gene_sets)
     statistic = _statistic(signature, how)
     ranked = signature.drop_nulls(statistic).sort(statistic, "gene_id", descending=[True, False])
     _check_order(ranked, statistic, how, key)
@@ -139,7 +190,8 @@ def enrich(
             table = _by_ranks(gseapy, ranked, statistic, used, seed)
         else:
             table = _of_changed(gseapy, ranked, used, key)
-    return Enrichment(key, statistic, _named(table, ranked), len(measured), len(sets) - len(used), unknown)
+    named, n_left_out = _named(table, ranked), len(sets) - len(used)
+    return Enrichment(key, statistic, named, len(measured), n_left_out, unknown, ranked, used)
 
 
 def _gseapy() -> Any:

@@ -8,20 +8,32 @@ import sys
 from collections.abc import Callable
 from importlib.resources import files
 from typing import cast
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError, WarehouseError
 from featurestore.ui.asked import Asked, address
 from featurestore.ui.page import Page
-from featurestore.ui.pages import catalogue, coverage, dataset, features, gene, perturbation, plan, similar, sql
+from featurestore.ui.pages import (
+    catalogue,
+    coverage,
+    dataset,
+    enrichment,
+    features,
+    gene,
+    perturbation,
+    plan,
+    similar,
+    sql,
+)
 from featurestore.ui.questions import Shelf
-from featurestore.ui.security import Guarded
+from featurestore.ui.security import BRINGS, Guarded
 from featurestore.ui.table_file import as_file
 from featurestore.ui.tables import shown
 
@@ -34,13 +46,21 @@ PAGES = (
     perturbation.PAGE,
     gene.PAGE,
     similar.PAGE,
+    enrichment.PAGE,
     sql.PAGE,
     features.FEATURES,
     plan.PAGE,
     features.MATRIX,
     features.REPORT,
 )
-NAVIGATION = {"": "Catalogue", "coverage": "Coverage", "similar": "Similar", "sql": "SQL", "features": "Features"}
+NAVIGATION = {
+    "": "Catalogue",
+    "coverage": "Coverage",
+    "similar": "Similar",
+    "enrichment": "Gene sets",
+    "sql": "SQL",
+    "features": "Features",
+}
 STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _MEDIA = {"png": "image/png", "json": "application/json", "html": "text/html; charset=utf-8"}
 _FOREVER = {"cache-control": "max-age=31536000, immutable"}
@@ -100,6 +120,7 @@ def application(shelf: Shelf) -> Guarded:
 
     pages = Starlette(
         routes=[
+            Route(BRINGS, functools.partial(_bring, shelf), methods=["POST"]),
             Route("/static/vega.js", _vega),
             Route("/static/{name}", _static),
             *(route for page in reversed(PAGES) for route in routes_of(page)),
@@ -107,6 +128,13 @@ def application(shelf: Shelf) -> Guarded:
         exception_handlers={FeatureStoreError: failed, OSError: refused, HTTPException: missing, Exception: broken},
     )
     return Guarded(pages)
+
+
+async def _bring(shelf: Shelf, request: Request) -> Response:
+    """Keep gene sets that a form brings, and lead to the page that tests them."""
+    given = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    kept = {key: given.get(key, "") for key in ("id", "a", "how")}
+    return RedirectResponse(address(BRINGS.strip("/"), **kept, sets=shelf.brought.keep(given.get("sets", ""))), 303)
 
 
 def _file(page: Page, asked: Asked, request: Request) -> Response:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.ui.drawing import (
     BLUE,
     GREY,
@@ -91,13 +92,38 @@ def running_sums(points: pl.DataFrame) -> Chart:
         .encode(
             x=alt.X("rank:Q", title="genes, from raised to lowered", axis=alt.Axis(format=",d")),
             y=alt.Y("sum:Q", title="running sum"),
-            color=alt.Color("set:N", title=None, sort=None, scale=alt.Scale(range=[ORANGE, BLUE])),
+            color=alt.Color(
+                "set:N", title=None, sort=None, scale=alt.Scale(range=[ORANGE, BLUE]), legend=alt.Legend(labelLimit=300)
+            ),
             tooltip=["set:N", alt.Tooltip("rank:Q", format=","), alt.Tooltip("sum:Q", format=".3f")],
         )
     )
     line = pl.DataFrame({"rank": [1, int(points["rank"].max() or 1)], "sum": [0.0, 0.0]})  # type: ignore[arg-type]
     zero = alt.Chart(LINE).mark_line(color=GREY, strokeWidth=1).encode(x="rank:Q", y="sum:Q")
     return finished(zero + chart, points, f"Running sums of {points['set'].n_unique()} gene sets", 260, line=line)
+
+
+def gene_sets(points: pl.DataFrame, title: str) -> Chart:
+    """Draw one bar for each ``gene_set``, the surest first: columns ``value``, ``q``, ``n_genes`` and ``kind``."""
+    if points.is_empty():
+        return nothing("No set could be tested: see the table.")
+    base = alt.Chart(POINTS).encode(y=alt.Y("gene_set:N", title=None, sort=None, axis=None))
+    names = base.mark_text(align="left", baseline="bottom", dy=-6, limit=360).encode(x=alt.value(0), text="gene_set:N")
+    chart = (
+        base.mark_bar(size=9, yOffset=4)
+        .encode(
+            x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=6)),
+            color=alt.Color(
+                "kind:N", title=None, scale=alt.Scale(domain=["q < 0.05", "not sure"], range=[BLUE, GREY])
+            ),
+            tooltip=[
+                "gene_set:N", alt.Tooltip("value:Q", title=title, format=".2f"), alt.Tooltip("q:Q", format=".2e"),
+                alt.Tooltip("n_genes:Q", title="genes", format=","),
+            ],
+        )
+    )  # fmt: skip
+    n_sets = points["gene_set"].n_unique()
+    return finished(names + chart, points, f"Enrichment of {count_of(n_sets, 'gene set')}", height=max(32 * n_sets, 60))
 
 
 def qq(points: pl.DataFrame) -> Chart:

@@ -17,6 +17,7 @@ from featurestore.query.sqlfiles import sql_files
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import check_warehouse, newest_number
 from featurestore.ui.apart import Apart
+from featurestore.ui.gene_sets import BroughtSets
 
 SECONDS = 20.0
 """Time that one question may take."""
@@ -37,10 +38,13 @@ class Questions:
         The open warehouse.
     apart
         Answers what people ask in SQL of their own.
+    brought
+        Keeps the gene sets that people bring.
     """
 
-    def __init__(self, store: Warehouse, apart: Apart) -> None:
+    def __init__(self, store: Warehouse, apart: Apart, brought: BroughtSets) -> None:
         self.store = store
+        self.brought = brought
         self._apart = apart
         self._texts = sql_files("ui")
         self._answers: OrderedDict[Answer, pl.DataFrame] = OrderedDict()
@@ -114,7 +118,8 @@ class Shelf:
         self._memory = memory
         self.apart = Apart(self.path, memory)
         self._lock = threading.Lock()
-        self._questions = Questions(Warehouse(path, snapshot, memory=memory), self.apart)
+        self.brought = BroughtSets()
+        self._questions = Questions(Warehouse(path, snapshot, memory=memory), self.apart, self.brought)
 
     @property
     def last(self) -> Questions:
@@ -133,5 +138,6 @@ class Shelf:
             check_warehouse(self.path)
             newest = self._pinned or newest_number(self.path)
             if newest != self._questions.store.snapshot.number:
-                self._questions = Questions(Warehouse(self.path, self._pinned, memory=self._memory), self.apart)
+                store = Warehouse(self.path, self._pinned, memory=self._memory)
+                self._questions = Questions(store, self.apart, self.brought)
             return self._questions

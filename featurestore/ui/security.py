@@ -8,11 +8,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from featurestore.ui.gene_sets import MOST_BYTES
+
 HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 """Names of the machine itself: a page of another name that resolves to it is refused (DNS rebinding)."""
 OWN = ("same-origin", "none")
 """Where a browser says that a request comes from, if it is our own page, or what someone typed."""
 READING = ("GET", "HEAD")
+BRINGS = "/enrichment"
+"""The one address that takes a POST: gene sets of a form of ours, kept in memory while pages test them."""
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -48,9 +52,23 @@ class Guarded:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
+        brings = scope["method"] == "POST" and scope["path"] == BRINGS
         asks = scope["path"].split("/")[1] == "sql" and bool(scope["query_string"])
-        refused = _refusal(scope["method"], Headers(scope=scope), asks=asks)
+        headers = Headers(scope=scope)
+        refused = _refusal_of_form(headers) if brings else None
+        refused = refused or _refusal("GET" if brings else scope["method"], headers, asks=asks)
         await (refused or self._app)(scope, receive, guarded)
+
+
+def _refusal_of_form(headers: Headers) -> PlainTextResponse | None:
+    """Refuse what no form of this server sent, and what is larger than any should be."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site != "same-origin" and not (site is None and origin == f"http://{headers.get('host')}"):
+        return PlainTextResponse("Other sites may link here, but not ask.\n", 403)
+    size = headers.get("content-length", "")
+    if not size.isdecimal() or int(size) > MOST_BYTES:
+        return PlainTextResponse(f"Gene sets may have {MOST_BYTES // 2**20} MB.\n", 413)
+    return None
 
 
 def _refusal(method: str, headers: Headers, *, asks: bool) -> PlainTextResponse | None:

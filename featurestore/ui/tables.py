@@ -43,6 +43,8 @@ HEADINGS = {
     "p_value": "p",
     "what": "what it is",
     "n_data_points": "data points",
+    "es": "ES",
+    "nes": "NES",
 }
 UNITS = {
     "dose_um": "µM",
@@ -70,7 +72,9 @@ ASIDE = {
 }
 """Columns that are shown when all are asked for; files have them."""
 _PERCENT = {"mapped_share"}
-_LONG = {"title", "licence", "reason", "note", "such_as", "what", "citation", "withheld"}
+_LONG = {
+    "title", "licence", "reason", "note", "such_as", "what", "citation", "withheld", "leading_edge", "changed_genes",
+}  # fmt: skip
 """Columns of sentences."""
 _HASHES = {"matrix"}
 _OF_HASH = 12

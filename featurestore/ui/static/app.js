@@ -88,6 +88,16 @@ document.querySelectorAll("input[type=file][data-up]").forEach((input) => {
   });
 });
 
+// A file that is chosen fills the text that its form sends.
+document.querySelectorAll("input[type=file][data-text]").forEach((input) => {
+  input.addEventListener("change", async () => {
+    const text = await input.files[0].text();
+    document.getElementById(input.dataset.text).value = text;
+    const n = text.split(/\r?\n/).filter((line) => line.trim() && !line.startsWith("#")).length;
+    document.querySelector("output[for='" + input.id + "']").textContent = n === 1 ? "1 set" : n + " sets";
+  });
+});
+
 if (document.querySelector("figure[data-spec]")) {
   dark.addEventListener("change", drawAll);
   drawAll();

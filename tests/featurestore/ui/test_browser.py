@@ -33,6 +33,7 @@ PAGES = {
     "perturbation": "/perturbation?id={gene}",
     "gene": "/gene?id={gene}",
     "similar": "/similar?perturbation={gene}",
+    "enrichment": "/enrichment?perturbation={gene}",
     "features": "/features",
     "plan": "/plan?text={spec}",
     "matrix": "/matrix?id={matrix}",
@@ -72,6 +73,10 @@ def values(kept, world_files):
             "select target_gene_ids[1] as gene from condition join quality "
             "using (dataset_id, condition_id) where dataset_id = 'replogle_demo_k562' order by effect_norm desc limit 1"
         ).row(0, named=True)
+        symbols = store.frame(
+            "select distinct gene_symbol from signature where dataset_id = 'replogle_demo_k562' order by all limit 30"
+        )
+        row["symbols"] = "\t".join(symbols.to_series().drop_nulls())
     matrix = next((kept / "matrices").glob("[!.]*/manifest.json")).parent.name
     return row | {"matrix": matrix, "spec": quote((world_files / "features.toml").read_text())}
 
@@ -122,7 +127,24 @@ def require_soon(page, question: str, arg: int) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page__is_usable_by_all_on_a_desk_and_on_a_phone(visit, values, name):
-    page = visit(PAGES[name].format(**values))
+    require_usable(visit(PAGES[name].format(**values)), name)
+
+
+def test_enrichment__takes_a_gmt_file_and_is_usable_by_all(visit, values, tmp_path):
+    page = visit("/enrichment?perturbation={gene}".format(**values))
+    file = tmp_path / "sets.gmt"
+    genes = [f"{name}\tof a test\t{values['symbols']}" for name in ("one", "other")]
+    file.write_text("\n".join(genes))
+    page.set_input_files("#gmt", file)
+    expect(page.locator("#taken")).to_have_text("2 sets")
+    page.get_by_role("button", name="Test").click()
+    page.wait_for_url("**sets=*")
+    expect(page.locator("figure[data-spec] canvas")).to_have_count(2)
+    expect(page.locator("#tested tbody tr")).to_have_count(2)
+    require_usable(page, "enrichment_found")
+
+
+def require_usable(page, name: str) -> None:
     of_colours = {"runOnly": ["color-contrast", "scrollable-region-focusable"]}
     options = {"light": VIOLATIONS, "dark": VIOLATIONS | of_colours}
     for mode, width in MODES.items():
