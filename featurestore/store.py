@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from featurestore.errors import FeatureError
+from featurestore.counts import count_of
+from featurestore.errors import FeatureError, QueryError
 from featurestore.query.confine import check_select
 from featurestore.query.warehouse import Warehouse
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from featurestore.features.pairs.pair_matrix import PairMatrix
     from featurestore.features.spec import SpecLike
     from featurestore.lookup.agreement import Agreement
-    from featurestore.lookup.enrichment import Enrichment, GeneSets
+    from featurestore.lookup.enrichment import Enrichment, EnrichmentOptions, GeneSets
+    from featurestore.search.answer import SearchOptions
     from featurestore.search.query import Query
 
 
@@ -70,8 +72,8 @@ class Store(Warehouse):
         return build(self, spec)
 
     def __repr__(self) -> str:
-        datasets = len(self.snapshot.datasets)
-        return f"Store of {self.url or self.path}, snapshot {self.snapshot.number}: {datasets:,} datasets"
+        n_datasets = count_of(len(self.snapshot.datasets), "dataset")
+        return f"Store of {self.url or self.path}, snapshot {self.snapshot.number}: {n_datasets}"
 
     def _repr_html_(self) -> str:
         listed = "dataset_id", "title", "assay", "n_cells", "n_conditions", "n_genes", "licence"
@@ -82,10 +84,18 @@ class Store(Warehouse):
         self._answer_similar(query, parameters)
         return super().sql(query, parameters)
 
-    def frame(self, query: str, parameters: dict[str, Any] | list[Any] | None = None, **limits: Any) -> pl.DataFrame:
+    def frame(
+        self,
+        query: str,
+        parameters: dict[str, Any] | list[Any] | None = None,
+        *,
+        timeout: float | None = None,
+        most_rows: int | None = None,
+        most_bytes: int | None = None,
+    ) -> pl.DataFrame:
         """Run one SELECT statement, which may ask ``similar``, as a polars frame; see :meth:`Warehouse.frame`."""
         self._answer_similar(query, parameters)
-        return super().frame(query, parameters, **limits)
+        return super().frame(query, parameters, timeout=timeout, most_rows=most_rows, most_bytes=most_bytes)
 
     def datasets(self) -> pl.DataFrame:
         """List the datasets of the snapshot with their numbers of cells, conditions, controls and genes."""
@@ -126,16 +136,40 @@ class Store(Warehouse):
 
             answer_similar(self, check_select(self.connection, query), parameters)
 
-    def search(self, query: Query | Sequence[Query] | None = None, **asked: Any) -> pl.DataFrame:
+    def search(
+        self, query: Query | Sequence[Query] | str | None = None, **options: Unpack[SearchOptions]
+    ) -> pl.DataFrame:
         """Find signatures that do the same as one, or the opposite; see :func:`featurestore.search.answer.search`.
 
-        Of several queries, the column ``query`` has the names.
+        Parameters
+        ----------
+        query
+            The name of a perturbation, in all its contexts or in ``context``; or a query that was made before. Of
+            several queries, the column ``query`` has the names. Without one, an option says what is searched for.
+        options
+            ``condition``, ``perturbation``, ``up`` and ``down``, ``signature``: what is searched for. ``context`` of
+            the perturbation; ``score``, ``where``, ``kind``, ``opposite``, ``by``, ``top``, ``background``, ``report``.
+
+        Raises
+        ------
+        QueryError
+            Not one thing is asked for, or it is not known.
+
+        Examples
+        --------
+        >>> store.search("JAK2", context="K562", top=10)  # doctest: +SKIP
         """
         from featurestore.search.answer import search, search_many  # noqa: PLC0415
+        from featurestore.search.query import Query  # noqa: PLC0415
 
-        if isinstance(query, Sequence):
-            return search_many(self, query, **asked)
-        return search(self, query, **asked)
+        if isinstance(query, str):
+            if "perturbation" in options:
+                raise QueryError("A perturbation is named twice.", got=f"{query!r}, {options['perturbation']!r}")
+            options["perturbation"] = query
+            return search(self, **options)
+        if query is None or isinstance(query, Query):
+            return search(self, query, **options)
+        return search_many(self, query, **options)
 
     def compare(self, dataset_id: str, other: str) -> Agreement:
         """Compare what the same perturbations do in two datasets, against chance and noise.
@@ -150,8 +184,18 @@ class Store(Warehouse):
 
         return compare_datasets(self, dataset_id, other)
 
-    def enrich(self, name: str, gene_sets: GeneSets | str | Path, **asked: Any) -> Enrichment:
+    def enrich(self, name: str, gene_sets: GeneSets | str | Path, **options: Unpack[EnrichmentOptions]) -> Enrichment:
         """Test gene sets in the signature of a perturbation; see :func:`featurestore.lookup.enrichment.enrich`.
+
+        Parameters
+        ----------
+        name
+            A gene that is perturbed, or a compound, by any of its names.
+        gene_sets
+            A GMT file, or genes by the name of their set; genes by any identifier.
+        options
+            ``how`` (ranks or changed); which condition: ``dataset_id``, ``context``, ``condition_id``; ``fewest`` and
+            ``most`` measured genes of a set; ``seed``.
 
         Examples
         --------
@@ -159,7 +203,7 @@ class Store(Warehouse):
         """
         from featurestore.lookup.enrichment import enrich  # noqa: PLC0415
 
-        return enrich(self, name, gene_sets, **asked)
+        return enrich(self, name, gene_sets, **options)
 
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
         """Return a dataset as an AnnData, unless its licence is forbidden.

@@ -18,9 +18,9 @@ _SHOWN = 5
 
 
 @click.command()
-@click.option("--condition", metavar="DATASET:ID", help="A condition of the warehouse.")
-@click.option("--perturbation", metavar="NAME", help="A gene or compound, by any name: the mean of its conditions.")
-@click.option("--context", metavar="NAME", help="... in this cell line or type alone.")
+@click.argument("name", required=False)
+@click.option("--context", metavar="NAME", help="Of the conditions of NAME, those in this cell line or type.")
+@click.option("--condition", metavar="DATASET:ID", help="One condition instead.")
 @click.option("--up", metavar="FILE|LIST", help="Genes that go up: A,B,C; a file of one a line; SETS.gmt:NAME.")
 @click.option("--down", metavar="FILE|LIST", help="Genes that go down.")
 @click.option("--signature", metavar="FILE", help="A table with a column of genes and one of values, as it is.")
@@ -50,9 +50,9 @@ _SHOWN = 5
 @click.pass_obj
 def search(
     warehouse: Path,
-    condition: str | None,
-    perturbation: str | None,
+    name: str | None,
     context: str | None,
+    condition: str | None,
     up: str | None,
     down: str | None,
     signature: str | None,
@@ -69,7 +69,10 @@ def search(
     is_all: bool,
     opposite: bool,
 ) -> None:
-    """Find what has the same effect as a signature, or the opposite, in all datasets at once.
+    """Find what has the same effect as NAME, or the opposite, in all datasets at once.
+
+    NAME is a perturbed gene or a compound, by any of its names: the mean of its conditions. --condition, --up with
+    --down, --signature or --all stand in its place.
 
     Signatures are compared over the genes that both have, own targets left out, after removing what all signatures of a
     dataset share. p is how often random genes agree as well, q the false discovery rate down to that row.
@@ -83,7 +86,7 @@ def search(
 
     \b
     Examples:
-      featurestore search --perturbation JAK2 --context K562
+      featurestore search JAK2 --context K562
       featurestore search --up IRF1,STAT1 --down down.grp --score wtcs --kind compound --opposite
       featurestore search --signature results.csv --by moa --where "is_responder"
       featurestore search --condition lincs_demo:JAK2/A549 --top 0 -o hits.parquet --format parquet
@@ -95,9 +98,9 @@ def search(
     from featurestore.search.matrix import write_similarities  # noqa: PLC0415
     from featurestore.store import Store  # noqa: PLC0415
 
-    asked = [condition, perturbation, signature, up or down]
+    asked = [condition, name, signature, up or down]
     if sum(each is not None for each in asked) + is_all != 1:
-        raise click.UsageError("Search for one of --condition, --perturbation, --up with --down, --signature or --all.")
+        raise click.UsageError("Search for one of NAME, --condition, --up with --down, --signature or --all.")
     if is_all and output is None:
         raise click.UsageError("--all needs -o FILE.parquet")
     if is_all and score not in {"cosine", "pearson"}:
@@ -109,7 +112,7 @@ def search(
             return
         query = _sets_or_table(store, up, down, signature)
         found = find(
-            store, query, condition=condition, perturbation=perturbation, context=context, score=score, where=where,
+            store, query, condition=condition, perturbation=name, context=context, score=score, where=where,
             kind=kind, opposite=opposite, by=by, top=top, background=background, report=report,
         )  # fmt: skip
     show(found, form, output)

@@ -42,7 +42,7 @@ def evaluate(
     Raises
     ------
     FeatureError
-        One of them is no regressor.
+        One of them is no regressor, or what is given is no matrix, or models without names.
 
     Examples
     --------
@@ -50,6 +50,16 @@ def evaluate(
     >>> found = evaluate(matrix, {"mine": Lasso(0.01)})  # doctest: +SKIP
     >>> found.scores  # doctest: +SKIP
     """
+    if not hasattr(matrix, "elsewhere"):
+        raise FeatureError(
+            "A feature matrix is evaluated.",
+            got=f"{type(matrix).__name__} {matrix!r}"[:100],
+            do='build it first: fs.evaluate(fs.open("warehouse").build(spec), models)',
+        )
+    if models is not None and not isinstance(models, Mapping):
+        raise FeatureError(
+            "Each model needs a name.", got=repr(models)[:100], do='name it: evaluate(matrix, {"mine": model})'
+        )
     return evaluate_models(
         matrix, None if models is None else beside_baselines(matrix, models), unseen=unseen, report=report
     )

@@ -30,12 +30,12 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
 
     Parameters
     ----------
+    n_splits
+        Folds of perturbations.
     unseen
         What the test rows have that no training row has: a ``perturbation`` (``n_splits`` folds of whole groups), a
         ``context`` (each context held out once), or ``both`` (each fold crossed with each context; rows that share
         only one of the two with the test rows are in neither part).
-    n_splits
-        Folds of perturbations.
     seed
         Seed of the assignment.
     store
@@ -46,14 +46,16 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
 
     def __init__(
         self,
-        unseen: Literal["perturbation", "context", "both"] = "perturbation",
         n_splits: int = 5,
         *,
+        unseen: Literal["perturbation", "context", "both"] = "perturbation",
         seed: int = 0,
         store: Warehouse | str | Path | None = None,
     ) -> None:
         if unseen not in {"perturbation", "context", "both"}:
             raise ValueError(f"unseen is 'perturbation', 'context' or 'both', not {unseen!r}")
+        if not isinstance(n_splits, int):
+            raise TypeError(f"n_splits is a number of folds, not {n_splits!r}; did you mean unseen={n_splits!r}?")
         self.unseen = unseen
         self.n_splits = n_splits
         self.seed = seed

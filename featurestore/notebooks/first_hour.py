@@ -61,7 +61,7 @@ store.frame(
 )
 
 # %% What does the same, in any dataset? And what the opposite: opposite=True.
-store.search(perturbation=name, top=5).select("perturbation", "context_label", "score", "p_value", "q_value")
+store.search(name, top=5).select("perturbation", "context_label", "score", "p_value", "q_value")
 
 # %% Do the two screens agree? Against other perturbations, and the ceiling that noise sets.
 agreement = store.compare("replogle_demo_k562", "replogle_demo_rpe1")

@@ -2,7 +2,7 @@
 
 >>> store = fs.open("warehouse")  # doctest: +SKIP
 >>> store.search(condition=("replogle_2022_k562", "JAK2/K562"))  # doctest: +SKIP
->>> store.search(perturbation="JAK2", context="K562", opposite=True, kind="compound")  # doctest: +SKIP
+>>> store.search("JAK2", context="K562", opposite=True, kind="compound")  # doctest: +SKIP
 >>> store.search(up=["IRF1", "STAT1"], down="down.grp", score="wtcs", by="moa")  # doctest: +SKIP
 >>> store.search(signature=(["TP53", "CDKN1A"], [1.5, 2.0]))  # doctest: +SKIP
 

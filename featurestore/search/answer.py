@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import numpy.typing as npt
 import polars as pl
@@ -33,6 +33,25 @@ if TYPE_CHECKING:
 By: TypeAlias = Literal["condition", "perturbation", "moa", "target"]
 Signature: TypeAlias = "str | Path | pl.DataFrame | tuple[Sequence[str], npt.ArrayLike]"
 _KINDS = "select distinct perturbation_kind from condition where not is_control order by all"
+
+
+class SearchOptions(TypedDict, total=False):
+    """What may be said of a search, by name; see :func:`search`."""
+
+    condition: tuple[str, str] | str | None
+    perturbation: str | None
+    context: str | None
+    up: GeneNames | None
+    down: GeneNames | None
+    signature: Signature | None
+    score: Score
+    where: str | None
+    kind: str | None
+    opposite: bool
+    by: By
+    top: int
+    background: Literal["removed", "kept"]
+    report: Report
 
 
 def search(
@@ -136,11 +155,10 @@ def _ordered(answer: pl.DataFrame, by: By, top: int, *, opposite: bool) -> pl.Da
     return answer.head(top) if top else answer
 
 
-def search_many(warehouse: Warehouse, queries: Sequence[Query], **options: object) -> pl.DataFrame:
+def search_many(warehouse: Warehouse, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> pl.DataFrame:
     """Answer many queries, one below the other; the column ``query`` has their names."""
     parts = [
-        search(warehouse, query, **options).select(pl.lit(query.name).alias("query"), pl.all())  # type: ignore[arg-type]
-        for query in queries
+        search(warehouse, query, **options).select(pl.lit(query.name).alias("query"), pl.all()) for query in queries
     ]
     if not parts:
         raise QueryError("There is nothing to search for.", expected="one query or more")

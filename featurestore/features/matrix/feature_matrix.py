@@ -101,6 +101,11 @@ class FeatureMatrix:
         return pl.concat(parts)
 
     @property
+    def groups(self) -> npt.NDArray[np.object_]:
+        """What must stay together of each row, shape (rows,): ``groups`` of scikit-learn's splitters and searches."""
+        return self.rows["group"].to_numpy().astype(object)
+
+    @property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Whether any source covers the row, shape (rows,)."""
         return np.asarray(self.mask.any(axis=1))

@@ -94,3 +94,12 @@ def test_load_model__finds_classes_makers_and_estimators_of_a_module_here(tmp_pa
         load_model("nowhere:Mine")
     with pytest.raises(FeatureError, match="does not say where"):
         load_model("Mine")
+
+
+def test_evaluate__says_how_it_is_called(plant):
+    with pytest.raises(FeatureError, match="Each model needs a name") as caught:
+        evaluate(plant(n=40), Ridge())
+    assert caught.value.do == 'name it: evaluate(matrix, {"mine": model})'
+    with pytest.raises(FeatureError, match="feature matrix is evaluated") as caught:
+        evaluate("features.toml", {"mine": Ridge()})
+    assert "features.toml" in caught.value.got

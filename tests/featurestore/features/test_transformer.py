@@ -311,10 +311,10 @@ def test_perturbation_split__knows_aliases_by_the_store(world):
 
 def test_perturbation_split__holds_out_contexts_or_both():
     rows = pairs(*[(gene, line) for gene in "PQRS" for line in "XYZ"])
-    for train, test in fs.PerturbationSplit("context").split(rows):
+    for train, test in fs.PerturbationSplit(unseen="context").split(rows):
         assert set(rows[train, 1]).isdisjoint(rows[test, 1])
         assert set(rows[test, 0]) == set("PQRS")
-    both = fs.PerturbationSplit("both", n_splits=2)
+    both = fs.PerturbationSplit(2, unseen="both")
     splits = list(both.split(rows))
     assert len(splits) == both.get_n_splits(rows) == 6
     for train, test in splits:
@@ -323,7 +323,7 @@ def test_perturbation_split__holds_out_contexts_or_both():
     with pytest.raises(ValueError, match="shape"):
         next(both.split(rows[:, 0]))
     with pytest.raises(ValueError, match="unseen is"):
-        fs.PerturbationSplit("gene")
+        fs.PerturbationSplit(unseen="gene")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_perturbation_split__holds_out_contexts_or_both():
 )
 @pytest.mark.parametrize("unseen", ["perturbation", "context"])
 def test_perturbation_split__refuses_features_for_perturbations(X, unseen):
-    splitter = fs.PerturbationSplit(unseen, n_splits=2)
+    splitter = fs.PerturbationSplit(2, unseen=unseen)
     with pytest.raises(FeatureError, match=r"split\(X, groups=labels\)"):
         next(splitter.split(X))
     labels = np.array(list("AABBCCDD"))

@@ -38,6 +38,8 @@ def test_command__answers_as_python_does(store, tmp_path):
     assert [row["condition_id"] for row in rows] == expected["condition_id"].to_list()
     assert [row["score"] for row in rows] == pytest.approx(expected["score"].to_list())
     assert {"dataset_id", "p_value", "q_value", "n_genes", "is_responder", "dose_um", "time_h"} <= set(rows[0])
+    with pytest.raises(QueryError, match="named twice"):
+        store.search("G3", perturbation="G3")
     lists = run(store, "--up", "S001,S002,S003,S010,S011", "--down", "S004,S005,S006,S020,S021,NIL", "--score", "wtcs")
     assert "1 are not known or could be several: NIL" in lists.stderr
     assert json.loads(lists.stdout)
@@ -99,7 +101,7 @@ def test_similar__is_a_table_in_sql(store):
     ).fetchall()
     assert best == [(expected["perturbation"][0], 100)]
     assert store.frame("select * from similar('target', 'g3')").equals(expected)
-    everywhere = store.search(perturbation="G3", top=0)
+    everywhere = store.search("G3", top=0)
     assert store.frame("select * from similar('G3')").equals(everywhere)
     for query, said in (
         ("select * from similar('target')", "There is no perturbation 'target'"),
