@@ -78,9 +78,10 @@ def _described(found: Agreement, top: int) -> str:
 
     told = {name: "unknown" if value is None else f"{value:.2f}" for name, value in found.summary.items()}
     n = found.rows.height
+    ceiling = told["ceiling"] + _of_wells(found)
     lines = [
         f"{count_of(n, 'perturbation')} respond{'s' * (n == 1)} in both, of {_counts(found)}.",
-        f"Median r {told['r']}; with other perturbations {told['chance_r']}; ceiling by noise {told['ceiling']}.",
+        f"Median r {told['r']}; with other perturbations {told['chance_r']}; ceiling by noise {ceiling}.",
         f"Median centred r {told['centred_r']}; with other perturbations {told['centred_chance_r']}.",
         f"Mean rank {told['rank']}: the share of other perturbations that are less alike; 0.50 is chance.",
     ]
@@ -96,6 +97,15 @@ def _described(found: Agreement, top: int) -> str:
         shown = found.rows.drop("perturbation_id", "perturbation_kind", "perturbation_kind_other").head(top)
         lines += ["", table_text(shown.with_columns(pl.selectors.float().round(_DIGITS)))]
     return "\n".join(lines)
+
+
+def _of_wells(found: Agreement) -> str:
+    """Say why a ceiling is too high, or is not known."""
+    if not found.is_of_wells:
+        return ""
+    if found.summary["ceiling"] is None:
+        return ": L1000 was published without its numbers of wells, or how they agree"
+    return " or less: wells of L1000 agree by their upper quartile"
 
 
 def _counts(found: Agreement) -> str:

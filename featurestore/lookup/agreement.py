@@ -44,6 +44,9 @@ class Agreement:
         Perturbations that respond, in each dataset.
     shared_experiments
         Experiments that both are of: the same cells agree with themselves.
+    is_of_wells
+        Whether either is of L1000, whose wells' agreement is told as its upper quartile: ``ceiling`` is then rather too
+        high than too low.
     """
 
     datasets: tuple[str, str]
@@ -52,6 +55,7 @@ class Agreement:
     chance: Matrix
     n_responders: tuple[int, int]
     shared_experiments: tuple[str, ...] = ()
+    is_of_wells: bool = False
 
     @property
     def summary(self) -> dict[str, float | None]:
@@ -126,7 +130,8 @@ def compare_datasets(
     by = "centred_r" if len(shared) >= FEWEST_TO_CENTRE else "r"
     table = table.with_columns(pl.selectors.float().fill_nan(None)).sort(by, descending=True, nulls_last=True)
     same = sorted(set(sides[0]["experiment_id"].drop_nulls()) & set(sides[1]["experiment_id"].drop_nulls()))
-    return Agreement(names, kinds, table, chance, n_responders, tuple(same))
+    is_of_wells = any(bool(side["is_of_wells"].any()) for side in sides)
+    return Agreement(names, kinds, table, chance, n_responders, tuple(same), is_of_wells)
 
 
 def _kinds(store: Warehouse, names: tuple[str, str]) -> tuple[str, str]:
@@ -198,9 +203,9 @@ def _others(r: Matrix) -> Matrix:
 def _facts(side: pl.DataFrame, shared: pl.Series) -> pl.DataFrame:
     """Count the conditions of each shared perturbation, and say how far their mean is no noise (Spearman and Brown).
 
-    The reliability of the mean of k conditions is that of k times as many cells; that of wells is not known so.
+    The reliability of the mean of k conditions is that of k times as many cells; that of one of L1000 is of its wells.
     """
-    each = side.with_columns(r=pl.when(~pl.col("is_of_wells")).then(pl.col("r")).clip(0.0, 1.0))
+    each = side.with_columns(r=pl.col("r").clip(0.0, 1.0))
     each = each.with_columns(one=pl.col("n") * pl.col("r") / (1 + (pl.col("n") - 1) * pl.col("r")))
     found = each.group_by("perturbation_id").agg(
         pl.first("perturbation"),

@@ -1,7 +1,8 @@
 -- The conditions of one dataset that respond, with what their signature is compared by and how far it repeats.
 select c.condition_id, coalesce(i.canonical_id, c.perturbation_id) as perturbation_id, c.perturbation,
-    c.target_gene_ids, q.replicate_correlation as r, if(q.test = 'replicates', q.n_replicates, 2) as n,
-    d.assay = 'l1000' as is_of_wells, c.experiment_id, c.perturbation_kind
+    c.target_gene_ids, q.replicate_correlation as r, d.assay = 'l1000' as is_of_wells,
+    case when d.assay = 'l1000' then nullif(q.n_cells, 1) when q.test = 'replicates' then q.n_replicates else 2 end as n,
+    c.experiment_id, c.perturbation_kind
 from condition as c
 join quality as q using (dataset_id, condition_id)
 join dataset as d using (dataset_id)

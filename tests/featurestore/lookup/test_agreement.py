@@ -67,6 +67,23 @@ def test_compare__is_pearson_of_shared_responders_and_genes(two_screens):
     assert rows["n_genes"].to_list() == [25] * 4
 
 
+def test_compare__has_a_ceiling_of_wells_where_their_number_is_known(writer, make_condition):
+    rng = np.random.default_rng(8)
+    conditions = [make_condition(f"G{i}", "A") for i in range(4)]
+    wells = quality(4, [True] * 4, 0.4, "reported").with_columns(n_cells=pl.Series([3, 3, 1, None]))
+    facts = {"dataset_id": ["wells"], "release_id": ["r1"], "assay": ["l1000"], "licence": ["CC0-1.0"]}
+    writer.dataset("wells", conditions, rng.normal(size=(4, GENES)), quality=wells, dataset=pl.DataFrame(facts))
+    writer.dataset("cells", conditions, rng.normal(size=(4, GENES)), quality=quality(4, [True] * 4, 0.5))
+    with writer.open() as store:
+        found = store.compare("wells", "cells")
+        told = CliRunner().invoke(compare, ["wells", "cells"], obj=store.path).stdout
+    of_three, halves = 3 * 0.4 / (1 + 2 * 0.4), 2 * 0.5 / 1.5
+    expected = [pytest.approx(np.sqrt(of_three * halves))] * 2 + [None] * 2
+    assert found.rows.sort("perturbation")["ceiling"].to_list() == expected
+    assert found.is_of_wells
+    assert f"ceiling by noise {np.sqrt(of_three * halves):.2f} or less: wells of L1000" in told
+
+
 def test_compare__leaves_own_targets_out(writer, make_condition, gene_ids):
     rng = np.random.default_rng(5)
     effects = [rng.normal(size=(1, GENES)) for _ in range(2)]
