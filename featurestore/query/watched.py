@@ -64,7 +64,7 @@ def took_too_long(seconds: float) -> QueryError:
     return QueryError(
         "The query took too long.",
         expected=f"at most {seconds:g} s",
-        do="ask for less, or give it more time (--timeout)",
+        do="ask for less, or give it more time: featurestore sql --timeout SECONDS",
     )
 
 

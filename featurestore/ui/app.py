@@ -35,7 +35,7 @@ from featurestore.ui.pages import (
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import BRINGS, Guarded
 from featurestore.ui.table_file import as_file
-from featurestore.ui.tables import shown
+from featurestore.ui.tables import moment, shown
 
 PAGES = (
     catalogue.CATALOGUE,
@@ -76,7 +76,7 @@ def application(shelf: Shelf) -> Guarded:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["shown"] = shown
+    templates.filters |= {"shown": shown, "moment": moment}
     templates.globals |= {"address": address, "navigation": NAVIGATION}
 
     def rendered(name: str, page: str, status: int = 200, **context: object) -> HTMLResponse:

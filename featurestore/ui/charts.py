@@ -165,7 +165,7 @@ def similarity(names: list[str], r: npt.NDArray[np.float64], n: npt.NDArray[np.i
     scale = alt.Scale(scheme="blueorange", domain=[-1, 1], reverse=True)
     domain = alt.Scale(domain=names)
     base = alt.Chart(POINTS).encode(
-        x=alt.X("one:N", title=None, scale=domain, axis=alt.Axis(labelAngle=-45, labelLimit=160)),
+        x=alt.X("one:N", title=None, scale=domain, axis=alt.Axis(labelAngle=-45, labelLimit=240)),
         y=alt.Y("other:N", title=None, scale=domain, axis=alt.Axis(labelLimit=220)),
         tooltip=["one:N", "other:N", alt.Tooltip("r:Q", format=".2f"), alt.Tooltip("genes:Q", format=",")],
     )
@@ -178,13 +178,13 @@ def counts(cells: pl.DataFrame, *, one: str, other: str, title: str) -> Chart:
     if cells.is_empty():
         return nothing("There is nothing to count.")
     base = alt.Chart(POINTS).encode(
-        x=alt.X(f"{other}:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=180)),
+        x=alt.X(f"{other}:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=300)),
         y=alt.Y(f"{one}:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
     )
     scale = alt.Scale(scheme="blues", type="symlog", domainMin=0)
     known = base.transform_filter(alt.FieldValidPredicate(field="n", valid=True))
     boxes = known.mark_rect().encode(
-        color=alt.Color("n:Q", title=title, scale=scale),
+        color=alt.Color("n:Q", title=title, scale=scale, legend=alt.Legend(tickCount=3)),
         tooltip=[f"{one}:N", f"{other}:N", alt.Tooltip("n:Q", title=title, format=",")],
     )
     middle = float(cells["n"].max() or 0) ** 0.5  # type: ignore[arg-type]

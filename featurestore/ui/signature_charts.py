@@ -21,7 +21,11 @@ _HEIGHT = 340
 _APART = 0.05
 """Share of the height that two names keep from each other."""
 _BESIDE = 0.25
-"""Share of the width within which two names would overlap."""
+"""Share of the width within which two names would overlap, and a name a dot."""
+_OF_DOT = 0.6
+"""How near a dot may come to the middle of a name, as a share of what names keep from each other."""
+_SEEN = 100
+"""Dots that names keep off: the surest."""
 
 
 def volcano(points: pl.DataFrame, effect: str, n_genes: int) -> Chart:
@@ -84,10 +88,15 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
     chosen = points.filter(pl.col("q") < FALSE_DISCOVERY_RATE).drop_nulls("gene").head(_LABELLED)
     chosen = chosen.sort("sureness", descending=True, maintain_order=True)
     apart, beside = _extent(points["sureness"]) * _APART, _extent(points["effect"]) * _BESIDE
+    dots = points.head(_SEEN).select("effect", "sureness").rows()
     placed: list[tuple[float, float]] = []
     for effect, sureness in chosen.select("effect", "sureness").iter_rows():
-        near = [place for at, place in placed if abs(at - effect) < beside]
-        placed.append((effect, min([sureness, *(place - apart for place in near)])))
+        place = min([sureness, *(there - apart for at, there in placed if abs(at - effect) < beside)])
+        inwards = 1 if effect > 0 else -1
+        covered = [y for x, y in dots if 0 < (effect - x) * inwards < beside]
+        while any(abs(y - place) < apart * _OF_DOT for y in covered):
+            place -= apart
+        placed.append((effect, place))
     return chosen.select(
         "gene",
         "effect",
@@ -120,7 +129,7 @@ def heat_map(genes: list[str], pages: list[str | None], names: list[str], z: npt
     most = min(float(np.nanmax(np.abs(z))), LARGEST_Z) or 1.0
     base = alt.Chart(POINTS).encode(
         x=alt.X(
-            "condition:N", title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelAngle=-45, labelLimit=160)
+            "condition:N", title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelAngle=-45, labelLimit=240)
         ),
         y=alt.Y("gene:N", title=None, scale=alt.Scale(domain=genes)),
         href=f"{LINK}:N",

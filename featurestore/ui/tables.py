@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -153,11 +154,12 @@ def table(
     empty: str = "There are none.",
     *,
     is_plain: bool = False,
+    as_named: Collection[str] = (),
 ) -> Table:
     """Lay out the part of an answer that the request asks for, each column under its title and unit.
 
     Keys, and what is nowhere known, are left to files, and what is seldom looked at until all columns are asked for,
-    unless the table is plain: it shows every column by its name.
+    unless the table is plain: it shows every column by its name. Some may be headed by their name, as datasets are.
     """
     sort = asked.text(f"{name}_sort")
     column = sort.removeprefix("-")
@@ -174,7 +176,10 @@ def table(
     return Table(
         name=name,
         title=title,
-        headings=[_heading(asked, name, column, frame.schema[column], is_plain=is_plain) for column in names],
+        headings=[
+            _heading(asked, name, column, frame.schema[column], is_plain=is_plain or column in as_named)
+            for column in names
+        ],
         rows=[[_cell(column, row, frame.schema[column]) for column in names] for row in shown.iter_rows(named=True)],
         n_rows=frame.height,
         first=(page - 1) * ROWS + 1,
@@ -241,3 +246,11 @@ def shown(value: Any) -> str:  # noqa: PLR0911, one kind of value a line
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     return str(value)
+
+
+def moment(text: str) -> str:
+    """Write a time of ISO 8601 as tables do; other text as it is."""
+    try:
+        return shown(datetime.fromisoformat(text).astimezone(UTC))
+    except ValueError:
+        return text

@@ -45,7 +45,9 @@ def _overlaps(asked: Asked) -> Chart:
 def _coverage(asked: Asked) -> dict[str, Any]:
     wide = _wide(asked)
     filters = asked.questions.ask("filters")
-    made = table(asked, "perturbations", "Perturbations by dataset, in conditions", wide, _EMPTY)
+    made = table(
+        asked, "perturbations", "Perturbations by dataset, in conditions", wide, _EMPTY, as_named=set(wide.columns[3:])
+    )
     return {
         "title": "Coverage",
         "kinds": filters.filter(entity="kind").select("id", "label").rows(),
@@ -61,6 +63,12 @@ def _coverage(asked: Asked) -> dict[str, Any]:
             asked, "overlaps", "Perturbations that two datasets share; the diagonal is all that a dataset has.", "tall"
         ),
     }
+
+
+def _about(asked: Asked, _: str) -> tuple[str, tuple[str, ...]]:
+    """Name what is counted, and every dataset that has it."""
+    narrowed = ", ".join(filter(None, (asked.text("kind"), asked.text("context"))))
+    return narrowed or "Every kind, every context", tuple(sorted(set(_counts(asked)["dataset_id"])))
 
 
 _EMPTY = "No condition is of this kind in this context; choose another kind, or every context."
@@ -116,5 +124,6 @@ PAGE = Page(
     _coverage,
     {"perturbations": _wide, "overlaps": shared_perturbations},
     {"overlaps": _overlaps},
+    about=_about,
 )
 OVERLAP = Page("overlap", "overlap.html", _two, {"shared": _overlap})

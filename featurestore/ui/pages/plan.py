@@ -133,4 +133,11 @@ def _plan(asked: Asked) -> dict[str, Any]:
     }
 
 
-PAGE = Page("plan", "plan.html", _plan, {"facts": _planned, "sources": _sources}, {"covered": _covered})
+def _about(asked: Asked, _: str) -> tuple[str, tuple[str, ...]]:
+    """Name the spec, the dataset that it predicts, and those of its sources."""
+    made, _text = _plan_of(asked)
+    sources = made.sources["dataset_id"].drop_nulls().unique(maintain_order=True).to_list()
+    return f"Plan of {made.facts['name']}", tuple(dict.fromkeys([*made.rows["dataset_id"].unique(), *sources]))
+
+
+PAGE = Page("plan", "plan.html", _plan, {"facts": _planned, "sources": _sources}, {"covered": _covered}, about=_about)

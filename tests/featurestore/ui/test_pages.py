@@ -139,6 +139,34 @@ def test_pictures_say_what_they_show_and_from_which_datasets(client, strongest, 
     assert "/gene?id=" not in picture
 
 
+@pytest.mark.parametrize("part", ["coverage/overlaps", "plan/covered"])
+def test_pictures_of_many_datasets_name_them(client, world_files, part):
+    spec = (world_files / "features.toml").read_text()
+    picture = client.get(f"/{part}.svg", params={"text": spec} if "plan" in part else {}).text
+    assert {"replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo"} == set(re.findall(r"(\w+): Simulated", picture))
+
+
+def test_names_of_a_volcano_keep_off_dots():
+    """B and C lie where the name of A would be, to its left: A's name goes below both."""
+    from featurestore.ui.signature_charts import volcano
+
+    points = pl.DataFrame(
+        {
+            "gene": ["A", "B", "C", "D"],
+            "effect": [5.0, 4.5, 4.2, -5.0],
+            "sureness": [100.0, 100.0, 95.0, 0.0],
+            "q": [1e-100, 1e-100, 1e-95, 1.0],
+            "kind": ["q < 0.05"] * 3 + ["not significant"],
+            "page": ["/"] * 4,
+        }
+    )
+    named = {each["gene"]: each for each in volcano(points, "log2fc", 4)["datasets"]["named"]}
+    places = {gene: each["place"] for gene, each in named.items()}
+    assert places["A"] == 90.0  # a name takes 5 % of 100: 100 is B's dot, 95 is C's
+    assert places["B"] < 90.0
+    assert len(set(places.values())) == 3
+
+
 def test_picture_of_a_hit_names_the_query_and_both_datasets(client, keys):
     picture = client.get("/similar/enrichment.svg", params={"condition": keys["K562"], "hit": keys["RPE1"]}).text
     assert f"against {keys['RPE1']}"[:40] in picture
@@ -188,6 +216,8 @@ def test_perturbation__that_is_not_here_is_said_in_a_sentence(client, strongest)
 
 
 def test_coverage__counts_conditions_by_dataset_kind_and_context(client, world):
+    headings = re.findall(r'<a href="[^"]*perturbations_sort=[^"]*">([^<]*)</a>', client.get("/coverage").text)
+    assert headings == ["perturbation", "datasets", "lincs_demo", "replogle_demo_k562", "replogle_demo_rpe1"]
     with Warehouse(world) as store:
         expected = store.frame(
             "select perturbation_id, count(*) filter (dataset_id = 'replogle_demo_k562') k, "
