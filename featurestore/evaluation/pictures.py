@@ -62,7 +62,7 @@ def pictures(evaluation: Evaluation) -> dict[str, tuple[Callable[[Any], Figure],
         "learning": (
             evaluation.curves.height > 0,
             draw_learning,
-            "Scores against the number of training perturbations, and against the number of sources.",
+            "Scores against the number of training perturbations, of sources, and of external data points.",
         ),
         "data_points": (
             evaluation.data_points.height > 0,
@@ -202,20 +202,22 @@ def draw_magnitude(evaluation: Evaluation) -> Figure:
 
 
 def draw_learning(evaluation: Evaluation) -> Figure:
-    """Draw scores against the number of training perturbations and of sources."""
+    """Draw scores against the number of training perturbations, of sources, and of external data points."""
     metric = "mae" if evaluation.is_readout else "pearson_delta"
-    figure = Figure(figsize=(7.8, 3.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(10.4, 3.6), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
     styles = {JUDGED: (BLUE, "o", "-"), "train_mean": (ORANGE, "s", "--")}
-    for axes, axis in zip(panels, ("perturbations", "sources"), strict=True):
+    axis_of = {"training perturbations": ("perturbations", "n"), "sources (every one, or a draw)": ("sources", "n")}
+    axis_of["external data points"] = ("sources", "data_points")
+    for axes, (text, (axis, number)) in zip(panels, axis_of.items(), strict=True):
         for model, (colour, mark, line) in styles.items():
             own = evaluation.curves.filter(axis=axis, model=model).drop_nulls(metric)
             if own.is_empty():
                 continue
-            means = own.group_by("n").agg(pl.col(metric).mean()).sort("n")
-            axes.plot(own["n"], own[metric], ".", color=colour, markersize=4, alpha=0.6)
-            axes.plot(means["n"], means[metric], marker=mark, linestyle=line, color=colour, label=title(model))
-        axes.set_xlabel({"perturbations": "training perturbations", "sources": "sources (every one, or a draw)"}[axis])
+            means = own.group_by("n").agg(pl.col(metric).mean(), place=pl.col(number).mean()).sort("n")
+            axes.plot(own[number], own[metric], ".", color=colour, markersize=4, alpha=0.6)
+            axes.plot(means["place"], means[metric], marker=mark, linestyle=line, color=colour, label=title(model))
+        axes.set_xlabel(text)
         axes.grid(color="0.92")
     panels[1].xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel(_TITLES[metric])

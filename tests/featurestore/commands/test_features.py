@@ -177,7 +177,7 @@ def test_evaluate__thoroughly_draws_learning_curves(few_models, run, world_files
     n = {
         axis: sorted({point["n"] for point in curves if point["axis"] == axis}) for axis in ("perturbations", "sources")
     }
-    assert n == {"perturbations": [4.0, 8.0, 14.0, 20.0], "sources": [1.0, 2.0, 3.0]}
+    assert n == {"perturbations": [4.0, 8.0, 14.0, 20.0], "sources": [0.0, 1.0, 2.0, 3.0]}
     assert "learning from 2 of 3 sources" in result.stderr
     assert (tmp_path / "report" / "learning.png").is_file()
 

@@ -43,5 +43,5 @@ def test_magnitude__has_a_legend_only_where_something_is_drawn(pds, pds_cosine, 
 def test_learning__has_no_legend_where_nothing_is_drawn(recwarn):
     curves = {"axis": ["perturbations"], "model": ["ridge"], "n": [2], "pearson_delta": [None]}
     figure = draw_learning(SimpleNamespace(is_readout=False, curves=pl.DataFrame(curves)))
-    assert [axes.get_legend() for axes in figure.axes] == [None, None]
+    assert [axes.get_legend() for axes in figure.axes] == [None, None, None]
     assert not recwarn.list

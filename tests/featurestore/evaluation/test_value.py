@@ -17,7 +17,7 @@ def models(matrix):
 
 @pytest.fixture(scope="module")
 def scored(plant):
-    matrix = plant(shared=(0.9, 0.0), coverage=(1.0, 1.0), n=100)
+    matrix = plant(shared=(0.9, 0.0), coverage=(1.0, 0.8), n=100)
     return evaluate(matrix, models(matrix), thorough=True)
 
 
@@ -47,8 +47,19 @@ def test_curves__rise_with_perturbations_and_end_at_the_whole(scored):
     assert values[0] < values[-1] - 0.1
     assert values[-1] == pytest.approx(scored.score("ridge", "pearson_delta"))
     sources = scored.curves.filter(axis="sources")
-    assert sources["n"].to_list() == [1.0, 1.0, 2.0]
-    assert sources["pearson_delta"][2] == pytest.approx(scored.score("ridge", "pearson_delta"))
+    assert sources["n"].to_list() == [0.0, 1.0, 1.0, 2.0]
+    assert sources["pearson_delta"][0] == pytest.approx(scored.score("train_mean", "pearson_delta"))
+    assert sources["pearson_delta"][3] == pytest.approx(scored.score("ridge", "pearson_delta"))
+
+
+def test_curves__count_a_row_as_often_as_sources_cover_it(scored):
+    blocks = scored.matrix.columns["block"].to_numpy()
+    covers = [int(np.isfinite(scored.matrix.X[:, blocks == name]).any(axis=1).sum()) for name in np.unique(blocks)]
+    points = scored.curves.filter(axis="sources")["data_points"].to_list()
+    assert points[0] == 0
+    assert sorted(points[1:3]) == sorted(covers)
+    assert points[3] == sum(covers)
+    assert scored.curves.filter(axis="perturbations")["data_points"].is_null().all()
 
 
 def test_readout__is_scored_across_perturbations(plant, tmp_path):
