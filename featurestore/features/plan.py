@@ -254,16 +254,19 @@ def _agreement(
     found: npt.NDArray[np.float64], measured: Measured, ours: npt.NDArray[np.intp], folds: npt.NDArray[np.int64]
 ) -> dict[str, float | None]:
     """Correlate effects with the target's over the training rows of each fold."""
-    own = own_targets(measured.rows, measured.genes)[:, ours]
-    here = np.where(own, np.nan, measured.effects[:, ours].astype(np.float64))
+    is_found = np.isfinite(found).any(axis=1)
+    own = own_targets(measured.rows, measured.genes)[:, ours][is_found]
+    here = np.where(own, np.nan, measured.effects[:, ours][is_found].astype(np.float64))
+    there, fold_of = found[is_found], folds[is_found]
+    numbers = np.unique(folds)
+    mean_here, mean_there = (means_without(each, fold_of, numbers) for each in (here, there))
     means = []
-    for fold in np.unique(folds):
-        train = (folds != fold) & np.isfinite(found).any(axis=1)
+    for number, ours_of_all, theirs_of_all in zip(numbers, np.nan_to_num(mean_here), mean_there, strict=True):
+        train = fold_of != number
         if train.sum() > 1:
-            present = np.isfinite(here[train])
-            mean = np.where(present, here[train], 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-            there = found[train] - _mean(found[train]) + mean
-            scores = centred_pearson(there, here[train], mean)
+            predicted = there[train]
+            predicted += ours_of_all - theirs_of_all
+            scores = centred_pearson(predicted, here[train], ours_of_all)
             if np.isfinite(scores).any():
                 means.append(float(np.nanmean(scores)))
     if not means:
@@ -271,7 +274,15 @@ def _agreement(
     return {"agreement": float(np.mean(means)), "agreement_sd": float(np.std(means))}
 
 
-def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    present = np.isfinite(values)
-    total = np.where(present, values, 0.0).sum(axis=0)
-    return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))
+def means_without(
+    values: npt.NDArray[np.float64], fold_of: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Average each gene over the rows of all folds but one, for each; NaN where none is known. Shape (folds, genes)."""
+    is_known = np.isfinite(values)
+    known = np.where(is_known, values, 0.0)
+    total, n = known.sum(axis=0), is_known.sum(axis=0)
+    left = np.array([n - is_known[fold_of == fold].sum(axis=0) for fold in folds])
+    sums = np.array([total - known[fold_of == fold].sum(axis=0) for fold in folds])
+    means: npt.NDArray[np.float64] = np.full(sums.shape, np.nan)
+    np.divide(sums, left, out=means, where=left > 0)
+    return means
