@@ -62,7 +62,10 @@ class TileOrder:
             _put(numbers.view(WORD).reshape(len(words), -1), place, words, at)
             at += numbers.itemsize // WORD.itemsize
         self._portions.append((self._file.tell(), first))
-        self._file.write(words.data)
+        try:
+            self._file.write(words.data)
+        except OSError as error:  # of a file without a name
+            raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all lines in the order of tiles, by rank within a condition and gene; small tiles several at once."""

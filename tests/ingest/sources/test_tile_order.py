@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -45,6 +49,19 @@ def test_batches__hold_whole_tiles_and_no_fewer_lines_than_a_full_one():
     order.add(pa.RecordBatch.from_arrays([pa.array(each) for each in columns.values()], list(columns)))
     # 250 x 500, twice; then 250 x 1 gene, 10 x 500, 10 x 500 and 10 x 1
     assert [len(batch) for batch in order.batches()] == [125_000, 125_000, 250 + 5_000 + 5_000 + 10]
+    order.close()
+
+
+def test_full_disk__is_told_of_the_folder_for_temporary_files(monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    order = TileOrder(1, 1, [])
+    monkeypatch.setattr(order._file, "write", full, raising=False)
+    zero = pa.array([0], pa.int32())
+    with pytest.raises(OSError, match="No space left") as caught:
+        order.add(pa.RecordBatch.from_arrays([zero] * 3, ["condition_index", "gene_index", "rank"]))
+    assert caught.value.filename == tempfile.gettempdir()
     order.close()
 
 
