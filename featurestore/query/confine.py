@@ -170,6 +170,9 @@ def query_error(error: Exception) -> QueryError:
     kind, _, message = str(error).partition(": ")
     if kind == "Out of Memory Error" or "bad_alloc" in str(error):
         return _too_much(message.strip().partition("\n")[0])
+    if "expression depth" in message:
+        got = message.strip().partition(".")[0]
+        return QueryError("The query is nested too deeply.", where=kind, got=got, do="nest it less deeply")
     return QueryError(message.strip() or kind, where=kind)
 
 

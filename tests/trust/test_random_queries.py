@@ -45,7 +45,7 @@ def test_random_query__has_the_same_answer_planned_over_few_datasets(four, queri
             with trials.trial(text):
                 assert got == expected
     assert len(made) > len(NAMES), "or little was narrowed"
-    assert len(set(whole)) > len(queries) // 10, "or nothing was asked"
+    assert len(set(whole)) > 20, "or nothing was asked"
 
 
 def _counting(made: list[int], attach):

@@ -235,6 +235,12 @@ def test_deep_query__is_answered_or_refused(store):
         store.frame(f"select {'1+' * 5000}1 as n")
 
 
+def test_deep_query__is_told_to_be_less_deep_not_to_change_a_setting(store):
+    with pytest.raises(QueryError, match="nested too deeply") as caught:
+        store.frame("select " + "(" * 2000 + "1" + ")" * 2000)
+    assert (caught.value.do, "SET" in str(caught.value)) == ("nest it less deeply", False)
+
+
 def test_text_of_a_query__may_name_anything(store):
     query = """select '"type":"COPY_QUERY_NODE"' as text"""
     assert store.frame(query)["text"].item() == '"type":"COPY_QUERY_NODE"'
