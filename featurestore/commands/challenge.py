@@ -13,6 +13,7 @@ from rich.table import Table
 
 from featurestore.commands.options import column_option, control_option, existing_file, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError, SourceFormatError, first_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def sheet(scores: CellScores, ends: Ends | None = None, shares: dict[str, float]
             values = (ends.baseline.get(name), ends.replicate.get(name), shares.get(name))
             placed = ["" if value is None else f"{value:.4f}" for value in values]
         table.add_row(row["title"], mean, *placed, f"{row['best']:.0f}", n)
-    head = f"{scores.per_perturbation.height:,} perturbations by the protocol of {scores.protocol}."
+    head = f"{count_of(scores.per_perturbation.height, 'perturbation')} by the protocol of {scores.protocol}."
     lines = [head, rendered(table), "Means over the perturbations where a metric is defined."]
     if scores.without_gene:
         lines.append(

@@ -10,10 +10,11 @@ import click
 
 from featurestore.commands.options import in_folder, snapshot_option
 from featurestore.counts import count_of
-from featurestore.errors import FeatureError
+from featurestore.errors import FeatureError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from featurestore.lookup.exported import What
+    from featurestore.query.warehouse import Warehouse
 
 
 @click.command()
@@ -69,12 +70,24 @@ def export(
         _export_matrix(Path(name), output, forbid)
         return
     with Warehouse(warehouse, snapshot) as store, progress() as report:
-        store.snapshot.release_of(name)
+        _require_dataset(store, name)
         check_words(forbid, store)
         terms = store.frame("select dataset_id, licence from dataset where dataset_id = $name", {"name": name})
         refuse_licences(terms.rows(), forbid)
         n_rows = export_dataset(store, name, output, what, effect_kind=effect_kind, report=report)
     click.echo(f"{output}: {count_of(n_rows, 'condition' if _is_wide(output, what) else 'row')} of {name}.")
+
+
+def _require_dataset(store: Warehouse, name: str) -> None:
+    """Say how one perturbation is had as a file, where that is what is named."""
+    try:
+        store.snapshot.release_of(name)
+    except UnknownDatasetError as unknown:
+        if store.frame("select 1 from condition where perturbation = ? limit 1", [name]).is_empty():
+            raise
+        query = f"\"select * from effects where perturbation = '{name}'\""  # noqa: S608, shown and not run
+        do = f"ask for its effects: featurestore sql {query} --format csv -o FILE"
+        raise UnknownDatasetError(f"'{name}' is a perturbation, not a dataset.", do=do) from unknown
 
 
 def _is_wide(output: Path, what: str) -> bool:

@@ -12,6 +12,7 @@ import click
 from featurestore.commands.options import column_option, control_option, existing_file, in_folder
 from featurestore.commands.submit_2026 import Predicted, Report, submit_2026
 from featurestore.commands.terminal import progress
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import snapshot_numbers
@@ -143,7 +144,8 @@ def _submit_2025(
     report("writing")
     write_vcc(made, output, genes=expected, column=column)
     n_controls, n_genes = int((made.labels == control).sum()), len(expected or pool.genes)
-    return f"{len(labels):,} perturbations of {n:,} cells, {n_controls:,} control cells, {n_genes:,} genes."
+    counts = (count_of(n, "cell"), count_of(n_controls, "control cell"), count_of(n_genes, "gene"))
+    return f"{count_of(len(labels), 'perturbation')} of {', '.join(counts)}."
 
 
 def _read_contexts(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -50,11 +51,15 @@ def submit_2026(
         expected.check_contexts(names)
     n_entries = write_counts(_blocks(predicted, each, listed, seed, report), output, genes=listed, column=column)
     said = "; ".join(
-        f"context {name}: {len(n):,} perturbations of {' or '.join(f'{x:,}' for x in sorted(set(n.values())))} cells"
+        f"context {name}: {count_of(len(n), 'perturbation')} of {_sizes(n)} cells"
         for name, n in zip(names, each, strict=True)
     )
     remarks = "".join(f" {remark}" for remark in _remarks(predicted, each, listed, n_filled, expected))
-    return f"{said}; 0 control cells, {len(listed):,} genes, {n_entries:,} entries.{remarks}"
+    return f"{said}; 0 control cells, {count_of(len(listed), 'gene')}, {n_entries:,} entries.{remarks}"
+
+
+def _sizes(n_cells: dict[str, int]) -> str:
+    return " or ".join(f"{n:,}" for n in sorted(set(n_cells.values())))
 
 
 def _remarks(
@@ -67,14 +72,14 @@ def _remarks(
     if n_more:
         yield f"{n_more:,} effects of other perturbations are left out."
     if n_filled:
-        yield f"{n_filled:,} perturbations that the effects lack have the mean effect."
+        yield f"{count_of(n_filled, 'perturbation')} that the effects lack: the mean effect stands in."
     known = [
         dict(zip(controls.genes, np.asarray(np.isfinite(x).any(axis=0)), strict=True))
         for _, controls, _, x in predicted
     ]
     n_silent = max(sum(not of[gene] for gene in genes) for of in known)
     if n_silent:
-        yield f"{n_silent:,} genes without effects stay as they are in the controls."
+        yield f"As they are in the controls: {count_of(n_silent, 'gene')} without effects."
     if panel is None:
         yield "No submission: that has every context, and is checked with --panel."
     elif len(genes) != N_GENES_2026:

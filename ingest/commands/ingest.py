@@ -14,6 +14,7 @@ import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from featurestore.cli import Place
+from featurestore.counts import count_of
 from featurestore.errors import SpecError, did_you_mean
 from featurestore.storage.objects import ObjectStore
 from ingest.catalogue.catalogue import read_catalogue
@@ -205,7 +206,7 @@ def _summary(root: Path, here: Outcome, outcome: Outcome) -> str:
     from ingest.commands.tested import data_points  # noqa: PLC0415, help and refusals need no polars
 
     return (
-        f"{outcome.dataset_id}: {data_points(root, here)}; {rows['gene']:,} genes, "
-        f"{rows['rejected']:,} groups of rows rejected; release {outcome.release_id}, snapshot {outcome.snapshot} "
-        f"({outcome.manifest['seconds']:.1f} s)"
+        f"{outcome.dataset_id}: {data_points(root, here)}; {count_of(rows['gene'], 'gene')}, "
+        f"{count_of(rows['rejected'], 'group')} of rows rejected; release {outcome.release_id}, "
+        f"snapshot {outcome.snapshot} ({outcome.manifest['seconds']:.1f} s)"
     )

@@ -139,6 +139,24 @@ def test_search__there_has_the_same_answer_and_keeps_no_index(there, world):
     assert ObjectStore(there).names("search") == before
 
 
+def test_export_and_compare__there_answer_as_here(there, world, tmp_path):
+    files = {}
+    for place in (there, world):
+        folder = tmp_path / ("here" if place is world else "there")
+        folder.mkdir()
+        for words in (
+            ["export", NAMES[2], "-o", "matrix.csv", "--what", "matrix"],
+            ["export", NAMES[0], "-o", "sums.parquet", "--what", "sums"],
+            ["compare", NAMES[0], NAMES[1], "--format", "csv", "-o", "agreement.csv"],
+        ):
+            place_of = {word: str(folder / word) for word in words if "." in word}
+            ran = CliRunner().invoke(featurestore, ["--warehouse", str(place), *(place_of.get(w, w) for w in words)])
+            assert ran.exit_code == 0, (ran.output, ran.exception)
+        files[place] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(files[there]) == 3
+    assert files[there] == files[world]
+
+
 def test_warehouse__there_is_copied_by_address_and_snapshot(there, world):
     with Warehouse(there, 3) as store, Warehouse(world) as here:
         again = pickle.loads(pickle.dumps(store))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError
 from featurestore.features.matrix.licence import refuse_licences
 from featurestore.features.matrix.written import incomplete, read_whole, written
@@ -66,7 +67,8 @@ class FeatureMatrix:
     def __repr__(self) -> str:
         named = f"{self.manifest.get('name', '')}, snapshot {self.manifest.get('snapshot')}"
         rows, features, genes = *self.X.shape, self.Y.shape[1]
-        return f"FeatureMatrix {named}: {rows:,} rows x {features:,} features -> {genes:,} genes"
+        shape = f"{count_of(rows, 'row')} x {count_of(features, 'feature')} -> {count_of(genes, 'gene')}"
+        return f"FeatureMatrix {named}: {shape}"
 
     def _repr_html_(self) -> str:
         covered = self.coverage.group_by("block", maintain_order=True).agg(

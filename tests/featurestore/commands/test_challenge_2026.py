@@ -132,7 +132,7 @@ def test_submit__gives_what_the_effects_lack_their_mean_where_asked(lab, submiss
         files = [tmp_path / f"{name}.csv" if part.suffix == ".parquet" else part for part in pairs(lab)]
         result, text = run("submit", *files, *arguments, tmp_path / f"{name}.h5ad", *more)
         assert result.exit_code == 0, result.output
-        assert ("3 perturbations that the effects lack have the mean effect" in text) == bool(more)
+        assert ("3 perturbations that the effects lack: the mean effect stands in" in text) == bool(more)
     few, filled = (ad.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("few", "filled"))
     np.testing.assert_array_equal(few.X.toarray(), filled.X.toarray())
 
@@ -162,7 +162,7 @@ def test_submit__takes_a_line_for_each_perturbation_and_gene(lab, submission, tm
     first, again = ad.read_h5ad(submission), ad.read_h5ad(tmp_path / "again.h5ad")
     np.testing.assert_array_equal(first.X.toarray(), again.X.toarray())
     long.filter(pl.col("gene") > "G06").write_parquet(tmp_path / "long.parquet")
-    assert "7 genes without effects stay as they are in the controls." in run("submit", *files, *arguments)[1]
+    assert "As they are in the controls: 7 genes without effects." in run("submit", *files, *arguments)[1]
     pl.concat([long, long.head(1)]).write_parquet(tmp_path / "long.parquet")
     assert "two effects on the same gene" in refused("submit", *files, *arguments)
 

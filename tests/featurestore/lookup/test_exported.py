@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import anndata
 import numpy as np
 import polars as pl
@@ -9,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.commands.export import export
-from featurestore.errors import QueryError
+from featurestore.errors import QueryError, UnknownDatasetError
 from featurestore.lookup import exported
 from featurestore.lookup.exported import export_dataset
 from featurestore.store import Store
@@ -54,6 +56,14 @@ def test_h5ad__has_effects_and_tests_of_every_condition(store, tmp_path):
     assert 0 < found.layers["p_value"][found.layers["p_value"] > 0].min() < 1e-38
     assert found.uns["effect_kind"] == "delta_log1p"
     assert found.obs["knockdown_ratio"].notna().any()
+
+
+def test_a_perturbation_that_is_named__is_had_by_sql(store, tmp_path):
+    name = store.frame("select perturbation from condition where not is_control order by all limit 1").item()
+    with pytest.raises(UnknownDatasetError, match=f"'{name}' is a perturbation, not a dataset") as caught:
+        CliRunner().invoke(export, [name, "-o", str(tmp_path / "a.csv")], obj=store.path, catch_exceptions=False)
+    (query,) = re.findall('"(.*)"', caught.value.do)
+    assert store.frame(query)["perturbation"].unique().to_list() == [name]
 
 
 def test_h5ad__of_sums_has_means_counts_and_shares(store, tmp_path):
