@@ -24,6 +24,8 @@ _BESIDE = 0.25
 """Share of the width within which two names would overlap, and a name a dot."""
 _OF_DOT = 0.6
 """How near a dot may come to the middle of a name, as a share of what names keep from each other."""
+_STEPS = 6
+"""How far down a name may go to find a place, in heights of a name; where there is none it stays."""
 _SEEN = 100
 """Dots that names keep off: the surest."""
 
@@ -94,9 +96,9 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
         place = min([sureness, *(there - apart for at, there in placed if abs(at - effect) < beside)])
         inwards = 1 if effect > 0 else -1
         covered = [y for x, y in dots if 0 < (effect - x) * inwards < beside]
-        while any(abs(y - place) < apart * _OF_DOT for y in covered):
-            place -= apart
-        placed.append((effect, place))
+        lower = [place - step * apart for step in range(_STEPS)]
+        free = (each for each in lower if each > 0 and all(abs(y - each) >= apart * _OF_DOT for y in covered))
+        placed.append((effect, next(free, place)))
     return chosen.select(
         "gene",
         "effect",
