@@ -82,6 +82,7 @@ oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools t
 	$(BIN)/python tests/benchmarks/metrics.py
 	$(BIN)/python tests/benchmarks/challenge.py
 	$(BIN)/python tests/benchmarks/limma.py
+	$(BIN)/python tests/benchmarks/significance.py
 	$(BIN)/python tests/benchmarks/search.py oracle
 
 .venv-peers/.ready: tests/benchmarks/peers.txt

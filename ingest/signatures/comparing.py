@@ -21,6 +21,7 @@ from ingest.signatures.library import Library
 from ingest.signatures.moderated_t import moderate, moderated_test, pooled_variance
 from ingest.signatures.moments import Doubles, Moments
 from ingest.signatures.normal import signed_z
+from ingest.signatures.rare import FEW_CELLS, by_cells, is_rare
 from ingest.signatures.rates import ControlRates, fit_dispersion, fit_spread
 from ingest.signatures.summed import COUNTS, Pools, Summed, Treated
 from ingest.signatures.tested import Contrast, Tested
@@ -31,8 +32,6 @@ WHOLE: Halves = (0, 1)
 HALVES: tuple[Halves, Halves] = ((0,), (1,))
 LEAST_FREEDOM = 2
 """Control cells beyond one a batch, below which nothing is known of how far they stray."""
-FEW_CELLS = 3
-"""Cells of a control that have a gene, up to which next to nothing is known of how far they stray."""
 
 
 class Comparing:
@@ -81,13 +80,20 @@ class Comparing:
         return np.asarray(self._control_counts(WHOLE)[0].sum(axis=0))
 
     @cached_property
+    def n_expressing(self) -> dict[Halves, npt.NDArray[np.int64]]:
+        """Cells of the control, and of each half of it, that have each gene. Shape (genes,)."""
+        groups = np.stack([self.data.grouping.controls[key] for key in self._keys])
+        return {
+            halves: self.data.sums.added("expressing", [groups[:, list(halves)].ravel()])[0] for halves in self.control
+        }
+
+    @cached_property
     def strata(self) -> dict[Halves, npt.NDArray[np.intp]]:
         """Which stratum each gene is in: how many cells of the control have it (none, few), or how far those stray."""
         return {halves: self._strata(halves) for halves in (self.rates if self.data.test == COUNTS else self.control)}
 
     def _strata(self, halves: Halves) -> npt.NDArray[np.intp]:
-        pools = [self.data.grouping.controls[key][list(halves)].ravel() for key in self._keys]
-        n_expressing = self.data.sums.added("expressing", [np.concatenate(pools)])[0]
+        n_expressing = self.n_expressing[halves]
         if self.data.test == COUNTS:
             strays = self.rates[halves].dispersion
         else:
@@ -147,22 +153,32 @@ class Comparing:
 
     def test(self, treated: Treated, reference: Reference, halves: Halves = WHOLE) -> Tested:
         """Test conditions against the control, or half of it."""
-        counts, of_none = None, None
+        counts, of_none, is_absent = None, None, None
         if self.data.sums.has_counts:
             count = self.data.sums.added("count", treated.pools).astype(np.float64)
             counts = count, self.rates[halves].expected(treated.library)
         if counts is not None and self.data.test == COUNTS:
             log_p, sign, of_none = count_test(*counts)
-            log_p[(counts[0] == 0) & (self.control_count == 0)] = np.nan
+            is_absent = (counts[0] == 0) & (self.control_count == 0)
         else:
             variance = (
                 pooled_variance(treated.moments, self.control[halves]) if self.data.is_bulk else self.variance[halves]
             )
             log_p, sign = moderated_test(treated.moments, reference, *variance)
+        of_control = self.n_expressing[halves], float(self.control[halves].pooled.n[0])
+        if not self.data.is_bulk and is_rare(*of_control).any():
+            of_condition = self.data.sums.added("expressing", treated.pools), treated.moments.n
+            by_cells(log_p, sign, of_condition, of_control, self._size(treated, halves))
         if self.control[halves].freedom < LEAST_FREEDOM:
             log_p[:] = np.nan
         log_p[~reference.is_matched | (not self.comparison.same_time)] = np.nan
-        return Tested(log_p, sign, of_none, counts)
+        return Tested(log_p, sign, of_none, is_absent, counts)
+
+    def _size(self, treated: Treated, halves: Halves) -> Doubles:
+        """Return the counts of conditions over those of the control, or its cells where there are no counts."""
+        if self.data.test == COUNTS:
+            return np.asarray(treated.library.total.sum(axis=1) / self._control_counts(halves)[1].total.sum())
+        return np.asarray(treated.moments.n / self.control[halves].pooled.n)
 
     def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
         """Compare conditions with the control."""

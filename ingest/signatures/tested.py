@@ -39,12 +39,13 @@ class Tested:
     log_p: Floats
     sign: npt.NDArray[np.int8]
     log_p_of_none: Floats | None
+    is_absent: npt.NDArray[np.bool_] | None
     counts: tuple[Doubles, Expected] | None
 
     def single(self) -> Tested:
         """Return what is kept of pretend conditions, of which there are many: in single precision, without counts."""
         of_none = None if self.log_p_of_none is None else self.log_p_of_none.astype(np.float32)
-        return Tested(self.log_p.astype(np.float32), self.sign, of_none, None)
+        return Tested(self.log_p.astype(np.float32), self.sign, of_none, self.is_absent, None)
 
     def adjusted(
         self, calibration: Calibration, n_cells: Doubles, stratum: npt.NDArray[np.intp]
@@ -56,4 +57,8 @@ class Tested:
         if self.log_p_of_none is not None:
             of_none = calibration.correct(self.log_p_of_none, n_cells, stratum)
             np.exp(of_none, out=of_none)
-        return log_p, p_value, benjamini_hochberg(p_value, of_none)
+        q_value = benjamini_hochberg(p_value, of_none)
+        if self.is_absent is not None:
+            for values in (log_p, p_value, q_value):
+                values[self.is_absent] = np.nan
+        return log_p, p_value, q_value

@@ -212,7 +212,7 @@ def planted(
     ingest_dataset(folder / "planted.toml", folder / "warehouse")
     with Warehouse(folder / "warehouse") as store:
         answers = {"featurestore": store.frame(P_VALUES)}
-    answers |= {peer: found for peer in peers if (found := _by_peer(peer, folder)) is not None}
+    answers |= {peer: found for peer in peers if (found := by_peer(peer, folder)) is not None}
     shutil.rmtree(folder)
     conditions = [f"sham {condition}" for condition in range(n_conditions)]
     tested = {name: _in_order(found, conditions, names[:n_genes]) for name, found in answers.items()}
@@ -230,7 +230,7 @@ def planted(
     return {name: _scored(*both, np.array(is_changed)) for name, both in tested.items()}
 
 
-def _by_peer(peer: str, folder: Path) -> pl.DataFrame | None:
+def by_peer(peer: str, folder: Path) -> pl.DataFrame | None:
     """Test the cells by another tool in its own environment; say why where it cannot."""
     script, target = Path(__file__).with_name("peer_tests.py"), folder / f"{peer}.parquet"
     done = subprocess.run(
@@ -275,8 +275,9 @@ def _scored(p_value: np.ndarray, q_value: np.ndarray, is_changed: np.ndarray) ->
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the real files.")
 @click.option("--deals", default=3, show_default=True, help="How often cells are dealt.")
 @click.option("--seeds", default=3, show_default=True, help="How often changes are planted.")
+@click.option("--conditions", default=20, show_default=True, help="Conditions in which they are.")
 @click.option("--sceptre", default=1, show_default=True, help="In how many of these pysceptre, of minutes, has a part.")
-def main(data: Path | None, deals: int, seeds: int, sceptre: int) -> None:
+def main(data: Path | None, deals: int, seeds: int, conditions: int, sceptre: int) -> None:
     """Print both tables."""
     click.echo("cells in which nothing happened  size  conditions  p < 0.05  p < 0.001  genes at q < 0.05  responders")
     for cells in (*(real(data) if data else ()), *simulations()) if deals else ():
@@ -288,7 +289,7 @@ def main(data: Path | None, deals: int, seeds: int, sceptre: int) -> None:
     scores: dict[str, list[tuple[float, ...]]] = {}
     for seed in range(seeds):
         peers = ("scanpy", "pdex", *(("pysceptre",) if seed < sceptre else ())) if PEERS.exists() else ()
-        for name, score in planted(seed, peers=peers).items():
+        for name, score in planted(seed, n_conditions=conditions, peers=peers).items():
             scores.setdefault(name, []).append(score)
     for name, of_seeds in scores.items():
         found, false, precision = np.mean(of_seeds, axis=0)

@@ -9,6 +9,9 @@ import anndata
 import numpy as np
 import pandas as pd
 
+LEAST_COUNT = 100
+"""Counts of a gene in the controls and a condition, from which on its regression is fitted."""
+
 
 def normalised(cells):
     """Logarithms of counts per 10,000, as scanpy's and pdex's pages have it."""
@@ -64,6 +67,31 @@ def pysceptre(cells):
     found = found.rename(columns={"grna_target": "label", "response_id": "gene_id"})
     adjust = stats.false_discovery_control
     found["q_value"] = found.groupby("label")["p_value"].transform(lambda p: adjust(np.minimum(p, 1.0)))
+    return found
+
+
+def statsmodels(cells):
+    """Likelihood ratio of a negative binomial regression on condition, by each gene's dispersion in the controls."""
+    import statsmodels.api as sm
+    from scipy import stats
+    from statsmodels.stats.multitest import multipletests
+
+    counts, labels = np.asarray(cells.X.todense(), float), cells.obs["label"].astype(str).to_numpy()
+    total, is_control = counts.sum(axis=1), labels == "control"
+    rate = counts[is_control].sum(axis=0) / total[is_control].sum()
+    expected = np.outer(total[is_control], rate)
+    strays = ((counts[is_control] - expected) ** 2 - expected).sum(axis=0) / (expected**2).sum(axis=0)
+    rows = []
+    for label in sorted({*labels} - {"control"}):
+        used = is_control | (labels == label)
+        exposure, design = np.log(total[used]), sm.add_constant((~is_control[used]).astype(float))
+        for gene in np.flatnonzero(counts[used].sum(axis=0) >= LEAST_COUNT):
+            law = sm.families.NegativeBinomial(alpha=max(strays[gene], 1e-6))
+            both, one = (sm.GLM(counts[used, gene], x, law, offset=exposure).fit() for x in (design, design[:, :1]))
+            p_value = stats.chi2.sf(max(2 * (both.llf - one.llf), 0.0), 1)
+            rows.append((label, cells.var_names[gene], p_value))
+    found = pd.DataFrame(rows, columns=["label", "gene_id", "p_value"])
+    found["q_value"] = found.groupby("label")["p_value"].transform(lambda p: multipletests(p, method="fdr_bh")[1])
     return found
 
 
