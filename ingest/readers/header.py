@@ -22,6 +22,8 @@ SEPARATORS = (b"\t", b",", b";", b" ")
 COMMENT = b"#"
 LOOKED_AT = 40
 """Lines that are looked at to tell which columns are numbers."""
+MOST_ABOVE = 4
+"""Lines of several fields that are looked at below a title: of groups of columns, the header, and the first row."""
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
 STAR_FIRST, STAR_FIELDS = b"N_unmapped", 4
 """How ``ReadsPerGene.out.tab`` begins, and its columns: the gene, and counts of any strand, the first, the second."""
@@ -168,13 +170,16 @@ def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
 
 
 def _is_title(fields: Sequence[bytes], n_fields: int, below: Iterator[Sequence[bytes]]) -> bool:
-    """Say whether a line is a title above the header: it is short of it, and what is below has no numbers yet."""
-    n_filled = sum(map(bool, fields))
-    if n_filled == n_fields or (len(fields) == n_fields and n_filled > 1):
+    """Say whether a line is a title above the header, or names groups of columns: below it is the header, then numbers.
+
+    A header has a name in each column but the first, and no number.
+    """
+    if sum(map(bool, fields)) == n_fields:
         return False
-    filled = list(islice((line for line in below if sum(map(bool, line)) > 1), 2))
-    if len(filled) < 2 or len(filled[0]) != n_fields:  # noqa: PLR2004, a header and a line
-        return False
-    header, values = filled
-    has_no_number = not any(is_number(field) or (at and field in MISSING) for at, field in enumerate(header))
-    return has_no_number and any(is_number(field) or is_number(field, COMMA) for field in values[1:])
+    header: Sequence[bytes] = ()
+    for line in islice((line for line in below if sum(map(bool, line)) > 1), MOST_ABOVE):
+        if any(is_number(field) or is_number(field, COMMA) for field in line[1:]):
+            is_named = not any(is_number(field) or (at and field in MISSING) for at, field in enumerate(header))
+            return len(header) == n_fields and is_named
+        header = line
+    return False

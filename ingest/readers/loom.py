@@ -23,8 +23,8 @@ from ingest.readers.hdf5 import compression, is_hdf5, member, open_hdf5, read_co
 from ingest.readers.stretch import in_memory
 
 MATRIX, LAYERS, CELLS, GENES = "matrix", "layers", "col_attrs", "row_attrs"
-CELL_KEYS = ("CellID", "obs_names", "cell_names", "cell_id", "barcode")
-GENE_KEYS = ("Gene", "var_names", "gene_names", "Accession")
+CELL_KEYS = ("CellID", "obs_names", "cell_names", "cell_id", "barcode", "cell_barcode", "barcodes", "cells")
+GENE_KEYS = ("Gene", "var_names", "gene_names", "Accession", "gene_name", "gene_short_name", "gene_id")
 AXES = 2
 
 

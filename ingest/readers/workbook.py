@@ -106,8 +106,12 @@ def sheet_text(path: Path, folder: Path, sheet: str | None = None, header: int |
 
 
 def _write(rows: Iterator[list[str]], path: Path, most: int) -> tuple[int, bool]:
-    """Write rows as they are; return the width of the widest, and whether they were all written."""
+    """Write rows as they are; return the width of the widest, and whether they were all written.
+
+    Footnotes are left out: rows of one cell below an empty one, with nothing wider after them.
+    """
     width = n_empty = n_bytes = 0
+    notes: list[tuple[int, list[str]]] = []
     with path.open("w", encoding="utf-8", newline="") as file:
         write = csv.writer(file, delimiter="\t", lineterminator="\n").writerow
         for row in rows:
@@ -117,8 +121,13 @@ def _write(rows: Iterator[list[str]], path: Path, most: int) -> tuple[int, bool]
             width, n_bytes = max(width, len(row)), n_bytes + n_empty + sum(map(len, row)) + len(row)
             if n_bytes > most:
                 return width, False
-            file.write("\n" * n_empty)
-            write(row)
+            if len(row) == 1 < width and (n_empty or notes):
+                notes.append((n_empty, row))
+            else:
+                for n_before, written in [*notes, (n_empty, row)]:
+                    file.write("\n" * n_before)
+                    write(written)
+                notes = []
             n_empty = 0
     return width, True
 

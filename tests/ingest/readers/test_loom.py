@@ -37,6 +37,19 @@ def test_loom__is_turned_to_cells_by_genes(path):
     reader.close()
 
 
+def test_loom__keys_of_other_names_are_found(tmp_path):
+    """As exporters call them that are not loompy."""
+    path = write_loom(tmp_path / "a.loom", COUNTS, CELLS, GENES, gene_key="gene_short_name")
+    with h5py.File(path, "r+") as file:
+        file.move("col_attrs/CellID", "col_attrs/cell_barcode")
+    reader = LoomFormat.open(path)
+    assert reader.has_key
+    assert reader.rows()["index"].equals(CELLS["index"])
+    assert reader.genes()["index"].equals(GENES["Accession"].alias("index"))
+    assert reader.genes()["gene_short_name"].to_list() == GENES["index"].to_list()
+    reader.close()
+
+
 def test_loom__has_layers(path):
     reader = LoomFormat.open(path, matrix="layers/spliced")
     assert reader.matrices == ("matrix", "layers/spliced")

@@ -78,6 +78,13 @@ def test_title__above_the_header_is_left_out(read, title):
     np.testing.assert_array_equal(assemble(reader), [[5, 7], [6, 8]])
 
 
+def test_title__and_names_of_groups_above_the_header_are_left_out(read):
+    """As supplements have them, whose cells of a group are merged."""
+    reader = read("Table S3. Counts,,,\n,control,,MYC\nGene,c1,c2,k1\nTP53,5,6,9\nMYC,7,8,0\n", genes_in="lines")
+    assert reader.rows()["index"].to_list() == ["c1", "c2", "k1"]
+    assert reader.genes()["index"].to_list() == ["TP53", "MYC"]
+
+
 def test_title__above_two_columns_is_no_header_that_is_one_short(read):
     reader = read("Counts of sample a\ngene\tcount\nTP53\t5\nMYC\t7\n", genes_in="lines")
     assert (reader.rows()["index"].to_list(), reader.genes()["index"].to_list()) == (["count"], ["TP53", "MYC"])

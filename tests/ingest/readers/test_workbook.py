@@ -55,6 +55,22 @@ def supplement(tmp_path_factory):
     return path
 
 
+def test_matrix__of_a_sheet_with_groups_above_and_footnotes_below(tmp_path):
+    """Groups of samples in merged cells above the header; what is said below the table is no gene."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    rows = [["Table S4. Raw counts"], [None, "control", None, "MYC"], ["Gene", "c1", "c2", "k1"]]
+    for row in [*rows, ["TP53", 5, 6, 9], [], ["a section"], ["MYC", 7, 8, 0], [], ["* by featureCounts"], ["** K562"]]:
+        sheet.append(row)
+    book.save(tmp_path / "s4.xlsx")
+    found = inspect_file(tmp_path / "s4.xlsx")
+    assert (found.header, found.genes_in) == (3, "lines")
+    reader = open_source(tmp_path / "s4.xlsx", layout={"genes_in": "lines", "header": 3})
+    assert reader.genes()["index"].to_list() == ["TP53", "a section", "MYC"]
+    np.testing.assert_array_equal(assemble(reader)[:, [0, 2]], [[5, 7], [6, 8], [9, 0]])
+    reader.close()
+
+
 def test_matrix__of_a_sheet(supplement):
     assert WorkbookFormat.recognises(supplement)
     reader = open_source(supplement, layout={"sheet": "counts", "genes_in": "lines"})
