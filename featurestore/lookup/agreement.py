@@ -96,7 +96,9 @@ def compare_datasets(
     shared = sides[0].join(sides[1], on="perturbation_id", how="semi")["perturbation_id"].unique().sort()
     if shared.is_empty():
         counts = " and ".join(f"{n:,} in {name}" for n, name in zip(n_responders, names, strict=True))
-        raise QueryError(f"No perturbation responds in both {one} and {other}.", got=f"responders: {counts}")
+        untold = [f"{n:,} conditions of {name}" for name in names if (n := _n_untold(store, name))]
+        unknown = f"; whether they respond is not known of {' and '.join(untold)}" if untold else ""
+        raise QueryError(f"No perturbation responds in both {one} and {other}.", got=f"responders: {counts}{unknown}")
     kinds = _kinds(store, names)
     query, effects = sql_files("lookup")["mean_effects"], []
     for name, side, kind in zip(names, sides, kinds, strict=True):
@@ -140,6 +142,13 @@ def _kinds(store: Warehouse, names: tuple[str, str]) -> tuple[str, str]:
     order = EFFECT_KINDS.index
     both = sorted(one & other, key=order)
     return (both[0], both[0]) if both else (min(one, key=order), min(other, key=order))
+
+
+def _n_untold(store: Warehouse, dataset_id: str) -> int:
+    """Count the conditions of which it is not known whether they respond, as where no p-value was published."""
+    query = "select count(*) from condition left join quality using (dataset_id, condition_id) "
+    where = "where dataset_id = $dataset_id and not is_control and is_responder is null"
+    return int(store.frame(query + where, {"dataset_id": dataset_id}).item())
 
 
 def _matrix(effects: pl.DataFrame, shared: pl.Series, genes: pl.Series) -> Matrix:

@@ -124,3 +124,13 @@ def test_command__says_it_in_words_and_draws_it(world, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     CliRunner().invoke(compare, [*words, "--format", "csv", "-o", str(table)], obj=world)
     assert pl.read_csv(table).height == found.rows.height
+
+
+def test_compare__says_where_it_is_not_known_what_responds(writer, make_condition):
+    conditions = [make_condition(f"G{i}", "A") for i in range(2)]
+    effects = np.ones((2, GENES))
+    writer.dataset("listed", conditions, effects, quality=quality(2, [None, None]))
+    writer.dataset("still", conditions, effects, quality=quality(2, [False, False]))
+    with writer.open() as store, pytest.raises(QueryError, match="No perturbation responds in both") as caught:
+        store.compare("listed", "still")
+    assert caught.value.got.endswith("whether they respond is not known of 2 conditions of listed")
