@@ -274,6 +274,15 @@ def test_timeout__ends_a_query_and_leaves_the_connection_usable(store):
     assert store.frame("select count(*) as n from dataset", timeout=300)["n"].item() == 2
 
 
+@pytest.fixture
+def interruptible():
+    """Take SIGINT as Ctrl-C, as what is run in the background of a shell does not, nor what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt__is_one(store):
     with pytest.raises(KeyboardInterrupt):
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -332,6 +341,7 @@ def test_command__that_is_too_deep_is_refused_in_a_sentence(place, tmp_path):
     assert answer.stderr.startswith("QueryError: ")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_command__is_interrupted_by_ctrl_c(place, tmp_path):
     question = tmp_path / "question.sql"
     os.mkfifo(question)  # whoever reads it has started
