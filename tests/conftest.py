@@ -56,9 +56,10 @@ SLOW_FILES = (
 
 WARM_UP = """
 import sys, tempfile
+sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from ingest.commands.ingest import find_spec
-from ingest.layouts.miniatures import MINIATURES
+from layouts.miniatures import MINIATURES
 from ingest.pipeline import ingest_dataset
 from ingest.spec import SPECS
 for name in ("replogle_2022_rpe1", "nourreddine_2026_kolf2", "norman_2019_k562", "arc_support_k562", "tahoe_100m"):
@@ -74,7 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", WARM_UP], capture_output=True, check=False, timeout=300
+                [sys.executable, "-W", "ignore", "-c", WARM_UP, str(Path(__file__).parent / "files")],
+                capture_output=True,
+                check=False,
+                timeout=300,
             )
 
 

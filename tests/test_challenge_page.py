@@ -18,9 +18,9 @@ from featurestore.cli import featurestore
 from ingest.catalogue.catalogue import read_catalogue
 from ingest.layouts import replogle_genes, replogle_rows, write_replogle
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.miniature import barcodes
 from ingest.reader import INDEX
 from ingest.synthetic import DISPERSION, make_world
+from layouts.miniature import barcodes
 
 PAGE = (Path(__file__).resolve().parents[1] / "featurestore" / "challenge" / "README.md").read_text(encoding="utf-8")
 COMMANDS = [

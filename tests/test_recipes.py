@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from featurestore.cli import featurestore
 from featurestore.store import Store
-from ingest.layouts.published_results import PUBLISHED_RESULTS
+from layouts.published_results import PUBLISHED_RESULTS
 
 PAGE = Path(__file__).resolve().parents[1] / "featurestore" / "RECIPES.md"
 _, SCREEN, DRUGS = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -6,6 +6,7 @@ its draft does not ask for is ingested as it is. Nothing here is a test.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,14 @@ import click
 from featurestore.errors import FeatureStoreError
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.miniatures import MINIATURES
-from ingest.layouts.published_results import PUBLISHED_RESULTS
-from ingest.layouts.result_tools import RESULT_TOOLS
 from ingest.pipeline import find_files, ingest_dataset
 from ingest.spec import SPECS, read_spec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "files"))
+
+from layouts.miniatures import MINIATURES
+from layouts.published_results import PUBLISHED_RESULTS
+from layouts.result_tools import RESULT_TOOLS
 
 SPEC_ENDING = ".toml"
 

@@ -6,6 +6,7 @@ log-normal over cells, counts Poisson: most stored values are 1. Genes are real,
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from scipy import sparse
 from ingest import reference
 from ingest.layouts import write_h5ad_rows, write_replogle
 from ingest.layouts.h5ad import write_table
-from ingest.layouts.tokens import FIRST_TOKEN, TAHOE, write_vocabulary
 from ingest.reader import INDEX
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "files"))
+
+from layouts.tokens import FIRST_TOKEN, TAHOE, write_vocabulary
 
 CHUNK, DRAWN, A_SHARD = 2000, 10, 24_000
 SPEC = """\

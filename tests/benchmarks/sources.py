@@ -6,6 +6,7 @@ files are anywhere in that folder are ingested from them too. Nothing here is a 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,10 +17,13 @@ import click
 from featurestore.errors import FeatureStoreError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.miniatures import MINIATURES
-from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset
 from ingest.spec import read_spec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "files"))
+
+from layouts.miniatures import MINIATURES
+from layouts.published_results import PUBLISHED_RESULTS
 
 QUERY = """
 select d.source, d.assay, d.n_conditions, d.n_controls, d.n_genes, d.n_cells,

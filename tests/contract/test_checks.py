@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ingest.layouts.examples import COUNTS, EXAMPLES
 from ingest.reader import BLOCK_BYTES, CsrBlock, DenseBlock
 from ingest.readers.h5ad import H5adFormat, H5adReader
 from ingest.testing import CHECKS, Case, assemble, check_reader
+from layouts.examples import COUNTS, EXAMPLES
 
 
 @pytest.fixture(scope="module")

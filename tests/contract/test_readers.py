@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.layouts.examples import EXAMPLES
 from ingest.readers.open import formats, open_source
 from ingest.testing import CHECKS, Case
+from layouts.examples import EXAMPLES
 
 FORMATS = {kind.name: kind for kind in formats()}
 WITHOUT_END = {"table", "depmap", "quantified"}
@@ -22,7 +22,7 @@ def files(tmp_path_factory):
 def test_registered_formats__all_have_an_example():
     by_their_library = {"soma"}  # tests/soma
     assert set(EXAMPLES) == set(FORMATS) - by_their_library, (
-        "add the smallest file of each layout to ingest/layouts/examples.py"
+        "add the smallest file of each layout to tests/files/layouts/examples.py"
     )
 
 

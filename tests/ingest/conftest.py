@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ingest.layouts.miniatures import MINIATURES
-from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import ingest_dataset
 from ingest.spec import SPECS
+from layouts.miniatures import MINIATURES
+from layouts.published_results import PUBLISHED_RESULTS
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from featurestore.features.effects.halves import read_halves
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot, snapshot_numbers
 from ingest.commands.left_open import left_open
-from ingest.layouts import write_gct, write_gctx, write_h5ad
+from ingest.layouts import write_gctx, write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
 from ingest.signatures.recompute import recompute
+from layouts.gct import write_gct
 
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
 LABELS = ["ctrl", "TP53", "TP53+ctrl", "ctrl+TP53", "MYC+TP53", "TP53+MYC", "nan", "KNTC1", "NOSUCHGENE9"]

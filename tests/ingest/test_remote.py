@@ -26,10 +26,10 @@ from featurestore.search import search
 from featurestore.storage import objects
 from featurestore.storage.objects import ObjectStore
 from ingest import pipeline, remote
-from ingest.layouts.examples import GENES
-from ingest.layouts.zarr import write_zarr
 from ingest.pipeline import ingest_dataset
 from ingest.readers.zarr import is_read
+from layouts.examples import GENES
+from layouts.zarr import write_zarr
 
 NAMES = ("replogle_demo_k562", "replogle_demo_rpe1", "lincs_demo")
 

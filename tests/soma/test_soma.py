@@ -21,12 +21,12 @@ with warnings.catch_warnings():
 from featurestore.errors import SourceFormatError
 from ingest.conditions.counted_beside import counts_beside
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.examples import CELLS, COUNTS, GENES
 from ingest.pipeline import ingest_dataset
 from ingest.readers import soma
 from ingest.readers.open import open_source
 from ingest.testing import CHECKS, Case, assemble
 from ingest.testing.damage import check_damage
+from layouts.examples import CELLS, COUNTS, GENES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SPEC = """

@@ -15,17 +15,17 @@ import numpy as np
 import polars as pl
 
 from ingest.layouts import write_gctx, write_h5ad, write_replogle
-from ingest.layouts.examples import COUNTS, DEPMAP_GENES, EFFECTS, GENES
-from ingest.layouts.gct import write_gct
-from ingest.layouts.h5mu import write_h5mu
-from ingest.layouts.loom import write_loom
-from ingest.layouts.mtx import write_10x, write_scperturb
-from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
-from ingest.layouts.tenx import write_10x_h5
-from ingest.layouts.tokens import ORION, TAHOE, write_tokens, write_vocabulary
-from ingest.layouts.triplets import write_triplets
-from ingest.layouts.zarr import write_zarr, zipped
 from ingest.reader import INDEX
+from layouts.examples import COUNTS, DEPMAP_GENES, EFFECTS, GENES
+from layouts.gct import write_gct
+from layouts.h5mu import write_h5mu
+from layouts.loom import write_loom
+from layouts.mtx import write_10x, write_scperturb
+from layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
+from layouts.tenx import write_10x_h5
+from layouts.tokens import ORION, TAHOE, write_tokens, write_vocabulary
+from layouts.triplets import write_triplets
+from layouts.zarr import write_zarr, zipped
 
 TARGETS = ["non-targeting", "MYC", "STAT1", "TYK2"]
 SPEC = """\

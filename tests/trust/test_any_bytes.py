@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prison import Prison
 
-from ingest.layouts.examples import EXAMPLES
 from ingest.readers.open import open_source
+from layouts.examples import EXAMPLES
 
 CHANGES = st.lists(
     st.tuples(

@@ -13,10 +13,10 @@ from featurestore.query.warehouse import Warehouse
 from ingest.conditions.counted_beside import call_tags, counts_beside
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.h5mu import write_h5mu
-from ingest.layouts.tenx import write_10x_h5
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
+from layouts.h5mu import write_h5mu
+from layouts.tenx import write_10x_h5
 
 N = 60
 KEYS = [f"CELL{at}" for at in range(N)]

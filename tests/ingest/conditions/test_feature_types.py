@@ -13,8 +13,10 @@ from featurestore.query.warehouse import Warehouse
 from ingest.conditions.feature_types import feature_types
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts import write_10x, write_10x_h5, write_h5ad
+from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
+from layouts.mtx import write_10x
+from layouts.tenx import write_10x_h5
 
 GENES = {
     "TP53": "ENSG00000141510", "MYC": "ENSG00000136997", "STAT1": "ENSG00000115415", "JAK2": "ENSG00000096968",

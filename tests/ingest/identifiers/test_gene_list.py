@@ -10,8 +10,9 @@ import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.identifiers.gene_list import parse_gene_list, read_gene_list
-from ingest.layouts import write_gct, write_h5ad
+from ingest.layouts import write_h5ad
 from ingest.reader import INDEX
+from layouts.gct import write_gct
 
 NAMES = ["TP53", "MARCH8", "1-Mar"]
 

@@ -13,12 +13,13 @@ from featurestore.query.warehouse import Warehouse
 from ingest.inspection.columns import summarise
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts import write_10x_h5, write_h5ad
-from ingest.layouts.examples import CELLS as OF_CELLS
-from ingest.layouts.examples import COUNTS as OF_EXAMPLE
-from ingest.layouts.examples import EXAMPLES, GENES
+from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
+from layouts.examples import CELLS as OF_CELLS
+from layouts.examples import COUNTS as OF_EXAMPLE
+from layouts.examples import EXAMPLES, GENES
+from layouts.tenx import write_10x_h5
 
 
 def drafted(path):

@@ -10,11 +10,11 @@ import pytest
 from featurestore.storage.snapshot import read_snapshot, release_path
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.miniature import screen
-from ingest.layouts.miniatures import MINIATURES
-from ingest.layouts.published_results import PUBLISHED_RESULTS
 from ingest.pipeline import find_files, ingest_dataset
 from ingest.spec import SPECS, read_spec
+from layouts.miniature import screen
+from layouts.miniatures import MINIATURES
+from layouts.published_results import PUBLISHED_RESULTS
 
 LAYOUTS = MINIATURES | PUBLISHED_RESULTS
 CONDITIONS = {

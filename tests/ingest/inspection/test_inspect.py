@@ -25,12 +25,14 @@ from ingest.inspection.report import as_json
 from ingest.inspection.roles import guess_roles
 from ingest.inspection.sample import BLOCK, SAMPLE_BYTES, Sample, take_sample
 from ingest.inspection.values import judge_values
-from ingest.layouts import write_gct, write_h5ad, write_mtx
-from ingest.layouts.examples import COUNTS, EXAMPLES, GENES, N
+from ingest.layouts import write_h5ad
 from ingest.reader import DenseBlock, Peeking
 from ingest.readers.open import open_source
 from ingest.testing import assemble
 from ingest.values import VALUES
+from layouts.examples import COUNTS, EXAMPLES, GENES, N
+from layouts.gct import write_gct
+from layouts.mtx import write_mtx
 
 EVERY = [(name, layout) for name, layouts in EXAMPLES.items() for layout in layouts]
 RNG = np.random.default_rng(9)

@@ -13,8 +13,8 @@ from featurestore.storage.snapshot import release_path
 from ingest.commands.left_open import left_open
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.result_tools import BOTH, EFFECTS, GENES, Q_VALUES, RESULT_TOOLS, ROWS
 from ingest.pipeline import ingest_dataset
+from layouts.result_tools import BOTH, EFFECTS, GENES, Q_VALUES, RESULT_TOOLS, ROWS
 
 ONE = [("STAT1/K562", gene, effect, q) for gene, effect, _, q in ROWS]
 TWO = [(f"{target}/K562", gene, effect, q) for target, gene, effect, _, q in BOTH]

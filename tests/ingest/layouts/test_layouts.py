@@ -10,16 +10,10 @@ import polars as pl
 import pytest
 import scipy.io
 
-from ingest.layouts import (
-    replogle_genes,
-    replogle_rows,
-    write_10x,
-    write_gct,
-    write_gctx,
-    write_replogle,
-    write_scperturb,
-)
+from ingest.layouts import replogle_genes, replogle_rows, write_gctx, write_replogle
 from ingest.layouts.replogle import barcodes
+from layouts.gct import write_gct
+from layouts.mtx import write_10x, write_scperturb
 
 COUNTS = np.random.default_rng(0).poisson(2, (12, 5))
 GENE = ["STAT1", "RPL3", "non-targeting"] * 4

@@ -9,10 +9,10 @@ import scipy.io
 
 from featurestore.errors import SourceFormatError
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.counting import write_alevin_fry, write_kb, write_rhapsody, write_split_pipe, write_starsolo
-from ingest.layouts.mtx import write_mtx
 from ingest.readers.open import open_source
 from ingest.testing import assemble
+from layouts.counting import write_alevin_fry, write_kb, write_rhapsody, write_split_pipe, write_starsolo
+from layouts.mtx import write_mtx
 
 BARCODES = [f"ACGTACGTACGTAC{a}{b}" for a in "ACGT" for b in "ACGT"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts import write_10x, write_10x_h5
 from ingest.readers import folder as folders
 from ingest.readers.folder import matrices_in
 from ingest.readers.open import open_source
+from layouts.mtx import write_10x
+from layouts.tenx import write_10x_h5
 
 MATRICES = (".mtx", ".mtx.gz", ".h5", ".h5ad", ".zarr")
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts import write_gct, write_gctx
+from ingest.layouts import write_gctx
 from ingest.readers import gct_text
 from ingest.readers.gct import GctFormat
 from ingest.readers.gctx import GctxFormat
+from layouts.gct import write_gct
 
 
 @pytest.fixture(scope="module")

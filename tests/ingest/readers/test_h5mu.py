@@ -9,10 +9,10 @@ import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.counted_beside import call_guides
-from ingest.layouts.h5mu import HEAD, write_h5mu
 from ingest.readers.h5ad import H5adFormat
 from ingest.readers.h5mu import H5muFormat
 from ingest.readers.open import open_source
+from layouts.h5mu import HEAD, write_h5mu
 
 N = 12
 KEYS = [f"CELL{at}" for at in range(N)]

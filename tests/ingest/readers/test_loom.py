@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts.loom import write_loom
 from ingest.readers.loom import LoomFormat
 from ingest.readers.open import open_source
 from ingest.testing import assemble
+from layouts.loom import write_loom
 
 N, G = 150, 70
 COUNTS = np.random.default_rng(0).poisson(1.0, (N, G))

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from ingest.layouts import write_h5ad, write_h5ad_rows, write_mtx
+from ingest.layouts import write_h5ad, write_h5ad_rows
+from layouts.mtx import write_mtx
 
 N_GENES = 1_000
 BLOCK_BYTES = 2**20

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts import write_10x, write_mtx, write_scperturb
 from ingest.readers import mtx_entries
 from ingest.readers.mtx import MtxFormat
+from layouts.mtx import write_10x, write_mtx, write_scperturb
 
 
 @pytest.mark.parametrize("compressed", [True, False])

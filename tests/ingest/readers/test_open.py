@@ -12,13 +12,15 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts import write_10x, write_gct, write_gctx, write_h5ad
+from ingest.layouts import write_gctx, write_h5ad
 from ingest.readers import open as opening
 from ingest.readers.gct import GctFormat
 from ingest.readers.gctx import GctxFormat
 from ingest.readers.h5ad import H5adFormat
 from ingest.readers.mtx import MtxFormat
 from ingest.readers.open import formats, open_source
+from layouts.gct import write_gct
+from layouts.mtx import write_10x
 
 FORMATS = [GctFormat, GctxFormat, H5adFormat, MtxFormat]
 VALUES = np.arange(12, dtype=np.float32).reshape(4, 3)

@@ -12,12 +12,12 @@ from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.quantified import write_gtf, write_quantified
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.readers.transcripts import GenesOfTranscripts, read_transcripts
 from ingest.spec import parse_spec
 from ingest.testing import assemble
+from layouts.quantified import write_gtf, write_quantified
 
 GENES = ["ENSG00000141510.18", "ENSG00000136997.22", "ENSG00000115415.20", "ENSG00000111640.15"]
 SYMBOLS = ["TP53", "MYC", "STAT1", "GAPDH"]

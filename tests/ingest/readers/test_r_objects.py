@@ -17,11 +17,11 @@ from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.r_objects import OF_A_PACKAGE, REPEATED_COLUMNS, RESULTS, SEVERAL, UNNAMED, write_r
 from ingest.pipeline import ingest_dataset
 from ingest.readers import r_objects
 from ingest.readers.open import open_source
 from ingest.testing import assemble
+from layouts.r_objects import OF_A_PACKAGE, REPEATED_COLUMNS, RESULTS, SEVERAL, UNNAMED, write_r
 
 CELLS_BY_GENES = [[1, 0, 2], [0, 3, 0]]
 

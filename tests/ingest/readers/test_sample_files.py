@@ -12,11 +12,11 @@ from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.quantified import write_counted
-from ingest.layouts.tables import AFTER_HTSEQ, write_genes_by_samples
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.testing import assemble
+from layouts.quantified import write_counted
+from layouts.tables import AFTER_HTSEQ, write_genes_by_samples
 
 GENES = ["ENSG00000141510.18", "ENSG00000136997.22", "ENSG00000115415.20", "ENSG00000111640.15"]
 SAMPLES = ["ctrl.1", "ctrl.2", "kd_1", "kd_2"]

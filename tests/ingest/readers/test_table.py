@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts.tables import write_genes_by_samples, write_wide, write_wide_parquet
 from ingest.readers import parquet_table
 from ingest.readers.open import open_source
 from ingest.readers.parquet_table import ParquetTableReader
 from ingest.readers.table import TableFormat, TableReader
 from ingest.testing import assemble
+from layouts.tables import write_genes_by_samples, write_wide, write_wide_parquet
 
 GENES = pl.DataFrame({"index": ["ENSG00000141510.18", "ENSG00000136997", "1-Mar", "ENSG00000097007"]})
 ROWS = pl.DataFrame({"index": ["s1", "s2", "s3"], "line": ["K562", None, 'A "549"'], "dose": [1.5, None, 20.0]})

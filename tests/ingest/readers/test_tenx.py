@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts import write_10x_h5
 from ingest.readers.tenx import TenxFormat
 from ingest.testing import assemble, check_reader
+from layouts.tenx import write_10x_h5
 
 
 def test_reader__keeps_the_contract_and_gives_what_was_written(counts, cells, genes, tmp_path):

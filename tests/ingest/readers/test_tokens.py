@@ -17,11 +17,11 @@ from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.tokens import ORION, TAHOE, write_tokens, write_vocabulary
 from ingest.pipeline import ingest_dataset
 from ingest.readers.parquet_table import ParquetTableFormat
 from ingest.readers.tokens import TokensFormat
 from ingest.testing import assemble
+from layouts.tokens import ORION, TAHOE, write_tokens, write_vocabulary
 
 
 @settings(deadline=None, max_examples=40)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SourceFormatError
-from ingest.layouts.triplets import write_triplets
 from ingest.readers.triplets import TripletsFormat
 from ingest.testing import assemble
+from layouts.triplets import write_triplets
 
 PREFIX = "GSM4150378_sciPlex3_"
 

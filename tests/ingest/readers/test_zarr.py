@@ -14,14 +14,14 @@ import pytest
 
 from featurestore.errors import SourceFormatError
 from ingest.layouts import write_h5ad
-from ingest.layouts.examples import CELLS, COUNTS, GENES
-from ingest.layouts.zarr import write_zarr, zipped
 from ingest.pipeline import ingest_dataset
 from ingest.readers.notes import has_note, note
 from ingest.readers.open import open_source
 from ingest.readers.zarr import ZarrFormat, open_store
 from ingest.readers.zarr_storage import Mirror
 from ingest.testing import assemble
+from layouts.examples import CELLS, COUNTS, GENES
+from layouts.zarr import write_zarr, zipped
 
 LAYOUTS = {
     "v2": {"version": 2},

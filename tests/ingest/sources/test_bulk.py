@@ -9,8 +9,8 @@ import pytest
 from featurestore.errors import SourceError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.tables import write_archs4, write_genes_by_samples, write_wide
 from ingest.pipeline import ingest_dataset
+from layouts.tables import write_archs4, write_genes_by_samples, write_wide
 
 SPECS = shipped_specs()
 GENES = pl.DataFrame(

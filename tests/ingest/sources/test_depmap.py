@@ -9,8 +9,8 @@ import pytest
 from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.tables import write_chronos, write_depmap
 from ingest.pipeline import ingest_dataset
+from layouts.tables import write_chronos, write_depmap
 
 SPECS = shipped_specs()
 RELEASES = ("18q3", "22q2", "23q2", "24q4", "25q3")

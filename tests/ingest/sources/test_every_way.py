@@ -9,9 +9,9 @@ import pytest
 from featurestore.query.warehouse import Warehouse
 from featurestore.upkeep.verify import verify
 from ingest.layouts import write_gctx
-from ingest.layouts.tables import write_depmap, write_genes_by_samples, write_wide
 from ingest.pipeline import ingest_dataset
 from ingest.signatures.recompute import recompute
+from layouts.tables import write_depmap, write_genes_by_samples, write_wide
 
 GENES = pl.DataFrame({"index": ["TP53", "MYC", "STAT1", "JAK2", "IRF1", "GAPDH"]})
 SAMPLES = [f"s{i}" for i in range(8)]

@@ -10,8 +10,8 @@ from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.lincs import draw_signatures, write_gse92742, write_lincs_2020
 from ingest.pipeline import ingest_dataset
+from layouts.lincs import draw_signatures, write_gse92742, write_lincs_2020
 
 NAMES = ("lincs2020_trt_cp", "lincs2020_trt_sh", "lincs2020_trt_xpr", "lincs2020_trt_oe", "lincs2020_trt_misc")
 SPECS = shipped_specs()

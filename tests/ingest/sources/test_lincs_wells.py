@@ -10,9 +10,9 @@ from featurestore.errors import MissingControlError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest import reference
 from ingest.commands.ingest import shipped_specs
-from ingest.layouts.lincs import LincsSignatures, write_lincs_wells
 from ingest.pipeline import ingest_dataset
 from ingest.signatures.modz import moderate
+from layouts.lincs import LincsSignatures, write_lincs_wells
 
 SPECS = shipped_specs()
 CMAPPY = {

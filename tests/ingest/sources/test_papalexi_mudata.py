@@ -9,9 +9,9 @@ import pytest
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
-from ingest.layouts.h5mu import write_h5mu
-from ingest.layouts.miniature import GENES, simulate
 from ingest.pipeline import ingest_dataset
+from layouts.h5mu import write_h5mu
+from layouts.miniature import GENES, simulate
 
 N = 960
 TARGETS = [("NT", "STAT1", "NT", "JAK2", "NT", "MYC", "NT", "KLF1")[at % 8] for at in range(N)]

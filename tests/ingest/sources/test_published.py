@@ -8,15 +8,15 @@ import pytest
 
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import find_spec
-from ingest.layouts.collections import PARTS
-from ingest.layouts.crispr_screens import contexts
-from ingest.layouts.miniature import GENES, shuffled
-from ingest.layouts.miniatures import MINIATURES
-from ingest.layouts.replogle_screens import POPULATIONS, populations
-from ingest.layouts.tahoe import TAHOE_WELLS
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.spec import SPECS, read_spec
+from layouts.collections import PARTS
+from layouts.crispr_screens import contexts
+from layouts.miniature import GENES, shuffled
+from layouts.miniatures import MINIATURES
+from layouts.replogle_screens import POPULATIONS, populations
+from layouts.tahoe import TAHOE_WELLS
 
 UNASSIGNED = "no perturbation assigned"
 SHAPES = {

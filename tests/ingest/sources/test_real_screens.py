@@ -14,11 +14,11 @@ from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.genes import map_genes
-from ingest.layouts.tokens import write_tokens
 from ingest.pipeline import ingest_dataset
 from ingest.readers.tokens import TokensFormat
 from ingest.sections import TableSection
 from ingest.spec import SPECS, read_spec
+from layouts.tokens import write_tokens
 
 
 def ingested(name, folder, root):

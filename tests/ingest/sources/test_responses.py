@@ -16,9 +16,9 @@ from featurestore.store import Store
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.report import as_json, print_report
-from ingest.layouts.responses import DRUGS, LINES, write_ctrp, write_gdsc, write_prism
 from ingest.pipeline import ingest_dataset
 from ingest.spec import parse_spec
+from layouts.responses import DRUGS, LINES, write_ctrp, write_gdsc, write_prism
 
 RNG = np.random.default_rng(4)
 LN_IC50 = RNG.normal(2, 2, (len(LINES), len(DRUGS)))

@@ -13,9 +13,9 @@ from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.ingest import shipped_specs
 from ingest.layouts import write_h5ad
-from ingest.layouts.tables import write_wide_parquet
 from ingest.pipeline import ingest_dataset
 from ingest.signatures.false_discovery import benjamini_hochberg
+from layouts.tables import write_wide_parquet
 
 SPECS = shipped_specs()
 SPEC = """

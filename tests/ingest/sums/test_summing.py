@@ -14,7 +14,6 @@ from scipy import sparse
 from featurestore.errors import ValuesError
 from featurestore.upkeep.verify import verify
 from ingest.layouts import write_h5ad
-from ingest.layouts.miniatures import MINIATURES
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
 from ingest.release.collect import collect
@@ -23,6 +22,7 @@ from ingest.sums import journal, summing
 from ingest.sums.journal import Journal, gaps
 from ingest.sums.partial import read_about
 from ingest.sums.summing import sum_portion
+from layouts.miniatures import MINIATURES
 
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
 N_FILES = 4

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.layouts.compound_hits import ENMD, HALF, JQ1, hits
-from ingest.layouts.miniature import GENES, SYMBOLS, Miniature, barcodes, shuffled, simulate
-from ingest.layouts.triplets import write_triplets
 from ingest.reader import INDEX
+from layouts.compound_hits import ENMD, HALF, JQ1, hits
+from layouts.miniature import GENES, SYMBOLS, Miniature, barcodes, shuffled, simulate
+from layouts.triplets import write_triplets
 
 VERSIONED = GENES.with_columns(pl.col(INDEX) + ".7")
 MIXED = pl.concat(

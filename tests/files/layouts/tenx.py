@@ -20,7 +20,7 @@ def write_10x_h5(path: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.DataF
     """
     counts = scipy.sparse.csr_array(matrix)
     columns = {"barcodes": rows[INDEX], "features/id": genes[INDEX], "features/name": genes.to_series(1)}
-    types = genes.to_series(2) if genes.width > 2 else pl.Series(["Gene Expression"] * genes.height)  # noqa: PLR2004
+    types = genes.to_series(2) if genes.width > 2 else pl.Series(["Gene Expression"] * genes.height)
     columns["features/feature_type"] = types
     values = {name: np.array([text.encode() for text in column], np.bytes_) for name, column in columns.items()}
     values |= {name: getattr(counts, name).astype(np.int64) for name in ("data", "indices", "indptr")}

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ingest.layouts.compound_hits import HALF, hits
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.miniature import GENES, SYMBOLS, shuffled, simulate
-from ingest.layouts.tokens import write_tokens, write_vocabulary
 from ingest.reader import INDEX
+from layouts.compound_hits import HALF, hits
+from layouts.miniature import GENES, SYMBOLS, shuffled, simulate
+from layouts.tokens import write_tokens, write_vocabulary
 
 TAHOE_WELLS = pl.DataFrame(
     {

@@ -39,7 +39,7 @@ def write_zarr(
     sharded
         Chunks and shards of the matrices, where they are in shards.
     """
-    import anndata  # noqa: PLC0415, slow to load
+    import anndata
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions to come
@@ -56,8 +56,8 @@ def write_zarr(
 
 
 def _write_matrix(path: Path, name: str, values: Matrix, layout: Layout, sharded: Part | None) -> None:
-    import anndata  # noqa: PLC0415
-    import zarr  # noqa: PLC0415
+    import anndata
+    import zarr
 
     stored = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix}.get(layout, _dense)(values)
     width = (stored.shape[1],) if layout == "dense" else ()

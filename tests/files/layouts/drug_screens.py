@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ingest.layouts.compound_hits import HALF, JQ1, hits
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.miniature import GENES, SYMBOLS, Miniature, barcodes, screen, shuffled, simulate
-from ingest.layouts.mtx import write_10x
-from ingest.layouts.sciplex import DOUBLED, VERSIONED, dose_of_sciplex2, sciplex3_triplets, sciplex_oligos
-from ingest.layouts.tahoe import tahoe, tahoe_plates
 from ingest.reader import INDEX
+from layouts.compound_hits import HALF, JQ1, hits
+from layouts.miniature import GENES, SYMBOLS, Miniature, barcodes, screen, shuffled, simulate
+from layouts.mtx import write_10x
+from layouts.sciplex import DOUBLED, VERSIONED, dose_of_sciplex2, sciplex3_triplets, sciplex_oligos
+from layouts.tahoe import tahoe, tahoe_plates
 
 
 def op3(folder: Path) -> None:

@@ -5,13 +5,13 @@ Specs are tested on them, and so are drafts of ``featurestore inspect``.
 
 from __future__ import annotations
 
-from ingest.layouts.collections import COLLECTIONS
-from ingest.layouts.crispr_screens import CRISPR_SCREENS
-from ingest.layouts.drug_screens import DRUG_SCREENS
-from ingest.layouts.miniature import Miniature
-from ingest.layouts.recent_screens import RECENT_SCREENS
-from ingest.layouts.replogle_screens import REPLOGLE_SCREENS
-from ingest.layouts.scperturb import SCPERTURB
+from layouts.collections import COLLECTIONS
+from layouts.crispr_screens import CRISPR_SCREENS
+from layouts.drug_screens import DRUG_SCREENS
+from layouts.miniature import Miniature
+from layouts.recent_screens import RECENT_SCREENS
+from layouts.replogle_screens import REPLOGLE_SCREENS
+from layouts.scperturb import SCPERTURB
 
 MINIATURES: dict[str, Miniature] = (
     REPLOGLE_SCREENS | CRISPR_SCREENS | SCPERTURB | RECENT_SCREENS | DRUG_SCREENS | COLLECTIONS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.layouts.miniature import GENES, SYMBOLS, Miniature, screen
+from layouts.miniature import GENES, SYMBOLS, Miniature, screen
 
 
 def viperturb(folder: Path) -> None:

@@ -29,7 +29,7 @@ def write_10x(
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = ".gz" if compressed else ""
-    has_types = not compressed or genes.width > 2  # noqa: PLR2004
+    has_types = not compressed or genes.width > 2
     features = genes if has_types else genes.with_columns(feature_type=pl.lit("Gene Expression"))
     _write_lines(folder / f"barcodes.tsv{suffix}", rows.select(INDEX))
     _write_lines(folder / f"{'features' if compressed else 'genes'}.tsv{suffix}", features)

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ingest.layouts.collections import L1000_OF_TEMP
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.lincs import LincsSignatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
-from ingest.layouts.miniature import GENES, Miniature, simulate
-from ingest.layouts.tables import (
+from ingest.reader import INDEX
+from layouts.collections import L1000_OF_TEMP
+from layouts.lincs import LincsSignatures, draw_signatures, write_gse92742, write_lincs_2020, write_lincs_wells
+from layouts.miniature import GENES, Miniature, simulate
+from layouts.tables import (
     Release,
     write_archs4,
     write_chronos,
@@ -24,7 +25,6 @@ from ingest.layouts.tables import (
     write_genes_by_samples,
     write_wide_parquet,
 )
-from ingest.reader import INDEX
 
 ENTREZ = ("7157", "4609", "6772", "3717", "10661", "6418", "1385", "7494", "9451", "2081", "22926", "7535")
 """NCBI Gene ids of the genes from TP53 to ZAP70."""
@@ -58,7 +58,7 @@ def _lincs_wells(folder: Path, *, level: int) -> None:
     rows = pl.DataFrame(lines, schema=[INDEX, "name", "pert_type", "plate"], orient="row")
     rows = rows.with_columns(pert_id="name", cell=pl.lit("A375"), time=pl.lit("96 h"))
     genes = draw_signatures(L1000, n=1).genes
-    matrix = np.random.default_rng(level).normal(8.0 if level == 3 else 0.0, 1.0, (rows.height, genes.height))  # noqa: PLR2004
+    matrix = np.random.default_rng(level).normal(8.0 if level == 3 else 0.0, 1.0, (rows.height, genes.height))
     write_lincs_wells(folder, level, LincsSignatures(matrix.astype(np.float32), rows, genes))
 
 

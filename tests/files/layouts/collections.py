@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.miniature import GENES, Miniature, shuffled, simulate
 from ingest.reader import INDEX
+from layouts.miniature import GENES, Miniature, shuffled, simulate
 
 NOT_KNOWN = -666
 HITS = {"Trametinib": "STAT1", "Belinostat": "JAK2"}
@@ -60,7 +60,7 @@ def temp(folder: Path, *, file: str, seed: int, control: str, cells: bool = Fals
 
 def cigs(folder: Path) -> None:
     """CIGS: a workbook of counts for each line, below a note on its use; the wells are described in CSV beside it."""
-    import openpyxl  # noqa: PLC0415, an extra
+    import openpyxl
 
     symbols = GENES.unique("gene_name", keep="first", maintain_order=True)["gene_name"].to_list()
     keep = [GENES["gene_name"].to_list().index(symbol) for symbol in symbols]

@@ -14,8 +14,8 @@ import polars as pl
 import scipy.sparse
 
 from ingest.layouts.h5ad import Matrix
-from ingest.layouts.mtx import write_mtx
 from ingest.reader import INDEX
+from layouts.mtx import write_mtx
 
 
 def write_kb(folder: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.DataFrame) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from ingest.layouts.h5ad import Layout
-from ingest.layouts.miniature import SYMBOLS, Miniature, screen
+from layouts.miniature import SYMBOLS, Miniature, screen
 
 MISSPELT = SYMBOLS.rename({"ensembl_id": "ensemble_id"})
 """The genes of Norman 2019 and Tian 2019."""

@@ -13,22 +13,22 @@ from typing import Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from ingest.layouts.counting import write_alevin_fry, write_kb, write_rhapsody, write_split_pipe, write_starsolo
-from ingest.layouts.gct import write_gct
 from ingest.layouts.gctx import write_gctx
 from ingest.layouts.h5ad import Compression, Layout, write_h5ad
-from ingest.layouts.h5mu import write_h5mu
-from ingest.layouts.loom import write_loom
-from ingest.layouts.mtx import write_10x, write_scperturb
-from ingest.layouts.quantified import Counter, Quantifier, write_counted, write_quantified
-from ingest.layouts.r_objects import write_r
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
-from ingest.layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
-from ingest.layouts.tenx import write_10x_h5
-from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
-from ingest.layouts.triplets import write_triplets
-from ingest.layouts.zarr import write_zarr, zipped
 from ingest.reader import INDEX
+from layouts.counting import write_alevin_fry, write_kb, write_rhapsody, write_split_pipe, write_starsolo
+from layouts.gct import write_gct
+from layouts.h5mu import write_h5mu
+from layouts.loom import write_loom
+from layouts.mtx import write_10x, write_scperturb
+from layouts.quantified import Counter, Quantifier, write_counted, write_quantified
+from layouts.r_objects import write_r
+from layouts.tables import write_archs4, write_chronos, write_depmap, write_wide, write_wide_parquet
+from layouts.tenx import write_10x_h5
+from layouts.tokens import ORION, write_tokens, write_vocabulary
+from layouts.triplets import write_triplets
+from layouts.zarr import write_zarr, zipped
 
 Example: TypeAlias = Callable[[Path], Path]
 """Writes its files into an empty folder and returns the path to open."""
@@ -229,7 +229,7 @@ def counted(program: Counter) -> Example:
 
 def workbook(folder: Path) -> Path:
     """Write a sheet of samples by genes below a title."""
-    import openpyxl  # noqa: PLC0415, an extra
+    import openpyxl
 
     book = openpyxl.Workbook()
     book.active.append(["Supplementary Table 1. Counts"])

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from ingest.layouts.h5ad import write_h5ad
-from ingest.layouts.miniature import (
+from ingest.reader import INDEX
+from layouts.miniature import (
     GENES,
     NON_TARGETING,
     SYMBOLS,
@@ -21,9 +22,8 @@ from ingest.layouts.miniature import (
     targets_of,
     together,
 )
-from ingest.layouts.mtx import write_scperturb
-from ingest.layouts.tokens import ORION, write_tokens, write_vocabulary
-from ingest.reader import INDEX
+from layouts.mtx import write_scperturb
+from layouts.tokens import ORION, write_tokens, write_vocabulary
 
 
 def challenge(name: str, *, seed: int = 25) -> Miniature:

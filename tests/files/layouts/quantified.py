@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from ingest.layouts.h5ad import Matrix
-from ingest.layouts.tables import AFTER_HTSEQ, BEFORE
+from layouts.tables import AFTER_HTSEQ, BEFORE
 
 Counter = Literal["featureCounts", "HTSeq"]
 Quantifier = Literal["salmon", "kallisto", "RSEM", "RSEM, genes"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ingest.layouts.miniature import GENES, NON_TARGETING, Counts, Miniature, pooled, shuffled, simulate
 from ingest.layouts.replogle import replogle_genes, replogle_rows, write_replogle
 from ingest.reader import INDEX
+from layouts.miniature import GENES, NON_TARGETING, Counts, Miniature, pooled, shuffled, simulate
 
 GUIDES = {NON_TARGETING: 60, "STAT1": 24, "JAK2": 24, "AC118549.1": 12, "MTRNR2L1": 3}
 """Cells of each target: AC118549.1 is a name of the past, MTRNR2L1 has too few cells to tell anything."""
