@@ -139,7 +139,7 @@ class Store(Warehouse):
     def search(
         self, query: Query | Sequence[Query] | str | None = None, **options: Unpack[SearchOptions]
     ) -> pl.DataFrame:
-        """Find signatures that do the same as one, or the opposite; see :func:`featurestore.search.answer.search`.
+        """Find signatures with the same effect as one, or the opposite; see :func:`featurestore.search.answer.search`.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""``featurestore search``: which conditions do the same as one, and which the opposite."""
+"""``featurestore search``: which conditions have the same effect as one, and which the opposite."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ store.frame(
     {"name": name},
 )
 
-# %% What does the same, in any dataset? And what the opposite: opposite=True.
+# %% What has the same effect, in any dataset? And what the opposite: opposite=True.
 store.search(name, top=5).select("perturbation", "context_label", "score", "p_value", "q_value")
 
 # %% Do the two screens agree? Against other perturbations, and the ceiling that noise sets.

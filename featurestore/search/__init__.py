@@ -1,4 +1,4 @@
-"""Signature search: which conditions do the same as one (mimic it), and which the opposite (reverse it).
+"""Signature search: which conditions have the same effect as one (mimic it), and which the opposite (reverse it).
 
 >>> store = fs.open("warehouse")  # doctest: +SKIP
 >>> store.search(condition=("replogle_2022_k562", "JAK2/K562"))  # doctest: +SKIP
@@ -17,7 +17,7 @@ queries at once. Below it, for pages and features:
 ``set_query``, ``signature_query``, ``condition_query``, ``perturbation_query``
     Make a :class:`~featurestore.search.query.Query`; ``query.unknown`` has genes that were not found.
 ``both_ends(warehouse, query)``
-    What does the same, and what the opposite, compared once; ``is_at_hand(warehouse)`` says whether that is quick.
+    What has the same effect, and what the opposite, compared once; ``is_at_hand(warehouse)`` says if that is quick.
 ``compare(signatures, query, score)``
     Every condition with score, p_value and n_genes, in no order.
 ``running_sum(values, members)``

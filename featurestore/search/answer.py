@@ -73,7 +73,7 @@ def search(
     background: Literal["removed", "kept"] = "removed",
     report: Report = lambda _: None,
 ) -> pl.DataFrame:
-    """Find what does the same as a query, or the opposite.
+    """Find what has the same effect as a query, or the opposite.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def both_ends(
     warehouse: Warehouse, query: Query, *, score: Score = "cosine", where: str | None = None, kind: str | None = None,
     top: int = 50,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Find what does the same (scores above 0) and what the opposite (below 0), comparing once.
+    """Find what has the same effect (scores above 0) and what the opposite (below 0), comparing once.
 
     Parameters are those of :func:`search`, and so is what is raised.
     """

@@ -1,4 +1,4 @@
-"""Lists of what does the same as a signature, and what the opposite, on any page that has one."""
+"""Lists of what has the same effect as a signature, and what the opposite, on any page that has one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def choices(asked: Asked) -> dict[str, list[str]]:
 
 
 def lists(asked: Asked, query: Query) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Search once for what does the same and what the opposite, narrowed as the address says.
+    """Search once for what has the same effect and what the opposite, narrowed as the address says.
 
     Raises
     ------
@@ -67,6 +67,6 @@ def shown_lists(asked: Asked, mimic: pl.DataFrame, reverse: pl.DataFrame) -> dic
     return {
         "choices": known,
         "chosen": {name: asked.text(name) for name in known},
-        "mimic": table(asked, "mimic", "Mimic: these do the same", mimic, "Nothing does the same."),
+        "mimic": table(asked, "mimic", "Mimic: these have the same effect", mimic, "Nothing has the same effect."),
         "reverse": table(asked, "reverse", "Reverse: these do the opposite", reverse, "Nothing does the opposite."),
     }

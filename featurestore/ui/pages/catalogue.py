@@ -79,7 +79,7 @@ def _examples(asked: Asked) -> list[tuple[str, str]]:
     for gene_id, symbol in moved.select("gene_id", "gene_symbol").head(1).iter_rows():
         questions.append((f"Which perturbations move {symbol} most?", address("gene", id=gene_id)))
     alike = address("similar", condition=":".join(key.values()))
-    return [*questions, (f"Which perturbations do the same as {name}, and which the opposite?", alike)]
+    return [*questions, (f"Which perturbations have the same effect as {name}, and which the opposite?", alike)]
 
 
 def _catalogue(asked: Asked) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def _perturbation(asked: Asked) -> dict[str, Any]:
 
 
 def _lists(asked: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Search for what does the same as the chosen signature, and what the opposite."""
+    """Search for what has the same effect as the chosen signature, and what the opposite."""
     one = chosen(asked, "a", with_signature(asked), 0)
     return lists(asked, condition_query(asked.questions.store, one["dataset_id"], one["condition_id"]))
 

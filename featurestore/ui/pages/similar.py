@@ -1,4 +1,4 @@
-"""What does the same as a signature, and what the opposite: of a condition, a perturbation, or of genes pasted here."""
+"""What has the same effect as a signature, and what the opposite: of a condition, a perturbation or pasted genes."""
 
 from __future__ import annotations
 

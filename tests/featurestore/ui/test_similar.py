@@ -93,7 +93,7 @@ def test_perturbation__has_the_lists_of_its_signature_narrowed_as_asked(client, 
     ).item()
     values = {"id": identity, "a": condition, "context": "A549", "alike": "yes"}
     text = client.get("/perturbation", params=values).text
-    assert "Mimic: these do the same" in text
+    assert "Mimic: these have the same effect" in text
     answer = client.get("/perturbation/reverse.parquet", params=values)
     found = pl.read_parquet(io.BytesIO(answer.content))
     expected = search(store, condition=condition, where="context_label = 'A549'", opposite=True, top=0)
@@ -125,7 +125,7 @@ def test_page__compares_once(client, condition, monkeypatch):
         ({"perturbation": "no such thing"}, "There is no perturbation"),
         ({"condition": "lincs_demo:nothing"}, "There is no condition"),
         ({"perturbation": "x", "kind": "magic"}, "There is no"),
-        ({}, "Which perturbations do the same"),
+        ({}, "Which perturbations have the same effect"),
     ],
 )
 def test_page__says_what_is_wrong_on_the_page(client, values, said):
