@@ -1,4 +1,4 @@
--- Does a perturbation do the same in another context? Correlation of its two signatures over the genes both measure.
+-- Does a perturbation have the same effect in another context? Correlation of its two signatures over shared genes.
 select
     a.dataset_id || ' / ' || a.context_label as here,
     b.dataset_id || ' / ' || b.context_label as there,

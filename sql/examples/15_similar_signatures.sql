@@ -1,5 +1,5 @@
--- Which perturbations of a dataset do the same as one? Here as the one that moves most genes, by correlation of what two
--- conditions do to the genes, the mean of the dataset's responders removed. similar('STAT1') searches all datasets.
+-- Which perturbations of a dataset have the same effect as one? Here as the one that moves most genes, by correlation of
+-- the effects of two conditions, less the mean of the dataset's responders. similar('STAT1') searches all datasets.
 with responder as (
     select dataset_id, condition_id, perturbation, q.n_significant, q.effect_norm
     from condition
