@@ -146,10 +146,8 @@ def test_evaluate__of_a_shipped_spec_says_once_what_to_ingest(run, tmp_path):
     with pytest.raises(SpecError) as caught:
         run(evaluate, "perturbqa_k562_de", "-o", tmp_path / "report")
     assert len(caught.value.got.splitlines()) == 3
-    assert (
-        "feature 1, feature 2, feature 3, feature 4, feature 5, feature 6: no dataset 'perturbqa_rpe1'"
-        in caught.value.got
-    )
+    features = ", ".join(f"feature {number}" for number in range(1, 8))
+    assert f"{features}: no dataset 'perturbqa_rpe1'" in caught.value.got
     names = "perturbqa_k562 perturbqa_rpe1 perturbqa_jurkat"
     assert caught.value.do == f"correct the names, or ingest these first: featurestore ingest {names}"
 

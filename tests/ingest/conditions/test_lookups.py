@@ -168,7 +168,7 @@ def test_tables__are_inputs_of_the_release(tmp_path, name):
     [
         ("", '[compound]\ndictionary = "knwon.tsv"', SpecError, "did you mean 'known.tsv'"),
         ('context_table = "models.csv"', "", SpecError, "context_table under [condition]"),
-        ("", '[compound]\ndictionary = "plate.toml"', SourceFormatError, "no compound dictionary"),
+        ("", '[compound]\ndictionary = "plate.toml"', SourceFormatError, "is not a compound dictionary"),
     ],
 )
 def test_tables__that_are_missing_or_wrong_are_one_clear_error(tmp_path, condition, more, error, said):

@@ -361,7 +361,7 @@ def test_read_compound_dictionary__reads_lincs_and_keeps_compounds_only(tmp_path
 def test_read_compound_dictionary__refuses_what_it_cannot_use(tmp_path):
     path = tmp_path / "names.csv"
     path.write_text("name,price\na,1\n")
-    with pytest.raises(SourceFormatError, match="no compound dictionary"):
+    with pytest.raises(SourceFormatError, match="is not a compound dictionary"):
         read_compound_dictionary(path)
     with pytest.raises(SourceFormatError, match="cannot be read"):
         read_compound_dictionary(tmp_path / "absent.tsv")

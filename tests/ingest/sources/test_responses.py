@@ -113,7 +113,7 @@ def test_ctrp__numbers_are_joined_to_names(tmp_path):
     ("change", "message"),
     [
         (("drug_response", "log2_fold_change"), "goes with"),
-        (("ln_ic50 =", "LN_IC50 ="), "no name of a phenotype"),
+        (("ln_ic50 =", "LN_IC50 ="), "not a name for a phenotype"),
         (('perturbation = "DRUG_NAME"', 'perturbation = { value = "x" }'), "name the column of the compound"),
     ],
 )
