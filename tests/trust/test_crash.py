@@ -402,15 +402,16 @@ def test_full_disk__is_one_clear_error_and_changes_nothing(two_specs, tmp_path, 
 
 
 def test_search__on_a_full_disk_is_answered_without_an_index(published, tmp_path):
+    shutil.copytree(published, tmp_path / "elsewhere")
+    with Store(tmp_path / "elsewhere") as store:
+        expected = store.search(perturbation="TP53")
+    of_index = sum(path.stat().st_size for path in (tmp_path / "elsewhere" / INDEXES).rglob("*") if path.is_file())
     size = sum(path.stat().st_size for path in published.rglob("*") if path.is_file())
     with mounted(tmp_path / "disk", f"size={size // 1024 + 900}k") as disk:
         root = disk / "warehouse"
-        shutil.copytree(published, root)
-        with Store(root) as store:
-            expected = store.search(perturbation="TP53")
-        shutil.rmtree(root / INDEXES)
-        for kilobytes in (0, 4, 24):
-            (disk / "ballast").write_bytes(b"x" * max(shutil.disk_usage(disk).free - kilobytes * 1024, 0))
+        shutil.copytree(published, root, ignore=shutil.ignore_patterns(INDEXES))
+        for free in (0, of_index // 4, of_index // 2):
+            (disk / "ballast").write_bytes(b"x" * max(shutil.disk_usage(disk).free - free, 0))
             with Store(root) as store:
                 assert store.search(perturbation="TP53").equals(expected)
             assert not list((root / INDEXES).glob("*")) if (root / INDEXES).exists() else True
