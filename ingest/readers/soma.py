@@ -127,8 +127,9 @@ class SomaReader:
         """Collect values until some rows are whole, and cut those into blocks."""
         rows, genes, values = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, self._dtype)
         done = first
-        for more in self._batches(first, last):
-            rows, genes, values = (np.concatenate(pair) for pair in zip((rows, genes, values), more, strict=True))
+        for more_rows, more_genes, more_values in self._batches(first, last):
+            rows, genes = np.concatenate([rows, more_rows]), np.concatenate([genes, more_genes])
+            values = np.concatenate([values, more_values])
             whole = int(rows[-1])
             n = int(np.searchsorted(rows, whole))
             yield from self._cut(rows[:n], genes[:n], values[:n], range(done, whole), block_bytes)
