@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.query.warehouse import Warehouse
 from featurestore.query.watched import GRACE, ended, limit_address_space, took_too_long
+from featurestore.store import Store
 
 AT_ONCE = 2
 MOST_BYTES = 32 * 2**20
@@ -88,7 +88,7 @@ def _answer(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)
     try:
-        with Warehouse(root, snapshot, memory=memory) as store:
+        with Store(root, snapshot, memory=memory) as store:
             limit_address_space(store.most_bytes)
             frame = store.frame(query, timeout=seconds, most_rows=most_rows, most_bytes=MOST_BYTES)
             content = io.BytesIO()

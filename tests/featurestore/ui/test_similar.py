@@ -132,3 +132,13 @@ def test_page__says_what_is_wrong_on_the_page(client, values, said):
     answer = client.get("/similar", params=values)
     assert answer.status_code == 200
     assert said in answer.text
+
+
+def test_sql__may_ask_similar_in_the_browser_too(client, store):
+    name = store.perturbations()["perturbation"][0]
+    query = f"select dataset_id, condition_id, score from similar('{name}')"
+    answer = client.get("/sql/result.parquet", params={"query": query})
+    assert answer.status_code == 200, answer.text
+    found = pl.read_parquet(io.BytesIO(answer.content))
+    assert found.height > 0
+    assert found.equals(store.frame(query))
