@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError, QueryError
-from featurestore.query.confine import check_select
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import duckdb
     import polars as pl
     from anndata import AnnData
 
@@ -28,9 +26,10 @@ if TYPE_CHECKING:
 
 
 class Store(Warehouse):
-    """A :class:`Warehouse` with what is made of it; :func:`featurestore.open` gives one.
+    """A :class:`Warehouse` with what is made of it, whose SQL may ask ``similar('dataset', 'condition')``.
 
-    Each method imports what it needs when it is called: who only reads waits for no model library.
+    :func:`featurestore.open` gives one. Each method imports what it needs when it is called: who only reads waits for
+    no model library.
 
     Examples
     --------
@@ -79,24 +78,6 @@ class Store(Warehouse):
         listed = "dataset_id", "title", "assay", "n_cells", "n_conditions", "n_genes", "licence"
         return f"<p>{escape(repr(self))}</p>{self.datasets().select(listed)._repr_html_()}"
 
-    def sql(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyRelation:
-        """Run one SELECT statement, which may ask ``similar('dataset', 'condition')``; see :meth:`Warehouse.sql`."""
-        self._answer_similar(query, parameters)
-        return super().sql(query, parameters)
-
-    def frame(
-        self,
-        query: str,
-        parameters: dict[str, Any] | list[Any] | None = None,
-        *,
-        timeout: float | None = None,
-        most_rows: int | None = None,
-        most_bytes: int | None = None,
-    ) -> pl.DataFrame:
-        """Run one SELECT statement, which may ask ``similar``, as a polars frame; see :meth:`Warehouse.frame`."""
-        self._answer_similar(query, parameters)
-        return super().frame(query, parameters, timeout=timeout, most_rows=most_rows, most_bytes=most_bytes)
-
     def datasets(self) -> pl.DataFrame:
         """List the datasets of the snapshot with their numbers of cells, conditions, controls and genes."""
         return self.frame("select * from dataset order by dataset_id")
@@ -130,11 +111,16 @@ class Store(Warehouse):
 
         return signatures_named(self, name, dataset_id=dataset_id, context=context)
 
-    def _answer_similar(self, query: str, parameters: dict[str, Any] | list[Any] | None) -> None:
+    def _prepared(
+        self, query: str, parameters: dict[str, Any] | list[Any] | None
+    ) -> tuple[str, Collection[str] | None]:
+        """Search what a statement asks of ``similar``, besides what every warehouse makes for it."""
+        tree, datasets = super()._prepared(query, parameters)
         if "similar" in query.lower():
             from featurestore.search.sql import answer_similar  # noqa: PLC0415, few statements ask it
 
-            answer_similar(self, check_select(self.connection, query), parameters)
+            answer_similar(self, tree, parameters)
+        return tree, datasets
 
     def search(
         self, query: Query | Sequence[Query] | str | None = None, **options: Unpack[SearchOptions]

@@ -119,8 +119,8 @@ class Warehouse:
         QueryError
             The statement is not a single SELECT, or DuckDB refuses it.
         """
-        tree = self._checked(query)
-        return _bound(self.cursor(pinned_datasets(tree, parameters)), query, parameters, tree)
+        tree, datasets = self._prepared(query, parameters)
+        return _bound(self.cursor(datasets), query, parameters, tree)
 
     def frame(
         self,
@@ -152,13 +152,20 @@ class Warehouse:
             As :meth:`sql`, or the statement fails while it runs, takes more time or memory than it may, or returns a
             date beyond the years 1 to 9999.
         """
-        tree = self._checked(query)
-        with self.cursor(pinned_datasets(tree, parameters)) as cursor:
+        tree, datasets = self._prepared(query, parameters)
+        with self.cursor(datasets) as cursor:
             table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, tree, most_rows, most_bytes))
         return as_frame(table)
 
-    def _checked(self, query: str) -> str:
-        """Refuse what is no SELECT, and make what only few ask for: compounds as one, and comments; return its tree."""
+    def _prepared(
+        self, query: str, parameters: dict[str, Any] | list[Any] | None
+    ) -> tuple[str, Collection[str] | None]:
+        """Refuse what is no SELECT, and make what only few ask for: compounds as one, and comments.
+
+        Returns
+        -------
+        The statement's tree, and the datasets that it is about, as :meth:`cursor` takes them.
+        """
         tree = check_select(self.connection, query)
         named = query.lower()
         if compound_identity.VIEW in named:
@@ -171,7 +178,7 @@ class Warehouse:
                 if not self._has_comments:
                     comment_views(cursor)
                     self._has_comments = True
-        return tree
+        return tree, pinned_datasets(tree, parameters)
 
     def _table(
         self,
