@@ -26,23 +26,9 @@ from ingest.readers import soma
 from ingest.readers.open import open_source
 from ingest.testing import CHECKS, Case, assemble
 from ingest.testing.damage import check_damage
-from layouts.examples import CELLS, COUNTS, GENES
+from layouts.examples import CELLS, COUNTS, GENES, SPEC
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-SPEC = """
-[dataset]
-id = "twin"
-files = ["{}"]
-values = "counts"
-assay = "perturb_seq"
-[condition]
-perturbation = "perturbation"
-kind = "crispri"
-controls = ["non-targeting"]
-unassigned = ["nan"]
-context = {{ column = "cell_line" }}
-batch = "gem_group"
-"""
 CUT_OFF = """
 import sys
 from pathlib import Path

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -78,13 +78,10 @@ class FaultyDisk:
         patches = [mock.patch.object(os, name, self._wrap(name, getattr(os, name))) for name in CHANGES]
         patches.append(mock.patch.object(os, "open", self._wrap_os_open(os.open)))
         patches += [mock.patch.object(module, "open", self._wrap_open(open)) for module in (io, builtins)]
-        for patch in patches:
-            patch.start()
-        try:
-            yield self
-        finally:
+        with ExitStack() as stack:
             for patch in patches:
-                patch.stop()
+                stack.enter_context(patch)
+            yield self
 
 
 FAULTS = {

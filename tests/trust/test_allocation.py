@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -62,14 +62,10 @@ class ScarceMemory:
     @contextmanager
     def inserted(self) -> Iterator[ScarceMemory]:
         """Put the memory under whatever is done in this block."""
-        patches = [mock.patch.object(np, name, self._wrap(getattr(np, name))) for name in ALLOCATING]
-        for patch in patches:
-            patch.start()
-        try:
+        with ExitStack() as stack:
+            for name in ALLOCATING:
+                stack.enter_context(mock.patch.object(np, name, self._wrap(getattr(np, name))))
             yield self
-        finally:
-            for patch in patches:
-                patch.stop()
 
 
 def contents(root: Path) -> dict[str, bytes]:

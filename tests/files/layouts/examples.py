@@ -62,6 +62,21 @@ CELLS = pl.DataFrame(
         "perturbation_type": "CRISPRi",
     }
 )
+SPEC = """\
+[dataset]
+id = "twin"
+files = ["{}"]
+values = "counts"
+assay = "perturb_seq"
+[condition]
+perturbation = "perturbation"
+kind = "crispri"
+controls = ["non-targeting"]
+unassigned = ["nan"]
+context = {{ column = "cell_line" }}
+batch = "gem_group"
+"""
+"""Of the counts of those cells, in a file that is named."""
 SIGNATURES = pl.DataFrame(
     {
         INDEX: [f"CPC00{number}_A549_24H:BRD-K{number:08d}:10" for number in AT],

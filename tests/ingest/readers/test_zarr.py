@@ -20,7 +20,7 @@ from ingest.readers.open import open_source
 from ingest.readers.zarr import ZarrFormat, open_store
 from ingest.readers.zarr_storage import Mirror
 from ingest.testing import assemble
-from layouts.examples import CELLS, COUNTS, GENES
+from layouts.examples import CELLS, COUNTS, GENES, SPEC
 from layouts.zarr import write_zarr, zipped
 
 LAYOUTS = {
@@ -30,20 +30,6 @@ LAYOUTS = {
     "v3 csr sharded": {"sharded": (16, 64)},
     "v3 dense sharded": {"sharded": (5, 10), "layout": "dense"},
 }
-SPEC = """\
-[dataset]
-id = "twin"
-files = ["{}"]
-values = "counts"
-assay = "perturb_seq"
-[condition]
-perturbation = "perturbation"
-kind = "crispri"
-controls = ["non-targeting"]
-unassigned = ["nan"]
-context = {{ column = "cell_line" }}
-batch = "gem_group"
-"""
 
 
 def write(folder, **how):
