@@ -95,14 +95,26 @@ def open_index(folder: Path) -> SignatureBlock | None:
     return SignatureBlock(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
 
 
-def index_faults(folder: Path) -> list[str]:
-    """Name the files of an index that are missing or not as they were written; its manifest where that is not."""
+def index_faults(folder: Path) -> tuple[list[str], list[str]]:
+    """Name the files of an index with other bytes than were written, and those that are missing.
+
+    One with missing files is none, is being deleted perhaps, and is made again at the next question.
+    """
+    changed, missing = [], []
     try:
         record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
         sums = dict(record["files"])
     except (WarehouseError, KeyError, TypeError):
-        return [MANIFEST]
-    return [name for name, expected in sums.items() if not _is(folder / name, expected)]
+        return ([MANIFEST], []) if (folder / MANIFEST).exists() else ([], [MANIFEST])
+    for name, expected in sums.items():
+        try:
+            if file_sha256(folder / name) != expected:
+                changed.append(name)
+        except FileNotFoundError:
+            missing.append(name)
+        except OSError:
+            changed.append(name)
+    return changed, missing
 
 
 def write_index(folder: Path, how: Preparation) -> None:
@@ -162,10 +174,3 @@ def _growing(
 def _mapped(path: Path) -> npt.NDArray[Any]:
     """Map an array into memory, writes to which would go nowhere: kernels are compiled for one kind of array."""
     return np.asarray(np.load(path, mmap_mode="c"))
-
-
-def _is(path: Path, expected: str) -> bool:
-    try:
-        return file_sha256(path) == expected
-    except OSError:
-        return False

@@ -53,7 +53,7 @@ def test_index__is_made_in_pieces(root, monkeypatch):
 def test_index__that_is_damaged_is_not_taken_and_verify_names_it(root):
     expected = answers(root)
     folder = root / INDEXES / "target.r1"
-    assert (list(kept_faults(root, Report())), index_faults(folder)) == ([], [])
+    assert (list(kept_faults(root, Report())), index_faults(folder)) == ([], ([], []))
     for path in sorted(folder.iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -67,7 +67,20 @@ def test_index__that_is_damaged_is_not_taken_and_verify_names_it(root):
         path.write_bytes(whole)
     (folder / MANIFEST).unlink()
     assert all(one.equals(other) for one, other in zip(expected, answers(root), strict=True)), "it is made again"
-    assert index_faults(folder) == []
+    assert index_faults(folder) == ([], [])
+
+
+def test_index__that_is_being_deleted_is_no_damage(root):
+    answers(root)
+    folder = root / INDEXES / "target.r1"
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST, reverse=True):
+        path.unlink()
+        assert list(kept_faults(root, report := Report())) == []
+        assert [note for note in report.notes if "target.r1" in note] == [
+            f"{INDEXES}/target.r1 is not whole: it is made again at the next search"
+        ]
+    folder.rmdir()
+    assert list(kept_faults(root, Report())) == []
 
 
 def test_index__of_a_warehouse_that_cannot_be_written_is_done_without(root, monkeypatch):
