@@ -21,10 +21,10 @@ import polars as pl
 from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.features.identifiers import harmonise
+from featurestore.gene_sets import read_gmt
 from featurestore.lookup.cards import conditions_named, signature_of
 from featurestore.search.enrichment import running_sum
 from featurestore.search.null import q_values
-from featurestore.search.query import read_gmt
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import polars as pl
 from featurestore.errors import QueryError, first_of
 from featurestore.features.effects.similarity import FEWEST_GENES, Rows, encoded
 from featurestore.features.identifiers import harmonise
+from featurestore.gene_sets import read_gmt, read_names
 from featurestore.search.block import SignatureBlock
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 MOST_IN_SET = 150
 """Genes of a set that is cut from a signature, as CMap takes; of few genes, one in :data:`_SHARE_IN_SET`."""
 _SHARE_IN_SET = 20
-_QUOTED = 60
-"""Letters of what was given that an error repeats."""
 _SET_OF_GMT = ".gmt:"
 """What stands between a file and the name of one of its sets."""
 GeneNames: TypeAlias = "str | Path | Sequence[str]"
@@ -158,52 +156,7 @@ def gene_names(given: GeneNames | None) -> list[str]:
         return [name for name in map(str.strip, file.split(",")) if name]
     if path.suffix.lower() == ".gmt":
         return _set_of_gmt(read_gmt(path), name, where=file)
-    return [line[0].strip() for line in _fields(_text_of(path))]
-
-
-def read_gmt(path: Path) -> dict[str, list[str]]:
-    """Read the gene sets of a GMT file: a line a set, its name, what it is, and its genes, tabs between them.
-
-    Raises
-    ------
-    QueryError
-        The file cannot be read, or two of its sets have one name.
-    """
-    return _sets_of(_fields(_text_of(path)), str(path))
-
-
-def gmt_sets(text: str, where: str) -> dict[str, list[str]]:
-    """Read gene sets in the form of a GMT file.
-
-    Raises
-    ------
-    QueryError
-        There is none, or two have one name.
-    """
-    sets = _sets_of(_fields(text), where)
-    if not any(sets.values()):
-        expected = "a line a set: its name, what it is, and its genes, tabs between them"
-        raise QueryError("There is no gene set.", where=where, expected=expected, got=repr(text[:_QUOTED]))
-    return sets
-
-
-def _sets_of(lines: list[list[str]], where: str) -> dict[str, list[str]]:
-    sets = {line[0].strip(): [gene.strip() for gene in line[2:] if gene.strip()] for line in lines}
-    if len(sets) < len(lines):
-        twice = sorted(name for name, n in Counter(line[0].strip() for line in lines).items() if n > 1)
-        raise QueryError("Two sets of a GMT file have one name.", where=where, got=first_of(twice))
-    return sets
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QueryError("A list of genes cannot be read.", where=str(path), got=str(error)) from None
-
-
-def _fields(text: str) -> list[list[str]]:
-    return [line.split("\t") for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return read_names(path)
 
 
 def _set_of_gmt(sets: Mapping[str, Sequence[str]], name: str, where: str) -> list[str]:

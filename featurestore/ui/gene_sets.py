@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from featurestore.errors import QueryError
+from featurestore.gene_sets import gmt_sets
 from featurestore.lookup.enrichment import Enrichment, GeneSets, How, enrich_condition
 from featurestore.query.warehouse import Warehouse
-from featurestore.search.query import gmt_sets
 
 MOST_BYTES = 32 * 2**20
 """What may be brought at once."""

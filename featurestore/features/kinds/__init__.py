@@ -7,7 +7,7 @@ neighbours            the effects of perturbations that other experiments found 
 phenotype             scalar readouts of the same perturbation, such as gene effect across cell lines
 context               expression of the controls of the row's own context
 target_expression     expression of the perturbed gene in those controls
-embedding             any table keyed by gene or compound: Geneformer, ESM2, GO, fingerprints
+embedding             any table keyed by gene or compound: Geneformer, ESM2, fingerprints; or gene sets (GMT)
 ====================  ======================================================================================
 
 Where a row is a pair of condition and gene (``unit = "pair"``):

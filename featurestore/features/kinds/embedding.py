@@ -1,4 +1,4 @@
-"""``kind = "embedding"``: any table keyed by gene or compound."""
+"""``kind = "embedding"``: any table or gene sets keyed by gene or compound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from featurestore.features.kinds.options import Combination, Components
 
 
 class EmbeddingFeature(Kind):
-    """Vectors of genes or compounds from a file of Parquet, CSV or npz (no pickles).
+    """Vectors of genes or compounds from a file of Parquet, CSV or npz (no pickles), or the sets of a GMT file.
+
+    Of a GMT file every set of two members or more is a dimension, 1 in it and 0 outside; what is in none is missing.
+    Its members may be compounds too: a set is then a mechanism, or what has a target.
 
     Parameters
     ----------
