@@ -1,14 +1,15 @@
 """Reader of TileDB-SOMA experiments, a folder each: cells, and measurements of them with genes and matrices.
 
 Matrices are named by their path: ``ms/RNA/X/data``. Most are sparse, in coordinates (COO) of join ids, which number
-rows and genes, and may have gaps. tiledbsoma reads them row by row, in buffers of bounded size. It can tell that a file
-was cut off; overwritten bytes may end the process, as it does not check them.
+rows and genes, and may have gaps. tiledbsoma reads them row by row, in buffers of bounded size. It does not check all
+bytes, and overwritten ones may end its process: that is another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,56 +21,61 @@ from ingest.reader import BLOCK_BYTES, Block, CsrBlock, DenseBlock, Integers, Nu
 from ingest.readers.compressed import first_repeat, ranges
 from ingest.readers.damage import telling_damage
 from ingest.readers.feature_words import is_rna
+from ingest.readers.soma_process import SomaProcess
 from ingest.readers.soma_table import SomaTable
 
+LIBRARY = "tiledbsoma"
 GROUP, CELLS, MEASUREMENTS, GENES, MATRICES = "__group", "obs", "ms", "var", "X"
 DATA, RAW = "data", "raw"
 """The matrix that tiledbsoma makes of ``X``, and the measurement that it makes of ``raw``."""
-SPARSE = "SOMASparseNDArray"
-SETTINGS = {
-    "soma.init_buffer_bytes": 2**23,
-    "sm.mem.total_budget": 2**28,
-    "sm.compute_concurrency_level": 2,
-    "sm.io_concurrency_level": 2,
-}
-"""What tiledbsoma reads of a column at once, what it may hold (unit: bytes), and with how many threads."""
 
 
 class SomaReader:
-    """An open experiment, one matrix of one measurement of it."""
+    """An open experiment, one matrix of one measurement of it.
+
+    Parameters
+    ----------
+    path
+        The experiment's folder.
+    matrix
+        The matrix, by its path; chosen where it is None.
+    process
+        What has the experiment open.
+    """
 
     is_by_row = True
 
-    def __init__(self, path: Path, matrix: str | None = None) -> None:
-        self.path, self._others = path, list[SomaReader]()
-        with _telling(path, "the experiment"):
-            library = _library(path)
-            context = library.SOMATileDBContext(tiledb_config=SETTINGS)
-            self._experiment = library.open(path.as_posix(), context=context)
-            parts = dict(self._experiment.ms.items())
+    def __init__(self, path: Path, matrix: str | None, process: SomaProcess) -> None:
+        self.path, self._process = path, process
+        with telling_damage(path, "the experiment"):
+            parts = process.content["ms"]
             known = {
                 f"{MEASUREMENTS}/{name}/{MATRICES}/{layer}": (name, layer)
                 for name, part in parts.items()
-                for layer in (part.X if MATRICES in part else ())
+                for layer in part["X"]
             }
             self.matrix = _chosen(path, known) if matrix is None else matrix
             if self.matrix not in known:
                 do = f"name another matrix; {did_you_mean(self.matrix, known)}"
                 raise SourceFormatError(f"there is no matrix '{self.matrix}'", where=str(path), do=do)
             self._measurement, layer = known[self.matrix]
-            self._array = parts[self._measurement].X[layer]
-            self._dtype = np.dtype(self._array.schema.field("soma_data").type.to_pandas_dtype())
+            self._array = parts[self._measurement]["X"][layer]
+            self._dtype = np.dtype(self._array["dtype"])
             if self._dtype.kind not in "iuf":
                 raise TypeError(f"expected numbers, got {self._dtype}")
-            self._cells = SomaTable(self._experiment.obs, CELLS, f"{CELLS} of {path}")
-            self._genes = SomaTable(parts[self._measurement].var, GENES, f"{GENES} of {self._measurement} of {path}")
-            sizes = {name: f"{part.var.count:,} features" for name, part in parts.items()}
+            self._cells = self._table(CELLS, process.content["obs"], CELLS)
+            self._genes = self._table(
+                f"{MEASUREMENTS}/{self._measurement}/{GENES}", parts[self._measurement][GENES], GENES
+            )
+            sizes = {name: f"{part[GENES]['count']:,} features" for name, part in parts.items()}
         self.matrices = (self.matrix, *(name for name in known if name != self.matrix))
         self.modalities = sizes | {self._measurement: f"{sizes[self._measurement]}, read"}
         self.n_rows, self.n_genes = self._cells.ids.size, self._genes.ids.size
         self.files = _files_of(path, self.matrix)
-        self._is_sparse = self._array.soma_type == SPARSE
-        self.format = f"soma ({self._measurement}, {layer}: {'coordinates' if self._is_sparse else 'dense'})"
+        self.format = f"soma ({self._measurement}, {layer}: {'coordinates' if self._array['is_sparse'] else 'dense'})"
+
+    def _table(self, place: str, described: dict[str, Any], kind: str) -> SomaTable:
+        return SomaTable(partial(self._process.table, place), described, kind, f"{place} of {self.path}")
 
     @property
     def has_key(self) -> bool:
@@ -82,12 +88,12 @@ class SomaReader:
 
     def rows(self, columns: list[str] | None = None) -> pl.DataFrame:
         """Read the cell table, or some of its columns."""
-        with _telling(self.path, CELLS):
+        with telling_damage(self.path, CELLS):
             return self._cells.read(columns)
 
     def genes(self) -> pl.DataFrame:
         """Read the gene table."""
-        with _telling(self.path, GENES):
+        with telling_damage(self.path, GENES):
             return self._genes.read()
 
     def counted(self, name: str) -> SomaReader | None:
@@ -96,8 +102,7 @@ class SomaReader:
         matrix = next((each for each in self.matrices if each.startswith(prefix)), None)
         if name == self._measurement or matrix is None:
             return None
-        self._others.append(SomaReader(self.path, matrix))
-        return self._others[-1]
+        return SomaReader(self.path, matrix, self._process)
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """Stream the matrix by cell."""
@@ -105,22 +110,20 @@ class SomaReader:
 
     def stretch(self, first: int, last: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """Stream the cells from ``first`` to ``last``."""
-        return (self._sparse if self._is_sparse else self._dense)(first, last, block_bytes)
+        return (self._sparse if self._array["is_sparse"] else self._dense)(first, last, block_bytes)
 
     def close(self) -> None:
         """Close the experiment."""
-        for other in self._others:
-            other.close()
-        self._experiment.close()
+        self._process.close()
 
     def _dense(self, first: int, last: int, block_bytes: int) -> Iterator[DenseBlock]:
         genes = self._genes.ids
         height = max(1, block_bytes // (np.dtype(np.float64).itemsize * max(1, self.n_genes)))
         for begin in range(first, last, height):
             rows = self._cells.ids[begin : min(begin + height, last)]
-            with _telling(self.path, self.matrix):
-                values = self._array.read((slice(int(rows[0]), int(rows[-1])), slice(None))).to_numpy()
-                values = np.ascontiguousarray(values[np.ix_(rows - rows[0], genes)])
+            with telling_damage(self.path, self.matrix):
+                values = self._process.dense(self.matrix, int(rows[0]), int(rows[-1])).to_numpy()
+                values = values.reshape(-1, self._array["width"])[np.ix_(rows - rows[0], genes)]
             yield DenseBlock(begin, values)
 
     def _sparse(self, first: int, last: int, block_bytes: int) -> Iterator[CsrBlock]:
@@ -140,12 +143,10 @@ class SomaReader:
         """Read values in the order of their rows, as positions of rows and genes."""
         if first == last:
             return
-        wanted = slice(int(self._cells.ids[first]), int(self._cells.ids[last - 1]))
         before = first
-        with _telling(self.path, self.matrix):
-            tables = iter(self._array.read((wanted, slice(None)), result_order="row-major").tables())
+        tables = self._process.sparse(self.matrix, int(self._cells.ids[first]), int(self._cells.ids[last - 1]))
         while True:
-            with _telling(self.path, self.matrix):
+            with telling_damage(self.path, self.matrix):
                 table = next(tables, None)
                 if table is None:
                     return
@@ -187,7 +188,20 @@ class SomaFormat:
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> SomaReader:
         """Open an experiment; ``matrix`` names one of its matrices, such as ``ms/RNA/X/data``."""
-        return SomaReader(path, matrix)
+        if find_spec(LIBRARY) is None:
+            raise SourceFormatError(
+                "TileDB-SOMA is read by tiledbsoma, which is not installed",
+                where=str(path),
+                do="pip install 'perturbation-featurestore[soma]', or write it as AnnData where it is: "
+                'tiledbsoma.io.to_h5ad(tiledbsoma.open(FOLDER), "cells.h5ad", measurement_name="RNA")',
+            )
+        with telling_damage(path, "the experiment"):
+            process = SomaProcess(path)
+        try:
+            return SomaReader(path, matrix, process)
+        except BaseException:
+            process.close()
+            raise
 
 
 def _chosen(path: Path, known: dict[str, tuple[str, str]]) -> str:
@@ -222,27 +236,3 @@ def _files_of(path: Path, matrix: str) -> tuple[Path, ...]:
             do="copy the experiment as a whole into one folder",
         )
     return tuple(sorted([*beside, *(file for part in (*inner, *arrays) for file in part.rglob("*") if file.is_file())]))
-
-
-def _library(path: Path) -> Any:
-    try:
-        import tiledbsoma  # noqa: PLC0415, an extra
-    except ImportError:
-        raise SourceFormatError(
-            "TileDB-SOMA is read by tiledbsoma, which is not installed",
-            where=str(path),
-            do="pip install 'perturbation-featurestore[soma]', or write it as AnnData where it is: "
-            'tiledbsoma.io.to_h5ad(tiledbsoma.open(FOLDER), "cells.h5ad", measurement_name="RNA")',
-        ) from None
-    return tiledbsoma
-
-
-@contextmanager
-def _telling(path: Path, place: str) -> Iterator[None]:
-    """Raise what tiledbsoma raises on wrong bytes as one error that names the place."""
-    with telling_damage(path, place):
-        library = _library(path)
-        try:
-            yield
-        except library.SOMAError as error:
-            raise OSError(str(error)) from error

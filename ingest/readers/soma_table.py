@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 from ingest.reader import INDEX, Integers
 from ingest.readers.columns import titles, unknown_column
 
-JOIN_ID, KEY_NAME = "soma_joinid", "soma_dataframe_original_index_name"
+JOIN_ID = "soma_joinid"
 KEYS = {"obs": ("obs_id", "cell_id", "barcode"), "var": ("var_id", "feature_id", "gene_id")}
 """What keys are called where the table does not say."""
 
@@ -23,18 +24,22 @@ class SomaTable:
 
     Parameters
     ----------
-    frame
-        The SOMADataFrame.
+    read
+        Reads some of its columns.
+    described
+        Its fields, and what it says of its key.
     kind
         ``obs`` or ``var``.
     place
         Where it is, for an error message.
     """
 
-    def __init__(self, frame: Any, kind: str, place: str) -> None:
-        self._frame, self._place = frame, place
-        names = [name for name in frame.keys() if name != JOIN_ID]  # noqa: SIM118, no dict
-        said = json.loads(frame.metadata.get(KEY_NAME, "null"))
+    def __init__(
+        self, read: Callable[[list[str]], pa.Table], described: Mapping[str, Any], kind: str, place: str
+    ) -> None:
+        self._columns, self._place = read, place
+        names = [name for name in described["fields"] if name != JOIN_ID]
+        said = json.loads(described["key"])
         self.key = next((name for name in (said, *KEYS[kind]) if name in names), None)
         others = [name for name in names if name != self.key]
         self.fields: dict[str, str | None] = {INDEX: self.key} | dict(zip(titles(others), others, strict=True))
@@ -69,9 +74,6 @@ class SomaTable:
         if (at == self.ids.size).any() or (self.ids[at] != ids).any():
             raise ValueError(f"a value has a join id that {self._place} does not have")
         return at
-
-    def _columns(self, names: list[str]) -> pa.Table:
-        return self._frame.read(column_names=names).concat()
 
     def _column(self, table: pa.Table, name: str) -> pl.Series:
         field = self.fields[name]

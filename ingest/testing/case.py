@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +55,17 @@ def refusal(action: Callable[[], Any]) -> SourceFormatError | None:
     return None
 
 
-def is_alone(case: Case) -> bool:
-    """Say whether nothing but the file, or the folder, was read."""
+def read_files(case: Case) -> tuple[Path, ...]:
+    """List the files that are read."""
     with case.open() as reader:
-        return len(reader.files) == 1 or case.path.is_dir()
+        return reader.files
 
 
-def copied(case: Case, folder: Path) -> Path:
+def copied(case: Case, folder: Path, files: Sequence[Path]) -> Path:
     """Copy a file, and those that go with it, into a folder."""
     folder.mkdir()
-    with case.open() as reader:
-        for file in reader.files:
-            target = folder / file.relative_to(case.path.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
+    for file in files:
+        target = folder / file.relative_to(case.path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
     return folder / case.path.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import Block
-from ingest.testing.case import Case, copied, require
+from ingest.testing.case import Case, copied, read_files, require
 
 Content: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, list[Block]]
 """All that a file holds: its rows, its genes, and its matrix."""
@@ -25,8 +26,8 @@ SCRAMBLED = b"\xff\x00\xa5"
 
 def check_damage(case: Case) -> None:
     """Require that a file that was cut off or overwritten raises a SourceFormatError, never another error."""
-    with case.open() as reader:
-        files = reader.files if case.path.is_dir() else (case.path,)
+    beside = read_files(case)
+    files = beside if case.path.is_dir() else (case.path,)
     rng = np.random.default_rng(0)
     if len(files) > MOST_DAMAGED:
         files = tuple(files[at] for at in rng.permutation(len(files))[:MOST_DAMAGED].tolist())
@@ -34,18 +35,18 @@ def check_damage(case: Case) -> None:
     for file in files:
         whole = file.read_bytes()
         for cut in CUTS:
-            found = _damaged(case, file, whole[: int(len(whole) * cut)])
+            found = _damaged(case, beside, file, whole[: int(len(whole) * cut)])
             if case.knows_its_end:
                 is_told = isinstance(found, SourceFormatError) or (case.path.is_dir() and _are_same(found, content))
                 require(is_told, f"{file.name} cut off at {cut:.0%} of its length is read as if it were whole")
         for place in rng.integers(0, max(1, len(whole) - len(SCRAMBLED)), -(-N_OVERWRITTEN // len(files))).tolist():
-            _damaged(case, file, whole[:place] + SCRAMBLED + whole[place + len(SCRAMBLED) :])
+            _damaged(case, beside, file, whole[:place] + SCRAMBLED + whole[place + len(SCRAMBLED) :])
 
 
-def _damaged(case: Case, file: Path, content: bytes) -> Content | SourceFormatError:
+def _damaged(case: Case, files: Sequence[Path], file: Path, content: bytes) -> Content | SourceFormatError:
     """Read all there is to read of a copy of which one file is damaged, or return what is said of it."""
     with tempfile.TemporaryDirectory() as scratch:
-        path = copied(case, Path(scratch) / "damaged")
+        path = copied(case, Path(scratch) / "damaged", files)
         (path.parent / file.relative_to(case.path.parent)).write_bytes(content)
         try:
             return _read_all(case, path)

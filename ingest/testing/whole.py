@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from ingest.reader import BLOCK_BYTES, INDEX
-from ingest.testing.case import Case, copied, is_alone, refusal, require
+from ingest.testing.case import Case, copied, read_files, refusal, require
 from ingest.testing.matrix import assemble
 
 NO_COLUMN = "no such column"
@@ -23,7 +23,9 @@ def check_recognition(case: Case) -> None:
     require(bool(name) and name == name.strip(), f"a format has a name; got {name!r}")
     require(case.kind.recognises(case.path), f"{name} does not recognise {case.path.name}")
     with tempfile.TemporaryDirectory() as scratch:
-        renamed = copied(case, Path(scratch) / "renamed") if is_alone(case) else case.path
+        files = read_files(case)
+        is_alone = len(files) == 1 or case.path.is_dir()
+        renamed = copied(case, Path(scratch) / "renamed", files) if is_alone else case.path
         unsuffixed = renamed.rename(renamed.with_name("file.of_no_suffix")) if renamed != case.path else renamed
         require(case.kind.recognises(unsuffixed), f"{name} goes by the suffix of a file, not by its content")
         for what, path in _strangers(Path(scratch), case.path.name):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import warnings
+from contextlib import closing
 
 import anndata
 import numpy as np
@@ -25,19 +25,9 @@ from ingest.pipeline import ingest_dataset
 from ingest.readers import soma
 from ingest.readers.open import open_source
 from ingest.testing import CHECKS, Case, assemble
-from ingest.testing.damage import check_damage
 from layouts.examples import CELLS, COUNTS, GENES, SPEC
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-CUT_OFF = """
-import sys
-from pathlib import Path
-from ingest.readers.soma import SomaFormat
-from ingest.testing import Case, damage
-
-damage.N_OVERWRITTEN = 0
-damage.check_damage(Case(SomaFormat, Path(sys.argv[1])))
-"""
 
 
 def cells(key=None):
@@ -60,14 +50,9 @@ def path(tmp_path_factory):
     return written(tmp_path_factory.mktemp("soma"), cells())
 
 
-@pytest.mark.parametrize("check", [check for check in CHECKS if check is not check_damage])
+@pytest.mark.parametrize("check", CHECKS)
 def test_soma__keeps_the_contract(path, check):
     check(Case(soma.SomaFormat, path))
-
-
-def test_soma__cut_off_is_told(path, tmp_path):
-    """In a process of its own: damage within a file can end tiledbsoma's."""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", CUT_OFF, str(path)], check=True)
 
 
 @pytest.mark.parametrize("key", [None, "gene_id", "index"])
@@ -127,6 +112,43 @@ def test_join_ids__with_gaps_and_out_of_order_are_found_and_other_measurements_a
     assert np.concatenate([block.data for block in reader.stretch(1, 3)]).tolist() == counts[1:3].ravel().tolist()
     assert counts_beside(reader, ["adt:var8"])["adt:var8"].to_list() == of_proteins[:, 1].tolist()
     reader.close()
+
+
+def test_streams__of_one_experiment_do_not_mix(path):
+    with closing(open_source(path)) as reader:
+        one, other = (reader.blocks(200) for _ in range(2))
+        seen = [next(one).data, next(other).data, reader.genes().height, next(one).data, next(other).data]
+        del one
+        np.testing.assert_array_equal(seen[0], seen[1])
+        np.testing.assert_array_equal(seen[3], seen[4])
+        np.testing.assert_array_equal(assemble(reader, 200), COUNTS)
+        rest = np.concatenate([seen[1], seen[4], *(block.data for block in other)])
+        np.testing.assert_array_equal(rest, COUNTS[COUNTS > 0])
+
+
+def test_process__that_ends_is_told_and_ends_with_its_reader(path):
+    with closing(open_source(path)) as reader:
+        ends = reader._process._process
+        ends.terminate()
+        with pytest.raises(SourceFormatError, match=r"ended tiledbsoma's process \(signal SIGTERM"):
+            reader.rows()
+        with pytest.raises(SourceFormatError):
+            reader.rows()
+    with closing(open_source(path)) as reader:
+        ends = reader._process._process
+    assert ends.returncode is not None
+
+
+def test_part__that_lies_elsewhere_is_refused(path, tmp_path):
+    """A group may name the absolute address of a part, where the experiment was written."""
+    shutil.copytree(path, tmp_path / "made")
+    with tiledbsoma.open((tmp_path / "made").as_posix(), "w") as experiment:
+        del experiment["obs"]
+    with tiledbsoma.open((tmp_path / "made").as_posix(), "w") as experiment:
+        cells_there = tiledbsoma.open((path / "obs").as_posix())
+        experiment.set("obs", cells_there, use_relative_uri=False)
+    with pytest.raises(SourceFormatError, match="obs lies elsewhere, at file:"):
+        open_source(tmp_path / "made")
 
 
 def test_dense_matrix__is_read_by_cell(tmp_path):
