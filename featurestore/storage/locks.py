@@ -2,7 +2,7 @@
 
 All are advisory locks on open files (``flock``), so a killed process leaves none behind, on one machine or over NFS.
 
-- A reader holds the file of its snapshot, shared. Nothing waits for it; ``gc`` only asks.
+- A reader holds the file of its snapshot, shared. Nothing waits for it; ``gc`` only asks, and holds what it removes.
 - A writer holds ``owner`` in its own folder under ``staging/``, from its creation to its end.
 - Publishing, which takes milliseconds, and ``gc`` hold ``publishing.lock``, one at a time; it is gone when they are.
 """
@@ -24,7 +24,7 @@ from featurestore.storage.snapshot import STAGING, Snapshot, read_snapshot, snap
 PUBLISHING = "publishing.lock"
 OWNER = "owner"
 LONGEST_WAIT = 60.0
-"""How long a writer waits for another to publish. Unit: seconds."""
+"""How long a writer waits for another to publish, and a reader for ``gc``. Unit: seconds."""
 GRACE = 24 * 3600.0
 """How long a staging folder of another machine stays, where its lock cannot be trusted alone. Unit: seconds."""
 _BETWEEN_TRIES = 0.01
@@ -71,14 +71,17 @@ def own(folder: Path) -> int | None:
     return descriptor
 
 
-def hold_snapshot(root: Path, number: int | None = None) -> tuple[Snapshot, int | None]:
+def hold_snapshot(
+    root: Path, number: int | None = None, *, seconds: float = LONGEST_WAIT
+) -> tuple[Snapshot, int | None]:
     """Read a snapshot and keep ``gc`` from removing it until the given descriptor is closed.
 
     Raises
     ------
     WarehouseError
-        As :func:`featurestore.storage.snapshot.read_snapshot`.
+        As :func:`featurestore.storage.snapshot.read_snapshot`, or ``gc`` holds it all these seconds.
     """
+    deadline = time.monotonic() + seconds
     while True:
         snapshot = read_snapshot(root, number)
         path = snapshot_path(root, snapshot.number)
@@ -91,6 +94,13 @@ def hold_snapshot(root: Path, number: int | None = None) -> tuple[Snapshot, int 
         if try_lock(descriptor, shared=True) is not False and is_in_place(descriptor, path):
             return snapshot, descriptor
         os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise WarehouseError(
+                "The snapshot is being removed.",
+                where=str(path),
+                got=f"gc held it for {seconds:.0f} s",
+                do="try again; if no featurestore gc is running on any machine, see whether one is stopped",
+            )
         time.sleep(_BETWEEN_TRIES)
 
 

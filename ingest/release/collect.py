@@ -10,8 +10,8 @@ and the removal.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -112,7 +112,8 @@ def collect(
             if grave is not None:
                 record_head(root)
                 place = root / TRASH / f"{moment:{MOMENT}}" if retention else grave / "unneeded"
-                put_aside(root, _held(dropped), place)
+                with closing(_held(dropped)) as held:  # where it fails, readers find no lock left
+                    put_aside(root, held, place)
                 for _, paths in _unnamed(root):
                     put_aside(root, paths, place)
                 for path in (*expired, *useless, *unfinished):
@@ -143,7 +144,7 @@ def _free(root: Path, keep: int | None) -> Iterator[Path]:
     yield from _held(snapshot_path(root, number) for number in takewhile(lambda each: each not in pinned, oldest))
 
 
-def _held(paths: Iterable[Path]) -> Iterator[Path]:
+def _held(paths: Iterable[Path]) -> Generator[Path]:
     """Yield snapshots, each locked meanwhile, up to the first that someone reads."""
     for path in paths:
         with path.open("r+b") as file:

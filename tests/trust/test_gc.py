@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -277,6 +278,26 @@ def test_reader__that_loses_its_snapshot_in_between_reads_the_next(warehouse, mo
     assert (calls, snapshot.number) == ([3, 4], 4)
     assert lock is not None
     os.close(lock)
+
+
+def test_reader__is_told_that_gc_holds_its_snapshot(warehouse):
+    with snapshot_path(warehouse, 3).open("r+b") as file:
+        assert try_lock(file.fileno())
+        with pytest.raises(WarehouseError, match="being removed"):
+            hold_snapshot(warehouse, seconds=0.05)
+
+
+def test_gc__that_fails_leaves_no_lock_however_long_its_error_is_kept(warehouse, monkeypatch):
+    def fail(path: Path, target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("ingest.release.trash._move", fail)
+    with pytest.raises(WarehouseError) as kept:
+        collect(warehouse, keep=1)
+    _, lock = hold_snapshot(warehouse, 1, seconds=0.05)
+    assert lock is not None
+    os.close(lock)
+    assert kept.value.__cause__.errno == errno.EIO
 
 
 def test_locks__end_with_a_killed_process(warehouse):
