@@ -101,10 +101,18 @@ def _weights(evaluation: Evaluation) -> list[str]:
     said = []
     for model in evaluation.weights:
         weights = evaluation.mean_weights(model)
-        parts = sorted((name for name in weights if name not in NOT_PARTS), key=lambda name: -weights[name])
-        shares = ", ".join(f"{weights[name]:.2f} {title(name)}" for name in parts)
+        shares = _in_order({name: weight for name, weight in weights.items() if name not in NOT_PARTS})
         said.append(f"{title(model).capitalize()}: {shares}; magnitude x {weights['magnitude']:.2f}.")
+    for model in evaluation.weights_uncovered:
+        shares = _in_order(evaluation.mean_weights(model, uncovered=True))
+        said.append(f"{title(model).capitalize()} where no source has the effect: {shares}.")
     return said
+
+
+def _in_order(weights: dict[str, float]) -> str:
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
+
+    return ", ".join(f"{weights[name]:.2f} {title(name)}" for name in sorted(weights, key=lambda name: -weights[name]))
 
 
 def _shown(score: float | None) -> str:

@@ -155,6 +155,7 @@ def evaluate(
         pl.concat(score_table(matrix, name, m.scores, m.is_fallback, fold) for name, m in found.items()),
         {name: model.penalties for name, model in found.items() if model.penalties},
         {name: model.weights for name, model in found.items() if model.weights},
+        {name: m.weights_uncovered for name, m in found.items() if m.is_weighed_apart},
         unseen=unseen,
         ceiling=limit,
         source_values=values,

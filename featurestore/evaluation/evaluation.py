@@ -17,6 +17,7 @@ from featurestore.evaluation.noise_ceiling import ALARM, NoiseCeiling, alarms
 from featurestore.evaluation.readout import readout_scores
 from featurestore.evaluation.scoring import FURTHER, METRICS, OF_EFFECTS, STRATA, summarise
 from featurestore.evaluation.splits import Unseen
+from featurestore.evaluation.uncovered import on_uncovered_rows, uncovered_sentences
 from featurestore.evaluation.verdict import JUDGED, Comparison, as_records, comparisons, sentences, title
 from featurestore.metrics import Metric, describe
 
@@ -54,6 +55,8 @@ class Evaluation:
         Penalty chosen in each fold, of the models that choose one.
     weights
         Weight of each part, and the magnitude, in each fold, of the models that blend others.
+    weights_uncovered
+        The same weights of rows of which no source has the effect, where they are others.
     unseen
         What training rows never had of the rows predicted.
     ceiling
@@ -74,6 +77,7 @@ class Evaluation:
     per_perturbation: pl.DataFrame
     penalties: dict[str, list[float]] = field(default_factory=dict)
     weights: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    weights_uncovered: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     unseen: Unseen = "perturbation"
     ceiling: NoiseCeiling | None = None
     source_values: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -140,6 +144,11 @@ class Evaluation:
         return against_best_part(self.per_perturbation, parts, self.metrics)
 
     @cached_property
+    def uncovered(self) -> list[Comparison]:
+        """Every model against the train mean over the rows that no source covers."""
+        return on_uncovered_rows(self.per_perturbation, self.metrics)
+
+    @cached_property
     def across(self) -> dict[str, dict[str, float | None]]:
         """Correlation across perturbations of each model, where a single readout is predicted."""
         return readout_scores(self.predicted, self.matrix.Y, self.fold) if self.is_readout else {}
@@ -148,7 +157,8 @@ class Evaluation:
     def verdict(self) -> list[str]:
         """What the comparisons say, in sentences."""
         titles = {metric.name: metric.title for metric in self.metrics}
-        return [*sentences(self.comparisons), *blend_sentences(self.best_part, titles)]
+        of_uncovered = uncovered_sentences(self.uncovered, self.per_perturbation, titles)
+        return [*sentences(self.comparisons), *blend_sentences(self.best_part, titles), *of_uncovered]
 
     @cached_property
     def alarms(self) -> dict[str, tuple[float, float]]:
@@ -179,9 +189,9 @@ class Evaluation:
         rows = self.summary.filter(model=model, metric=metric, stratum=stratum)
         return None if rows.is_empty() else rows["mean"][0]
 
-    def mean_weights(self, model: str) -> dict[str, float]:
-        """Average the weights of a blend over folds."""
-        folds = self.weights[model]
+    def mean_weights(self, model: str, *, uncovered: bool = False) -> dict[str, float]:
+        """Average the weights of a blend over folds, those of rows of which no source has the effect if asked."""
+        folds = self.weights_uncovered[model] if uncovered else self.weights[model]
         return {part: float(np.mean([each[part] for each in folds])) for part in folds[0]}
 
     def counts(self) -> dict[str, int]:
@@ -217,6 +227,8 @@ class Evaluation:
                 models[name]["penalties"] = self.penalties[name]
             if name in self.weights:
                 models[name] |= {"weights": self.mean_weights(name), "weights_by_fold": self.weights[name]}
+            if name in self.weights_uncovered:
+                models[name]["weights_uncovered"] = self.mean_weights(name, uncovered=True)
             if name in self.across:
                 models[name]["across_perturbations"] = self.across[name]
         return {
@@ -229,6 +241,7 @@ class Evaluation:
             "models": models,
             "comparisons": as_records(self.comparisons),
             "best_part": as_records(self.best_part),
+            "uncovered": as_records(self.uncovered),
             "ceiling": None if self.ceiling is None else self.ceiling.to_dict(),
             "leak_alarms": list(self.alarms),
             "sources": self.source_values.to_dicts(),

@@ -28,7 +28,8 @@ QUICK = ("pearson_delta", "centred_pearson", "mae", "pds")
 class HeldOut:
     """Held-out predictions of one model, shape (rows, genes), scores of every row, fallbacks, and what was chosen.
 
-    ``penalties`` and ``weights`` are of each part; ``weights`` those of a blend, its magnitude among them.
+    ``penalties`` and ``weights`` are of each part; ``weights`` those of a blend, its magnitude among them, and
+    ``weights_uncovered`` those of rows of which no source has the effect.
     """
 
     predicted: npt.NDArray[np.float32]
@@ -36,6 +37,13 @@ class HeldOut:
     is_fallback: npt.NDArray[np.bool_]
     penalties: list[float]
     weights: list[dict[str, float]] = field(default_factory=list)
+    weights_uncovered: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def is_weighed_apart(self) -> bool:
+        """Whether a blend weighs rows of which no source has the effect otherwise, in any part."""
+        pairs = zip(self.weights_uncovered, self.weights, strict=True)
+        return any(not apart.items() <= weights.items() for apart, weights in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Setting:
         predicted = np.full(self.matrix.Y.shape, np.nan, dtype=np.float32)
         scores = {name: np.full(len(predicted), np.nan) for name in names}
         is_fallback = np.zeros(len(predicted), dtype=bool)
-        penalties, weights = [], []
+        penalties, weights, weights_uncovered = [], [], []
         for place, (whole, test) in enumerate(self.parts):
             train = whole if kept is None else kept(whole)
             deviations = self._deviations(place) if kept is None else Deviations(self.matrix.Y, train)
@@ -103,9 +111,10 @@ class Setting:
                 penalties.append(model.alpha_)
             if hasattr(model, "weights_"):
                 weights.append(model.weights_ | {"magnitude": model.magnitude_})
+                weights_uncovered.append(model.weights_uncovered_)
             for name, values in self._score(place, predicted[test], names).items():
                 scores[name][test] = values
-        return HeldOut(predicted, scores, is_fallback, penalties, weights)
+        return HeldOut(predicted, scores, is_fallback, penalties, weights, weights_uncovered)
 
     def run_on(
         self, template: Any, subsets: Sequence[npt.NDArray[np.bool_]], names: tuple[str, ...] = SCORED

@@ -23,6 +23,7 @@ from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.guard.shared_controls import check_controls, controls_of
+from featurestore.features.kinds import MEASURED
 from featurestore.features.kinds.kind import ExternalEffects
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
@@ -138,7 +139,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
     rank = (pl.col("withheld").is_not_null(), -pl.col("agreement"), -pl.col("n_rows_covered").cast(pl.Int64()))
     table = table.sort(*rank, nulls_last=True, maintain_order=True)
     ordered = np.array(cells).reshape(len(lines), rows.height)[table["order"].to_numpy()]
-    usable = ordered[table["withheld"].is_null().to_numpy()]
+    usable = ordered[(table["withheld"].is_null() & table["kind"].is_in(MEASURED)).to_numpy()]
     uncovered = rows.filter(~(usable > 0).any(axis=0))
     allowed = [s.conditions for s, line in zip(selection.sources, lines, strict=True) if line["withheld"] is None]
     facts = {

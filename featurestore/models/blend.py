@@ -17,7 +17,7 @@ from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.outputs import Deviations
 from featurestore.models.regression import Positions, inner_parts, rows_told
 from featurestore.models.ridge import RidgeOnSignatures
-from featurestore.models.stacking import blend_magnitude, blend_weights
+from featurestore.models.stacking import blend_magnitude, weights_by_coverage
 
 
 def blend_parts(blocks: Labels | None) -> dict[str, Any]:
@@ -35,8 +35,8 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Weighted sum of what several models say beyond the train mean.
 
     Weights and magnitude are learnt inside the training rows: every part predicts each group of them while it is held
-    out, with the options that it chose on all of them. X is a :class:`RowInputs`. A row of which no part has anything
-    to say gets the train mean exactly.
+    out, with the options that it chose on all of them. Rows of which no source has the effect are weighted apart, where
+    there are enough. X is a :class:`RowInputs`. A row of which no part has anything to say gets the train mean exactly.
 
     Parameters
     ----------
@@ -49,8 +49,9 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    weights_
-        Weight of each part, and of the train mean: what is missing of 1.
+    weights_, weights_uncovered_
+        Weight of each part, and of the train mean: what is missing of 1. Of rows of which some source has the effect,
+        and of the others.
     magnitude_
         Factor of the weighted sum; see :func:`blend_magnitude`.
     """
@@ -93,17 +94,22 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_ = shared.mean
         self.parts_ = {name: _fitted(clone(model), X, Y, shared, **told) for name, model in templates.items()}
         inner = inner_parts(groups, self.inner_folds)
-        shares, self.magnitude_ = np.full(len(templates), 1 / len(templates)), 1.0
+        self.shares_, self.magnitude_ = np.full((2, len(templates)), 1 / len(templates)), 1.0
         if inner:
             held_out, mean = self._held_out(X, Y, groups, trust, inner, shared)
             beyond = [part - mean for part in held_out.values()]
-            shares = blend_weights(beyond, np.where(X.own, np.nan, Y) - mean, trust)
-            blended = mean + sum(share * part for share, part in zip(shares, beyond, strict=True))
+            self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
+            blended = mean + sum(share * part for share, part in zip(self._shares(X), beyond, strict=True))
             self.magnitude_ = blend_magnitude(blended, held_out, mean, Y, X.own, groups)
-        self.weights_ = dict(zip(templates, shares.tolist(), strict=True)) | {
-            "train_mean": max(0.0, 1 - float(shares.sum()))
-        }
+        self.weights_uncovered_, self.weights_ = (
+            dict(zip(templates, shares.tolist(), strict=True)) | {"train_mean": max(0.0, 1 - float(shares.sum()))}
+            for shares in self.shares_
+        )
         return self
+
+    def _shares(self, X: RowInputs) -> Doubles:  # noqa: N803
+        """Return the weight of each part for each row, shape (parts, rows, 1)."""
+        return np.asarray(self.shares_[X.has_elsewhere.astype(np.intp)].T[:, :, None])
 
     def _held_out(
         self,
@@ -130,9 +136,9 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Predict effects, shape (rows, genes)."""
         check_is_fitted(self)
         total = np.zeros((len(X), len(self.mean_)))
-        for name, model in self.parts_.items():
-            if self.weights_[name] > 0:
-                total += self.weights_[name] * (model.predict(X.of(model)) - self.mean_)
+        for share, model in zip(self._shares(X), self.parts_.values(), strict=True):
+            if share.any():
+                total += share * (model.predict(X.of(model)) - self.mean_)
         factor = np.where(self.covered(X), self.magnitude_, 1.0)[:, None]
         return np.asarray(factor * (self.mean_ + total))
 

@@ -35,6 +35,11 @@ class RowInputs:
     def __getitem__(self, rows: npt.NDArray[np.intp]) -> RowInputs:
         return RowInputs(self.X[rows], self.elsewhere[rows], self.own[rows])
 
+    @property
+    def has_elsewhere(self) -> Truths:
+        """Whether some source has an effect of the row's perturbation, shape (rows,)."""
+        return np.asarray(np.isfinite(self.elsewhere).any(axis=1))
+
     def of(self, model: Any) -> Any:
         """Return what a model takes: all of it, or the one that its ``inputs`` names."""
         return self if model.inputs == "all" else getattr(self, model.inputs)

@@ -13,7 +13,7 @@ from featurestore.models.baseline import Array, Doubles, Labels, Truths
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45)
 """Magnitudes to choose from."""
 _FEWEST_ROWS = 20
-"""Fewer rows say nothing of a magnitude."""
+"""Fewer rows say nothing of a magnitude, nor of weights of their own."""
 _MOST_ROWS, _MOST_GENES = 200, 500
 """What magnitudes are compared on: discrimination takes the square of the rows."""
 _NO_LOSS = 0.005
@@ -65,6 +65,31 @@ def blend_weights(deviations: Sequence[Array], measured: Array, trust: Doubles) 
         return weights
     held = _non_negative(gram + _HELD * scale, moment + _HELD * scale)
     return np.asarray(held / held.sum())
+
+
+def weights_by_coverage(deviations: Sequence[Array], measured: Array, trust: Doubles, has: Truths) -> Doubles:
+    """Weight parts as :func:`blend_weights`, apart for rows that have an effect elsewhere and for those that have none.
+
+    Of the others only prior knowledge speaks: what a part is worth there, it is not worth here. Of few rows the weights
+    are those of all.
+
+    Parameters
+    ----------
+    deviations, measured, trust
+        As of :func:`blend_weights`.
+    has
+        Whether some source has the effect of the row's perturbation.
+
+    Returns
+    -------
+    Weight of each part for rows that have none, then for rows that have one, shape (2, parts).
+    """
+    everyone = blend_weights(deviations, measured, trust)
+    weights = np.stack([everyone, everyone])
+    for place, rows in enumerate((~has, has)):
+        if _FEWEST_ROWS <= rows.sum() < len(rows):
+            weights[place] = blend_weights([part[rows] for part in deviations], measured[rows], trust[rows])
+    return weights
 
 
 def _non_negative(gram: Doubles, moment: Doubles) -> Doubles:

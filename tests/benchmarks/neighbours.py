@@ -21,7 +21,7 @@ from ingest.pipeline import ingest_dataset
 
 METRICS = ("pearson_delta", "centred_pearson", "mae", "pds")
 FEATURE = '[[feature]]\nkind = "{}"\ndatasets = [{}]\n{}\n'
-SIMULATION = Path(__file__).parents[1] / "featurestore" / "evaluate" / "test_simulation.py"
+SIMULATION = Path(__file__).parents[1] / "featurestore" / "evaluation" / "test_simulation.py"
 
 
 @click.group()

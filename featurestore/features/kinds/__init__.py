@@ -62,6 +62,8 @@ AnyKind = (
 """Every kind, each once: a new one is a line here, and one in the table of what makes its blocks."""
 Feature = Annotated[AnyKind, Field(discriminator="kind")]
 KINDS: dict[str, type[Kind]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(AnyKind)}
+MEASURED = frozenset(name for name, kind in KINDS.items() if issubclass(kind, External) and not kind.is_by_target_gene)
+"""Kinds that look in experiments that did a row's own perturbation; the others know something of any."""
 PAIR_KINDS = [name for name, kind in KINDS.items() if kind.pair_options]
 
 

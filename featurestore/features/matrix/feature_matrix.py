@@ -15,6 +15,7 @@ import polars as pl
 
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError
+from featurestore.features.kinds import MEASURED
 from featurestore.features.matrix.licence import refuse_licences
 from featurestore.features.matrix.written import incomplete, read_whole, written
 
@@ -109,8 +110,9 @@ class FeatureMatrix:
 
     @property
     def covered(self) -> npt.NDArray[np.bool_]:
-        """Whether any source covers the row, shape (rows,)."""
-        return np.asarray(self.mask.any(axis=1))
+        """Whether any source did the row's own perturbation, shape (rows,): an embedding or a context covers no row."""
+        measured = self.columns["kind"].is_in(MEASURED).to_numpy()
+        return np.asarray(self.mask[:, measured].any(axis=1))
 
     def to_numpy(self) -> tuple[Matrix, Matrix]:
         """Return X and Y."""

@@ -1,5 +1,7 @@
 """A planted feature matrix: how much the sources share with the target is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -14,6 +16,24 @@ N, G, K = 150, 200, 6
 @pytest.fixture(scope="session")
 def plant():
     return planted_matrix
+
+
+@pytest.fixture(scope="session")
+def informed():
+    return informed_matrix
+
+
+def informed_matrix(*, noise=0.7, **planted):
+    """The planted matrix with vectors of what is perturbed, its latent with noise; the last rows have no vector."""
+    matrix = planted_matrix(**planted)
+    n = matrix.rows.height
+    latent = np.random.default_rng(planted.get("seed", 0)).normal(size=(n, K))  # the first draw of the planted matrix
+    vectors = latent + noise * np.random.default_rng(1).normal(size=latent.shape)
+    vectors[-3:] = np.nan
+    values = np.hstack([matrix.X, vectors.astype(np.float32)])
+    names = pl.DataFrame({"name": [f"embedding/dim_{i}" for i in range(K)]})
+    columns = names.with_columns(block=pl.lit("embedding"), kind=pl.lit("embedding"))
+    return replace(matrix, X=values, mask=np.isfinite(values), columns=pl.concat([matrix.columns, columns]))
 
 
 def planted_matrix(*, shared=(0.8, 0.7), coverage=(0.95, 0.7), seed=0, shuffled=False, n=N):
@@ -58,7 +78,7 @@ def planted_matrix(*, shared=(0.8, 0.7), coverage=(0.95, 0.7), seed=0, shuffled=
         Y=target.astype(np.float32),
         elsewhere=elsewhere.astype(np.float32),
         rows=rows,
-        columns=pl.DataFrame(columns, schema=["name", "block"], orient="row"),
+        columns=pl.DataFrame(columns, schema=["name", "block"], orient="row").with_columns(kind=pl.lit("signature")),
         genes=pl.DataFrame({"gene_id": genes, "gene_symbol": genes}),
         manifest={
             "name": "planted",

@@ -40,8 +40,9 @@ def test_evaluate__predictions_do_not_depend_on_the_effects_of_the_fold(plant):
         assert (before[name][~fold] != after[name][~fold]).any()
 
 
-def test_blend__does_not_read_the_answers_of_the_fold(plant):
-    matrix = plant(n=40)
+@pytest.mark.parametrize("world", ["plant", "informed"])
+def test_blend__does_not_read_the_answers_of_the_fold(world, request):
+    matrix = request.getfixturevalue(world)(n=60, coverage=(0.3, 0.2))
     matrix = replace(matrix, rows=matrix.rows.with_columns(pl.col("fold") % 2))
     before = evaluate(matrix, {"blend": standard_models(matrix)["blend"]})
     fold = matrix.rows["fold"].to_numpy() == 1
@@ -50,6 +51,8 @@ def test_blend__does_not_read_the_answers_of_the_fold(plant):
     np.testing.assert_array_equal(before.predicted["blend"][fold], after.predicted["blend"][fold])
     assert before.weights["blend"][1] == after.weights["blend"][1]
     assert before.weights["blend"][0] != after.weights["blend"][0]
+    if world == "informed":
+        assert before.weights_uncovered["blend"][1] == after.weights_uncovered["blend"][1]
 
 
 def test_blend__is_at_or_above_its_best_part(evaluation):

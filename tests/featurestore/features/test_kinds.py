@@ -316,6 +316,7 @@ def test_embedding__is_keyed_by_any_name_and_says_what_did_not_map(two_datasets,
     assert facts["keys"]["not_mapped"] == {"NOSUCH": "unmapped"}
     assert facts["keys"]["by_method"] == {"approved symbol": 2, "gene id": 2}
     assert matrix.manifest["licences"][f"file:vectors.{form}"] == "MIT"
+    assert not matrix.covered.any(), "a vector is no experiment"
     assert str(tmp_path) not in str(matrix.manifest)
 
 

@@ -137,6 +137,13 @@ def test_plan__lists_blocks_that_no_source_is_behind(store, tmp_path):
     assert "Also embedding (embedding): 2 features, 2 rows covered." in shown.stdout
 
 
+def test_plan__how_a_gene_responds_covers_no_row_that_nobody_perturbed(store):
+    text = '[target]\ndataset = "target"\n[[feature]]\nkind = "response"\ndatasets = ["near"]\n'
+    made = plan(store, parse_spec(text))
+    assert made.sources["n_rows_covered"].to_list() == [12]
+    assert made.facts["n_rows_uncovered"] == made.facts["n_rows"] == 12
+
+
 def test_plan__withholds_what_the_licence_gate_would_refuse(store):
     made = plan(store, parse_spec(SEARCH + '[licence]\nforbid = ["licence of near"]\n'))
     withheld = dict(made.sources.select("dataset_id", "withheld").iter_rows())

@@ -14,7 +14,7 @@ from featurestore.models import (
 )
 from featurestore.models.blend import as_chosen
 from featurestore.models.inputs import RowInputs
-from featurestore.models.stacking import blend_magnitude, blend_weights
+from featurestore.models.stacking import blend_magnitude, blend_weights, weights_by_coverage
 
 
 @pytest.fixture
@@ -57,6 +57,21 @@ def test_blend_weights__of_parts_that_say_nothing_are_0(parts):
     np.testing.assert_array_equal(blend_weights([np.zeros((60, 30))] * 2, parts[1], np.ones(60)), [0, 0])
 
 
+def test_weights_by_coverage__are_those_of_covered_rows_and_of_the_others(parts):
+    deviations, measured = [part.copy() for part in parts[0]], parts[1]
+    has = np.arange(60) % 3 > 0
+    deviations[0][~has] = 0.0  # the effect elsewhere, which these rows do not have
+    trust = np.linspace(0.5, 1.5, 60)
+    found = weights_by_coverage(deviations, measured, trust, has)
+    for place, rows in enumerate((~has, has)):
+        expected = blend_weights([part[rows] for part in deviations], measured[rows], trust[rows])
+        np.testing.assert_array_equal(found[place], expected)
+    assert found[0][0] == pytest.approx(0, abs=1e-9)
+    few = np.arange(60) >= 19
+    everyone = blend_weights(deviations, measured, trust)
+    np.testing.assert_array_equal(weights_by_coverage(deviations, measured, trust, few)[0], everyone)
+
+
 def magnitude(blended, others, truth, n=60):
     nothing = np.zeros_like(truth)
     return blend_magnitude(
@@ -95,6 +110,21 @@ def test_blend__gives_the_train_mean_exactly_to_rows_without_source(rows):
     np.testing.assert_allclose(fitted.predict(held_out)[20], effects[:60].mean(axis=0), rtol=1e-12)
     assert sum(fitted.weights_.values()) == pytest.approx(1)
     assert fitted.weights_["ridge"] + fitted.weights_["kernel_ridge"] > 0.5
+
+
+def test_blend__weighs_rows_without_an_effect_elsewhere_apart(rows):
+    given, effects = rows
+    is_bare = np.arange(90) % 3 == 0
+    bare = RowInputs(given.X, np.where(is_bare[:, None], np.nan, given.elsewhere), given.own)
+    fitted = Blend().fit(bare, effects)
+    assert fitted.weights_["elsewhere"] > 0
+    assert fitted.weights_uncovered_["elsewhere"] == pytest.approx(0, abs=1e-9)
+    expected = np.tile(fitted.mean_, (90, 1))
+    for name, part in fitted.parts_.items():
+        weight = np.where(is_bare, fitted.weights_uncovered_[name], fitted.weights_[name])[:, None]
+        expected += weight * (part.predict(bare.of(part)) - fitted.mean_)
+    expected[fitted.covered(bare)] *= fitted.magnitude_
+    np.testing.assert_allclose(fitted.predict(bare), expected, rtol=1e-9)
 
 
 def test_blend__is_not_weighed_by_own_targets(rows):

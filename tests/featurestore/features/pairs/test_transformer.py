@@ -3,14 +3,23 @@
 import numpy as np
 import pytest
 
+from featurestore.features.kinds import KINDS
 from featurestore.features.pairs.builder import read_pairs
 from featurestore.features.pairs.lineage import make_blocks
 from featurestore.features.pairs.transformer import PairFeatures
+from featurestore.features.spec import parse_spec
+
+MORE = "".join(f'[[feature]]\nkind = "{kind}"\ndatasets = ["line_b"]\n' for kind in ("analogue", "co_response"))
 
 
 @pytest.fixture
-def task(pair_store, pair_spec):
-    return read_pairs(pair_store, pair_spec())
+def task(pair_store, pair_text):
+    return read_pairs(pair_store, parse_spec(pair_text().replace("[split]", f"{MORE}[split]")))
+
+
+def test_task__has_every_kind_that_looks_at_labels(task):
+    looks = {name for name, kind in KINDS.items() if kind.pair_options} - {"signature", "strength", "embedding"}
+    assert looks <= {feature.kind for feature in task.spec.feature}
 
 
 def features_of(task, labels):
