@@ -85,7 +85,7 @@ def _once(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMat
 def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMatrix:
     report("selecting conditions")
     selection = select(warehouse, spec)
-    proved = prove_sources(warehouse, selection, spec)
+    proved = prove_sources(warehouse, selection, spec.allow)
     report(f"reading {selection.target.height} target conditions")
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ingest.conditions.comparisons import Comparison, compare_by
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.conditions.null import NullCondition, deal
 from ingest.conditions.replicates import Replicate, Replicates
 
@@ -89,7 +89,7 @@ class Grouping:
 
 
 def group_cells(
-    labels: Labels,
+    rows: LabelledRows,
     condition: pl.DataFrame,
     draw: npt.NDArray[np.uint32],
     guide: npt.NDArray[np.int32],
@@ -101,7 +101,7 @@ def group_cells(
 
     Parameters
     ----------
-    labels
+    rows
         Condition and batch of every row.
     condition
         The condition table, with ``time_text``.
@@ -115,27 +115,26 @@ def group_cells(
         What was repeated, where that is known.
     """
     comparisons = list(compare_by(condition))
-    n_conditions, n_batches = labels.condition.height, len(labels.batches)
-    kept = labels.condition_of_row >= 0
+    n_conditions, n_batches = rows.n_conditions, len(rows.batches)
+    kept = rows.condition >= 0
     half = (draw >> np.uint32(31)).astype(np.int64)
-    index = np.where(kept, labels.condition_of_row, 0).astype(np.int64)
-    flat = (index * n_batches + labels.batch_of_row) * 2 + half
+    index = np.where(kept, rows.condition, 0).astype(np.int64)
+    flat = (index * n_batches + rows.batch) * 2 + half
     cells = np.bincount(flat[kept], minlength=n_conditions * n_batches * 2).reshape(n_conditions, n_batches, 2)
-    is_control = labels.condition["is_control"].to_numpy()
-    numbering = _Numbering(cells, is_control, comparisons, has_counts=has_counts)
+    numbering = _Numbering(cells, rows.is_control, comparisons, has_counts=has_counts)
     of_row = np.full((kept.size, N_COLUMNS if replicates else OF_REPLICATE), -1, np.int32)
     of_row[kept, OF_CONDITION] = numbering.first[flat[kept] >> 1] + half[kept]
     of_moments = numbering.moments_of[flat[kept] >> 1]
     of_row[kept, OF_MOMENTS] = np.where(of_moments >= 0, of_moments + half[kept], -1)
     sizes = condition.filter(~pl.col("is_control"))["n_cells"].to_numpy()
     pools = list(dict.fromkeys(comparison.controls for comparison in comparisons if comparison.same_time))
-    rows = np.flatnonzero(kept & is_control[index])
-    dealt = deal(labels.condition_of_row[rows], draw[rows], guide[rows], pools, sizes, numbering.n_groups)
-    of_row[rows, OF_NULL], of_row[rows, OF_GUIDE] = dealt.unit, dealt.guide_unit
+    controls = np.flatnonzero(kept & rows.is_control[index])
+    dealt = deal(rows.condition[controls], draw[controls], guide[controls], pools, sizes, numbering.n_groups)
+    of_row[controls, OF_NULL], of_row[controls, OF_GUIDE] = dealt.unit, dealt.guide_unit
     null_cells = {}
     for column in (dealt.unit, dealt.guide_unit):
         for group in np.unique(column[column >= 0]).tolist():
-            null_cells[group] = np.bincount(labels.batch_of_row[rows[column == group]], minlength=n_batches)
+            null_cells[group] = np.bincount(rows.batch[controls[column == group]], minlength=n_batches)
     n_groups = dealt.n_groups
     repeated: dict[tuple[int, str], Replicate] = {}
     if replicates:
@@ -150,7 +149,7 @@ def group_cells(
         numbering.moments,
         dealt.conditions,
         null_cells,
-        labels.batches,
+        rows.batches,
         comparisons,
         repeated,
     )

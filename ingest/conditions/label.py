@@ -36,16 +36,37 @@ Integers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
-    """Conditions of a dataset and the condition of every row.
+class LabelledRows:
+    """What every row of a dataset is, in numbers.
 
-    ``condition_of_row`` and ``batch_of_row`` have shape (rows,); condition -1 is a rejected row. The frames have the
-    columns of the release's tables of those names.
+    Attributes
+    ----------
+    condition
+        The condition of every row, -1 for a rejected one. Shape (rows,).
+    batch
+        The batch of every row. Shape (rows,).
+    batches
+        The distinct batches, sorted.
+    is_control
+        Which conditions are controls. Shape (conditions,).
     """
 
-    condition_of_row: Integers
-    batch_of_row: Integers
+    condition: Integers
+    batch: Integers
     batches: list[str | None]
+    is_control: npt.NDArray[np.bool_]
+
+    @property
+    def n_conditions(self) -> int:
+        """Conditions, controls among them."""
+        return self.is_control.size
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What every row is, and what conditions there are: frames with the columns of the release's tables."""
+
+    rows: LabelledRows
     condition: pl.DataFrame
     compound: pl.DataFrame
     context: pl.DataFrame
@@ -88,10 +109,9 @@ def label_rows(given: GivenRows, spec: DatasetSpec, lookups: Lookups, *, where: 
         condition, condition_of_row = _one_a_key(given, mapped)
     contexts = mapped.select(RELEASE["context"].columns).filter(pl.col("context_id").is_not_null())
     experiment = pl.lit(f"{spec.experiment}:") + pl.col("context_id")
+    batches, is_control = given.batches.to_series().to_list(), condition["is_control"].to_numpy()
     return Labels(
-        condition_of_row=condition_of_row,
-        batch_of_row=given.batch,
-        batches=given.batches.to_series().to_list(),
+        rows=LabelledRows(condition_of_row, given.batch, batches, is_control),
         condition=condition.with_columns(experiment_id=experiment).select(RELEASE["condition"].columns),
         compound=perturbations.compounds,
         context=contexts.sort("context_id", "name").unique("context_id", keep="first", maintain_order=True),
@@ -106,9 +126,8 @@ def _map_combos(
     """Harmonise every distinct combination of labels; one row per combo."""
     condition = spec.condition
     identity = ("perturbation_label", "kind", *COMPOUND_COLUMNS)
-    given = combos.select(identity).unique(maintain_order=True)
     perturbations = map_perturbations(
-        given,
+        combos.select(identity).unique(maintain_order=True),
         condition,
         dataset=spec.dataset.id,
         dictionary=lookups.read_compounds(),

@@ -62,7 +62,7 @@ def pooled_columns(
     for reader, first in zip(readers, firsts, strict=False):
         own = reader.row_columns()
         known |= dict.fromkeys(own)
-        condition = pl.Series("condition", labels.condition_of_row[first : first + reader.n_rows])
+        condition = pl.Series("condition", labels.rows.condition[first : first + reader.n_rows])
         entities = {name: _entity(name, missing) for name in (*own, *of_tables)}
         named = {name: entity for name, entity in entities.items() if entity is not None}
         beside = [name for name in named if name not in own]

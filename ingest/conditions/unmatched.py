@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ingest.column_names import plain_name
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
 from ingest.harmonise.perturbations import LEDGER
@@ -27,7 +28,7 @@ BATCHES = (
 
 
 def unmatched_batches(
-    readers: Sequence[Reader], labels: Labels, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
+    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
 ) -> pl.DataFrame:
     """Return a ledger row for the likeliest column of batches, where a spec that compares with controls names none.
 
@@ -37,7 +38,7 @@ def unmatched_batches(
     ----------
     readers
         The open files.
-    labels
+    labelled
         The condition of every row of them.
     spec
         The dataset's spec.
@@ -47,7 +48,7 @@ def unmatched_batches(
         What the files of the spec are relative to.
     """
     columns = _candidates(readers, spec, tables) if spec.condition.batch is None else []
-    rows = _rows(readers, labels, spec, tables, folder, columns) if columns else pl.DataFrame()
+    rows = _rows(readers, labelled, spec, tables, folder, columns) if columns else pl.DataFrame()
     for name in columns:
         note = _note(rows.select("is_control", value=name), name)
         if note is not None:
@@ -67,7 +68,7 @@ def _candidates(readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[S
 
 def _rows(
     readers: Sequence[Reader],
-    labels: Labels,
+    labelled: LabelledRows,
     spec: DatasetSpec,
     tables: Sequence[SideTable],
     folder: Path,
@@ -79,9 +80,9 @@ def _rows(
         is_own = set(columns) <= set(reader.row_columns())
         rows = reader.rows(columns) if is_own else read_rows(reader, spec, tables, folder, also=columns)
         parts.append(rows.select(pl.col(columns).cast(pl.String)))
-    controls = labels.condition.filter("is_control")["condition_index"]
-    index = pl.Series("condition", labels.condition_of_row)
-    all_rows = pl.concat(parts).with_columns(index, is_control=index.is_in(controls.implode()))
+    index = pl.Series("condition", labelled.condition)
+    is_control = index.is_in(np.flatnonzero(labelled.is_control))
+    all_rows = pl.concat(parts).with_columns(index, is_control=is_control)
     return all_rows.filter(pl.col("condition") >= 0)
 
 

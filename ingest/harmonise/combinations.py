@@ -149,8 +149,8 @@ def split_label(label: str, rules: ConditionSection) -> list[str]:
     return [_stripped(piece, rules) for piece in named if piece] or [core]
 
 
-def _pieces(text: str, rules: ConditionSection) -> list[str]:
-    return [piece.strip() for piece in text.split(rules.separator)] if rules.separator else [text]
+def _pieces(label: str, rules: ConditionSection) -> list[str]:
+    return [piece.strip() for piece in label.split(rules.separator)] if rules.separator else [label]
 
 
 def _stripped(label: str, rules: ConditionSection) -> str:

@@ -81,7 +81,7 @@ def read_listed(
         require_orientation(tables, spec.table, perturbed_names(given, spec))
     firsts = np.cumsum([0, *(rows.height for rows in found)])
     lines = [
-        _lines(table, rows, labels.condition_of_row[place[first : first + rows.height]])
+        _lines(table, rows, labels.rows.condition[place[first : first + rows.height]])
         for table, rows, first in zip(tables, found, firsts, strict=False)
     ]
     genes = pl.concat([table.genes()[INDEX] for table in tables]).unique().sort()

@@ -61,7 +61,7 @@ def write_reported(
         for reader, axis, layers in sources:
             columns = np.flatnonzero(axis.slots >= 0)
             columns = columns[np.argsort(axis.slots[columns])]
-            indices = labels.condition_of_row[done : done + reader.n_rows]
+            indices = labels.rows.condition[done : done + reader.n_rows]
             rows = np.flatnonzero(indices >= 0)
             named = {"effect": reader, **layers}
             streams = [of_height(selected_blocks(r, rows, columns), TILE_CONDITIONS) for r in named.values()]
@@ -98,7 +98,7 @@ def write_reported_quality(
     correlation = _number(given.replicate_correlation)
     strength = (_number(given.signature_strength) * correlation.clip(LEAST_CORRELATION, 1.0)).sqrt()
     table = rows.select(
-        condition_index=pl.lit(labels.condition_of_row),
+        condition_index=pl.lit(labels.rows.condition),
         n_cells=_number(given.n_cells).cast(pl.Int64),
         replicate_correlation=correlation,
         tas=pl.coalesce(_number(given.tas), strength / LANDMARK_GENES**0.5),

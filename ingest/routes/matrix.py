@@ -62,8 +62,9 @@ class Matrix(ABC):
             named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)
         if not spec.is_relative:
-            looked_at = readers, labels, spec, opened.row_tables, opened.folder
-            said = [pooled_columns(*looked_at), *([unmatched_batches(*looked_at)] if spec.needs_control else [])]
+            beside = spec, opened.row_tables, opened.folder
+            said = [pooled_columns(readers, labels, *beside)]
+            said += [unmatched_batches(readers, labels.rows, *beside)] if spec.needs_control else []
             labels = replace(labels, mapping=pl.concat([labels.mapping, *said]))
         return cls(opened, axes, given, labels)
 
@@ -95,7 +96,7 @@ class SummedMatrix(Matrix):
         left_out = write_cells(
             folder, self.sources, labels, self.given, opened.spec, opened.memory_limit, journal, opened.cluster
         )
-        cells = cells_of(labels, self.given)
+        cells = cells_of(labels.rows, self.given.cells)
         n_cells = labels.condition["n_cells"] if cells is None else pl.Series(cells)
         is_point = enough_cells(n_cells, opened.spec.min_cells)
         return written_of(labels, self.axes, left_out, is_point, int(labels.condition["n_cells"].sum()))
@@ -120,10 +121,10 @@ class ReplicateMatrix(Matrix):
         """Average the wells of each condition by how well they agree."""
         wells, labels = Wells(self.sources), self.labels
         is_expression = self.opened.spec.dataset.values == "log2_expression"
-        read = PlateScale.measure(wells, labels).read if is_expression else wells.read
+        read = PlateScale.measure(wells, labels.rows).read if is_expression else wells.read
         n_conditions = labels.condition.height
         with step(f"moderated z of {n_conditions:,} conditions", n_conditions) as advance:
-            write_moderated(folder, labels, read, self.axes[0].is_landmark, advance)
+            write_moderated(folder, labels.rows, read, self.axes[0].is_landmark, advance)
         n_cells = labels.condition["n_cells"]
         is_point = enough_cells(n_cells, self.opened.spec.min_cells)
         return written_of(labels, self.axes, self._left_out(), is_point, int(n_cells.sum()))

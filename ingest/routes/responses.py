@@ -44,7 +44,7 @@ class Responses:
         given = spec.phenotypes
         columns, repeats = (dict(zip(given.columns, given.named, strict=True)), given.repeats) if given else ({}, None)
         numbers = pl.concat([table.select(_number(*each) for each in columns.items()) for table in rows])
-        values = numbers.with_columns(condition_index=pl.Series(labels.condition_of_row))
+        values = numbers.with_columns(condition_index=pl.Series(labels.rows.condition))
         return cls(opened, labels, _one_each(values, repeats, labels, where))
 
     def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, they are written as they are read

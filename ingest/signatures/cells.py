@@ -80,17 +80,17 @@ def write_cells(
         is_of_cells = not (spec.dataset.assay == BULK or spec.condition.cells)
         least = LEAST_REPLICATE_CELLS if is_of_cells else 1
         replicates = Replicates(given.replicates["replicate"].to_list(), given.replicate, least)
-    grouping = group_cells(labels, condition, given.draw, guide, has_counts=has_counts, replicates=replicates)
+    grouping = group_cells(labels.rows, condition, given.draw, guide, has_counts=has_counts, replicates=replicates)
     genes, n_rows = sources[0][1].genes, len(grouping.of_row)
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
         shape = grouping.n_groups, genes.height, n_rows
         capped = CappedSums(Path(place), *shape, has_counts=has_counts, memory_limit=memory_limit)
         left_out = sum_files(sources, grouping.of_row, given, spec, capped, journal, cluster)
         sums = capped.finish()
-        libraries = Libraries.gather(grouping, labels, given.half, capped.totals)
+        libraries = Libraries.gather(grouping, labels.rows, given.half, capped.totals)
         is_bulk = spec.dataset.assay == BULK and not spec.condition.cells
         data = Summed(condition, genes, grouping, sums, libraries, is_bulk)
-        judge = Judge(spec.min_cells, cells_of(labels, given))
+        judge = Judge(spec.min_cells, cells_of(labels.rows, given.cells))
         with step(f"signatures of {condition.height:,} conditions", 1):
             CellTables(folder, data, judge).write()
     return left_out

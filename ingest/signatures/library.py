@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.conditions.groups import OF_GUIDE, OF_NULL, Grouping
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.kernel import Totals
 
 Doubles = npt.NDArray[np.float64]
@@ -45,22 +45,24 @@ class Libraries:
     nulls: dict[int, Library]
 
     @classmethod
-    def gather(cls, grouping: Grouping, labels: Labels, half: npt.NDArray[np.int32], totals: Totals) -> Libraries:
+    def gather(
+        cls, grouping: Grouping, labelled: LabelledRows, half: npt.NDArray[np.int32], totals: Totals
+    ) -> Libraries:
         """Add up the totals of all rows.
 
         Parameters
         ----------
-        grouping, labels, half
+        grouping, labelled, half
             Groups, condition, batch and half of every row.
         totals
             Counts of every row, shape (rows,); of no length where there are none, and libraries are 0.
         """
-        n_batches = len(labels.batches)
-        shape = (labels.condition.height, n_batches, 2)
+        n_batches = len(labelled.batches)
+        shape = (labelled.n_conditions, n_batches, 2)
         if not totals.size:
             return cls(Library(np.zeros(shape), np.zeros(shape)), {})
-        kept = np.flatnonzero(labels.condition_of_row >= 0)
-        flat = (labels.condition_of_row[kept].astype(np.int64) * n_batches + labels.batch_of_row[kept]) * 2 + half[kept]
+        kept = np.flatnonzero(labelled.condition >= 0)
+        flat = (labelled.condition[kept].astype(np.int64) * n_batches + labelled.batch[kept]) * 2 + half[kept]
         nulls = {}
         for column in (OF_NULL, OF_GUIDE):
             groups = grouping.of_row[:, column]
@@ -68,7 +70,7 @@ class Libraries:
             order = rows[np.argsort(groups[rows], kind="stable")]
             numbers, first = np.unique(groups[order], return_index=True)
             for group, members in zip(numbers.tolist(), np.split(order, first[1:]), strict=False):
-                nulls[group] = _summed(labels.batch_of_row[members], totals[members], (n_batches,))
+                nulls[group] = _summed(labelled.batch[members], totals[members], (n_batches,))
         return cls(_summed(flat, totals[kept], shape), nulls)
 
 

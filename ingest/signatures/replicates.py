@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.modz import Moderated, moderate
 from ingest.signatures.responder import judge_reported
@@ -22,7 +22,7 @@ _UNKNOWN = ("standard_error", "z", "p_value", "q_value")
 
 def write_moderated(
     folder: Path,
-    labels: Labels,
+    labelled: LabelledRows,
     read_wells: ReadWells,
     is_landmark: npt.NDArray[np.bool_],
     advance: Callable[[int], None],
@@ -33,7 +33,7 @@ def write_moderated(
     ----------
     folder
         The staged release.
-    labels
+    labelled
         The condition of every well.
     read_wells
         Reads z-scores of wells; NaN throughout where a well has none, which is then left out.
@@ -44,7 +44,7 @@ def write_moderated(
     """
     quality = []
     with TileWriter(folder, "signature", is_landmark.size) as writer:
-        for members in _batches(labels, is_landmark.size):
+        for members in _batches(labelled, is_landmark.size):
             rows = np.sort(np.concatenate(list(members.values())))
             values = read_wells(rows)
             found = {c: _combine(values[np.searchsorted(rows, own)], is_landmark) for c, own in members.items()}
@@ -60,12 +60,12 @@ def write_moderated(
     write_table(folder, "quality", judge_reported(table.fill_nan(None), is_landmark.size))
 
 
-def _batches(labels: Labels, n_genes: int) -> Iterator[dict[int, Rows]]:
+def _batches(labelled: LabelledRows, n_genes: int) -> Iterator[dict[int, Rows]]:
     """Yield conditions, in order, with the rows of their wells: as many as fit a tile and the memory."""
-    order = np.argsort(labels.condition_of_row, kind="stable")
-    treated = np.flatnonzero(~labels.condition["is_control"].to_numpy())
-    starts = np.searchsorted(labels.condition_of_row[order], treated)
-    stops = np.searchsorted(labels.condition_of_row[order], treated, side="right")
+    order = np.argsort(labelled.condition, kind="stable")
+    treated = np.flatnonzero(~labelled.is_control)
+    starts = np.searchsorted(labelled.condition[order], treated)
+    stops = np.searchsorted(labelled.condition[order], treated, side="right")
     most = max(1, HELD // (np.dtype(np.float64).itemsize * max(1, n_genes)))
     batch: dict[int, Rows] = {}
     n_wells = 0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.conditions.axis import GeneAxis
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.reader import Reader
 from ingest.readers.selection import selected_blocks
 
@@ -63,19 +63,19 @@ class PlateScale:
     spread: npt.NDArray[np.float32]
 
     @classmethod
-    def measure(cls, wells: Wells, labels: Labels) -> PlateScale:
+    def measure(cls, wells: Wells, labelled: LabelledRows) -> PlateScale:
         """Measure all plates, one after another."""
-        n_genes, n_plates = wells.sources[0][1].genes.height, len(labels.batches)
+        n_genes, n_plates = wells.sources[0][1].genes.height, len(labelled.batches)
         median, spread = (np.full((n_plates, n_genes), np.nan, np.float32) for _ in range(2))
-        is_control = np.append(labels.condition["is_control"].to_numpy(), False)[labels.condition_of_row]
+        is_control = np.append(labelled.is_control, False)[labelled.condition]
         for plate in range(n_plates):
-            rows = np.flatnonzero(is_control & (labels.batch_of_row == plate))
+            rows = np.flatnonzero(is_control & (labelled.batch == plate))
             if rows.size >= LEAST_CONTROLS:
                 values = wells.read(rows)
                 middle = np.median(values, axis=0)
                 mad = np.median(np.abs(values - middle), axis=0)
                 median[plate], spread[plate] = middle, MAD_TO_SD * np.maximum(mad, LEAST_MAD)
-        return cls(wells.read, labels.batch_of_row, median, spread)
+        return cls(wells.read, labelled.batch, median, spread)
 
     def read(self, rows: Rows) -> Doubles:
         """Read wells as robust z-scores; NaN on plates without controls. Shape (wells, genes)."""

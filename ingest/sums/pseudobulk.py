@@ -10,8 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import SourceFormatError, ValuesError
-from ingest.conditions.given import GivenRows
-from ingest.conditions.label import Labels
+from ingest.conditions.label import LabelledRows
 from ingest.reader import BLOCK_BYTES, Block, CscBlock, CsrBlock, DenseBlock, Numbers, Reader
 
 SINGLE_PRECISION = 2.0**-23
@@ -20,13 +19,12 @@ SLACK = 1e-3
 """How far from a whole number a small sum may be."""
 
 
-def cells_of(labels: Labels, given: GivenRows) -> npt.NDArray[np.int64] | None:
-    """Count the cells behind each condition, where rows are pseudobulks; shape (conditions,)."""
-    if not given.cells.size:
+def cells_of(rows: LabelledRows, cells: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
+    """Count the cells behind each condition, where rows are pseudobulks of so many; shape (conditions,)."""
+    if not cells.size:
         return None
-    kept = labels.condition_of_row >= 0
-    cells = np.bincount(labels.condition_of_row[kept], given.cells[kept], minlength=labels.condition.height)
-    return np.rint(cells).astype(np.int64)
+    kept = rows.condition >= 0
+    return np.rint(np.bincount(rows.condition[kept], cells[kept], minlength=rows.n_conditions)).astype(np.int64)
 
 
 class SumsOfMeans:

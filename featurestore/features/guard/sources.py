@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from featurestore.features.guard.leaks import check_sources
 from featurestore.features.guard.shared_controls import check_controls, controls_of
 
 if TYPE_CHECKING:
+    from featurestore.features.sections import Allow
     from featurestore.features.selection import Selection
-    from featurestore.features.spec import FeatureSpec
     from featurestore.query.warehouse import Warehouse
 
 
-def prove_sources(warehouse: Warehouse, selection: Selection, spec: FeatureSpec) -> dict[str, Any]:
+def prove_sources(warehouse: Warehouse, selection: Selection, allow: Sequence[Allow]) -> dict[str, Any]:
     """Prove that no source measured the target's own cells, and that none has its control cells.
 
     Returns
@@ -25,7 +26,7 @@ def prove_sources(warehouse: Warehouse, selection: Selection, spec: FeatureSpec)
     LeakageError, SpecError
         As :func:`check_sources` and :func:`check_controls`.
     """
-    experiments = check_sources(selection.target, selection.sources, spec.allow)
+    experiments = check_sources(selection.target, selection.sources, allow)
     controls = controls_of(warehouse, selection.target)
-    checked = [check_controls(warehouse, controls, source, spec.allow) for source in selection.sources]
+    checked = [check_controls(warehouse, controls, source, allow) for source in selection.sources]
     return {"experiments": experiments, "controls": checked}

@@ -146,7 +146,7 @@ def _read(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> PairTask:
     selection = select(warehouse, spec)
     if not selection.sources and not spec.embeddings:
         raise FeatureError("No feature looks in another experiment.", where=f"spec '{spec.name}'")
-    proved = prove_sources(warehouse, selection, spec)
+    proved = prove_sources(warehouse, selection, spec.allow)
     conditions = split_conditions(warehouse, selection.target, spec.target, spec.split)
     split = _check_split(conditions, spec)
     _check_licences(selection, spec)
