@@ -46,7 +46,24 @@ _LOADED_WHEN_ASKED = {
 def open(  # noqa: A001
     path: str | Path = "warehouse", snapshot: int | None = None, *, datasets: Collection[str] | None = None
 ) -> Store:
-    """Open a warehouse for reading, or some datasets of it; see :class:`Store` and :class:`Warehouse`."""
+    """Open a warehouse for reading, or some datasets of it.
+
+    Parameters
+    ----------
+    path
+        The warehouse folder, or its address on an object store: ``s3://bucket/warehouse``.
+    snapshot
+        Number of the snapshot; the latest by default.
+    datasets
+        The datasets to show; all by default.
+
+    Raises
+    ------
+    WarehouseError
+        There is no warehouse, or no such snapshot, or one that is damaged or too old.
+    UnknownDatasetError
+        The snapshot lacks one of ``datasets``.
+    """
     from featurestore.store import Store  # noqa: PLC0415
 
     return Store(path, snapshot, datasets=datasets)

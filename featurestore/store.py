@@ -31,6 +31,11 @@ class Store(Warehouse):
     :func:`featurestore.open` gives one. Each method imports what it needs when it is called: who only reads waits for
     no model library.
 
+    Parameters
+    ----------
+    path, snapshot, datasets, memory
+        As of :class:`Warehouse`.
+
     Examples
     --------
     >>> import featurestore as fs
@@ -53,10 +58,20 @@ class Store(Warehouse):
         unit
             What a row is, as the spec's target says.
 
+        Returns
+        -------
+        A :class:`~featurestore.features.matrix.feature_matrix.FeatureMatrix`: ``X`` of shape (rows, features) and ``Y``
+        of shape (rows, genes), float32, NaN where nothing is known, with the lineage of rows and columns. Of pairs a
+        :class:`~featurestore.features.pairs.pair_matrix.PairMatrix`.
+
         Raises
         ------
+        SpecError
+            The spec is wrong; every fault is listed.
+        LeakageError
+            A feature looks in the target's own experiment, or in a lookalike of it, or the split shares a perturbation.
         FeatureError
-            The spec's rows are others; or as of that function.
+            There is nothing to predict, or to predict it from; a licence is forbidden; or the spec's rows are others.
         """
         from featurestore.features.builder import build  # noqa: PLC0415
         from featurestore.features.spec import read_spec  # noqa: PLC0415
@@ -79,11 +94,16 @@ class Store(Warehouse):
         return f"<p>{escape(repr(self))}</p>{self.datasets().select(listed)._repr_html_()}"
 
     def datasets(self) -> pl.DataFrame:
-        """List the datasets of the snapshot with their numbers of cells, conditions, controls and genes."""
+        """List the datasets of the snapshot, a row each: the view ``dataset``, by dataset_id."""
         return self.frame("select * from dataset order by dataset_id")
 
     def perturbations(self) -> pl.DataFrame:
-        """List the perturbations with their datasets, contexts, conditions and responders, the widest known first."""
+        """List the perturbations, a row each, those first that most datasets and contexts have.
+
+        Returns
+        -------
+        ``perturbation``, ``perturbation_kind``, ``n_datasets``, ``n_contexts``, ``n_conditions`` and ``n_responders``.
+        """
         from featurestore.lookup.cards import perturbations_of  # noqa: PLC0415
 
         return perturbations_of(self)
@@ -97,6 +117,13 @@ class Store(Warehouse):
             A gene that is perturbed, or a compound; of any case, current or former.
         dataset_id, context
             Which conditions: of one dataset, of one cell line by its label or id. All of them by default.
+
+        Returns
+        -------
+        A row for each condition and measured gene, by condition, the surest genes first: the condition (``dataset_id``,
+        ``condition_id``, ``context_label``, ``dose_um``, ``time_h``, ``n_cells``, ``is_responder``), ``gene_id`` and
+        ``gene``, ``effect`` in the unit of ``effect_kind``, ``standard_error``, ``log2fc``, ``z``, ``p_value`` and
+        ``q_value``; null where nothing is known.
 
         Raises
         ------
@@ -136,10 +163,15 @@ class Store(Warehouse):
             ``condition``, ``perturbation``, ``up`` and ``down``, ``signature``: what is searched for. ``context`` of
             the perturbation; ``score``, ``where``, ``kind``, ``opposite``, ``by``, ``top``, ``background``, ``report``.
 
+        Returns
+        -------
+        A row for each condition, perturbation, mechanism or target, as ``by`` says, the most alike first: ``score``,
+        ``p_value``, ``q_value`` over all that was searched, ``n_genes`` compared, and what it is; null where unknown.
+
         Raises
         ------
         QueryError
-            Not one thing is asked for, or it is not known.
+            Not one thing is asked for, it is not known, or ``where`` is no SQL.
 
         Examples
         --------
@@ -158,9 +190,25 @@ class Store(Warehouse):
         return search_many(self, query, **options)
 
     def compare(self, dataset_id: str, other: str) -> Agreement:
-        """Compare what the same perturbations do in two datasets, against chance and noise.
+        """Compare what the same perturbations do in two datasets, where they respond in both.
 
-        See :func:`featurestore.lookup.agreement.compare_datasets`.
+        Parameters
+        ----------
+        dataset_id, other
+            The two datasets.
+
+        Returns
+        -------
+        An :class:`~featurestore.lookup.agreement.Agreement`: its ``rows`` have, for each perturbation, the correlation
+        of its effects (``r``, and ``centred_r``), that of chance and the most that noise allows; ``summary`` has their
+        medians.
+
+        Raises
+        ------
+        UnknownDatasetError
+            The snapshot has no such dataset.
+        QueryError
+            The two are one, or share no perturbation that responds, or no ten genes.
 
         Examples
         --------
@@ -183,6 +231,17 @@ class Store(Warehouse):
             ``how`` (ranks or changed); which condition: ``dataset_id``, ``context``, ``condition_id``; ``fewest`` and
             ``most`` measured genes of a set; ``seed``.
 
+        Returns
+        -------
+        An :class:`~featurestore.lookup.enrichment.Enrichment`: its ``table`` has a row for each set tested, the surest
+        first.
+
+        Raises
+        ------
+        QueryError
+            gseapy is not installed, there is no such signature, its genes have no order, none changes, or no set is of
+            a size to be tested.
+
         Examples
         --------
         >>> store.enrich("STAT1", "hallmark.gmt", context="K562").table  # doctest: +SKIP
@@ -192,9 +251,26 @@ class Store(Warehouse):
         return enrich(self, name, gene_sets, **options)
 
     def to_anndata(self, dataset_id: str, *, forbid: Collection[str] = ()) -> AnnData:
-        """Return a dataset as an AnnData, unless its licence is forbidden.
+        """Return the conditions of a dataset as an AnnData, unless its licence is forbidden.
 
-        See :func:`featurestore.features.matrix.pseudobulk.dataset_anndata`.
+        Parameters
+        ----------
+        dataset_id
+            The dataset.
+        forbid
+            Licences that must not leave the warehouse, or ``non-commercial`` for all that exclude commercial use.
+
+        Returns
+        -------
+        Shape (conditions, genes): ``X`` is the mean of log1p(CP10k), or the effect where there are no cells; effects,
+        tests and counts are ``layers``; NaN is missing.
+
+        Raises
+        ------
+        UnknownDatasetError
+            The snapshot has no such dataset.
+        FeatureError
+            Its licence is forbidden, or unknown where any is forbidden, or what is forbidden is no licence.
         """
         from featurestore.features.matrix.pseudobulk import dataset_anndata  # noqa: PLC0415
 

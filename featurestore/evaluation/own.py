@@ -39,6 +39,11 @@ def evaluate(
     report
         Told in words what is being done.
 
+    Returns
+    -------
+    An :class:`~featurestore.evaluation.evaluation.Evaluation`: ``scores`` has a row for each model and a
+    column for each metric, ``predicted`` the held-out predictions, shape (rows, genes).
+
     Raises
     ------
     FeatureError

@@ -73,8 +73,14 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
         groups
             Perturbations, shape (rows,); for ``context``, contexts; or both, shape (rows, 2), perturbations first.
 
+        Yields
+        ------
+        Two arrays of row numbers, of the training rows and of the test rows.
+
         Raises
         ------
+        ValueError
+            There are fewer groups than folds, or ``groups`` are of another shape.
         FeatureError
             Without ``groups``, X is not text: features say nothing of what must stay together.
         """
@@ -88,7 +94,18 @@ class PerturbationSplit(BaseCrossValidator):  # type: ignore[misc]
                     yield train, test
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002, N803
-        """Return the number of splits; with contexts it depends on the rows."""
+        """Return the number of splits; with contexts it depends on the rows.
+
+        Parameters
+        ----------
+        X, y, groups
+            As of :meth:`split`; needed where contexts are held out.
+
+        Raises
+        ------
+        ValueError
+            Contexts are held out, and no rows are given.
+        """
         if self.unseen == "perturbation":
             return self.n_splits
         if X is None and groups is None:

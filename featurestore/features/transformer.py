@@ -122,7 +122,18 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             """Fit, and return the features of the same perturbations."""
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
-        """Return features, float32, shape (rows, features); NaN is missing."""
+        """Return features, float32, shape (rows, features); NaN is missing.
+
+        Parameters
+        ----------
+        X
+            Names of perturbations, as of :meth:`fit`.
+
+        Raises
+        ------
+        NotFittedError
+            It was not fitted.
+        """
         check_is_fitted(self)
         names = _names(X)
         values = np.full((len(names), len(self.feature_names_out_)), np.nan, dtype=np.float32)
@@ -136,7 +147,13 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
-        """Return the names of the columns."""
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features
+            Ignored.
+        """
         check_is_fitted(self)
         return np.asarray(self.feature_names_out_)
 

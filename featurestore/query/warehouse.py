@@ -114,6 +114,11 @@ class Warehouse:
     def sql(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Run one SELECT statement over the snapshot's views; read the result with ``.pl()``, ``.arrow()``, ``.df()``.
 
+        Parameters
+        ----------
+        query, parameters
+            The statement, and what its ``?`` or ``$name`` stand for.
+
         Raises
         ------
         QueryError
@@ -144,7 +149,7 @@ class Warehouse:
         most_rows
             Rows after which no more are read.
         most_bytes
-            What the result may take; where None, what queries may, and any where neither is said.
+            What the result may take, in bytes; where None, what queries may, and any where neither is said.
 
         Raises
         ------
@@ -197,11 +202,28 @@ class Warehouse:
             return pa.Table.from_batches(kept, reader.schema)
 
     def cursor(self, datasets: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
-        """Open a cursor for queries about some datasets: it sees them, and may see others; all where None."""
+        """Open a cursor of DuckDB's for queries about some datasets.
+
+        Parameters
+        ----------
+        datasets
+            It sees these, and may see others; all where None.
+        """
         return self._narrow.cursor(datasets)
 
     def manifest(self, dataset_id: str) -> dict[str, Any]:
-        """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings."""
+        """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings.
+
+        Parameters
+        ----------
+        dataset_id
+            The dataset.
+
+        Raises
+        ------
+        UnknownDatasetError
+            The snapshot has no such dataset.
+        """
         return read_manifest(self.path, dataset_id, self.snapshot.release_of(dataset_id))
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:

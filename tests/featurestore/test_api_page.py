@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
+
+import pytest
 
 import featurestore
 from featurestore.api_page import page
@@ -31,3 +34,20 @@ def test_page__gives_the_options_that_a_method_hands_on():
     assert 'score: Score = "cosine"' in search
     assert "- `opposite`:\n  Whether to list what does the opposite" in search
     assert re.search(r" at 0x[0-9a-f]+", text) is None, "a default has no address"
+
+
+def public():
+    for name in featurestore.__all__:
+        offered = getattr(featurestore, name)
+        yield name, offered
+        for method, function in vars(offered).items() if isinstance(offered, type) else ():
+            if inspect.isfunction(function) and not method.startswith("_"):
+                yield f"{name}.{method}", function
+
+
+@pytest.mark.parametrize(("name", "offered"), list(public()))
+def test_docstring__says_of_each_parameter_what_it_is(name, offered):
+    said = offered.__mro__ if isinstance(offered, type) else (offered,)
+    text = "\n".join(inspect.getdoc(each) or "" for each in said)
+    named = {word for line in re.findall(r"^(\w+(?:, \w+)*)$", text, flags=re.MULTILINE) for word in line.split(", ")}
+    assert set(inspect.signature(offered).parameters) - {"self"} <= named, name
