@@ -7,6 +7,7 @@ path. A failure is one message on standard error and exit code 1; a misuse is 2.
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -37,6 +38,10 @@ ON_OBJECT_STORES = (
     "demo", "inspect",
 )  # fmt: skip
 """Commands that a warehouse on an object store can be used with."""
+
+
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""New objects after which those that hold each other are looked for: imports make many more than 700, and all stay."""
 
 
 @functools.cache
@@ -148,6 +153,7 @@ def _with_options(error: click.NoSuchOption) -> click.NoSuchOption:
 
 def main() -> None:
     """Run the command line."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = featurestore.main(prog_name="featurestore", standalone_mode=False)
     except FeatureStoreError as error:

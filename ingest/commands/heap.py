@@ -1,21 +1,24 @@
-"""The heap of a process that ingests: what a block of a file took is given back before the next is read."""
+"""The heap of a process that ingests: what a block of a file took is kept for the next, with its pages as they are.
+
+Otherwise the C library hands large arrays back to the system as they are freed, which clears the pages of the next.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-ARENA_MAX, MMAP_THRESHOLD = -8, -3
+ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
 """Parameters of glibc's ``mallopt``."""
-SETTINGS = {ARENA_MAX: 1, MMAP_THRESHOLD: 4 * 2**20}
-"""One heap for all threads, and blocks of 4 MiB and more apart from it, whose memory is given back when they are freed;
-by default every thread keeps a heap, and blocks of up to 32 MiB stay in it."""
-OWN = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_")
+SETTINGS = {ARENA_MAX: 1, MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 2**30}
+"""One heap for all threads, which has blocks of up to 32 MiB, the most there is, and keeps a GiB of what was freed; by
+default every thread keeps a heap, and gives back what was freed at its end."""
+OWN = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 """Environment variables by which somebody says otherwise."""
 
 
-def give_back_memory() -> bool:
-    """Set glibc's allocator so that the peak of a long ingest is a sixth lower, in the same time.
+def keep_memory() -> bool:
+    """Set glibc's allocator so that an ingest clears a third of the pages, at the same peak.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from ingest.commands.heap import OWN, give_back_memory
+from ingest.commands.heap import OWN, keep_memory
 
 
 @pytest.fixture
@@ -19,15 +19,15 @@ def unsaid(monkeypatch):
 
 @pytest.mark.usefixtures("unsaid")
 def test_heap__is_set_of_glibc_alone():
-    assert give_back_memory() == (platform.libc_ver()[0] == "glibc")
+    assert keep_memory() == (platform.libc_ver()[0] == "glibc")
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_heap__is_left_as_the_environment_says(unsaid, name):
     unsaid.setenv(name, "2")
-    assert not give_back_memory()
+    assert not keep_memory()
 
 
 def test_heap__of_another_library_is_left_alone(unsaid):
     unsaid.setattr(ctypes, "CDLL", lambda _: object())
-    assert not give_back_memory()
+    assert not keep_memory()
