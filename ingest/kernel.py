@@ -40,10 +40,11 @@ Totals = npt.NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
-def _add(value: float, group: int, slot: int, log_sum: Sums, square_sum: Sums, expressing: Any) -> None:
-    log_sum[group, slot] += np.int64(value * UNIT + 0.5)
-    square_sum[group, slot] += np.int64(value * value * UNIT + 0.5)
-    expressing[group, slot] += 1
+def _add(value: float, slot: Any, log_sum: Sums, square_sum: Sums, expressing: Any) -> None:
+    """Add a logarithm to the sums of its group, which have shape (genes,)."""
+    log_sum[slot] += np.int64(value * UNIT + 0.5)
+    square_sum[slot] += np.int64(value * value * UNIT + 0.5)
+    expressing[slot] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -80,32 +81,34 @@ def _add_cell(
     scale = TARGET / total
     n_logs = 0
     has_pooled = False
+    counts, sums = count[group], (log_sum[group], square_sum[group], expressing[group])
     for k in range(columns.size):
-        slot = slots[columns[k]]
+        slot = slots[np.uint32(columns[k])]
         value = np.int64(values[k])
         if slot < 0 or value == 0:
             continue
-        if is_shared[slot]:
-            pooled[slot] += value
+        gene = np.uint32(slot)  # of what has no sign, none is looked for
+        if is_shared[gene]:
+            pooled[gene] += value
             has_pooled = True
             continue
-        count[group, slot] += value
+        counts[gene] += value
         if value >= TABLE:
-            _add(math.log1p(value * scale), group, slot, log_sum, square_sum, expressing)
+            _add(math.log1p(value * scale), gene, *sums)
             continue
         while n_logs < value:
             n_logs += 1
             log = math.log1p(n_logs * scale)
             logs[n_logs], squares[n_logs] = np.int64(log * UNIT + 0.5), np.int64(log * log * UNIT + 0.5)
-        log_sum[group, slot] += logs[value]
-        square_sum[group, slot] += squares[value]
-        expressing[group, slot] += 1
+        sums[0][gene] += logs[np.uint32(value)]
+        sums[1][gene] += squares[np.uint32(value)]
+        sums[2][gene] += 1
     if has_pooled:
         for k in range(columns.size):
             slot = slots[columns[k]]
             if slot >= 0 and pooled[slot] > 0:
-                count[group, slot] += pooled[slot]
-                _add(math.log1p(pooled[slot] * scale), group, slot, log_sum, square_sum, expressing)
+                counts[slot] += pooled[slot]
+                _add(math.log1p(pooled[slot] * scale), slot, *sums)
                 pooled[slot] = 0
     return total
 
@@ -283,7 +286,8 @@ def add_gene_counts(
         if group < 0 or value == 0:
             continue
         count[group, slot] += value
-        _add(math.log1p(value * (TARGET / totals[cell])), group, slot, log_sum, square_sum, expressing)
+        log = math.log1p(value * (TARGET / totals[cell]))
+        _add(log, slot, log_sum[group], square_sum[group], expressing[group])
 
 
 @njit(cache=True, nogil=True)
@@ -320,10 +324,11 @@ def add_csr_logs(
     """Add cells of a CSR block of log-normalised values, taken as they are."""
     for cell in cells:
         group = groups[cell]
+        sums = (log_sum[group], square_sum[group], expressing[group])
         for k in range(indptr[cell], indptr[cell + 1]):
-            slot = slots[indices[k]]
+            slot = slots[np.uint32(indices[k])]
             if slot >= 0 and data[k] != 0.0:
-                _add(data[k], group, slot, log_sum, square_sum, expressing)
+                _add(data[k], np.uint32(slot), *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -333,10 +338,11 @@ def add_dense_logs(
     """Add cells of a dense block of log-normalised values, taken as they are."""
     for cell in cells:
         group = groups[cell]
+        sums = (log_sum[group], square_sum[group], expressing[group])
         for column in range(values.shape[1]):
             slot = slots[column]
             if slot >= 0 and values[cell, column] != 0.0:
-                _add(values[cell, column], group, slot, log_sum, square_sum, expressing)
+                _add(values[cell, column], np.uint32(slot), *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -347,7 +353,7 @@ def add_gene_logs(
     for k in range(cells.size):
         group = groups[cells[k]]
         if group >= 0 and data[k] != 0.0:
-            _add(data[k], group, slot, log_sum, square_sum, expressing)
+            _add(data[k], slot, log_sum[group], square_sum[group], expressing[group])
 
 
 @njit(cache=True, nogil=True)

@@ -177,7 +177,7 @@ class Comparing:
     def _size(self, treated: Treated, halves: Halves) -> Doubles:
         """Return the counts of conditions over those of the control, or its cells where there are no counts."""
         if self.data.test == COUNTS:
-            return np.asarray(treated.library.total.sum(axis=1) / self._control_counts(halves)[1].total.sum())
+            return np.asarray(treated.library.total.sum(axis=1) / self._control_library(halves).total.sum())
         return np.asarray(treated.moments.n / self.control[halves].pooled.n)
 
     def contrast(self, treated: Treated, reference: Reference, calibration: Calibration) -> Contrast:
@@ -239,11 +239,15 @@ class Comparing:
 
     def _control_counts(self, halves: Halves) -> tuple[Doubles, Library]:
         """Return counts of the control by batch, shape (batches, genes), and its library, shape (batches,)."""
-        grouping, controls = self.data.grouping, list(self.comparison.controls)
-        pools = [grouping.controls[key][list(halves)].ravel() for key in self._keys]
+        pools = [self.data.grouping.controls[key][list(halves)].ravel() for key in self._keys]
         of_batch = np.array([self.batches.index(batch) for _, batch in self._keys])
         count = self._by_batch(self.data.sums.added("count", pools), of_batch)
-        return count, self.data.libraries.conditions[controls][:, self.batches][:, :, list(halves)].sum(axis=(0, 2))
+        return count, self._control_library(halves)
+
+    def _control_library(self, halves: Halves) -> Library:
+        """Return counts of all genes of the control, batch by batch. Shape (batches,)."""
+        of_controls = self.data.libraries.conditions[list(self.comparison.controls)]
+        return of_controls[:, self.batches][:, :, list(halves)].sum(axis=(0, 2))
 
     def _by_batch(self, values: npt.NDArray[np.int64], of_batch: npt.NDArray[np.intp]) -> Doubles:
         summed = np.zeros((len(self.batches), values.shape[1]))

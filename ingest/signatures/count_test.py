@@ -108,16 +108,17 @@ def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sig
 def _tail_from_none(observed: float, size: float, expected: float, none: float) -> tuple[float, bool]:
     """Add up the probabilities of none, one, two, ...; return the tail's logarithm, and whether it is that of more."""
     share = expected / (size + expected)
+    more = share * (size - 1.0)  # of n counts there are (size + n - 1) share / n times as many as of n - 1
     here, fewer, at = math.exp(none), 0.0, 0
     while at + 4 <= observed:  # four at a time, whose ratios do not wait for each other
-        one, two = (size + at) * share * INVERSES[at], (size + at + 1) * share * INVERSES[at + 1]
-        three, four = (size + at + 2) * share * INVERSES[at + 2], (size + at + 3) * share * INVERSES[at + 3]
-        fewer += here * (1.0 + one * (1.0 + two * (1.0 + three)))
+        one, two = share + more * INVERSES[at], share + more * INVERSES[at + 1]
+        three, four = share + more * INVERSES[at + 2], share + more * INVERSES[at + 3]
+        fewer += here * ((1.0 + one) + one * two * (1.0 + three))
         here *= one * two * (three * four)
         at += 4
     while at < observed:
         fewer += here
-        here *= (size + at) * share * INVERSES[at]
+        here *= share + more * INVERSES[at]
         at += 1
     tail = fewer + 0.5 * here
     is_more = tail > 0.5  # noqa: PLR2004
