@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import Integers
@@ -138,6 +137,8 @@ def named_labels(column: pl.Series, names: list[str], place: str) -> pl.Series:
 
 def places_of(tokens: pa.Array, genes: pl.Series) -> Integers:
     """Give the place of tokens among the genes; one past the last where they are none of them."""
+    import pyarrow.compute as pc  # noqa: PLC0415, every ingest imports the readers, and few need it
+
     found = pc.index_in(tokens.cast(pa.large_string()), value_set=genes.to_arrow().cast(pa.large_string()))
     return np.asarray(found.fill_null(genes.len()).to_numpy(zero_copy_only=False), np.int64)
 

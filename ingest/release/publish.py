@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,11 +80,14 @@ def publish(
     """
     dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
     tables = sorted(folder.rglob("*.parquet"))
-    described = [of_table for _, of_table in ahead(lambda path: _describe(path, folder), tables)]
+    with ThreadPoolExecutor(1) as disk:
+        flushed = disk.map(flush, tables)  # while they are checksummed
+        described = [of_table for _, of_table in ahead(lambda path: _describe(path, folder), tables)]
+        deque(flushed, maxlen=0)  # what failed is raised
     copied = [{"path": path.name, **_bytes(path)} for path in sorted(reference.iterdir()) if path.is_file()]
     content = manifest | {"contract_version": CONTRACT_VERSION, "files": described, "reference_files": copied}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for path in [*folder.rglob("*"), folder]:
+    for path in [*(path for path in folder.rglob("*") if path not in tables), folder]:
         flush(path)
     with publishing(root):
         record_head(root)

@@ -22,7 +22,7 @@ from ingest.signatures.contrast import match
 from ingest.signatures.nulls import calibrate, write_nulls
 from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
-from ingest.signatures.summed import SAMPLES, Summed
+from ingest.signatures.summed import SAMPLES, Columns, Pools, Summed
 
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
@@ -74,12 +74,12 @@ class CellTables:
         with TileWriter(self.folder, "statistics", n_genes) as writer:
             for block in _blocks(indices, TILE_CONDITIONS):
                 pools = [grouping.of_condition(index) for index in block.tolist()]
-                writer.write_tiles(block, ahead(partial(self._sums_of, pools), writer.tiles), {})
+                writer.write_tiles(block, ahead(partial(self.data.columns_of_halves, pools), writer.tiles), {})
         split = np.array([index for index in grouping.plain if grouping.is_split(index)], np.int32)
         with TileWriter(self.folder, "matched_statistics", n_genes) as writer:
             for block in _blocks(split, TILE_CONDITIONS):
                 pools = [grouping.compared(index) for index in block.tolist()]
-                writer.write_tiles(block, ahead(partial(self._sums_of, pools), writer.tiles), {})
+                writer.write_tiles(block, ahead(partial(self.data.columns_of_halves, pools), writer.tiles), {})
         with TileWriter(self.folder, "control_statistics", n_genes) as writer:
             for part in batched(list(grouping.controls), TILE_CONDITIONS):
                 fixed = {"batch": pl.Series([grouping.batches[b] for _, b in part], dtype=pl.String)}
@@ -95,16 +95,10 @@ class CellTables:
         write_table(self.folder, "condition_replicate", self._condition_replicate())
         write_nulls(self.folder, self.data)
 
-    def _sums_of(self, groups: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
-        """Contract columns of some pools of groups; the first row of each pool pair is the first half."""
-        whole = self.data.columns([pool.ravel() for pool in groups], genes)
-        half = self.data.columns([pool[0] for pool in groups], genes)
-        return whole | {f"{name}_half": values for name, values in half.items()}
-
-    def _control_sums_of(self, keys: list[tuple[int, int]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+    def _control_sums_of(self, keys: list[tuple[int, int]], genes: slice) -> Columns:
         """Contract columns of controls by batch: their sums, and the moments of their counts."""
         grouping, sums = self.data.grouping, self.data.sums
-        columns = self._sums_of([grouping.controls[key] for key in keys], genes)
+        columns = self.data.columns_of_halves([grouping.controls[key] for key in keys], genes)
         if not sums.has_counts:
             return columns | dict.fromkeys(MOMENTS)
         pairs = [grouping.moments[key] for key in keys]
@@ -112,7 +106,7 @@ class CellTables:
         values = (sums.added(name, pools, genes) for pools in both for name in ("count", "log_sum"))
         return columns | dict(zip(MOMENTS, values, strict=True))
 
-    def _replicate_sums_of(self, pools: list[npt.NDArray[np.intp]], genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+    def _replicate_sums_of(self, pools: Pools, genes: slice) -> Columns:
         added = partial(self.data.sums.added, pools=pools, genes=genes)
         count = added("count") if self.data.sums.has_counts else None
         return {"count": count, "sum_log1p": added("log_sum") / UNIT}

@@ -18,6 +18,9 @@ from ingest.signatures.moments import Doubles, Moments
 from ingest.sums.group_sums import Sums
 
 Pools = Sequence[npt.NDArray[np.intp]]
+Columns = dict[str, Any]
+"""Columns of the contract, each an array or None: NULL throughout."""
+LOGARITHMS = ("sum_log1p", "sum_log1p_square")
 COUNTS, LOGS, SAMPLES = "counts", "moderated_log1p", "replicates"
 """What a test is called: of counts, of logarithms of cells, of logarithms of samples."""
 
@@ -50,15 +53,32 @@ class Summed:
             return SAMPLES
         return COUNTS if self.sums.has_counts else LOGS
 
-    def columns(self, pools: Pools, genes: slice) -> dict[str, npt.NDArray[Any] | None]:
+    def columns(self, pools: Pools, genes: slice) -> Columns:
         """Return sums of pools of groups by their names in the contract: shape (pools, genes), None for no counts."""
+        return _in_units(self._added(pools, genes))
+
+    def columns_of_halves(self, pools: Pools, genes: slice) -> Columns:
+        """Return the same of both halves together, and of the first by names that end in ``_half``.
+
+        The first row of a pool is its first half, the second its second; each is read once.
+        """
+        first, second = (self._added([pool[half] for pool in pools], genes) for half in (0, 1))
+        whole = {name: values if values is None else values + second[name] for name, values in first.items()}
+        return _in_units(whole) | {f"{name}_half": values for name, values in _in_units(first).items()}
+
+    def _added(self, pools: Pools, genes: slice) -> Columns:
         added = partial(self.sums.added, pools=pools, genes=genes)
         return {
             "count": added("count") if self.sums.has_counts else None,
-            "sum_log1p": added("log_sum") / UNIT,
-            "sum_log1p_square": added("square_sum") / UNIT,
+            "sum_log1p": added("log_sum"),
+            "sum_log1p_square": added("square_sum"),
             "n_expressing": added("expressing"),
         }
+
+
+def _in_units(columns: Columns) -> Columns:
+    """Return sums of logarithms as numbers that are no longer in fixed point."""
+    return {name: values / UNIT if name in LOGARITHMS else values for name, values in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,9 +118,9 @@ class Destination:
 
 
 def refuse_overflow(sums: GroupSums, path: Path) -> None:
-    """Refuse sums that come near the largest number; what two of them add up to is still one."""
+    """Refuse sums that come near the largest number, or went past it; what two of them add up to is still one."""
     for array in (sums.count, sums.log_sum, sums.square_sum):
-        if array.size and (array.max() > OVERFLOW or array.min() < 0):
+        if array.size and array.view(np.uint64).max() > OVERFLOW:  # of no sign, what is below 0 is larger still
             _refuse(path)
 
 
