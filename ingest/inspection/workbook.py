@@ -37,7 +37,10 @@ def inspect_workbook(path: Path, inspect: Callable[[Path], Inspection]) -> Inspe
         No sheet holds a table of numbers.
     """
     sheets = sheets_of(path)
-    found = [(name, each) for name in sheets[:MOST_SHEETS] if (each := _inspected(path, name, inspect)) is not None]
+    looked = [(name, _inspected(path, name, inspect)) for name in sheets[:MOST_SHEETS]]
+    found = [(name, each) for name, each in looked if isinstance(each, tuple)]
+    if not found and len(sheets) == 1 and isinstance(looked[0][1], FeatureStoreError):
+        raise looked[0][1]
     if not found:
         raise SourceFormatError(
             "no sheet of the workbook holds a table of numbers",
@@ -99,11 +102,16 @@ def inspect_frame(path: Path, inspect: Callable[[Path], Inspection]) -> Inspecti
     return replace(found, path=path, files=(path,), format=form, n_bytes=path.stat().st_size, family=())
 
 
-def _inspected(path: Path, name: str, inspect: Callable[[Path], Inspection]) -> tuple[int, Inspection] | None:
-    """Look at one sheet; None where it is no table that can be told. Also give the row of its header."""
+def _inspected(
+    path: Path, name: str, inspect: Callable[[Path], Inspection]
+) -> tuple[int, Inspection] | FeatureStoreError | None:
+    """Look at one sheet; None where it is no table, the error where it is one that cannot be read.
+
+    Also give the row of its header.
+    """
     with TemporaryDirectory(prefix="sheet-") as folder:
         text = sheet_text(path, Path(folder), name)
         try:
             return (read_header(text).n_before, inspect(text)) if is_table(text) else None
-        except FeatureStoreError:
-            return None
+        except FeatureStoreError as error:
+            return error

@@ -128,14 +128,15 @@ class Delimited:
             return np.array([math.nan if fields[c] in MISSING else number_in(fields[c], self.decimal) for c in columns])
         except ValueError:
             column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c], self.decimal))
+        is_first = number == self.n_before + 1
+        do = "write numbers without separators of thousands, and with decimal points" * (COMMA in fields[column])
+        do = do or "delete the line: what it says of columns, such as their unit, is no value of theirs" * is_first
         raise SourceFormatError(
             "a field is not a number",
             where=f"line {number} of {self.path}, column '{self.names[column]}'",
-            expected="a number, as in the lines before",
+            expected=f"a number, as in the lines {'after' if is_first else 'before'}",
             got=repr(decode(fields[column])),
-            do="write numbers without separators of thousands, and with decimal points"
-            if COMMA in fields[column]
-            else "if the column describes the rows, name it in described_by under [dataset]",
+            do=do or "if the column describes the rows, name it in described_by under [dataset]",
         )
 
 

@@ -24,6 +24,8 @@ LOOKED_AT = 40
 """Lines that are looked at to tell which columns are numbers."""
 MOST_ABOVE = 4
 """Lines of several fields that are looked at below a title: of groups of columns, the header, and the first row."""
+FEWEST_BELOW_WORDS = 3
+"""Lines below one of words from which it is told that they are numbers."""
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
 STAR_FIRST, STAR_FIELDS = b"N_unmapped", 4
 """How ``ReadsPerGene.out.tab`` begins, and its columns: the gene, and counts of any strand, the first, the second."""
@@ -69,8 +71,10 @@ def read_header(path: Path) -> Delimited:
             lines = lines[int(is_headed and len(fields) == n_fields) :]
             columns = list(zip(*lines, strict=True))[1:]
             decimal = decimal_mark(columns)
-            is_numeric = [False, *(are_numbers(column, decimal) for column in columns)]
+            is_numeric = [False, *_are_numbers(columns, decimal)]
             names = _names(fields if is_headed else None, is_numeric, path)
+            for at_column, column in enumerate(columns, start=1):  # an empty one without a name sets others apart
+                is_numeric[at_column] &= bool(names[at_column]) or not MISSING.issuperset(column)
             return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal)
     raise SourceFormatError(
         "the text is not a table",
@@ -111,6 +115,17 @@ def is_of_star(path: Path) -> bool:
         line = next(text_lines(file, path), b"")
     fields = line.rstrip(b"\r\n").split(b"\t")
     return fields[0] == STAR_FIRST and len(fields) == STAR_FIELDS
+
+
+def _are_numbers(columns: Sequence[Sequence[bytes]], decimal: bytes) -> list[bool]:
+    """Say which columns are of numbers, also below a line of words, such as units; reading the numbers refuses that."""
+    whole = [are_numbers(column, decimal) for column in columns]
+    below = [
+        len(column) > FEWEST_BELOW_WORDS and are_numbers(column[1:], decimal) and not MISSING.issuperset(column[1:])
+        for column in columns
+    ]
+    are_below_words = sum(below) > 1 and not any(number and first for number, first in zip(below, whole, strict=True))
+    return below if are_below_words else whole
 
 
 def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import scipy  # its modules load when they are first used
 
+from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
 from ingest.readers.columns import Describes, as_text, none_describes, titles, typed, unknown_column
 from ingest.readers.delimited import Delimited
@@ -71,6 +72,9 @@ class TableReader:
         numbers = [at for at, number in enumerate(self._table.is_number) if number and names[at] not in described]
         self.described = list(describes([names[at] for at in numbers]))
         self._numbers = [at for at in numbers if names[at] not in set(self.described)]
+        for at in self._numbers:
+            if not names[at]:
+                raise _nameless(self._table, at)
         self._described = _describe(self._table, [at for at in range(len(names)) if at not in set(self._numbers)])
         self._named = pl.DataFrame({INDEX: [names[at] for at in self._numbers]}, schema={INDEX: pl.String})
         sizes = (self._described.height, self._named.height)
@@ -174,7 +178,23 @@ def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
         ]
     missing = [word.decode() for word in MISSING]
     others = [typed(text.set(text.is_in(missing), None)) for text in texts[1:]]
-    return pl.DataFrame([column.alias(name) for name, column in zip(names, [texts[0], *others], strict=True)])
+    described = [texts[0].alias(INDEX)]
+    for at, name, column in zip(columns[1:], names[1:], others, strict=True):
+        if column.dtype.is_numeric() and not table.names[at]:
+            raise _nameless(table, at)
+        if table.names[at] or column.null_count() < column.len():  # else it sets others apart
+            described.append(column.alias(name))
+    return pl.DataFrame(described)
+
+
+def _nameless(table: Delimited, column: int) -> SourceFormatError:
+    return SourceFormatError(
+        "a column of numbers has no name",
+        where=f"column {column + 1} of {table.path}",
+        expected="a name in the header, as other columns have",
+        got=f"none after '{table.names[column - 1]}'",
+        do="name the column, or remove it",
+    )
 
 
 def _stream(

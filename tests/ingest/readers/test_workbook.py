@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tomllib
 import zipfile
+from contextlib import closing
 
 import numpy as np
 import openpyxl
@@ -69,6 +70,44 @@ def test_matrix__of_a_sheet_with_groups_above_and_footnotes_below(tmp_path):
     assert reader.genes()["index"].to_list() == ["TP53", "a section", "MYC"]
     np.testing.assert_array_equal(assemble(reader)[:, [0, 2]], [[5, 7], [6, 8], [9, 0]])
     reader.close()
+
+
+def write_sheet(path, *rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def test_matrix__of_a_sheet_with_an_empty_column_between_groups(tmp_path):
+    """It sets control from knock-down, and is no sample; a column without a name that has numbers is asked for one."""
+    header, rows = [*SAMPLES[:2], None, *SAMPLES[2:]], np.insert(COUNTS.T.astype(object), 2, None, axis=1)
+    lines = [[symbol, *row] for symbol, row in zip(SYMBOLS, rows.tolist(), strict=True)]
+    path = write_sheet(tmp_path / "gap.xlsx", ["gene", *header], *lines)
+    found = inspect_file(path)
+    assert (found.genes_in, found.n_rows, found.n_genes) == ("lines", 6, 8)
+    with closing(open_source(path, layout={"genes_in": "lines"})) as reader:
+        assert reader.rows()["index"].to_list() == SAMPLES
+        assert reader.genes().columns == ["index"]
+        np.testing.assert_array_equal(assemble(reader), COUNTS)
+    lines[5][3] = 7
+    nameless = write_sheet(tmp_path / "nameless.xlsx", ["gene", *header], *lines)
+    with pytest.raises(SourceFormatError, match=r"(?s)numbers has no name.*column 4.*after 'non-targeting_2'"):
+        inspect_file(nameless)
+
+
+def test_matrix__of_a_sheet_with_units_below_the_header_says_what_to_do(tmp_path):
+    lines = [[symbol, *row] for symbol, row in zip(SYMBOLS, COUNTS.T.tolist(), strict=True)]
+    path = write_sheet(tmp_path / "units.xlsx", ["gene", *SAMPLES], [None, *["raw count"] * 6], *lines)
+    said = r"(?s)line 2.*'non-targeting_1'.*'raw count'.*delete the line"
+    with pytest.raises(SourceFormatError, match=said):
+        inspect_file(path)
+    with (
+        closing(open_source(path, layout={"genes_in": "lines"})) as reader,
+        pytest.raises(SourceFormatError, match=said),
+    ):
+        assemble(reader)
 
 
 def test_matrix__of_a_sheet(supplement):
