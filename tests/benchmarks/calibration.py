@@ -48,14 +48,14 @@ controls = ["control"]
 context = {{ column = "line" }}
 {batch}
 """
-SIZE_QUERY = """
-select n_cells, count(distinct condition_id) as conditions, count(p_value) as tests,
-    count(*) filter (p_value < 0.05) / count(p_value) as p_05,
-    count(*) filter (p_value < 0.001) / count(p_value) as p_001,
-    count(*) filter (q_value < 0.05) / count(distinct condition_id) as significant,
-    count(distinct condition_id) filter (is_responder) as responders
+CONDITIONS = """
+select n_cells, condition_id, count(p_value) as tests,
+    count(*) filter (p_value < 0.05) as p_05,
+    count(*) filter (p_value < 0.001) as p_001,
+    count(*) filter (q_value < 0.05) as significant,
+    any_value(is_responder) as responders
 from signature join condition using (dataset_id, condition_id) join quality using (dataset_id, condition_id, n_cells)
-group by n_cells order by n_cells
+group by n_cells, condition_id
 """
 
 
@@ -155,7 +155,7 @@ def dealt(cells: Cells, seed: int, sizes: tuple[tuple[int, int], ...]) -> np.nda
 
 
 def sizes_of(cells: Cells, deals: int) -> pl.DataFrame:
-    """Deal, ingest and ask, and average over the deals."""
+    """Deal, ingest and ask, and average over the conditions of all deals."""
     tables = []
     for seed, sizes in product(range(deals), (SIZES, LARGE)):
         label = dealt(cells, seed, sizes).astype(str)
@@ -174,18 +174,20 @@ def sizes_of(cells: Cells, deals: int) -> pl.DataFrame:
         spec.write_text(SPEC.format(name=cells.name, values=cells.kind, batch=batch))
         ingest_dataset(spec, folder / "warehouse")
         with Warehouse(folder / "warehouse") as store:
-            tables.append(store.frame(SIZE_QUERY))
+            tables.append(store.frame(CONDITIONS))
         shutil.rmtree(folder)
-    weighted = (
+    return (
         pl.concat(tables)
         .group_by("n_cells")
         .agg(
-            pl.col("conditions", "responders").sum(),
-            *((pl.col(name) * pl.col("tests")).sum() / pl.col("tests").sum() for name in ("p_05", "p_001")),
-            significant=(pl.col("significant") * pl.col("conditions")).sum() / pl.col("conditions").sum(),
+            pl.col("responders").sum(),
+            *(pl.col(name).sum() / pl.col("tests").sum() for name in ("p_05", "p_001")),
+            conditions=pl.len(),
+            significant=pl.col("significant").mean(),
+            error=pl.col("significant").std() / pl.len().sqrt(),  # genes come together: many in few conditions
         )
+        .sort("n_cells")
     )
-    return weighted.sort("n_cells")
 
 
 def planted(
@@ -279,10 +281,12 @@ def _scored(p_value: np.ndarray, q_value: np.ndarray, is_changed: np.ndarray) ->
 @click.option("--sceptre", default=1, show_default=True, help="In how many of these pysceptre, of minutes, has a part.")
 def main(data: Path | None, deals: int, seeds: int, conditions: int, sceptre: int) -> None:
     """Print both tables."""
-    click.echo("cells in which nothing happened  size  conditions  p < 0.05  p < 0.001  genes at q < 0.05  responders")
+    click.echo(
+        "cells in which nothing happened  size  conditions  p < 0.05  p < 0.001  genes at q < 0.05 (s.e.)  responders"
+    )
     for cells in (*(real(data) if data else ()), *simulations()) if deals else ():
         for row in sizes_of(cells, deals).rows(named=True):
-            shares = f"{row['p_05']:8.4f}  {row['p_001']:9.5f}  {row['significant']:17.3f}"
+            shares = f"{row['p_05']:8.4f}  {row['p_001']:9.5f}  {row['significant']:15.3f} ({row['error']:.3f})"
             click.echo(f"{cells.name:31}  {row['n_cells']:4}  {row['conditions']:10}  {shares}  {row['responders']:10}")
     if seeds and not PEERS.exists():
         click.echo("scanpy, pdex and pysceptre are left out: make .venv-peers/.ready makes their environment")
