@@ -179,11 +179,11 @@ def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
     missing = [word.decode() for word in MISSING]
     others = [typed(text.set(text.is_in(missing), None)) for text in texts[1:]]
     described = [texts[0].alias(INDEX)]
-    for at, name, column in zip(columns[1:], names[1:], others, strict=True):
-        if column.dtype.is_numeric() and not table.names[at]:
+    for at, name, values_of in zip(columns[1:], names[1:], others, strict=True):
+        if values_of.dtype.is_numeric() and not table.names[at]:
             raise _nameless(table, at)
-        if table.names[at] or column.null_count() < column.len():  # else it sets others apart
-            described.append(column.alias(name))
+        if table.names[at] or values_of.null_count() < values_of.len():  # else it sets others apart
+            described.append(values_of.alias(name))
     return pl.DataFrame(described)
 
 
