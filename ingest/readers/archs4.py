@@ -17,7 +17,8 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers, Numbers
 from ingest.readers.columns import titles, unknown_column
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import compression, is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
+from ingest.readers.hdf5 import compression, is_hdf5_with, member, open_hdf5, require_dataset, require_group
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.one_matrix import refuse_name
 
 if TYPE_CHECKING:
@@ -137,10 +138,8 @@ class Archs4Format:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with ARCHS4's matrix and table of samples."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            return member(file, MATRIX) is not None and member(file, f"{SAMPLES}/{SAMPLE_KEY}") is not None
+        marks = MATRIX, f"{SAMPLES}/{SAMPLE_KEY}"
+        return is_hdf5_with(path, lambda file: all(member(file, name) is not None for name in marks))
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> Archs4Reader:

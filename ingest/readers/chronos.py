@@ -15,7 +15,8 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import unknown_column
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import is_hdf5, open_hdf5, read_column, require_dataset
+from ingest.readers.hdf5 import is_hdf5_with, open_hdf5, require_dataset
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import read_selection
 from ingest.readers.one_matrix import refuse_name
@@ -94,10 +95,7 @@ class ChronosFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with a matrix and a name for each of its rows and columns."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            return {MATRIX, ROWS, GENES} <= set(file)
+        return is_hdf5_with(path, lambda file: {MATRIX, ROWS, GENES} <= set(file))
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> ChronosReader:

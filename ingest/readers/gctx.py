@@ -18,15 +18,8 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import MISSING, stripped, titles, unknown_column, without_missing
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import (
-    is_hdf5,
-    member,
-    open_hdf5,
-    read_column,
-    require_dataset,
-    require_group,
-    text_attribute,
-)
+from ingest.readers.hdf5 import is_hdf5_with, member, open_hdf5, require_dataset, require_group, text_attribute
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import Values, read_selection
 from ingest.readers.one_matrix import refuse_name
@@ -139,14 +132,15 @@ class GctxFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with the mark of GCTX, or its tree of members."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            marked = (text_attribute(file, "version") or "").startswith("GCTX")
-            return marked or member(file, "0/DATA") is not None or member(file, "0/META") is not None
+        return is_hdf5_with(path, _is_gctx)
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> GctxReader:
         """Open a file."""
         refuse_name(cls.name, path, matrix)
         return GctxReader(path)
+
+
+def _is_gctx(file: h5py.File) -> bool:
+    marked = (text_attribute(file, "version") or "").startswith("GCTX")
+    return marked or member(file, "0/DATA") is not None or member(file, "0/META") is not None

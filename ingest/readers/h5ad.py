@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ingest.readers.anndata_tree import AnnDataReader, is_anndata
-from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import is_hdf5, open_hdf5
+from ingest.readers.hdf5 import is_hdf5_with, open_hdf5
 from ingest.readers.hdf5_nodes import Hdf5Group
 from ingest.readers.mudata_tree import is_mudata
 
@@ -31,11 +30,7 @@ class H5adFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with AnnData's mark, or one of its two tables."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            root = Hdf5Group(file)
-            return is_anndata(root) and not is_mudata(root)
+        return is_hdf5_with(path, lambda file: is_anndata(Hdf5Group(file)) and not is_mudata(Hdf5Group(file)))
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> H5adReader:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import is_hdf5, open_hdf5
+from ingest.readers.hdf5 import is_hdf5_with, open_hdf5
 from ingest.readers.hdf5_nodes import Hdf5Group
 from ingest.readers.mudata_tree import MuDataReader, is_mudata
 
@@ -23,10 +22,7 @@ class H5muFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with MuData's mark, or with modalities."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            return is_mudata(Hdf5Group(file))
+        return is_hdf5_with(path, lambda file: is_mudata(Hdf5Group(file)))
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> MuDataReader:

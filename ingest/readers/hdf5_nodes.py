@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import polars as pl
 
-from ingest.readers.hdf5 import compression, member, path_of, read_column, whole
+from ingest.readers.hdf5 import compression, member, path_of, whole
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.nodes import Array, Group, Node, Values
 from ingest.readers.stretch import Stretch
 

@@ -19,7 +19,8 @@ from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
 from ingest.readers.columns import titles, unknown_column
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import compression, is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
+from ingest.readers.hdf5 import compression, is_hdf5_with, member, open_hdf5, require_dataset, require_group
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.stretch import in_memory
 
 MATRIX, LAYERS, CELLS, GENES = "matrix", "layers", "col_attrs", "row_attrs"
@@ -149,10 +150,7 @@ class LoomFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with a matrix and what is known of its rows and columns."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            return {MATRIX, CELLS, GENES} <= set(file)
+        return is_hdf5_with(path, lambda file: {MATRIX, CELLS, GENES} <= set(file))
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> LoomReader:

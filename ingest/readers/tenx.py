@@ -16,7 +16,8 @@ import polars as pl
 from ingest.reader import BLOCK_BYTES, INDEX, Block
 from ingest.readers.columns import rows_of_keys, stripped
 from ingest.readers.damage import telling_damage
-from ingest.readers.hdf5 import is_hdf5, member, open_hdf5, read_column, require_dataset, require_group
+from ingest.readers.hdf5 import is_hdf5_with, member, open_hdf5, require_dataset, require_group
+from ingest.readers.hdf5_column import read_column
 from ingest.readers.hdf5_nodes import Hdf5Group
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.stored_matrix import SparseMatrix
@@ -90,10 +91,7 @@ class TenxFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is HDF5 with a matrix that has features."""
-        if not is_hdf5(path):
-            return False
-        with open_hdf5(path) as file, telling_damage(path, "the root"):
-            return member(file, "matrix/features") is not None
+        return is_hdf5_with(path, lambda file: member(file, "matrix/features") is not None)
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> TenxReader:

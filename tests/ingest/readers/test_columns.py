@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from featurestore.errors import SourceFormatError
 from ingest.readers import columns
 from ingest.readers.columns import as_column, as_text, decode, stripped, titles, typed, without_missing
-from ingest.readers.hdf5 import read_column
+from ingest.readers.hdf5_column import read_column
 
 
 @pytest.mark.parametrize(
