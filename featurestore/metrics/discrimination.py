@@ -6,19 +6,23 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from featurestore.metrics.registry import metric
-from featurestore.metrics.rows import Effects, Labels, Matrix, Scores, Truths, checked
+from featurestore.metrics.rows import Effects, Labels, Matrix, Scores, Truths, checked, ratio
 
 Distance = Literal["l1", "l2", "cosine"]
 
 _TIE = 1e-12
 """Distances closer than this tie: equal effects need not give equal sums in the last bit."""
 _ROWS_AT_ONCE = 128
+_ROUNDINGS = 8
+"""Of a difference in single precision, beside those of its sum."""
+_TINY = 2 * float(np.finfo(np.float32).tiny)
+"""What a difference of values too small for single precision may be wrong by."""
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -106,6 +110,19 @@ class _Pattern:
     effects: Matrix
 
 
+@dataclass(frozen=True, slots=True)
+class _Rough:
+    """Effects of a pattern in single precision, and the sums of what a distance could be made of, shape (rows,)."""
+
+    pattern: _Pattern
+    effects: npt.NDArray[np.float32]
+    sizes: Scores
+
+    @staticmethod
+    def of(pattern: _Pattern, power: int) -> _Rough:
+        return _Rough(pattern, _narrow(pattern.effects), _terms(pattern.effects, power).sum(axis=1))
+
+
 def _patterns(measured: Matrix) -> list[_Pattern]:
     finite = np.isfinite(measured)
     if finite.all():
@@ -118,17 +135,28 @@ def _patterns(measured: Matrix) -> list[_Pattern]:
 def _distances(
     predicted: Matrix, measured: Matrix, skip: Truths, distance: Distance
 ) -> Iterator[tuple[npt.NDArray[np.intp], Matrix]]:
-    """Yield rows and their distances to every measured row, a mean over shared genes; NaN where none is shared."""
+    """Yield rows and their distances to every measured row, a mean over shared genes; NaN where none is shared.
+
+    L1 and L2 are first summed in single precision. What then is as near as the row's own, to within the error of that,
+    is summed again in double precision: which others are nearer is the same as if all were.
+    """
     patterns = _patterns(measured) if len(measured) else []
+    power = 2 if distance == "l2" else 1
+    rough = [] if distance == "cosine" else [_Rough.of(pattern, power) for pattern in patterns]
 
     def look(rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], Matrix]:
         usable = np.isfinite(predicted[rows]) & ~skip[rows]
         some = np.where(usable, predicted[rows], 0.0)
-        d = np.full((len(rows), len(measured)), np.nan)
+        d, error = np.full((2, len(rows), len(measured)), np.nan)
+        for pattern in patterns if distance == "cosine" else ():
+            d[:, pattern.rows] = _cosine(some, usable, pattern)
+        for each in rough:
+            d[:, each.pattern.rows], error[:, each.pattern.rows] = _sums(some, usable, each, power)
         for pattern in patterns:
-            n_shared = (usable & pattern.present).sum(axis=1)
-            found = _cosine(some, usable, pattern) if distance == "cosine" else _metric(some, usable, pattern, distance)
-            d[:, pattern.rows] = np.where(n_shared[:, None] > 0, found, np.nan)
+            n_shared = (usable & pattern.present).sum(axis=1)[:, None]
+            d[:, pattern.rows] = np.where(n_shared > 0, d[:, pattern.rows], np.nan)
+        if rough:
+            _settle(d, error, rows, some, usable, measured, power)
         return rows, d
 
     starts = range(_ROWS_AT_ONCE, len(predicted), _ROWS_AT_ONCE)
@@ -140,23 +168,61 @@ def _distances(
         yield from pool.map(look, shares)
 
 
-def _metric(predicted: Matrix, usable: Truths, pattern: _Pattern, distance: Distance) -> Matrix:
-    """L1 or squared L2 distance per shared gene."""
-    from featurestore.metrics.differences import sum_differences  # noqa: PLC0415, numba takes half a second
+def _narrow(values: Matrix) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
 
-    hidden = pattern.present & ~usable
+
+def _terms(differences: Matrix, power: int) -> Matrix:
+    return np.square(differences) if power == 2 else np.abs(differences)  # noqa: PLR2004
+
+
+def _sums(predicted: Matrix, usable: Truths, rough: _Rough, power: int) -> tuple[Matrix, Matrix]:
+    """L1 or squared L2 distance per shared gene from single precision, and its largest possible error."""
+    from featurestore.metrics.differences import AT_ONCE, sum_differences  # noqa: PLC0415, numba takes half a second
+
+    present = rough.pattern.present
+    hidden, ours = present & ~usable, predicted * present
     first_hidden = np.append(0, np.cumsum(hidden.sum(axis=1)))
-    sums: Matrix = np.empty((len(predicted), len(pattern.rows)))
-    power = 1 if distance == "l1" else 2
-    sum_differences(predicted * pattern.present, np.nonzero(hidden)[1], first_hidden, pattern.effects, power, sums)
-    n_shared = (usable & pattern.present).sum(axis=1)
-    mean: Matrix = sums / np.maximum(n_shared, 1)[:, None]
-    return mean
+    sums: Matrix = np.empty((len(ours), len(rough.effects)))
+    sum_differences(_narrow(ours), np.nonzero(hidden)[1], first_hidden, rough.effects, power, np.float32(0), sums)
+    unit = power**2 * (AT_ONCE + _ROUNDINGS) * float(np.finfo(np.float32).eps) / 2
+    error = unit * (_terms(ours, power).sum(axis=1)[:, None] + rough.sizes) + _TINY * len(present)
+    n_shared = np.maximum((usable & present).sum(axis=1), 1)[:, None]
+    return sums / n_shared, np.where(np.isfinite(sums), error, np.inf) / n_shared
+
+
+def _settle(
+    d: Matrix,
+    error: Matrix,
+    rows: npt.NDArray[np.intp],
+    predicted: Matrix,
+    usable: Truths,
+    measured: Matrix,
+    power: int,
+) -> None:
+    """Put exact distances in place of rough ones: of each row's own, and of those that may be as near."""
+
+    def exact(ours: Any, others: npt.NDArray[np.intp]) -> Matrix:
+        there = measured[others]
+        shared = usable[ours] & np.isfinite(there)
+        sums = _terms(np.where(shared, predicted[ours] - there, 0.0), power).sum(axis=1)
+        return ratio(sums, shared.sum(axis=1))
+
+    place = np.arange(len(rows))
+    own = exact(place, rows)
+    near = ~np.isnan(d) & ~(np.abs(own[:, None] - d) > error + _TIE)
+    for i in np.flatnonzero(near.any(axis=1)):
+        others = np.flatnonzero(near[i])
+        d[i, others] = exact(i, others)
+    d[place, rows] = own
 
 
 def _cosine(predicted: Matrix, usable: Truths, pattern: _Pattern) -> Matrix:
     """Cosine distance over the shared genes; 1 where either side has no length there."""
-    lengths = np.sqrt(usable.astype(np.float64) @ np.square(pattern.effects).T)
+    squares, by_all = np.square(pattern.effects), usable.all(axis=0)
+    lengths = usable[:, ~by_all].astype(np.float64) @ squares[:, ~by_all].T
+    lengths = np.sqrt(lengths + squares @ by_all)
     lengths *= np.sqrt(np.square(predicted) @ pattern.present)[:, None]
     cosine = np.zeros(lengths.shape)
     np.divide(predicted @ pattern.effects.T, lengths, out=cosine, where=lengths > 0)
