@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from sklearn.base import clone
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.evaluation.evaluation import Evaluation
@@ -136,10 +135,7 @@ def evaluate(
     for place, (_, test) in enumerate(split):
         fold[test] = place
     with threadpool_limits(1):
-        found = {}
-        for name, template in models.items():
-            report(f"fitting {name.replace('_', ' ')}, {len(split)} times")
-            found[name] = setting.run(clone(template))
+        found = setting.run_all(models, report=report)
         limit = None if evidence.halves is None else noise_ceiling(matrix, evidence.halves, split, own)
         values = pl.DataFrame()
         many = matrix.columns["block"].n_unique() > MANY_SOURCES

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from featurestore.counts import count_of
 from featurestore.evaluation.scoring import SCORED, score_rows
 from featurestore.metrics import Scores
 from featurestore.models.inputs import RowInputs
@@ -24,7 +25,7 @@ QUICK = ("pearson_delta", "centred_pearson", "mae", "pds")
 """What is computed where one model is fitted many times."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HeldOut:
     """Held-out predictions of one model, shape (rows, genes), scores of every row, fallbacks, and what was chosen.
 
@@ -35,9 +36,25 @@ class HeldOut:
     predicted: npt.NDArray[np.float32]
     scores: dict[str, Scores]
     is_fallback: npt.NDArray[np.bool_]
-    penalties: list[float]
+    penalties: list[float] = field(default_factory=list)
     weights: list[dict[str, float]] = field(default_factory=list)
     weights_uncovered: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def nothing_yet(cls, shape: tuple[int, ...], names: tuple[str, ...]) -> Self:
+        """Make one of no part, for effects of a shape and scores of these names."""
+        scores = {name: np.full(shape[0], np.nan) for name in names}
+        return cls(np.full(shape, np.nan, dtype=np.float32), scores, np.zeros(shape[0], dtype=bool))
+
+    def add(self, model: Any, test: Positions, predicted: npt.NDArray[np.float32], inputs: Any) -> None:
+        """Note what the model of one part predicts of its test rows, and what it chose."""
+        self.predicted[test] = predicted
+        self.is_fallback[test] = ~model.covered(inputs)
+        if hasattr(model, "alpha_"):
+            self.penalties.append(model.alpha_)
+        if hasattr(model, "weights_"):
+            self.weights.append(model.weights_ | {"magnitude": model.magnitude_})
+            self.weights_uncovered.append(model.weights_uncovered_)
 
     @property
     def is_weighed_apart(self) -> bool:
@@ -78,49 +95,59 @@ class Setting:
         self,
         template: Any,
         *,
-        columns: npt.NDArray[np.bool_] | None = None,
         kept: Callable[[Positions], Positions] | None = None,
         names: tuple[str, ...] = SCORED,
     ) -> HeldOut:
-        """Fit a model for each part, predict it, and score it.
+        """Fit one model for each part, predict it, and score it; see :meth:`run_all`."""
+        return self.run_all({"": template}, kept=kept, names=names)[""]
+
+    def run_all(
+        self,
+        templates: Mapping[str, Any],
+        *,
+        kept: Callable[[Positions], Positions] | None = None,
+        names: tuple[str, ...] = SCORED,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> dict[str, HeldOut]:
+        """Fit models for each part, predict it, and score it.
+
+        Part by part, so that models share what they need of its training rows, and a blend takes those that were fitted
+        to them before.
 
         Parameters
         ----------
-        template
-            An unfitted model.
-        columns
-            Features it may see; by default all.
+        templates
+            Unfitted models by name.
         kept
-            Which of a part's training rows it may see; by default all.
+            Which of a part's training rows they may see; by default all.
         names
             What to score by.
+        report
+            Told which part is held out.
         """
-        inputs = self._inputs(template, columns)
-        predicted = np.full(self.matrix.Y.shape, np.nan, dtype=np.float32)
-        scores = {name: np.full(len(predicted), np.nan) for name in names}
-        is_fallback = np.zeros(len(predicted), dtype=bool)
-        penalties, weights, weights_uncovered = [], [], []
+        found = {name: HeldOut.nothing_yet(self.matrix.Y.shape, names) for name in templates}
         for place, (whole, test) in enumerate(self.parts):
+            report(f"fitting {count_of(len(templates), 'model')} without part {place + 1} of {len(self.parts)}")
             train = whole if kept is None else kept(whole)
             deviations = self._deviations(place) if kept is None else Deviations(self.matrix.Y, train)
-            model = clone(template)
-            model.fit(inputs[train], self.matrix.Y[train], **self._told(model, train, deviations))
-            predicted[test] = model.predict(inputs[test])
-            is_fallback[test] = ~model.covered(inputs[test])
-            if hasattr(model, "alpha_"):
-                penalties.append(model.alpha_)
-            if hasattr(model, "weights_"):
-                weights.append(model.weights_ | {"magnitude": model.magnitude_})
-                weights_uncovered.append(model.weights_uncovered_)
-            for name, values in self._score(place, predicted[test], names).items():
-                scores[name][test] = values
-        return HeldOut(predicted, scores, is_fallback, penalties, weights, weights_uncovered)
+            fitted: list[Any] = []
+            with deviations.kept():
+                for name, template in templates.items():
+                    inputs, model = self._inputs(template), clone(template)
+                    told = self._told(model, train, deviations, fitted)
+                    model.fit(inputs[train], self.matrix.Y[train], **told)
+                    fitted.append(model)
+                    predicted = model.predict(inputs[test]).astype(np.float32)
+                    found[name].add(model, test, predicted, inputs[test])
+                    for score, values in self._score(place, predicted, names).items():
+                        found[name].scores[score][test] = values
+        return found
 
     def run_on(
         self, template: Any, subsets: Sequence[npt.NDArray[np.bool_]], names: tuple[str, ...] = SCORED
     ) -> list[dict[str, Scores]]:
         """Fit a regression for each part on each of some sets of features, and return the scores of every set."""
-        inputs = self._inputs(template, None)
+        inputs = self._inputs(template)
         scores = [{name: np.full(len(inputs), np.nan) for name in names} for _ in subsets]
         for place, (train, test) in enumerate(self.parts):
             told = self._told(template, train, self._deviations(place))
@@ -151,11 +178,11 @@ class Setting:
             self._shared[place] = Deviations(self.matrix.Y, self.parts[place][0])
         return self._shared[place]
 
-    def _told(self, model: Any, train: Positions, deviations: Deviations) -> dict[str, Any]:
+    def _told(self, model: Any, train: Positions, deviations: Deviations, fitted: Sequence[Any] = ()) -> dict[str, Any]:
         """Name what a model's fit is told of its rows: groups and weights, and what is shared where it takes that."""
         told: dict[str, Any] = {"groups": self.groups[train], "sample_weight": self.weights[train]}
-        return told | ({"deviations": deviations} if has_fit_parameter(model, "deviations") else {})
+        shared = {"deviations": deviations, "fitted": fitted}
+        return told | {name: value for name, value in shared.items() if has_fit_parameter(model, name)}
 
-    def _inputs(self, template: Any, columns: npt.NDArray[np.bool_] | None) -> Any:
-        features = self.matrix.X if columns is None else self.matrix.X[:, columns]
-        return RowInputs(features, self.matrix.elsewhere, self.own).of(template)
+    def _inputs(self, template: Any) -> Any:
+        return RowInputs(self.matrix.X, self.matrix.elsewhere, self.own).of(template)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,6 +74,7 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         groups: Labels | None = None,
         sample_weight: Doubles | None = None,
         deviations: Deviations | None = None,
+        fitted: Sequence[Any] = (),
     ) -> Self:
         """Fit every part on all rows, and again on all but each fold of groups for the weights.
 
@@ -86,13 +88,18 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             Trust in each row.
         deviations
             Those of Y, where other regressions are fitted to them too.
+        fitted
+            Models that were fitted to just this before: a part that is like one of them is not fitted again.
         """
         groups, trust = rows_told(len(X), groups, sample_weight)
         templates = blend_parts(self.blocks) if self.parts is None else self.parts
         shared = Deviations(Y) if deviations is None else deviations
         told = {"groups": groups, "sample_weight": trust}
         self.mean_ = shared.mean
-        self.parts_ = {name: _fitted(clone(model), X, Y, shared, **told) for name, model in templates.items()}
+        self.parts_ = {}
+        for name, model in templates.items():
+            before = [one for one in fitted if are_alike(one, model)]
+            self.parts_[name] = before[0] if before else _fitted(clone(model), X, Y, shared, **told)
         inner = inner_parts(groups, self.inner_folds)
         self.shares_, self.magnitude_ = np.full((2, len(templates)), 1 / len(templates)), 1.0
         if inner:
@@ -150,6 +157,12 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def as_chosen(fitted: Any) -> Any:
     """Return an unfitted copy of a model that chooses nothing: its options are those that it chose before."""
     return clone(fitted).set_params(**getattr(fitted, "chosen", {}))
+
+
+def are_alike(model: Any, other: Any) -> bool:
+    """Say whether two models are of one class and have the same options."""
+    ours, theirs = model.get_params(deep=False), other.get_params(deep=False)
+    return type(model) is type(other) and all(np.array_equal(ours[name], value) for name, value in theirs.items())
 
 
 def _fitted(model: Any, X: RowInputs, Y: Array, shared: Deviations, **told: Any) -> Any:  # noqa: N803

@@ -50,7 +50,7 @@ class EstimatorOnSignatures(RegressionOnSignatures):
             if has_fit_parameter(model, name)
         }
         self.blocks_ = None if takes_gaps else SignatureBlocks(self.blocks).fit(X)
-        regressors, values = self._regressors(X), outputs.values
+        regressors, values = self._regressors(X), np.array(outputs.values)
         targets = values.ravel() if values.shape[1] == 1 else values
         if targets.ndim > 1 and takes_one_output(model):
             model = MultiOutputRegressor(model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +45,15 @@ class Deviations:
         inner = Deviations(self._effects, self._rows[rows], of_more=(self, rows))
         inner._values = inner.values()
         return inner
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the deviations themselves for a while, in which models are fitted to them one after the other."""
+        self._values = self.values()
+        try:
+            yield
+        finally:
+            self._values = None
 
     @property
     def n_rows(self) -> int:

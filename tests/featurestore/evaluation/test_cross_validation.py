@@ -40,15 +40,23 @@ def test_evaluate__predictions_do_not_depend_on_the_effects_of_the_fold(plant):
         assert (before[name][~fold] != after[name][~fold]).any()
 
 
+def test_evaluate__of_a_blend_beside_its_parts_and_alone_is_the_same(plant):
+    matrix = plant(n=60, coverage=(0.3, 0.2))
+    models = standard_models(matrix)
+    beside, alone = (evaluate(matrix, some).predicted["blend"] for some in (models, {"blend": models["blend"]}))
+    np.testing.assert_array_equal(beside, alone)
+
+
 @pytest.mark.parametrize("world", ["plant", "informed"])
-def test_blend__does_not_read_the_answers_of_the_fold(world, request):
+def test_evaluate__no_model_reads_the_answers_of_the_fold(world, request):
     matrix = request.getfixturevalue(world)(n=60, coverage=(0.3, 0.2))
     matrix = replace(matrix, rows=matrix.rows.with_columns(pl.col("fold") % 2))
-    before = evaluate(matrix, {"blend": standard_models(matrix)["blend"]})
+    before = evaluate(matrix)
     fold = matrix.rows["fold"].to_numpy() == 1
     matrix.Y[fold] = np.where(np.arange(200) % 2, 1000.0, np.nan)
-    after = evaluate(matrix, {"blend": standard_models(matrix)["blend"]})
-    np.testing.assert_array_equal(before.predicted["blend"][fold], after.predicted["blend"][fold])
+    after = evaluate(matrix)
+    for name, predicted in before.predicted.items():
+        np.testing.assert_array_equal(predicted[fold], after.predicted[name][fold], err_msg=name)
     assert before.weights["blend"][1] == after.weights["blend"][1]
     assert before.weights["blend"][0] != after.weights["blend"][0]
     if world == "informed":

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.base import clone
 
 from featurestore.models import (
     Blend,
@@ -135,6 +136,20 @@ def test_blend__is_not_weighed_by_own_targets(rows):
     parts = {"elsewhere": SamePerturbationElsewhere()}
     assert Blend(parts=parts).fit(told, silenced).weights_["elsewhere"] < 0.2
     assert Blend(parts=parts).fit(untold, silenced).weights_["elsewhere"] > 0.6
+
+
+def test_blend__fits_no_part_again_that_was_fitted_with_the_same_options(rows):
+    given, effects = rows
+    blocks = np.array(["a", "a", "b", "b"])
+    parts = {"ridge": RidgeOnSignatures(blocks), "other": RidgeOnSignatures(blocks[::-1]), "mean": TrainMean()}
+    ridge, mean = RidgeOnSignatures(blocks.copy()).fit(given.X, effects), TrainMean().fit(given.X, effects)
+    fitted = Blend(parts=parts).fit(given, effects, fitted=[mean, ridge])
+    assert fitted.parts_["ridge"] is ridge
+    assert fitted.parts_["mean"] is mean
+    assert fitted.parts_["other"] is not ridge
+    again = Blend(parts={"ridge": parts["ridge"], "other": parts["other"]})
+    plain, shared = again.fit(given, effects), clone(again).fit(given, effects, fitted=[ridge])
+    np.testing.assert_array_equal(shared.predict(given), plain.predict(given))
 
 
 def test_blend__of_a_single_group_weighs_all_parts_alike(rows):
