@@ -10,7 +10,8 @@ from featurestore.errors import FeatureError
 from featurestore.evaluation.pair_evaluation import PairEvaluation
 from featurestore.evaluation.pair_picture import draw_areas, draw_reliability
 from featurestore.storage.scores import SCORES, write_scores
-from featurestore.storage.whole import filled, write_sums
+from featurestore.storage.sealed import write_sums
+from featurestore.storage.whole import filled
 
 
 def write(evaluation: PairEvaluation, folder: str | Path, *, predictions: str | None = None) -> None:

@@ -18,7 +18,8 @@ from featurestore.evaluation.scatter import axis_limit, draw_scatter
 from featurestore.evaluation.scoring import OWN_TARGETS, STRATA, by_perturbation
 from featurestore.evaluation.verdict import JUDGED, title
 from featurestore.storage.scores import SCORES, write_scores
-from featurestore.storage.whole import filled, write_sums
+from featurestore.storage.sealed import write_sums
+from featurestore.storage.whole import filled
 
 PAGE = "report.html"
 _MOST_ROWS = 300

@@ -26,8 +26,9 @@ from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.matrix.written import MANIFEST, read_manifest
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
+from featurestore.storage.sealed import differing, sealed, unsealed
 from featurestore.storage.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
-from featurestore.storage.whole import beside, create, differing, sealed, unsealed
+from featurestore.storage.whole import beside, create
 
 FEATURES = "features"
 RETIRED = ".retired"

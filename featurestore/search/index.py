@@ -34,8 +34,9 @@ from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import WarehouseError
 from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
+from featurestore.storage.sealed import file_sums, sealed, unsealed
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
-from featurestore.storage.whole import file_sums, flush, sealed, system_errors, take_place, unsealed
+from featurestore.storage.whole import flush, system_errors, take_place
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

@@ -15,16 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import SpecError, ValuesError
+from featurestore.errors import ValuesError
 from ingest.conditions.roles import IS_CONTROL, ROLES, role_expressions
-from ingest.conditions.rows import columns_of
+from ingest.conditions.row_filter import RowFilter
 from ingest.harmonise.combinations import control_words
 from ingest.reader import INDEX
 from ingest.spec import DatasetSpec
 
 NUMBER = "number of the distinct row"
-MOST_SHOWN = 8
-"""How many rows' values an error shows."""
 
 Integers = npt.NDArray[np.int32]
 
@@ -99,7 +97,7 @@ def gather_rows(tables: Iterable[pl.DataFrame], spec: DatasetSpec) -> GivenRows:
     ValuesError
         A row is a pseudobulk of an unknown number of cells.
     """
-    where, control_where = _Filter("where", spec), _Filter("control_where", spec)
+    where, control_where = RowFilter("where", spec), RowFilter("control_where", spec)
     parts = [_of_one(table, spec, where, control_where) for table in tables]
     where.require_a_row()
     control_where.require_a_row()
@@ -136,50 +134,7 @@ def half_of(keys: pl.Series) -> Integers:
     return (draw_of(keys) >> np.uint32(31)).astype(np.int32)
 
 
-class _Filter:
-    """``where`` or ``control_where``: a condition of the spec on rows, which has to take a row of some file."""
-
-    def __init__(self, key: str, spec: DatasetSpec) -> None:
-        self.text: str | None = getattr(spec.condition, key)
-        self._key = key
-        self._seen = pl.DataFrame()
-        self._has_taken = self.text is None
-
-    def take(self, rows: pl.DataFrame) -> pl.Series:
-        """Evaluate it on every row; what is neither true nor false is false, and without a condition all is true."""
-        if self.text is None:
-            return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
-        try:
-            taken = rows.select(pl.sql_expr(self.text).fill_null(value=False)).to_series().cast(pl.Boolean, strict=True)
-        except (pl.exceptions.PolarsError, TypeError) as error:
-            message = f"'{self._key}' cannot be evaluated."
-            raise SpecError(message, where=self._place, got=str(error)) from None
-        if not self._has_taken and not taken.any():
-            self._seen = rows.select(columns_of(self.text)).unique(maintain_order=True).head(MOST_SHOWN)
-        self._has_taken = self._has_taken or bool(taken.any())
-        return taken
-
-    def require_a_row(self) -> None:
-        """Refuse a condition that took no row, and show what its columns hold instead."""
-        if self._has_taken:
-            return
-        values = [
-            f"'{column.name}': {', '.join(map(repr, column.unique(maintain_order=True)))}" for column in self._seen
-        ]
-        raise SpecError(
-            f"'{self._key}' takes no row of the dataset.",
-            where=self._place,
-            expected="at least one row for which it is true",
-            got="; ".join(values) or "no row",
-            do="compare with a value as it is written there; text goes in single quotation marks",
-        )
-
-    @property
-    def _place(self) -> str:
-        return f"condition.{self._key}: {self.text}"
-
-
-def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: _Filter, control_where: _Filter) -> GivenRows:
+def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: RowFilter, control_where: RowFilter) -> GivenRows:
     condition = spec.condition
     is_kept = where.take(rows).to_numpy()
     if control_where.text is not None:

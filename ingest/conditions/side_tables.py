@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.conditions.side_files import column_names, read_columns
 from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
-from ingest.readers.columns import as_text, decode, typed, without_missing
+from ingest.readers.columns import typed
 from ingest.readers.damage import telling_damage
-from ingest.readers.delimited import split
-from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text, refuse_bomb, text_line
 from ingest.sections import JoinSection, TableSection
 
-PARQUET = b"PAR1"
 KEY = "key of the table"
 BETWEEN = "\x1f"
 """What the columns of a key are joined by: the unit separator, which no text holds."""
@@ -57,7 +51,7 @@ class SideTable:
     def read(self, columns: Collection[str]) -> pl.DataFrame:
         """Read some columns, and the key as one text: text, or numbers where a whole column is; missing is null."""
         wanted = [name for name in self.columns if name in {*columns, *self.key}]
-        table = pl.concat([_read(path, wanted, self.titles) for path in self.paths], how="vertical_relaxed")
+        table = pl.concat([read_columns(path, wanted, self.titles) for path in self.paths], how="vertical_relaxed")
         return table.select(*(name for name in wanted if name in columns), joined(self.key))
 
 
@@ -124,7 +118,7 @@ def _open(
     columns = []
     for path in found:
         with telling_damage(path, "the header"):
-            columns = _columns(path, titles)
+            columns = column_names(path, titles)
         for column in key:
             if column not in columns:
                 raise SpecError(
@@ -196,71 +190,3 @@ def _one_line_a_key(lines: pl.DataFrame) -> pl.DataFrame:
     joined = pl.concat([single, whole.select(single.columns)])
     numeric = [name for name in columns if lines.schema[name].is_numeric()]
     return joined.with_columns(typed(joined[name]) for name in numeric)
-
-
-def _read(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
-    with telling_damage(path, "the table"):
-        return _read_parquet(path, wanted) if _is_parquet(path) else _read_text(path, wanted, titles)
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(PARQUET)) == PARQUET
-
-
-def _columns(path: Path, titles: tuple[str, ...]) -> list[str]:
-    return list(pq.read_schema(path).names) if _is_parquet(path) else read_header(path, titles).names
-
-
-class FirstLine(NamedTuple):
-    """What the first line of a table of text tells, and whether it is a header rather than a line of the table."""
-
-    names: list[str]
-    separator: str
-    quote: str | bool
-    is_a_header: bool
-
-
-def read_header(path: Path, titles: tuple[str, ...] = ()) -> FirstLine:
-    """Read the header of a table of text."""
-    with open_text(path) as file:
-        raw, below = text_line(file, path), text_line(file, path)
-    line = decode(raw.removeprefix(BYTE_ORDER_MARK)).rstrip("\r\n")
-    separator = "\t" if "\t" in line else ","
-    quote: str | bool = '"' if separator == "," or '"' in line else False
-    options = pyarrow.csv.ParseOptions(delimiter=separator, quote_char=quote)
-    names = pyarrow.csv.read_csv(pa.BufferReader(f"{line}\n".encode()), parse_options=options).column_names
-    is_headed = not titles or names == list(titles)
-    if not titles and len(split(below.rstrip(b"\r\n"), separator.encode())) == len(names) + 1:
-        names = ["", *names]  # the row names of R's write.table have no title
-    return FirstLine(names if is_headed else list(titles), separator, quote, is_headed)
-
-
-def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
-    refuse_bomb(path)
-    header = read_header(path, titles)
-    table = pyarrow.csv.read_csv(
-        pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None),
-        pyarrow.csv.ReadOptions(column_names=header.names, skip_rows=int(header.is_a_header)),
-        pyarrow.csv.ParseOptions(
-            delimiter=header.separator, quote_char=header.quote, newlines_in_values=header.quote is not False
-        ),
-        pyarrow.csv.ConvertOptions(
-            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.binary()), strings_can_be_null=False
-        ),
-    )
-    return pl.DataFrame({name: typed(without_missing(_text(table.column(name)))) for name in wanted})
-
-
-def _text(column: pa.ChunkedArray) -> pl.Series:
-    raw = pl.Series(column, dtype=pl.Binary)
-    try:
-        text = raw.cast(pl.String)
-    except pl.exceptions.PolarsError:
-        text = as_text(raw.to_list())
-    return text.str.strip_chars()
-
-
-def _read_parquet(path: Path, wanted: list[str]) -> pl.DataFrame:
-    table = pl.read_parquet(path, columns=wanted)
-    return table.with_columns(without_missing(column) for column in table if column.dtype == pl.String)

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import WarehouseError
-from featurestore.storage.whole import read_sealed, write_sealed
+from featurestore.storage.sealed import read_sealed, write_sealed
 
 PLACE = Path("cache") / "mygene.parquet"
 SCHEMA = pl.Schema(

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import SourceFormatError
-from ingest.conditions.side_tables import read_header
+from ingest.conditions.side_files import read_header
 from ingest.readers.barcodes import as_published, bare
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb

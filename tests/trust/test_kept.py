@@ -28,8 +28,9 @@ from featurestore.query.warehouse import Warehouse
 from featurestore.search.block import prepare
 from featurestore.search.index import index_path, indexed_block, write_index
 from featurestore.storage.locks import GRACE
+from featurestore.storage.sealed import write_sealed, write_sums
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, snapshot_numbers
-from featurestore.storage.whole import beside, filled, write_sealed, write_sums
+from featurestore.storage.whole import beside, filled
 from featurestore.upkeep.examine import Report
 from featurestore.upkeep.verify import verify
 from featurestore.upkeep.verify_kept import kept_faults

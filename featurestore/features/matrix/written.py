@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import FeatureError, WarehouseError, first_of
-from featurestore.storage.whole import FILES, UNFINISHED, differing, file_sums, filled, sealed, unsealed
+from featurestore.storage.sealed import FILES, differing, file_sums, sealed, unsealed
+from featurestore.storage.whole import UNFINISHED, filled
 
 MANIFEST = "manifest.json"
 
