@@ -80,7 +80,7 @@ def read_effects(
 
 
 def _wide(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Give each gene a column, where a table has a line for each perturbation and gene."""
+    """Give each gene a column, where a table has a row for each perturbation and gene."""
     gene = next((name for name in ("gene_id", "gene") if name in frame.columns), "")
     if set(frame.columns) != {"perturbation", gene, "effect"}:
         return frame

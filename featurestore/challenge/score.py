@@ -33,7 +33,7 @@ class CellScores:
     Parameters
     ----------
     per_perturbation
-        One line per perturbation: numbers of cells and of significant genes, and every metric; NULL where undefined.
+        One row per perturbation: numbers of cells and of significant genes, and every metric; NULL where undefined.
     screen
         Metrics that are one number for the whole screen.
     protocol
@@ -52,7 +52,7 @@ class CellScores:
 
     @property
     def summary(self) -> pl.DataFrame:
-        """One line per metric: ``mean`` over the perturbations where it is defined, ``n_undefined``, ``best``."""
+        """One row per metric: ``mean`` over the perturbations where it is defined, ``n_undefined``, ``best``."""
         rows: list[dict[str, Any]] = []
         for name in (*self.metrics, *self.screen):
             m = get_metric(name)

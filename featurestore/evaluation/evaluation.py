@@ -50,7 +50,7 @@ class Evaluation:
     own
         Genes that are a row's own targets, shape (rows, genes): no score looks at them.
     per_perturbation
-        One line per model and row: its scores, fold, and whether the model fell back to the training mean.
+        One row per model and row: its scores, fold, and whether the model fell back to the training mean.
     penalties
         Penalty chosen in each fold, of the models that choose one.
     weights
@@ -109,7 +109,7 @@ class Evaluation:
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """Mean scores: one line per model, stratum and metric."""
+        """Mean scores: one row per model, stratum and metric."""
         return summarise(self.per_perturbation)
 
     @property
@@ -258,7 +258,7 @@ class Evaluation:
 
         Returns
         -------
-        A line per row: ``perturbation``, its label as published, or its condition_id where conditions share labels,
+        A row for each row of X: ``perturbation``, its label as published, or its condition_id where conditions share labels,
         then a column for each gene by gene_id, as ``featurestore submit`` reads it.
 
         Raises

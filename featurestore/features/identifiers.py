@@ -37,7 +37,7 @@ def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
 
     Returns
     -------
-    One line per identifier, in order: ``original``, ``target_id`` (NULL where it did not map; the sorted targets of a
+    One row per identifier, in order: ``original``, ``target_id`` (NULL where it did not map; the sorted targets of a
     combination joined by ``+``), ``entity`` (gene or compound), ``status`` (mapped, ambiguous or unmapped) and
     ``method``, the kind of identifier that it is.
     """
@@ -64,7 +64,7 @@ def harmonise(warehouse: Warehouse, originals: Sequence[str]) -> pl.DataFrame:
 
 
 def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
-    """Describe perturbations by name, as conditions are described: target genes or compound; one line per name."""
+    """Describe perturbations by name, as conditions are described: target genes or compound; one row per name."""
     ledger = harmonise(store, names.to_list())
     target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
     return ledger.select(

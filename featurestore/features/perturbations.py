@@ -197,7 +197,7 @@ def shared_target_groups(rows: pl.DataFrame) -> pl.Series:
 
 
 def target_atoms(rows: pl.DataFrame) -> pl.DataFrame:
-    """List what each row acts on: one line per target gene and per compound, of a combination each part.
+    """List what each row acts on: one row per target gene and per compound, of a combination each part.
 
     Returns
     -------

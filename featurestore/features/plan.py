@@ -53,7 +53,7 @@ class Plan:
     rows
         The target's conditions, with group and fold.
     sources
-        One line per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
+        One row per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
         ``licence``, counts of conditions, cells, responders and perturbations (null where they are not known), rows
         covered, genes shared, ``agreement`` with its spread over folds, and ``withheld``: why the guard or the licence
         gate would refuse it.

@@ -33,7 +33,7 @@ class Agreement:
     datasets, effect_kinds
         The two, and the scale of each one's effects; a correlation does not depend on it.
     rows
-        One line a perturbation that responds in both: ``r`` (Pearson, over genes that both measured, own targets left
+        One row a perturbation that responds in both: ``r`` (Pearson, over genes that both measured, own targets left
         out), ``centred_r`` (after the mean of the shared perturbations is taken from each dataset), ``chance_r`` and
         ``centred_chance_r`` (the mean with all other perturbations of the other dataset), ``rank`` (the share of those
         that are less alike, by ``centred_r`` where that is known: 0.5 is chance), ``ceiling`` (the r that noise in both

@@ -63,7 +63,7 @@ class Enrichment:
     statistic
         What orders its genes, or says which change.
     table
-        One line a set, the surest first: ``gene_set``, ``direction`` (up or down), ``n_genes`` (of it that were
+        One row a set, the surest first: ``gene_set``, ``direction`` (up or down), ``n_genes`` (of it that were
         measured), ``p_value``, ``q_value`` (Benjamini-Hochberg over the lines) and ``genes``. In rank order ``es``,
         ``nes`` and the leading edge; of genes that change ``n_shared``, ``odds_ratio`` and those that are shared.
     n_genes

@@ -7,7 +7,7 @@
 >>> store.search(signature=(["TP53", "CDKN1A"], [1.5, 2.0]))  # doctest: +SKIP
 
 Each returns a polars frame: :data:`~featurestore.search.engine.ANSWER` and, after it, effect_kind and
-perturbation_kind (``by="condition"``), one line a perturbation, or one a mechanism or target. See
+perturbation_kind (``by="condition"``), one row a perturbation, or one a mechanism or target. See
 :func:`featurestore.search.answer.search` for every parameter, :func:`featurestore.search.answer.search_many` for many
 queries at once. Below it, for pages and features:
 

@@ -92,7 +92,7 @@ def search(
     opposite
         Whether to list what does the opposite, the most opposite first.
     by
-        One line for each condition, perturbation, mechanism (``moa``) or target.
+        One row for each condition, perturbation, mechanism (``moa``) or target.
     top
         Rows at most; 0 for all.
     background

@@ -12,8 +12,8 @@ from typing import Self
 import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
+from ingest.harmonise.cell_lines import read_model_table
 from ingest.harmonise.compounds import read_compound_dictionary
-from ingest.harmonise.contexts import read_model_table
 from ingest.harmonise.online import OnlineGenes
 from ingest.spec import DatasetSpec
 

@@ -19,9 +19,8 @@ def map_dose(texts: pl.Series, quantity: Dose | None) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        One row per text, in order: ``dose_um``, and the ledger's ``dose_original``, ``dose_target_id``,
-        ``dose_status``, ``dose_method`` and ``dose_note``, which gives the measured dose.
+    One row per text, in order: ``dose_um``, and the ledger's ``dose_original``, ``dose_target_id``,
+    ``dose_status``, ``dose_method`` and ``dose_note``, which gives the measured dose.
 
     Raises
     ------

@@ -206,9 +206,8 @@ def read_model_table(path: Path) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        ``context_id`` (accession or NULL), ``name``, ``depmap_id``, ``tissue``, ``disease``, ``aliases`` and ``ids``
-        of other sources (lists).
+    ``context_id`` (accession or NULL), ``name``, ``depmap_id``, ``tissue``, ``disease``, ``aliases`` and ``ids``
+    of other sources (lists).
 
     Raises
     ------

@@ -77,10 +77,9 @@ def components(table: pl.DataFrame, rules: ConditionSection, dictionary: pl.Data
 
     Returns
     -------
-    polars.DataFrame
-        The table with ``part`` (null where a label names nothing but controls), ``n_parts`` of its label,
-        ``is_unassigned``: whether its label has a part that means no perturbation is known, and ``note``: why a label
-        that looks like a combination was not split.
+    The table with ``part`` (null where a label names nothing but controls), ``n_parts`` of its label,
+    ``is_unassigned``: whether its label has a part that means no perturbation is known, and ``note``: why a label
+    that looks like a combination was not split.
     """
     labels = table["perturbation_label"].unique(maintain_order=True).to_list()
     rows = []

@@ -118,9 +118,8 @@ def read_compound_dictionary(path: Path) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        The columns of the contract's ``compound`` table; all ``names``, ``broad_ids`` and ``pubchem_cids``; and
-        ``is_flat`` where the stereochemistry is left open.
+    The columns of the contract's ``compound`` table; all ``names``, ``broad_ids`` and ``pubchem_cids``; and
+    ``is_flat`` where the stereochemistry is left open.
 
     Raises
     ------

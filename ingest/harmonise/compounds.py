@@ -69,11 +69,10 @@ def map_compounds(table: pl.DataFrame, *, dictionary: pl.DataFrame | None = None
 
     Returns
     -------
-    polars.DataFrame
-        One row per input row, in order: ``original`` (the name as published), the columns of the contract's
-        ``compound`` table, and ``status``, ``method``, ``candidates`` and ``note``. Status is *approved* (the source
-        gives the structure), *alias* (the structure is known from a dictionary or another row), *cid*, *name* (no
-        structure is known), *conflict* (the name or structure stands for several compounds) or *missing*.
+    One row per input row, in order: ``original`` (the name as published), the columns of the contract's
+    ``compound`` table, and ``status``, ``method``, ``candidates`` and ``note``. Status is *approved* (the source
+    gives the structure), *alias* (the structure is known from a dictionary or another row), *cid*, *name* (no
+    structure is known), *conflict* (the name or structure stands for several compounds) or *missing*.
     """
     compounds = [_parse(row) for row in table.iter_rows(named=True)]
     present = [compound for compound in compounds if compound.status != "missing"]

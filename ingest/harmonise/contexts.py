@@ -13,11 +13,9 @@ from hashlib import sha256
 
 import polars as pl
 
-from ingest.harmonise.cell_lines import CellLines, Match, read_model_table, shipped_lines, shipped_table
+from ingest.harmonise.cell_lines import CellLines, Match, shipped_lines, shipped_table
 from ingest.harmonise.published import MISSING, mapping_schema
 from ingest.harmonise.slugs import slug, told_apart
-
-__all__ = ["map_contexts", "read_model_table"]
 
 
 def map_contexts(labels: Sequence[str | None], *, table: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -28,14 +26,13 @@ def map_contexts(labels: Sequence[str | None], *, table: pl.DataFrame | None = N
     labels
         As published.
     table
-        More cell lines, from `read_model_table`.
+        More cell lines, of :func:`~ingest.harmonise.cell_lines.read_model_table`.
 
     Returns
     -------
-    polars.DataFrame
-        One row per label, in order: ``original``, the columns of the contract's ``context`` table, and ``status``
-        (approved, alias, ambiguous, slug or missing), ``method``, ``candidates`` and ``note``. An ambiguous label
-        gets a slug, not one of its candidates; a missing one has no ``context_id``.
+    One row per label, in order: ``original``, the columns of the contract's ``context`` table, and ``status``
+    (approved, alias, ambiguous, slug or missing), ``method``, ``candidates`` and ``note``. An ambiguous label
+    gets a slug, not one of its candidates; a missing one has no ``context_id``.
     """
     lines = shipped_lines() if table is None else CellLines([shipped_table(), table])
     trimmed = {label: " ".join((label or "").split()) for label in labels}

@@ -62,8 +62,7 @@ def map_doses(values: pl.Series, unit: str | None = None) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        ``original`` (text), ``value`` (micromolar) and ``note``, one row per value, in order.
+    ``original`` (text), ``value`` (micromolar) and ``note``, one row per value, in order.
     """
     return _map(values, unit, dose_um)
 
@@ -90,8 +89,7 @@ def nominal_dose(values: pl.Series, *, series: Sequence[float] | None = None, to
 
     Returns
     -------
-    polars.DataFrame
-        ``measured`` and ``nominal``, one row per value, in order.
+    ``measured`` and ``nominal``, one row per value, in order.
     """
     measured = values.cast(pl.Float64).fill_nan(None)
     found = {dose: _nominal(dose, series, tolerance) for dose in measured.drop_nulls().unique().to_list()}

@@ -39,9 +39,8 @@ def changes_in_datasets(store: Warehouse, folder: Path) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        One row per label: dataset_id, entity, original, change (one of `CHANGES`), status, target_id, new_status and
-        new_target_id; the genes of a combination are joined by '+', '?' standing for one that is not known.
+    One row per label: dataset_id, entity, original, change (one of `CHANGES`), status, target_id, new_status and
+    new_target_id; the genes of a combination are joined by '+', '?' standing for one that is not known.
     """
     frames = [_changes(store, dataset_id, folder) for dataset_id in sorted(store.snapshot.datasets)]
     return pl.concat([pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)), *frames])

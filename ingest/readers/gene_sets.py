@@ -31,8 +31,7 @@ def read_gmt(path: Path) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        ``set`` (the name without its side), ``description``, ``direction`` (null where a name has no side), ``gene``.
+    ``set`` (the name without its side), ``description``, ``direction`` (null where a name has no side), ``gene``.
 
     Raises
     ------
@@ -65,8 +64,7 @@ def read_creeds(path: Path) -> pl.DataFrame:
 
     Returns
     -------
-    polars.DataFrame
-        Every field of the records, lists joined by ``|``, and ``gene``, ``direction`` and ``weight``.
+    Every field of the records, lists joined by ``|``, and ``gene``, ``direction`` and ``weight``.
 
     Raises
     ------

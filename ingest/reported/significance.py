@@ -41,9 +41,8 @@ def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame
 
     Returns
     -------
-    polars.DataFrame
-        ``condition_index`` and ``n_significant``: genes with q < 0.05, or genes that are called changed; NULL where
-        there is neither q nor call.
+    ``condition_index`` and ``n_significant``: genes with q < 0.05, or genes that are called changed; NULL where
+    there is neither q nor call.
     """
     own = condition.select("condition_index", gene_id="target_gene_ids").explode("gene_id")
     targets = own.join(genes.select("gene_index", "gene_id"), on="gene_id").select("condition_index", "gene_index")

@@ -31,7 +31,7 @@ class FeatureBlock:
     values
         float32, shape (rows, features); no features where the source is skipped.
     columns
-        One line per feature, as in a feature matrix.
+        One row per feature, as in a feature matrix.
     per_row
         ``n_conditions/<name>`` and ``rule/<name>`` of each row; rules that differ among its parts or sources are
         joined by ``; ``.

@@ -45,10 +45,10 @@ class FeatureMatrix:
         of the target's experiment, so a model may use it. Sources that act in the opposite direction, or whose effect
         is of another kind, are left out.
     rows
-        One line per row: the condition, its ``group`` and ``fold``, and for each source how many of its conditions
+        One row per row of X: the condition, its ``group`` and ``fold``, and for each source how many of its conditions
         were averaged (``n_conditions/<source>``) and by which rule (``rule/<source>``).
     columns
-        One line per feature: name, block, kind, dataset_id, release_id, context_id, effect_kind, gene_id or component,
+        One row per feature: name, block, kind, dataset_id, release_id, context_id, effect_kind, gene_id or component,
         explained_variance, licence.
     genes
         gene_id and gene_symbol of the columns of Y and elsewhere.
@@ -82,7 +82,7 @@ class FeatureMatrix:
 
     @property
     def coverage(self) -> pl.DataFrame:
-        """What each block says about each row: one line per row and block, of blocks with features.
+        """What each block says about each row: one row per row of X and block, of blocks with features.
 
         ``is_covered``, ``share_observed`` (of the block's features), ``n_conditions`` that were averaged or added up,
         and the ``rule`` that they met.

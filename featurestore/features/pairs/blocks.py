@@ -161,7 +161,7 @@ class BaseRateBlock(PairBlock):
 
 
 class EmbeddingBlock(PairBlock):
-    """Vectors of perturbations (``axis`` 0) or of genes (1), one line for each on that axis."""
+    """Vectors of perturbations (``axis`` 0) or of genes (1), one row for each on that axis."""
 
     def __init__(self, values: npt.NDArray[np.float32], axis: int, suffixes: tuple[str, ...]) -> None:
         self._values = values

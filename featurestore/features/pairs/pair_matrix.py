@@ -34,9 +34,9 @@ class PairMatrix:
     inner_fold
         Fold of each training pair in each division, shape (divisions, pairs); -1 for the held-out ones.
     rows
-        One line per pair: condition, perturbation, group, split, gene.
+        One row per pair: condition, perturbation, group, split, gene.
     columns
-        One line per feature: name, block, kind, is_fitted, dataset_ids, effect_kind, licences.
+        One row per feature: name, block, kind, is_fitted, dataset_ids, effect_kind, licences.
     manifest
         Spec, snapshot, releases, recipe hash, verdict of the guard, licences, versions, counts.
     """
@@ -96,7 +96,7 @@ class PairMatrix:
         return cls(values, rows["is_positive"].to_numpy(), held_out, inner, rows, columns, manifest)
 
     def to_polars(self) -> pl.DataFrame:
-        """Return X with named columns, one line per division and pair, which come first; missing is NULL."""
+        """Return X with named columns, one row per division and pair, which come first; missing is NULL."""
         parts = [
             pl.from_numpy(self.X[i], schema=self.columns["name"].to_list(), orient="row")
             .fill_nan(None)

@@ -52,7 +52,7 @@ class Pairs:
     Parameters
     ----------
     rows
-        One line per pair: its condition and gene, its group, and ``is_positive``: changed, or up.
+        One row per pair: its condition and gene, its group, and ``is_positive``: changed, or up.
     condition, gene
         Positions in the target's conditions and genes, shape (pairs,).
     call

@@ -18,7 +18,7 @@ def _counts(asked: Asked) -> pl.DataFrame:
 
 
 def _wide(asked: Asked) -> pl.DataFrame:
-    """Return one line for each perturbation, a column for each dataset, those in most datasets first."""
+    """Return one row for each perturbation, a column for each dataset, those in most datasets first."""
     long = _counts(asked)
     if long.is_empty():
         return pl.DataFrame(schema={"perturbation_id": pl.String, "perturbation": pl.String, "n_datasets": pl.UInt32})

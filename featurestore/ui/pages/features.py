@@ -128,7 +128,7 @@ def _matrix(asked: Asked) -> dict[str, Any]:
 
 
 def _scores(asked: Asked) -> pl.DataFrame:
-    """Return one line for each model: its scores over all rows."""
+    """Return one row for each model: its scores over all rows."""
     rows = []
     for model in _one(asked, REPORTS, SCORES)["models"].values():
         line = {"model": model["title"]}

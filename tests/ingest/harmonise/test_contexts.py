@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 
 from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError
-from ingest.harmonise.cell_lines import CellLines, shipped_table
-from ingest.harmonise.contexts import map_contexts, read_model_table
+from ingest.harmonise.cell_lines import CellLines, read_model_table, shipped_table
+from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.slugs import slug
 
 SCHEMA = pl.Schema({**RELEASE["context"].schema, "aliases": pl.List(pl.String)})
