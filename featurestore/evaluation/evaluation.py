@@ -258,8 +258,8 @@ class Evaluation:
 
         Returns
         -------
-        A row for each row of X: ``perturbation``, its label as published, or its condition_id where conditions share labels,
-        then a column for each gene by gene_id, as ``featurestore submit`` reads it.
+        A row for each row of X: ``perturbation``, its label as published, or its condition_id where conditions share
+        labels, then a column for each gene by gene_id, as ``featurestore submit`` reads it.
 
         Raises
         ------
