@@ -1,16 +1,11 @@
 """Which gene sets a signature moves: its genes in rank order, or those that change, against sets of one's own.
 
-gseapy counts (Fang et al. 2023, doi:10.1093/bioinformatics/btac757). In rank order its port of fgsea's multilevel
-procedure, whose p-values do not end at one in so many permutations; of genes that change, the hypergeometric test.
 Genes that were not measured, and the perturbation's own targets, are in no set and in no background.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -23,8 +18,8 @@ from featurestore.errors import QueryError, did_you_mean, first_of
 from featurestore.features.identifiers import harmonise
 from featurestore.gene_sets import read_gmt
 from featurestore.lookup.cards import conditions_named, signature_of
+from featurestore.lookup.gene_set_tests import by_ranks, of_changed, require_gseapy
 from featurestore.search.enrichment import running_sum
-from featurestore.search.null import q_values
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -49,7 +44,6 @@ class EnrichmentOptions(TypedDict, total=False):
 
 _MOST_TIED = 0.5
 """Share of genes of one value above which there is no order."""
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -171,7 +165,7 @@ def enrich_condition(
 
     Other parameters are those of :func:`enrich`, and so is what is raised.
     """
-    gseapy = _gseapy()
+    require_gseapy()
     key = (condition["dataset_id"], condition["condition_id"])
     signature = signature_of(store, *key).filter(~pl.col("gene_id").is_in(condition["target_gene_ids"] or []))
     sets, unknown = _known_sets(store, gene_sets)
@@ -185,22 +179,9 @@ def enrich_condition(
         sizes = first_of([f"{each} ({len(genes)})" for each, genes in sets.items()])
         expected = f"{fewest} to {most} of the {len(measured):,} genes that {':'.join(key)} measured"
         raise QueryError("No gene set is of a size to be tested.", expected=expected, got=sizes)
-    with _in_silence():
-        if how == "ranks":
-            table = _by_ranks(gseapy, ranked, statistic, used, seed)
-        else:
-            table = _of_changed(gseapy, ranked, used, key)
+    table = by_ranks(ranked, statistic, used, seed) if how == "ranks" else of_changed(ranked, used, key)
     named, n_left_out = _named(table, ranked), len(sets) - len(used)
     return Enrichment(key, statistic, named, len(measured), n_left_out, unknown, ranked, used)
-
-
-def _gseapy() -> Any:
-    try:
-        import gseapy  # noqa: PLC0415, an extra
-    except ImportError:
-        do = "pip install 'perturbation-featurestore[enrichment]'"
-        raise QueryError("Gene sets are tested by gseapy, which is not installed.", do=do) from None
-    return gseapy
 
 
 def _known_sets(store: Warehouse, sets: GeneSets) -> tuple[dict[str, list[str]], tuple[str, ...]]:
@@ -230,65 +211,6 @@ def _check_order(ranked: pl.DataFrame, statistic: str, how: How, key: tuple[str,
         )
 
 
-def _by_ranks(gseapy: Any, ranked: pl.DataFrame, statistic: str, sets: GeneSets, seed: int) -> pl.DataFrame:
-    """Walk down the ranking; equal values stay in the order of gene ids."""
-    series = ranked.select("gene_id", pl.col(statistic).cast(pl.Float64)).to_pandas().set_index("gene_id")[statistic]
-    found = gseapy.prerank(
-        rnk=series, gene_sets={name: list(genes) for name, genes in sets.items()}, method="multilevel", min_size=1,
-        max_size=len(series), ascending=None, seed=seed, threads=_THREADS, outdir=None, no_plot=True,
-    ).res2d  # fmt: skip
-    table = pl.DataFrame(
-        {
-            "gene_set": found["Term"].astype(str).tolist(),
-            "es": found["ES"].astype(float).to_numpy(),
-            "nes": found["NES"].astype(float).to_numpy(),
-            "p_value": found["NOM p-val"].astype(float).to_numpy(),
-            "genes": [str(genes).split(";") if genes else [] for genes in found["Lead_genes"]],
-        }
-    )
-    sizes = pl.DataFrame({"gene_set": list(sets), "n_genes": [len(genes) for genes in sets.values()]})
-    table = table.join(sizes, on="gene_set", how="left").with_columns(
-        direction=pl.when(pl.col("es") > 0).then(pl.lit("up")).otherwise(pl.lit("down")),
-        q_value=pl.Series(q_values(table["p_value"].to_numpy())),
-    )
-    return table.select("gene_set", "direction", "n_genes", "es", "nes", "p_value", "q_value", "genes")
-
-
-def _of_changed(gseapy: Any, ranked: pl.DataFrame, sets: GeneSets, key: tuple[str, str]) -> pl.DataFrame:
-    """Count the genes that go up, and those that go down, in each set; a set that shares none has p = 1."""
-    is_changed = (pl.col("q_value") < FALSE_DISCOVERY_RATE) | (
-        (pl.col("effect_kind") == "de_call") & (pl.col("effect") != 0)
-    )
-    changed = ranked.filter(is_changed)
-    if changed.is_empty():
-        raise QueryError(f"No gene of {':'.join(key)} changes beyond noise.", do="test the ranking: how = 'ranks'")
-    background = ranked["gene_id"].to_list()
-    parts = []
-    for direction, side in (("up", pl.col("effect") > 0), ("down", pl.col("effect") < 0)):
-        genes = changed.filter(side)
-        every = pl.DataFrame({"gene_set": list(sets), "n_genes": [len(each) for each in sets.values()]})
-        found = {}
-        if genes.height:
-            result = gseapy.enrich(
-                gene_list=genes["gene_id"].to_list(), gene_sets={name: list(each) for name, each in sets.items()},
-                background=background, outdir=None, no_plot=True, cutoff=1,
-            ).results  # fmt: skip
-            found = {row["Term"]: row for row in result.to_dict("records")}
-        shared = [str(found[name]["Genes"]).split(";") if name in found else [] for name in sets]
-        parts.append(
-            every.with_columns(
-                direction=pl.lit(direction),
-                n_shared=pl.Series([len(each) for each in shared], dtype=pl.Int64),
-                odds_ratio=pl.Series([float(found[name]["Odds Ratio"]) if name in found else 0.0 for name in sets]),
-                p_value=pl.Series([float(found[name]["P-value"]) if name in found else 1.0 for name in sets]),
-                genes=pl.Series(shared, dtype=pl.List(pl.String)),
-            )
-        )
-    table = pl.concat(parts)
-    table = table.with_columns(q_value=pl.Series(q_values(table["p_value"].to_numpy())))
-    return table.select("gene_set", "direction", "n_genes", "n_shared", "odds_ratio", "p_value", "q_value", "genes")
-
-
 def _named(table: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     """Call genes by their symbols, and put the surest sets first; what has no p comes last."""
     symbols = dict(ranked.select("gene_id", pl.coalesce("gene", "gene_id")).iter_rows())
@@ -296,15 +218,3 @@ def _named(table: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     named = table.with_columns(genes=genes).with_columns(pl.selectors.float().fill_nan(None))
     size = "nes" if "nes" in table.columns else "odds_ratio"
     return named.sort("p_value", pl.col(size).abs(), "gene_set", descending=[False, True, False], nulls_last=True)
-
-
-@contextlib.contextmanager
-def _in_silence() -> Iterator[None]:
-    """Leave out what gseapy says of ties and of sets without p: both are in the answer."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
