@@ -18,8 +18,9 @@ from featurestore.features.blocks.by_kind import MAKERS
 from featurestore.features.blocks.effects import read_source
 from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.builder import measure, with_folds
-from featurestore.features.effects.elsewhere import Elsewhere, Measured
+from featurestore.features.effects.elsewhere import Elsewhere, Measured, as_run
 from featurestore.features.effects.signature import mean_of_matches
+from featurestore.features.fold_agreement import fold_agreement
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.guard.shared_controls import check_controls, controls_of
@@ -30,7 +31,6 @@ from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
 from featurestore.features.selection import Source, select
 from featurestore.features.spec import FeatureSpec, read_spec
-from featurestore.metrics import centred_pearson
 from featurestore.storage.whole import filled
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _line(
                 line["withheld"] = error.what
         if feature.is_same_perturbation:
             theirs, ours = measured.shared_genes(matrix.genes)
-            found = mean_of_matches(matrix.values[:, theirs], matches, measured.rows.height)
+            found = mean_of_matches(matrix.values[:, as_run(theirs)], matches, measured.rows.height)
             line |= _agreement(found, measured, ours, folds)
     n = np.ones(matches.height) if feature.is_by_target_gene else _cells_of(conditions, matches)
     of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)
@@ -256,34 +256,9 @@ def _agreement(
 ) -> dict[str, float | None]:
     """Correlate effects with the target's over the training rows of each fold."""
     is_found = np.isfinite(found).any(axis=1)
-    own = own_targets(measured.rows, measured.genes)[:, ours][is_found]
-    here = np.where(own, np.nan, measured.effects[:, ours][is_found].astype(np.float64))
-    there, fold_of = found[is_found], folds[is_found]
-    numbers = np.unique(folds)
-    mean_here, mean_there = (means_without(each, fold_of, numbers) for each in (here, there))
-    means = []
-    for number, ours_of_all, theirs_of_all in zip(numbers, np.nan_to_num(mean_here), mean_there, strict=True):
-        train = fold_of != number
-        if train.sum() > 1:
-            predicted = there[train]
-            predicted += ours_of_all - theirs_of_all
-            scores = centred_pearson(predicted, here[train], ours_of_all)
-            if np.isfinite(scores).any():
-                means.append(float(np.nanmean(scores)))
+    own = own_targets(measured.rows, measured.genes)[:, as_run(ours)][is_found]
+    here = np.where(own, np.nan, measured.effects[:, as_run(ours)][is_found]).astype(np.float64)
+    means = fold_agreement(found[is_found], here, folds[is_found], np.unique(folds))
     if not means:
         return {"agreement": None, "agreement_sd": None}
     return {"agreement": float(np.mean(means)), "agreement_sd": float(np.std(means))}
-
-
-def means_without(
-    values: npt.NDArray[np.float64], fold_of: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Average each gene over the rows of all folds but one, for each; NaN where none is known. Shape (folds, genes)."""
-    is_known = np.isfinite(values)
-    known = np.where(is_known, values, 0.0)
-    total, n = known.sum(axis=0), is_known.sum(axis=0)
-    left = np.array([n - is_known[fold_of == fold].sum(axis=0) for fold in folds])
-    sums = np.array([total - known[fold_of == fold].sum(axis=0) for fold in folds])
-    means: npt.NDArray[np.float64] = np.full(sums.shape, np.nan)
-    np.divide(sums, left, out=means, where=left > 0)
-    return means

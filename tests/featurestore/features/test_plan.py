@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from featurestore.commands.plan import describe_plan
 from featurestore.commands.plan import plan as command
-from featurestore.features.plan import means_without, plan
+from featurestore.features.plan import plan
 from featurestore.features.spec import parse_spec
 
 SEARCH = """
@@ -100,17 +100,6 @@ def test_plan__agreement_looks_at_training_rows_only(store):
     """Each fold's rows are left out once, so the mean differs from that over all rows."""
     made = plan(store, parse_spec(SEARCH))
     assert made.sources["agreement_sd"][0] > 0
-
-
-def test_means_without_a_fold__are_of_the_rows_of_the_others():
-    rng = np.random.default_rng(4)
-    values, fold_of = rng.normal(size=(7, 5)), np.array([0, 1, 1, 3, 0, 3, 3])
-    values[2, 0] = values[0, 1] = np.nan
-    values[fold_of != 1, 2] = np.nan  # known in one fold only
-    found = means_without(values, fold_of, np.array([0, 1, 2, 3]))
-    expected = [np.nanmean(values[fold_of != fold], axis=0) for fold in (0, 2, 3)]
-    np.testing.assert_allclose(found[[0, 2, 3]], expected, rtol=1e-12)
-    assert np.isnan(found[1]).tolist() == [False, False, True, False, False]
 
 
 def test_plan_command__prints_a_table_or_json_and_draws_a_picture(store, tmp_path):
