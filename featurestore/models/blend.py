@@ -18,7 +18,7 @@ from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.outputs import Deviations
 from featurestore.models.regression import Positions, inner_parts, rows_told
 from featurestore.models.ridge import RidgeOnSignatures
-from featurestore.models.stacking import blend_magnitude, weights_by_coverage
+from featurestore.models.stacking import blend_magnitude, compared_on, weights_by_coverage
 
 
 def blend_parts(blocks: Labels | None) -> dict[str, Any]:
@@ -104,10 +104,14 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.shares_, self.magnitude_ = np.full((2, len(templates)), 1 / len(templates)), 1.0
         if inner:
             held_out, mean = self._held_out(X, Y, groups, trust, inner, shared)
-            beyond = [part - mean for part in held_out.values()]
+            rows, genes = compared_on(*Y.shape)
+            some = np.ix_(rows, genes)
+            compared = {name: part[some] for name, part in held_out.items()}
+            beyond = [np.subtract(part, mean, out=part) for part in held_out.values()]
             self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
-            blended = mean + sum(share * part for share, part in zip(self._shares(X), beyond, strict=True))
-            self.magnitude_ = blend_magnitude(blended, held_out, mean, Y, X.own, groups)
+            shares = zip(self._shares(X[rows]), beyond, strict=True)
+            blended = mean[some] + sum(share * part[some] for share, part in shares)
+            self.magnitude_ = blend_magnitude(blended, compared, mean[some], Y[some], X.own[some], groups[rows])
         self.weights_uncovered_, self.weights_ = (
             dict(zip(templates, shares.tolist(), strict=True)) | {"train_mean": max(0.0, 1 - float(shares.sum()))}
             for shares in self.shares_
@@ -133,10 +137,11 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for train, test in inner:
             shared = whole.some(train)
             told = {"groups": groups[train], "sample_weight": trust[train]}
+            inside, outside, effects = X[train], X[test], Y[train]
             mean[test] = shared.mean
             for name, part in self.parts_.items():
-                model = _fitted(as_chosen(part), X[train], Y[train], shared, **told)
-                predicted[name][test] = model.predict(X[test].of(model))
+                model = _fitted(as_chosen(part), inside, effects, shared, **told)
+                predicted[name][test] = model.predict(outside.of(model))
         return predicted, mean
 
     def predict(self, X: RowInputs) -> Doubles:  # noqa: N803

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import nnls
 
 from featurestore.metrics import mae, pds, pearson_delta
 from featurestore.models.baseline import Array, Doubles, Labels, Truths
+
+Positions = npt.NDArray[np.intp]
 
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45)
 """Magnitudes to choose from."""
@@ -98,6 +101,13 @@ def _non_negative(gram: Doubles, moment: Doubles) -> Doubles:
     return np.asarray(nnls(root.T, np.linalg.solve(root, moment))[0])
 
 
+def compared_on(n_rows: int, n_genes: int) -> tuple[Positions, Positions]:
+    """Draw the rows and genes that magnitudes are compared on: all of them, where there are few."""
+    rng = np.random.default_rng(0)
+    rows, genes = (np.sort(rng.permutation(n)[:most]) for n, most in ((n_rows, _MOST_ROWS), (n_genes, _MOST_GENES)))
+    return rows, genes
+
+
 def blend_magnitude(
     blended: Array, parts: Mapping[str, Array], mean: Array, measured: Array, own: Truths, labels: Labels
 ) -> float:
@@ -122,23 +132,18 @@ def blend_magnitude(
     """
     if measured.shape[1] == 1 or len(measured) < _FEWEST_ROWS:
         return 1.0
-    rng = np.random.default_rng(0)
-    rows, genes = (
-        np.sort(rng.permutation(n)[:most]) for n, most in zip(measured.shape, (_MOST_ROWS, _MOST_GENES), strict=True)
-    )
-    some = np.ix_(rows, genes)
-    truth, left_out = np.asarray(measured[some], np.float64), own[some]
-    visible, centre = np.where(left_out, np.nan, truth), np.asarray(mean[some], np.float64)
+    truth, centre = np.asarray(measured, np.float64), np.asarray(mean, np.float64)
+    visible = np.where(own, np.nan, truth)
 
     def scored(effects: Array) -> list[Doubles]:
         return [
             pearson_delta(effects - centre, visible - centre),
             -mae(effects, visible),
-            pds(effects, truth, left_out=left_out, labels=labels[rows]),
+            pds(effects, truth, left_out=own, labels=labels),
         ]
 
-    ours = np.asarray(blended[some], np.float64)
-    theirs = [scored(np.asarray(part[some], np.float64)) for part in [*parts.values(), mean]]
+    ours = np.asarray(blended, np.float64)
+    theirs = [scored(np.asarray(part, np.float64)) for part in [*parts.values(), mean]]
     best = [max(each, key=_mean) for each in zip(*theirs, strict=True)]
     losses = [min(map(_lead, scored(factor * ours), best)) for factor in FACTORS]
     good = [factor for factor, loss in zip(FACTORS, losses, strict=True) if loss >= max(losses) - _TOLERANCE]
