@@ -39,8 +39,8 @@ class Beside:
     n_probed: int
 
 
-def find_table(keys: pl.Series, path: Path, aside: Collection[Path]) -> Beside | None:
-    """Find the table in a file's folder that describes the given keys and has more to say of them than the key.
+def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Path | None = None) -> Beside | None:
+    """Find the table, in a file's folder or above, that describes given keys and has more to say than the key.
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path]) -> Beside |
         The file.
     aside
         Files that are part of it.
+    within
+        The highest folder to look in; the file's own where it is None.
     """
     probed = keys.drop_nulls().unique(maintain_order=True)
     probed = probed.gather_every(max(1, probed.len() // N_PROBED)).head(N_PROBED)
     if not probed.len():
         return None
-    found = [_probe(table, probed) for table in _tables(path, aside)]
+    found = [_probe(table, probed) for table in _tables(path, aside, within)]
     best = max((table for table in found if table is not None), key=lambda table: table.n_found, default=None)
     return best if best is not None and 2 * best.n_found > probed.len() else None
 
@@ -75,8 +77,9 @@ def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
     return left.join(content, on=table.key, how="left", maintain_order="left").drop(table.key)
 
 
-def _tables(path: Path, aside: Collection[Path]) -> list[Path]:
-    folders = [path.parent, path] if path.is_dir() else [path.parent]
+def _tables(path: Path, aside: Collection[Path], within: Path | None) -> list[Path]:
+    above = [folder for folder in path.parent.parents if within is not None and folder.is_relative_to(within)]
+    folders = [path.parent, *([path] if path.is_dir() else []), *above]
     entries = (entry for folder in folders for entry in sorted(folder.iterdir()))
     beside = [entry for entry in entries if entry.name.lower().endswith(ENDINGS)]
     others = [entry for entry in beside if entry.is_file() and entry not in aside and entry.stat().st_size < LARGEST]

@@ -29,7 +29,7 @@ from ingest.readers.workbook import is_workbook
 TABLES = "table"
 
 
-def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
+def inspect_file(path: Path, *, matrix: str | None = None, within: Path | None = None) -> Inspection:
     """Inspect a file of any format that is known.
 
     Parameters
@@ -38,6 +38,8 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
         The file, or the folder that holds it.
     matrix
         Which matrix to look at, in a file that holds several; where None the first, or the one that holds counts.
+    within
+        A folder that the file is in, of which tables that describe its rows may be in any on the way.
 
     Raises
     ------
@@ -46,14 +48,14 @@ def inspect_file(path: Path, *, matrix: str | None = None) -> Inspection:
     """
     if path.is_dir() and (sources := sources_in(path)) != [path]:
         passed_over = tuple(source.relative_to(path).as_posix() for source in sources[1:])
-        return replace(inspect_file(sources[0], matrix=matrix), passed_over=passed_over)
+        return replace(inspect_file(sources[0], matrix=matrix, within=path), passed_over=passed_over)
     if matrix is None and path.is_file() and is_workbook(path):
         return inspect_workbook(path, inspect_file)
     saved = inspect_frame(path, inspect_file) if matrix is None and path.is_file() and is_of_r(path) else None
-    return saved or _inspect_file(path, matrix)
+    return saved or _inspect_file(path, matrix, within)
 
 
-def _inspect_file(path: Path, matrix: str | None) -> Inspection:
+def _inspect_file(path: Path, matrix: str | None, within: Path | None) -> Inspection:
     is_text = matrix is None and path.is_file() and not is_hdf5(path)
     responses = inspect_responses(path, catalogued(path)) if is_text else None
     if responses is not None:
@@ -62,17 +64,17 @@ def _inspect_file(path: Path, matrix: str | None) -> Inspection:
     listed = inspect_listed(path, catalogued(path)) if is_text and judged is None else None
     if listed is not None:
         return listed
-    first = _inspect(path, matrix)
+    first = _inspect(path, matrix, within)
     if judged is not None and first.format.startswith(TABLES):
         row = MAGECK_EFFECT if judged.is_known else None
-        return replace(_inspect(path, matrix, "lines"), values=judged, phenotype_row=row)
+        return replace(_inspect(path, matrix, within, "lines"), values=judged, phenotype_row=row)
     if first.format.startswith(TABLES):
-        first = _oriented(first, _inspect(path, matrix, "lines"))
+        first = _oriented(first, _inspect(path, matrix, within, "lines"))
         if first.genes_in == "lines":
             return first
     if matrix is not None or first.values.kind == "counts":
         return first
-    others = (_inspect(path, name) for name in first.matrices[1:])
+    others = (_inspect(path, name, within) for name in first.matrices[1:])
     return next((other for other in others if other.values.kind == "counts"), first)
 
 
@@ -94,12 +96,12 @@ def _oriented(wide: Inspection, turned: Inspection) -> Inspection:
     return replace(wide, genes_in="columns", is_orientation_doubtful=True)
 
 
-def _inspect(path: Path, matrix: str | None, genes_in: str | None = None) -> Inspection:
+def _inspect(path: Path, matrix: str | None, within: Path | None, genes_in: str | None = None) -> Inspection:
     layout = None if genes_in is None else {"genes_in": genes_in}
     describes = describing if genes_in is None else none_describes
     with closing(open_source(path, matrix=matrix, layout=layout, describes=describes)) as reader:
         refuse_gene_as_key(reader)
         if not are_transcripts(reader):
-            return Look(reader, matrix, genes_in).inspection()
+            return Look(reader, matrix, genes_in, within).inspection()
         source = with_genes(reader)
-        return replace(Look(source, matrix, genes_in).inspection(), is_of_transcripts=True)
+        return replace(Look(source, matrix, genes_in, within).inspection(), is_of_transcripts=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -45,8 +47,8 @@ MOST_KEYS = 5_000_000
 class Look:
     """An open file being looked at."""
 
-    def __init__(self, reader: Reader, matrix: str | None, genes_in: str | None) -> None:
-        self.reader, self.matrix, self.genes_in = reader, matrix, genes_in
+    def __init__(self, reader: Reader, matrix: str | None, genes_in: str | None, within: Path | None = None) -> None:
+        self.reader, self.matrix, self.genes_in, self.within = reader, matrix, genes_in, within
         self.entry = catalogued(reader.path)
         self.sample = take_sample(reader)
         self.types = feature_types(self.sample.genes)
@@ -157,7 +159,7 @@ class Look:
     def _look_beside(self) -> None:
         name = MODEL if MODEL in self.columns else INDEX
         keys = self.reader.rows([name])[name]
-        self.row_table = find_table(keys, self.reader.path, self.reader.files)
+        self.row_table = find_table(keys, self.reader.path, self.reader.files, self.within)
         if self.row_table is not None:
             self._add(read_joined(self.row_table, keys))
 
@@ -218,7 +220,7 @@ class Look:
         n_genes = self.reader.n_genes if self.types is None else table.height
         genes = judge_genes(table, n_genes)
         if len(table.columns) == 1:
-            beside = find_table(table[INDEX], self.reader.path, self.reader.files)
+            beside = find_table(table[INDEX], self.reader.path, self.reader.files, self.within)
         if beside is not None:
             joined = table.hstack(read_joined(beside, table[INDEX]))
             better = judge_genes(joined, n_genes)

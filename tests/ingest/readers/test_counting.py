@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import polars as pl
 import pytest
 import scipy.io
 
 from featurestore.errors import SourceFormatError
+from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.readers.open import open_source
 from ingest.testing import assemble
@@ -93,3 +96,18 @@ def test_metadata__of_two_libraries_is_not_matched_without_their_numbers(tmp_pat
     pl.DataFrame({"index": BARCODES, "guide": range(16)}).write_csv(path.with_name("metadata.csv"))
     with pytest.raises(SourceFormatError, match="does not fit the barcodes"):
         open_source(tmp_path)
+
+
+@pytest.mark.parametrize("write", [write_starsolo, write_kb, write_alevin_fry])
+def test_draft__of_a_folder_finds_the_table_of_cells_at_its_top(tmp_path, counts, genes, write):
+    """Keyed without the number of the library; a table above the folder that was given is another's."""
+    keys = [f"{barcode}-1" for barcode in BARCODES[:16]]
+    matrix = write(tmp_path / "given", counts[:16], pl.DataFrame({"index": keys}), genes)
+    table = pl.DataFrame({"cell": BARCODES[:16], "gene": ["non-targeting", "MYC"] * 8}).reverse()
+    table.write_csv(tmp_path / "others.csv")
+    assert inspect_file(tmp_path / "given").row_table is None
+    table.write_csv(tmp_path / "given" / "cells.csv")
+    assert inspect_file(matrix).row_table is None, "a file's own folder is looked in"
+    draft = tomllib.loads(draft_spec(inspect_file(tmp_path / "given"), tmp_path).text)
+    assert draft["rows"] == {"table": "given/cells.csv", "key": "cell"}
+    assert draft["condition"]["perturbation"] == "gene"
