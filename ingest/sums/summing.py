@@ -98,20 +98,20 @@ def sum_files(
         min(MOST_ROWS, max(LEAST_ROWS, -(-len(groups) // n_parts))) if cluster or capped.is_whole else len(groups)
     )
     portions = list(portions_of(sources, groups, given, spec, done, most_rows))
-    total, added = About(), set[Path]()
+    total, added = About(), set[tuple[int, int]]()
     if cluster and portions:
         n_rows = sum(portion.last - portion.first for portion in portions)
         title = f"{n_rows:,} rows in {len(portions):,} portions, {cluster.n_threads} at a time on the cluster"
         with step(title, n_rows) as advance:
             for path, portion in cluster.summed(portions, journal):
                 add_partial(path, capped)
-                added.add(path)
+                added.add(portion.rows)
                 advance(portion.last - portion.first)
     elif portions:
         total = _sum_here(portions, {reader.path: reader for reader, _ in sources}, capped, journal)
     partials = journal.partials()
     for path in partials if not before else _shown(partials, before):
-        if path not in added:
+        if not added.issuperset(partials[path].rows):
             add_partial(path, capped)
     for about in partials.values():
         total.add(about)

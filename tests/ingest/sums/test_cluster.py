@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 import time
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -102,13 +103,16 @@ class Killing:
             yield place, portion
 
 
-def test_cluster__gives_the_same_release_when_a_worker_is_killed_meanwhile(plates, workers, small_portions, tmp_path):
+def test_cluster__gives_the_same_release_when_a_worker_is_killed_meanwhile(
+    plates, workers, small_portions, tmp_path, monkeypatch
+):
     expected = ingest_dataset(plates, tmp_path / "here")
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     before = workers._client.nthreads()
     workers._client.run(slow_down)
     killing = Killing(workers)
-    outcome = ingest_dataset(plates, tmp_path / "cluster", cluster=killing)
+    monkeypatch.chdir(tmp_path)
+    outcome = ingest_dataset(plates, Path("cluster"), cluster=killing)  # workers are told the path from the root on
     assert len(before) == 2
     assert killing.lost in before
     assert (outcome.release_id, digest(outcome)) == (expected.release_id, digest(expected))
