@@ -10,9 +10,9 @@ import os
 
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
 """Parameters of glibc's ``mallopt``."""
-SETTINGS = {ARENA_MAX: 1, MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 2**30}
-"""One heap for all threads, which has blocks of up to 32 MiB, the most there is, and keeps a GiB of what was freed; by
-default every thread keeps a heap, and gives back what was freed at its end."""
+SETTINGS = {ARENA_MAX: 1, MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 128 * 2**20}
+"""One heap for all threads, which has blocks of up to 32 MiB, the most there is, and keeps 128 MiB that were freed at
+its end; by default every thread keeps a heap, and gives such an end back."""
 OWN = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 """Environment variables by which somebody says otherwise."""
 

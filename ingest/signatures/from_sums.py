@@ -23,6 +23,7 @@ from ingest.signatures.nulls import calibrate, write_nulls
 from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
 from ingest.signatures.summed import SAMPLES, Columns, Pools, Summed
+from ingest.signatures.tested import known_digits
 
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
@@ -160,6 +161,7 @@ def _compare(
     repeated = [(row, index) for row, index in enumerate(block.tolist()) if over is not None and over.has(index)]
     n_replicates = {index: take_over(contrast, row, over.test(index)) for row, index in repeated if over is not None}
     written = {name: getattr(contrast, name).astype(dtype, copy=False) for name, dtype in WRITTEN.items()}
+    written["p_value"] = known_digits(contrast.p_value)
     described = comparing.describe(block, treated, contrast, reference)
     if over is None or not repeated:
         return written, described
