@@ -49,7 +49,7 @@ SLOW_FOLDERS = (
 SLOW_FILES = (
     "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
     "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py", "test_notebook.py",
-    "test_types.py", "test_challenge_page.py",
+    "test_types.py", "test_challenge_page.py", "test_pair_blend.py",
 )  # fmt: skip
 """What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
 

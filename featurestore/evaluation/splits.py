@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from featurestore.errors import FeatureError
 from featurestore.features.perturbations import assign_folds, shared_target_groups
 
 Unseen = Literal["perturbation", "context", "both"]
-UNSEEN: tuple[Unseen, ...] = get_args(Unseen)
 Positions = npt.NDArray[np.intp]
 Parts = list[tuple[Positions, Positions]]
 _FEWEST_CONTEXTS = 2

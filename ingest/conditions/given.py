@@ -129,11 +129,6 @@ def draw_of(keys: pl.Series) -> npt.NDArray[np.uint32]:
     return ((crc * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)).astype(np.uint32)
 
 
-def half_of(keys: pl.Series) -> Integers:
-    """Split rows in two halves by their key: 0 or 1. Shape (rows,)."""
-    return (draw_of(keys) >> np.uint32(31)).astype(np.int32)
-
-
 def _of_one(rows: pl.DataFrame, spec: DatasetSpec, where: RowFilter, control_where: RowFilter) -> GivenRows:
     condition = spec.condition
     is_kept = where.take(rows).to_numpy()

@@ -100,7 +100,7 @@ def map_genes(
 def map_targets(labels: Sequence[str], *, translate_mouse: bool = False) -> GeneMapping:
     """Map perturbation labels, one gene each, to genes; split combinations before.
 
-    PublishedNames of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
+    Labels of reference cells get the status ``control``; guide numbers (``ZAP70_1``) are flagged as suffixes.
     """
     return map_genes(labels, translate_mouse=translate_mouse, undo_r=False)
 

@@ -35,8 +35,6 @@ LEAST_ROWS = 10_000
 """A portion has so many rows at least, if its file has: the sums of each are written to the disk."""
 MOST_ROWS = 200_000
 """And so many at most, if its file can be cut: what is lost with a process that is interrupted."""
-MOST_ROWS_OF_CLUSTER = 100_000
-"""The same on a cluster, whose other workers may come when the first has begun."""
 
 
 class Summing(Protocol):

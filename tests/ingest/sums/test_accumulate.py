@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import ValuesError
-from ingest.conditions.given import half_of
+from ingest.conditions.given import draw_of
 from ingest.kernel import UNIT
 from ingest.reader import OUTSIDE, CscBlock, CsrBlock, DenseBlock
 from ingest.stored import rises
@@ -161,15 +162,12 @@ def test_accumulate__an_empty_cell_adds_nothing():
     assert run(matrix).log_sum.sum() == 0
 
 
-def test_half_of__splits_evenly_and_is_the_same_everywhere():
+def test_draw_of__splits_evenly_and_is_the_same_everywhere():
     barcodes = pl.Series([f"AAACCTGAG{i:06d}-1" for i in range(20_000)])
-    halves = half_of(barcodes)
-    assert set(halves.tolist()) == {0, 1}
-    assert abs(halves.mean() - 0.5) < 0.02
-    assert (
-        half_of(pl.Series(["AAACCCAAGAATAGTC-3", "cell_1", "cell_2", "cell_3"])).tolist()
-        == half_of(pl.Series(["cell_3", "cell_2", "cell_1", "AAACCCAAGAATAGTC-3"])).tolist()[::-1]
-    )
+    assert abs((draw_of(barcodes) >> np.uint32(31)).mean() - 0.5) < 0.02
+    keys = ["AAACCCAAGAATAGTC-3", "cell_1", "cell_2"]
+    expected = [(zlib.crc32(key.encode()) * 0x9E3779B97F4A7C15) % 2**64 >> 32 for key in keys]
+    assert draw_of(pl.Series(keys)).tolist() == expected
 
 
 def test_added__is_the_sum_of_the_groups_of_each_pool():

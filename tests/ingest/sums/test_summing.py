@@ -99,7 +99,6 @@ def eager(monkeypatch):
     monkeypatch.setattr(journal, "COST", 0.0)
     monkeypatch.setattr(summing, "LEAST_ROWS", 25)
     monkeypatch.setattr(summing, "MOST_ROWS", 25)
-    monkeypatch.setattr(summing, "MOST_ROWS_OF_CLUSTER", 25)
 
 
 @pytest.fixture
