@@ -18,7 +18,7 @@ OWN = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 
 def keep_memory() -> bool:
-    """Set glibc's allocator so that an ingest clears a third of the pages, at the same peak.
+    """Set glibc's allocator so that an ingest clears a third of the pages, at about the same peak.
 
     Returns
     -------
