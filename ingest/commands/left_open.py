@@ -18,7 +18,8 @@ from ingest.conditions.unmatched import UNMATCHED
 from ingest.harmonise.cell_lines import shipped_table
 from ingest.harmonise.perturbation_kinds import CONTROL
 from ingest.harmonise.perturbations import NOT_THERE
-from ingest.harmonise.words import LOOKS_LIKE_CONTROL
+from ingest.harmonise.words import APART, LOOKS_LIKE_CONTROL, kinds_of_controls
+from ingest.inspection.gene_ids import CONFLICT, MOST_CONFLICTS
 from ingest.reported.significance import multiple_of_p
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
     targets = labels.filter(~pl.col("status").is_in([CONTROL, "unassigned", NOT_THERE]))
     without, n_targets = _labels(targets.filter(pl.col("target_id").is_null())), targets["original"].n_unique()
     lines = _controls(without, _labels(labels.filter(pl.col("status") == NOT_THERE)))
+    if kinds := kinds_of_controls(_labels(labels.filter(pl.col("status") == CONTROL))):
+        lines.append(f"  controls of several kinds are one reference: {kinds}; {APART}")
     if without:
         named = first_of(list(map(repr, without)), MOST_SHOWN)
         lines.append(
@@ -49,7 +52,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             f"  not named like genes, so taken to describe the rows: {first_of(described, MOST_SHOWN)}; "
             "described_by under [dataset] says which columns of numbers do"
         )
-    lines += _corrected(root, outcome)
+    lines += _conflicts(mapping) + _corrected(root, outcome)
     contexts = mapping.filter(pl.col("entity") == "context")
     unknown, n_contexts = _labels(contexts.filter(pl.col("status") == "slug")), contexts["original"].n_unique()
     if unknown:
@@ -60,6 +63,16 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
         )
     lines += _logarithms(outcome.manifest.get("logarithms", []))
     return lines + _quantities(mapping, read_table(root, outcome, "condition").filter(~pl.col("is_control")))
+
+
+def _conflicts(mapping: pl.DataFrame) -> list[str]:
+    """Say of how many genes identifier and symbol are different genes, where that is more than names drift."""
+    genes = mapping.filter(pl.col("entity") == "gene")
+    of_others = _labels(genes.filter(pl.col("status") == CONFLICT))
+    if len(of_others) <= MOST_CONFLICTS * genes.height:
+        return []
+    named = f"{len(of_others):,} of {genes.height:,} genes: {first_of(of_others, MOST_SHOWN)}"
+    return [f"  the symbol is another gene's than the identifier, which decided, for {named}; 'mapping' says more"]
 
 
 def _corrected(root: Path, outcome: Outcome) -> list[str]:

@@ -13,7 +13,7 @@ from ingest.harmonise.gene_notation import is_mouse_cased
 _WITHOUT_LOOKUP = {
     "missing": ("unmapped", "no identifier"),
     "control": ("control", "a label of reference cells"),
-    "non_gene": ("non_gene", "a spike-in, reporter, antibody tag, guide or counter"),
+    "non_gene": ("non_gene", "a spike-in, reporter, antibody tag, guide, counter or total"),
     "excel_date": ("excel_date", "made by a spreadsheet; the symbol is not recoverable"),
     "transcript": ("unmapped", "a transcript or protein, not a gene"),
     "other_species": ("unmapped", "a gene of another species"),

@@ -28,7 +28,7 @@ STATUSES = {
     "retired_no_successor": "a retired identifier without a known successor",
     "excel_date": "a date that a spreadsheet made of a symbol; which one is not recoverable",
     "control": "a label of reference cells",
-    "non_gene": "a spike-in, antibody tag, guide or counter row",
+    "non_gene": "a spike-in, antibody tag, guide, counter or total row",
     "unmapped": "not found",
 }
 """Every status and its meaning, from most to least reliable; none after ``suffix_flagged`` has a gene."""

@@ -42,6 +42,7 @@ NOTATIONS = {
         r"|N_(?:unmapped|multimapping|noFeature|ambiguous)|(?:ADT|HTO)[-_].+|.+[-_](?:ADT|HTO|TotalSeq[A-D]?)"
         r"|(?i:hashtag).*|.+[-_. ]TotalSeq.*|(?i:anti)[-_ ].+|.+[-_. ](?:[Pp]rotein|[Pp]rot|[Aa]ntibody)"
         r"|.+[-_. ]s?g\d+|.+[-_.](?i:[acgt]{17,23})|sg[A-Z].*|.*(?i:sgRNA|gRNA|guide)[-_ ]?\d*|.+_[+-]_\d+\.\d+.*"
+        r"|(?i:(?:grand[-_. ]?)?totals?(?:[-_. ](?:counts?|reads?|umis?))?|sum|library[-_. ]size)"
         r"|E?[GBY]FP|mCherry|tdTomato|d?Cas9.*)$"
     ),
     "probe": r"^(?:\d+(?:_[a-z])?_at|.+_[asx]_at|.+_at|ILMN_\d+|A_\d+_P\d+)$",

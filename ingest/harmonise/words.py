@@ -63,12 +63,49 @@ UNASSIGNED = ABSENT | NOT_CALLED | {"*", "-", "--", "---", ".", "?", "rest"} | {
 """
 
 LOOKS_LIKE_CONTROL = re.compile(
-    r"non.?target|neg.?(?:ctrl|control)|safe.?harbou?r|intergenic|no.?target|luciferase|"
-    r"(?:^|[^a-z])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|unperturbed|pbs|lacz|rosa26|aavs1)(?![a-z])"
+    r"non.?target|neg.?(?:ctrl|control)|safe.?harbou?r|intergenic|non.?gene|no.?target|luciferase|"
+    r"(?:^|[^a-z]|^s[hi])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|unperturbed|unstim(?:ulated)?|pbs"
+    r"|lacz|luc|e?gfp|rfp|mcherry|empty.?vector|ev|parental|wild.?type|healthy|rosa26|aavs1)(?![a-z])"
     r"|^ntc?[-_. ]?\d*$",
     re.IGNORECASE,
 )
 """Labels that a human should look at, as they may be controls too; never taken for controls."""
+
+REFERENCES = {
+    "guides without a target": r"non?.?target|^ntc?(?![a-z])|scrambled?|safe.?target|neg(?:ative)?.?(?:ctrl|control)",
+    "vehicle": r"dmso|dimethyl sulfoxide|vehicle",
+    "buffer": r"^pbs$",
+    "mock": r"^mock$",
+    "untreated": r"untreated|unperturbed|^wt$|untrt",
+}
+"""What labels of controls say was done to the cells; ``control`` alone says nothing."""
+
+
+APART = (
+    "leave out of controls those that perturbed cells are not to be compared with, or name as batch the column that "
+    "says which belong together"
+)
+"""What to do about controls of several kinds."""
+
+
+def kinds_of_controls(labels: Iterable[str]) -> str:
+    """Say of which kinds controls are; nothing where all that say so are of one.
+
+    Examples
+    --------
+    >>> kinds_of_controls(["DMSO", "untreated", "control"])
+    "'DMSO' (vehicle), 'untreated' (untreated)"
+    >>> kinds_of_controls(["DMSO", "Vehicle_control", "control"])
+    ''
+    """
+    found: dict[str, str] = {}
+    for label in labels:
+        for kind, pattern in REFERENCES.items():
+            if re.search(pattern, label, re.IGNORECASE):
+                found.setdefault(kind, label)
+                break
+    return ", ".join(f"{label!r} ({kind})" for kind, label in found.items()) if len(found) > 1 else ""
+
 
 UNEXPRESSED = re.compile(r"OR\d{1,2}[A-Z]{1,2}\d{1,3}[A-Z]?")
 """Olfactory receptors, of which guide libraries take some for controls."""

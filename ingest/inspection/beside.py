@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import SourceFormatError
 from ingest.conditions.side_files import read_header
+from ingest.harmonise.genes import map_genes
 from ingest.readers.barcodes import as_published, bare
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb
@@ -24,6 +25,10 @@ CALLS = "protospacer_calls_per_cell.csv"
 """Cell Ranger's table of the guides that it called in each cell; one without any is not in it."""
 CALLED = "feature_call"
 CALLS_FOLDER = "crispr_analysis"
+FEWEST_GENES, MOST_NAMES = 10, 200
+"""Of how many columns a table is asked whether they are genes, and how many of them are looked at."""
+MOST_DESCRIBING = 1_000
+"""Columns beyond which a table is a matrix, whatever they are."""
 KEYS = ("id", "barcode", "cell", "sample", "run", "well", "index", "gene")
 """Words in the names of columns that may be keys."""
 
@@ -126,9 +131,19 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
     except UNREADABLE:
         return None
     n_found = lines[key].n_unique()
+    if _is_matrix(names):
+        return None
     if lines.height > n_found:  # the same well on several plates: this key alone does not tell rows apart
         return None
     return Beside(path, key, tuple(names), int(n_found), keys.len()) if n_found else None
+
+
+def _is_matrix(names: Sequence[str]) -> bool:
+    """Say whether a table's columns are genes, so that it measures the rows too, and describes none of them."""
+    if len(names) < FEWEST_GENES or len(names) > MOST_DESCRIBING:
+        return len(names) > MOST_DESCRIBING
+    known = map_genes(names[:MOST_NAMES]).table["gene_id"]
+    return 2 * known.null_count() < known.len()
 
 
 def _counted(table: pl.LazyFrame, candidates: Sequence[str], keys: pl.Series) -> dict[str, int]:

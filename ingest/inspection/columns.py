@@ -56,6 +56,11 @@ class ColumnSummary:
         return self.dtype == pl.String
 
     @property
+    def is_number(self) -> bool:
+        """Whether the column holds numbers."""
+        return self.dtype.is_numeric()
+
+    @property
     def is_key(self) -> bool:
         """Whether nearly every row has a label of its own."""
         return self.n_labels > 0.9 * max(self.n_rows - self.n_missing, 1) and self.n_labels > 1

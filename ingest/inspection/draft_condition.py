@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.condition_section import MATRIX_COLUMNS
 from ingest.conditions.described import ANY_STRAND
 from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
+from ingest.harmonise.words import APART, kinds_of_controls
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import plain
@@ -21,6 +23,10 @@ from ingest.spec import GENETIC_KINDS
 COMBINED = " + "
 UNITS = {"_um": "uM", "_nm": "nM", "_hr": "h", "_h": "h", "hours": "h", "day": "d"}
 """Endings of columns' names that tell the unit of their numbers."""
+
+
+LOGARITHM = re.compile(r"(?:^|_)(?:neg_?)?(?:log(?:2|10)?|ln|p?[ie]c50)(?:_|$)")
+"""What names of columns of logarithms hold, in plain names."""
 
 
 def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
@@ -102,17 +108,19 @@ def _controls(lines: Lines, found: Inspection) -> None:
     labels, wells = found.labels, found.best("control")
     has_kinds = labels is not None and bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
-        is_doubtful = bool(labels.suspects or found.n_undosed)
+        is_doubtful = bool(labels.suspects or found.n_undosed or kinds_of_controls(labels.controls))
         lines.set("controls", list(labels.controls), *_known_controls(labels, found.n_undosed), is_doubtful=is_doubtful)
     elif wells is not None and wells.value is not None and not found.is_relative:
         lines.set("control_where", wells.value, _why(wells))
     elif found.needs_control and not has_kinds:
-        _ask_for_controls(lines, labels)
+        _ask_for_controls(lines, labels, _undosed(found))
 
 
 def _known_controls(labels: PerturbationLabels, n_undosed: int) -> list[str]:
     """Say which controls are known, and which labels or rows besides may be controls too."""
     told = [counted(labels.controls)]
+    if kinds := kinds_of_controls(labels.controls):
+        told.append(f"of several kinds, and one reference: {kinds}; {APART}")
     if labels.suspects:
         told.append(f"may be controls too, and are conditions unless they are added: {counted(labels.suspects)}")
     if labels.gene_suspects:
@@ -122,9 +130,19 @@ def _known_controls(labels: PerturbationLabels, n_undosed: int) -> list[str]:
     return told
 
 
-def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None) -> None:
-    """Ask for the controls: labels that look like some, else rows without a label, else words for no perturbation."""
-    if labels is None or not (labels.suspects or labels.gene_suspects or labels.n_missing or labels.unassigned):
+def _undosed(found: Inspection) -> str | None:
+    """Write the condition that takes rows of a dose of 0, if there are some and doses are numbers."""
+    dose = found.best("dose")
+    if not found.n_undosed or dose is None or dose.column is None or _is_logarithm(dose.column):
+        return None
+    return f"{column_in_sql(dose.column)} = 0"
+
+
+def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: str | None) -> None:
+    """Ask for the controls: rows of a dose of 0, labels that look like some, rows without a label, words for none."""
+    if undosed is not None and labels is not None and not labels.suspects:
+        lines.ask("control_where", undosed, "no known label of controls is there; rows have a dose of 0: if they are")
+    elif labels is None or not (labels.suspects or labels.gene_suspects or labels.n_missing or labels.unassigned):
         lines.ask("controls", ["non-targeting"], "no known label of controls is there")
     elif labels.suspects:
         lines.ask(
@@ -164,8 +182,10 @@ def _quantities(lines: Lines, found: Inspection) -> None:
         if role == "dose" and kind in GENETIC_KINDS and not found.has_doses:
             continue
         has_own_unit = any("such as" in reason for reason in guess.reasons)
-        unit = None if has_own_unit else found.units.get(role) or _unit_in(guess.column)
+        is_log = role == "dose" and not has_own_unit and _is_logarithm(guess.column)
+        unit = None if has_own_unit or is_log else found.units.get(role) or _unit_in(guess.column)
         told = "" if has_own_unit or unit else f'no unit is given: add unit = "{example}" if that is it'
+        told = "its name speaks of a logarithm: doses are kept apart as written, without a unit" if is_log else told
         value: dict[str, object] = {"column": guess.column}
         if unit:
             value["unit"] = unit
@@ -198,6 +218,10 @@ def _partition(lines: Lines, found: Inspection) -> None:
     for guess in found.roles["replicate"][:1] if found.needs_control else ():
         named = f"also there, not used: replicate = {to_toml(guess.column)} ({guess.reasons[-1]}"
         lines.note(f"{named}; conditions that have two or more are then tested over these, not over cells)")
+
+
+def _is_logarithm(column: str) -> bool:
+    return LOGARITHM.search(plain(column)) is not None
 
 
 def _unit_in(column: str) -> str | None:

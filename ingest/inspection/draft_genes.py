@@ -39,9 +39,10 @@ def draft_gene_ids(lines: Lines, found: Inspection, folder: Path) -> None:
     best = genes.id
     release = genes.releases.row(0, named=True) if genes.releases.height else None
     told = f"; fits {release['release']} best ({release['n_found']:,} of {release['n_ids']:,})" if release else ""
-    lines.set("id", best.name, f"{_told(best)}{told}")
+    lines.set("id", best.name, f"{_told(best)}{told}", best.doubt, is_doubtful=bool(best.doubt))
     if genes.symbol is not None:
-        lines.set("symbol", genes.symbol.name, _told(genes.symbol))
+        said = (_told(genes.symbol), genes.conflict)
+        lines.set("symbol", genes.symbol.name, *said, is_doubtful=bool(genes.conflict))
     lines.set("kind", best.kind)
     if found.is_mouse:
         told = "mouse genes, measured and targeted, become their only human ortholog; without it they have no gene"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,6 +18,11 @@ MOUSE = frozenset({"mouse_ensembl", "mouse_symbol"})
 CLOSE = 0.02
 """How much less of a list may be mapped for a better notation to be preferred."""
 LEAST_MAPPED = 0.5
+MOST_UNKNOWN = 0.1
+"""Part of a list of numbers that may be no Entrez ids: nearly every number is some gene's."""
+MOST_CONFLICTS = 0.05
+"""Part of the genes whose symbol, by drift alone, may be another gene's than the identifier's."""
+CONFLICT = "conflict"
 CHANGED = ["suffix_flagged", "case_folded"]
 NUMBERED = re.compile(r"[-_. ]?(?:rep|r)?\d+$", re.IGNORECASE)
 """What numbers samples of one kind."""
@@ -30,7 +35,7 @@ class GeneColumn:
     ``mapped`` is the part of it, but for genes of a second species, that is mapped to a gene; ``n_repeated`` counts
     values beyond the first of their kind, ``n_second`` genes of a second species, ``n_controls`` labels that look like
     controls; ``are_changed`` tells whether half of the genes are genes only in another case or without a number at
-    their end, or come again.
+    their end, or come again; ``doubt`` is why the column may be none of genes, or of others.
     """
 
     name: str
@@ -41,6 +46,7 @@ class GeneColumn:
     n_second: int = 0
     n_controls: int = 0
     are_changed: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class GeneIds:
         How many genes were looked at, of how many.
     n_second
         How many of them are of a second species.
+    n_conflicts
+        How many have a symbol beside the identifier that is another gene's.
     """
 
     columns: tuple[GeneColumn, ...]
@@ -64,6 +72,7 @@ class GeneIds:
     n_seen: int
     n_genes: int
     n_second: int = 0
+    n_conflicts: int = 0
 
     @property
     def id(self) -> GeneColumn | None:
@@ -75,6 +84,14 @@ class GeneIds:
         """A column of symbols beside the best one."""
         beside = [column for column in self.columns[1:] if column.kind == "symbol" and self.id is not None]
         return beside[0] if beside and self.columns[0].kind != "symbol" else None
+
+    @property
+    def conflict(self) -> str:
+        """What is to be said where identifiers and symbols name different genes; nothing where they seldom do."""
+        if self.symbol is None or self.id is None or self.n_conflicts <= MOST_CONFLICTS * self.n_seen:
+            return ""
+        beside = f"'{self.symbol.name}' names another gene than '{self.id.name}'"
+        return f"{beside} in {self.n_conflicts:,} of {self.n_seen:,} rows: one of them is of other rows"
 
     @property
     def is_mouse(self) -> bool:
@@ -92,7 +109,16 @@ def judge_genes(genes: pl.DataFrame, n_genes: int) -> GeneIds:
     )
     ranked = (best_release(genes[column.name].cast(pl.String)).head(3) for column in found)
     releases = next((releases for releases in ranked if releases.height), pl.DataFrame())
-    return GeneIds(tuple(found), releases, genes.height, n_genes, found[0].n_second if found else 0)
+    judged = GeneIds(tuple(found), releases, genes.height, n_genes, found[0].n_second if found else 0)
+    return replace(judged, n_conflicts=_n_conflicts(judged, genes))
+
+
+def _n_conflicts(judged: GeneIds, genes: pl.DataFrame) -> int:
+    """Count the genes of which identifier and symbol are different genes."""
+    if judged.id is None or judged.symbol is None or judged.is_mouse:
+        return 0
+    ids, symbols = (genes[column.name].cast(pl.String) for column in (judged.id, judged.symbol))
+    return int((map_genes(ids, symbols=symbols, kind=judged.id.kind).table["status"] == CONFLICT).sum())
 
 
 def are_of_mouse(genes: pl.DataFrame) -> bool:
@@ -132,9 +158,20 @@ def _judge(column: pl.Series) -> GeneColumn:
         mapped,
         n_repeated,
         n_second=int(is_second.sum()),
-        n_controls=sum(map(_is_control, table.filter(pl.col("gene_id").is_null())["original"].drop_nulls())),
+        n_controls=sum(map(_is_control, genes.filter(pl.col("gene_id").is_null())["original"].drop_nulls())),
+        doubt=_doubt(text, mapped) if detected.kind == "entrez" else "",
         are_changed=2 * (n_repeated + table["status"].is_in(CHANGED).sum()) >= mapped * table.height > 0,
     )
+
+
+def _doubt(numbers: pl.Series, mapped: float) -> str:
+    """Say why numbers may be no Entrez ids."""
+    if 1 - mapped <= MOST_UNKNOWN:
+        return ""
+    of_hgnc = map_genes("HGNC:" + numbers, kind="hgnc").table["gene_id"]
+    share = 1 - of_hgnc.null_count() / max(of_hgnc.len(), 1)
+    told = f"{1 - mapped:.0%} of the numbers are no Entrez ids, so the others may be none either"
+    return f"{told}; {share:.0%} are HGNC's: write them as HGNC:n" if share > mapped else told
 
 
 def _is_control(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +13,11 @@ from ingest.catalogue.catalogue import Entry
 from ingest.harmonise.contexts import map_contexts
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.knockdown import OwnExpression
-from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, KIND_WORDS, plain
-from ingest.inspection.labels import PerturbationLabels
-from ingest.inspection.roles import SURE, Guess
+from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, KIND_WORDS, plain
+from ingest.inspection.labels import HAIRPIN, PerturbationLabels
+from ingest.inspection.roles import SURE, Guess, marks_controls
+from ingest.readers.long_text import literal
+from ingest.sections import column_in_sql
 
 SILENCED, RAISED = 0.35, 1.5
 """Own expression of targets, as a ratio, that tells CRISPRi and CRISPRa from a knock-out."""
@@ -23,6 +25,16 @@ MOSTLY = 0.5
 PROMOTERS = re.compile(r"[-_]P1P2(?:$|[-_|])|[-_]P[12](?:$|[-_|])")
 MOST_COVERED = 0.9
 """What part of the rows must be in batches with controls."""
+FEW_CONTROLS, MANY = 2, 10
+"""So few controls are too few for more than so many times as many rows of their batch."""
+LABELS_SAY = {
+    "crispr_knockout": r"[-_. ](?:KO|ko)$",
+    "crispri": r"[-_. ]CRISPRi$",
+    "crispra": r"[-_. ]CRISPRa$",
+    "overexpression": r"[-_. ](?:OE|oe|cDNA|ORF)$",
+    "shrna": f"{HAIRPIN}|[-_. ]shRNA$",
+}
+"""What labels of targets hold, by how these were perturbed."""
 LIGANDS = frozenset({"cytokine", "ligand"})
 SHORTEST_NAME = 3
 UNTOLD = 0.45
@@ -43,7 +55,7 @@ def guess_kinds(
     guesses = [_told_apart(guess, kinds) for guess in given if guess.score >= SURE]
     if kinds in ([], ["CRISPR"]):
         if labels.gene_share >= MOSTLY and plain(labels.column) not in LIGANDS:
-            guesses.append(_genetic(roles, columns, own, path))
+            guesses.append(_genetic(roles, columns, own, path, labels.targets))
         elif not kinds:
             guesses.append(_chemical(roles, labels, columns[labels.column]))
     guesses += _catalogued("kind", entry, entry.kind if entry else None)
@@ -96,8 +108,13 @@ def weigh_by_controls(
         are_apart = guess.role == "batch" and not is_covered and _are_screens(parts)
         if are_apart:
             reasons.append(f"the other {parts.height - with_control.height:,} have nothing to be compared with")
+        n_few = with_control.filter(
+            pl.col("n_controls") <= FEW_CONTROLS, pl.col("n") > MANY * pl.col("n_controls")
+        ).height
+        if n_few:
+            reasons.append(f"{n_few:,} of them have {FEW_CONTROLS} rows of controls or fewer, which all others go by")
         score = SURE if are_apart else round(guess.score + (0.3 if is_covered else -0.3), 3)
-        weighed.append(Guess(guess.role, guess.column, score, tuple(reasons), is_doubtful=are_apart))
+        weighed.append(Guess(guess.role, guess.column, score, tuple(reasons), is_doubtful=are_apart or n_few > 0))
     return sorted(weighed, key=lambda guess: -guess.score)
 
 
@@ -109,8 +126,9 @@ def _are_screens(parts: pl.DataFrame) -> bool:
 
 def where_control(guess: Guess, column: ColumnSummary) -> Guess:
     """Give a column that marks controls as the condition that takes them."""
-    label = next(label for label in column.labels["label"] if label in CONTROL_WELLS)
-    condition = guess.column if column.dtype == pl.Boolean else f"{guess.column} = '{label}'"
+    named = column_in_sql(column.name)
+    label = next(label for label in column.labels["label"] if marks_controls(column, label))
+    condition = named if column.dtype == pl.Boolean else f"{named} = {label if column.is_number else literal(label)}"
     return Guess(guess.role, guess.column, guess.score, guess.reasons, condition)
 
 
@@ -133,7 +151,11 @@ def _told_apart(guess: Guess, kinds: Sequence[str]) -> Guess:
 
 
 def _genetic(
-    roles: Mapping[str, Sequence[Guess]], columns: Mapping[str, ColumnSummary], own: OwnExpression | None, path: Path
+    roles: Mapping[str, Sequence[Guess]],
+    columns: Mapping[str, ColumnSummary],
+    own: OwnExpression | None,
+    path: Path,
+    labels: Collection[str],
 ) -> Guess:
     reasons = []
     if own is not None:
@@ -143,6 +165,9 @@ def _genetic(
         )
         if own.ratio < SILENCED or own.ratio > RAISED:
             return Guess("kind", None, 0.8, tuple(reasons), "crispri" if own.ratio < SILENCED else "crispra")
+    written = next((kind for kind, pattern in LABELS_SAY.items() if _most(labels, pattern)), None)
+    if written is not None:
+        return Guess("kind", None, 0.7, (f"labels say so, such as {next(iter(labels))!r}", *reasons), written)
     word = next((word for word in KIND_WORDS if word in path.name.lower()), None)
     if word is not None:
         return Guess("kind", None, 0.7, (f"the file's name says '{word}'", *reasons), KIND_WORDS[word])
@@ -153,6 +178,10 @@ def _genetic(
         return Guess("kind", None, 0.6, (why, *reasons), "crispri")
     why = "labels are genes; that they were knocked out, the file does not say"
     return Guess("kind", None, 0.4 if own is not None else 0.2, (why, *reasons), "crispr_knockout")
+
+
+def _most(labels: Collection[str], pattern: str) -> bool:
+    return len(labels) > 0 and sum(re.search(pattern, label) is not None for label in labels) > MOSTLY * len(labels)
 
 
 def _chemical(roles: Mapping[str, Sequence[Guess]], labels: PerturbationLabels, column: ColumnSummary) -> Guess:
@@ -167,8 +196,8 @@ def _chemical(roles: Mapping[str, Sequence[Guess]], labels: PerturbationLabels, 
 
 
 def _one_line(guess: Guess, column: ColumnSummary) -> Guess:
-    """Give a column's one label as the value of all rows, as the cell line that it names where it says more."""
-    if column.n_labels != 1:
+    """Give a column's one label, if all rows have it, as their value: the cell line it names where it says more."""
+    if column.n_labels != 1 or column.n_missing:
         return guess
     label = str(column.labels["label"][0])
     short = re.sub(r"\s+(cells?|cell lines?)$", "", label, flags=re.IGNORECASE)

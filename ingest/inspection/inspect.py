@@ -27,6 +27,8 @@ from ingest.readers.r_objects import is_of_r
 from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
+GUESSED, SURELY = (None, "zscore", "log2_fold_change"), 0.7
+"""What values below 0 are guessed to be, and how sure another guess has to be: logarithms say more than scaled ones."""
 
 
 def inspect_file(path: Path, *, matrix: str | None = None, within: Path | None = None) -> Inspection:
@@ -72,10 +74,21 @@ def _inspect_file(path: Path, matrix: str | None, within: Path | None) -> Inspec
         first = _oriented(first, _inspect(path, matrix, within, "lines"))
         if first.genes_in == "lines":
             return first
-    if matrix is not None or first.values.kind == "counts":
+    return first if matrix is not None else _with_best_values(path, first, within)
+
+
+def _with_best_values(path: Path, first: Inspection, within: Path | None) -> Inspection:
+    """Take the matrix of counts; where there is none, logarithms rather than what is guessed to be scaled."""
+    if first.values.kind == "counts":
         return first
-    others = (_inspect(path, name, within) for name in first.matrices[1:])
-    return next((other for other in others if other.values.kind == "counts"), first)
+    others = []
+    for name in first.matrices[1:]:
+        others.append(_inspect(path, name, within))
+        if others[-1].values.kind == "counts":
+            return others[-1]
+    if first.values.kind not in GUESSED or first.values.score >= SURELY:
+        return first
+    return next((other for other in others if other.values.kind == "log1p" and other.values.score >= SURELY), first)
 
 
 def _oriented(wide: Inspection, turned: Inspection) -> Inspection:

@@ -99,6 +99,9 @@ NUMBERED_CONTROL = re.compile(
 CONTROL_WELLS = ("Vehicle_control", "RC", "control", "true")
 """Labels, in a column of their own, of rows that are controls."""
 
+FLAGS, YES = ("is_control", "control"), frozenset({"true", "t", "yes", "y", "1", "1.0"})
+"""Names of columns that say yes of controls, and how, casefolded."""
+
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 

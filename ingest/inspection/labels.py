@@ -18,12 +18,16 @@ from ingest.inspection.guides import Known, is_control
 from ingest.inspection.known import GUIDE_PREFIXES
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
-SUFFIXES = (VERSUS, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
+HOW = r"[-_. ](?:KO|KD|OE|ko|kd|oe|CRISPRi|CRISPRa|shRNA|siRNA|sgRNA|cDNA|ORF)$"
+"""What says at the end of a label how its gene was perturbed."""
+HAIRPIN, SMALL = "^sh[-_]?(?=[A-Z])", "^si[-_]?(?=[A-Z])"
+"""What names of hairpins and of small interfering RNAs begin with."""
+SUFFIXES = (VERSUS, HOW, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
 AFFIXES = [
     *((suffix,) for suffix in SUFFIXES),
-    *((prefix, suffix) for prefix in GUIDE_PREFIXES for suffix in SUFFIXES),
-    *((prefix,) for prefix in GUIDE_PREFIXES),
+    *((prefix, suffix) for prefix in (*GUIDE_PREFIXES, HAIRPIN, SMALL) for suffix in SUFFIXES),
+    *((prefix,) for prefix in (*GUIDE_PREFIXES, HAIRPIN, SMALL)),
     (TURNED,),
 ]
 """What may be taken off labels together: their end, the beginning and end of guides, the beginning of guides."""
@@ -159,8 +163,8 @@ def _strip(names: list[str], known_genes: Known) -> tuple[str, str] | None:
             continue
         pattern = "|".join(affixes)
         cores = {re.sub(pattern, "", name) for name in matching}
-        parts = {part for core in cores for part in core.split("_")}
-        if len(known_genes(parts)) >= MOST * len(parts):
+        parts = {part for core in cores for part in core.split("_") if not LOOKS_LIKE_CONTROL.search(part)}
+        if parts and len(known_genes(parts)) >= MOST * len(parts):
             written = f"{len(matching):,} of {len(names):,} labels are written like {matching[0]!r}"
             return pattern, f"{written}; without, they are genes"
     return None

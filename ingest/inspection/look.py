@@ -29,6 +29,7 @@ from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, w
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION
+from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
@@ -70,6 +71,7 @@ class Look:
             self._look_into_keys()
         if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
             self._look_at_guides()
+        self._take_labels_apart()
 
     def inspection(self) -> Inspection:
         """Judge all there is."""
@@ -171,6 +173,16 @@ class Look:
         self.extract = {INDEX: POPULATION}
         found = self.reader.rows([INDEX])[INDEX].str.extract_groups(POPULATION)
         self._add(found.struct.unnest())
+
+    def _take_labels_apart(self) -> None:
+        """Read doses and times out of labels that hold them, and treatments out of the names of samples."""
+        apart = find_parts(self.roles, self.columns) if self.added.is_empty() else None
+        if apart is None:
+            return
+        self.extract = {apart.column: apart.pattern}
+        labels = self._read(apart.column).cast(pl.String).str.strip_chars()
+        self._add(labels.str.extract_groups(apart.pattern).struct.unnest())
+        self.roles["perturbation"] = [apart.guess, *self.roles["perturbation"]]
 
     def _look_at_guides(self) -> None:
         """Take the guides that Cell Ranger called for what was done, or those that have enough counts of their own."""

@@ -92,6 +92,7 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         facts.append(("modalities", ", ".join(f"{name} ({size})" for name, size in found.modalities.items())))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
+    facts += [("results", f"no {key}: {r.text}") for key, r in found.remarks.items() if key not in (found.table or {})]
     facts += [("genes", text) for text in _genes(found)]
     if found.labels is not None:
         facts += [("labels", text) for text in _label_facts(found.labels)]
@@ -126,8 +127,11 @@ def _genes(found: Inspection) -> list[str]:
     texts += [
         f"'{c.name}': {c.evidence}, {c.mapped:.1%}{seen} known"
         + (f", {c.n_repeated:,} given again" if c.n_repeated else "")
+        + (f"; {c.doubt}" if c.doubt else "")
         for c in genes.columns[:MOST_GUESSES]
     ]
+    if genes.conflict:
+        texts.append(genes.conflict)
     if genes.releases.height:
         fits = ", ".join(f"{row['release']} ({row['coverage']:.1%})" for row in genes.releases.iter_rows(named=True))
         texts.append(f"annotation releases that hold most of them: {fits}")

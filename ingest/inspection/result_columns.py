@@ -25,6 +25,7 @@ from ingest.inspection.known_results import (
     STATISTICS,
     TOOLS,
 )
+from ingest.inspection.probabilities import find_probabilities
 from ingest.inspection.values import Values
 from ingest.readers.long_text import quoted_name
 
@@ -94,11 +95,12 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, ColumnSummary]) -> R
     plains = {plain(name) for name in columns}
     tool = next((tool for tool, names in TOOLS.items() if names <= plains), None)
     effect = _effect(columns)
-    tested = [key for key in PROBABILITIES if _probability(key, columns, lines) is not None]
-    if effect is None and not tested:
+    probabilities = find_probabilities(columns, lines)
+    believed = {key: each for key, each in probabilities.items() if each.values is not None}
+    if effect is None and not believed:
         return None
     kind, score = EFFECTS[plain(effect)] if effect is not None else (None, 0.0)
-    gene = _gene(columns, is_result=bool(tested) or (kind not in {None, "de_call"} and _has_contrasts(columns)))
+    gene = _gene(columns, is_result=bool(believed) or (kind not in {None, "de_call"} and _has_contrasts(columns)))
     if gene is None or gene == effect:
         return None
     used, remarks = {"gene": gene}, dict[str, Remark]()
@@ -107,10 +109,15 @@ def find_columns(lines: pl.DataFrame, columns: Mapping[str, ColumnSummary]) -> R
         used["effect"] = effect
         table["effect"], remarks["effect"] = _scaled(effect, lines, tool)
     for key, names in STATISTICS.items():
-        found = _probability(key, columns, lines) if key in PROBABILITIES else _named(columns, names)
+        found = None if key in PROBABILITIES else _named(columns, names)
         if found is not None:
             used[key] = table[key] = found
-    remarks |= _disbelieved(table, used, columns, lines, tool)
+    for key, each in probabilities.items():
+        if each.text is not None:
+            used[key], table[key] = each.name, each.text
+        remarks[key] = Remark(each.told, each.is_doubtful)
+    p_values = [each.values.alias(each.name) for each in believed.values() if each.values is not None]
+    remarks |= _disbelieved(table, used, columns, lines.with_columns(p_values), tool)
     if kind is not None:
         of_tool = f", and its columns are those of {tool}" if tool is not None else ""
         values = Values(kind, max(score, 0.9) if tool else score, (CALLED.format(effect) + of_tool,))
@@ -164,8 +171,8 @@ def _disbelieved(
     corrected = used.get("q_value") or next((name for name in columns if CORRECTED.search(plain(name))), None)
     why = _corrected(corrected, used.get("p_value"), lines, tool) if corrected is not None else ""
     if why:
-        table.pop("q_value", None)
-        rate = f"to count genes by it nevertheless: q_value = {corrected!r}"
+        text = table.pop("q_value", corrected)
+        rate = f"to count genes by it nevertheless: q_value = {text!r}"
         remarks["q_value"] = Remark(f"'{corrected}' is {why}, which is not the false discovery rate; {rate}")
     return remarks
 
@@ -225,15 +232,6 @@ def _effect(columns: Mapping[str, ColumnSummary]) -> str | None:
     order = list(EFFECTS)
     found = sorted((order.index(plain(name)), name) for name in columns if plain(name) in EFFECTS)
     return found[0][1] if found else None
-
-
-def _probability(key: str, columns: Mapping[str, ColumnSummary], lines: pl.DataFrame) -> str | None:
-    """Find a column of p-values or of what corrects them: none is below 0 or above 1."""
-    name = _named(columns, STATISTICS[key])
-    if name is None:
-        return None
-    within = lines[name].cast(pl.Float64, strict=False).fill_nan(None).drop_nulls().is_between(0, 1)
-    return name if within.len() and within.all() else None
 
 
 def _named(columns: Mapping[str, ColumnSummary], known: tuple[str, ...]) -> str | None:

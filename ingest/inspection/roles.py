@@ -14,7 +14,7 @@ from featurestore.counts import count_of
 from ingest.conditions.pooled import NAMES
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
 from ingest.inspection.columns import ColumnSummary
-from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, QUALITY_KEYS, plain, rank
+from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, FLAGS, QUALITY_KEYS, YES, plain, rank
 
 LEAST = 0.3
 """Guesses with a lower score are not made."""
@@ -158,7 +158,9 @@ def _context(column: ColumnSummary) -> Evidence:
     evidence = _name(column, "context")
     if column.line_share > HALF:
         evidence.append((0.4, f"{column.line_share:.0%} of its rows name a known cell line"))
-    if evidence and column.n_labels == 1:
+    if evidence and column.n_labels == 1 and column.n_missing:
+        evidence.append((0.1, f"{column.labels['label'][0]!r} where it says one: {column.n_missing:,} rows have none"))
+    elif evidence and column.n_labels == 1:
         evidence.append((0.1, f"{ONE_LABEL}: {column.labels['label'][0]!r}"))
     elif evidence:
         evidence.append((0.1, f"{column.n_labels:,} labels"))
@@ -219,8 +221,13 @@ def _kind(column: ColumnSummary) -> Evidence:
 
 
 def _control(column: ColumnSummary) -> Evidence:
-    labels = set(column.labels["label"]) & set(CONTROL_WELLS)
-    return [*_name(column, "control"), (0.3, f"holds {labels.pop()!r}")] if len(labels) == 1 else []
+    labels = [label for label in column.labels["label"] if marks_controls(column, label)]
+    return [*_name(column, "control"), (0.3, f"holds {labels[0]!r}")] if len(labels) == 1 else []
+
+
+def marks_controls(column: ColumnSummary, label: str) -> bool:
+    """Say whether a label marks the rows of controls: by itself, or as the yes of a column that is called so."""
+    return label in CONTROL_WELLS or (plain(column.name) in FLAGS and label.casefold() in YES)
 
 
 def _second(column: ColumnSummary) -> Evidence:

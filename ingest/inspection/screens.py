@@ -24,7 +24,7 @@ GUIDES = frozenset({"sgrna", "sgrna_id", "guide", "guide_id", "grna"})
 MOST_COLUMNS = 200
 SHORT = 2
 CONTRAST = re.compile(
-    r"(?:^|_)(?:log2_?f(?:old_?)?c(?:hange)?|l(?:og)?fc(?:se)?|p_?adj|p_?val(?:ue)?s?|fdr|q_?value)(?:_|$)"
+    r"(?:^|_)(?:log2_?f(?:old_?)?c(?:hange)?|l(?:og)?fc(?:se)?|p_?adj|p_?val(?:ue)?s?|fdr|q_?value|coef)(?:_|$)"
 )
 """A statistic in the name of a column, such as ``TP53.padj`` or ``log2FoldChange_MYC``."""
 TESTED = {name for key in PROBABILITIES for name in STATISTICS[key] if len(name) > SHORT} | {"pr_chisq", "fwer"}

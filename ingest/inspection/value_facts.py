@@ -91,6 +91,15 @@ def dispersion(sample: Sample) -> float | None:
     return float(np.median((square[high] - mean[high] ** 2) / mean[high]))
 
 
+def totals_vary(sample: Sample) -> float | None:
+    """Return the variance of the totals of rows over their mean; None where there are few, or they are not whole."""
+    if sample.n_rows < FEWEST_ROWS or not sample.has_whole_rows:
+        return None
+    totals = np.asarray(sample.matrix.sum(axis=1), np.float64).ravel()
+    known = totals[np.isfinite(totals) & (totals > 0)]
+    return float(known.var() / known.mean()) if known.size >= FEWEST_ROWS else None
+
+
 def are_roots(stored: npt.NDArray[np.number]) -> bool:
     """Say whether all values are square roots of whole numbers."""
     squares = np.asarray(stored[np.isfinite(stored)], np.float64) ** 2

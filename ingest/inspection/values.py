@@ -22,6 +22,7 @@ from ingest.inspection.value_facts import (
     is_l1000,
     moments,
     tied_share,
+    totals_vary,
 )
 from ingest.reader import INDEX
 from ingest.readers.notes import has_note, is_x
@@ -42,6 +43,10 @@ WHOLE_SHARE, TIED_SHARE = 0.05, 0.3
 """Part of the values that are whole in estimated counts, and of a row's that come again in logarithms, at least."""
 COUNTS_VARY, LOGARITHMS_VARY = 0.7, 0.4
 """Variance over mean of genes with 2 or more, which counts exceed and logarithms do not reach."""
+TOTALS_VARY = 0.1
+"""Variance over mean of the totals of rows, which counts exceed."""
+DOUBTED = 0.4
+"""How sure it is that whole numbers are counts which vary less than counts do."""
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -99,10 +104,14 @@ def judge_values(
     elif form.startswith(SHARED_OUT) or (form.startswith("quantified") and facts.whole_share < 1):
         verdict = (ESTIMATED, 0.95, f"{form}: reads are shared out among what they map to, none below 0")
     elif facts.whole_share == 1:
-        verdict = ("counts", 0.95, "all whole, none below 0")
+        verdict = _whole(facts, sample)
     else:
         verdict = _positive(facts, sample, path, matrix, cells)
     values = Values(verdict[0], verdict[1], (*evidence, verdict[2]))
+    if facts.n_undefined and values.route == "summed":
+        place = _first(sample, ~np.isfinite(sample.matrix.data))
+        told = f"{facts.n_undefined:,} of {facts.n_values:,} values are NaN or infinite ({place})"
+        return Values(None, 0.0, (*evidence, f"{told}; the others are {verdict[0]}: {verdict[2]}"))
     return _of_logarithms(values, sample, path, matrix) if values.kind == "log1p" and sample.has_whole_rows else values
 
 
@@ -116,6 +125,23 @@ def _of_logarithms(values: Values, sample: Sample, path: Path, matrix: str | Non
         return replace(values, untold=found.told)
     told = found.told if found.is_usual else f"{found.told}; they become natural logarithms of counts per 10,000"
     return replace(values, evidence=(*values.evidence, told))
+
+
+def _whole(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
+    """Judge whole numbers from 0: counts, unless they vary less than any counts do."""
+    told = "all whole, none below 0"
+    if facts.n_undefined:
+        return "counts", 0.95, told
+    ratio, totals = dispersion(sample), totals_vary(sample)
+    if ratio is not None and ratio < LOGARITHMS_VARY:
+        return (
+            "counts",
+            DOUBTED,
+            f"{told}; but genes of 2 or more vary by {ratio:.2g} times their mean: rounded logarithms?",
+        )
+    if totals is not None and totals < TOTALS_VARY:
+        return "counts", DOUBTED, f"{told}; but all rows have nearly the same total: scaled, and then rounded?"
+    return "counts", 0.95, told
 
 
 def _of_depmap(facts: Facts) -> tuple[str | None, float, str]:
@@ -144,14 +170,19 @@ def _relative(facts: Facts, sample: Sample, word: str | None) -> tuple[str | Non
 
 def _stray(facts: Facts, sample: Sample) -> str:
     """Say where the first of few values below 0 is, and what the others are."""
-    entries = sample.matrix.tocoo()
-    at = int(np.flatnonzero(entries.data < 0)[0])
-    row, gene = (int(axis[at]) for axis in entries.coords)
-    key = sample.keys()[row] if sample.keys is not None else f"{row + 1:,}"
-    place = f"{entries.data[at]:.4g} at row {key}, gene {sample.genes[INDEX][gene]}"
+    place = _first(sample, sample.matrix.data < 0)
     verb = "is" if facts.n_below == 1 else "are"
     others = "counts" if facts.whole_share == 1 else "not"
     return f"{facts.n_below:,} of {facts.n_values:,} values {verb} below 0 ({place}); the others are {others}"
+
+
+def _first(sample: Sample, are_such: npt.NDArray[np.bool_]) -> str:
+    """Say where the first of some stored values is."""
+    entries = sample.matrix.tocoo()
+    at = int(np.flatnonzero(are_such)[0])
+    row, gene = (int(axis[at]) for axis in entries.coords)
+    key = sample.keys()[row] if sample.keys is not None else f"{row + 1:,}"
+    return f"{entries.data[at]:.4g} at row {key}, gene {sample.genes[INDEX][gene]}"
 
 
 def _positive(
@@ -163,13 +194,21 @@ def _positive(
     scaled = scaled_to(sample.matrix) if sample.has_whole_rows else None
     if scaled is not None and not scaled[0]:
         return None, 0.0, f"not whole, and rows all add up to {scaled[1]:,.6g}, as TPM and CPM do: no counts"
-    if are_roots(sample.matrix.data):
-        return None, 0.0, "square roots of whole numbers: give the counts"
+    if roots := _roots(sample):
+        return None, 0.0, f"square roots of {roots}: give the counts"
     if facts.largest > LARGEST_LOG:
         return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
     if is_x(matrix) and has_note(path, "uns/log1p"):
         return "log1p", 1.0, "the file says so (uns/log1p)"
     return _logarithms(facts, sample)
+
+
+def _roots(sample: Sample) -> str:
+    """Say what all values are square roots of, if of anything."""
+    if are_roots(sample.matrix.data):
+        return "whole numbers"
+    scaled = scaled_to(sample.matrix.power(2)) if sample.has_whole_rows else None
+    return f"what adds up to {scaled[1]:,.6g} in every row" if scaled is not None and not scaled[0] else ""
 
 
 def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:

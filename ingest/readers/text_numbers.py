@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
-MISSING = frozenset({b"", b"NA", b"na", b"N/A", b"NaN", b"nan", b"NULL", b"null", b"None"})
+SPREADSHEET = frozenset({b"#N/A", b"#NA", b"#DIV/0!", b"#VALUE!", b"#NUM!", b"#REF!", b"#NAME?", b"#NULL!"})
+"""What spreadsheets write where a formula has no value."""
+MISSING = SPREADSHEET | {b"", b"NA", b"na", b"N/A", b"n/a", b"NaN", b"nan", b"NULL", b"null", b"None"}
 DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")

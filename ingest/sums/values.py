@@ -81,7 +81,8 @@ class ValueCheck:
         self.smallest = min(self.smallest, smallest)
         self.largest = max(self.largest, largest)
         if n_undefined:
-            raise self._refusal(f"{n_undefined:,} of {self.n_seen:,} values are NaN or infinite")
+            place = self._place(block, int(np.flatnonzero(~np.isfinite(values))[0]))
+            raise self._refusal(f"{n_undefined:,} of {self.n_seen:,} values are NaN or infinite, the first at {place}")
         if self.smallest < 0:
             raise self._below_zero(block, values)
         if self.declared == "counts" and n_fractional:
@@ -93,7 +94,7 @@ class ValueCheck:
                 *likely,
             )
         if self.declared == "counts" and self.largest > LARGEST_COUNT:
-            raise self._refusal(f"a value of {self.largest:.4g}")
+            raise self._refusal(f"a value of {self.largest:.4g}, above {LARGEST_COUNT:.4g}, which no count reaches")
         if self.declared == "log1p":
             self._refuse_whole(values, n_fractional)
         if self.declared == "log1p" and self.largest > LARGEST_LOG:
@@ -120,8 +121,7 @@ class ValueCheck:
     def _below_zero(self, block: Block, values: Numbers) -> ValuesError:
         """Say how many values are below 0, where the first is, and what the others are."""
         below = np.flatnonzero(values < 0)
-        row, column = place_in(block, int(below[0]))
-        place = self.name(row, column) if self.name is not None else f"row {row + 1:,}, column {column + 1:,}"
+        place = self._place(block, int(below[0]))
         others = "; the others are whole" if self.n_fractional == 0 else ""
         got = (
             f"{below.size:,} of the first {self.n_seen:,} values below 0, "
@@ -129,6 +129,10 @@ class ValueCheck:
         )
         are_stray = others or below.size < FEW * values.size
         return self._refusal(got, *(() if are_stray else ("moderated_z", "log2_fold_change")))
+
+    def _place(self, block: Block, at: int) -> str:
+        row, column = place_in(block, at)
+        return self.name(row, column) if self.name is not None else f"row {row + 1:,}, column {column + 1:,}"
 
     def _refusal(self, got: str, *likely: str) -> ValuesError:
         wanted: dict[str, str] = {

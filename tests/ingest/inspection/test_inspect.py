@@ -173,8 +173,10 @@ def test_judge_values__counts_what_is_missing_or_infinite():
     matrix = POISSON.copy()
     matrix[0, :3] = np.nan, np.inf, -np.inf
     values = judge_values(sample_of(matrix), FILE, None, None)
-    assert values.kind == "counts"
+    assert values.kind is None  # no count is: an ingest refuses them
     assert "3 missing or infinite" in values.evidence[0]
+    assert "values are NaN or infinite (nan at row " in values.evidence[1]
+    assert values.evidence[1].endswith("the others are counts: all whole, none below 0")
 
 
 @pytest.mark.parametrize(

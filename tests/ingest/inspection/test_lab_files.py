@@ -1,0 +1,271 @@
+"""Files as labs hold them: what a draft makes of them is what plain NumPy says, or the draft asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from featurestore.errors import ValuesError
+from featurestore.query.warehouse import Warehouse
+from ingest.commands.left_open import left_open
+from ingest.inspection.beside import find_table
+from ingest.inspection.draft import draft_spec
+from ingest.inspection.inspect import inspect_file
+from ingest.layouts import write_h5ad
+from ingest.pipeline import ingest_dataset
+
+GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "CEBPE", "JAK2", "SET"]
+IDS = [
+    "ENSG00000141510", "ENSG00000136997", "ENSG00000097007", "ENSG00000115415", "ENSG00000105397", "ENSG00000187608",
+    "ENSG00000111640", "ENSG00000075624", "ENSG00000105610", "ENSG00000092067", "ENSG00000096968", "ENSG00000119335",
+]  # fmt: skip
+EACH = 12
+TARGETS = np.repeat(["non-targeting", "TP53", "MYC"], EACH)
+
+
+def counts_of(targets=TARGETS, seed=1):
+    rng = np.random.default_rng(seed)
+    left = np.where(np.array(GENES) == targets[:, None], 0.15, 1.0)
+    return rng.poisson(left * rng.gamma(3, 6, len(GENES))).astype(np.float32)
+
+
+COUNTS = counts_of()
+
+
+def log1p_of(counts):
+    return np.log1p(counts / counts.sum(1, keepdims=True) * 1e4)
+
+
+def effects_of(logarithms, reference):
+    """Difference of means from the rows of a reference, of TP53 and MYC each."""
+    return {t: logarithms[t == TARGETS].mean(0) - logarithms[reference].mean(0) for t in ("TP53", "MYC")}
+
+
+def written(folder, matrix=COUNTS, genes=None, layers=None, raw=None, **columns):
+    table = {"index": [f"c{at}" for at in range(len(TARGETS))], "gene": TARGETS.tolist(), "cell_line": ["K562"] * 36}
+    rows = pl.DataFrame(table | {name: list(values) for name, values in columns.items()}, strict=False)
+    genes = pl.DataFrame({"index": GENES}) if genes is None else genes
+    path = folder / "cells.h5ad"
+    return write_h5ad(path, matrix.astype(np.float32), rows, genes, layers=layers, raw=raw, layout="dense")
+
+
+def drafted(path):
+    return draft_spec(inspect_file(path), path.parent)
+
+
+def plain(text):
+    return " ".join(text.replace("#   ", "").split())
+
+
+def ingested(folder, text):
+    (folder / "draft.toml").write_text(text)
+    return ingest_dataset(folder / "draft.toml", folder / "warehouse")
+
+
+def found_effects(folder):
+    with Warehouse(folder / "warehouse") as store:
+        return store.frame("select perturbation, gene, effect, effect_kind from effects")
+
+
+def assert_effects(folder, expected):
+    table = found_effects(folder)
+    assert set(table["perturbation"]) == set(expected)
+    for target, effects in expected.items():
+        read = dict(table.filter(perturbation=target).select("gene", "effect").iter_rows())
+        np.testing.assert_allclose([read[gene] for gene in GENES], effects, atol=1e-5)
+
+
+CONTROLS = TARGETS == "non-targeting"
+RIGHT = effects_of(log1p_of(COUNTS), CONTROLS)
+
+
+def test_logarithms__beside_scaled_values_are_taken(tmp_path):
+    logarithms = log1p_of(COUNTS)
+    scaled = (logarithms - logarithms.mean(0)) / logarithms.std(0)
+    path = written(tmp_path, scaled, raw=(logarithms, pl.DataFrame({"index": GENES})))
+    draft = drafted(path)
+    assert 'matrix = "raw/X"' in draft.text
+    ingested(tmp_path, draft.text)
+    assert set(found_effects(tmp_path)["effect_kind"]) == {"delta_log1p"}
+    assert_effects(tmp_path, RIGHT)
+
+
+def test_spliced_counts__without_the_unspliced_ones_are_to_be_checked(tmp_path):
+    unspliced = np.floor(COUNTS / 4)
+    scaled = (COUNTS - COUNTS.mean(0)) / COUNTS.std(0)
+    path = written(tmp_path, scaled, layers={"spliced": COUNTS - unspliced, "unspliced": unspliced})
+    draft = drafted(path)
+    assert draft.doubtful == ("dataset.matrix",)
+    assert "without the counts of 'layers/unspliced', which a cell's total has too" in plain(draft.text)
+    ingested(tmp_path, draft.text)
+    assert_effects(tmp_path, effects_of(log1p_of(COUNTS - unspliced), CONTROLS))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.round(COUNTS / COUNTS.sum(1, keepdims=True) * 1e4), "all rows have nearly the same total: scaled"),
+        (np.round(np.log2(COUNTS / COUNTS.sum(1, keepdims=True) * 1e6 + 1)), "times their mean: rounded logarithms?"),
+    ],
+)
+def test_whole_numbers__that_vary_less_than_counts_are_to_be_checked(values, said, tmp_path):
+    draft = drafted(written(tmp_path, values))
+    assert "dataset.values" in draft.doubtful
+    assert said in plain(draft.text)
+
+
+def test_counts__are_not_doubted(tmp_path):
+    assert drafted(written(tmp_path)).doubtful == ()
+
+
+def test_roots_of_normalised_counts__are_no_estimated_counts(tmp_path):
+    draft = drafted(written(tmp_path, np.sqrt(COUNTS / COUNTS.sum(1, keepdims=True) * 1e4)))
+    assert "dataset.values" in draft.missing
+    assert "square roots of what adds up to 10,000 in every row: give the counts" in plain(draft.text)
+
+
+def test_counts__of_which_one_is_missing_are_no_draft_and_refused_by_its_place(tmp_path):
+    counts = COUNTS.copy()
+    counts[5, 7] = np.nan
+    draft = drafted(written(tmp_path, counts))
+    assert draft.missing == ("dataset.values",)
+    assert "1 of 432 values are NaN or infinite (nan at row c5, gene ACTB); the others are counts" in plain(draft.text)
+    with pytest.raises(ValuesError, match="the first at row c5, gene ACTB"):
+        ingested(tmp_path, draft.text.replace("# FILL IN: ", ""))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("DMSO", "untreated", "'DMSO' (vehicle), 'untreated' (untreated)"),
+        ("DMSO", "PBS", "'DMSO' (vehicle), 'PBS' (buffer)"),
+        ("non-targeting", "unperturbed", "'non-targeting' (guides without a target), 'unperturbed' (untreated)"),
+    ],
+)
+def test_controls__of_several_kinds_are_to_be_checked_and_said(first, second, said, tmp_path):
+    labels = TARGETS.copy().astype(object)
+    labels[:6], labels[6:12] = first, second
+    draft = drafted(written(tmp_path, gene=labels))
+    assert "condition.controls" in draft.doubtful
+    assert f"of several kinds, and one reference: {said}" in plain(draft.text)
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, draft.text))
+    assert any(line.startswith("  controls of several kinds are one reference: ") for line in lines)
+    without = draft.text.replace(f', "{second}"]', "]").replace(f'["{second}", ', "[")
+    ingested(tmp_path, without)
+    expected = effects_of(log1p_of(COUNTS), np.arange(36) < 6)
+    read = found_effects(tmp_path).filter(perturbation="TP53", gene="ISG15")["effect"][0]
+    np.testing.assert_allclose(read, expected["TP53"][GENES.index("ISG15")], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("is_control", np.where(CONTROLS, "True", "False")),
+        ("control", np.where(CONTROLS, "yes", "no")),
+        ("is_control", CONTROLS.astype(int)),
+        ("is_control", CONTROLS.astype(float)),
+        ("is_control", CONTROLS),
+    ],
+)
+def test_column_that_says_yes_of_controls__is_taken(column, values, tmp_path):
+    labels = np.where(CONTROLS, "pool_A", TARGETS)
+    draft = drafted(written(tmp_path, gene=labels, **{column: values.tolist()}))
+    assert draft.missing == ()
+    ingested(tmp_path, draft.text)
+    assert_effects(tmp_path, RIGHT)
+
+
+def test_dose_of_zero__is_asked_for_where_there_is_no_other_control(tmp_path):
+    compound, dose = np.tile(["JQ1", "Dasatinib"], 18), np.repeat([0.0, 1.0, 10.0], EACH)
+    path = written(tmp_path, gene=[None] * 36, compound=compound, dose_uM=dose)
+    draft = drafted(path)
+    assert draft.missing == ("condition.control_where",)
+    assert '# FILL IN: control_where = "dose_uM = 0"' in draft.text
+    ingested(tmp_path, draft.text.replace("# FILL IN: ", ""))
+    logarithms = log1p_of(COUNTS)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, dose_um, gene, effect from effects where gene = 'TP53'").rows()
+    expected = {
+        (name, at, "TP53"): logarithms[(compound == name) & (dose == at), 0].mean() - logarithms[dose == 0, 0].mean()
+        for name in ("JQ1", "Dasatinib")
+        for at in (1.0, 10.0)
+    }
+    assert {line[:3]: pytest.approx(line[3], abs=1e-5) for line in found} == expected
+
+
+@pytest.mark.parametrize("column", ["log10_dose_uM", "log_dose_nM", "neg_log10_conc_uM", "ln_dose_um"])
+def test_dose__as_a_logarithm_has_no_unit(column, tmp_path):
+    labels = np.where(CONTROLS, "DMSO", "Dasatinib")
+    draft = drafted(written(tmp_path, gene=[None] * 36, drug=labels, **{column: np.repeat([0, 1, 3], EACH)}))
+    assert draft.missing == ()
+    assert "its name speaks of a logarithm: doses are kept apart as written, without a unit" in plain(draft.text)
+    ingested(tmp_path, draft.text)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, dose_um, n_cells from condition where not is_control").rows()
+    assert found == [("Dasatinib", None, EACH)] * 2
+
+
+def test_context__of_rows_that_have_none_is_not_that_of_the_others(tmp_path):
+    lines = np.where(np.arange(36) % 6 == 5, None, "K562")
+    draft = drafted(written(tmp_path, cell_line=lines))
+    assert 'context = { column = "cell_line" }' in draft.text
+    assert "'K562' where it says one: 6 rows have none" in plain(draft.text)
+    ingested(tmp_path, draft.text)
+    with Warehouse(tmp_path / "warehouse") as store:
+        cells = store.frame("select context_label, sum(n_cells)::int from condition group by all").rows()
+        assert ("K562", 30) in cells
+
+
+def test_numbers__that_are_of_hgnc_are_no_entrez_ids(tmp_path):
+    hgnc = ["11998", "7553", "76", "11362", "12440", "4053", "4141", "132", "6345", "1836", "6192", "10760"]
+    draft = drafted(written(tmp_path, genes=pl.DataFrame({"index": hgnc})))
+    assert "genes.id" in draft.doubtful
+    assert "are HGNC's: write them as HGNC:n" in plain(draft.text)
+
+
+def test_symbols__that_are_of_other_rows_than_the_identifiers_are_said(tmp_path):
+    genes = pl.DataFrame({"index": GENES, "gene_ids": IDS[1:] + IDS[:1]})
+    draft = drafted(written(tmp_path, genes=genes))
+    assert "genes.symbol" in draft.doubtful
+    assert "'index' names another gene than 'gene_ids' in 12 of 12 rows" in plain(draft.text)
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, draft.text))
+    assert any("for 12 of 12 genes: " in line for line in lines)
+
+
+def test_batch__with_one_control_is_to_be_checked(tmp_path):
+    batch = np.where((np.arange(36) == 0) | (np.arange(36) >= EACH) & (np.arange(36) % 2 == 0), "b2", "b1")
+    draft = drafted(written(tmp_path, batch=batch))
+    assert "condition.batch" in draft.doubtful
+    assert "1 of them have 2 rows of controls or fewer" in plain(draft.text)
+
+
+def test_matrix_beside__describes_no_rows(tmp_path):
+    lines = pl.DataFrame({"model": [f"ACH-{at:06d}" for at in range(20)]})
+    lines.with_columns(pl.lit(0.5).alias(gene) for gene in GENES).write_csv(tmp_path / "expression.csv")
+    keys = lines["model"]
+    assert find_table(keys, tmp_path / "effects.csv", ()) is None
+    lines.with_columns(tissue=pl.lit("skin")).write_csv(tmp_path / "models.csv")
+    assert find_table(keys, tmp_path / "effects.csv", ()).path.name == "models.csv"
+
+
+@pytest.mark.parametrize("name", ["Total", "TOTAL", "total_counts", "Sum", "Grand Total"])
+def test_total__below_the_genes_is_none_of_them(name, tmp_path):
+    table = pl.DataFrame({"gene": [*GENES, name]} | {
+        f"{target}_{at}": [*row.astype(int), int(row.sum())]
+        for at, (target, row) in enumerate(zip(TARGETS, COUNTS, strict=True))
+    })  # fmt: skip
+    table.write_csv(tmp_path / "counts.csv")
+    draft = drafted(tmp_path / "counts.csv")
+    assert draft.missing == ("condition.context",)
+    ingested(tmp_path, draft.text.replace("# FILL IN: ", ""))
+    assert_effects(tmp_path, RIGHT)
+
+
+def test_limma_fit__is_no_matrix_of_signatures(tmp_path):
+    columns = ["Coef.STAT1", "Coef.JAK1", "t.STAT1", "t.JAK1", "p.value.STAT1", "p.value.JAK1"]
+    table = pl.DataFrame({"gene": GENES} | {name: np.linspace(-2, 1, 12) for name in columns})
+    table.write_csv(tmp_path / "fit.csv")
+    draft = drafted(tmp_path / "fit.csv")
+    assert "dataset.values" in draft.missing
+    assert "statistics of contrasts side by side, such as 'Coef.JAK1'" in plain(draft.text)
