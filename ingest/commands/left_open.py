@@ -53,7 +53,7 @@ def left_open(root: Path, outcome: Outcome) -> list[str]:
             "described_by under [dataset] says which columns of numbers do"
         )
     lines += _conflicts(mapping) + _corrected(root, outcome)
-    contexts = mapping.filter(pl.col("entity") == "context")
+    contexts = mapping.filter(pl.col("entity") == "context", pl.col("status") != UNMATCHED)
     unknown, n_contexts = _labels(contexts.filter(pl.col("status") == "slug")), contexts["original"].n_unique()
     if unknown:
         named = first_of(list(map(_with_nearest, unknown[: MOST_SHOWN + 1])), MOST_SHOWN)
@@ -139,9 +139,14 @@ def _pooled(mapping: pl.DataFrame) -> list[str]:
 
 
 def _unmatched(mapping: pl.DataFrame) -> list[str]:
-    """Name the column of batches that the spec does not."""
+    """Name the columns of batches and of treatments that the spec does not."""
     batches = mapping.filter(pl.col("entity") == "batch", pl.col("status") == UNMATCHED)
-    return [f"  column {column!r} looks like batches: {note}" for column, note in batches["original", "note"].rows()]
+    told = [f"  column {column!r} looks like batches: {note}" for column, note in batches["original", "note"].rows()]
+    treatments = mapping.filter(pl.col("entity") == "context", pl.col("status") == UNMATCHED)
+    return told + [
+        f"  column {column!r} looks like a further treatment: {note}"
+        for column, note in treatments["original", "note"].rows()
+    ]
 
 
 def _labels(rows: pl.DataFrame) -> list[str]:

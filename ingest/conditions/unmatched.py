@@ -1,4 +1,4 @@
-"""A column of batches that a spec does not name: its controls are then taken together, which is said."""
+"""Columns of batches and of further treatments that a spec does not name: what they part is then pooled, and said."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ BATCHES = (
     *("screen", "screen_id", "experiment", "experiment_id", "run", "run_id", "dataset", "study"),
 )
 """Names under which columns of batches, and of what was done at another time, are published, the surest first."""
+TREATMENTS = (
+    *("perturbation_2", "stimulus", "stimulation", "stim", "treatment_2", "treatment", "drug", "drug_2", "drug2"),
+    *("compound", "compound_2", "cytokine", "ligand", "culture_condition", "condition", "genotype", "drug_b"),
+)
+"""Names under which columns of what was done to cells besides their perturbation are published."""
+MOST_TREATMENTS = 20
+NUMBER = "number of the condition"
 
 
 def unmatched_batches(
@@ -47,7 +54,7 @@ def unmatched_batches(
     folder
         What the files of the spec are relative to.
     """
-    columns = _candidates(readers, spec, tables) if spec.condition.batch is None else []
+    columns = _candidates(readers, spec, tables, BATCHES) if spec.condition.batch is None else []
     rows = _rows(readers, labelled, spec, tables, folder, columns) if columns else pl.DataFrame()
     for name in columns:
         note = _note(rows.select("is_control", value=name), name)
@@ -57,11 +64,36 @@ def unmatched_batches(
     return pl.DataFrame(schema=LEDGER)
 
 
-def _candidates(readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[SideTable]) -> list[str]:
-    """List the columns that are called like batches and in all files, those that the spec names left out."""
+def further_treatments(
+    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
+) -> pl.DataFrame:
+    """Return a ledger row for each column of treatments that the spec does not name and conditions pool over.
+
+    Parameters are those of `unmatched_batches`.
+    """
+    candidates = _candidates(readers, spec, tables, TREATMENTS)
+    columns = [name for name in candidates if name not in spec.condition.pooled]
+    rows = _rows(readers, labelled, spec, tables, folder, columns) if columns else pl.DataFrame()
+    told = []
+    for name in columns:
+        n_values = rows[name].n_unique()
+        several = rows.group_by(NUMBER).agg(pl.col(name).n_unique()).filter(pl.col(name) > 1)
+        if 1 < n_values <= MOST_TREATMENTS and several.height:
+            note = (
+                f"{several.height:,} conditions pool over its {n_values:,} values; "
+                f'context = {{ template = "CELLS, {{{name}}}" }} under [condition] keeps them apart'
+            )
+            told.append({"entity": "context", "original": name, "status": UNMATCHED, "method": "spec", "note": note})
+    return pl.DataFrame([row | {"candidates": []} for row in told], schema=LEDGER)
+
+
+def _candidates(
+    readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[SideTable], names: Sequence[str]
+) -> list[str]:
+    """List the columns that are called by one of the names and in all files, those that the spec names left out."""
     beside = {name for table in tables for name in table.columns}
     common = set.intersection(*(set(reader.row_columns()) for reader in readers)) | beside
-    order = {name: at for at, name in enumerate(BATCHES)}
+    order = {name: at for at, name in enumerate(names)}
     known = {name: order[spelt] for name in common - set(spec.row_columns()) if (spelt := plain_name(name)) in order}
     return sorted(known, key=lambda name: (known[name], name))
 
@@ -74,16 +106,16 @@ def _rows(
     folder: Path,
     columns: list[str],
 ) -> pl.DataFrame:
-    """Read the columns of all rows that are of a condition, with ``is_control``."""
+    """Read the columns of all rows that are of a condition, with that and ``is_control``."""
     parts = []
     for reader in readers:
         is_own = set(columns) <= set(reader.row_columns())
         rows = reader.rows(columns) if is_own else read_rows(reader, spec, tables, folder, also=columns)
         parts.append(rows.select(pl.col(columns).cast(pl.String)))
-    index = pl.Series("condition", labelled.condition)
+    index = pl.Series(NUMBER, labelled.condition)
     is_control = index.is_in(np.flatnonzero(labelled.is_control))
     all_rows = pl.concat(parts).with_columns(index, is_control=is_control)
-    return all_rows.filter(pl.col("condition") >= 0)
+    return all_rows.filter(pl.col(NUMBER) >= 0)
 
 
 def _note(rows: pl.DataFrame, name: str) -> str | None:

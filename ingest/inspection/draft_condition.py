@@ -161,8 +161,11 @@ def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: 
 def _context(lines: Lines, found: Inspection) -> None:
     """Write the cells in which it was done, and their stimulus where a column of its own has it."""
     context, stimulus = found.best("context"), found.best("second perturbation")
+    pooled = [guess for guess in found.roles.get("second perturbation", []) if guess is not stimulus]
+    told = [f"conditions pool over '{guess.column}': a template or where would keep them apart" for guess in pooled]
     if context is None:
-        lines.ask("context", {"value": "K562"}, "the file does not say in which cells this was done", _columns(found))
+        example = {"value": "K562"} if stimulus is None else {"template": f"K562, {{{stimulus.column}}}"}
+        lines.ask("context", example, "the file does not say in which cells this was done", *told, _columns(found))
         return
     value = {"column": context.column} if context.value is None else {"value": context.value}
     reasons = [_why(context), *_also(found.roles["context"][1:])]
@@ -170,7 +173,7 @@ def _context(lines: Lines, found: Inspection) -> None:
         cells = f"{{{context.column}}}" if context.value is None else context.value
         value = {"template": f"{cells}, {{{stimulus.column}}}"}
         reasons.append(f"with {_why(stimulus)}")
-    lines.set("context", value, *reasons)
+    lines.set("context", value, *reasons, *told, is_doubtful=bool(pooled))
 
 
 def _quantities(lines: Lines, found: Inspection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ingest.column_names import plain_name
-from ingest.conditions.unmatched import BATCHES
+from ingest.conditions.unmatched import BATCHES, TREATMENTS
 from ingest.harmonise.gene_notation import CONTROL_LABELS
 from ingest.harmonise.words import spelled
 
@@ -54,7 +54,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("donor_id", "donor", "patient_id", "patient", "subject_id", "subject", "individual", "mouse_id"),
         *("biological_replicate", "bio_rep", "replicate", "rep", "plate_replicate", "technical_replicate"),
     ),
-    "second perturbation": ("perturbation_2", "stimulus", "stimulation", "treatment_2"),
+    "second perturbation": TREATMENTS,
     "filter": ("pass_guide_filter", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
     "auc": ("auc",),
     "mapped_reads": ("mapped_read_count", "mapped_reads"),

@@ -260,6 +260,10 @@ class Look:
         self.roles["control"] = [
             where_control(guess, self.columns[str(guess.column)]) for guess in self.roles["control"]
         ]
+        seconds = [guess for guess in self.roles["second perturbation"] if guess.column != best.column]
+        self.roles["second perturbation"] = [
+            guess for guess in seconds if self._differs_within(best.column, str(guess.column))
+        ]
         for role in ("batch", "second perturbation"):
             table = pl.DataFrame([self._read(str(guess.column)) for guess in self.roles[role]])
             self.roles[role] = weigh_by_controls(self.roles[role], perturbation, labels.control_labels, table)

@@ -18,7 +18,7 @@ from ingest.conditions.organism import require_genes_of_organism, require_organi
 from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
-from ingest.conditions.unmatched import unmatched_batches
+from ingest.conditions.unmatched import further_treatments, unmatched_batches
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, MayLackKey, Reader
 from ingest.reported.matrix import write_reported, write_reported_quality
@@ -65,6 +65,7 @@ class Matrix(ABC):
             beside = spec, opened.row_tables, opened.folder
             said = [pooled_columns(readers, labels, *beside)]
             said += [unmatched_batches(readers, labels.rows, *beside)] if spec.needs_control else []
+            said += [further_treatments(readers, labels.rows, *beside)]
             labels = replace(labels, mapping=pl.concat([labels.mapping, *said]))
         return cls(opened, axes, given, labels)
 

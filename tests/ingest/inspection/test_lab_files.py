@@ -37,6 +37,10 @@ def log1p_of(counts):
     return np.log1p(counts / counts.sum(1, keepdims=True) * 1e4)
 
 
+def effect_of(logarithms, targets, target, reference="non-targeting"):
+    return logarithms[targets == target].mean(0) - logarithms[targets == reference].mean(0)
+
+
 def effects_of(logarithms, reference):
     """Difference of means from the rows of a reference, of TP53 and MYC each."""
     return {t: logarithms[t == TARGETS].mean(0) - logarithms[reference].mean(0) for t in ("TP53", "MYC")}
@@ -247,6 +251,60 @@ def test_matrix_beside__describes_no_rows(tmp_path):
     assert find_table(keys, tmp_path / "effects.csv", ()) is None
     lines.with_columns(tissue=pl.lit("skin")).write_csv(tmp_path / "models.csv")
     assert find_table(keys, tmp_path / "effects.csv", ()).path.name == "models.csv"
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("drug", ["DMSO", "JQ1"]), ("stim", ["rest", "IFNG"]), ("condition", ["untreated", "TNF"])]
+)
+def test_further_treatment__keeps_conditions_apart(column, values, tmp_path):
+    given = np.array(values)[np.arange(36) % 2]
+    draft = drafted(written(tmp_path, **{column: given}))
+    assert draft.missing == ()
+    assert f'context = {{ template = "K562, {{{column}}}" }}' in draft.text
+    ingested(tmp_path, draft.text)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select context_label, gene, effect from effects where perturbation = 'TP53'")
+    logarithms = log1p_of(COUNTS)
+    for value in values:
+        rows = found.filter(context_label=f"K562, {value}").select("gene", "effect")
+        expected = effect_of(logarithms[given == value], TARGETS[given == value], "TP53")
+        read = dict(rows.iter_rows())
+        np.testing.assert_allclose([read[gene] for gene in GENES], expected, atol=1e-5)
+
+
+def test_further_treatment__that_conditions_pool_over_is_said(tmp_path):
+    path = written(tmp_path, drug=np.where(np.arange(36) % 2 == 0, "DMSO", "JQ1"))
+    pooled = drafted(path).text.replace('{ template = "K562, {drug}" }', '{ value = "K562" }')
+    lines = left_open(tmp_path / "warehouse", ingested(tmp_path, pooled))
+    assert "  column 'drug' looks like a further treatment: 3 conditions pool over its 2 values; " in " ".join(lines)
+    allowed = pooled.replace("[condition]", '[condition]\npooled = ["drug"]')
+    assert not any("treatment" in line for line in left_open(tmp_path / "warehouse", ingested(tmp_path, allowed)))
+
+
+def test_further_treatment__without_controls_of_each_is_to_be_checked(tmp_path):
+    given = np.where((np.arange(36) >= 30) | (np.arange(36) == 20), "JQ1", "DMSO")
+    draft = drafted(written(tmp_path, drug=given))
+    assert "condition.context" in draft.doubtful
+    assert "conditions pool over 'drug': a template or where would keep them apart" in plain(draft.text)
+
+
+def test_column_that_says_the_same_as_labels__is_no_further_treatment(tmp_path):
+    draft = drafted(written(tmp_path, condition=np.where(CONTROLS, "control", "perturbed")))
+    assert draft.doubtful == ()
+    assert not any("treatment" in line for line in left_open(tmp_path / "warehouse", ingested(tmp_path, draft.text)))
+
+
+def test_two_columns_of_compounds__are_combinations(tmp_path):
+    first = np.repeat(["DMSO", "JQ1", "DMSO", "JQ1"], 9)
+    second = np.repeat(["DMSO", "DMSO", "Dasatinib", "Dasatinib"], 9)
+    draft = drafted(written(tmp_path, gene=[None] * 36, drug1=first, drug2=second))
+    assert 'perturbation = ["drug1", "drug2"]' in draft.text
+    ingested(tmp_path, draft.text)
+    logarithms = log1p_of(COUNTS).reshape(4, 9, -1).mean(1)[:, 0]
+    found = found_effects(tmp_path).filter(gene="TP53").sort("perturbation")
+    assert found["perturbation"].to_list() == ["Dasatinib", "Dasatinib+JQ1", "JQ1"]
+    expected = logarithms[[2, 3, 1]] - logarithms[0]
+    np.testing.assert_allclose(found["effect"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["Total", "TOTAL", "total_counts", "Sum", "Grand Total"])
