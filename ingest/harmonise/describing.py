@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import polars as pl
 
+from ingest.harmonise.gene_notation import TOTAL
 from ingest.harmonise.genes import map_genes
 
 MOST_ARE_GENES = 0.5
@@ -58,7 +59,7 @@ def _describing(names: tuple[str, ...]) -> tuple[str, ...]:
     mapping = map_genes(list(names))
     is_mouse = mapping.kind == "mouse_symbol"
     name, status, kind = pl.col("original"), pl.col("status"), pl.col("id_kind")
-    is_word = name.str.to_lowercase().is_in(list(WORDS)) | name.str.contains(COMPONENT)
+    is_word = name.str.to_lowercase().is_in(list(WORDS)) | name.str.contains(f"{COMPONENT}|^{TOTAL}$")
     is_word &= ~status.is_in(["approved", "current"])
     is_unknown = status.is_in(["unmapped", "case_folded"]) & kind.is_in(["symbol", "missing"])
     is_id = name.str.contains(r"^[A-Z][A-Za-z0-9.-]*$") if is_mouse else name.str.contains(WRITTEN_AS_A_GENE)

@@ -22,6 +22,8 @@ CONTROL_LABELS = (
 _ENSEMBL = r"ENSG(?:R\d{10}|\d{11})(?:\.\d+)?(?:_PAR_Y)?"
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 
+TOTAL = r"(?i:(?:grand[-_. ]?)?totals?(?:[-_. ](?:counts?|reads?|umis?))?|sum|library[-_. ]size)"
+"""What the sum over the genes is called, which is none of them."""
 NOTATIONS = {
     "ensembl": rf"^(?i:{_ENSEMBL})$",
     "entrez": r"^(?:(?i:entrez|geneid|ncbigene):)?\d+(?:\.0+)?$",
@@ -42,7 +44,7 @@ NOTATIONS = {
         r"|N_(?:unmapped|multimapping|noFeature|ambiguous)|(?:ADT|HTO)[-_].+|.+[-_](?:ADT|HTO|TotalSeq[A-D]?)"
         r"|(?i:hashtag).*|.+[-_. ]TotalSeq.*|(?i:anti)[-_ ].+|.+[-_. ](?:[Pp]rotein|[Pp]rot|[Aa]ntibody)"
         r"|.+[-_. ]s?g\d+|.+[-_.](?i:[acgt]{17,23})|sg[A-Z].*|.*(?i:sgRNA|gRNA|guide)[-_ ]?\d*|.+_[+-]_\d+\.\d+.*"
-        r"|(?i:(?:grand[-_. ]?)?totals?(?:[-_. ](?:counts?|reads?|umis?))?|sum|library[-_. ]size)"
+        rf"|{TOTAL}"
         r"|E?[GBY]FP|mCherry|tdTomato|d?Cas9.*)$"
     ),
     "probe": r"^(?:\d+(?:_[a-z])?_at|.+_[asx]_at|.+_at|ILMN_\d+|A_\d+_P\d+)$",

@@ -7,6 +7,7 @@ again, or beside them is what a matrix does not have: a p-value, or a perturbati
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -96,6 +97,11 @@ def _inspection(
     if not any(guess.score >= SURE for guess in roles["perturbation"]):
         roles["perturbation"] = _groups(columns) + roles["perturbation"]
     best = next((guess for guess in roles["perturbation"] if guess.score >= SURE), None)
+    roles["second perturbation"] = [
+        replace(guess, score=max(guess.score, SURE))
+        for guess in roles["second perturbation"]
+        if best is not None and _crosses(lines, best, guess)
+    ]
     family = read_name(path) if best is None and form not in SETS else None
     roles["context"] = guess_contexts(roles, columns, path, entry)
     if family is not None:
@@ -132,6 +138,12 @@ def _inspection(
         family=family.files if family is not None else (),
         entry=entry,
     )
+
+
+def _crosses(lines: pl.DataFrame, best: Guess, other: Guess) -> bool:
+    """Say whether lines of one perturbation have several values of another column."""
+    pairs = lines.select(pl.col(str(best.column)).alias("label"), pl.col(str(other.column)).alias("value")).unique()
+    return best.column != other.column and pairs.height > pairs["label"].n_unique()
 
 
 def _oriented(

@@ -252,6 +252,7 @@ class Look:
         """Judge the labels of perturbations, and what depends on them: how they were made, and in which batches."""
         best = next((guess for guess in self.roles["perturbation"] if guess.score >= SURE), None)
         if best is None or best.column is None:
+            self.roles["second perturbation"] = []
             return None
         column, perturbation = self.columns[best.column], self._read(best.column)
         labels = judge_labels(column)
