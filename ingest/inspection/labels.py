@@ -163,7 +163,9 @@ def _strip(names: list[str], known_genes: Known) -> tuple[str, str] | None:
             continue
         pattern = "|".join(affixes)
         cores = {re.sub(pattern, "", name) for name in matching}
-        parts = {part for core in cores for part in core.split("_") if not LOOKS_LIKE_CONTROL.search(part)}
+        parts = {part for core in cores for part in core.split("_")}
+        if not {VERSUS, TURNED} & set(affixes):
+            parts = {part for part in parts if not LOOKS_LIKE_CONTROL.search(part)}
         if parts and len(known_genes(parts)) >= MOST * len(parts):
             written = f"{len(matching):,} of {len(names):,} labels are written like {matching[0]!r}"
             return pattern, f"{written}; without, they are genes"
