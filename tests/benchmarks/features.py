@@ -3,8 +3,8 @@
 2,000 perturbations from four sources of 2,000 x 8,000, 50 components each: ``python tests/benchmarks/features.py``.
 ``--models`` evaluates on it too, all models or those that are named, and leaves each source out; ``--fits`` fits
 ``SignatureFeatures`` as often as a grid search would. ``--checkout`` runs the code of another checkout beside this one,
-on the same files. Each side is a process of its own; its peak memory is as the kernel accounts it. Nothing here is a
-test.
+on the same files, and prints rows of this folder's table of what was before and is now: seconds of all cores. Each side
+is a process of its own; its peak memory is as the kernel accounts it. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ from featurestore.features.builder import build
 from featurestore.query.warehouse import Warehouse
 with Warehouse(sys.argv[1] + "/warehouse") as store:
     print(build(store, sys.argv[1] + "/features.toml", cache=False).X.shape)
+"""
+PLAN = """
+import sys
+from featurestore.features.plan import plan
+from featurestore.query.warehouse import Warehouse
+with Warehouse(sys.argv[1] + "/warehouse") as store:
+    print(plan(store, sys.argv[1] + "/features.toml").sources)
 """
 EVALUATE = """
 import sys
@@ -164,28 +171,32 @@ def run(code: str, folder: Path, *more: str, checkout: Path | None = None) -> tu
 @click.option("--fits", is_flag=True, help="Fit SignatureFeatures five times.")
 @click.option("--checkout", type=click.Path(exists=True, path_type=Path), help="Another checkout, to compare with.")
 def main(*, perturbations: int, genes: int, models: str | None, fits: bool, checkout: Path | None) -> None:
-    """Print all in seconds, seconds of all cores, and megabytes; of another checkout the ratio too."""
-    runs = [("featurestore", OURS, ())]
-    runs += [(f"evaluate {models}", EVALUATE, (models,))] if models else []
-    runs += [("fits", FITS, (str(perturbations),))] if fits else []
+    """Print all in seconds, seconds of all cores, and megabytes."""
+    size = f"four sources of {perturbations:,} x {genes:,}"
+    runs = [(f"features of {size}", OURS, ()), (f"plan of {size}", PLAN, ())]
+    runs += [(f"`evaluate` of {size}, models: {models}", EVALUATE, (models,))] if models else []
+    runs += [(f"five fits of {size}", FITS, (str(perturbations),))] if fits else []
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         write_inputs(folder, perturbations, genes)
         for name, code, more in (*runs, ("by hand", BY_HAND, ())):
             shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
             ours = run(code, folder, *more)
-            tell(name, ours)
-            if checkout and name != "by hand":
-                shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
-                theirs = run(code, folder, *more, checkout=checkout)
-                tell("  " + checkout.name, theirs)
-                click.echo(f"  {theirs[0] / ours[0]:.1f} x the time, {theirs[1] / ours[1]:.1f} x the processor time")
+            if checkout is None or name == "by hand":
+                tell(name, ours)
+                continue
+            shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
+            before, now = (
+                f"{of_cores:.1f} s; {peak:,.0f} MB"
+                for _, of_cores, peak in (run(code, folder, *more, checkout=checkout), ours)
+            )
+            click.echo(f"| {name}, whole process: processor; peak | {before} | {now} |")
 
 
 def tell(name: str, found: tuple[float, float, float]) -> None:
     """Print a line."""
     seconds, of_cores, peak = found
-    click.echo(f"{name:<20}{seconds:6.1f} s  {of_cores:6.1f} s of all cores  {peak:8,.0f} MB")
+    click.echo(f"{name:<60}{seconds:6.1f} s  {of_cores:6.1f} s of all cores  {peak:8,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import eigsh
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.features.kinds.options import Genes
 
@@ -158,14 +159,15 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     for genes in as_shares(source.shape[1], len(source)):
         mean[genes] = np.nanmean(source[:, genes], axis=0, dtype=np.float64)
     k = min(components, len(source) - 1, source.shape[1])
-    loadings, share = _principal(source, mean, k)
     scores = np.full((len(matched), k), np.nan)
-    for rows in as_shares(len(matched), matched.shape[1]):
-        moved = matched[rows] - mean
-        known: npt.NDArray[np.bool_] = np.isfinite(moved)
-        moved[~known] = 0.0
-        scores[rows] = moved @ loadings.T
-        scores[rows][~known.any(axis=1)] = np.nan
+    with threadpool_limits(1):  # hundreds of short products: threads would spend them waiting for each other
+        loadings, share = _principal(source, mean, k)
+        for rows in as_shares(len(matched), matched.shape[1]):
+            moved = matched[rows] - mean
+            known: npt.NDArray[np.bool_] = np.isfinite(moved)
+            moved[~known] = 0.0
+            scores[rows] = moved @ loadings.T
+            scores[rows][~known.any(axis=1)] = np.nan
     index = np.arange(1, k + 1)
     columns = pl.DataFrame(
         {
