@@ -95,24 +95,22 @@ def _sources(evaluation: Evaluation) -> list[str]:
 
 def _weights(evaluation: Evaluation) -> list[str]:
     """Say what a blend is made of, means over folds, the heaviest first."""
+    from featurestore.evaluation.verdict import title  # noqa: PLC0415
+
+    said = [(title(model), evaluation.mean_weights(model)) for model in evaluation.weights]
+    for model in evaluation.weights_uncovered:
+        where = f"{title(model)} where no source has the effect"
+        said.append((where, evaluation.mean_weights(model, uncovered=True)))
+    return [f"{what.capitalize()}: {_shares(weights)}." for what, weights in said]
+
+
+def _shares(weights: dict[str, float]) -> str:
     from featurestore.evaluation.best_part import NOT_PARTS  # noqa: PLC0415
     from featurestore.evaluation.verdict import title  # noqa: PLC0415
 
-    said = []
-    for model in evaluation.weights:
-        weights = evaluation.mean_weights(model)
-        shares = _in_order({name: weight for name, weight in weights.items() if name not in NOT_PARTS})
-        said.append(f"{title(model).capitalize()}: {shares}; magnitude x {weights['magnitude']:.2f}.")
-    for model in evaluation.weights_uncovered:
-        shares = _in_order(evaluation.mean_weights(model, uncovered=True))
-        said.append(f"{title(model).capitalize()} where no source has the effect: {shares}.")
-    return said
-
-
-def _in_order(weights: dict[str, float]) -> str:
-    from featurestore.evaluation.verdict import title  # noqa: PLC0415
-
-    return ", ".join(f"{weights[name]:.2f} {title(name)}" for name in sorted(weights, key=lambda name: -weights[name]))
+    parts = sorted((name for name in weights if name not in NOT_PARTS), key=lambda name: -weights[name])
+    shares = ", ".join(f"{weights[name]:.2f} {title(name)}" for name in parts)
+    return f"{shares}; magnitude x {weights['magnitude']:.2f}"
 
 
 def _shown(score: float | None) -> str:

@@ -54,7 +54,7 @@ class HeldOut:
             self.penalties.append(model.alpha_)
         if hasattr(model, "weights_"):
             self.weights.append(model.weights_ | {"magnitude": model.magnitude_})
-            self.weights_uncovered.append(model.weights_uncovered_)
+            self.weights_uncovered.append(model.weights_uncovered_ | {"magnitude": model.magnitude_uncovered_})
 
     @property
     def is_weighed_apart(self) -> bool:

@@ -18,7 +18,7 @@ from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.outputs import Deviations
 from featurestore.models.regression import Positions, inner_parts, rows_told
 from featurestore.models.ridge import RidgeOnSignatures
-from featurestore.models.stacking import blend_magnitude, compared_on, weights_by_coverage
+from featurestore.models.stacking import FEWEST_ROWS, blend_magnitude, compared_on, weights_by_coverage
 
 
 def blend_parts(blocks: Labels | None) -> dict[str, Any]:
@@ -53,8 +53,8 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     weights_, weights_uncovered_
         Weight of each part, and of the train mean: what is missing of 1. Of rows of which some source has the effect,
         and of the others.
-    magnitude_
-        Factor of the weighted sum; see :func:`blend_magnitude`.
+    magnitude_, magnitude_uncovered_
+        Factor of the weighted sum, and of that of rows of which no source has the effect; see :func:`blend_magnitude`.
     """
 
     inputs: ClassVar[Inputs] = "all"
@@ -101,7 +101,8 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             before = [one for one in fitted if are_alike(one, model)]
             self.parts_[name] = before[0] if before else _fitted(clone(model), X, Y, shared, **told)
         inner = inner_parts(groups, self.inner_folds)
-        self.shares_, self.magnitude_ = np.full((2, len(templates)), 1 / len(templates)), 1.0
+        self.shares_ = np.full((2, len(templates)), 1 / len(templates))
+        self.magnitude_ = self.magnitude_uncovered_ = 1.0
         if inner:
             held_out, mean = self._held_out(X, Y, groups, trust, inner, shared)
             rows, genes = compared_on(*Y.shape)
@@ -111,7 +112,14 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
             shares = zip(self._shares(X[rows]), beyond, strict=True)
             blended = mean[some] + sum(share * part[some] for share, part in shares)
-            self.magnitude_ = blend_magnitude(blended, compared, mean[some], Y[some], X.own[some], groups[rows])
+            every = blended, compared, mean[some], Y[some], X.own[some], groups[rows]
+            self.magnitude_ = self.magnitude_uncovered_ = blend_magnitude(*every)
+            bare = ~X[rows].has_elsewhere
+            if FEWEST_ROWS <= bare.sum() < len(bare):
+                parts = {name: part[bare] for name, part in compared.items()}
+                self.magnitude_uncovered_ = blend_magnitude(
+                    blended[bare], parts, mean[some][bare], Y[some][bare], X.own[some][bare], groups[rows][bare]
+                )
         self.weights_uncovered_, self.weights_ = (
             dict(zip(templates, shares.tolist(), strict=True)) | {"train_mean": max(0.0, 1 - float(shares.sum()))}
             for shares in self.shares_
@@ -151,7 +159,8 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for share, model in zip(self._shares(X), self.parts_.values(), strict=True):
             if share.any():
                 total += share * (model.predict(X.of(model)) - self.mean_)
-        factor = np.where(self.covered(X), self.magnitude_, 1.0)[:, None]
+        factor = np.where(X.has_elsewhere, self.magnitude_, self.magnitude_uncovered_)
+        factor = np.where(self.covered(X), factor, 1.0)[:, None]
         return np.asarray(factor * (self.mean_ + total))
 
     def covered(self, X: RowInputs) -> Truths:  # noqa: N803

@@ -15,7 +15,7 @@ Positions = npt.NDArray[np.intp]
 
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45)
 """Magnitudes to choose from."""
-_FEWEST_ROWS = 20
+FEWEST_ROWS = 20
 """Fewer rows say nothing of a magnitude, nor of weights of their own."""
 _MOST_ROWS, _MOST_GENES = 200, 500
 """What magnitudes are compared on: discrimination takes the square of the rows."""
@@ -90,7 +90,7 @@ def weights_by_coverage(deviations: Sequence[Array], measured: Array, trust: Dou
     everyone = blend_weights(deviations, measured, trust)
     weights = np.stack([everyone, everyone])
     for place, rows in enumerate((~has, has)):
-        if _FEWEST_ROWS <= rows.sum() < len(rows):
+        if FEWEST_ROWS <= rows.sum() < len(rows):
             weights[place] = blend_weights([part[rows] for part in deviations], measured[rows], trust[rows])
     return weights
 
@@ -130,7 +130,7 @@ def blend_magnitude(
     labels
         What rows share that do not compete in discrimination.
     """
-    if measured.shape[1] == 1 or len(measured) < _FEWEST_ROWS:
+    if measured.shape[1] == 1 or len(measured) < FEWEST_ROWS:
         return 1.0
     truth, centre = np.asarray(measured, np.float64), np.asarray(mean, np.float64)
     visible = np.where(own, np.nan, truth)

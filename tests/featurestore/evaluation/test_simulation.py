@@ -39,15 +39,29 @@ components = 20
 """
 
 
-def simulate(seed, sources=SOURCES):
-    """Draw natural log fold changes of the target and of the sources, and which perturbations a source did."""
+def perturbations(rng):
+    """Draw how strong each perturbation is, and what it is like: the first draws of a world."""
+    return rng.gamma(1.2, size=(PERTURBATIONS, 1)), rng.normal(size=(PERTURBATIONS, LATENT))
+
+
+def latent_of(seed):
+    """Return what the perturbations of a world are like, shape (perturbations, latent)."""
+    return perturbations(np.random.default_rng(seed))[1]
+
+
+def simulate(seed, sources=SOURCES, *, co_response=0.0):
+    """Draw natural log fold changes of the target and of the sources, and which perturbations a source did.
+
+    ``co_response`` is how far genes that do alike when they are perturbed respond alike to the perturbations of others.
+    """
     rng = np.random.default_rng(seed)
     known = reference.table("gene").filter(biotype="protein_coding").sort("gene_id")
     known = known.filter(known["gene_id"].str.starts_with("E") & known["entrez_id"].is_not_null())
     genes = known.gather_every(known.height // GENES).head(GENES)
-    strength = rng.gamma(1.2, size=(PERTURBATIONS, 1))
-    latent = rng.normal(size=(PERTURBATIONS, LATENT))
+    strength, latent = perturbations(rng)
     loadings = 0.25 * rng.normal(size=(LATENT, GENES)) / np.sqrt(LATENT / 4)
+    own = loadings[:, :PERTURBATIONS]
+    own[:] = np.sqrt(1 - co_response**2) * own + co_response * own.std() * latent.T
     effects = {"k562": strength * (0.15 * rng.normal(size=GENES) + latent @ loadings)}
     done = {"k562": np.ones(PERTURBATIONS, dtype=bool)}
     for name, (correlation, coverage) in sources.items():

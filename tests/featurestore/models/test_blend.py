@@ -124,7 +124,8 @@ def test_blend__weighs_rows_without_an_effect_elsewhere_apart(rows):
     for name, part in fitted.parts_.items():
         weight = np.where(is_bare, fitted.weights_uncovered_[name], fitted.weights_[name])[:, None]
         expected += weight * (part.predict(bare.of(part)) - fitted.mean_)
-    expected[fitted.covered(bare)] *= fitted.magnitude_
+    magnitude = np.where(is_bare, fitted.magnitude_uncovered_, fitted.magnitude_)[:, None]
+    expected *= np.where(fitted.covered(bare)[:, None], magnitude, 1.0)
     np.testing.assert_allclose(fitted.predict(bare), expected, rtol=1e-9)
 
 
