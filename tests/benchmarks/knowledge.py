@@ -2,6 +2,7 @@
 
 python tests/benchmarks/knowledge.py real DATA                 mechanisms of drugs, for their consensus signatures
 python tests/benchmarks/knowledge.py simulated [--seeds N]     gene sets and responses beside lines that cover few rows
+python tests/benchmarks/knowledge.py lines DATA                each of four real lines, from the three others
 """
 
 from __future__ import annotations
@@ -116,6 +117,25 @@ def simulated(seeds: int, n_sets: int) -> None:
                     label = f"{seed}, r {co_response}"
                     report(store, label, "gene sets", signature + embedding)
                     report(store, label, "responses", signature + response)
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+def lines(data: Path) -> None:
+    """Predict each of four real lines from the others: the blend against the part that is best in each score."""
+    dataset = "norman_mcfaline_four_lines"
+    with tempfile.TemporaryDirectory() as folder:
+        ingest_dataset(find_spec(Path(dataset)), Path(folder), data / "perturb_seq")
+        with Store(folder) as store:
+            for line in store.frame("select distinct context_label from condition order by all")["context_label"]:
+                head = f'[target]\ndataset = "{dataset}"\nwhere = "context_label = \'{line}\'"\n'
+                source = f'[[feature]]\nkind = "signature"\ndatasets = ["{dataset}"]\ncomponents = 20\n'
+                matrix = store.build(parse_spec(f"{head}{source}where = \"context_label <> '{line}'\"\n"))
+                covered = f"{line}, {matrix.covered.sum()} of {len(matrix.X)} covered"
+                for each in (each for each in evaluate(matrix).best_part if each.metric in METRICS):
+                    scores = f"blend {each.model_mean:.4f}, {each.baseline} {each.baseline_mean:.4f}"
+                    gain = f"{each.gain:+.4f} ({each.low:+.4f} to {each.high:+.4f}) {each.outcome}"
+                    print(f"{covered:<24} {each.metric:<14} {scores}: {gain}", flush=True)
 
 
 def _sets(latent: np.ndarray, symbols: list[str], n_sets: int, rng: np.random.Generator) -> dict[str, list[str]]:
