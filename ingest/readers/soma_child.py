@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,10 @@ SETTINGS = {
     "sm.io_concurrency_level": 2,
 }
 """What tiledbsoma reads of a column at once, what it may hold (unit: bytes), and with how many threads."""
+
+STATUS = Path("/proc/self/status")
+LEAST_BYTES, MOST_RATIO = 2**30, 300
+"""What the process may take at least beyond its code, and besides for each byte of an experiment."""
 
 
 class Experiment:
@@ -122,10 +127,22 @@ def answer(pipe: Connection, experiment: Experiment) -> None:
         pipe.send_bytes(memoryview(sink.getvalue()))
 
 
+def limit_memory(path: Path) -> None:
+    """Let this process take what an experiment of its size can need beyond what it has, whatever its bytes claim."""
+    if not STATUS.exists():
+        return
+    taken = int(STATUS.read_text(encoding="ascii").partition("VmData:")[2].split()[0]) * 1024
+    n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = taken + LEAST_BYTES + MOST_RATIO * n_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
 def main(descriptor: str, path: str) -> None:
     """Answer over a pipe; an interrupt is for the process that asks, and what ends this one leaves no core behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    limit_memory(Path(path))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         answer(Connection(int(descriptor)), Experiment(path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import warnings
 from contextlib import closing
@@ -22,7 +23,7 @@ from featurestore.errors import SourceFormatError
 from ingest.conditions.counted_beside import counts_beside
 from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
-from ingest.readers import soma
+from ingest.readers import soma, soma_child
 from ingest.readers.open import open_source
 from ingest.testing import CHECKS, Case, assemble
 from layouts.examples import CELLS, COUNTS, GENES, SPEC
@@ -137,6 +138,20 @@ def test_process__that_ends_is_told_and_ends_with_its_reader(path):
     with closing(open_source(path)) as reader:
         ends = reader._process._process
     assert ends.returncode is not None
+
+
+@pytest.mark.skipif(not soma_child.STATUS.exists(), reason="the system does not say what a process takes")
+def test_process__takes_no_more_memory_than_an_experiment_can_need(path):
+    """Sizes in a damaged file may claim any; beyond a gigabyte, 300 times the experiment is left to be taken."""
+    program = (
+        "import sys; from pathlib import Path; from ingest.readers import soma_child as child; "
+        "child.limit_memory(Path(sys.argv[1])); bytearray(2**28); print('took'); bytearray(2**31)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, path], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "took\n"
+    assert "MemoryError" in ended.stderr
 
 
 def test_part__that_lies_elsewhere_is_refused(path, tmp_path):
