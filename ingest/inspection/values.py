@@ -29,6 +29,7 @@ from ingest.readers.notes import has_note, is_x
 from ingest.readers.sample_files import QUANTIFIERS
 from ingest.sections import LogarithmSection
 from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
+from ingest.sums.row_totals import are_one
 from ingest.values import ESTIMATED, VALUES, Route
 
 DEPMAP = ("depmap", "chronos")
@@ -207,8 +208,9 @@ def _roots(sample: Sample) -> str:
     """Say what all values are square roots of, if of anything."""
     if are_roots(sample.matrix.data):
         return "whole numbers"
-    scaled = scaled_to(sample.matrix.power(2)) if sample.has_whole_rows else None
-    return f"what adds up to {scaled[1]:,.6g} in every row" if scaled is not None and not scaled[0] else ""
+    totals = np.asarray(sample.matrix.power(2).sum(axis=1, dtype=np.float64)).ravel()
+    is_scaled = sample.has_whole_rows and are_one(totals[totals > 0])
+    return f"what adds up to {np.median(totals):,.6g} in every row" if is_scaled else ""
 
 
 def _logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:

@@ -31,7 +31,10 @@ def totals_in(rows: Csr, base: float) -> Doubles:
 
 def are_one(totals: Doubles) -> bool:
     """Say whether rows, of which there are some, add up to one number."""
-    return totals.size >= FEWEST_ROWS and bool(np.isfinite(totals).all() and totals.std() < SAME_TOTAL * totals.mean())
+    if totals.size < FEWEST_ROWS or not np.isfinite(totals).all():
+        return False
+    shares = totals / totals.max()  # whose squares are finite, as those of what no logarithms are logarithms of are not
+    return bool(shares.std() < SAME_TOTAL * shares.mean())
 
 
 def base_of_counts(rows: Csr) -> float | None:
