@@ -11,9 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.storage.scores import EFFECT_KIND
 
 Same = Callable[[Sequence[str]], dict[str, str]]
 """Tells the id of each name, as far as it is known."""
+
+SUBMITTED = "delta_log1p"
+"""The scale of effects that cells are made with."""
 
 
 def read_effects(
@@ -35,7 +39,7 @@ def read_effects(
     SourceFormatError
         The file cannot be read, or names a perturbation twice.
     FeatureError
-        It has none of the genes.
+        It has none of the genes, or says that its effects are on another scale.
     """
     if path.is_dir():
         path /= "predicted.parquet"
@@ -49,6 +53,7 @@ def read_effects(
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
+    _check_scale(path)
     frame = _wide(frame, path)
     labels = frame[frame.columns[0]].cast(pl.String()).to_list()
     if len(set(labels)) < len(labels):
@@ -77,6 +82,19 @@ def read_effects(
     read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
     values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
     return labels, values
+
+
+def _check_scale(path: Path) -> None:
+    """Refuse what ``evaluate --predictions`` wrote of effects that are no differences of mean log1p(CP10k)."""
+    said = pl.read_parquet_metadata(path).get(EFFECT_KIND, SUBMITTED) if path.suffix == ".parquet" else SUBMITTED
+    if said != SUBMITTED:
+        raise FeatureError(
+            "The effects are on another scale than cells are made with.",
+            where=str(path),
+            expected=f"{SUBMITTED}: differences of mean log1p(CP10k), natural logarithm",
+            got=said,
+            do=f"predict a target of {SUBMITTED}: effect_kind under [target]",
+        )
 
 
 def _wide(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

@@ -65,7 +65,7 @@ def enrich(
 
     Needs gseapy: pip install 'perturbation-featurestore[enrichment]'. In rank order, genes are ranked by z, or by
     effect where nothing was tested, and p is by the multilevel procedure of fgsea. Of genes that change (q < 0.05), up
-    and down are tested separately, against all genes that were measured. Own targets are left out. --format csv, json
+    and down are tested separately, against all genes that have a q. Own targets are left out. --format csv, json
     and parquet give every set.
 
     \b

@@ -17,7 +17,7 @@ from featurestore.evaluation.pictures import pictures, save, short
 from featurestore.evaluation.scatter import axis_limit, draw_scatter
 from featurestore.evaluation.scoring import OWN_TARGETS, STRATA, by_perturbation
 from featurestore.evaluation.verdict import JUDGED, title
-from featurestore.storage.scores import SCORES, write_scores
+from featurestore.storage.scores import EFFECT_KIND, SCORES, write_scores
 from featurestore.storage.sealed import write_sums
 from featurestore.storage.whole import filled
 
@@ -62,7 +62,8 @@ def write(evaluation: Evaluation, folder: str | Path, *, predictions: str | None
             evaluation.per_perturbation.write_parquet(path / "per_perturbation.parquet")
             evaluation.per_perturbation.write_csv(path / "per_perturbation.csv", float_precision=6)
             if held_out is not None:
-                held_out.write_parquet(path / "predicted.parquet")
+                kind = {EFFECT_KIND: unit} if (unit := _unit(evaluation)) else None
+                held_out.write_parquet(path / "predicted.parquet", metadata=kind)
             _write_page(path, evaluation)
             write_sums(path)
     except OSError as error:
@@ -105,13 +106,18 @@ def _write_page(folder: Path, evaluation: Evaluation) -> None:
     (folder / PAGE).write_text(page, encoding="utf-8")
 
 
+def _unit(evaluation: Evaluation) -> str:
+    """Return the readout, or the kind of effect, that was predicted; nothing where the matrix does not say."""
+    target = evaluation.matrix.manifest.get("spec", {}).get("target", {})
+    return str(target.get("phenotype") or target.get("effect_kind") or "")
+
+
 def _draw_scatters(folder: Path, evaluation: Evaluation) -> dict[str, str]:
     """Draw predicted against measured effects of every model, all on the same axes, and say what each shows."""
     shown = np.isfinite(evaluation.matrix.Y) & ~evaluation.own
     measured = evaluation.matrix.Y[shown]
     limit = axis_limit(measured)
-    target = evaluation.matrix.manifest.get("spec", {}).get("target", {})
-    unit = target.get("phenotype") or target.get("effect_kind", "effect")
+    unit = _unit(evaluation) or "effect"
     texts = {}
     for name, predicted in evaluation.predicted.items():
         r = evaluation.across[name]["r"] if evaluation.is_readout else evaluation.score(name, "pearson_delta")

@@ -196,10 +196,11 @@ def _correlations(matrices: list[Matrix], own: npt.NDArray[np.bool_]) -> Matrix:
 
 
 def _centred(effects: Matrix) -> Matrix:
-    """Take away what the shared perturbations have in common, gene by gene."""
+    """Take away what the shared perturbations have in common, gene by gene; too few to tell leave the gene missing."""
     known = np.isfinite(effects)
-    mean = np.where(known, effects, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.asarray(effects - mean)
+    n = known.sum(axis=0)
+    mean = np.where(known, effects, 0.0).sum(axis=0) / np.maximum(n, 1)
+    return np.where(n >= FEWEST_TO_CENTRE, effects - mean, np.nan)
 
 
 def _others(r: Matrix) -> Matrix:

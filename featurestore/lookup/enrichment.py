@@ -61,7 +61,7 @@ class Enrichment:
         measured), ``p_value``, ``q_value`` (Benjamini-Hochberg over the lines) and ``genes``. In rank order ``es``,
         ``nes`` and the leading edge; of genes that change ``n_shared``, ``odds_ratio`` and those that are shared.
     n_genes
-        Genes that were measured.
+        Genes that were measured; of those that change, that were tested.
     n_left_out
         Sets of too few or too many measured genes.
     unknown
@@ -126,7 +126,7 @@ def enrich(
         A GMT file, or genes by the name of their set; genes by any identifier.
     how
         ``ranks``: all genes in the order of z, or of effect where there is no test. ``changed``: those of q < 0.05
-        that go up, and those that go down, each against all that were measured.
+        that go up, and those that go down, each against all that were tested.
     dataset_id, context, condition_id
         Which condition: of one dataset, in one cell line, or that one. The one that changes most genes by default.
     fewest, most
@@ -170,7 +170,10 @@ def enrich_condition(
     signature = signature_of(store, *key).filter(~pl.col("gene_id").is_in(condition["target_gene_ids"] or []))
     sets, unknown = _known_sets(store, gene_sets)
     statistic = _statistic(signature, how)
-    ranked = signature.drop_nulls(statistic).sort(statistic, "gene_id", descending=[True, False])
+    known = signature.drop_nulls(statistic)
+    if how == "changed":
+        known = known.filter(pl.col("q_value").is_not_null() | (pl.col("effect_kind") == "de_call"))
+    ranked = known.sort(statistic, "gene_id", descending=[True, False])
     _check_order(ranked, statistic, how, key)
     measured = set(ranked["gene_id"])
     sets = {each: [gene for gene in genes if gene in measured] for each, genes in sets.items()}
@@ -200,6 +203,10 @@ def _statistic(signature: pl.DataFrame, how: How) -> str:
 
 
 def _check_order(ranked: pl.DataFrame, statistic: str, how: How, key: tuple[str, str]) -> None:
+    if ranked.is_empty() and how == "changed":
+        raise QueryError(
+            f"No gene of {':'.join(key)} was tested, so none is known to change.", do="test the ranking: how = 'ranks'"
+        )
     if ranked.is_empty():
         raise QueryError(f"{':'.join(key)} has no signature.", do="see quality.reason of it")
     most = max(ranked[statistic].value_counts()["count"].to_list())

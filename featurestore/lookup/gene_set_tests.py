@@ -99,7 +99,7 @@ def of_changed(ranked: pl.DataFrame, sets: Mapping[str, Sequence[str]], key: tup
     Parameters
     ----------
     ranked
-        Signature of every measured gene: ``gene_id``, ``effect``, ``effect_kind`` and ``q_value``.
+        Signature of every tested gene: ``gene_id``, ``effect``, ``effect_kind`` and ``q_value``.
     sets
         Genes by id, by the name of their set.
     key

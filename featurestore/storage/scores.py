@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 SCORES = "scores.json"
+EFFECT_KIND = "effect_kind"
+"""Key, in the metadata of a Parquet file of predictions, of the scale that they are on."""
 
 
 def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock
     rows, fitted = _Sums(measured.rows.height), _Sums(known.height)
     used, found, likeness, reasons = [], [], [], []
     shrunk: list[dict[str, Any]] = []
-    for source in sources:
+    for source, matches in zip(sources, _matches(feature, sources, measured), strict=True):
         given.tell(source)
         matrix = read_source(given.warehouse, feature, source)
         if isinstance(matrix, str):
@@ -52,8 +52,6 @@ def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock
         likeness.append(check_lookalikes(source, matrix, measured, given.allow))
         values, genes, said = chosen_effects(feature, source, matrix, measured)
         shrunk += said.values()
-        every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
-        matches = without_own(source, measured.rows, every)
         given.elsewhere.add(source, matrix, matches)
         rows.add(values, genes, matches, _cells(feature, source))
         if feature.components is not None:
@@ -77,6 +75,16 @@ def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock
         origins=[{name: source_facts(source)[name] for name in _ORIGIN} for source in used],
         likeness=likeness,
     )
+
+
+def _matches(feature: SignatureFeature, sources: Sequence[Source], measured: Measured) -> list[pl.DataFrame]:
+    """Pair rows with the conditions of every source, those of a row's own direction alone where any source has one."""
+    found = []
+    for source in sources:
+        every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
+        found.append(without_own(source, measured.rows, every))
+    has_alike = pl.concat(found).filter("is_alike")["row"].unique()
+    return [each.filter(pl.col("is_alike") | ~pl.col("row").is_in(has_alike.implode())) for each in found]
 
 
 class _Sums:

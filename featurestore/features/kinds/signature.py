@@ -20,6 +20,7 @@ class SignatureFeature(ExternalEffects):
         most cells, or those at the dose (then the time) nearest to the row's.
     average
         Average over the sources, each once (``equal``) or by its cells (``cells``), in place of one block per source.
+        Conditions that act in the opposite direction are in it only where no source has one of the row's direction.
         The average of a row leaves out the row's own experiment, so the target's dataset may be among the sources.
     """
 

@@ -83,6 +83,16 @@ def test_submit__writes_a_vcc_of_the_predicted_cells(files, tmp_path, name):
     assert read_vcc(tmp_path / "p.vcc").shape == (196, 50)
 
 
+def test_submit__refuses_predictions_on_another_scale(files, tmp_path):
+    effects = pl.read_parquet(files / "effects.parquet")
+    effects.write_parquet(tmp_path / "predicted.parquet", metadata={"effect_kind": "log2_fold_change"})
+    arguments = ["-o", tmp_path / "p.vcc", "--genes", files / "genes.csv"]
+    result, _ = run("submit", tmp_path / "predicted.parquet", files / "measured.h5ad", *arguments)
+    assert result.exception.got == "log2_fold_change"
+    assert "natural logarithm" in result.exception.expected
+    assert not (tmp_path / "p.vcc").exists()
+
+
 def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
     arguments = ["--protocol", 2026, "--cells", 30, "--context", "B"]
     path = tmp_path / "b.h5ad"
@@ -122,6 +132,7 @@ def test_submit__takes_what_evaluate_predicted_by_ids_for_cells_named_by_symbols
         matrix = build(store, world_files / "features.toml")
     evaluation = evaluate(matrix, {"elsewhere": SamePerturbationElsewhere()})
     report.write(evaluation, tmp_path, predictions="elsewhere")
+    assert pl.read_parquet_metadata(tmp_path / "predicted.parquet")["effect_kind"] == "delta_log1p"
     by_ids, by_symbols = (world_files / "k562_raw_singlecell.h5ad", tmp_path / "cells.h5ad")
     shutil.copy(by_ids, by_symbols)
     with h5py.File(by_symbols, "r+") as file:

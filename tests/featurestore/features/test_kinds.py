@@ -398,6 +398,18 @@ def test_average__is_one_block_over_all_sources(writer, make_condition, weightin
     assert matrix.rows["n_conditions/signature/average"].to_list() == [2, 2, 1]
 
 
+def test_average__takes_no_opposite_effect_where_a_source_has_one_that_is_alike(writer, make_condition):
+    writer.dataset("target", [make_condition(f"G{i}") for i in range(3)], np.zeros((3, 30)))
+    writer.dataset("down", [make_condition("G0", "B", kind="crispr_knockout")], np.full((1, 30), -2.0))
+    outside = [make_condition(f"G{i}", "C", kind="crispra") for i in range(2)]
+    writer.dataset("up", outside, np.full((2, 30), 2.0))
+    feature = 'kind = "signature"\ndatasets = ["down", "up"]\naverage = "equal"'
+    with writer.open() as store:
+        matrix = build(store, spec_of(feature))
+    assert matrix.X[:2, 0].tolist() == [-2.0, 2.0]  # G1 was only ever activated, and its rule says so
+    assert matrix.rows["rule/signature/average"].to_list()[:2] == ["same direction", "other kind"]
+
+
 def lines(rng, own=None):
     effects = rng.normal(size=(3, 8, 30))
     if own is not None:

@@ -134,3 +134,26 @@ def test_compare__says_where_it_is_not_known_what_responds(writer, make_conditio
     with writer.open() as store, pytest.raises(QueryError, match="No perturbation responds in both") as caught:
         store.compare("listed", "still")
     assert caught.value.got.endswith("whether they respond is not known of 2 conditions of listed")
+
+
+def test_compare__centres_no_gene_that_too_few_perturbations_have(writer, make_condition):
+    rng = np.random.default_rng(11)
+    a, b = rng.normal(size=(2, 4, GENES))
+    b[1:, 10:20] = np.nan  # of ten genes b has one perturbation only, whose mean is itself
+    conditions = [make_condition(f"G{i}", "A") for i in range(4)]
+    writer.dataset("a", conditions, a, quality=quality(4, [True] * 4))
+    writer.dataset("b", conditions, b, quality=quality(4, [True] * 4))
+    with writer.open() as store:
+        rows = store.compare("a", "b").rows.sort("perturbation")
+    whole = np.r_[4:10, 20:GENES]  # own targets are the first four
+    x, y = (each[:, whole].astype(np.float32).astype(float) for each in (a, b))
+    expected = [np.corrcoef(one, other)[0, 1] for one, other in zip(x - x.mean(0), y - y.mean(0), strict=True)]
+    for i in range(4):
+        others = [k for k in range(4) if k != i]
+        more = np.array(others)  # three of the four have the own targets of the rest
+        one, other = (np.where(np.eye(4, dtype=bool), np.nan, each[:, :4]) for each in (a, b))
+        one, other = one - np.nanmean(one, axis=0), other - np.nanmean(other, axis=0)
+        here = np.concatenate([(x - x.mean(0))[i], one[i, more]])
+        there = np.concatenate([(y - y.mean(0))[i], other[i, more]])
+        expected[i] = np.corrcoef(here, there)[0, 1]
+    np.testing.assert_allclose(rows["centred_r"], expected, atol=2e-6)

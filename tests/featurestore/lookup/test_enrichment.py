@@ -98,7 +98,7 @@ def test_enrich__says_why_it_cannot(screen, writer, make_condition, gene_ids, mo
         with pytest.raises(QueryError, match="have no order"):
             more.enrich("ENSG00000000010", sets_of(gene_ids), fewest=3)
         assert more.enrich("ENSG00000000010", sets_of(gene_ids), fewest=3, how="changed").table["n_shared"].sum() == 3
-        with pytest.raises(QueryError, match="changes beyond noise"):
+        with pytest.raises(QueryError, match="was tested"):
             more.enrich("ENSG00000000009", sets_of(gene_ids), fewest=3, how="changed")
         assert more.enrich("ENSG00000000009", sets_of(gene_ids), fewest=3).statistic == "effect"
     with pytest.raises(QueryError, match="has no condition 'x'"):
@@ -126,3 +126,24 @@ def test_command__tests_the_sets_of_a_gmt_file(screen, gene_ids, tmp_path):
     gmt.write_text("\n".join([*lines, lines[0]]))
     again = CliRunner().invoke(command, ["ENSG00000000005", str(gmt), "--fewest", "3"], obj=store.path)
     assert "Two sets of a GMT file have one name" in str(again.exception)
+
+
+def test_changed__is_against_the_genes_that_were_tested(writer, make_condition, gene_ids):
+    effects = np.linspace(1.0, -1.0, GENES)
+    q_value = [0.01 if i < 6 else 0.5 if i < 16 else None for i in range(GENES)]
+    entries = pl.DataFrame(
+        {
+            "condition_index": [0] * GENES,
+            "gene_index": range(GENES),
+            "effect": effects,
+            "effect_kind": ["log2_fold_change"] * GENES,
+            "q_value": q_value,
+        }
+    )
+    writer.dataset("listed", [make_condition("G4", "A")], effects[None, :], signature=entries)
+    with writer.open() as store:
+        found = store.enrich(gene_ids[4], {"set": gene_ids[:4] + gene_ids[20:24]}, how="changed", fewest=3)
+    assert found.n_genes == 15  # sixteen have a q, of which one is its own target
+    up = found.table.filter(direction="up").row(0, named=True)
+    assert (up["n_genes"], up["n_shared"]) == (4, 4)
+    assert up["p_value"] == pytest.approx(hypergeom.sf(3, 15, 4, 5))
