@@ -26,10 +26,17 @@ perturbed as (
         perturbation_id, any_value(array_to_string(target_symbols, ' + ')) as symbols,
         string_agg(distinct perturbation_label, ' | ' order by perturbation_label) as labels,
         any_value(compound_id) as compound_id, any_value(target_gene_ids) as target_gene_ids,
+        -- Its own names, parts in any order; and every name of its only gene, where that is of no other gene.
+        bool_or(
+            lower(perturbation_label) = words
+            or list_sort(string_split(lower(perturbation), '+')) = list_sort(string_split(replace(words, ' ', ''), '+'))
+            or (select count(*) = 1 from exact) and target_gene_ids = (select list(gene_id) from exact)
+        ) as is_called,
         count(*) as n_conditions, count(distinct dataset_id) as n_datasets
     from condition, wanted
     where not is_control and (
         contains(lower(perturbation_label), words) or lower(perturbation_id) = words
+        or list_sort(string_split(lower(perturbation), '+')) = list_sort(string_split(replace(words, ' ', ''), '+'))
         or list_has_any(target_gene_ids, (select list(gene_id) from exact))
         or compound_id in (select compound_id from drugs)
     )
@@ -48,9 +55,9 @@ hits as (
     union all
     select 'perturbation', perturbation_id, coalesce(nullif(symbols, ''), labels),
         labels || ' in ' || n_datasets || if(n_datasets = 1, ' dataset', ' datasets'), n_conditions,
-        coalesce(nullif(symbols, ''), labels)
+        if(is_called, words, coalesce(nullif(symbols, ''), labels))
     from perturbed, wanted
-    where compound_id is null or contains(lower(labels), words)
+    where compound_id is null or is_called or contains(lower(labels), words)
     union all
     select 'compound', p.perturbation_id, c.name,
         concat_ws('; ', c.moa, 'targets ' || array_to_string(c.targets, ', '), c.compound_id), p.n_conditions, c.name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -99,3 +101,21 @@ def test_store__reads_signatures_by_name(store, perturbed):
         store.signature(perturbed, dataset_id="lincs_demo", context="K562")
     assert store.perturbations()["n_datasets"][0] == 2
     assert store.datasets()["dataset_id"].to_list() == ["lincs_demo", "replogle_demo_k562", "replogle_demo_rpe1"]
+
+
+def test_signature__is_found_by_former_names_of_its_gene_and_by_parts_in_any_order(writer, make_condition, gene_ids):
+    label = {"label": ["OLD1", "BOTH", "BOTH"], "gene_id": gene_ids[1:2] * 2 + gene_ids[2:3]}
+    labels = pl.DataFrame(label).with_columns(kind=pl.lit("alias"))
+    labels.write_parquet(writer.root / "reference" / "genes" / "gene_label.parquet")
+    conditions = [
+        make_condition("G1", perturbation="S002"),
+        make_condition("G2", perturbation="S003"),
+        make_condition("G1+G2", perturbation="S002+S003"),
+    ]
+    writer.dataset("screen", conditions, np.arange(90.0).reshape(3, 30))
+    with writer.open() as store:
+        for name, first in {"old1": 0.0, "S003": 30.0, "S003+S002": 60.0, "s002 + s003": 60.0, "G1+G2": 60.0}.items():
+            found = store.signature(name)
+            assert found["effect"].sort().to_list() == [first + i for i in range(30)], name
+        with pytest.raises(QueryError):
+            store.signature("both")  # an alias of two genes is neither
