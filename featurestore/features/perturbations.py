@@ -46,8 +46,12 @@ def structure_key() -> pl.Expr:
 
 def directed_key() -> pl.Expr:
     """Return what was perturbed, as :func:`structure_key`, and in which direction: knocking down is not activating."""
-    direction = pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
-    return pl.concat_str(structure_key(), pl.lit("/"), direction.cast(pl.String()))
+    return pl.concat_str(structure_key(), pl.lit("/"), direction().cast(pl.String()))
+
+
+def direction() -> pl.Expr:
+    """Return -1 for kinds that lower a gene, 1 for those that raise it, and 0 for all others."""
+    return pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
 
 
 def parts_of(perturbation: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import polars as pl
 from featurestore.contract import EFFECT_KINDS
 from featurestore.errors import QueryError
 from featurestore.features.effects.similarity import FEWEST_GENES, encoded, similarities
+from featurestore.features.perturbations import direction
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Matrix = npt.NDArray[np.float64]
 FEWEST_TO_CENTRE = 3
 """Shared perturbations below which their mean is too much of each."""
+_DIRECTED = "\x1f"
 _KINDS = "select distinct effect_kind from signature where dataset_id = $dataset_id"
 
 
@@ -77,6 +79,8 @@ def compare_datasets(
     """Compare what the same perturbations do in two datasets, where they respond in both.
 
     A perturbation's effect is the mean over its responding conditions of the dataset: contexts, doses and times alike.
+    Where both lower a gene, or both raise it, conditions that do the opposite are no part of the mean: a row of their
+    own, or none.
 
     Raises
     ------
@@ -93,6 +97,7 @@ def compare_datasets(
     report("looking for shared perturbations")
     sides = [store.frame(sql_files("lookup")["responders"], {"dataset_id": name}) for name in names]
     n_responders = (sides[0]["perturbation_id"].n_unique(), sides[1]["perturbation_id"].n_unique())
+    sides = _directed(sides)
     shared = sides[0].join(sides[1], on="perturbation_id", how="semi")["perturbation_id"].unique().sort()
     if shared.is_empty():
         counts = " and ".join(f"{n:,} in {name}" for n, name in zip(n_responders, names, strict=True))
@@ -119,7 +124,7 @@ def compare_datasets(
     table = pl.DataFrame(
         {
             "perturbation": facts[0]["perturbation"],
-            "perturbation_id": shared,
+            "perturbation_id": shared.str.split(_DIRECTED).list.first(),
             "perturbation_kind": facts[0]["kind"],
             "perturbation_kind_other": facts[1]["kind"],
             "n_conditions": facts[0]["n"],
@@ -134,6 +139,23 @@ def compare_datasets(
     same = sorted(set(sides[0]["experiment_id"].drop_nulls()) & set(sides[1]["experiment_id"].drop_nulls()))
     is_of_wells = any(bool(side["is_of_wells"].any()) for side in sides)
     return Agreement(names, kinds, table, chance, n_responders, tuple(same), is_of_wells)
+
+
+def _directed(sides: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Keep apart, by their key, conditions that lower a gene and those that raise it, where both datasets have either.
+
+    A perturbation that the datasets only did in opposite directions is compared all the same.
+    """
+    named = ["perturbation_id", "direction"]
+    sides = [side.with_columns(direction=direction()) for side in sides]
+    common = sides[0].join(sides[1], on=named, how="semi").select(named).unique()
+    found = []
+    for side in sides:
+        opposite = side.join(common, on="perturbation_id", how="anti")
+        alike = side.join(common, on=named, how="semi")
+        key = pl.concat_str("perturbation_id", pl.lit(_DIRECTED), "direction")
+        found.append(pl.concat([opposite, alike.with_columns(perturbation_id=key)]))
+    return found
 
 
 def _kinds(store: Warehouse, names: tuple[str, str]) -> tuple[str, str]:

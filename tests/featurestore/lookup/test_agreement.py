@@ -157,3 +157,23 @@ def test_compare__centres_no_gene_that_too_few_perturbations_have(writer, make_c
         there = np.concatenate([(y - y.mean(0))[i], other[i, more]])
         expected[i] = np.corrcoef(here, there)[0, 1]
     np.testing.assert_allclose(rows["centred_r"], expected, atol=2e-6)
+
+
+def test_compare__averages_no_knock_down_with_an_activation(writer, make_condition):
+    rng = np.random.default_rng(12)
+    a, b = rng.normal(size=(2, 2, GENES))
+    down = [make_condition(f"G{i}", "A") for i in range(2)]
+    writer.dataset("a", down, a, quality=quality(2, [True] * 2))
+    mixed = [*down, *(make_condition(f"G{i}", "A", kind="crispra") for i in range(2))]
+    writer.dataset("b", mixed, np.concatenate([b, -9 * a]), quality=quality(4, [True] * 4))
+    writer.dataset("up", mixed[2:], -9 * a, quality=quality(2, [True] * 2))
+    with writer.open() as store:
+        rows = store.compare("a", "b").rows.sort("perturbation_id")
+        opposite = store.compare("a", "up").rows
+        both = store.compare("b", "up").rows
+    kept = [[k for k in range(GENES) if k != i] for i in range(2)]
+    np.testing.assert_allclose(rows["r"], [np.corrcoef(a[i, k], b[i, k])[0, 1] for i, k in enumerate(kept)], atol=2e-6)
+    assert rows["perturbation_id"].to_list() == [down[i]["perturbation_id"] for i in range(2)]
+    assert rows["n_conditions_other"].to_list() == [1, 1]
+    np.testing.assert_allclose(opposite["r"], -1.0, atol=2e-6)
+    np.testing.assert_allclose(both["r"], 1.0, atol=2e-6)
