@@ -51,12 +51,21 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
     _controls(lines, found)
     if labels is not None and labels.unassigned:
         lines.set("unassigned", list(labels.unassigned), counted(labels.unassigned))
-    for key, rule in (("separator", labels.separator), ("strip", labels.strip)) if labels is not None else ():
-        if rule is not None:
-            lines.set(key, rule[0], rule[1])
+    if labels is not None:
+        _label_rules(lines, labels)
     _context(lines, found)
     _quantities(lines, found)
     _partition(lines, found)
+
+
+def _label_rules(lines: Lines, labels: PerturbationLabels) -> None:
+    """Write how labels are taken apart, to be checked where another sign joins some of them."""
+    if labels.separator is not None:
+        odd = labels.otherwise_joined
+        told = f"joined by another sign, each a gene of its own unless written alike: {counted(odd)}" if odd else ""
+        lines.set("separator", *labels.separator, told, is_doubtful=bool(odd))
+    if labels.strip is not None:
+        lines.set("strip", *labels.strip)
 
 
 def _perturbation(lines: Lines, found: Inspection, best: Guess) -> None:
@@ -65,7 +74,10 @@ def _perturbation(lines: Lines, found: Inspection, best: Guess) -> None:
     if combined is None:
         value = best.column if best.value is None else {"value": best.value}
         also = _also(found.roles["perturbation"][1:])
-        lines.set("perturbation", value, _why(best), *also, is_doubtful=best.is_doubtful)
+        numbers = found.labels.numbers if found.labels is not None else {}
+        if numbers:
+            also.append(f"numbers among genes, and conditions unless unassigned has them: {counted(numbers)}")
+        lines.set("perturbation", value, _why(best), *also, is_doubtful=best.is_doubtful or bool(numbers))
         return
     lines.set("perturbation", [best.column, combined.column], _why(best), f"with {_why(combined)}")
     lines.set("separator", COMBINED, "what the two names are joined by")

@@ -11,6 +11,7 @@ from ingest.harmonise.genes import best_release, detect_kind, map_genes
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
 from ingest.inspection.known import CONTROLS
 from ingest.reader import INDEX
+from ingest.sections import column_in_sql
 
 ORDER = ("ensembl", "hgnc", "symbol_ensembl", "entrez", "symbol_entrez", "symbol")
 """Notations, the one that says most exactly which gene is meant first."""
@@ -24,6 +25,11 @@ MOST_CONFLICTS = 0.05
 """Part of the genes whose symbol, by drift alone, may be another gene's than the identifier's."""
 CONFLICT = "conflict"
 CHANGED = ["suffix_flagged", "case_folded"]
+NO_GENE = {
+    "peaks": r"^(?:chr)?(?:[0-9]+|[XYM]|MT)[:_-][0-9]+[_-][0-9]+$",
+    "antibodies or tags": r"(?i:[-_.]?TotalSeq|^(?:ADT|HTO)[-_.]|[-_.](?:ADT|HTO)$)",
+}
+"""How names of what is counted beside RNA are written."""
 NUMBERED = re.compile(r"[-_. ]?(?:rep|r)?\d+$", re.IGNORECASE)
 """What numbers samples of one kind."""
 
@@ -159,7 +165,7 @@ def _judge(column: pl.Series) -> GeneColumn:
         n_repeated,
         n_second=int(is_second.sum()),
         n_controls=sum(map(_is_control, genes.filter(pl.col("gene_id").is_null())["original"].drop_nulls())),
-        doubt=_doubt(text, mapped) if detected.kind == "entrez" else "",
+        doubt=_doubt(text, mapped) if detected.kind == "entrez" else _beside_rna(repeated, column.name),
         are_changed=2 * (n_repeated + table["status"].is_in(CHANGED).sum()) >= mapped * table.height > 0,
     )
 
@@ -172,6 +178,16 @@ def _doubt(numbers: pl.Series, mapped: float) -> str:
     share = 1 - of_hgnc.null_count() / max(of_hgnc.len(), 1)
     told = f"{1 - mapped:.0%} of the numbers are no Entrez ids, so the others may be none either"
     return f"{told}; {share:.0%} are HGNC's: write them as HGNC:n" if share > mapped else told
+
+
+def _beside_rna(names: pl.Series, column: str) -> str:
+    """Say which names are of no RNA, which counts in a cell's total all the same."""
+    for what, pattern in NO_GENE.items():
+        such = names.filter(names.str.contains(pattern))
+        if such.len():
+            told = f"{such.len():,} of {names.len():,} are {what}, such as {such[0]!r}, and count in a cell's total"
+            return f"{told}; where = \"not regexp_like({column_in_sql(column)}, '{pattern}')\" leaves them out"
+    return ""
 
 
 def _is_control(name: str) -> bool:

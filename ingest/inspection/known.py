@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ingest.column_names import plain_name
+from ingest.conditions.unit_columns import DOSE_UNITS, TIME_UNITS
 from ingest.conditions.unmatched import BATCHES, TREATMENTS
 from ingest.harmonise.gene_notation import CONTROL_LABELS
 from ingest.harmonise.words import spelled
@@ -45,9 +46,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("pert_idose", "dose_um", "dose_value", "nearest_dose", "dose", "concentration_1", "concentration", "conc"),
         *("treatment_dose", "pert_dose", "drug_dose", "drugname_drugconc", "dose_nm"),
     ),
-    "dose unit": ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit"),
+    "dose unit": DOSE_UNITS,
     "time": ("pert_itime", "time_h", "timepoint_hr", "time_point", "timepoint", "time", "pert_time", "hours", "day"),
-    "time unit": ("time_unit", "pert_time_unit", "unit"),
+    "time unit": TIME_UNITS,
     "kind": ("perturbation_type", "pert_type", "perturbation_kind", "modality", "kind"),
     "cluster": ("leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
     "replicate": (

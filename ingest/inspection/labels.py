@@ -33,6 +33,8 @@ AFFIXES = [
 """What may be taken off labels together: their end, the beginning and end of guides, the beginning of guides."""
 DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "
 """What a dose before the name of a compound looks like."""
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+HALF = 0.5
 MOST = 0.8
 """What part of the labels in question must fit."""
 FEW_CELLS = 10
@@ -54,6 +56,10 @@ class PerturbationLabels:
         Genes that libraries of guides take for controls: olfactory receptors, AAVS1.
     separator, strip
         How labels are taken apart, None where they are not; with why.
+    otherwise_joined
+        Labels that join genes by another sign than the separator, each then one name.
+    numbers
+        Labels that are bare numbers, where most others name genes.
     gene_share
         Part of the labels that name genes, taken apart.
     control_labels
@@ -73,6 +79,8 @@ class PerturbationLabels:
     gene_suspects: dict[str, int]
     separator: tuple[str, str] | None
     strip: tuple[str, str] | None
+    otherwise_joined: dict[str, int]
+    numbers: dict[str, int]
     gene_share: float
     control_labels: tuple[str, ...]
     targets: dict[str, str]
@@ -100,6 +108,8 @@ def judge_labels(column: ColumnSummary) -> PerturbationLabels:
     suspects = {label: n for label, n in others.iter_rows() if LOOKS_LIKE_CONTROL.search(label)}
     unexpressed = {label: n for label, n in others.iter_rows() if UNEXPRESSED.fullmatch(label) or label in suspects}
     suspects = {label: n for label, n in suspects.items() if not set(parts[label]) <= set(controls)}
+    gene_share = sum(is_gene) / max(len(is_gene), 1)
+    rows_of = dict(others.iter_rows())
     of_genes = {label: n for label, n in unexpressed.items() if label in genes}
     return PerturbationLabels(
         column=column.name,
@@ -111,7 +121,9 @@ def judge_labels(column: ColumnSummary) -> PerturbationLabels:
         gene_suspects=of_genes,
         separator=separator,
         strip=strip,
-        gene_share=sum(is_gene) / max(len(is_gene), 1),
+        otherwise_joined={name: rows_of[name] for name in _otherwise_joined(names, separator, known_genes)},
+        numbers={name: n for name, n in rows_of.items() if gene_share >= HALF and NUMBER.fullmatch(name)},
+        gene_share=gene_share,
         control_labels=control_labels,
         targets=_single_targets(parts, genes, of_mouse=column.of_mouse),
         cells=_cells(column.labels.filter(~pl.col("label").is_in(list(UNASSIGNED)))["n"]),
@@ -187,6 +199,16 @@ def _separator(names: list[str], labels: set[str], known_genes: Known) -> tuple[
             )
             return sign, why
     return None
+
+
+def _otherwise_joined(names: list[str], separator: tuple[str, str] | None, known_genes: Known) -> list[str]:
+    """Find labels that another sign than the separator takes apart into genes."""
+    if separator is None:
+        return []
+    signs = [sign for sign in SEPARATORS if sign not in {separator[0], "_"}]
+    parts = {name: _split(name, sign) for sign in signs for name in names if sign in name}
+    genes = known_genes({part for each in parts.values() for part in each})
+    return [name for name, each in parts.items() if len(each) > 1 and genes.issuperset(each)]
 
 
 def _split(name: str, sign: str) -> list[str]:

@@ -13,7 +13,7 @@ from ingest.readers.header import is_table, read_header
 from ingest.readers.r_matrix import RFormat
 from ingest.readers.r_objects import is_frame, read_r, saved_frame
 from ingest.readers.table import TableFormat
-from ingest.readers.workbook import WorkbookFormat, sheet_text, sheets_of
+from ingest.readers.workbook import WorkbookFormat, naming_sheet, sheet_text, sheets_of
 
 MOST_SHEETS = 60
 TABLE, R_OBJECT = TableFormat.name, RFormat.name
@@ -112,6 +112,7 @@ def _inspected(
     with TemporaryDirectory(prefix="sheet-") as folder:
         text = sheet_text(path, Path(folder), name)
         try:
-            return (read_header(text).n_before, inspect(text)) if is_table(text) else None
+            with naming_sheet(text, path, name):
+                return (read_header(text).n_before, inspect(text)) if is_table(text) else None
         except FeatureStoreError as error:
             return error

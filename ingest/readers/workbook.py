@@ -11,11 +11,13 @@ import datetime as dt
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from featurestore.errors import SourceFormatError, did_you_mean, first_of
+from featurestore.errors import FeatureStoreError, SourceFormatError, did_you_mean, first_of
+from ingest.reader import BLOCK_BYTES, DenseBlock, Integers, Peek
 from ingest.readers.columns import Describes, none_describes
 from ingest.readers.damage import telling_damage
 from ingest.readers.one_matrix import refuse_name
@@ -185,13 +187,30 @@ class SheetReader(TableReader):
         self._folder = TemporaryDirectory(prefix="sheet-")
         try:
             text = sheet_text(path, Path(self._folder.name), sheet, header)
-            super().__init__(text, genes_in, described_by, describes)
+            with naming_sheet(text, path, sheet, header):
+                super().__init__(text, genes_in, described_by, describes)
         except BaseException:
             self._folder.cleanup()
             raise
+        self._naming = partial(naming_sheet, text, path, sheet, header)
         self.path, self.files = path, (path,)
         of_sheet = f"sheet '{sheet}', " if sheet else ""
         self.format = f"{WorkbookFormat.name} ({of_sheet}genes in {genes_in})"
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream the values; what is wrong is told of the sheet, as below."""
+        with self._naming():
+            yield from super().blocks(block_bytes)
+
+    def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
+        """Stream some rows and genes."""
+        with self._naming():
+            yield from super().selected(rows, genes, block_bytes)
+
+    def peek(self, n_values: int) -> Peek:
+        """Read the beginning."""
+        with self._naming():
+            return super().peek(n_values)
 
     def close(self) -> None:
         """Remove the text."""
@@ -225,6 +244,26 @@ class WorkbookFormat:
         """Open a sheet; ``genes_in``, ``described_by`` and ``describes`` as of a table of text."""
         refuse_name(cls.name, path, matrix)
         return SheetReader(path, sheet, header, genes_in, described_by, describes)
+
+
+@contextmanager
+def naming_sheet(text: Path, path: Path, sheet: str | None, header: int | None = None) -> Iterator[None]:
+    """Let errors about the text that a sheet was written as name the workbook and the sheet.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path, sheet, header
+        As of `sheet_text`.
+    """
+    try:
+        yield
+    except FeatureStoreError as error:
+        named = f"{path}" + (f", sheet '{sheet}'" if sheet else "") + (f" from its row {header}" if header else "")
+        told = {name: getattr(error, name).replace(str(text), named) for name in ("where", "expected", "got", "do")}
+        FeatureStoreError.__init__(error, error.what, **told)
+        raise
 
 
 @contextmanager

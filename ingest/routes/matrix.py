@@ -18,6 +18,7 @@ from ingest.conditions.organism import require_genes_of_organism, require_organi
 from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
+from ingest.conditions.unit_columns import require_units
 from ingest.conditions.unmatched import further_treatments, unmatched_batches
 from ingest.progress import step
 from ingest.reader import INDEX, LeavesOut, MayLackKey, Reader
@@ -58,6 +59,7 @@ class Matrix(ABC):
         where = ", ".join(reader.path.name for reader in readers)
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
+        require_units(readers, labels.rows, spec, opened.row_tables, opened.folder)
         if spec.is_relative:
             named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)

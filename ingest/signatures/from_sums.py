@@ -24,6 +24,7 @@ from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
 from ingest.signatures.summed import SAMPLES, Columns, Pools, Summed
 from ingest.signatures.tested import known_digits
+from ingest.sums.counted_once import require_counted_once
 
 CONDITIONS_AT_ONCE = 25
 """Conditions that a thread works on at once; a fixed number, so that the machine has no part in the result."""
@@ -75,7 +76,7 @@ class CellTables:
         with TileWriter(self.folder, "statistics", n_genes) as writer:
             for block in _blocks(indices, TILE_CONDITIONS):
                 pools = [grouping.of_condition(index) for index in block.tolist()]
-                writer.write_tiles(block, ahead(partial(self.data.columns_of_halves, pools), writer.tiles), {})
+                writer.write_tiles(block, ahead(partial(self._statistics_of, block, pools), writer.tiles), {})
         split = np.array([index for index in grouping.plain if grouping.is_split(index)], np.int32)
         with TileWriter(self.folder, "matched_statistics", n_genes) as writer:
             for block in _blocks(split, TILE_CONDITIONS):
@@ -95,6 +96,12 @@ class CellTables:
         write_table(self.folder, "condition_batch", self._condition_batch())
         write_table(self.folder, "condition_replicate", self._condition_replicate())
         write_nulls(self.folder, self.data)
+
+    def _statistics_of(self, block: npt.NDArray[np.int32], pools: Pools, genes: slice) -> Columns:
+        """Contract columns of conditions, of no more cells than these have."""
+        columns = self.data.columns_of_halves(pools, genes)
+        require_counted_once(block, columns["n_expressing"], self.data.grouping.cells.sum(axis=(1, 2))[block])
+        return columns
 
     def _control_sums_of(self, keys: list[tuple[int, int]], genes: slice) -> Columns:
         """Contract columns of controls by batch: their sums, and the moments of their counts."""

@@ -202,3 +202,19 @@ def test_archive__that_is_no_workbook_is_not_taken_for_one(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
         archive.writestr("counts.csv", "a,b\n")
     assert not WorkbookFormat.recognises(tmp_path / "a.xlsx")
+
+
+def test_fault__in_a_sheet_is_told_of_the_workbook(tmp_path):
+    path = tmp_path / "counts.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = "Counts"
+    for row in (["gene", "DMSO_1", "JQ1_1"], *([f"gene{at}", at, at + 1] for at in range(50)), ["MYC", 5, "many"]):
+        book.active.append(row)
+    book.save(path)
+    with (
+        pytest.raises(SourceFormatError) as told,
+        closing(WorkbookFormat.open(path, sheet="Counts", genes_in="lines")) as read,
+    ):
+        list(read.blocks())
+    assert f"{path}, sheet 'Counts'" in told.value.where
+    assert "counts_Counts.tsv" not in str(told.value)

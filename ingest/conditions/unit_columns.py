@@ -1,0 +1,87 @@
+"""Columns that tell the units of doses and times beside their numbers: a spec's one unit must be theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from featurestore.errors import SpecError
+from ingest.column_names import plain_name
+from ingest.conditions.label import LabelledRows
+from ingest.conditions.rows import read_rows
+from ingest.conditions.side_tables import SideTable
+from ingest.given import FromColumn
+from ingest.harmonise.units import DOSE, TIME, Scale
+from ingest.reader import Reader
+from ingest.spec import DatasetSpec
+
+DOSE_UNITS = ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit")
+TIME_UNITS = ("time_unit", "pert_time_unit", "unit")
+"""Names under which columns of units are published, the surest first."""
+
+
+def require_units(
+    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
+) -> None:
+    """Refuse doses and times of conditions in another unit than the spec gives them, or in several where it gives none.
+
+    Parameters
+    ----------
+    readers
+        The open files.
+    labelled
+        The condition of every row of them.
+    spec
+        The dataset's spec.
+    tables
+        The tables of rows beside the files.
+    folder
+        What the files of the spec are relative to.
+
+    Raises
+    ------
+    SpecError
+        A column of units says otherwise.
+    """
+    beside = [name for table in tables for name in table.columns]
+    for scale, given, names in (
+        (DOSE, spec.condition.dose, DOSE_UNITS),
+        (TIME, spec.condition.time, TIME_UNITS),
+    ):
+        if not isinstance(given, FromColumn):
+            continue
+        found, first = {given.unit} if given.unit is not None else set[str](), 0
+        for reader in readers:
+            of_reader = slice(first, first + reader.n_rows)
+            first += reader.n_rows
+            known = {plain_name(name): name for name in (*reader.row_columns(), *beside)}
+            column = next((known[name] for name in names if name in known), None)
+            if column is None:
+                continue
+            rows = read_rows(reader, spec, tables, folder, also=[column])
+            condition = labelled.condition[of_reader]
+            is_tested = pl.Series((condition >= 0) & ~labelled.is_control[condition])
+            units = _units(rows.filter(is_tested), given.column, column)
+            found |= {unit for unit in units if scale.factor(unit) is not None}
+            if len({scale.factor(unit) for unit in found}) > 1:
+                raise _refusal(scale, given, column, units, reader.path)
+
+
+def _units(rows: pl.DataFrame, numbers: str, column: str) -> list[str]:
+    """List the units of what is a number and not 0, sorted."""
+    is_number = pl.col(numbers).cast(pl.Float64, strict=False).fill_null(0) != 0
+    units = rows.filter(is_number)[column].cast(pl.String).str.strip_chars().drop_nulls()
+    return sorted(units.unique())
+
+
+def _refusal(scale: Scale, given: FromColumn, column: str, units: Sequence[str], path: Path) -> SpecError:
+    return SpecError(
+        f"Numbers of one {scale.name} column are in several units.",
+        where=f"{path}, columns '{given.column}' and '{column}'",
+        expected=f"unit = {given.unit!r} of condition.{scale.name}" if given.unit else "one unit in all rows",
+        got=f"here {', '.join(map(repr, units))}",
+        do=f"write each {scale.name} with its unit into one column, and name it without unit; or leave the rows of "
+        "other units out with where under [condition]",
+    )
