@@ -10,11 +10,12 @@ import polars as pl
 from featurestore.errors import SpecError
 from ingest.column_names import plain_name
 from ingest.conditions.label import LabelledRows
+from ingest.conditions.row_filter import RowFilter
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
 from ingest.given import FromColumn
 from ingest.harmonise.units import DOSE, TIME, Scale
-from ingest.reader import Reader
+from ingest.reader import Tables
 from ingest.spec import DatasetSpec
 
 DOSE_UNITS = ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit")
@@ -23,7 +24,11 @@ TIME_UNITS = ("time_unit", "pert_time_unit", "unit")
 
 
 def require_units(
-    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
+    readers: Sequence[Tables],
+    spec: DatasetSpec,
+    tables: Sequence[SideTable],
+    folder: Path,
+    labelled: LabelledRows | None = None,
 ) -> None:
     """Refuse doses and times of conditions in another unit than the spec gives them, or in several where it gives none.
 
@@ -31,14 +36,14 @@ def require_units(
     ----------
     readers
         The open files.
-    labelled
-        The condition of every row of them.
     spec
         The dataset's spec.
     tables
         The tables of rows beside the files.
     folder
         What the files of the spec are relative to.
+    labelled
+        The condition of every row of them, of which those of controls may be in any unit; none does where None.
 
     Raises
     ------
@@ -52,21 +57,29 @@ def require_units(
     ):
         if not isinstance(given, FromColumn):
             continue
+        columns = [_column((*reader.row_columns(), *beside), names) for reader in readers]
+        if not any(columns):
+            continue
         found, first = {given.unit} if given.unit is not None else set[str](), 0
-        for reader in readers:
-            of_reader = slice(first, first + reader.n_rows)
-            first += reader.n_rows
-            known = {plain_name(name): name for name in (*reader.row_columns(), *beside)}
-            column = next((known[name] for name in names if name in known), None)
+        for reader, column in zip(readers, columns, strict=True):
+            rows = read_rows(reader, spec, tables, folder, also=[column] if column else [])
+            is_tested = RowFilter("where", spec).take(rows)
+            if labelled is not None:
+                condition = labelled.condition[first : first + rows.height]
+                is_tested = pl.Series((condition >= 0) & ~labelled.is_control[condition])
+                first += rows.height
             if column is None:
                 continue
-            rows = read_rows(reader, spec, tables, folder, also=[column])
-            condition = labelled.condition[of_reader]
-            is_tested = pl.Series((condition >= 0) & ~labelled.is_control[condition])
             units = _units(rows.filter(is_tested), given.column, column)
             found |= {unit for unit in units if scale.factor(unit) is not None}
             if len({scale.factor(unit) for unit in found}) > 1:
                 raise _refusal(scale, given, column, units, reader.path)
+
+
+def _column(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """Return the surest of the columns that are named as units are."""
+    spelt = {plain_name(name): name for name in names}
+    return next((spelt[name] for name in known if name in spelt), None)
 
 
 def _units(rows: pl.DataFrame, numbers: str, column: str) -> list[str]:

@@ -107,7 +107,10 @@ def judge_labels(column: ColumnSummary) -> PerturbationLabels:
     is_gene = [all(part in genes or part in controls for part in parts[name]) for name in names if name not in controls]
     suspects = {label: n for label, n in others.iter_rows() if LOOKS_LIKE_CONTROL.search(label)}
     unexpressed = {label: n for label, n in others.iter_rows() if UNEXPRESSED.fullmatch(label) or label in suspects}
-    suspects = {label: n for label, n in suspects.items() if not set(parts[label]) <= set(controls)}
+    are_settled = {
+        name: set(each) <= set(controls) or (len(each) > 1 and genes & set(each)) for name, each in parts.items()
+    }
+    suspects = {label: n for label, n in suspects.items() if not are_settled[label]}
     gene_share = sum(is_gene) / max(len(is_gene), 1)
     rows_of = dict(others.iter_rows())
     of_genes = {label: n for label, n in unexpressed.items() if label in genes}
@@ -185,13 +188,13 @@ def _strip(names: list[str], known_genes: Known) -> tuple[str, str] | None:
 
 
 def _separator(names: list[str], labels: set[str], known_genes: Known) -> tuple[str, str] | None:
-    """Find a sign that separates names which are genes or labels of their own."""
+    """Find a sign that separates names which are genes, labels of their own, or controls."""
     for sign in SEPARATORS:
         joined = [name for name in names if len(_split(name, sign)) > 1]
         if not joined:
             continue
         parts = {part for name in joined for part in _split(name, sign)}
-        known = known_genes(parts) | (parts & labels)
+        known = known_genes(parts) | (parts & labels) | set(filter(is_control, parts))
         fitting = [name for name in joined if all(part in known for part in _split(name, sign))]
         if len(fitting) >= MOST * len(joined):
             why = (

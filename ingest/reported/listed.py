@@ -23,6 +23,7 @@ from ingest.conditions.lookups import Lookups
 from ingest.conditions.roles import named_rows
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
+from ingest.conditions.unit_columns import require_units
 from ingest.reader import INDEX
 from ingest.release.tables import RowWriter
 from ingest.reported.listed_names import NameChoice, best_between, ranked_names, shared_conditions, with_left_out
@@ -73,6 +74,7 @@ def read_listed(
     FeatureStoreError
         Spec or files are at fault.
     """
+    require_units(tables, spec, row_tables, folder)
     found = [named_rows(read_rows(table, spec, row_tables, folder), spec) for table in tables]
     where = ", ".join(table.path.name for table in tables)
     given, place = one_row_each(gather_rows([pl.concat(found, how="vertical_relaxed")], spec), where=where)

@@ -59,7 +59,7 @@ class Matrix(ABC):
         where = ", ".join(reader.path.name for reader in readers)
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
-        require_units(readers, labels.rows, spec, opened.row_tables, opened.folder)
+        require_units(readers, spec, opened.row_tables, opened.folder, labels.rows)
         if spec.is_relative:
             named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)

@@ -79,6 +79,17 @@ def test_doses__in_the_unit_of_the_spec_are_read_whatever_unit_controls_have(tmp
     assert found["dose_um"].to_list() == [1, 10]
 
 
+@pytest.mark.parametrize("unit", ["", ', unit = "uM"'])
+def test_doses__in_several_units_in_results_are_refused_and_can_be_left_out(unit, tmp_path):
+    lines = [f"JQ1,{dose},{gene},{at}.5" for dose in ("1,uM", "100,nM") for at, gene in enumerate(GENES)]
+    (tmp_path / "r.csv").write_text("\n".join(["compound,dose,dose_unit,gene,log2FoldChange", *lines]))
+    text = drafted(tmp_path / "r.csv").text.replace("# FILL IN: ", "")
+    text = text.replace('dose = { column = "dose" }', f'dose = {{ column = "dose"{unit} }}')
+    with pytest.raises(SpecError, match=r"got +here 'nM', 'uM'"):
+        ingested(tmp_path, text)
+    ingested(tmp_path, text.replace("[condition]", "[condition]\nwhere = \"dose_unit = 'uM'\""))
+
+
 def test_labels__joined_in_two_ways_are_to_be_checked(tmp_path):
     genes = ["non-targeting"] * 6 + ["TP53"] * 3 + ["MYC"] * 3 + ["TP53;MYC"] * 3 + ["MYC,TP53"] * 3
     draft = drafted(written(tmp_path / "a.h5ad", gene=genes))
@@ -86,6 +97,24 @@ def test_labels__joined_in_two_ways_are_to_be_checked(tmp_path):
     assert "joined by another sign, each a gene of its own unless written alike: 'TP53;MYC' (3 rows)" in plain(
         draft.text
     )
+
+
+@pytest.mark.parametrize("second", ["non-targeting", "TP53"])
+@pytest.mark.parametrize("sign", ["|", ";"])
+def test_labels__of_two_guides_each_have_the_controls_that_both_are(sign, second, tmp_path):
+    labels = np.repeat([f"non-targeting{sign}non-targeting", f"TP53{sign}{second}", f"TP53{sign}MYC"], 6)
+    draft = drafted(written(tmp_path / "a.h5ad", gene=labels.tolist()))
+    assert f'separator = "{sign}"' in draft.text
+    assert 'controls = ["non-targeting"]\n' in draft.text
+    ingested(tmp_path, draft.text)
+    values = np.log1p(COUNTS / COUNTS.sum(1, keepdims=True) * 1e4)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, gene, effect from effects")
+    assert set(found["perturbation"]) == {"TP53", "MYC+TP53"}
+    for name, rows in (("TP53", slice(6, 12)), ("MYC+TP53", slice(12, 18))):
+        effects = dict(found.filter(perturbation=name).select("gene", "effect").iter_rows())
+        expected = values[rows].mean(0) - values[:6].mean(0)
+        np.testing.assert_allclose([effects[gene] for gene in GENES], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("label", "is_doubtful"), [("0", True), ("JAK2", False)])
