@@ -20,7 +20,7 @@ from featurestore.errors import SourceFormatError
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
 from ingest.readers.plain_text import open_text, text_lines
-from ingest.readers.text_numbers import COMMA, MISSING, POINT, Doubles, is_number, number_in, numbers_in
+from ingest.readers.text_numbers import BOUND, COMMA, MISSING, POINT, Doubles, is_number, number_in, numbers_in
 
 Integers = npt.NDArray[np.intp]
 MOST_EMPTY = 1000
@@ -129,14 +129,20 @@ class Delimited:
         except ValueError:
             column = next(c for c in columns if fields[c] not in MISSING and not is_number(fields[c], self.decimal))
         is_first = number == self.n_before + 1
-        do = "write numbers without separators of thousands, and with decimal points" * (COMMA in fields[column])
-        do = do or "delete the line: what it says of columns, such as their unit, is no value of theirs" * is_first
+        if BOUND.match(fields[column]):
+            do = "leave the field empty where nothing was detected, or write the number that stands for it"
+        elif COMMA in fields[column]:
+            do = "write numbers without separators of thousands, and with decimal points"
+        elif is_first:
+            do = "delete the line: what it says of columns, such as their unit, is no value of theirs"
+        else:
+            do = "if the column describes the rows, name it in described_by under [dataset]"
         raise SourceFormatError(
             "a field is not a number",
             where=f"line {number} of {self.path}, column '{self.names[column]}'",
             expected=f"a number, as in the lines {'after' if is_first else 'before'}",
             got=repr(decode(fields[column])),
-            do=do or "if the column describes the rows, name it in described_by under [dataset]",
+            do=do,
         )
 
 

@@ -16,6 +16,8 @@ MISSING = SPREADSHEET | {b"", b"NA", b"na", b"N/A", b"n/a", b"NaN", b"nan", b"NU
 DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+BOUND = re.compile(rb"(?:[<>~]=?|\xe2\x89[\xa4\xa5]) ?(?=[0-9.])")
+"""What stands before a number that is only a limit of detection, as of ``<10``."""
 POINT, COMMA = b".", b","
 
 
@@ -67,6 +69,13 @@ def _are_such(column: Sequence[bytes], pattern: re.Pattern[bytes]) -> bool:
 
 
 def are_numbers(column: Sequence[bytes], decimal: bytes) -> bool:
-    """Say whether all fields of a column that has any are numbers, or would be without what parts their thousands."""
-    present = [field for field in column if field not in MISSING]
+    """Say whether all fields of a column that has any are numbers, or would be without what parts their thousands.
+
+    Limits of detection among more numbers are taken for numbers too: reading them refuses them, rather than the column
+    going for a description.
+    """
+    bare = [BOUND.sub(b"", field) for field in column]
+    present = [field for field in bare if field not in MISSING]
+    if 2 * sum(field != given for field, given in zip(bare, column, strict=True)) > len(present):
+        return False
     return all(is_number(field, decimal) for field in present) or _are_such(column, THOUSANDS)

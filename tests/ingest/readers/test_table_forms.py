@@ -60,6 +60,16 @@ def test_separators_of_thousands__are_refused_where_they_may_be_decimal_commas(r
         assemble(reader)
 
 
+@pytest.mark.parametrize("limit", ["<10", "< 0.5", ">=1000", "~3", "≤10"])
+def test_limit_of_detection__is_refused_and_its_column_no_description(read, limit):
+    reader = read(f"gene\tS1\tS2\nTP53\t5\t{limit}\nMYC\t7\t8\nRCC1\t9\t1\n", genes_in="lines")
+    assert reader.rows()["index"].to_list() == ["S1", "S2"]
+    with pytest.raises(SourceFormatError, match="S2") as caught:
+        assemble(reader)
+    assert limit in str(caught.value)
+    assert "nothing was detected" in caught.value.do
+
+
 @pytest.mark.parametrize(
     "title",
     [
