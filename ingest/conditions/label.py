@@ -61,6 +61,11 @@ class LabelledRows:
         """Conditions, controls among them."""
         return self.is_control.size
 
+    @property
+    def is_perturbed(self) -> npt.NDArray[np.bool_]:
+        """Which rows are of a condition that is no control. Shape (rows,)."""
+        return np.asarray((self.condition >= 0) & ~self.is_control[self.condition])
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import SpecError
 from ingest.column_names import plain_name
-from ingest.conditions.label import LabelledRows
 from ingest.conditions.row_filter import RowFilter
 from ingest.conditions.rows import read_rows
 from ingest.conditions.side_tables import SideTable
@@ -28,7 +29,7 @@ def require_units(
     spec: DatasetSpec,
     tables: Sequence[SideTable],
     folder: Path,
-    labelled: LabelledRows | None = None,
+    perturbed: Sequence[npt.NDArray[np.bool_]] = (),
 ) -> None:
     """Refuse doses and times of conditions in another unit than the spec gives them, or in several where it gives none.
 
@@ -42,8 +43,9 @@ def require_units(
         The tables of rows beside the files.
     folder
         What the files of the spec are relative to.
-    labelled
-        The condition of every row of them, of which those of controls may be in any unit; none does where None.
+    perturbed
+        Which rows of each file are of conditions that are no controls: these alone must be in that unit. Where nothing
+        is given, all that ``where`` takes.
 
     Raises
     ------
@@ -58,18 +60,12 @@ def require_units(
         if not isinstance(given, FromColumn):
             continue
         columns = [_column((*reader.row_columns(), *beside), names) for reader in readers]
-        if not any(columns):
-            continue
-        found, first = {given.unit} if given.unit is not None else set[str](), 0
-        for reader, column in zip(readers, columns, strict=True):
-            rows = read_rows(reader, spec, tables, folder, also=[column] if column else [])
-            is_tested = RowFilter("where", spec).take(rows)
-            if labelled is not None:
-                condition = labelled.condition[first : first + rows.height]
-                is_tested = pl.Series((condition >= 0) & ~labelled.is_control[condition])
-                first += rows.height
+        found = {given.unit} if given.unit is not None else set[str]()
+        for at, (reader, column) in enumerate(zip(readers, columns, strict=True)):
             if column is None:
                 continue
+            rows = read_rows(reader, spec, tables, folder, also=[column])
+            is_tested = pl.Series(perturbed[at]) if perturbed else RowFilter("where", spec).take(rows)
             units = _units(rows.filter(is_tested), given.column, column)
             found |= {unit for unit in units if scale.factor(unit) is not None}
             if len({scale.factor(unit) for unit in found}) > 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from ingest.conditions.axis import GeneAxis, read_axes
@@ -59,7 +60,8 @@ class Matrix(ABC):
         where = ", ".join(reader.path.name for reader in readers)
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
-        require_units(readers, spec, opened.row_tables, opened.folder, labels.rows)
+        ends = np.cumsum([reader.n_rows for reader in readers])[:-1]
+        require_units(readers, spec, opened.row_tables, opened.folder, np.split(labels.rows.is_perturbed, ends))
         if spec.is_relative:
             named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)
