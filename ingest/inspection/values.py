@@ -44,8 +44,8 @@ WHOLE_SHARE, TIED_SHARE = 0.05, 0.3
 """Part of the values that are whole in estimated counts, and of a row's that come again in logarithms, at least."""
 COUNTS_VARY, LOGARITHMS_VARY = 0.7, 0.4
 """Variance over mean of genes with 2 or more, which counts exceed and logarithms do not reach."""
-LARGEST_COUNT = 1e8
-"""No gene has as many reads in a sample."""
+MOST_READS = 1e8
+"""No gene has more in a sample."""
 TOTALS_VARY = 0.1
 """Variance over mean of the totals of rows, which counts exceed."""
 DOUBTED = 0.4
@@ -135,7 +135,7 @@ def _whole(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
     told = "all whole, none below 0"
     if facts.n_undefined:
         return "counts", 0.95, told
-    if facts.largest > LARGEST_COUNT:
+    if facts.largest > MOST_READS:
         return "counts", DOUBTED, f"{told}; but up to {facts.largest:,.3g}, as no counts of reads are: intensities?"
     ratio, totals = dispersion(sample), totals_vary(sample)
     if ratio is not None and ratio < LOGARITHMS_VARY:
