@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
+from drafting import drafted, ingested
 
 from featurestore.errors import MissingControlError, SpecError
 from featurestore.features.perturbations import match_conditions
@@ -18,12 +19,10 @@ from ingest.commands.tested import tested as said_of_tests
 from ingest.harmonise.genes import map_targets
 from ingest.harmonise.words import NOT_CALLED
 from ingest.inspection.columns import summarise
-from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.inspection.labels import judge_labels
 from ingest.inspection.roles import SURE, guess_roles
 from ingest.layouts import write_h5ad
-from ingest.pipeline import ingest_dataset
 
 GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "SET", "CEBPE", "JAK2"]
 EACH = 6
@@ -44,16 +43,6 @@ def screen(path, labels, column="gene", line="K562", each=EACH, genes=GENES, **c
     )
     counts = np.random.default_rng(3).poisson(4.0, (n, len(genes))).astype(np.float32)
     return write_h5ad(path, counts, table, pl.DataFrame({"index": genes}))
-
-
-def drafted(path):
-    return draft_spec(inspect_file(path), path.parent)
-
-
-def ingested(folder, draft, name="draft"):
-    spec = folder / f"{name}.toml"
-    spec.write_text(draft if isinstance(draft, str) else draft.text)
-    return ingest_dataset(spec, folder / "warehouse")
 
 
 def test_not_called__no_word_for_it_is_a_gene():

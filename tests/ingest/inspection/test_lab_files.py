@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from drafting import drafted, ingested, plain
 
 from featurestore.errors import ValuesError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.inspection.beside import find_table
-from ingest.inspection.draft import draft_spec
-from ingest.inspection.inspect import inspect_file
 from ingest.layouts import write_h5ad
-from ingest.pipeline import ingest_dataset
 
 GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "CEBPE", "JAK2", "SET"]
 IDS = [
@@ -52,19 +50,6 @@ def written(folder, matrix=COUNTS, genes=None, layers=None, raw=None, **columns)
     genes = pl.DataFrame({"index": GENES}) if genes is None else genes
     path = folder / "cells.h5ad"
     return write_h5ad(path, matrix.astype(np.float32), rows, genes, layers=layers, raw=raw, layout="dense")
-
-
-def drafted(path):
-    return draft_spec(inspect_file(path), path.parent)
-
-
-def plain(text):
-    return " ".join(text.replace("#   ", "").split())
-
-
-def ingested(folder, text):
-    (folder / "draft.toml").write_text(text)
-    return ingest_dataset(folder / "draft.toml", folder / "warehouse")
 
 
 def found_effects(folder):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from drafting import drafted, ingested, plain
 
 from featurestore.errors import SpecError
 from featurestore.query.warehouse import Warehouse
-from ingest.inspection.draft import draft_spec
-from ingest.inspection.inspect import inspect_file
 from ingest.layouts import write_h5ad
-from ingest.pipeline import ingest_dataset
 
 GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "CEBPE", "JAK2", "SET"]
 COMPOUNDS = ["DMSO"] * 6 + ["JQ1"] * 12
@@ -29,19 +27,6 @@ def of_genes(path, names, counts=COUNTS):
     rows = {"index": [f"c{at}" for at in range(18)], "gene": np.repeat(["non-targeting", "TP53", "MYC"], 6).tolist()}
     table = pl.DataFrame(rows | {"cell_line": ["K562"] * 18})
     return write_h5ad(path, counts, table, pl.DataFrame({"index": names}), layout="dense")
-
-
-def drafted(path):
-    return draft_spec(inspect_file(path), path.parent)
-
-
-def plain(text):
-    return " ".join(text.replace("#   ", "").split())
-
-
-def ingested(folder, text):
-    (folder / "draft.toml").write_text(text)
-    return ingest_dataset(folder / "draft.toml", folder / "warehouse")
 
 
 def doses(*values):
