@@ -7,15 +7,15 @@ python tests/benchmarks/knowledge.py lines DATA                each of four real
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 
 import click
 import numpy as np
 import polars as pl
+import search
+from worlds import FOUR_LINES, four_lines, simulation
 
 from featurestore.evaluation import evaluate
 from featurestore.evaluation.cross_validation import standard_models
@@ -24,8 +24,6 @@ from featurestore.store import Store
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 
-HERE = Path(__file__).parent
-SIMULATION = HERE.parent / "featurestore" / "evaluation" / "test_simulation.py"
 MODELS = ("train_mean", "ridge", "kernel_ridge", "blend")
 METRICS = ("pearson_delta", "mae", "pds")
 DRUGS = "lincs_consensus_drugbank"
@@ -63,7 +61,6 @@ def real(data: Path) -> None:
 
     Of drugs that are stereoisomers of each other one is taken: the others would give its answer away.
     """
-    search = _module(HERE / "search.py")
     drugs, _ = search.consensus(data)
     table = pl.read_csv(data / "connectivity" / "drugbank_names.tsv", separator="\t").drop_nulls("inchikey")
     skeletons = table.unique(pl.col("inchikey").str.slice(0, 14), keep="first", maintain_order=True)
@@ -98,7 +95,7 @@ def simulated(seeds: int, n_sets: int) -> None:
     Sets are of genes that do alike. Responses tell something where genes that do alike respond alike too: a correlation
     of 0.6 of their loadings in the second world of a seed, and none in the first.
     """
-    world_of = _module(SIMULATION)
+    world_of = simulation()
     sources = {"rpe1": (0.8, 0.4), "hepg2": (0.7, 0.3)}
     for seed in range(seeds):
         for co_response in (0.0, 0.6):
@@ -123,19 +120,14 @@ def simulated(seeds: int, n_sets: int) -> None:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 def lines(data: Path) -> None:
     """Predict each of four real lines from the others: the blend against the part that is best in each score."""
-    dataset = "norman_mcfaline_four_lines"
-    with tempfile.TemporaryDirectory() as folder:
-        ingest_dataset(find_spec(Path(dataset)), Path(folder), data / "perturb_seq")
-        with Store(folder) as store:
-            for line in store.frame("select distinct context_label from condition order by all")["context_label"]:
-                head = f'[target]\ndataset = "{dataset}"\nwhere = "context_label = \'{line}\'"\n'
-                source = f'[[feature]]\nkind = "signature"\ndatasets = ["{dataset}"]\ncomponents = 20\n'
-                matrix = store.build(parse_spec(f"{head}{source}where = \"context_label <> '{line}'\"\n"))
-                covered = f"{line}, {matrix.covered.sum()} of {len(matrix.X)} covered"
-                for each in (each for each in evaluate(matrix).best_part if each.metric in METRICS):
-                    scores = f"blend {each.model_mean:.4f}, {each.baseline} {each.baseline_mean:.4f}"
-                    gain = f"{each.gain:+.4f} ({each.low:+.4f} to {each.high:+.4f}) {each.outcome}"
-                    print(f"{covered:<24} {each.metric:<14} {scores}: {gain}", flush=True)
+    source = f'[[feature]]\nkind = "signature"\ndatasets = ["{FOUR_LINES}"]\ncomponents = 20\n'
+    for line in four_lines(data):
+        matrix = line.store.build(parse_spec(f"{line.target}{source}{line.others}"))
+        covered = f"{line.name}, {matrix.covered.sum()} of {len(matrix.X)} covered"
+        for each in (each for each in evaluate(matrix).best_part if each.metric in METRICS):
+            scores = f"blend {each.model_mean:.4f}, {each.baseline} {each.baseline_mean:.4f}"
+            gain = f"{each.gain:+.4f} ({each.low:+.4f} to {each.high:+.4f}) {each.outcome}"
+            print(f"{covered:<24} {each.metric:<14} {scores}: {gain}", flush=True)
 
 
 def _sets(latent: np.ndarray, symbols: list[str], n_sets: int, rng: np.random.Generator) -> dict[str, list[str]]:
@@ -147,13 +139,6 @@ def _sets(latent: np.ndarray, symbols: list[str], n_sets: int, rng: np.random.Ge
         members = np.argsort(-noisy)[: rng.integers(8, 31)]
         sets[f"SET_{number}"] = [symbols[at] for at in members]
     return sets
-
-
-def _module(path: Path) -> ModuleType:
-    found = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -6,22 +6,19 @@ python tests/benchmarks/neighbours.py real DATA                each of four real
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
 import click
+from worlds import FOUR_LINES, four_lines, simulation
 
 from featurestore.evaluation import evaluate
 from featurestore.features.spec import parse_spec
 from featurestore.models import RidgeOnSignatures
 from featurestore.store import Store
-from ingest.commands.ingest import find_spec
-from ingest.pipeline import ingest_dataset
 
 METRICS = ("pearson_delta", "centred_pearson", "mae", "pds")
 FEATURE = '[[feature]]\nkind = "{}"\ndatasets = [{}]\n{}\n'
-SIMULATION = Path(__file__).parents[1] / "featurestore" / "evaluation" / "test_simulation.py"
 
 
 @click.group()
@@ -43,14 +40,12 @@ def compare(store: Store, label: str, head: str, datasets: str, options: str, sp
 @click.option("--seeds", default=3, show_default=True)
 def simulated(seeds: int) -> None:
     """Predict one line of a made world from four."""
-    made = importlib.util.spec_from_file_location("simulation", SIMULATION)
-    simulation = importlib.util.module_from_spec(made)
-    made.loader.exec_module(simulation)
-    sources = ", ".join(f'"replogle_demo_{name}"' for name in simulation.SOURCES)
+    made = simulation()
+    sources = ", ".join(f'"replogle_demo_{name}"' for name in made.SOURCES)
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            world, done = simulation.simulate(seed)
-            with Store(simulation.ingested(world, done, Path(folder), seed)) as store:
+            world, done = made.simulate(seed)
+            with Store(made.ingested(world, done, Path(folder), seed)) as store:
                 head = '[target]\ndataset = "replogle_demo_k562"\n'
                 compare(store, f"world {seed}", head, sources, "components = 20")
 
@@ -59,14 +54,15 @@ def simulated(seeds: int) -> None:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 def real(data: Path) -> None:
     """Predict each line of the file of four from the others, which share some perturbations."""
-    dataset = "norman_mcfaline_four_lines"
-    with tempfile.TemporaryDirectory() as folder:
-        ingest_dataset(find_spec(Path(dataset)), Path(folder), data / "perturb_seq")
-        with Store(folder) as store:
-            for line in store.frame("select distinct context_label from condition order by all")["context_label"]:
-                head = f'[target]\ndataset = "{dataset}"\nwhere = "context_label = \'{line}\'"\n'
-                options = f"where = \"context_label <> '{line}'\"\ncomponents = 5"
-                compare(store, line, head, f'"{dataset}"', options, "[split]\nfolds = 3\n")
+    for line in four_lines(data):
+        compare(
+            line.store,
+            line.name,
+            line.target,
+            f'"{FOUR_LINES}"',
+            f"{line.others}components = 5",
+            "[split]\nfolds = 3\n",
+        )
 
 
 if __name__ == "__main__":
