@@ -118,6 +118,7 @@ def evaluate(
         Told in words what is being done.
     """
     evidence = Evidence() if evidence is None else evidence
+    calls = evidence.calls
     blocks = matrix.columns["block"].to_numpy()
     models = standard_models(matrix) if models is None else models
     models = {name: on_signatures(name, model, blocks) for name, model in models.items()}
@@ -129,7 +130,7 @@ def evaluate(
         split,
         inner_groups(matrix.rows, unseen),
         cell_weights(matrix.rows["n_cells"]),
-        evidence.significant,
+        calls,
     )
     fold = np.zeros(matrix.rows.height, dtype=np.int64)
     for place, (_, test) in enumerate(split):
@@ -158,6 +159,7 @@ def evaluate(
         rescaled=scaled,
         curves=curves,
         data_points=evidence.data_points,
+        n_untested=None if calls is None else int((np.isfinite(matrix.Y) & ~calls.tested).sum()),
         null=evidence.null,
         doubts=evidence.doubts,
     )

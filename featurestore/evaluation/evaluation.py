@@ -65,6 +65,9 @@ class Evaluation:
         What each source adds, scores of rescaled predictions, and learning curves; empty where not computed.
     data_points
         Conditions and responders of each dataset of the warehouse.
+    n_untested
+        Measured effects that were not tested, which scores of differential expression do not look at; None where
+        nothing was tested.
     null
         Rows of ``calibration`` of the target dataset: how far its tests hold where nothing happened.
     doubts
@@ -84,6 +87,7 @@ class Evaluation:
     rescaled: pl.DataFrame = field(default_factory=pl.DataFrame)
     curves: pl.DataFrame = field(default_factory=pl.DataFrame)
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
+    n_untested: int | None = None
     null: pl.DataFrame = field(default_factory=pl.DataFrame)
     doubts: tuple[str, ...] = ()
 
@@ -237,6 +241,8 @@ class Evaluation:
             "snapshot": self.matrix.manifest.get("snapshot"),
             "unseen": self.unseen,
             **self.counts(),
+            "n_effects": int(np.isfinite(self.matrix.Y).sum()),
+            "n_effects_untested": self.n_untested,
             "own_targets": "left out of every score but mae_own_targets",
             "models": models,
             "comparisons": as_records(self.comparisons),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from featurestore.calibration import CALIBRATION, doubts
 from featurestore.features.effects.halves import Halves, read_halves
-from featurestore.features.effects.significant import read_significant
+from featurestore.features.effects.significant import Calls, read_calls
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -29,8 +27,8 @@ class Evidence:
     ----------
     halves
         Effects of halves of the cells, for the ceiling; None where the rows are no differences of sums.
-    significant
-        Genes that respond, shape (rows, genes), for scores of differential expression; None where nothing was tested.
+    calls
+        Genes that respond, of those tested, for scores of differential expression; None where nothing was tested.
     data_points
         Conditions and responders of each dataset of the warehouse.
     null
@@ -40,7 +38,7 @@ class Evidence:
     """
 
     halves: Halves | None = None
-    significant: npt.NDArray[np.bool_] | None = None
+    calls: Calls | None = None
     data_points: pl.DataFrame = field(default_factory=pl.DataFrame)
     null: pl.DataFrame = field(default_factory=pl.DataFrame)
     doubts: tuple[str, ...] = ()
@@ -56,6 +54,4 @@ def read_evidence(warehouse: Warehouse, matrix: FeatureMatrix) -> Evidence:
     null = warehouse.frame(CALIBRATION, {"datasets": [target["dataset"]]})
     dataset, kind = target["dataset"], target["effect_kind"]
     halves = read_halves(warehouse, dataset, matrix.rows, matrix.genes) if kind == _OF_SUMS else None
-    return Evidence(
-        halves, read_significant(warehouse, dataset, kind, matrix.rows, matrix.genes), points, null, doubted
-    )
+    return Evidence(halves, read_calls(warehouse, dataset, kind, matrix.rows, matrix.genes), points, null, doubted)

@@ -19,6 +19,7 @@ from featurestore.models.outputs import Deviations
 
 if TYPE_CHECKING:
     from featurestore.evaluation.splits import Parts, Positions
+    from featurestore.features.effects.significant import Calls
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 QUICK = ("pearson_delta", "centred_pearson", "mae", "pds")
@@ -79,8 +80,8 @@ class Setting:
         What inner cross-validations keep whole, shape (rows,).
     weights
         Trust in each row.
-    significant
-        Genes that respond, shape (rows, genes), where that is known.
+    calls
+        Genes that respond, of those tested, where that is known.
     """
 
     matrix: FeatureMatrix
@@ -88,7 +89,7 @@ class Setting:
     parts: Parts
     groups: npt.NDArray[np.str_]
     weights: npt.NDArray[np.float64]
-    significant: npt.NDArray[np.bool_] | None = None
+    calls: Calls | None = None
     _shared: dict[int, Deviations] = field(default_factory=dict, repr=False, compare=False)
 
     def run(
@@ -170,7 +171,7 @@ class Setting:
         """Score predictions of one part, centred on the mean of all its training rows."""
         train_mean = self._deviations(place).mean.astype(np.float32)
         test = self.parts[place][1]
-        return score_rows(self.matrix, test, predicted, train_mean, self.own, self.significant, names)
+        return score_rows(self.matrix, test, predicted, train_mean, self.own, self.calls, names)
 
     def _deviations(self, place: int) -> Deviations:
         """Return what models of one part share."""

@@ -11,6 +11,7 @@ import polars as pl
 from featurestore.metrics import Effects, Inputs, Metric, Scores, compute, get_metric
 
 if TYPE_CHECKING:
+    from featurestore.features.effects.significant import Calls
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
 
 METRICS: tuple[Metric, ...] = tuple(map(get_metric, ("pearson_delta", "centred_pearson", "mae", "pds", "pds_cosine")))
@@ -27,6 +28,7 @@ OF_EFFECTS = ("mae", "mse")
 STRATA = ("all", "covered", "uncovered", "responder", "non_responder")
 _ROW = ("condition_id", "perturbation_id", "perturbation_label", "group")
 _DISCRIMINATION = ("pds", "pds_cosine")
+_ELSEWHERE = (*_DISCRIMINATION, OWN_TARGETS)
 
 
 def score_rows(
@@ -35,7 +37,7 @@ def score_rows(
     predicted: Effects,
     train_mean: Effects,
     own: npt.NDArray[np.bool_],
-    significant: npt.NDArray[np.bool_] | None = None,
+    calls: Calls | None = None,
     names: tuple[str, ...] = SCORED,
 ) -> dict[str, Scores]:
     """Score the predictions of some rows; discrimination is among these rows.
@@ -52,23 +54,24 @@ def score_rows(
         Mean effect of the part's training rows, shape (genes,).
     own
         Own targets of all rows, which no metric but :data:`OWN_TARGETS` looks at.
-    significant
-        Genes that respond, of all rows.
+    calls
+        Genes that respond, of those tested, of all rows: scores that need them look at no gene that was not tested.
     names
         What to compute, as far as it can be.
     """
     whole, left_out = matrix.Y[rows], own[rows]
-    known = Inputs(
-        predicted=predicted,
-        measured=np.where(left_out, np.nan, whole),
-        train_mean=train_mean,
-        significant=None if significant is None else significant[rows] & ~left_out,
-    )
+    visible = np.where(left_out, np.nan, whole)
+    known = Inputs(predicted=predicted, measured=visible, train_mean=train_mean)
+    called = Inputs() if calls is None else _called(calls[rows], predicted, visible)
     labels = matrix.rows["perturbation_id"].to_numpy()[rows]
     rivals = Inputs(predicted=predicted, measured=whole, left_out=left_out, labels=labels)
     single = matrix.Y.shape[1] == 1
     scores: dict[str, Scores] = {}
-    for inputs, chosen in ((known, _ordinary(names)), (rivals, [n for n in names if n in _DISCRIMINATION])):
+    for inputs, chosen in (
+        (known, [n for n in names if n not in _ELSEWHERE and not _needs_calls(n)]),
+        (called, [n for n in names if n not in _ELSEWHERE and _needs_calls(n)]),
+        (rivals, [n for n in names if n in _DISCRIMINATION]),
+    ):
         given = inputs.given()
         can = [n for n in chosen if all(need in given for need in get_metric(n).needs)]
         can = [n for n in can if n in OF_EFFECTS or not single]
@@ -79,8 +82,15 @@ def score_rows(
     return scores
 
 
-def _ordinary(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if name not in {*_DISCRIMINATION, OWN_TARGETS}]
+def _needs_calls(name: str) -> bool:
+    return "significant" in get_metric(name).needs
+
+
+def _called(calls: Calls, predicted: Effects, visible: Effects) -> Inputs:
+    """Return what scores of calls are computed from: of genes that were tested alone, own targets left out."""
+    tested = calls.tested & np.isfinite(visible)
+    effects = np.where(tested, predicted, np.nan), np.where(tested, visible, np.nan)
+    return Inputs(predicted=effects[0], measured=effects[1], significant=calls.significant & tested)
 
 
 def score_table(

@@ -1,4 +1,4 @@
--- Genes that respond to some conditions of one dataset: a false discovery rate below 5 %.
+-- Genes that were tested in some conditions of one dataset, with their false discovery rates.
 select s.condition_index, s.gene_index, s.q_value
 from release.signature as s
 where s.dataset_id = $dataset_id

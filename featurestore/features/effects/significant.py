@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,23 @@ if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
 
-def read_significant(
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Which genes respond to which conditions, and which were tested at all, shape (rows, genes)."""
+
+    significant: npt.NDArray[np.bool_]
+    tested: npt.NDArray[np.bool_]
+
+    def __getitem__(self, rows: npt.NDArray[np.intp]) -> Self:
+        return type(self)(self.significant[rows], self.tested[rows])
+
+
+def read_calls(
     warehouse: Warehouse, dataset_id: str, effect_kind: str, rows: pl.DataFrame, genes: pl.DataFrame
-) -> npt.NDArray[np.bool_] | None:
-    """Say which genes respond at a false discovery rate of 5 %, shape (rows, genes); None where nothing was tested.
+) -> Calls | None:
+    """Read which genes respond at a false discovery rate of 5 %; None where nothing was tested.
+
+    A gene without a q-value was not tested: it is neither a responder nor none.
 
     Parameters
     ----------
@@ -38,11 +52,9 @@ def read_significant(
     tested = warehouse.frame(sql_files("features")["significant"], wanted)
     if tested.is_empty():
         return None
-    called = (
-        tested.filter(pl.col("q_value") < FALSE_DISCOVERY_RATE)
-        .join(row, on="condition_index")
-        .join(column, on="gene_index")
-    )
-    significant = np.zeros((rows.height, genes.height), dtype=bool)
-    significant[called["row"].to_numpy(), called["column"].to_numpy()] = True
-    return significant
+    placed = tested.join(row, on="condition_index").join(column, on="gene_index")
+    at = placed["row"].to_numpy(), placed["column"].to_numpy()
+    calls = Calls(*(np.zeros((rows.height, genes.height), dtype=bool) for _ in range(2)))
+    calls.tested[at] = True
+    calls.significant[at] = (placed["q_value"] < FALSE_DISCOVERY_RATE).to_numpy()
+    return calls

@@ -130,8 +130,13 @@ def test_read_halves__of_all_cells_are_the_effects_of_the_release(world, world_f
     assert cells.sum(axis=1).tolist() == matrix.rows["n_cells"].to_list()
     assert (cells > 0).all()
     assert np.abs(evidence.halves.first - evidence.halves.second).mean() > 0.1
-    assert evidence.significant.shape == matrix.Y.shape
-    assert 0 < evidence.significant.mean() < 0.9
+    with Store(world) as store:
+        tested = store.frame("select condition_id, gene_id, q_value from signature where q_value is not null")
+    rows, genes = (list(each) for each in (matrix.rows["condition_id"], matrix.genes["gene_id"]))
+    found = {(rows[i], genes[j]) for i, j in zip(*np.nonzero(evidence.calls.tested), strict=True)}
+    assert found == {(c, g) for c, g, _ in tested.iter_rows() if c in rows and g in genes}
+    responds = {(rows[i], genes[j]) for i, j in zip(*np.nonzero(evidence.calls.significant), strict=True)}
+    assert responds == {(c, g) for c, g, q in tested.iter_rows() if c in rows and g in genes and q < 0.05}
     assert evidence.data_points["n_conditions"].sum() == 160
 
 
