@@ -69,6 +69,7 @@ def perturbed(store: Warehouse, names: pl.Series) -> pl.DataFrame:
     target, is_gene = pl.col("target_id"), pl.col("entity") == "gene"
     return ledger.select(
         perturbation_id=pl.coalesce(target, "original"),
+        perturbation_label="original",
         target_gene_ids=pl.when(is_gene & target.is_not_null()).then(parts_of(target)),
         compound_id=pl.when(~is_gene).then(target),
     )

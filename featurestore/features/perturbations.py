@@ -10,6 +10,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from featurestore.errors import FeatureError
 from featurestore.features.kinds.options import Combination, Reduce
 
 _RULES = ("same kind", "same direction", "other kind")
@@ -85,6 +86,12 @@ def match_conditions(
     matched as a whole), ``weight`` of the condition in the mean of its part, the ``rule`` that let the pair in and
     reduced so many candidates (``same kind, mean of 3``), and ``is_alike``: of the same kind or direction. In order of
     row, part and source_row.
+
+    Raises
+    ------
+    FeatureError
+        The source lowers and raises a gene, and no condition of it is of the row's kind or direction: their mean would
+        be of nothing.
     """
     wanted, offered = _described(rows, "row"), _described(source, "source_row")
     whole = wanted.drop("targets").with_columns(part=pl.lit(0, pl.Int64()), n_parts=pl.lit(1, pl.Int64()))
@@ -104,6 +111,7 @@ def match_conditions(
         parts = _nearest(apart, offered)
         has_all = pl.col("part").n_unique().over("row") == pl.col("n_parts")
         found = pl.concat([found, parts.filter(has_all)])
+    check_one_direction(found.select("row", kind="kind_right"), rows)
     alike, structure = pl.col("rank") // 2, pl.col("rank") % 2
     rule = pl.concat_str(
         alike.replace_strict(dict(enumerate(_RULES)), return_dtype=pl.String()),
@@ -117,6 +125,39 @@ def match_conditions(
         _reduced(found.with_columns(rule=rule), reduce)
         .select("row", "source_row", "part", "n_parts", "weight", "rule", is_alike=alike < len(_RULES) - 1)
         .sort("row", "part", "source_row")
+    )
+
+
+def check_one_direction(found: pl.DataFrame, rows: pl.DataFrame) -> None:
+    """Refuse to average what lowers a gene with what raises it, for rows that do not say which they do.
+
+    Parameters
+    ----------
+    found
+        ``row`` and ``kind`` of each condition that is to be averaged for a row.
+    rows
+        As of :func:`match_conditions`.
+
+    Raises
+    ------
+    FeatureError
+        A row is matched in both directions.
+    """
+    signs = found.with_columns(sign=pl.col("kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64()))
+    both = signs.filter(pl.col("sign").min().over("row") < 0, pl.col("sign").max().over("row") > 0)
+    if both.is_empty():
+        return
+    first = both.filter(pl.col("row") == both["row"].min())
+    row = rows.row(first["row"][0], named=True)
+    name = row.get("perturbation_label") or row["perturbation_id"]
+    kinds = first["kind"].unique().sort().to_list()
+    raise FeatureError(
+        f"A source both lowers and raises '{name}', and nothing says which is meant.",
+        where=f"{both['row'].n_unique()} of the perturbations to describe",
+        expected="conditions that act in one direction, or a perturbation of their kind",
+        got=f"{', '.join(kinds)} for a perturbation of kind {row['perturbation_kind'] or 'unknown'}",
+        do=f"say how they are perturbed (perturbation_kind = '{kinds[0]}'), or choose among the source's conditions: "
+        f"where = \"perturbation_kind = '{kinds[0]}'\"",
     )
 
 

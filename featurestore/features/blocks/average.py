@@ -16,7 +16,7 @@ from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.signature import SignatureFeature
-from featurestore.features.perturbations import match_conditions, structure_key
+from featurestore.features.perturbations import check_one_direction, directed_key, match_conditions
 
 if TYPE_CHECKING:
     from featurestore.features.effects.elsewhere import Measured
@@ -56,7 +56,7 @@ def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock
         rows.add(values, genes, matches, _cells(feature, source))
         if feature.components is not None:
             everything = match_conditions(known, source.conditions)
-            outside = everything.filter(~_is_own(source, measured).gather(everything["source_row"]))
+            outside = everything.filter("is_alike").filter(~_is_own(source, measured).gather(everything["source_row"]))
             fitted.add(values, genes, outside, _cells(feature, source))
         used.append(source)
         found.append(matches)
@@ -84,7 +84,11 @@ def _matches(feature: SignatureFeature, sources: Sequence[Source], measured: Mea
         every = match_conditions(measured.rows, source.conditions, feature.combination, feature.reduce)
         found.append(without_own(source, measured.rows, every))
     has_alike = pl.concat(found).filter("is_alike")["row"].unique()
-    return [each.filter(pl.col("is_alike") | ~pl.col("row").is_in(has_alike.implode())) for each in found]
+    found = [each.filter(pl.col("is_alike") | ~pl.col("row").is_in(has_alike.implode())) for each in found]
+    kinds = (s.conditions["perturbation_kind"].gather(m["source_row"]) for s, m in zip(sources, found, strict=True))
+    averaged = [each.select("row", kind=kind) for each, kind in zip(found, kinds, strict=True)]
+    check_one_direction(pl.concat(averaged), measured.rows)
+    return found
 
 
 class _Sums:
@@ -127,10 +131,9 @@ class _Sums:
 
 
 def _known_elsewhere(sources: Sequence[Source], measured: Measured) -> pl.DataFrame:
-    """List every perturbation of the experiments that no row is from, once, whatever its kind."""
+    """List every perturbation of the experiments that no row is from, once in each direction."""
     foreign = pl.concat(source.conditions.filter(~_is_own(source, measured)) for source in sources)
-    named = foreign.with_columns(structure_key().alias("key"), perturbation_kind=pl.lit(None, pl.String()))
-    return named.unique("key", keep="first", maintain_order=True).drop("key")
+    return foreign.unique(directed_key(), keep="first", maintain_order=True)
 
 
 def _is_own(source: Source, measured: Measured) -> pl.Series:

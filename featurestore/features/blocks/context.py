@@ -46,7 +46,10 @@ def context_blocks(feature: ContextFeature, given: BlockInputs) -> list[FeatureB
 
 
 def target_expression_blocks(feature: TargetExpressionFeature, given: BlockInputs) -> list[FeatureBlock]:
-    """Give each row the expression of its target genes over the controls of its context, averaged over targets."""
+    """Give each row the expression of its target genes over the controls of its context, averaged over targets.
+
+    A combination has one where all of its targets were measured.
+    """
     measured = given.measured
     facts = _facts(feature, measured.rows, "mean_log1p")
     controls = _controls(given.warehouse, measured.rows)
@@ -61,6 +64,8 @@ def target_expression_blocks(feature: TargetExpressionFeature, given: BlockInput
         .sort("row", "gene_id")
     )
     matched = np.full((measured.rows.height, len(names)), np.nan)
+    n_targets = measured.rows["target_gene_ids"].list.n_unique()
+    found = found.filter(pl.len().over("row") == n_targets.gather(found["row"]))
     means = found.group_by("row", maintain_order=True).agg(pl.col(names).mean())
     matched[means["row"].to_numpy()] = means.select(names).to_numpy()
     matches = found.select("row", rule=pl.lit("own target"))

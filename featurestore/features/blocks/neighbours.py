@@ -22,6 +22,8 @@ from featurestore.features.selection import Source
 
 _NAMED = 3
 """Neighbours that a row's rule names."""
+_FEWEST = 3
+"""Perturbations of a source below which it tells none apart: of two each is the other's opposite about their mean."""
 _NO_MATCH = {
     "row": pl.UInt32(), "source_row": pl.UInt32(), "part": pl.Int64(), "n_parts": pl.Int64(), "weight": pl.Float64(),
     "rule": pl.String(), "is_alike": pl.Boolean(),
@@ -54,6 +56,9 @@ def neighbours_blocks(feature: NeighboursFeature, given: BlockInputs) -> list[Fe
             blocks.append(skipped(facts, rows.height, matrix))
             continue
         matches = _nearest(alike, names, seen[at], feature.neighbours)
+        if matches.is_empty():
+            blocks.append(skipped(facts, rows.height, "it has nothing that is known to be like a row's perturbation"))
+            continue
         values, genes, said = chosen_effects(feature, source, matrix, given.measured)
         matched = mean_of_matches(values, matches, rows.height)
         blocks.append(
@@ -106,7 +111,8 @@ class _Seen:
         asked = mean_of_matches(matrix.values, found, rows.height)
         asked[own_targets(rows, matrix.genes)] = np.nan
         effects[own_targets(examples, matrix.genes)] = np.nan
-        return _Seen(keys, examples, group, similarities(encoded(asked - shared), encoded(effects - shared)))
+        cosine = similarities(encoded(asked - shared), encoded(effects - shared))
+        return _Seen(keys, examples, group, cosine if len(keys) >= _FEWEST else np.full_like(cosine, np.nan))
 
 
 def _mean(effects: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -22,7 +22,10 @@ class ContextFeature(Kind):
 
 
 class TargetExpressionFeature(Kind):
-    """Expression of the row's target genes over the controls of its own context: mean, and share of cells with any."""
+    """Expression of the row's target genes over the controls of its own context: mean, and share of cells with any.
+
+    Of a combination the mean over its targets, missing where one of them was not measured.
+    """
 
     is_of_own_context = True
 

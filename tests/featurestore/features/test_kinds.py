@@ -135,6 +135,25 @@ def test_neighbours__may_be_those_that_another_source_found(writer, make_conditi
     assert matrix.rows["rule/neighbours/third/CVCL_C"][0] == "1 most alike: S002"
 
 
+def test_neighbours__are_not_told_by_a_source_of_two_perturbations(writer, make_condition, gene_ids):
+    """About their mean two are opposites, however alike: only 'second' tells that G0 and G1 are."""
+    rng = np.random.default_rng(3)
+    effects = rng.normal(size=(6, 30))
+    effects[0] = effects[1] + 0.01 * rng.normal(size=30)
+    writer.dataset("target", [make_condition(f"G{i}", "A") for i in (0, 7)], rng.normal(size=(2, 30)))
+    writer.dataset("second", [make_condition(f"G{i}", "B") for i in range(6)], effects)
+    writer.dataset("third", [make_condition(f"G{i}", "C") for i in range(2)], effects[:2])
+    writer.dataset("fourth", [make_condition("G0", "D")], effects[:1])
+    with writer.open() as store:
+        feature = 'kind = "neighbours"\ndatasets = ["second", "third", "fourth"]\nneighbours = 1'
+        matrix = build(store, spec_of(feature, more="\n[split]\nfolds = 2\n"))
+    assert matrix.rows["rule/neighbours/third/CVCL_C"].to_list() == ["1 most alike: S002", None]
+    column = matrix.columns["name"].to_list().index(f"neighbours/third/CVCL_C/{gene_ids[20]}")
+    assert matrix.X[0, column] == pytest.approx(effects[1, 20], rel=1e-5)
+    reasons = {source["source"]: source.get("skipped") for source in matrix.manifest["sources"]}
+    assert reasons["neighbours/fourth/CVCL_D"] == "it has nothing that is known to be like a row's perturbation"
+
+
 @pytest.fixture
 def depmap(writer, make_condition):
     """Gene effect of twenty-five genes in lines X, Y and Z, and signatures of the same genes."""
@@ -250,9 +269,9 @@ def test_phenotype__a_copy_without_contexts_is_refused(writer, readouts, make_co
 
 @pytest.fixture
 def with_controls(writer, make_condition, gene_ids):
-    """A target in lines A and B, whose controls express gene i at i (A) and at 2 i (B) in ten cells."""
+    """A target in lines A and B, whose controls express gene i at i (A) and 2 i (B) in ten cells; gene 9 is in none."""
     conditions = [make_condition("ctrl", line, kind="control", genes=[], cells=10) for line in "AB"]
-    conditions += [make_condition(label, line) for line in "AB" for label in ("G1", "G2", "G3", "G4+G6")]
+    conditions += [make_condition(label, line) for line in "AB" for label in ("G1", "G2", "G3", "G4+G6", "G4+G9")]
     genes = np.arange(len(gene_ids))
     sums = pl.DataFrame(
         {
@@ -261,8 +280,8 @@ def with_controls(writer, make_condition, gene_ids):
             "sum_log1p": 10.0 * np.concatenate([genes, 2 * genes]),
             "n_expressing": np.minimum(np.concatenate([genes, genes]), 10),
         }
-    )
-    writer.dataset("target", conditions, np.ones((10, 30)), statistics=sums)
+    ).filter(pl.col("gene_index") != 9)
+    writer.dataset("target", conditions, np.ones((12, 30)), statistics=sums)
     with writer.open() as store:
         yield store
 
@@ -281,6 +300,7 @@ def test_target_expression__is_that_of_the_perturbed_genes(with_controls):
     assert found["G3/A/crispri"] == pytest.approx([3.0, 0.3])
     assert found["G3/B/crispri"] == pytest.approx([6.0, 0.3])
     assert found["G4+G6/A/crispri"] == pytest.approx([5.0, 0.5]), "the mean of two targets"
+    assert np.isnan(found["G4+G9/A/crispri"]).all(), "gene 9 was not measured: gene 4 alone is no mean of both"
 
 
 def test_context__without_controls_says_so(two_datasets):

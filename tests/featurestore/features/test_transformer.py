@@ -84,6 +84,45 @@ def test_signature_features__equal_the_columns_of_a_matrix(two_datasets, tmp_pat
 
 
 @pytest.fixture
+def both_directions(writer, make_condition):
+    """'external' lowers G0 to G5 in B and raises G0 to G2 there; 'raised' raises G0 to G5 in C; and their effects."""
+    lowered, raised = np.random.default_rng(3).normal(size=(2, 6, 30))
+    conditions = [make_condition(f"G{i}", "B") for i in range(6)]
+    conditions += [make_condition(f"G{i}", "B", kind="crispra") for i in range(3)]
+    writer.dataset("external", conditions, np.concatenate([lowered, raised[:3]]))
+    writer.dataset("raised", [make_condition(f"G{i}", "C", kind="crispra") for i in range(6)], raised)
+    with writer.open() as store:
+        yield store, lowered, raised
+
+
+@pytest.mark.parametrize("feature", ["signature", "neighbours"])
+def test_signature_features__ask_which_direction_is_meant(both_directions, feature):
+    store, lowered, raised = both_directions
+    block = [{"kind": feature, "datasets": ["external"]}]
+    with pytest.raises(FeatureError, match="both lowers and raises 'S001'") as told:
+        fs.SignatureFeatures(store, block).fit(["S001", "S005"])
+    assert told.value.got == "crispra, crispri for a perturbation of kind unknown"
+    fs.SignatureFeatures(store, block).fit(["S004", "S005", "S006"])
+    if feature == "signature":
+        for kind, expected in (("crispri", lowered), ("crispr_knockout", lowered), ("crispra", raised)):
+            found = fs.SignatureFeatures(store, block, perturbation_kind=kind).fit_transform(["S001", "S003"])
+            np.testing.assert_allclose(found, expected[[0, 2]], rtol=1e-6)
+        chosen = [block[0] | {"where": "perturbation_kind = 'crispra'"}]
+        found = fs.SignatureFeatures(store, chosen).fit_transform(["S002"])
+        np.testing.assert_allclose(found, raised[[1]], rtol=1e-6)
+
+
+def test_signature_features__average_no_sources_of_both_directions(both_directions):
+    store, lowered, raised = both_directions
+    average = [{"kind": "signature", "datasets": ["external", "raised"], "average": "equal"}]
+    with pytest.raises(FeatureError, match="both lowers and raises 'S005'"):
+        fs.SignatureFeatures(store, average).fit(["S005"])
+    for kind, expected in (("crispri", lowered), ("crispra", raised)):
+        found = fs.SignatureFeatures(store, average, perturbation_kind=kind).fit_transform(["S005"])
+        np.testing.assert_allclose(found, expected[[4]], rtol=1e-6)
+
+
+@pytest.fixture
 def three_datasets(writer, make_condition, gene_ids):
     """'target' in A and in B, 'copy' of its A, and 'external' in C, of the same 12 genes; and their effects."""
     rng = np.random.default_rng(3)
