@@ -218,21 +218,32 @@ def _partition(lines: Lines, found: Inspection) -> None:
     if batch is not None and not found.is_relative:
         told = (_why(batch), *_also(found.roles["batch"][1:]))
         lines.set("batch", batch.column, *told, is_doubtful=batch.is_doubtful)
-    if found.is_of_star:
-        thrice = "STAR counts reads thrice: of any strand (column 2), of the first (3), of the second (4)"
-        lines.set("where", ANY_STRAND, thrice, is_doubtful=True)
     if found.cells:
         value = found.cells if len(found.cells) > 1 else found.cells[0]
         lines.set("cells", value, "a row is a population: of so many cells")
-        if found.has_empty_rows and len(found.cells) == 1 and not found.is_relative:
-            name = found.cells[0] if found.cells[0].isidentifier() else f'"{found.cells[0]}"'
-            lines.set("where", f"{name} > 0", "the others are of no cell")
+    _where(lines, found)
     for role, key in (("cluster", "cluster"), ("filter", "where")):
         for guess in found.roles[role][:1]:
             lines.note(f"also there, not used: {key} = {to_toml(guess.column)} ({role})")
     for guess in found.roles["replicate"][:1] if found.needs_control else ():
         named = f"also there, not used: replicate = {to_toml(guess.column)} ({guess.reasons[-1]}"
         lines.note(f"{named}; conditions that have two or more are then tested over these, not over cells)")
+
+
+def _where(lines: Lines, found: Inspection) -> None:
+    """Write which rows are taken: of STAR's counts one of three, of populations those of cells, no doublets."""
+    conditions, reasons = [], []
+    if found.is_of_star:
+        conditions.append(ANY_STRAND)
+        reasons.append("STAR counts reads thrice: of any strand (column 2), of the first (3), of the second (4)")
+    if found.has_empty_rows and len(found.cells) == 1 and not found.is_relative:
+        conditions.append(f"{column_in_sql(found.cells[0])} > 0")
+        reasons.append("the others are of no cell")
+    doublets = found.roles.get("doublets", []) if found.needs_control else []
+    conditions += [str(guess.value) for guess in doublets]
+    reasons += [_why(guess) for guess in doublets]
+    if conditions:
+        lines.set("where", " and ".join(conditions), *reasons, is_doubtful=found.is_of_star or bool(doublets))
 
 
 def _is_logarithm(column: str) -> bool:

@@ -24,6 +24,7 @@ from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
 from ingest.inspection.catalogued import catalogued
 from ingest.inspection.columns import MOST_LABELS, summarise
+from ingest.inspection.doublets import guess_doublets, tell_apart
 from ingest.inspection.gene_ids import GeneIds, are_of_mouse, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
@@ -89,6 +90,8 @@ class Look:
         totals = np.asarray(np.nan_to_num(self.sample.matrix.sum(axis=1))).ravel()
         labels = self._labels(values, gene_of_column)
         self._tell_combinations(labels)
+        beside = {name: column for name, column in self.columns.items() if labels is None or name != labels.column}
+        self.roles["doublets"] = tell_apart(guess_doublets(beside), self._read)
         dose = next((guess.column for guess in self.roles["dose"] if guess.column is not None), None)
         return Inspection(
             path=self.reader.path,
