@@ -91,13 +91,14 @@ def show(
       featurestore show K-562
     """
     from featurestore.commands.terminal import patience  # noqa: PLC0415
-    from featurestore.lookup.named import find_named  # noqa: PLC0415
+    from featurestore.lookup.named import find_named, refuse_name_of_several_genes  # noqa: PLC0415
     from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
     with Warehouse(warehouse, snapshot) as store, patience(f"looking for {name}"):
         found = find_named(store, name)
         is_perturbed = found["entity"].is_in(["perturbation", "compound"])
         if (volcano or heat_map or condition) and not is_perturbed.any():
+            refuse_name_of_several_genes(found, name)
             raise click.UsageError(f"'{name}' is no perturbation of this warehouse: it has no signature to draw.")
         parts = [
             _CARDS[entity](store, identity, top) | {"is": entity, "id": identity, "name": label, "what": what}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import QueryError
-from featurestore.lookup.named import find_named
+from featurestore.lookup.named import find_named, refuse_name_of_several_genes
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ def conditions_named(
     Raises
     ------
     QueryError
-        Nothing is called so; or it was not perturbed there.
+        Nothing is called so, or several genes are; or it was not perturbed there.
     """
-    found = find_named(store, name).filter(pl.col("entity").is_in(["perturbation", "compound"]))
+    called = find_named(store, name)
+    found = called.filter(pl.col("entity").is_in(["perturbation", "compound"]))
+    refuse_name_of_several_genes(called, name)
     listed = [conditions_of(store, identity) for identity in found["id"].unique(maintain_order=True)]
     conditions = pl.concat(listed) if listed else pl.DataFrame(schema={"dataset_id": pl.String})
     if not conditions.is_empty() and dataset_id is not None:

@@ -52,6 +52,23 @@ def find_named(store: Warehouse, name: str) -> pl.DataFrame:
     return found.sort(rank, maintain_order=True)
 
 
+def refuse_name_of_several_genes(found: pl.DataFrame, name: str) -> None:
+    """Refuse a name, found as :func:`find_named` does, that several genes have and no perturbation or compound has.
+
+    Raises
+    ------
+    QueryError
+        It names every gene.
+    """
+    genes = found.filter(pl.col("entity") == "gene").sort("label")
+    if genes.height > 1 and not found["entity"].is_in(["perturbation", "compound"]).any():
+        raise QueryError(
+            f"'{name}' is a name of {genes.height:,} genes.",
+            got=first_of([f"{label} ({what})" for label, what in genes.select("label", "what").iter_rows()]),
+            do=f"ask for the one that is meant: {first_of(genes['label'].to_list())}",
+        )
+
+
 def _not_found(store: Warehouse, name: str, hits: pl.DataFrame) -> QueryError:
     compared = store.frame(sql_files("lookup")["controls_named"], {"words": name.strip()})["dataset_id"].to_list()
     if compared:

@@ -117,5 +117,6 @@ def test_signature__is_found_by_former_names_of_its_gene_and_by_parts_in_any_ord
         for name, first in {"old1": 0.0, "S003": 30.0, "S003+S002": 60.0, "s002 + s003": 60.0, "G1+G2": 60.0}.items():
             found = store.signature(name)
             assert found["effect"].sort().to_list() == [first + i for i in range(30)], name
-        with pytest.raises(QueryError):
+        with pytest.raises(QueryError, match="'both' is a name of 2 genes") as refused:
             store.signature("both")  # an alias of two genes is neither
+        assert "ask for the one that is meant: S002, S003" in str(refused.value)
