@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +14,30 @@ import polars as pl
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
 from featurestore.storage.scores import EFFECT_KIND
 
+if TYPE_CHECKING:
+    from featurestore.challenge.cells import Cells
+
 Same = Callable[[Sequence[str]], dict[str, str]]
 """Tells the id of each name, as far as it is known."""
 
 SUBMITTED = "delta_log1p"
 """The scale of effects that cells are made with."""
+GENE_COLUMNS = ("gene_id", "gene")
+TAKEN = f"taken for {SUBMITTED}, differences of mean log1p(CP10k), natural logarithm"
+SCALED_TO = 10_000.0
+FAR_BELOW = 0.5
+"""An effect that takes a gene so far below nothing is no error of a prediction of this scale. Unit: log1p."""
 
 
-def read_effects(
-    path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}
-) -> tuple[list[str], npt.NDArray[np.float64]]:
+class Effects(NamedTuple):
+    """Predicted effects: a row for each label, a column for each gene, and whether the file says their scale."""
+
+    labels: list[str]
+    values: npt.NDArray[np.float64]
+    says_scale: bool
+
+
+def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -> Effects:
     """Read predicted effects on a gene axis; genes that the file lacks are NaN.
 
     Parameters
@@ -53,7 +68,7 @@ def read_effects(
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
-    _check_scale(path)
+    says_scale = _says_scale(frame, path)
     frame = _wide(frame, path)
     labels = frame[frame.columns[0]].cast(pl.String()).to_list()
     if len(set(labels)) < len(labels):
@@ -81,13 +96,31 @@ def read_effects(
     place = {name: i for i, name in enumerate(dict.fromkeys(names))}
     read = frame.select(list(place)).cast(pl.Float64()).to_numpy()
     values[:, np.flatnonzero(shared)] = read[:, [place[name] for name in names]]
-    return labels, values
+    return Effects(labels, values, says_scale)
 
 
-def _check_scale(path: Path) -> None:
-    """Refuse what ``evaluate --predictions`` wrote of effects that are no differences of mean log1p(CP10k)."""
-    said = pl.read_parquet_metadata(path).get(EFFECT_KIND, SUBMITTED) if path.suffix == ".parquet" else SUBMITTED
-    if said != SUBMITTED:
+def scale_remarks(effects: Effects, controls: Cells) -> list[str]:
+    """Say which scale is taken where the file says none, and of effects that no fall from the controls can be."""
+    remarks = [] if effects.says_scale else [f"the file of effects says no scale: {TAKEN}."]
+    of_controls = controls.log1p(SCALED_TO)[controls.labels == controls.control]
+    with np.errstate(invalid="ignore"):
+        are_below = effects.values < -(np.asarray(of_controls.mean(axis=0)).ravel() + FAR_BELOW)
+    if are_below.any():
+        remarks.append(
+            f"{are_below.sum():,} of {np.isfinite(effects.values).sum():,} effects are falls below nothing, as log2 "
+            f"fold changes can be and {SUBMITTED} cannot: these genes are 0 in the cells."
+        )
+    return remarks
+
+
+def _says_scale(frame: pl.DataFrame, path: Path) -> bool:
+    """Say whether a file names its scale, in a column or as ``evaluate --predictions`` does; refuse another one."""
+    metadata = pl.read_parquet_metadata(path) if path.suffix == ".parquet" else {}
+    told = {metadata[EFFECT_KIND]} if EFFECT_KIND in metadata else set()
+    if _is_long(frame) and EFFECT_KIND in frame.columns:
+        told |= set(frame[EFFECT_KIND].drop_nulls().cast(pl.String()))
+    said = ", ".join(sorted(told - {SUBMITTED}))
+    if said:
         raise FeatureError(
             "The effects are on another scale than cells are made with.",
             where=str(path),
@@ -95,13 +128,19 @@ def _check_scale(path: Path) -> None:
             got=said,
             do=f"predict a target of {SUBMITTED}: effect_kind under [target]",
         )
+    return bool(told)
+
+
+def _is_long(frame: pl.DataFrame) -> bool:
+    """Say whether a table has a row for each perturbation and gene."""
+    return set(frame.columns) - {EFFECT_KIND} in ({"perturbation", gene, "effect"} for gene in GENE_COLUMNS)
 
 
 def _wide(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Give each gene a column, where a table has a row for each perturbation and gene."""
-    gene = next((name for name in ("gene_id", "gene") if name in frame.columns), "")
-    if set(frame.columns) != {"perturbation", gene, "effect"}:
+    if not _is_long(frame):
         return frame
+    gene = next(name for name in GENE_COLUMNS if name in frame.columns)
     known = frame.drop_nulls([gene, "perturbation"])
     if known.select("perturbation", gene).is_duplicated().any():
         raise SourceFormatError(

@@ -87,10 +87,10 @@ def submit(
     """Write predicted EFFECTS as cells, made of the control cells of CONTROLS (h5ad) times the predicted fold change.
 
     EFFECTS is a Parquet or CSV file: a column of perturbations first, then a column for each gene with the predicted
-    difference of mean log1p of counts per 10,000; or three columns, perturbation, gene_id (or gene) and effect, as of
-    'sql'; or the folder that 'evaluate --predictions' wrote. Genes that it does not have stay as they are in the
-    controls. A gene may have another name there than here, an Ensembl id and a symbol it no longer has: the warehouse's
-    reference tells, if there is a warehouse.
+    difference of mean log1p of counts per 10,000; or columns perturbation, gene_id (or gene) and effect, as of 'sql',
+    with effect_kind where it says their scale; or the folder that 'evaluate --predictions' wrote. Genes that it does
+    not have stay as they are in the controls. A gene may have another name there than here, an Ensembl id and a symbol
+    it no longer has: the warehouse's reference tells, if there is a warehouse.
 
     The challenge of 2026 takes one file of three contexts, which 'vcc prep' packs: give EFFECTS and CONTROLS of each,
     the same EFFECTS as often as they serve, and the panel. Effects of other perturbations are left out. Without a panel
@@ -108,10 +108,12 @@ def submit(
     with progress() as report:
         report("reading")
         if protocol == "2026":
-            predicted = _read_contexts(pairs, contexts, column, control, same)
+            predicted, remarks = _read_contexts(pairs, contexts, column, control, same)
             said = submit_2026(predicted, output, panel, missing, cells, genes, seed, column, report)
         else:
-            said = _submit_2025(pairs, output, cells, genes, seed, column, control, same, report)
+            said, remarks = _submit_2025(pairs, output, cells, genes, seed, column, control, same, report)
+    for remark in remarks:
+        click.echo(f"Note: {remark}", err=True)
     click.echo(f"{output}: {said}")
 
 
@@ -125,9 +127,10 @@ def _submit_2025(
     control: str,
     same: Same,
     report: Report,
-) -> str:
+) -> tuple[str, list[str]]:
+    """Write the cells, and say what was written and what is to be said of scales."""
     from featurestore.challenge.cells import read_cells  # noqa: PLC0415
-    from featurestore.challenge.effects import read_effects  # noqa: PLC0415
+    from featurestore.challenge.effects import read_effects, scale_remarks  # noqa: PLC0415
     from featurestore.challenge.panel import read_genes  # noqa: PLC0415
     from featurestore.challenge.submission import CELLS_EACH_2025, emit_cells, write_vcc  # noqa: PLC0415
 
@@ -138,22 +141,23 @@ def _submit_2025(
     effects, controls = pairs[0]
     expected = None if genes is None else read_genes(genes)
     pool = read_cells(controls, column=column, control=control)
-    labels, values = read_effects(effects, pool.genes, same)
+    labels, values, _ = found = read_effects(effects, pool.genes, same)
     n = cells or CELLS_EACH_2025
     made = emit_cells(pool, values, labels, n_cells=n, seed=seed, report=report)
     report("writing")
     write_vcc(made, output, genes=expected, column=column)
     n_controls, n_genes = int((made.labels == control).sum()), len(expected or pool.genes)
     counts = (count_of(n, "cell"), count_of(n_controls, "control cell"), count_of(n_genes, "gene"))
-    return f"{count_of(len(labels), 'perturbation')} of {', '.join(counts)}."
+    return f"{count_of(len(labels), 'perturbation')} of {', '.join(counts)}.", scale_remarks(found, pool)
 
 
 def _read_contexts(
     pairs: list[tuple[Path, Path]], contexts: tuple[str, ...], column: str, control: str, same: Same
-) -> Predicted:
+) -> tuple[Predicted, list[str]]:
+    """Read the effects and controls of each context, and say what is to be said of scales, once."""
     from featurestore.challenge.cells import as_cells, read_any  # noqa: PLC0415
     from featurestore.challenge.contexts import by_context  # noqa: PLC0415
-    from featurestore.challenge.effects import read_effects  # noqa: PLC0415
+    from featurestore.challenge.effects import read_effects, scale_remarks  # noqa: PLC0415
 
     if contexts and len(contexts) != len(pairs):
         raise FeatureError(
@@ -162,12 +166,14 @@ def _read_contexts(
             got=", ".join(contexts),
         )
     found: Predicted = []
+    remarks: dict[str, None] = {}
     for i, (effects, controls) in enumerate(pairs):
         parts = by_context(read_any(controls))
         named = re.search(r"context_([A-Za-z0-9]+)", controls.stem)
         for name, part in parts.items():
             pool = as_cells(part, column=column, control=control, name=str(controls))
-            labels, values = read_effects(effects, pool.genes, same)
+            labels, values, _ = read = read_effects(effects, pool.genes, same)
+            remarks |= dict.fromkeys(scale_remarks(read, pool))
             given = contexts[i] if contexts and len(parts) == 1 else name
             found.append((given or (named[1] if named else "A"), pool, labels, values))
     names = [name for name, *_ in found]
@@ -178,7 +184,7 @@ def _read_contexts(
             got=", ".join(names),
             do="name the context of each, in order, with --context",
         )
-    return found
+    return found, list(remarks)
 
 
 def same_genes(warehouse: Path) -> Same:

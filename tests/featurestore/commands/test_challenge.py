@@ -79,7 +79,8 @@ def test_submit__writes_a_vcc_of_the_predicted_cells(files, tmp_path, name):
     assert result.exit_code == 0, result.output
     assert text.endswith("8 perturbations of 12 cells, 100 control cells, 50 genes.\n")
     lines = ["  reading", "  8 of 8 perturbations made into cells", "  writing"]
-    assert result.stderr.splitlines() == lines
+    taken = "taken for delta_log1p, differences of mean log1p(CP10k), natural logarithm"
+    assert result.stderr.splitlines() == [*lines, f"Note: the file of effects says no scale: {taken}."]
     assert read_vcc(tmp_path / "p.vcc").shape == (196, 50)
 
 
@@ -91,6 +92,20 @@ def test_submit__refuses_predictions_on_another_scale(files, tmp_path):
     assert result.exception.got == "log2_fold_change"
     assert "natural logarithm" in result.exception.expected
     assert not (tmp_path / "p.vcc").exists()
+
+
+def test_submit__reads_the_scale_of_a_long_table_and_tells_falls_below_nothing(files, tmp_path):
+    wide = pl.read_parquet(files / "effects.parquet")
+    long = wide.unpivot(index=wide.columns[0], variable_name="gene", value_name="effect")
+    long = long.rename({wide.columns[0]: "perturbation"}).with_columns(effect_kind=pl.lit("delta_log1p"))
+    submit = ["submit", tmp_path / "long.parquet", files / "measured.h5ad", "-o", tmp_path / "p.vcc"]
+    submit += ["--genes", files / "genes.csv"]
+    long.write_parquet(tmp_path / "long.parquet")
+    assert "Note" not in run(*submit)[0].stderr
+    long.with_columns(pl.col("effect") - 20.0).write_parquet(tmp_path / "long.parquet")
+    assert f"{long.height:,} of {long.height:,} effects are falls below nothing" in run(*submit)[0].stderr
+    long.with_columns(effect_kind=pl.lit("log2_fold_change")).write_parquet(tmp_path / "long.parquet")
+    assert run(*submit)[0].exception.got == "log2_fold_change"
 
 
 def test_submit__writes_counts_that_can_be_scored(files, tmp_path):
