@@ -45,6 +45,8 @@ class Delimited:
         Lines before the data.
     decimal
         What its numbers are written with: a point, or a comma.
+    n_words
+        The first lines of the data, of words that describe the columns of numbers, such as conditions or units.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Delimited:
     is_number: list[bool]
     n_before: int
     decimal: bytes = POINT
+    n_words: int = 0
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Give the lines of the data and their numbers in the file."""
@@ -134,7 +137,7 @@ class Delimited:
         elif COMMA in fields[column]:
             do = "write numbers without separators of thousands, and with decimal points"
         elif is_first:
-            do = "delete the line: what it says of columns, such as their unit, is no value of theirs"
+            do = "move the line to a table beside the file: it says what columns are, and is no value of theirs"
         else:
             do = "if the column describes the rows, name it in described_by under [dataset]"
         raise SourceFormatError(

@@ -25,7 +25,9 @@ LOOKED_AT = 40
 MOST_ABOVE = 4
 """Lines of several fields that are looked at below a title: of groups of columns, the header, and the first row."""
 FEWEST_BELOW_WORDS = 3
-"""Lines below one of words from which it is told that they are numbers."""
+"""Lines below some of words from which it is told that they are numbers."""
+MOST_WORDS = 8
+"""Lines of words below a header that are taken for what describes columns."""
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
 STAR_FIRST, STAR_FIELDS = b"N_unmapped", 4
 """How ``ReadsPerGene.out.tab`` begins, and its columns: the gene, and counts of any strand, the first, the second."""
@@ -65,17 +67,18 @@ def read_header(path: Path) -> Delimited:
     for separator in sorted(found, key=lambda separator: _misfit(head, separator, *found[separator])):
         at, n_fields = found[separator]
         if at is not None:
-            fields = split(head[at], separator)
+            fields = _within(split(head[at], separator), n_fields)
             lines = [each for line in head[at:] if len(each := split(line, separator)) == n_fields]
             is_headed = not _is_values(fields, lines[1:])
             lines = lines[int(is_headed and len(fields) == n_fields) :]
-            columns = list(zip(*lines, strict=True))[1:]
+            n_words = _n_words(lines) if lines[:1] and lines[0] == split(head[at + int(is_headed)], separator) else 0
+            columns = list(zip(*lines[n_words:], strict=True))[1:]
             decimal = decimal_mark(columns)
-            is_numeric = [False, *_are_numbers(columns, decimal)]
-            names = _names(fields if is_headed else None, is_numeric, path)
+            is_numeric = [False, *(are_numbers(column, decimal) for column in columns)]
+            names = _names(fields if is_headed else None, is_numeric, _n_empty_last(lines), path)
             for at_column, column in enumerate(columns, start=1):  # an empty one without a name sets others apart
                 is_numeric[at_column] &= bool(names[at_column]) or not MISSING.issuperset(column)
-            return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal)
+            return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal, n_words)
     raise SourceFormatError(
         "the text is not a table",
         where=str(path),
@@ -99,10 +102,29 @@ def has_depmap_labels(table: Delimited) -> bool:
     return len(labels) > 1 and all(DEPMAP_GENE.fullmatch(label) for label in labels[-LOOKED_AT:])
 
 
-def _names(header: Sequence[bytes] | None, is_numeric: Sequence[bool], path: Path) -> list[str]:
-    """Name the columns by the header, which may be one short; without one, samples by the file, others by number."""
+def _within(header: list[bytes], n_fields: int) -> list[bytes]:
+    """Leave out the empty names at the end of a header that are more than the lines have fields."""
+    n_names = max((at for at, field in enumerate(header, start=1) if field.strip()), default=0)
+    return header[: max(n_names, n_fields)]
+
+
+def _n_empty_last(lines: Sequence[Sequence[bytes]]) -> int:
+    """Return how many fields at the end are empty in all lines, as those of spreadsheets may be."""
+    return min(
+        (len(line) - max((at for at, field in enumerate(line, 1) if field.strip()), default=0) for line in lines),
+        default=0,
+    )
+
+
+def _names(header: Sequence[bytes] | None, is_numeric: Sequence[bool], n_empty: int, path: Path) -> list[str]:
+    """Name the columns by the header; without one, samples by the file, others by number.
+
+    It may be one short, as R writes it, and lack those at the end that are empty in all lines.
+    """
     if header is not None:
-        return [""] * (len(is_numeric) - len(header)) + [decode(field).strip() for field in header]
+        n_short = len(is_numeric) - len(header)
+        n_last = min(n_empty, n_short)
+        return [""] * (n_short - n_last) + [decode(field).strip() for field in header] + [""] * n_last
     stem, is_one = path.name.split(".")[0], sum(is_numeric) == 1
     samples = [stem if is_one else f"{stem}_{at}" for at in range(1, len(is_numeric) + 1)]
     named = [samples[at] if is_numeric[at] else f"column_{at + 1}" for at in range(1, len(is_numeric))]
@@ -117,15 +139,19 @@ def is_of_star(path: Path) -> bool:
     return fields[0] == STAR_FIRST and len(fields) == STAR_FIELDS
 
 
-def _are_numbers(columns: Sequence[Sequence[bytes]], decimal: bytes) -> list[bool]:
-    """Say which columns are of numbers, also below a line of words, such as units; reading the numbers refuses that."""
-    whole = [are_numbers(column, decimal) for column in columns]
-    below = [
-        len(column) > FEWEST_BELOW_WORDS and are_numbers(column[1:], decimal) and not MISSING.issuperset(column[1:])
-        for column in columns
-    ]
-    are_below_words = sum(below) > 1 and not any(number and first for number, first in zip(below, whole, strict=True))
-    return below if are_below_words else whole
+def _n_words(lines: Sequence[Sequence[bytes]]) -> int:
+    """Count the first lines of words below a header, such as conditions of samples or units, of columns of numbers.
+
+    The last of them has no number where the lines below do, in two columns or more; those above it may have.
+    """
+    for n in range(min(MOST_WORDS, len(lines) - FEWEST_BELOW_WORDS), 0, -1):
+        columns = list(zip(*lines[n:], strict=True))[1:]
+        decimal = decimal_mark(columns)
+        below = [are_numbers(column, decimal) and not MISSING.issuperset(column) for column in columns]
+        last = [field for field, is_numeric in zip(lines[n - 1][1:], below, strict=True) if is_numeric]
+        if len(last) > 1 and not MISSING.issuperset(last) and not any(is_number(field, decimal) for field in last):
+            return n
+    return 0
 
 
 def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:
@@ -161,7 +187,7 @@ def _misfit(head: Sequence[bytes], separator: bytes, at: int | None, n_fields: i
     """
     if at is None:
         return 1.0, len(head), 0
-    widths = [len(split(line, separator)) for line in head[at:] if line]
+    widths = [len(_within(split(line, separator), n_fields)) for line in head[at:] if line]
     return sum(width != n_fields for width in widths[1:]) / max(len(widths) - 1, 1), at, n_fields - widths[0]
 
 
@@ -175,11 +201,13 @@ def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
     lines = [line for line in head if line]
     n_fields = len(split(lines[-1], separator)) if lines else 0
     for at, line in enumerate(head[:-1]):
-        fields = split(line, separator)
+        fields = _within(split(line, separator), n_fields)
         if not any(fields) or _is_title(fields, n_fields, (split(below, separator) for below in head[at + 1 :])):
             continue
         is_comment = line.startswith(COMMENT) and (line.startswith(COMMENT * 2) or len(fields) != n_fields)
-        if n_fields > 1 and n_fields - 1 <= len(fields) <= n_fields and not is_comment:
+        below = [each for line in head[at + 1 :] if len(each := split(line, separator)) == n_fields]
+        fewest = n_fields - _n_empty_last(below) - 1
+        if n_fields > 1 and max(fewest, 1) <= len(fields) <= n_fields and not is_comment:
             return (None if all(is_number(field) for field in fields) else at), n_fields
     return None, n_fields
 

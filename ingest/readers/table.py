@@ -1,13 +1,16 @@
 """Reader of tables of numbers in delimited text: samples by genes, or genes by samples.
 
 Columns of text describe the lines, columns of numbers are the matrix; a column of numbers that describes the lines has
-to be named. The first column is the key. In a table whose lines are genes, the columns that featureCounts adds describe
-them, and the lines that HTSeq and STAR append for reads outside of genes are kept as they are, named like no gene.
+to be named, and lines of words below the header describe its columns. The first column is the key. In a table whose
+lines are genes, the columns that featureCounts adds describe them, and the lines that HTSeq and STAR append for reads
+outside of genes are kept as they are, named like no gene.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,7 +20,7 @@ import scipy  # its modules load when they are first used
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, CscBlock, CsrBlock, DenseBlock, Integers, Peek
-from ingest.readers.columns import Describes, as_text, none_describes, titles, typed, unknown_column
+from ingest.readers.columns import Describes, as_text, decode, none_describes, titles, typed, unknown_column
 from ingest.readers.delimited import Delimited
 from ingest.readers.header import has_depmap_labels, is_table, read_header
 from ingest.readers.one_matrix import refuse_name
@@ -60,7 +63,8 @@ class TableReader:
         self.path = path
         self.files = (path,)
         self.format = f"table (genes in {genes_in}{', gzip' if is_gzip(path) else ''})"
-        self._table = read_header(path)
+        table = read_header(path)
+        self._table = replace(table, n_before=table.n_before + table.n_words, n_words=0)
         self._genes_in = genes_in
         described = {*described_by, *(FEATURE_COUNTS if genes_in == "lines" else ())}
         if genes_in == "lines":
@@ -76,7 +80,7 @@ class TableReader:
             if not names[at]:
                 raise _nameless(self._table, at)
         self._described = _describe(self._table, [at for at in range(len(names)) if at not in set(self._numbers)])
-        self._named = pl.DataFrame({INDEX: [names[at] for at in self._numbers]}, schema={INDEX: pl.String})
+        self._named = _name(table, self._numbers)
         sizes = (self._described.height, self._named.height)
         self.n_rows, self.n_genes = sizes if genes_in == "columns" else sizes[::-1]
         self._turned: TurnedMatrix | None = None
@@ -162,6 +166,24 @@ class TableReader:
         return self._turned
 
 
+def _name(table: Delimited, columns: list[int]) -> pl.DataFrame:
+    """Name the columns of numbers by the header, and describe them by the lines of words below it."""
+    words = {}
+    for number, line in islice(table.lines(), table.n_words):
+        fields = table.fields(number, line)
+        name = next((fields[at] for at in range(len(fields)) if at not in set(columns) and fields[at]), b"")
+        words[decode(name).strip() or f"line_{number}"] = [fields[at] for at in columns]
+    names = pl.Series(INDEX, [table.names[at] for at in columns], dtype=pl.String)
+    values = [typed(_without_missing(as_text(each).str.strip_chars())) for each in words.values()]
+    described = [each.alias(name) for name, each in zip(titles(words), values, strict=True)]
+    return pl.DataFrame([names, *described])
+
+
+def _without_missing(text: pl.Series) -> pl.Series:
+    """Make null of the words for missing."""
+    return text.set(text.is_in([word.decode() for word in MISSING]), None)
+
+
 def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
     """Read the columns that describe the lines, the key first."""
     raw: list[list[bytes]] = [[] for _ in columns]
@@ -176,8 +198,7 @@ def _describe(table: Delimited, columns: list[int]) -> pl.DataFrame:
             text.str.replace(",", ".", literal=True) if table.is_number[column] else text
             for text, column in zip(texts, columns, strict=True)
         ]
-    missing = [word.decode() for word in MISSING]
-    others = [typed(text.set(text.is_in(missing), None)) for text in texts[1:]]
+    others = [typed(_without_missing(text)) for text in texts[1:]]
     described = [texts[0].alias(INDEX)]
     for at, name, values_of in zip(columns[1:], names[1:], others, strict=True):
         if values_of.dtype.is_numeric() and not table.names[at]:

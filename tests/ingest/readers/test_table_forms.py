@@ -17,6 +17,8 @@ from ingest.readers.open import open_source
 from ingest.readers.table import TableReader
 from ingest.testing import assemble
 
+SYMBOLS = ["TP53", "MYC", "STAT1", "KLF1"]
+
 
 @pytest.fixture
 def read(tmp_path):
@@ -230,3 +232,29 @@ def test_star__counts_a_read_once_by_the_strand_that_the_spec_names(tmp_path):
         found = store.frame("select count from statistics where gene_id = 'ENSG00000141510' order by 1")["count"]
         assert found.to_list() == [52, 180]
         assert store.frame("select distinct n_cells from condition")["n_cells"].to_list() == [1]
+
+
+@pytest.mark.parametrize(("after_header", "after_lines"), [("", ","), (",", ""), (",", ","), ("", ",,"), (",,,", ",")])
+def test_genes_by_samples__with_separators_at_the_end_of_lines_lose_no_gene_and_no_name(
+    tmp_path, after_header, after_lines
+):
+    lines = [f"gene,ctrl_1,ctrl_2,MYC_1{after_header}", *(f"{g},{i},5,9{after_lines}" for i, g in enumerate(SYMBOLS))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    with closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader:
+        assert reader.genes()["index"].to_list() == SYMBOLS
+        assert reader.rows()["index"].to_list() == ["ctrl_1", "ctrl_2", "MYC_1"]
+        np.testing.assert_array_equal(assemble(reader), [list(range(len(SYMBOLS))), [5.0] * 4, [9.0] * 4])
+
+
+def test_genes_by_samples__with_words_below_the_header_are_described_by_them(tmp_path):
+    above = ["gene,s1,s2,s3", "dose,0,0,10", "condition,ctrl,ctrl,MYC", ",raw,raw,NA"]
+    lines = [*above, *(f"{gene},{at},5,9" for at, gene in enumerate(SYMBOLS))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    with closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader:
+        assert reader.rows().rows() == [("s1", 0, "ctrl", "raw"), ("s2", 0, "ctrl", "raw"), ("s3", 10, "MYC", None)]
+        assert reader.row_columns() == ["index", "dose", "condition", "line_4"]
+        assert reader.genes()["index"].to_list() == SYMBOLS
+        np.testing.assert_array_equal(assemble(reader), [list(range(len(SYMBOLS))), [5.0] * 4, [9.0] * 4])
+    with closing(TableReader(tmp_path / "a.csv")) as reader:
+        assert reader.genes().rows()[2] == ("s3", 10, "MYC", None)
+        assert reader.n_rows == len(SYMBOLS)

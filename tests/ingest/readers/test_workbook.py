@@ -97,17 +97,15 @@ def test_matrix__of_a_sheet_with_an_empty_column_between_groups(tmp_path):
         inspect_file(nameless)
 
 
-def test_matrix__of_a_sheet_with_units_below_the_header_says_what_to_do(tmp_path):
+def test_matrix__of_a_sheet_with_words_below_the_header_describes_samples_by_them(tmp_path):
     lines = [[symbol, *row] for symbol, row in zip(SYMBOLS, COUNTS.T.tolist(), strict=True)]
-    path = write_sheet(tmp_path / "units.xlsx", ["gene", *SAMPLES], [None, *["raw count"] * 6], *lines)
-    said = r"(?s)line 2.*'non-targeting_1'.*'raw count'.*delete the line"
-    with pytest.raises(SourceFormatError, match=said):
-        inspect_file(path)
-    with (
-        closing(open_source(path, layout={"genes_in": "lines"})) as reader,
-        pytest.raises(SourceFormatError, match=said),
-    ):
-        assemble(reader)
+    units, targets = [None, *["raw count"] * 6], ["target", *(name.split("_")[0] for name in SAMPLES)]
+    path = write_sheet(tmp_path / "units.xlsx", ["gene", *SAMPLES], targets, units, *lines)
+    assert inspect_file(path).best("perturbation").column == "target"
+    with closing(open_source(path, layout={"genes_in": "lines"})) as reader:
+        assert reader.rows()["line_3"].unique().to_list() == ["raw count"]
+        assert reader.rows()["target"].to_list() == targets[1:]
+        np.testing.assert_array_equal(assemble(reader), COUNTS)
 
 
 def test_matrix__of_a_sheet(supplement):
