@@ -131,12 +131,13 @@ class Peek(NamedTuple):
     """The beginning of a matrix: some genes, and values of them or of some rows.
 
     ``genes`` is the beginning of the gene table. ``is_whole`` tells whether the rows (CSR) or genes (CSC) of the block
-    have all of their values; otherwise there is but some of each.
+    have all of their values; otherwise there is but some of each. ``is_sparse`` tells whether zeros are left out.
     """
 
     genes: pl.DataFrame
     block: CsrBlock | CscBlock
     is_whole: bool
+    is_sparse: bool = False
 
 
 @runtime_checkable

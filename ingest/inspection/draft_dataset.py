@@ -18,8 +18,6 @@ BULK_TOTAL = 500_000
 """Counts of a row above which it is a bulk sample rather than a cell."""
 STORED_WHOLE = ("reported", "replicates", "phenotypes")
 """Ways of values of which each has to be stored: one that is not may be missing rather than 0."""
-SPARSE = re.compile(r"\bcs[rc]\b", re.IGNORECASE)
-"""What the format of a sparse matrix says."""
 NO_NAMES = re.compile(
     r"(matrix|(sample_)?(filtered|raw)_feature_bc_matrix|counts?(_(un)?filtered|_matrix)?|data|cells|x|outs"
     r"|cells_x_genes|cellranger|adata|quants_mat|alevin|dge(_(un)?filtered)?|all-sample|uniqueandmult-\w+"
@@ -79,7 +77,7 @@ def _values(lines: Lines, found: Inspection) -> None:
     values = found.values
     if values.is_known:
         why = f"[{values.score:.2f}] {'; '.join(values.evidence)}"
-        is_sparse = values.route in STORED_WHOLE and SPARSE.search(found.format) is not None
+        is_sparse = values.route in STORED_WHOLE and found.is_sparse
         told = "the matrix is sparse, and of these values each has to be stored: write it anew as a dense one"
         is_doubtful = values.score < SURE or is_sparse
         lines.set("values", values.kind, why, told if is_sparse else "", is_doubtful=is_doubtful)

@@ -92,6 +92,8 @@ class Inspection:
         Genes that are 0 in all rows of the sample, where it has whole rows.
     is_of_star
         Whether the rows are STAR's three counts of one sample.
+    is_sparse
+        Whether the matrix leaves zeros out.
     """
 
     path: Path
@@ -140,6 +142,7 @@ class Inspection:
     n_silent: int = 0
     has_empty_rows: bool = False
     is_of_star: bool = False
+    is_sparse: bool = False
 
     @property
     def cells(self) -> list[str]:

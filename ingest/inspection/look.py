@@ -127,6 +127,7 @@ class Look:
             has_empty_rows=cells is not None and not (cells > 0).all(),
             organism=self.organism,
             is_of_star=self.reader.format.startswith(LINES) and is_of_star(self.reader.path),
+            is_sparse=self.sample.is_sparse,
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
 

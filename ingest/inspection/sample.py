@@ -39,12 +39,15 @@ class Sample:
         Reads the keys of the rows.
     has_whole_rows, has_whole_genes
         Whether the rows have all of their values, and the genes all of theirs.
+    is_sparse
+        Whether the file leaves zeros out, so that one cannot be told from a value that is missing.
     """
 
     matrix: Csr
     genes: pl.DataFrame
     has_whole_rows: bool
     has_whole_genes: bool
+    is_sparse: bool = False
     keys: Callable[[], pl.Series] | None = None
 
     @property
@@ -76,7 +79,8 @@ def take_sample(reader: Reader) -> Sample:
         by_gene = isinstance(peek.block, CscBlock)
         is_all = matrix.shape == (reader.n_rows, reader.n_genes)
         by_row = peek.is_whole and not by_gene
-        return Sample(matrix, peek.genes, by_row or is_all, (peek.is_whole and by_gene) or is_all, keys)
+        by_gene = peek.is_whole and by_gene
+        return Sample(matrix, peek.genes, by_row or is_all, by_gene or is_all, peek.is_sparse, keys)
     genes = reader.genes()
     blocks: list[Block] = []
     n_bytes, deadline = 0, time.monotonic() + SAMPLE_SECONDS
@@ -88,7 +92,8 @@ def take_sample(reader: Reader) -> Sample:
     matrix = _joined(blocks, reader)
     is_all = matrix.shape == (reader.n_rows, reader.n_genes)
     by_gene = any(isinstance(block, CscBlock) for block in blocks)
-    return Sample(matrix, genes, not by_gene or is_all, by_gene or is_all, keys)
+    is_sparse = any(not isinstance(block, DenseBlock) for block in blocks)
+    return Sample(matrix, genes, not by_gene or is_all, by_gene or is_all, is_sparse, keys)
 
 
 def _joined(blocks: list[Block], reader: Reader) -> Csr:

@@ -72,14 +72,13 @@ class MtxReader:
         """Read entries from the beginning of the file, whichever order they come in."""
         block, is_whole = first_entries(self._entries.read(), n_values)
         if not self._is_usa:
-            return Peek(self._genes, block, is_whole)
+            return Peek(self._genes, block, is_whole, is_sparse=True)
         if isinstance(block, CsrBlock):
-            return Peek(self._genes, self._without_unspliced(block), is_whole)
+            return Peek(self._genes, self._without_unspliced(block), is_whole, is_sparse=True)
         n_genes = min(self.n_genes, len(block.indptr) - 1)
         indptr = block.indptr[: n_genes + 1]
-        return Peek(
-            self._genes, CscBlock(0, indptr, block.indices[: indptr[-1]], block.data[: indptr[-1]]), is_whole=False
-        )
+        spliced = CscBlock(0, indptr, block.indices[: indptr[-1]], block.data[: indptr[-1]])
+        return Peek(self._genes, spliced, is_whole=False, is_sparse=True)
 
     def _without_unspliced(self, block: CsrBlock) -> CsrBlock:
         """Add the counts that are spliced or may be either, and leave out those that are not spliced."""

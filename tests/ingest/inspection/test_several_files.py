@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +12,13 @@ from drafting import drafted, ingested, plain
 
 from featurestore.errors import SpecError
 from featurestore.query.warehouse import Warehouse
+from ingest.inspection.sample import take_sample
 from ingest.layouts import write_h5ad
+from ingest.readers.open import open_source
+from layouts.gct import write_gct
+from layouts.mtx import write_10x
+from layouts.tables import write_wide
+from layouts.tenx import write_10x_h5
 
 GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "CEBPE", "JAK2", "SET"]
 COMPOUNDS = ["DMSO"] * 6 + ["JQ1"] * 12
@@ -146,3 +155,21 @@ def test_zscores__stored_sparse_are_to_be_checked(tmp_path):
     draft = drafted(path)
     assert "dataset.values" in draft.doubtful
     assert "write it anew as a dense one" in plain(draft.text)
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "is_sparse"),
+    [
+        (partial(write_h5ad, layout="csc"), "a.h5ad", True),
+        (partial(write_h5ad, layout="dense"), "a.h5ad", False),
+        (write_10x_h5, "a.h5", True),
+        (write_10x, "a", True),
+        (write_wide, "a.csv", False),
+        (write_gct, "a.gct", False),
+    ],
+)
+def test_sparse__is_what_the_file_stores_not_what_its_format_is_called(write, name, is_sparse, tmp_path):
+    rows = pl.DataFrame({"index": [f"c{at}" for at in range(18)]})
+    write(tmp_path / name, COUNTS, rows, pl.DataFrame({"index": GENES, "gene_name": GENES}))
+    with closing(open_source(tmp_path / name)) as reader:
+        assert take_sample(reader).is_sparse == is_sparse
