@@ -169,7 +169,7 @@ def _dataset(store: Warehouse, identity: str, top: int) -> dict[str, Any]:
     strongest = strongest_of(store, identity)
     return {
         "n_conditions": strongest.height,
-        "n_responders": int(strongest["is_responder"].sum()),
+        "n_responders": int(known.sum()) if (known := strongest["is_responder"].drop_nulls()).len() else None,
         "strongest": strongest.head(top),
     }
 
@@ -191,7 +191,8 @@ def _plain(value: Any) -> Any:
 def _described(part: dict[str, Any]) -> str:
     from featurestore.commands.shown import table_text  # noqa: PLC0415
 
-    counts = ", ".join(count_of(n, key[2:].removesuffix("s")) for key, n in part.items() if key.startswith("n_"))
+    told = [(key[2:].removesuffix("s"), n) for key, n in part.items() if key.startswith("n_")]
+    counts = ", ".join(f"{what}s not known" if n is None else count_of(n, what) for what, n in told)
     what = [words for words in (part["what"] or "").split("; ") if words]
     lines = [f"{part['name']} ({part['is']}): {'; '.join(filter(None, (*what, counts)))}"]
     for key, value in part.items():

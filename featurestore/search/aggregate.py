@@ -28,7 +28,7 @@ def by_perturbation(found: pl.DataFrame) -> pl.DataFrame:
         n_conditions=pl.len().cast(pl.Int64),
         n_datasets=pl.col("dataset_id").n_unique().cast(pl.Int64),
         n_genes=pl.col("n_genes").median().round().cast(pl.Int64),
-        n_responders=pl.col("is_responder").sum().cast(pl.Int64),
+        n_responders=pl.when(pl.col("is_responder").count() > 0).then(pl.col("is_responder").sum()).cast(pl.Int64),
         compound_id=pl.col("compound_id").first(),
         target_symbols=pl.col("target_symbols").first(),
     )

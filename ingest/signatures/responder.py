@@ -81,10 +81,7 @@ class Judge:
             table.with_columns(
                 test=pl.when(is_tested).then(pl.col("test").fill_null(data.test)),
                 n_significant=pl.when(is_tested).then("n_significant"),
-                is_responder=pl.when(is_tested)
-                .then(enough & pl.col("is_strong"))
-                .when(_is_stray())
-                .then(pl.lit(value=False)),
+                is_responder=pl.when(is_tested).then(enough & pl.col("is_strong")),
                 reason=pl.when(is_tested)
                 .then(pl.when(enough).then(pl.lit("")).otherwise(cells) + pl.col("evidence") + split)
                 .otherwise(_untested()),
@@ -92,12 +89,8 @@ class Judge:
         )
 
 
-def _is_stray() -> pl.Expr:
-    """Conditions whose time or batch has no control: what they differ by may be that."""
-    return ~pl.col("is_matched") | ~pl.col("same_time")
-
-
 def _untested() -> pl.Expr:
+    """Say why a condition is not tested, so that nothing is known of whether it responds."""
     return (
         pl.when(pl.col("is_matched").is_null())
         .then(pl.lit("no control in this context"))

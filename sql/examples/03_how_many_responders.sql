@@ -3,7 +3,7 @@ select
     c.dataset_id,
     c.context_label,
     count(*) as conditions,
-    count(*) filter (q.is_responder) as responders,
+    sum(q.is_responder::int)::bigint as responders,
     round(median(q.replicate_correlation), 3) as median_replicate_correlation
 from condition as c
 join quality as q using (dataset_id, condition_id)

@@ -1,5 +1,5 @@
 -- The datasets that measured one cell line or type, those of most conditions there first.
-select dataset_id, count(*) as n_conditions, count(*) filter (q.is_responder) as n_responders,
+select dataset_id, count(*) as n_conditions, sum(q.is_responder::int)::bigint as n_responders,
     sum(c.n_cells)::bigint as n_cells
 from condition as c
 left join quality as q using (dataset_id, condition_id)

@@ -2,7 +2,7 @@
 with each as (
     select
         c.dataset_id, c.perturbation_id, any_value(c.perturbation) as perturbation, count(*) as n_conditions, sum(c.n_cells)::bigint as n_cells,
-        count(*) filter (q.is_responder) as n_responders,
+        sum(q.is_responder::int)::bigint as n_responders,
         string_agg(distinct c.context_label, ', ' order by c.context_label) as contexts
     from condition as c
     left join quality as q using (dataset_id, condition_id)

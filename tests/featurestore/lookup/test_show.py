@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from featurestore.commands.show import show
 from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.lookup.named import find_named
+from featurestore.query.sqlfiles import sql_files
 from featurestore.store import Store
 
 
@@ -101,6 +102,23 @@ def test_store__reads_signatures_by_name(store, perturbed):
         store.signature(perturbed, dataset_id="lincs_demo", context="K562")
     assert store.perturbations()["n_datasets"][0] == 2
     assert store.datasets()["dataset_id"].to_list() == ["lincs_demo", "replogle_demo_k562", "replogle_demo_rpe1"]
+
+
+def test_responders__are_unknown_where_no_condition_is_told_to_be_one_or_none(writer, make_condition):
+    conditions = [make_condition("G1"), make_condition("G2")]
+    writer.dataset("screen", conditions, np.ones((2, 30)))
+    quality = pl.DataFrame({"condition_index": [0, 1], "is_responder": [False, None]})
+    writer.dataset("told", conditions, np.ones((2, 30)), quality=quality)
+    with writer.open() as store:
+        assert "responders not known" in shown(writer.root, "screen")
+        assert "0 responders" in shown(writer.root, "told")
+        assert store.frame(sql_files("ui")["overlap"], {"a": "screen", "b": "told"}).select(
+            "^n_responders_.*$"
+        ).rows() == [
+            (None, 0),
+            (None, None),
+        ]
+        assert store.perturbations().select("perturbation", "n_responders").rows() == [("G1", 0), ("G2", None)]
 
 
 def test_signature__is_found_by_former_names_of_its_gene_and_by_parts_in_any_order(writer, make_condition, gene_ids):
