@@ -4,11 +4,12 @@ What is set aside can be brought back for a week (see :mod:`ingest.release.trash
 snapshot (or the newest few, and all from the oldest that someone reads or a saved feature spec is pinned to), the
 releases they name, and the references of those. Nobody is disturbed: the folder of a living process and a snapshot that
 is read are locked (see :mod:`featurestore.storage.locks`), and nothing is published between the look at the snapshots
-and the removal.
+and the removal. On a full disk the database of views, which is derived, gives the little room that the moves take.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -21,6 +22,7 @@ from typing import TypeAlias
 from featurestore.errors import WarehouseError, first_of
 from featurestore.features.matrix.cache import MATRICES
 from featurestore.features.registry import FEATURES, pinned_snapshots
+from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_path
 from featurestore.storage.locks import GRACE, claim, idle_seconds, publishing, try_lock
 from featurestore.storage.snapshot import (
@@ -91,17 +93,17 @@ def collect(
         There is no warehouse, a snapshot was lost or is damaged, the disk cannot be written, or it has no locks.
     """
     check_warehouse(root)
-    moment = datetime.now(UTC)
+    moment, removed = datetime.now(UTC), list[Removed]()
     with telling_refusal(root), ExitStack() as owners:
         dead = dict(_dead(root, owners))
         with ExitStack() as stack:
-            grave = None if is_rehearsal else stack.enter_context(staging(root))
+            grave = None if is_rehearsal else _dig(root, stack, removed)
             stack.enter_context(publishing(root, needs_locks=True))
             dropped = list(_free(root, keep))
             unneeded = [("snapshot", dropped), *_unnamed(root, len(dropped))]
             expired = [folder for folder, since in set_aside(root) if moment - since >= retention]
             until = f"{moment + retention:%Y-%m-%d}" if retention else None
-            removed = [_describe(root, "staging", folder) for folder in dead]
+            removed += [_describe(root, "staging", folder) for folder in dead]
             removed += [_describe(root, "set aside", folder) for folder in expired]
             useless = _useless_indexes(root, len(dropped))
             removed += [_describe(root, "search index", folder) for folder in useless]
@@ -127,6 +129,19 @@ def collect(
         (root / STAGING).rmdir()
     refresh_database(root)
     return [each for each in removed if not (root / each.path).exists()]
+
+
+def _dig(root: Path, stack: ExitStack, removed: list[Removed]) -> Path:
+    """Make a folder for what is deleted; on a full disk, in the place of the database, which is written anew later."""
+    try:
+        return stack.enter_context(staging(root))
+    except WarehouseError as error:
+        is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.ENOSPC, errno.EDQUOT}
+        if not is_full or not (root / DATABASE).exists():
+            raise
+    removed.append(_describe(root, "database", root / DATABASE))
+    (root / DATABASE).unlink()
+    return stack.enter_context(staging(root))
 
 
 def _dead(root: Path, owners: ExitStack) -> Iterator[tuple[Path, int]]:

@@ -59,14 +59,14 @@ def server():
 def bucket(server, request):
     """The address of an empty bucket."""
     name = f"b{abs(hash(request.node.name)) % 10**10}"
-    httpx.put(f"{server}/{name}").raise_for_status()
+    httpx.put(f"{server}/{name}", timeout=120).raise_for_status()
     return f"s3://{name}"
 
 
 @pytest.fixture(scope="module")
 def there(server, world):
     """The small world on the server, and something beside it that is nobody's business."""
-    httpx.put(f"{server}/lab").raise_for_status()
+    httpx.put(f"{server}/lab", timeout=120).raise_for_status()
     store = ObjectStore("s3://lab/shared/warehouse")
     for path in sorted(world.rglob("*")):
         if path.is_file() and path.name != "featurestore.duckdb":

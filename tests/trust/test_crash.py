@@ -24,7 +24,7 @@ from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
 from featurestore.search.index import INDEXES
 from featurestore.storage.locks import PUBLISHING
-from featurestore.storage.snapshot import read_snapshot, release_path, snapshot_path
+from featurestore.storage.snapshot import RELEASES, read_snapshot, release_path, snapshot_path
 from featurestore.store import Store
 from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
@@ -399,6 +399,27 @@ def test_full_disk__is_one_clear_error_and_changes_nothing(two_specs, tmp_path, 
             shutil.rmtree(disk / "warehouse")
             shutil.copytree(template, disk / "warehouse")
     assert n_left > 0
+
+
+def test_gc__on_a_full_disk_makes_room_by_what_is_derived(published, tmp_path):
+    """The moves need room for folders: the database of views gives it, and nothing else goes but what was asked for."""
+    size = sum(path.stat().st_size for path in published.rglob("*") if path.is_file())
+    with mounted(tmp_path / "disk", f"size={size // 1024 + 900}k") as disk:
+        root = disk / "warehouse"
+        shutil.copytree(published, root)
+        before = {path: path.read_bytes() for path in (root / RELEASES).rglob("*.parquet")}
+        (disk / "ballast").write_bytes(b"x" * shutil.disk_usage(disk).free)
+        told = []
+        collect(root, keep=1, tell=told.extend)
+        assert [each.kind for each in told] == ["database", "snapshot", "snapshot", "release"]
+        assert verify(root).faults == []
+        assert len(bring_back(root)) == 3
+        assert {path: path.read_bytes() for path in before} == before
+        (root / DATABASE).unlink(missing_ok=True)
+        (disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(disk).free + (disk / "ballast").stat().st_size))
+        with pytest.raises(WarehouseError, match="The disk is full"):
+            collect(root, keep=1, retention=timedelta())
+        assert {path: path.read_bytes() for path in before} == before
 
 
 def test_search__on_a_full_disk_is_answered_without_an_index(published, tmp_path):

@@ -48,6 +48,8 @@ ALIKE = {"exclude": [["tbody tr:nth-child(n+11)"]]}
 """Rows that are made as the ten above them, and take most of the time."""
 VIOLATIONS = {"resultTypes": ["violations"]}
 FITS = "width => document.documentElement.scrollWidth <= width"
+PATIENCE = 120_000
+"""How long a page may take on a machine that is busy. Unit: milliseconds."""
 PICTURES = os.environ.get("FEATURESTORE_SCREENSHOTS")
 """Folder for pictures of every page, where they are wanted."""
 
@@ -56,7 +58,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is n
 
 @pytest.fixture(scope="module")
 def browser():
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -86,6 +88,7 @@ def window(browser, served):
     """One window for all pages, and a list of what goes wrong in it."""
     wrong: list[str] = []
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: None if request.url.startswith((served, "data:")) else wrong.append(request.url))
@@ -118,7 +121,7 @@ def show(page, mode: str) -> None:
 
 def require_soon(page, question: str, arg: int) -> None:
     """Ask a page from outside until it says yes: to wait for it by itself, it would evaluate text, and may not."""
-    for _ in range(600):
+    for _ in range(PATIENCE // 50):
         if page.evaluate(question, arg):
             return
         page.wait_for_timeout(50)
