@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.features.matrix.feature_matrix import FeatureMatrix
     from featurestore.features.pairs.pair_matrix import PairMatrix
+    from featurestore.features.plan import Plan
     from featurestore.features.spec import SpecLike
     from featurestore.lookup.agreement import Agreement
     from featurestore.lookup.enrichment import Enrichment, EnrichmentOptions, GeneSets
@@ -84,6 +85,31 @@ class Store(Warehouse):
                 do=f'build(spec, unit="{spec.target.unit}")',
             )
         return build(self, spec)
+
+    def plan(self, spec: SpecLike) -> Plan:
+        """Say what a feature spec would find, without building it; see :func:`featurestore.features.plan.plan`.
+
+        Parameters
+        ----------
+        spec
+            As of :meth:`build`.
+
+        Returns
+        -------
+        A :class:`~featurestore.features.plan.Plan`: ``sources`` by their agreement with the target, ``local`` agreement
+        near each row, ``cells`` behind what is said of it, and the ``facts``.
+
+        Raises
+        ------
+        SpecError
+            The spec is wrong; every fault is listed.
+        FeatureError
+            There is nothing to predict.
+        """
+        from featurestore.features.plan import plan  # noqa: PLC0415
+        from featurestore.features.spec import read_spec  # noqa: PLC0415
+
+        return plan(self, read_spec(spec))
 
     def __repr__(self) -> str:
         n_datasets = count_of(len(self.snapshot.datasets), "dataset")

@@ -32,7 +32,8 @@ _SHOWN = 5
 def plan(warehouse: Path, spec_path: Path, form: str, output: Path | None) -> None:
     """Say what SPEC (a TOML file) would find: who covers the target, what is missing, what the guard would withhold.
 
-    Sources are ranked by their agreement with the target on training perturbations.
+    Sources are ranked by their agreement with the target on training perturbations: over all of them, and near a row
+    over those most alike it in the sources.
 
     \b
     Example:
@@ -49,8 +50,10 @@ def plan(warehouse: Path, spec_path: Path, form: str, output: Path | None) -> No
 
 def describe_plan(made: Plan) -> str:
     """Lay out a plan: the target, its sources by relevance, what is missing and what is withheld."""
+    from featurestore.features.local_agreement import local_sentences  # noqa: PLC0415, it imports SciPy
+
     facts = made.facts
-    names = ("source", "conditions", "cells", "responders", "rows covered", "genes shared", "agreement")
+    names = ("source", "conditions", "cells", "responders", "rows covered", "genes shared", "agreement", "near a row")
     table = Table(*names, box=box.SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -58,13 +61,18 @@ def describe_plan(made: Plan) -> str:
         agreement = source["agreement"]
         counts = ("n_conditions", "n_cells", "n_responders", "n_rows_covered", "n_genes_shared")
         shown = ["-" if source[name] is None else f"{source[name]:,}" for name in counts]
-        table.add_row(source["source"], *shown, "-" if agreement is None else f"{agreement:.2f}")
+        low, high = source["local_low"], source["local_high"]
+        near = "-" if low is None else f"{low:.2f} to {high:.2f}"
+        table.add_row(source["source"], *shown, "-" if agreement is None else f"{agreement:.2f}", near)
     size = (
         f"{facts['name']}: {count_of(facts['n_rows'], 'row')} of {count_of(facts['n_perturbations'], 'perturbation')} "
         f"in {count_of(facts['n_groups'], 'group')}, {count_of(facts['n_genes'], 'gene')}; "
         f"{count_of(facts['n_data_points'], 'data point')} with the sources, snapshot {facts['snapshot']}"
     )
     lines = [size, rendered(table)]
+    local = local_sentences(made.sources, made.local)
+    lines += [f"Near a row: {sentence}." for sentence in local[:_SHOWN]]
+    lines += [f"{len(local) - _SHOWN:,} more sources near a row: see --output."] * (len(local) > _SHOWN)
     lines += [
         f"Also {block['block']} ({block['kind']}): {count_of(block['n_features'], 'feature')}, "
         + (

@@ -15,8 +15,8 @@ _RESOLUTION = 1e-6
 """Share of a vector's length below which what is left of it is rounding, not variance: as for metrics."""
 
 
-def fold_agreement(there: Effects, here: Effects, fold_of: Folds, folds: Folds) -> list[float]:
-    """Average the centred Pearson correlation over the training rows of each fold that has any.
+def row_agreement(there: Effects, here: Effects, fold_of: Folds, folds: Folds) -> Effects:
+    """Correlate rows by centred Pearson while each fold is held out, shape (rows, folds); NaN where undefined.
 
     Each side's mean over the fold's training rows is taken away from it. Sums over genes of the products of two
     differences follow from the products of rows and of means: all folds at once.
@@ -34,7 +34,19 @@ def fold_agreement(there: Effects, here: Effects, fold_of: Folds, folds: Folds) 
     with threadpool_limits(1):  # products with a few means: threads would wait for each other
         means = [np.nan_to_num(means_without(each, fold_of, folds)) for each in (there, here)]
         parts = [_correlations(there[rows], here[rows], *means) for rows in rows_at_once]
-    r = np.concatenate([np.empty((0, len(folds))), *parts])
+    return np.concatenate([np.empty((0, len(folds))), *parts])
+
+
+def fold_agreement(r: Effects, fold_of: Folds, folds: Folds) -> list[float]:
+    """Average the agreement of rows over the training rows of each fold that has any.
+
+    Parameters
+    ----------
+    r
+        As of :func:`row_agreement`.
+    fold_of, folds
+        Fold of each row, and folds that are held out in turn.
+    """
     of_training = [r[fold_of != fold, place] for place, fold in enumerate(folds)]
     return [float(np.nanmean(some)) for some in of_training if len(some) > 1 and np.isfinite(some).any()]
 

@@ -20,12 +20,12 @@ from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.builder import measure, with_folds
 from featurestore.features.effects.elsewhere import Elsewhere, Measured, as_run
 from featurestore.features.effects.signature import mean_of_matches
-from featurestore.features.fold_agreement import fold_agreement
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.guard.shared_controls import check_controls, controls_of
 from featurestore.features.kinds import MEASURED
 from featurestore.features.kinds.kind import ExternalEffects
+from featurestore.features.local_agreement import AROUND, NearRows
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
 from featurestore.features.perturbations import match_conditions, match_keys, own_targets
@@ -55,8 +55,12 @@ class Plan:
     sources
         One row per source, the most relevant first: ``source``, ``kind``, ``dataset_id``, ``context_label``,
         ``licence``, counts of conditions, cells, responders and perturbations (null where they are not known), rows
-        covered, genes shared, ``agreement`` with its spread over folds, and ``withheld``: why the guard or the licence
-        gate would refuse it.
+        covered, genes shared, ``agreement`` with its spread over folds, how far it differs from row to row
+        (``local_low`` to ``local_high``, and ``local_chance``: how often chance sets them as far apart), and
+        ``withheld``: why the guard or the licence gate would refuse it.
+    local
+        One row per source and row that it has training rows around: ``local_agreement``, the mean over the
+        ``n_nearest`` of them most alike in the sources, its 95 % interval, and the source's ``agreement`` over all.
     cells
         Cells behind what each source says of each row, shape (sources, rows); 0 where it says nothing, 1 where the
         number is unknown.
@@ -66,15 +70,16 @@ class Plan:
 
     rows: pl.DataFrame
     sources: pl.DataFrame
+    local: pl.DataFrame
     cells: npt.NDArray[np.float64]
     facts: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it but the cells as plain values."""
+        """Return all of it but what is told of single rows as plain values."""
         return {**self.facts, "sources": self.sources.to_dicts()}
 
     def write(self, folder: str | Path) -> None:
-        """Write ``plan.json``, ``sources.csv`` and, of sources, the heat map ``coverage.png`` into a folder.
+        """Write ``plan.json``, ``sources.csv``, ``local_agreement.csv``, and ``coverage.png`` of sources into a folder.
 
         Raises
         ------
@@ -88,6 +93,7 @@ class Plan:
                 text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
                 (path / "plan.json").write_text(f"{text}\n", encoding="utf-8")
                 self.sources.write_csv(path / "sources.csv")
+                self.local.write_csv(path / "local_agreement.csv")
                 if self.sources.height:
                     draw_coverage(path / "coverage.png", self.sources, self.cells)
         except OSError as error:
@@ -99,7 +105,8 @@ def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report
 
     The agreement of a source is the mean centred Pearson correlation of its effects with the target's over the
     training rows of a fold, the training mean taken away, averaged over folds: no held-out row ranks a source. Where
-    the data has its own split, its test rows have no part in it.
+    the data has its own split, its test rows have no part in it. Around a row it is the mean over the training rows
+    whose perturbations are most alike its own in the sources, whatever they do in the target.
 
     Raises
     ------
@@ -125,15 +132,17 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         own = split_conditions(warehouse, rows, spec.target, spec.split)["split"]
         measured = replace(measured, effects=np.where((own == TEST).to_numpy()[:, None], np.nan, measured.effects))
     controls = controls_of(warehouse, measured.rows)
-    lines, cells = [], []
+    lines, cells, near = [], [], NearRows(rows)
     for source in selection.sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
-        line, n = _line(warehouse, spec, source, measured, controls, rows["fold"].to_numpy())
+        line, n = _line(warehouse, spec, source, measured, controls, near)
         lines.append(line)
         cells.append(n)
     counts: dict[str, pl.DataType] = dict.fromkeys((*_COUNTS, "n_contexts"), pl.Int64())
-    schema = counts | {"agreement": pl.Float64(), "agreement_sd": pl.Float64(), "withheld": pl.String()}
+    schema = counts | dict.fromkeys(("agreement", "agreement_sd", *AROUND), pl.Float64()) | {"withheld": pl.String()}
     nothing = dict.fromkeys(_TEXTS, pl.String()) | schema
+    around, local = near.around()
+    lines = [line | around.get(line["source"], {}) for line in lines]
     table = pl.DataFrame(lines, None if lines else nothing, schema_overrides=schema, infer_schema_length=None)
     table = table.with_row_index("order")
     rank = (pl.col("withheld").is_not_null(), -pl.col("agreement"), -pl.col("n_rows_covered").cast(pl.Int64()))
@@ -157,7 +166,7 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
         "n_sources_withheld": table["withheld"].is_not_null().sum(),
         "doubts": doubts(warehouse, [spec.target.dataset, *table["dataset_id"].drop_nulls()]),
     }
-    return Plan(rows, table.drop("order"), ordered, facts)
+    return Plan(rows, table.drop("order"), local, ordered, facts)
 
 
 def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> list[dict[str, Any]]:
@@ -180,7 +189,7 @@ def _line(
     source: Source,
     measured: Measured,
     controls: pl.DataFrame,
-    folds: npt.NDArray[np.int64],
+    near: NearRows,
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
     feature, conditions = source.feature, source.conditions
     matches = without_own(source, measured.rows, match_conditions(measured.rows, conditions))
@@ -200,8 +209,7 @@ def _line(
         "n_contexts": conditions["context_id"].n_unique(),
         "n_perturbations": conditions["perturbation_id"].n_unique(),
         "n_rows_covered": matches["row"].n_unique(),
-        "agreement": None,
-        "agreement_sd": None,
+        **dict.fromkeys(("agreement", "agreement_sd", *AROUND)),
         "withheld": _shared_experiment(spec, source, measured) or _refused_licence(spec, conditions),
     }
     if isinstance(feature, ExternalEffects):
@@ -218,7 +226,10 @@ def _line(
         if feature.is_same_perturbation:
             theirs, ours = measured.shared_genes(matrix.genes)
             found = mean_of_matches(matrix.values[:, as_run(theirs)], matches, measured.rows.height)
-            line |= _agreement(found, measured, ours, folds)
+            own = own_targets(measured.rows, measured.genes)[:, as_run(ours)]
+            here = np.where(own, np.nan, measured.effects[:, as_run(ours)]).astype(np.float64)
+            agreement = near.agreement(source.block, found, here, own, is_usable=line["withheld"] is None)
+            line |= dict(zip(("agreement", "agreement_sd"), agreement, strict=True))
     n = np.ones(matches.height) if feature.is_by_target_gene else _cells_of(conditions, matches)
     of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)
     return line, of_row.astype(np.float64)
@@ -249,16 +260,3 @@ def _refused_licence(spec: FeatureSpec, conditions: pl.DataFrame) -> str | None:
     except FeatureError as error:
         return f"its licence is not allowed: {error.got}"
     return None
-
-
-def _agreement(
-    found: npt.NDArray[np.float64], measured: Measured, ours: npt.NDArray[np.intp], folds: npt.NDArray[np.int64]
-) -> dict[str, float | None]:
-    """Correlate effects with the target's over the training rows of each fold."""
-    is_found = np.isfinite(found).any(axis=1)
-    own = own_targets(measured.rows, measured.genes)[:, as_run(ours)][is_found]
-    here = np.where(own, np.nan, measured.effects[:, as_run(ours)][is_found]).astype(np.float64)
-    means = fold_agreement(found[is_found], here, folds[is_found], np.unique(folds))
-    if not means:
-        return {"agreement": None, "agreement_sd": None}
-    return {"agreement": float(np.mean(means)), "agreement_sd": float(np.std(means))}

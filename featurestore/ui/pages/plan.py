@@ -86,6 +86,11 @@ def _sources(asked: Asked) -> pl.DataFrame:
     return made.sources.drop("kind", "n_perturbations", "agreement_sd", strict=False)
 
 
+def _local(asked: Asked) -> pl.DataFrame:
+    made, _ = _plan_of(asked)
+    return made.local
+
+
 def _covered(asked: Asked) -> Chart:
     from featurestore.ui import charts  # noqa: PLC0415, a page needs no chart library
 
@@ -113,6 +118,8 @@ def _plan(asked: Asked) -> dict[str, Any]:
         made, text = _plan_of(asked)
     except FeatureStoreError as error:
         return {"title": "Plan", "text": text, "facts": None, "error": error}
+    from featurestore.features.local_agreement import local_sentences  # noqa: PLC0415, it imports SciPy
+
     withheld = made.sources.filter(pl.col("withheld").is_not_null()).select("source", "withheld").rows()
     return {
         "title": f"Plan of {asked.text('spec') or made.facts['name']}",
@@ -122,6 +129,8 @@ def _plan(asked: Asked) -> dict[str, Any]:
         "error": None,
         "withheld": withheld,
         "sources": table(asked, "sources", "Sources, those that agree most first", _sources(asked), "There is none."),
+        "near": local_sentences(made.sources, made.local),
+        "local": table(asked, "local", "Agreement near each row", _local(asked), "No row has enough rows around it."),
         "covered": figure(
             asked,
             "covered",
@@ -140,4 +149,11 @@ def _about(asked: Asked, _: str) -> tuple[str, tuple[str, ...]]:
     return f"Plan of {made.facts['name']}", tuple(dict.fromkeys([*made.rows["dataset_id"].unique(), *sources]))
 
 
-PAGE = Page("plan", "plan.html", _plan, {"facts": _planned, "sources": _sources}, {"covered": _covered}, about=_about)
+PAGE = Page(
+    "plan",
+    "plan.html",
+    _plan,
+    {"facts": _planned, "sources": _sources, "local": _local},
+    {"covered": _covered},
+    about=_about,
+)

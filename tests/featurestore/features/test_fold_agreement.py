@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featurestore.features.fold_agreement import fold_agreement, means_without
+from featurestore.features.fold_agreement import fold_agreement, means_without, row_agreement
 from featurestore.metrics import centred_pearson
 
 
@@ -33,11 +33,13 @@ def test_fold_agreement__is_the_centred_pearson_of_training_rows(shift):
         mean_here = np.array([g[np.isfinite(g)].mean() if np.isfinite(g).any() else 0.0 for g in here[train].T])
         moved = there[train] - mean_there + mean_here
         expected.append(np.nanmean(centred_pearson(moved, here[train], mean_here)))
-    np.testing.assert_allclose(fold_agreement(there, here, fold_of, np.arange(3)), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        fold_agreement(row_agreement(there, here, fold_of, np.arange(3)), fold_of, np.arange(3)), expected, rtol=1e-9
+    )
 
 
 def test_fold_agreement__of_sides_that_do_not_differ_or_of_a_single_row_is_nothing():
-    same = np.tile(np.arange(5.0), (4, 1))
-    assert fold_agreement(same, same, np.arange(4) % 2, np.arange(2)) == []
-    assert fold_agreement(same[:1], same[:1], np.zeros(1, int), np.arange(2)) == []
-    assert fold_agreement(same[:0], same[:0], np.zeros(0, int), np.arange(2)) == []
+    same, folds = np.tile(np.arange(5.0), (4, 1)), np.arange(2)
+    for fold_of in (np.arange(4) % 2, np.zeros(1, int), np.zeros(0, int)):
+        some = same[: len(fold_of)]
+        assert fold_agreement(row_agreement(some, some, fold_of, folds), fold_of, folds) == []
