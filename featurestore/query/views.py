@@ -38,6 +38,17 @@ def attach_views(
 
     ``root`` is absolute; the tables are in ``place``, where that is not the same.
     """
+    attach_tables(connection, root, snapshot, place)
+    texts = sql_files("views")
+    for view in VIEWS.values():
+        columns = ", ".join(view.columns)
+        connection.execute(f"create view {view.name} as select {columns} from ({texts[view.name]})")  # noqa: S608
+
+
+def attach_tables(
+    connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
+) -> None:
+    """Create the schemas ``release`` and ``reference``, which the views of a snapshot are made of."""
     files = snapshot_files(root, snapshot, place or str(root))
     connection.execute("create schema release")
     connection.execute("create schema reference")
@@ -51,10 +62,6 @@ def attach_views(
     connection.execute(f"create table release.{compound_identity.VIEW} ({columns})")
     connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
     connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
-    texts = sql_files("views")
-    for view in VIEWS.values():
-        columns = ", ".join(view.columns)
-        connection.execute(f"create view {view.name} as select {columns} from ({texts[view.name]})")  # noqa: S608
 
 
 def comment_views(connection: duckdb.DuckDBPyConnection) -> None:

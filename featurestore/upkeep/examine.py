@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
-from featurestore.query.views import attach_views
+from featurestore.query.views import attach_tables
 from featurestore.storage.release import release_files
 from featurestore.storage.snapshot import (
     MANIFEST,
@@ -207,10 +207,12 @@ class Examination:
         only = Snapshot(0, "", "", {self.dataset_id: self.release_id})
         with tempfile.TemporaryDirectory() as spill, duckdb.connect(":memory:") as connection:
             connection.execute("set temp_directory = ?", [spill])
-            attach_views(connection, self.root, only)
+            connection.execute("set global parquet_metadata_cache = true")  # the checksums were those of the manifest
+            attach_tables(connection, self.root, only)
             for name, text in sql_files("checks").items():
-                result = connection.sql(f"select * from (\n{text}\n) limit {MOST_SHOWN + 1}")  # noqa: S608
-                rows = [", ".join(map("{} {}".format, result.columns, row)) for row in result.fetchall()]
+                result = connection.execute(f"select * from (\n{text}\n) limit {MOST_SHOWN + 1}")  # noqa: S608
+                columns = [column for column, *_ in result.description or ()]
+                rows = [", ".join(map("{} {}".format, columns, row)) for row in result.fetchall()]
                 if rows:
                     shown = "; ".join(rows[:MOST_SHOWN]) + ("; and more" if len(rows) > MOST_SHOWN else "")
                     self._fault(f"Check '{name}' finds rows.", self.folder, heading(text), shown)
