@@ -117,7 +117,7 @@ def test_cluster__gives_the_same_release_when_a_worker_is_killed_meanwhile(
     assert killing.lost in before
     assert (outcome.release_id, digest(outcome)) == (expected.release_id, digest(expected))
     assert not (tmp_path / "cluster" / "staging").exists()
-    workers._client.wait_for_workers(2, timeout=120)
+    workers._client.wait_for_workers(2, timeout=600)
     assert killing.lost not in workers._client.nthreads()
 
 
