@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from featurestore.cli import featurestore
 from featurestore.errors import FeatureStoreError, SpecError
 from ingest.synthetic import make_world, write_cells, write_signatures
 
@@ -218,12 +218,12 @@ def run(output: Path, *arguments: str) -> None:
     Raises
     ------
     FeatureStoreError
-        The command failed; it has said why.
+        The command failed.
     """
     words = ["--warehouse", str(output / "warehouse"), *arguments]
     shown = " ".join([program(), *(f'"{word}"' if " " in word else word for word in words)])
     click.secho(f"\n$ {shown}", bold=True)
-    if subprocess.run([sys.executable, "-m", "featurestore", *words], check=False).returncode != 0:  # noqa: S603
+    if featurestore.main(words, prog_name="featurestore", standalone_mode=False):
         raise FeatureStoreError(f"The command failed: {shown}")
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -44,10 +41,7 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.answers: dict[tuple[str, ...], str] = {}
-        demo = [sys.executable, "-m", "featurestore", "demo", "-o", "demo"]
-        ran = subprocess.run(demo, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | WIDE)
-        assert ran.returncode == 0, ran.stderr
-        all_shown, _, _ = ran.stdout.rpartition("\nDone in ")
+        all_shown, _, _ = self._run("demo", "-o", "demo").rpartition("\nDone in ")
         for run in all_shown.split("\n$ ")[1:]:
             command, _, shown = run.partition("\n")
             self.answers[tuple(shlex.split(command)[1:])] = shown
