@@ -129,11 +129,12 @@ def test_search__there_has_the_same_answer_and_keeps_no_index(there, world):
     before = ObjectStore(there).names("search")
     with Warehouse(world) as here, Warehouse(there) as store:
         condition = here.frame(find).item()
-        for score in ("cosine", "wtcs"):
-            found, expected = (search(each, condition=condition, score=score, top=0) for each in (store, here))
-            assert found.height
-            assert_frame_equal(found, expected, abs_tol=1e-6, check_row_order=False)
-        best = search(store, condition=condition, top=3)["condition_id"].to_list()
+        found = {score: search(store, condition=condition, score=score, top=0) for score in ("cosine", "wtcs")}
+        for score, answer in found.items():
+            expected = search(here, condition=condition, score=score, top=0)
+            assert answer.height
+            assert_frame_equal(answer, expected, abs_tol=1e-6, check_row_order=False)
+    best = found["cosine"]["condition_id"].head(3).to_list()
     listed = run("--warehouse", there, "search", "--condition", condition, "--top", "3", "--format", "json")
     assert [row["condition_id"] for row in json.loads(listed.stdout)] == best
     assert ObjectStore(there).names("search") == before

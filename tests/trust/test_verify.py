@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from featurestore.cli import featurestore
 from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import DATABASE
@@ -157,8 +160,9 @@ def test_verify__restores_a_release_by_what_it_says(warehouse, published):
     remove, ingest = fault.do.partition("  #")[0].split(" && ")
     assert "second.h5ad (sha256 " in fault.do
     subprocess.run(remove, shell=True, check=True)
-    command = ingest.replace("featurestore", f"{sys.executable} -m featurestore", 1)
-    subprocess.run(command, shell=True, check=True, cwd=published.parent / "files", capture_output=True)
+    program, *words = shlex.split(ingest)
+    with contextlib.chdir(published.parent / "files"):
+        assert (program, CliRunner().invoke(featurestore, words).exit_code) == ("featurestore", 0)
     assert verify(warehouse).faults == []
     assert read_snapshot(warehouse).datasets["second"] == release
 
@@ -329,16 +333,12 @@ def test_restoration__without_a_manifest_still_names_a_spec(warehouse):
     assert restoration(warehouse, "second", release).endswith("ingest second.toml")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "featurestore", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_command__is_exit_code_1_on_damage_and_says_what_to_do(warehouse):
-    clean = run("--warehouse", str(warehouse), "verify")
-    assert (clean.returncode, clean.stderr) == (0, "")
+    command = ["--warehouse", str(warehouse), "verify"]
+    clean = CliRunner().invoke(featurestore, command)
+    assert (clean.exit_code, clean.stderr) == (0, "")
     assert "all as published" in clean.stdout
     flip(snapshot_path(warehouse, 3), 333)
-    damaged = run("--warehouse", str(warehouse), "verify", "--format", "json")
-    assert damaged.returncode == 1
+    damaged = CliRunner().invoke(featurestore, [*command, "--format", "json"])
+    assert damaged.exit_code == 1
     assert json.loads(damaged.stdout)["faults"][0]["where"] == str(snapshot_path(warehouse, 3))
