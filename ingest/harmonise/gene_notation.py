@@ -25,6 +25,7 @@ _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 TOTAL = r"(?i:(?:grand[-_. ]?)?totals?(?:[-_. ](?:counts?|reads?|umis?))?|sum|library[-_. ]size)"
 """What the sum over the genes is called, which is none of them."""
 NOTATIONS = {
+    "deprecated": r"^DEPRECATED_",
     "ensembl": rf"^(?i:{_ENSEMBL})$",
     "entrez": r"^(?:(?i:entrez|geneid|ncbigene):)?\d+(?:\.0+)?$",
     "hgnc": r"^(?i:HGNC):\d+$",
@@ -63,7 +64,12 @@ _PAIRED = {
     "ensembl_symbol": rf"^(?<id>{_ENSEMBL})[_|:; ](?<symbol>.+)$",
     "symbol_entrez": r"^(?<symbol>[^/]+?)(?: \(|\||\.\.)(?<id>\d+)[).]?$",
 }
-_RENAMED = {"replogle": "symbol_ensembl", "ensembl_symbol": "symbol_ensembl", "replogle_control": "control"}
+_RENAMED = {
+    "replogle": "symbol_ensembl",
+    "ensembl_symbol": "symbol_ensembl",
+    "replogle_control": "control",
+    "deprecated": "non_gene",
+}
 _IDS = ("ensembl", "entrez", "hgnc", "mouse_ensembl", "symbol_ensembl", "symbol_entrez")
 
 

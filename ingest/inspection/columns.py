@@ -14,20 +14,17 @@ import polars as pl
 from ingest.harmonise.contexts import map_contexts
 from ingest.harmonise.doses import dose_um, nominal_dose, time_h
 from ingest.harmonise.genes import map_targets
-from ingest.harmonise.perturbation_kinds import KINDS
+from ingest.harmonise.perturbation_kinds import CONTROL_KIND, kind_of
 from ingest.harmonise.units import MOLAR
 from ingest.harmonise.words import UNASSIGNED
 from ingest.inspection.guides import Guides, read_guides
 from ingest.inspection.known import CONTROLS, GUIDE, GUIDE_CONTROL, NUMBERED_CONTROL
 from ingest.readers.columns import without_missing
-from ingest.spec import GENETIC_KINDS
 
 MOST_LABELS = 3000
 """How many labels of a column, the most frequent, are looked up."""
 MOST_LETTERS = 1000
 """How much of a label is looked at."""
-PUBLISHED_KINDS = frozenset({*KINDS, *GENETIC_KINDS, "compound", "ligand", "control"})
-CONTROL_KIND = "ctl_"
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ class ColumnSummary:
     def are_kinds(self) -> bool:
         """Whether all labels are published kinds of perturbations."""
         labels = self.labels["label"].to_list()
-        return bool(labels) and all(name in PUBLISHED_KINDS or name.startswith(CONTROL_KIND) for name in labels)
+        return bool(labels) and all(kind_of(label) is not None for label in labels)
 
     @property
     def unit(self) -> str | None:

@@ -48,11 +48,10 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set(
             "described_by", list(found.described_by), "columns of numbers not named like genes, as the others are"
         )
-    if found.matrix is not None:
+    if found.matrix is not None or found.lacks is not None:
         why = f"of {', '.join(found.matrices)}, the one of {found.values.kind}"
-        unspliced = _unspliced(found)
-        told = f"without the counts of '{unspliced}', which a cell's total has too" if unspliced else ""
-        lines.set("matrix", found.matrix, why, told, is_doubtful=bool(unspliced))
+        told = f"without the counts of '{found.lacks}', which a cell's total has too" if found.lacks else ""
+        lines.set("matrix", found.matrix or found.matrices[0], why, told, is_doubtful=found.lacks is not None)
     _values(lines, found)
     lines.set("assay", _assay(found))
     if organism := found.organism or (("mouse", found.genes.columns[0].evidence) if found.genes.is_mouse else None):
@@ -64,12 +63,6 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
     for key in ("source", "title", "citation", "licence", "url"):
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
-
-
-def _unspliced(found: Inspection) -> str | None:
-    """Name the matrix that has the other part of the counts of one that has those of spliced transcripts."""
-    other = (found.matrix or "").replace("spliced", "unspliced")
-    return other if other != found.matrix and other in found.matrices else None
 
 
 def _values(lines: Lines, found: Inspection) -> None:

@@ -8,6 +8,7 @@ from ingest.conditions.counted_beside import GUIDE_CALL, LEAST_COUNT, OF, TAG_CA
 from ingest.inspection.draft_condition import relative
 from ingest.inspection.draft_lines import Lines, to_toml
 from ingest.inspection.inspection import Inspection
+from ingest.inspection.known import PROBES
 from ingest.reader import INDEX
 from ingest.readers.feature_words import are_few, is_guides, is_tags
 
@@ -61,6 +62,9 @@ def draft_feature_types(lines: Lines, found: Inspection) -> None:
         lines.ask("where", f"{types.column} = 'Gene Expression'", f"which rows are RNA is not told: {types.told()}")
     elif types is not None:
         lines.note(f"by '{types.column}': {types.told()}; only what is RNA is read, and makes a cell's total")
+    if found.n_unfiltered:
+        told = f"{found.n_unfiltered:,} probes did not pass Cell Ranger's filter, which its matrix of genes is without"
+        lines.set("where", PROBES, told, is_doubtful=True)
     if found.genes.n_second:
         lines.note(f"{found.genes.n_second:,} genes are of a second species: no part of a cell's total")
 

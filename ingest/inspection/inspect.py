@@ -6,6 +6,7 @@ seconds and little memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,12 @@ from ingest.readers.r_objects import is_of_r
 from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
+PARTS = {
+    part: other
+    for pair in (("spliced", "unspliced"), ("exonic", "intronic"), ("exon", "intron"), ("mature", "nascent"))
+    for part, other in (pair, pair[::-1])
+}
+"""What matrices of a part of the counts are called, and those of the other part."""
 GUESSED, SURELY = (None, "zscore", "log2_fold_change"), 0.7
 """What values below 0 are guessed to be, and how sure another guess has to be: logarithms say more than scaled ones."""
 
@@ -80,15 +87,30 @@ def _inspect_file(path: Path, matrix: str | None, within: Path | None) -> Inspec
 def _with_best_values(path: Path, first: Inspection, within: Path | None) -> Inspection:
     """Take the matrix of counts; where there is none, logarithms rather than what is guessed to be scaled."""
     if first.values.kind == "counts":
-        return first
+        return replace(first, lacks=_part_lacking(path, first, within))
     others = []
     for name in first.matrices[1:]:
         others.append(_inspect(path, name, within))
         if others[-1].values.kind == "counts":
-            return others[-1]
+            return replace(others[-1], lacks=_other_part(name, first.matrices))
     if first.values.kind not in GUESSED or first.values.score >= SURELY:
         return first
     return next((other for other in others if other.values.kind == "log1p" and other.values.score >= SURELY), first)
+
+
+def _other_part(name: str, matrices: Sequence[str]) -> str | None:
+    """Name the matrix that has the other part of the counts of one of a part: unspliced ones of spliced ones."""
+    of_part = {matrix.rpartition("/")[2].lower(): matrix for matrix in matrices}
+    return of_part.get(PARTS.get(name.rpartition("/")[2].lower(), ""))
+
+
+def _part_lacking(path: Path, first: Inspection, within: Path | None) -> str | None:
+    """Name the matrix of counts that the first one lacks, where it has the total of the one of the other part."""
+    for name in first.matrices[1:]:
+        other = _other_part(name, first.matrices)
+        if other is not None and first.total is not None and _inspect(path, name, within).total == first.total:
+            return other
+    return None
 
 
 def _oriented(wide: Inspection, turned: Inspection) -> Inspection:

@@ -92,6 +92,10 @@ class Inspection:
         Genes that are 0 in all rows of the sample, where it has whole rows.
     is_of_star
         Whether the rows are STAR's three counts of one sample.
+    lacks
+        The matrix that has the other part of the counts, such as those of unspliced transcripts, which this one lacks.
+    n_unfiltered
+        Probes, of a matrix of probes, that Cell Ranger leaves out of its matrix of genes.
     is_sparse
         Whether the matrix leaves zeros out.
     """
@@ -142,6 +146,8 @@ class Inspection:
     n_silent: int = 0
     has_empty_rows: bool = False
     is_of_star: bool = False
+    lacks: str | None = None
+    n_unfiltered: int = 0
     is_sparse: bool = False
 
     @property

@@ -56,7 +56,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("biological_replicate", "bio_rep", "replicate", "rep", "plate_replicate", "technical_replicate"),
     ),
     "second perturbation": TREATMENTS,
-    "filter": ("pass_guide_filter", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
+    "filter": ("pass_guide_filter", "in_tissue", "pass_filter", "good_coverage", "keep_for_de", "qc_pass", "is_hiq"),
     "auc": ("auc",),
     "mapped_reads": ("mapped_read_count", "mapped_reads"),
     "inchi_key": ("inchi_key", "inchikey"),
@@ -115,6 +115,9 @@ GUIDE_CONTROL = (
     r"|(?:neg(?:ative)?[-_]?)?(?:controls?|ctrls?))(?:[-_.]?g?\d+)?)$"
 )
 """Guides without a target, such as ``sgNTC-1``, which are controls."""
+
+PROBES = "filtered_probes"
+"""Which probes of a gene Cell Ranger counts (Flex), true or false, in a matrix that has them all."""
 
 COMPOUND_ID = re.compile(r"DB\d{5}|BRD-[A-Z]\d{8}.*|CHEMBL\d+|CID:?\d+|[A-Z]{14}-[A-Z]{10}-[A-Z]")
 """Identifiers of compounds."""

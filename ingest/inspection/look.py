@@ -29,7 +29,7 @@ from ingest.inspection.gene_ids import GeneIds, are_of_mouse, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
-from ingest.inspection.known import POPULATION
+from ingest.inspection.known import POPULATION, PROBES
 from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
@@ -127,6 +127,7 @@ class Look:
             has_empty_rows=cells is not None and not (cells > 0).all(),
             organism=self.organism,
             is_of_star=self.reader.format.startswith(LINES) and is_of_star(self.reader.path),
+            n_unfiltered=self._n_unfiltered(),
             is_sparse=self.sample.is_sparse,
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
@@ -137,6 +138,12 @@ class Look:
             if organism is not None:
                 return organism, f"{place}: {', '.join(words)}"
         return None
+
+    def _n_unfiltered(self) -> int:
+        """Count the probes that Cell Ranger leaves out of its matrix of genes."""
+        genes = self.sample.genes
+        has_passed = genes[PROBES].cast(pl.Boolean) if PROBES in genes.columns else pl.Series([], dtype=pl.Boolean)
+        return int((~has_passed).sum())
 
     def _n_silent(self) -> int:
         stored = self.sample.matrix

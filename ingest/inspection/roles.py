@@ -13,8 +13,10 @@ from functools import partial
 from featurestore.counts import count_of
 from ingest.conditions.pooled import NAMES
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
+from ingest.harmonise.perturbation_kinds import kind_of
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, FLAGS, QUALITY_KEYS, YES, plain, rank
+from ingest.spec import GENETIC_KINDS
 
 LEAST = 0.3
 """Guesses with a lower score are not made."""
@@ -216,8 +218,10 @@ def _as_written(column: ColumnSummary, what: str) -> tuple[float, str]:
 def _kind(column: ColumnSummary) -> Evidence:
     if not column.is_text or not column.are_kinds:
         return []
-    labels = ", ".join(column.labels["label"].head(4))
-    return [*_name(column, "kind"), (0.4, f"all its labels are kinds of perturbations: {labels}")]
+    labels = column.labels["label"].to_list()
+    several = {kind_of(label) for label in labels} & GENETIC_KINDS
+    told = f"all its labels are kinds of perturbations: {', '.join(labels[:4])}"
+    return [*_name(column, "kind"), (0.4, told), (0.2 * (len(several) > 1), "")]
 
 
 def _control(column: ColumnSummary) -> Evidence:

@@ -23,6 +23,8 @@ from ingest.readers.one_matrix import refuse_name
 from ingest.readers.stored_matrix import SparseMatrix
 
 FEATURES = {INDEX: "id", "gene_name": "name", "feature_type": "feature_type"}
+OF_PROBES = ("filtered_probes", "probe_region")
+"""What a matrix of probes (Flex) tells besides: which of them pass the filter, and whether they span an intron."""
 
 
 class TenxReader:
@@ -79,7 +81,8 @@ def _features(group: h5py.Group) -> pl.DataFrame:
     """Read the table of features; identifiers say how long it is."""
     key, *others = FEATURES.items()
     ids = read_column(require_dataset(group, key[1]), are_distinct=True)
-    columns = [(name, read_column(require_dataset(group, field), len(ids))) for name, field in others]
+    fields = [*others, *((name, name) for name in OF_PROBES if name in group)]
+    columns = [(name, read_column(require_dataset(group, field), len(ids))) for name, field in fields]
     return pl.DataFrame({name: stripped(column) for name, column in [(key[0], ids), *columns]})
 
 

@@ -59,6 +59,8 @@ GOLDEN_NAMES = [
     ("Sep-02", "excel_date", None),
     ("2001-03-01", "excel_date", None),
     ("ERCC-00002", "non_gene", None),
+    ("DEPRECATED_ENSG00000139687", "non_gene", None),
+    ("DEPRECATED_RB1", "non_gene", None),
     ("CD3_TotalSeqB", "non_gene", None),
     ("CD3-TotalSeq-C", "non_gene", None),
     ("CD86_protein", "non_gene", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.inspection.beside import find_table
 from ingest.layouts import write_h5ad
+from layouts.tenx import write_10x_h5
 
 GENES = ["TP53", "MYC", "ABL1", "STAT1", "TYK2", "ISG15", "GAPDH", "ACTB", "KLF1", "CEBPE", "JAK2", "SET"]
 IDS = [
@@ -89,6 +91,56 @@ def test_spliced_counts__without_the_unspliced_ones_are_to_be_checked(tmp_path):
     assert "without the counts of 'layers/unspliced', which a cell's total has too" in plain(draft.text)
     ingested(tmp_path, draft.text)
     assert_effects(tmp_path, effects_of(log1p_of(COUNTS - unspliced), CONTROLS))
+
+
+@pytest.mark.parametrize(
+    ("part", "other", "first"), [("exonic", "intronic", np.log1p(COUNTS)), ("spliced", "unspliced", None)]
+)
+def test_a_part_of_the_counts__alone_or_copied_to_x_is_to_be_checked(part, other, first, tmp_path):
+    of_other = np.floor(COUNTS / 4)
+    matrix = COUNTS - of_other if first is None else first
+    path = written(tmp_path, matrix, layers={part: COUNTS - of_other, other: of_other})
+    draft = drafted(path)
+    assert f"without the counts of 'layers/{other}', which a cell's total has too" in plain(draft.text)
+    assert draft.doubtful == ("dataset.matrix",)
+    whole = written(tmp_path, COUNTS, layers={part: COUNTS - of_other, other: of_other})
+    assert "dataset.matrix" not in drafted(whole).doubtful
+
+
+@pytest.mark.parametrize("column", ["modality", "library"])
+def test_kinds__of_several_ways_keep_the_conditions_of_one_gene_apart(column, tmp_path):
+    kinds = np.array([["CRISPRi"] * 4, ["CRISPRa"] * 4, ["CRISPR-KO"] * 4] * 3).ravel()
+    draft = drafted(written(tmp_path, **{column: kinds}))
+    assert f'kind_column = "{column}"' in draft.text
+    ingested(tmp_path, draft.text)
+    table = log1p_of(COUNTS)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame(
+            "select perturbation_kind, effect from effects where perturbation = 'MYC' and gene = 'MYC' order by 1"
+        )
+    named = {"crispr_knockout": "CRISPR-KO", "crispra": "CRISPRa", "crispri": "CRISPRi"}
+    assert found["perturbation_kind"].to_list() == sorted(named)
+    reference = {kind: CONTROLS & (kinds == named[kind]) if column == "library" else CONTROLS for kind in named}
+    right = [
+        table[(TARGETS == "MYC") & (kinds == named[kind])].mean(0) - table[reference[kind]].mean(0)
+        for kind in sorted(named)
+    ]
+    np.testing.assert_allclose(found["effect"], [effects[GENES.index("MYC")] for effects in right], atol=1e-5)
+
+
+def test_probes__that_cell_ranger_filters_out_are_left_out_of_their_genes(tmp_path):
+    probes = [f"{gene}|{name}|{at}" for gene, name in zip(IDS, GENES, strict=True) for at in (1, 2)]
+    table = pl.DataFrame({"index": probes, "gene_name": np.repeat(GENES, 2)})
+    rows = pl.DataFrame({"index": [f"c{at}" for at in range(len(TARGETS))], "gene": TARGETS, "cell_line": "K562"})
+    path = write_10x_h5(tmp_path / "a.h5", np.repeat(COUNTS, 2, axis=1), rows, table)
+    with h5py.File(path, "a") as file:
+        file["matrix/features/filtered_probes"] = np.tile([True, False], len(GENES))
+    rows.rename({"index": "barcode"}).write_csv(tmp_path / "cells.csv")
+    draft = drafted(path)
+    assert "genes.where" in draft.doubtful
+    assert "12 probes did not pass Cell Ranger's filter" in plain(draft.text)
+    ingested(tmp_path, draft.text)
+    assert_effects(tmp_path, RIGHT)
 
 
 @pytest.mark.parametrize(
