@@ -1,5 +1,5 @@
 """``python -m featurestore``."""
 
-from featurestore.cli import main
+from featurestore.cli import process
 
-main()
+process()

@@ -197,3 +197,16 @@ def test_warehouse__after_a_command_wins_and_is_refused_where_it_cannot_be_used(
     assert runner.invoke(featurestore, ["sql", "select 1 as one", "--warehouse", str(world)]).exit_code == 0
     answer = runner.invoke(featurestore, ["--warehouse", str(world), "gc", "--warehouse", "s3://lab/warehouse"])
     assert "works on a warehouse in a folder" in str(answer.exception)
+
+
+@pytest.mark.parametrize("thread", ["", "threading.Timer(0.1, print, ['worked']).start(); "])
+@pytest.mark.parametrize(("command", "code"), [("--version", 0), ("no-such-command", 2)])
+def test_process__ends_with_what_was_to_be_done_and_said_at_its_end(thread, command, code):
+    script = (
+        "import atexit, sys, threading; from featurestore.cli import process; "
+        f"{thread}atexit.register(print, 'left'); sys.argv = ['featurestore', {command!r}]; process()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert ended.stdout.splitlines()[-1] == "left"
+    assert ("worked" in ended.stdout) == bool(thread)
