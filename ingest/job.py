@@ -6,8 +6,9 @@ import platform
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import polars as pl
 
@@ -15,25 +16,42 @@ from featurestore.contract import RELEASE
 from ingest import reference
 from ingest.release.publish import content_hash
 from ingest.release.tables import write_table
-from ingest.routes.listed import ListedEffects
-from ingest.routes.matrix import ReplicateMatrix, ReportedMatrix, SummedMatrix
-from ingest.routes.opened import Opened
-from ingest.routes.phenotypes import Phenotypes
-from ingest.routes.responses import Responses
+from ingest.routes.opened import Opened, OpenJournal
 from ingest.routes.written import Written
 from ingest.spec import DatasetSpec
-from ingest.sums.journal import Journal
 from ingest.values import Route
 
-Job = SummedMatrix | ReplicateMatrix | ReportedMatrix | ListedEffects | Phenotypes | Responses
-"""A dataset whose tables of rows and genes are read, and whose matrix is not touched yet."""
-ROUTES: dict[Route, type[Job]] = {
-    "summed": SummedMatrix,
-    "replicates": ReplicateMatrix,
-    "reported": ReportedMatrix,
-    "phenotypes": Phenotypes,
-    "responses": Responses,
+LISTED = "listed:ListedEffects"
+ROUTES: dict[Route, str] = {
+    "summed": "summed:SummedMatrix",
+    "replicates": "replicates:ReplicateMatrix",
+    "reported": "reported:ReportedMatrix",
+    "phenotypes": "phenotypes:Phenotypes",
+    "responses": "responses:Responses",
 }
+"""Module and class of each route, loaded when it is taken: what is taken as reported needs no compiler of kernels."""
+
+
+class Job(Protocol):
+    """A dataset whose tables of rows and genes are read, and whose matrix is not touched yet."""
+
+    @property
+    def opened(self) -> Opened:
+        """Its files."""
+        ...
+
+    @classmethod
+    def read(cls, opened: Opened) -> Self:
+        """Read and harmonise the tables of genes and rows."""
+        ...
+
+    def write(self, folder: Path, journal: OpenJournal) -> Written:
+        """Write the large tables of the release."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says besides."""
+        ...
 
 
 def read_job(opened: Opened) -> Job:
@@ -44,11 +62,14 @@ def read_job(opened: Opened) -> Job:
     FeatureStoreError
         Spec or files are at fault.
     """
-    route = ROUTES[opened.spec.route] if opened.spec.table is None else ListedEffects
+    module, name = (ROUTES[opened.spec.route] if opened.spec.table is None else LISTED).split(":")
+    route: type[Job] = getattr(import_module(f"ingest.routes.{module}"), name)
     return route.read(opened)
 
 
-def write_release(job: Job, folder: Path, identity: Callable[[], dict[str, Any]], journal: Journal) -> dict[str, Any]:
+def write_release(
+    job: Job, folder: Path, identity: Callable[[], dict[str, Any]], journal: OpenJournal
+) -> dict[str, Any]:
     """Write every table of the release into a new folder, and return its manifest.
 
     What a journal has of an ingest that was interrupted is not done again. The identity, by which the release is

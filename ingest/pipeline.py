@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import as_file
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import SourceError, SpecError, WarehouseError, did_you_mean
@@ -33,9 +34,10 @@ from ingest.release.publish import content_hash, keep_reference, name_release, p
 from ingest.reported.long_table import LongTable, Sheet
 from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
-from ingest.sums.capped import default_memory_limit
-from ingest.sums.journal import Journal
-from ingest.sums.summing import Summing
+
+if TYPE_CHECKING:
+    from ingest.sums.journal import Journal
+    from ingest.sums.summing import Summing
 
 DISTRIBUTION = "perturbation-featurestore"
 
@@ -87,8 +89,8 @@ def ingest_dataset(
     spec = read_spec(spec_path)
     folder = data or spec_path.parent
     with ExitStack() as stack:
-        most = memory_limit or default_memory_limit()
-        opened = _open(spec, folder, spec_path.parent, stack, online=online, memory_limit=most, cluster=cluster)
+        beside = spec_path.parent
+        opened = _open(spec, folder, beside, stack, online=online, memory_limit=memory_limit, cluster=cluster)
         stamps = {path: _stamp(path) for path in opened.paths}
         names = {path: name_within(path, folder) for path in opened.paths}
         folders = [name_within(source.path, folder) for source in opened.sources if source.path.is_dir()]
@@ -98,8 +100,9 @@ def ingest_dataset(
         outcome = _known(root, spec.dataset.id, identity) if _may_be_known(root, spec.dataset.id, checksums) else None
         if outcome is None:
             work = content_hash(identity.made_by | {"files": {str(path): stamp for path, stamp in stamps.items()}})
-            with staging(root) as workspace, Journal(workspace.parent, work) as journal:
-                manifest = write_release(job or read_job(opened), workspace / "release", identity, journal)
+            with staging(root) as workspace, ExitStack() as journals:
+                opening = partial(_open_journal, journals, workspace.parent, work)
+                manifest = write_release(job or read_job(opened), workspace / "release", identity, opening)
                 _refuse_changed(stamps)
                 outcome = _publish(root, workspace / "release", manifest | {"spec_file": _spec_name(spec_path)})
     if online is not None:
@@ -114,7 +117,7 @@ def _open(
     stack: ExitStack,
     *,
     online: OnlineGenes | None,
-    memory_limit: int,
+    memory_limit: int | None,
     cluster: Summing | None,
 ) -> Opened:
     """Open the files of a spec, the further matrices in them, and the tables beside them or beside the spec."""
@@ -136,6 +139,12 @@ def _open(
     gene_tables = open_side_tables(spec.genes, (), (beside, folder))
     lookups = Lookups.of(spec, folder, online)
     return Opened(spec, folder, readers, listings, layers, row_tables, gene_tables, lookups, memory_limit, cluster)
+
+
+def _open_journal(stack: ExitStack, folder: Path, work: str) -> Journal:
+    from ingest.sums.journal import Journal  # noqa: PLC0415, what is not summed needs no compiler of kernels
+
+    return stack.enter_context(Journal(folder, work))
 
 
 class _Identity:

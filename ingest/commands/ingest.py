@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from ingest.spec import SPECS, read_spec
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
+    from ingest.sums.summing import Summing
 
 
 class ByteCount(click.ParamType[int]):
@@ -102,15 +103,15 @@ def ingest(
     if data is None:
         _require_files(found)
     keep_memory()
-    _load_compiler()
     from ingest.commands.left_open import left_open  # noqa: PLC0415
     from ingest.commands.tested import tested  # noqa: PLC0415
-    from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need no compiler
+    from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need nothing of it
     from ingest.remote import push  # noqa: PLC0415
-    from ingest.sums.cluster import on_cluster  # noqa: PLC0415
 
-    with on_cluster(dask, memory) if dask else nullcontext() as cluster:
+    with _summing(dask, memory) as cluster:
         for spec in found:
+            if read_spec(spec).route == "summed":
+                _load_compiler()
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, memory_limit=memory, cluster=cluster)
@@ -123,8 +124,21 @@ def ingest(
                 click.echo(fallback.summary(), err=True)
 
 
+@contextmanager
+def _summing(dask: str | None, memory: int | None) -> Iterator[Summing | None]:
+    """Connect to the cluster that sums, if one is named."""
+    if dask is None:
+        yield None
+        return
+    _load_compiler()
+    from ingest.sums.cluster import on_cluster  # noqa: PLC0415
+
+    with on_cluster(dask, memory) as cluster:
+        yield cluster
+
+
 def _load_compiler() -> None:
-    """Load the compiler without what it would import for others and no kernel calls: BLAS of SciPy, cffi, and coverage.
+    """Load the compiler of kernels that sum without BLAS of SciPy, cffi and coverage, which it would import for others.
 
     That takes a third of the time of a small ingest. Only this process, which is ours, is without them.
     """

@@ -48,7 +48,32 @@ def write_part(folder: Path, name: str, part: int, frame: pl.DataFrame) -> None:
     conform(RELEASE[name], frame).write_parquet(path, compression="zstd", statistics=True)
 
 
-class TileWriter:
+class _GroupWriter:
+    """Write the one file of a condition x gene table, a group of rows after another."""
+
+    def __init__(self, folder: Path, name: str, marks: Mapping[bytes, bytes] | None = None) -> None:
+        self.writer = _parquet_writer(folder, RELEASE[name], marks)
+
+    def _write_group(self, columns: Mapping[str, Any], n_rows: int) -> None:
+        """Write arrays, whose NaN are NULL, as one group of rows; a column that is not given is NULL throughout."""
+        arrays = []
+        for field in self.writer.schema:
+            values = columns.get(field.name)
+            if values is None:
+                arrays.append(pa.nulls(n_rows, field.type))
+            else:
+                array = as_arrow(values)
+                arrays.append(array if array.type == field.type else array.cast(field.type))
+        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.writer.close()
+
+
+class TileWriter(_GroupWriter):
     """Write a condition x gene table, one block of conditions after another.
 
     Parameters
@@ -65,7 +90,7 @@ class TileWriter:
 
     def __init__(self, folder: Path, name: str, n_genes: int, rows: str = "condition_index") -> None:
         self.n_genes, self.rows = n_genes, rows
-        self.writer = _parquet_writer(folder, RELEASE[name], {TILES: b"1"})
+        super().__init__(folder, name, {TILES: b"1"})
 
     def write(self, conditions: npt.NDArray[np.int32], columns: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
         """Write all genes of some conditions.
@@ -112,27 +137,10 @@ class TileWriter:
             tile = {**repeated, "gene_index": np.tile(genes, conditions.size)}
             for name, values in columns.items():
                 tile[name] = None if values is None else values.ravel()
-            self._write_tile(tile, n_rows)
-
-    def _write_tile(self, tile: dict[str, Any], n_rows: int) -> None:
-        arrays = []
-        for field in self.writer.schema:
-            values = tile.get(field.name)  # a column that is not given is NULL throughout
-            if values is None:
-                arrays.append(pa.nulls(n_rows, field.type))
-            else:
-                array = as_arrow(values)
-                arrays.append(array if array.type == field.type else array.cast(field.type))
-        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=max(n_rows, 1))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.writer.close()
+            self._write_group(tile, n_rows)
 
 
-class RowWriter:
+class RowWriter(_GroupWriter):
     """Write a condition x gene table of which only some rows are known, in the order of tiles.
 
     Parameters
@@ -141,31 +149,24 @@ class RowWriter:
         The staged release.
     name
         The table's name in the contract.
+    fixed
+        Column name to a text that all rows share.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.writer = _parquet_writer(folder, RELEASE[name])
+    def __init__(self, folder: Path, name: str, fixed: Mapping[str, str]) -> None:
+        super().__init__(folder, name)
+        self._fixed = fixed
+        self._shared: dict[str, pa.Array] = {}
+        self._n_shared = -1
 
-    def write(self, rows: pa.Table, fixed: Mapping[str, Any]) -> None:
-        """Write rows as one group, and values that they share; a column that is in neither is NULL throughout."""
-        if not rows.num_rows:
-            return
-        arrays = []
-        for field in self.writer.schema:
-            if field.name in fixed:
-                value = pa.array([fixed[field.name]], field.type)
-                arrays.append(value.take(pa.array(np.zeros(rows.num_rows, np.int32))))
-            elif field.name in rows.column_names:
-                arrays.append(rows.column(field.name).cast(field.type).combine_chunks())
-            else:
-                arrays.append(pa.nulls(rows.num_rows, field.type))
-        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.writer.schema), row_group_size=rows.num_rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.writer.close()
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Write rows as one group; a column that is neither in them nor fixed is NULL throughout."""
+        n_rows = rows.num_rows
+        if n_rows and self._n_shared != n_rows:  # most are full tiles
+            self._shared = {name: _repeat(text, 1, n_rows) for name, text in self._fixed.items()}
+            self._n_shared = n_rows
+        if n_rows:
+            self._write_group(dict(zip(rows.schema.names, rows.columns, strict=True)) | self._shared, n_rows)
 
 
 def _parquet_writer(folder: Path, table: Table, marks: Mapping[bytes, bytes] | None = None) -> pq.ParquetWriter:
@@ -220,6 +221,13 @@ def as_arrow(values: Any, is_missing: npt.NDArray[np.bool_] | None = None) -> pa
         is_known = pa.py_buffer(np.packbits(~is_missing, bitorder="little"))
     numbers = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [is_known, numbers])
+
+
+def as_numpy(values: pa.Array) -> npt.NDArray[Any]:
+    """Take numbers, none of which is null, as they lie in memory; Arrow's own way of doing that imports pandas."""
+    _, numbers = values.buffers()
+    dtype = np.dtype(values.type.to_pandas_dtype())
+    return np.frombuffer(numbers, dtype, len(values), values.offset * dtype.itemsize)
 
 
 def _encoding(field: pa.Field) -> str:

@@ -30,7 +30,10 @@ from ingest.reported.listed_names import NameChoice, best_between, ranked_names,
 from ingest.reported.listed_rows import one_row_each
 from ingest.reported.long_table import LongTable
 from ingest.reported.orientation import perturbed_names, require_orientation
+from ingest.reported.significance import SignificantGenes
 from ingest.spec import DatasetSpec
+
+COUNTED = frozenset({"condition_index", "gene_index", "effect", "q_value"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,13 @@ def _lines(table: LongTable, rows: pl.DataFrame, condition: Integers) -> pl.Data
     return taken.unique(maintain_order=True)
 
 
-def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callable[[int], None]) -> GeneAxis:
+def write_listed(
+    folder: Path,
+    listed: Listed,
+    effect_kind: str,
+    advance: Callable[[int], None],
+    significant: SignificantGenes | None,
+) -> GeneAxis:
     """Write the signature table: a row for each line, ordered as tiles are within each file.
 
     Where lines of one condition name a gene in several ways, the value of the best name is taken.
@@ -112,6 +121,8 @@ def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callab
         What the effects are.
     advance
         Called with the number of files done.
+    significant
+        What counts the genes that each condition changes.
 
     Returns
     -------
@@ -124,18 +135,26 @@ def write_listed(folder: Path, listed: Listed, effect_kind: str, advance: Callab
     """
     names = ranked_names(listed.names, listed.axis)
     choice = NameChoice(names.height, best_between(listed.tables, listed.lines, names))
-    with RowWriter(folder, "signature") as writer:
+    with RowWriter(folder, "signature", {"effect_kind": effect_kind}) as writer:
         for table, lines in zip(listed.tables, listed.lines, strict=True):
             choice.start()
             for batch in table.effects(lines, names):
                 taken, repeated = choice.take(batch)
                 if repeated is not None:
                     raise _repeated(*repeated, listed, table.path)
-                writer.write(pa.Table.from_batches([taken]), {"effect_kind": effect_kind})
+                if significant is not None:
+                    _count(taken, significant)
+                writer.write(taken)
             advance(1)
     if len(listed.tables) > 1:
         _refuse_repeats_between(folder, listed)
     return replace(listed.axis, mapping=with_left_out(listed.axis.mapping, names, choice.left_out))
+
+
+def _count(rows: pa.RecordBatch, significant: SignificantGenes) -> None:
+    numbers = {name: pl.Series(rows.column(name)).to_numpy() for name in rows.schema.names if name in COUNTED}
+    effect, q_value = (numbers.get(name) for name in ("effect", "q_value"))
+    significant.add(numbers["condition_index"], numbers["gene_index"], effect, q_value)
 
 
 def _refuse_repeats_between(folder: Path, listed: Listed) -> None:

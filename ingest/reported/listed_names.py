@@ -15,9 +15,12 @@ import pyarrow as pa
 
 from ingest.conditions.axis import GeneAxis
 from ingest.harmonise.gene_axis import RELIABILITY
+from ingest.release.tables import as_numpy
 from ingest.reported.long_table import LongTable
 
 PAIR = ["condition_index", "gene_index"]
+NONE = (-1, -1, -1)
+"""Before the first line of a file: no condition, gene and rank."""
 
 
 def ranked_names(names: pl.Series, axis: GeneAxis) -> pl.DataFrame:
@@ -64,11 +67,11 @@ class NameChoice:
         self.left_out = np.zeros(n_names, np.int64)
         """Values left out of each name, by its rank."""
         self._between = between
-        self._last = (-1, -1, -1)
+        self._last: tuple[int, ...] = NONE
 
     def start(self) -> None:
         """Begin with a file."""
-        self._last = (-1, -1, -1)
+        self._last = NONE
 
     def take(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[int, int] | None]:
         """Take lines of a batch.
@@ -84,13 +87,15 @@ class NameChoice:
         """
         if not batch.num_rows:
             return batch, None
-        keys = [batch.column(name).to_numpy() for name in (*PAIR, "rank")]
-        same = [np.diff(key, prepend=last) == 0 for key, last in zip(keys, self._last, strict=True)]
-        is_worse = same[0] & same[1]
-        repeated = np.flatnonzero(is_worse & same[2])
-        if repeated.size:
-            return batch, (int(keys[0][repeated[0]]), int(keys[1][repeated[0]]))
-        self._last = (int(keys[0][-1]), int(keys[1][-1]), int(keys[2][-1]))
+        keys = [as_numpy(batch.column(name)) for name in (*PAIR, "rank")]
+        last, self._last = self._last, tuple(int(key[-1]) for key in keys)
+        is_worse = np.concatenate([keys[1][:1] == last[1], keys[1][1:] == keys[1][:-1]])
+        if is_worse.any():  # a tile of few genes, or a gene by several names
+            same = [np.diff(key, prepend=before) == 0 for key, before in zip(keys, last, strict=True)]
+            is_worse = same[0] & same[1]
+            repeated = np.flatnonzero(is_worse & same[2])
+            if repeated.size:
+                return batch, (int(keys[0][repeated[0]]), int(keys[1][repeated[0]]))
         if self._between.height:
             pairs = pl.DataFrame(dict(zip(PAIR, keys, strict=False)))
             best = pairs.join(self._between, on=PAIR, how="left", maintain_order="left")["best"]

@@ -35,6 +35,8 @@ FILE = "file"
 """The column that holds the name of the file, for SQL over several."""
 MOST_SHOWN = 300
 FIRST_LINES = 1_000
+TEXT = "VARCHAR"
+"""What DuckDB calls text."""
 MEMORY = "2GB"
 LINES_AT_ONCE = 250_000
 STATISTICS = ("effect", "standard_error", "z", "p_value", "q_value")
@@ -101,7 +103,9 @@ class LongTable:
             self._content = saved_frame(path, Path(folder))
         self.format = f"long table ({self._kind})"
         with self._lines() as connection:
-            self._columns = [name for name in connection.sql("from lines").columns if not name.startswith(OWN)]
+            lines = connection.sql("from lines")
+            self._columns = [name for name in lines.columns if not name.startswith(OWN)]
+            self._of_text = {name for name, kind in zip(lines.columns, lines.types, strict=True) if str(kind) == TEXT}
 
     def listing(self, genes: pl.Series) -> LongTable:
         """Return the same table with the genes of all files of the dataset."""
@@ -133,7 +137,7 @@ class LongTable:
 
     def contrasts(self) -> dict[str, list[str]]:
         """Read the names of contrasts: of each column, in SQL, that has some in the first lines, and of two sides."""
-        columns = [quoted_name(name) for name in self._columns if name != FILE]
+        columns = [quoted_name(name) for name in self._columns if name != FILE and name in self._of_text]
         sides = two_sides(self._columns)
         columns += [" || ' vs ' || ".join(map(quoted_name, sides))] if sides is not None else []
         found = {}

@@ -15,10 +15,11 @@ from ingest.reader import Numbers, Reader
 from ingest.readers.columns import MISSING
 from ingest.readers.selection import of_height, selected_blocks
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
-from ingest.reported.significance import count_significant
-from ingest.signatures.false_discovery import benjamini_hochberg
-from ingest.signatures.responder import judge_reported
+from ingest.reported.significance import SignificantGenes
+from ingest.signatures.reported import judge_reported
 from ingest.spec import DatasetSpec
+
+Doubles = npt.NDArray[np.float64]
 
 LANDMARK_GENES = 978
 LEAST_CORRELATION = 0.001
@@ -33,6 +34,7 @@ def write_reported(
     labels: Labels,
     effect_kind: str,
     advance: Callable[[int], None],
+    significant: SignificantGenes | None,
 ) -> None:
     """Write the signature table: every value as published, missing and infinite ones NULL.
 
@@ -50,6 +52,8 @@ def write_reported(
         What the values are.
     advance
         Called with the number of rows done.
+    significant
+        What counts the genes that each condition changes.
 
     Raises
     ------
@@ -70,20 +74,40 @@ def write_reported(
                 conditions = indices[rows[start : start + height]]
                 values = {name: _finite(block.values) for name, block in zip(named, blocks, strict=True)}
                 if "p_value" in values and "q_value" not in values:
-                    values["q_value"] = benjamini_hochberg(values["p_value"])
+                    values["q_value"] = _adjusted(values["p_value"])
+                if significant is not None:
+                    every = np.arange(axis.genes.height, dtype=np.int32)
+                    significant.add(conditions[:, None], every, values["effect"], values.get("q_value"))
                 writer.write(conditions, dict.fromkeys(STATISTICS) | values, {"effect_kind": effect_kind})
                 advance(height)
             done += reader.n_rows
 
 
-def _finite(values: Numbers) -> npt.NDArray[np.float64]:
+def significant_genes(labels: Labels, genes: pl.DataFrame, spec: DatasetSpec) -> SignificantGenes | None:
+    """Make what counts the genes that conditions change; None where the source does not say which are significant."""
+    is_called = spec.dataset.values == "de_call"
+    return SignificantGenes(labels.condition, genes, is_called=is_called) if spec.reports_significance else None
+
+
+def _adjusted(p_value: Doubles) -> Doubles:
+    from ingest.signatures.false_discovery import benjamini_hochberg  # noqa: PLC0415, nothing else needs a compiler
+
+    return benjamini_hochberg(p_value)
+
+
+def _finite(values: Numbers) -> Doubles:
     is_finite = np.isfinite(values)
     taken = values if is_finite.all() else np.where(is_finite, values, np.nan)
     return taken.astype(np.float64, copy=False)
 
 
 def write_reported_quality(
-    folder: Path, rows: pl.DataFrame, labels: Labels, genes: pl.DataFrame, spec: DatasetSpec
+    folder: Path,
+    rows: pl.DataFrame,
+    labels: Labels,
+    n_genes: int,
+    spec: DatasetSpec,
+    significant: SignificantGenes | None,
 ) -> None:
     """Write the quality table from the columns that the spec names under ``[quality]``, and from reported q-values.
 
@@ -105,11 +129,10 @@ def write_reported_quality(
         has_passed_qc=_passed(given.passed),
     )
     table = table.filter(pl.col("condition_index") >= 0)
-    if spec.reports_significance:
-        significant = count_significant(folder, labels.condition, genes)
-        table = table.join(significant, on="condition_index", how="left", maintain_order="left")
+    if significant is not None:
+        table = table.join(significant.table(), on="condition_index", how="left", maintain_order="left")
     counted = "called changed" if spec.dataset.values == "de_call" else "at q < 0.05"
-    write_table(folder, "quality", judge_reported(table, genes.height, counted))
+    write_table(folder, "quality", judge_reported(table, n_genes, counted))
 
 
 def _number(column: str | None) -> pl.Expr:

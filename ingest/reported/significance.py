@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
 
+Numbers = npt.NDArray[np.int32]
+
+NOWHERE = -1
+"""In place of the index of a gene that was not measured."""
 MOST_ROWS, FEWEST_ROWS = 1_000_000, 3
 SAME = 1e-4
 MULTIPLES = """
@@ -29,30 +36,56 @@ def multiple_of_p(folder: Path) -> int | None:
     return round(low) if is_fixed else None
 
 
-def count_significant(folder: Path, condition: pl.DataFrame, genes: pl.DataFrame) -> pl.DataFrame:
-    """Count over a staged signature table, a condition's own targets left out.
+class SignificantGenes:
+    """Counts the genes that each condition changes, its own targets left out, while their numbers are written.
+
+    Changed is a gene with q < 0.05, or one that is called changed.
 
     Parameters
     ----------
-    folder
-        The staged release, its signature table written.
     condition, genes
-        Its condition and gene tables.
-
-    Returns
-    -------
-    ``condition_index`` and ``n_significant``: genes with q < 0.05, or genes that are called changed; NULL where
-    there is neither q nor call.
+        The release's condition and gene tables.
+    is_called
+        Whether the effects are calls: 0 is not changed.
     """
-    own = condition.select("condition_index", gene_id="target_gene_ids").explode("gene_id")
-    targets = own.join(genes.select("gene_index", "gene_id"), on="gene_id").select("condition_index", "gene_index")
-    with duckdb.connect(":memory:") as connection:
-        connection.register("targets", targets.to_arrow())
-        table: pl.DataFrame = connection.sql(
-            "select condition_index, case when bool_or(q_value is not null or effect_kind = 'de_call') "
-            "then count(*) filter (q_value < $1 or effect_kind = 'de_call' and effect <> 0) end as n_significant "
-            "from read_parquet($2, hive_partitioning = false) "
-            "anti join targets using (condition_index, gene_index) group by all",
-            params=[FALSE_DISCOVERY_RATE, str(folder / "signature" / "*.parquet")],
-        ).pl()
-    return table
+
+    def __init__(self, condition: pl.DataFrame, genes: pl.DataFrame, *, is_called: bool) -> None:
+        self._is_called = is_called
+        slot = dict(genes.select("gene_id", "gene_index").iter_rows())
+        own = [[slot.get(gene, NOWHERE) for gene in ids or ()] for ids in condition["target_gene_ids"].to_list()]
+        most = max(map(len, own), default=0)
+        padded = [[*slots, *[NOWHERE] * (most - len(slots))] for slots in own]
+        self._own = np.array(padded, np.int32).reshape(len(own), most).T
+        self._n_known = np.zeros(len(own), np.int64)
+        self._n_changed = np.zeros(len(own), np.int64)
+
+    def add(self, condition: Numbers, gene: Numbers, effect: Any, q_value: Any) -> None:
+        """Count further rows.
+
+        Parameters
+        ----------
+        condition, gene
+            Their indices. Shapes that broadcast.
+        effect, q_value
+            The numbers, NaN where none is known; None where none are given. Shape (rows,), or (conditions, genes).
+        """
+        shape = np.broadcast_shapes(condition.shape, gene.shape)
+        is_known, is_changed = np.zeros((2, *shape), bool)
+        if q_value is not None:
+            is_known |= ~np.isnan(q_value)
+            is_changed |= q_value < FALSE_DISCOVERY_RATE
+        if self._is_called:
+            is_known[:] = True
+            is_changed |= (effect != 0) & ~np.isnan(effect)
+        every = np.broadcast_to(condition, shape)
+        for own in self._own:
+            is_known &= own[condition] != gene
+        is_changed &= is_known
+        self._n_known += np.bincount(every[is_known], minlength=self._n_known.size)
+        self._n_changed += np.bincount(every[is_changed], minlength=self._n_changed.size)
+
+    def table(self) -> pl.DataFrame:
+        """Return ``condition_index`` and ``n_significant``, which is NULL where there is neither q nor call."""
+        index = pl.int_range(self._n_known.size, dtype=pl.Int32, eager=True).alias("condition_index")
+        n_changed = pl.Series("n_significant", self._n_changed)
+        return pl.select(index, pl.when(pl.Series(self._n_known > 0)).then(n_changed).alias("n_significant"))

@@ -8,10 +8,9 @@ from typing import Any, Self
 
 from ingest.progress import step
 from ingest.reported.listed import Listed, read_listed, write_listed
-from ingest.reported.matrix import write_reported_quality
-from ingest.routes.opened import Opened
+from ingest.reported.matrix import significant_genes, write_reported_quality
+from ingest.routes.opened import Opened, OpenJournal
 from ingest.routes.written import Written, enough_cells, written_of
-from ingest.sums.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,15 @@ class ListedEffects:
         beside = opened.row_tables, opened.gene_tables
         return cls(opened, read_listed(opened.listings, *beside, opened.folder, opened.spec, opened.lookups))
 
-    def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, they are written as they are read
+    def write(self, folder: Path, journal: OpenJournal) -> Written:  # noqa: ARG002, they are written as they are read
         """Write what is listed."""
         spec, listed = self.opened.spec, self.listed
         conditions = listed.labels.condition
+        significant = significant_genes(listed.labels, listed.axis.genes, spec)
         with step(f"effects listed of {conditions.height:,} conditions", len(listed.tables)) as advance:
-            axis = write_listed(folder, listed, spec.dataset.values, advance)
-        write_reported_quality(folder, listed.given.published, listed.labels, axis.genes, spec)
+            axis = write_listed(folder, listed, spec.dataset.values, advance, significant)
+        published = listed.given.published
+        write_reported_quality(folder, published, listed.labels, axis.genes.height, spec, significant)
         return written_of(listed.labels, [axis], {}, enough_cells(conditions["n_cells"], spec.min_cells), None)
 
     def facts(self) -> dict[str, Any]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.side_tables import SideTable
 from ingest.reader import Reader, Tables
 from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
-from ingest.sums.summing import Summing
+
+if TYPE_CHECKING:  # sums need the compiler of their kernels
+    from ingest.sums.journal import Journal
+    from ingest.sums.summing import Summing
+
+OpenJournal: TypeAlias = "Callable[[], Journal]"
+"""Opens what an ingest that is interrupted goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Opened:
     lookups
         Its own tables of compounds and cell lines, and the service to ask for genes.
     memory_limit
-        Most that sums of cells take in memory. Unit: bytes.
+        Most that sums of cells take in memory; a quarter of the machine's where None. Unit: bytes.
     cluster
         Who sums cells; this process where None.
     """
@@ -48,7 +55,7 @@ class Opened:
     row_tables: Sequence[SideTable]
     gene_tables: Sequence[SideTable]
     lookups: Lookups
-    memory_limit: int
+    memory_limit: int | None
     cluster: Summing | None = None
 
     @property

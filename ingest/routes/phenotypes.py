@@ -15,9 +15,8 @@ from ingest.conditions.organism import require_organism
 from ingest.conditions.rows import read_rows
 from ingest.progress import step
 from ingest.reported.phenotypes import Screen, read_screen, write_screen
-from ingest.routes.opened import Opened
+from ingest.routes.opened import Opened, OpenJournal
 from ingest.routes.written import Written
-from ingest.sums.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Phenotypes:
             raise SpecError("A screen of phenotypes is one file.", got=f"{len(readers)} files")
         return cls(opened, read_screen(readers[0], given, spec, opened.lookups))
 
-    def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, they are written as they are read
+    def write(self, folder: Path, journal: OpenJournal) -> Written:  # noqa: ARG002, they are written as they are read
         """Write the phenotypes, and their conditions in parts."""
         spec, screen = self.opened.spec, self.screen
         n_lines, n_targets = len(screen.rows), len(screen.columns)

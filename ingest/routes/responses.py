@@ -15,9 +15,8 @@ from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.rows import read_rows
 from ingest.progress import step
 from ingest.release.tables import write_part
-from ingest.routes.opened import Opened
+from ingest.routes.opened import Opened, OpenJournal
 from ingest.routes.written import Written
-from ingest.sums.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Responses:
         values = numbers.with_columns(condition_index=pl.Series(labels.rows.condition))
         return cls(opened, labels, _one_each(values, repeats, labels, where))
 
-    def write(self, folder: Path, journal: Journal) -> Written:  # noqa: ARG002, they are written as they are read
+    def write(self, folder: Path, journal: OpenJournal) -> Written:  # noqa: ARG002, they are written as they are read
         """Write the phenotypes."""
         condition = self.labels.condition.with_columns(
             pl.lit(None, RELEASE["condition"].schema[name]).alias(name) for name in ("n_cells", "n_batches")

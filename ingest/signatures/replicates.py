@@ -12,7 +12,7 @@ import polars as pl
 from ingest.conditions.label import LabelledRows
 from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.modz import Moderated, moderate
-from ingest.signatures.responder import judge_reported
+from ingest.signatures.reported import judge_reported
 from ingest.signatures.wells import ReadWells, Rows
 
 HELD = 2**28

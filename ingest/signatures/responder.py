@@ -8,15 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import FALSE_DISCOVERY_RATE, RELEASE
+from featurestore.contract import FALSE_DISCOVERY_RATE
 from ingest.signatures.calibration import Calibration
 from ingest.signatures.false_discovery import benjamini_hochberg
+from ingest.signatures.reported import complete, least_genes
 from ingest.signatures.summed import Summed
 
-LEAST_GENES = 10
-LEAST_SHARE = 0.01
-LEAST_TAS = 0.2
-"""Transcriptional activity above which an L1000 signature counts as active."""
 MEASURED = {
     "condition_index": pl.Int32,
     "n_compared": pl.Int64,
@@ -77,7 +74,7 @@ class Judge:
         enough = pl.col("n_cells") >= self.min_cells
         cells = pl.format(f"{{}} cells (needs {self.min_cells}); ", "n_cells")
         split = pl.when("is_split").then(pl.lit("; of the cells in batches with a control")).otherwise(pl.lit(""))
-        return _complete(
+        return complete(
             table.with_columns(
                 test=pl.when(is_tested).then(pl.col("test").fill_null(data.test)),
                 n_significant=pl.when(is_tested).then("n_significant"),
@@ -121,7 +118,7 @@ def _with_evidence(table: pl.DataFrame, n_genes: int, calibration: Calibration) 
     ending = f": q = {{}} over {int(np.isfinite(p_value).sum()):,} conditions"
     against = pl.format("; against {} pretend conditions of {} cells" + ending, "n_alike", "size_alike", q_value)
     over = pl.format("; over {} replicates" + ending, "n_replicates", q_value)
-    least = _least_genes(n_genes)
+    least = least_genes(n_genes)
     few = f" (needs {least}: controls are too few to compare with conditions in which nothing happened)"
     evidence = pl.when(pl.Series(is_over)).then(over).otherwise(against if has_nulls else pl.lit(few))
     is_strong = (pl.col("responder_q_value") < FALSE_DISCOVERY_RATE).fill_null(value=False)
@@ -130,51 +127,3 @@ def _with_evidence(table: pl.DataFrame, n_genes: int, calibration: Calibration) 
         is_strong=pl.when(is_counted).then(pl.col("n_significant") >= least).otherwise(is_strong),
         evidence=pl.format("{} genes at q < 0.05", "n_significant") + evidence,
     )
-
-
-def judge_reported(quality: pl.DataFrame, n_genes: int, counted: str = "at q < 0.05") -> pl.DataFrame:
-    """Decide for every signature that was not computed from cells here.
-
-    Active is one whose transcriptional activity score is at least 0.2; where there is no score, one with enough genes
-    at the source's own q < 0.05, as for cells: 10, or one measured gene in a hundred where that is fewer.
-
-    Parameters
-    ----------
-    quality
-        ``condition_index`` and any of the quality table's columns; ``evidence`` is added to the reason.
-    n_genes
-        Measured genes.
-    counted
-        What ``n_significant`` counts, in words.
-
-    Returns
-    -------
-    The release's quality table; ``is_responder`` is NULL where there is neither score nor q.
-    """
-    least_genes = _least_genes(n_genes)
-    given = {"tas": pl.Float64, "n_significant": pl.Int64, "evidence": pl.String}
-    quality = quality.with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in given.items() if name not in quality.columns
-    )
-    tas, genes = pl.col("tas"), pl.col("n_significant")
-    score = pl.format(f"TAS {{}} (needs {LEAST_TAS})", tas.round(3))
-    count = pl.format(f"{{}} genes {counted} (needs {least_genes})", genes)
-    reason = pl.coalesce(pl.when(tas.is_not_null()).then(score), pl.when(genes.is_not_null()).then(count))
-    none = pl.when(pl.col("evidence").is_null()).then(pl.lit("the source reports neither activity score nor q-values"))
-    return _complete(
-        quality.with_columns(
-            test=pl.lit("reported"),
-            is_responder=pl.coalesce(tas >= LEAST_TAS, genes >= least_genes),
-            reason=pl.concat_str(pl.coalesce(reason, none), "evidence", separator=": ", ignore_nulls=True),
-        )
-    )
-
-
-def _least_genes(n_genes: int) -> int:
-    return max(1, min(LEAST_GENES, round(LEAST_SHARE * n_genes)))
-
-
-def _complete(table: pl.DataFrame) -> pl.DataFrame:
-    schema = RELEASE["quality"].schema
-    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in table.columns]
-    return table.with_columns(absent).select(schema.names()).sort("condition_index")

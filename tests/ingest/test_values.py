@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
 from typing import get_args
 
-from ingest.job import ROUTES
+from ingest.job import LISTED, ROUTES
 from ingest.values import VALUES, Route, ValueName, route_of
 
 
 def test_values__are_all_that_a_spec_may_name_each_with_a_route():
     assert list(VALUES) == list(get_args(ValueName))
     assert {kind.route for kind in VALUES.values()} == set(get_args(Route)) == set(ROUTES)
+
+
+def test_routes__name_what_reads_and_writes_a_dataset():
+    for module, name in (route.split(":") for route in (*ROUTES.values(), LISTED)):
+        route = getattr(import_module(f"ingest.routes.{module}"), name)
+        assert all(callable(getattr(route, each)) for each in ("read", "write", "facts"))
+
+
+def test_reported_values__need_no_compiler_of_kernels():
+    code = (
+        "import sys, ingest.pipeline, ingest.commands.left_open, ingest.routes.listed, ingest.routes.reported, "
+        "ingest.routes.replicates; print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_values__that_are_added_up_or_rescaled_are_summed():

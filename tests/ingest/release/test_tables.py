@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from ingest.release.tables import TILE_GENES, TileWriter
+from ingest.release.tables import TILE_GENES, RowWriter, TileWriter, as_arrow, as_numpy
 
 N_GENES = TILE_GENES + 3
 
@@ -36,6 +37,21 @@ def test_tiles__have_one_value_for_each_condition_where_it_is_a_series(tmp_path)
     found = pl.read_parquet(tmp_path / "control_statistics")
     assert found.filter(pl.col("batch") == "b2")["count"].sort().to_list() == count[0].tolist()
     assert found.filter(pl.col("batch").is_null())["count"].sort().to_list() == count[1].tolist()
+
+
+def test_rows__have_the_text_that_all_share_and_null_in_what_is_not_given(tmp_path):
+    z = np.array([1.0, np.nan, 3.0, 4.0], np.float32)
+    columns = {"condition_index": np.array([0, 0, 1, 7], np.int32), "gene_index": np.arange(4, dtype=np.int32), "z": z}
+    rows = pa.RecordBatch.from_arrays([as_arrow(each) for each in columns.values()], list(columns))
+    with RowWriter(tmp_path, "signature", {"effect_kind": "zscore"}) as writer:
+        for part in (rows[:3], rows[3:], rows[:0]):
+            writer.write(part)
+    found = pl.read_parquet(tmp_path / "signature")
+    assert found["condition_index"].to_list() == [0, 0, 1, 7]
+    assert found["z"].to_list() == [1.0, None, 3.0, 4.0]
+    assert found["effect_kind"].to_list() == ["zscore"] * 4
+    assert found["effect"].null_count() == 4
+    assert as_numpy(rows[1:].column("gene_index")).tolist() == [1, 2, 3]
 
 
 def test_tiles__are_written_without_pandas(tmp_path):
