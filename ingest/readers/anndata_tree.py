@@ -15,7 +15,7 @@ from ingest.reader import BLOCK_BYTES, Block
 from ingest.readers.annotation import AnnotationTable
 from ingest.readers.damage import telling_damage
 from ingest.readers.nodes import Array, Group
-from ingest.readers.stored_matrix import open_matrix
+from ingest.readers.stored_matrix import open_matrix, require_shape
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,14 +53,8 @@ class AnnDataTree:
         self.n_rows, self.n_genes = self._matrix.shape
         self.variant = self._matrix.variant if name == "X" or asked else f"{name}: {self._matrix.variant}"
         self.is_by_row = self._matrix.is_by_row
-        if (self.obs.n_rows, self.var.n_rows) != self._matrix.shape:
-            raise SourceFormatError(
-                "the matrix does not fit its tables",
-                where=f"{name} of {root.path}",
-                expected=f"shape {(self.obs.n_rows, self.var.n_rows)}, as obs and {known[name]} are long",
-                got=f"shape {self._matrix.shape}",
-                do="fetch the file again, or write it again",
-            )
+        tables = self.obs.n_rows, self.var.n_rows
+        require_shape(self._matrix.shape, tables, f"{name} of {root.path}", f"obs by {known[name]}")
 
     def genes(self) -> pl.DataFrame:
         """Read the gene table."""

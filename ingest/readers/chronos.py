@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import polars as pl
 
-from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import unknown_column
 from ingest.readers.damage import telling_damage
@@ -20,7 +19,7 @@ from ingest.readers.hdf5_column import read_column
 from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import read_selection
 from ingest.readers.one_matrix import refuse_name
-from ingest.readers.stored_matrix import DenseMatrix
+from ingest.readers.stored_matrix import DenseMatrix, require_shape
 
 MATRIX, ROWS, GENES = "data", "dim_0", "dim_1"
 
@@ -39,22 +38,12 @@ class ChronosReader:
                 names = [read_column(axis, are_distinct=True).cast(pl.String) for axis in axes]
             self._rows, self._genes = (pl.DataFrame({INDEX: column}) for column in names)
             self.n_rows, self.n_genes = self._matrix.shape
-            self._check_shape()
+            tables = self._rows.height, self._genes.height
+            require_shape(self._matrix.shape, tables, f"{MATRIX} of {path}", f"{ROWS} by {GENES}")
         except BaseException:
             self.close()
             raise
         self.format = f"chronos ({self._matrix.variant})"
-
-    def _check_shape(self) -> None:
-        named = (self._rows.height, self._genes.height)
-        if named != self._matrix.shape:
-            raise SourceFormatError(
-                "the matrix does not fit its names",
-                where=str(self.path),
-                expected=f"shape {named}: {ROWS} by {GENES}",
-                got=f"shape {self._matrix.shape}",
-                do="fetch the file again, or write it again",
-            )
 
     def row_columns(self) -> list[str]:
         """Names of the row table's columns: ``index`` alone."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import polars as pl
 
-from featurestore.errors import SourceFormatError
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers
 from ingest.readers.columns import MISSING, stripped, titles, unknown_column, without_missing
 from ingest.readers.damage import telling_damage
@@ -23,7 +22,7 @@ from ingest.readers.hdf5_column import read_column
 from ingest.readers.hdf5_nodes import Hdf5Array
 from ingest.readers.hdf5_selection import Values, read_selection
 from ingest.readers.one_matrix import refuse_name
-from ingest.readers.stored_matrix import DenseMatrix
+from ingest.readers.stored_matrix import DenseMatrix, require_shape
 
 if TYPE_CHECKING:
     import h5py
@@ -46,22 +45,12 @@ class GctxReader:
                 self._matrix = DenseMatrix(Hdf5Array(require_dataset(self._file, MATRIX)))
                 self._rows, self._genes = MetadataTable(self._file, SIGNATURES), MetadataTable(self._file, GENES)
                 self.n_rows, self.n_genes = self._matrix.shape
-                self._check_shape()
+                tables = self._rows.n_rows, self._genes.n_rows
+                require_shape(self._matrix.shape, tables, f"{MATRIX} of {path}", f"{SIGNATURES} by {GENES}")
         except BaseException:
             self.close()
             raise
         self.format = f"gctx ({self._matrix.variant})"
-
-    def _check_shape(self) -> None:
-        tables = (self._rows.n_rows, self._genes.n_rows)
-        if tables != self._matrix.shape:
-            raise SourceFormatError(
-                "the matrix does not fit its identifiers",
-                where=f"{MATRIX} of {self.path}",
-                expected=f"shape {tables}: {SIGNATURES} by {GENES}",
-                got=f"shape {self._matrix.shape}",
-                do="fetch the file again, or write it again",
-            )
 
     def row_columns(self) -> list[str]:
         """Names of the signature table's columns, ``index`` first."""

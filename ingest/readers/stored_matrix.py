@@ -22,6 +22,24 @@ MAX_CHUNK_ROW = 4
 """How many blocks a row of chunks may take before it is read in parts, each chunk more than once."""
 
 
+def require_shape(shape: tuple[int, int], tables: tuple[int, int], where: str, how: str) -> None:
+    """Refuse a matrix that is not as long and as wide as the tables of its rows and of its genes.
+
+    Raises
+    ------
+    SourceFormatError
+        It is of another shape; ``how`` says what its rows and columns are.
+    """
+    if shape != tables:
+        raise SourceFormatError(
+            "the matrix does not fit its tables",
+            where=where,
+            expected=f"shape {tables}: {how}",
+            got=f"shape {shape}",
+            do="fetch the file again, or write it again",
+        )
+
+
 class DenseMatrix:
     """A matrix stored in full, shape (rows, genes)."""
 
