@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from featurestore.counts import count_of
+from featurestore.evaluation.beside import Beside
 from featurestore.evaluation.scoring import SCORED, score_rows
 from featurestore.metrics import Scores
 from featurestore.models.inputs import RowInputs
@@ -113,7 +114,7 @@ class Setting:
         """Fit models for each part, predict it, and score it.
 
         Part by part, so that models share what they need of its training rows, and a blend takes those that were fitted
-        to them before.
+        to them before. What a model predicts is scored while the next one is fitted.
 
         Parameters
         ----------
@@ -127,21 +128,21 @@ class Setting:
             Told which part is held out.
         """
         found = {name: HeldOut.nothing_yet(self.matrix.Y.shape, names) for name in templates}
-        for place, (whole, test) in enumerate(self.parts):
-            report(f"fitting {count_of(len(templates), 'model')} without part {place + 1} of {len(self.parts)}")
-            train = whole if kept is None else kept(whole)
-            deviations = self._deviations(place) if kept is None else Deviations(self.matrix.Y, train)
-            fitted: list[Any] = []
-            with deviations.kept():
-                for name, template in templates.items():
-                    inputs, model = self._inputs(template), clone(template)
-                    told = self._told(model, train, deviations, fitted)
-                    model.fit(inputs[train], self.matrix.Y[train], **told)
-                    fitted.append(model)
-                    predicted = model.predict(inputs[test]).astype(np.float32)
-                    found[name].add(model, test, predicted, inputs[test])
-                    for score, values in self._score(place, predicted, names).items():
-                        found[name].scores[score][test] = values
+        with Beside() as beside:
+            for place, (whole, test) in enumerate(self.parts):
+                report(f"fitting {count_of(len(templates), 'model')} without part {place + 1} of {len(self.parts)}")
+                train = whole if kept is None else kept(whole)
+                deviations = self._deviations(place) if kept is None else Deviations(self.matrix.Y, train)
+                fitted: list[Any] = []
+                effects = self.matrix.Y[train]
+                with deviations.kept():
+                    for name, template in templates.items():
+                        inputs, model = self._inputs(template), clone(template)
+                        model.fit(inputs[train], effects, **self._told(model, train, deviations, fitted))
+                        fitted.append(model)
+                        predicted = model.predict(inputs[test]).astype(np.float32)
+                        found[name].add(model, test, predicted, inputs[test])
+                        beside.do(self._score, place, predicted, found[name].scores)
         return found
 
     def run_on(
@@ -150,28 +151,28 @@ class Setting:
         """Fit a regression for each part on each of some sets of features, and return the scores of every set."""
         inputs = self._inputs(template)
         scores = [{name: np.full(len(inputs), np.nan) for name in names} for _ in subsets]
-        for place, (train, test) in enumerate(self.parts):
-            told = self._told(template, train, self._deviations(place))
-            models = clone(template).fitted_on(subsets, inputs[train], self.matrix.Y[train], **told)
-            for model, features, own in zip(models, subsets, scores, strict=True):
-                predicted = model.predict(inputs[test][:, features]).astype(np.float32)
-                for name, values in self._score(place, predicted, names).items():
-                    own[name][test] = values
+        with Beside() as beside:
+            for place, (train, test) in enumerate(self.parts):
+                told = self._told(template, train, self._deviations(place))
+                models = clone(template).fitted_on(subsets, inputs[train], self.matrix.Y[train], **told)
+                for model, features, own in zip(models, subsets, scores, strict=True):
+                    predicted = model.predict(inputs[test][:, features]).astype(np.float32)
+                    beside.do(self._score, place, predicted, own)
         return scores
 
     def score_parts(self, predicted: npt.NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Scores]:
         """Score predictions of all rows, part by part."""
         scores = {name: np.full(len(predicted), np.nan) for name in names}
         for place, (_, test) in enumerate(self.parts):
-            for name, values in self._score(place, predicted[test], names).items():
-                scores[name][test] = values
+            self._score(place, predicted[test], scores)
         return scores
 
-    def _score(self, place: int, predicted: npt.NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Scores]:
-        """Score predictions of one part, centred on the mean of all its training rows."""
+    def _score(self, place: int, predicted: npt.NDArray[np.float32], scores: dict[str, Scores]) -> None:
+        """Score predictions of one part, centred on the mean of all its training rows, into the scores of all rows."""
         train_mean = self._deviations(place).mean.astype(np.float32)
-        test = self.parts[place][1]
-        return score_rows(self.matrix, test, predicted, train_mean, self.own, self.calls, names)
+        test, names = self.parts[place][1], tuple(scores)
+        for name, values in score_rows(self.matrix, test, predicted, train_mean, self.own, self.calls, names).items():
+            scores[name][test] = values
 
     def _deviations(self, place: int) -> Deviations:
         """Return what models of one part share."""

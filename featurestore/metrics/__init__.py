@@ -22,7 +22,8 @@ from featurestore.metrics.challenge_2026 import (
     pds_2026,
     significant_jaccard,
 )
-from featurestore.metrics.discrimination import Distance, pds, pds_cosine, pds_l2
+from featurestore.metrics.discrimination import pds, pds_cosine, pds_l2
+from featurestore.metrics.distances import Distance
 from featurestore.metrics.effect_sizes import spearman_effect_size, spearman_lfc, spearman_n_significant
 from featurestore.metrics.expression_calls import (
     ap_by_lfc,

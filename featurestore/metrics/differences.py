@@ -6,18 +6,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from featurestore.metrics.rows import Effects, Matrix
+from featurestore.metrics.rows import Effects, Matrix, Truths
 
 Places = npt.NDArray[np.integer]
 AT_ONCE = 512
 """Genes whose differences are added up in the precision of the values, before they are added to a pair's sum."""
 _ABREAST = 4
 """Rows of one side that are compared with a row of the other while that is at hand."""
-_ANY_ORDER = {"reassoc", "nsz", "contract"}
+ANY_ORDER = {"reassoc", "nsz", "contract"}
 """Sums may be made in any order; NaN and infinity are what they are."""
 
 
-@njit(nogil=True, cache=True, fastmath=_ANY_ORDER)
+@njit(nogil=True, cache=True, fastmath=ANY_ORDER)
 def sum_differences(
     ours: Effects, hidden: Places, first_hidden: Places, theirs: Effects, power: int, zero: np.floating, sums: Matrix
 ) -> None:
@@ -71,6 +71,39 @@ def sum_differences(
                 of_all = (of_a, of_b, of_c, of_d)
                 for k in range(n_some):
                     sums[first + k, q] += of_all[k]
+
+
+@njit(nogil=True, cache=True, fastmath=ANY_ORDER)
+def sum_of_pairs(
+    ours: Effects, usable: Truths, theirs: Effects, first: Places, second: Places, power: int, sums: Matrix
+) -> None:
+    """Sum the differences of some pairs of rows in double precision, over the genes that both have.
+
+    Parameters
+    ----------
+    ours, theirs
+        Rows, shape (rows, genes); NaN in theirs is missing.
+    usable
+        Which genes of ours count, in the shape of ours.
+    first, second
+        Row of ours and row of theirs of each pair.
+    power
+        1 for absolute differences, 2 for their squares.
+    sums
+        What is filled: the sum of each pair, and the number of genes in it, shape (pairs, 2).
+    """
+    for k in range(len(first)):
+        a, counts, b = ours[first[k]], usable[first[k]], theirs[second[k]]
+        n = 0
+        absolute = squared = 0.0
+        for g in range(len(a)):
+            value, other = np.float64(a[g]), np.float64(b[g])
+            if counts[g] and np.isfinite(other):
+                n += 1
+                absolute += abs(value - other)
+                squared += (value - other) ** 2
+        sums[k, 0] = absolute if power == 1 else squared
+        sums[k, 1] = n
 
 
 @njit(nogil=True, cache=True)

@@ -7,7 +7,8 @@ from scipy.sparse.linalg import eigsh
 
 from featurestore.models.baseline import Array, Doubles, Labels
 from featurestore.models.blocks import SignatureBlocks
-from featurestore.models.outputs import Outputs, principal_components
+from featurestore.models.components import principal_components
+from featurestore.models.outputs import Outputs
 from featurestore.models.regression import RegressionOnSignatures
 
 

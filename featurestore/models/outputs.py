@@ -9,11 +9,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
 
 from featurestore.models.baseline import Array, Doubles, mean_effect
+from featurestore.models.components import Components, are_few, components_by_products, principal_components
 
 Rows = npt.NDArray[np.intp]
+_ROWS_AT_ONCE = 64
+"""Rows that are made double at once."""
 
 
 class Deviations:
@@ -38,7 +40,7 @@ class Deviations:
         self._rows = np.arange(len(Y)) if rows is None else rows
         self._of_more = of_more
         self._values: Doubles | None = None
-        self._components: dict[int, tuple[PCA, Doubles] | None] = {}
+        self._components: dict[int, tuple[Components, Doubles] | None] = {}
 
     def some(self, rows: Rows) -> Deviations:
         """Return the deviations of some of the rows from their own mean, which are kept as long as they are used."""
@@ -68,7 +70,8 @@ class Deviations:
     @cached_property
     def is_whole(self) -> bool:
         """Whether no effect is missing."""
-        return bool(np.isfinite(self._effects[self._rows]).all())
+        of_more = self._of_more is not None and self._of_more[0].is_whole
+        return of_more or bool(np.isfinite(self._effects[self._rows]).all())
 
     @cached_property
     def products(self) -> Doubles:
@@ -85,18 +88,25 @@ class Deviations:
         """Make the deviations, shape (rows, genes)."""
         if self._values is not None:
             return self._values
-        values = self._effects[self._rows].astype(np.float64)
-        values -= self.mean
-        missing = ~np.isfinite(values)
-        if missing.any():
-            values[missing] = 0.0
+        values = np.empty((self.n_rows, self._effects.shape[1]))
+        for first in range(0, self.n_rows, _ROWS_AT_ONCE):
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            np.subtract(self._effects[self._rows[rows]], self.mean, out=values[rows])
+        if not self.is_whole:
+            values[~np.isfinite(values)] = 0.0
         return values
 
-    def components(self, k: int) -> tuple[PCA, Doubles] | None:
-        """Fit k principal components; return them and the scores of the rows, or None where no two rows differ."""
+    def components(self, k: int) -> tuple[Components, Doubles] | None:
+        """Fit k principal components; return them and the scores of the rows, or None where no two rows differ.
+
+        Those of some rows of more, which only choose and weigh, are found from inner products: equal but for the last
+        bits, on which the cuts of a forest turn.
+        """
         if k not in self._components:
             values = self.values()
-            fitted = principal_components(values, k)
+            is_quick = self._of_more is not None and are_few(k, values.shape)
+            fitted = components_by_products(values, self.products, k) if is_quick else None
+            fitted = fitted or principal_components(values, k)
             self._components[k] = None if fitted is None else (fitted, fitted.transform(values))
         return self._components[k]
 
@@ -120,8 +130,3 @@ class Outputs:
     def products(self) -> Doubles:
         """Inner products of rows, shape (rows, rows)."""
         return self.values @ self.values.T if self.whole is None else self.whole.products
-
-
-def principal_components(values: Doubles, k: int) -> PCA | None:
-    """Fit k principal components of values, shape (rows, columns); None where no two rows differ: there are none."""
-    return PCA(k, random_state=0).fit(values) if np.ptp(values, axis=0).any() else None

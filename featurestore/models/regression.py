@@ -101,7 +101,9 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         outputs = self._predict(X).reshape(len(X), -1)
         specific = outputs if self.outputs_ is None else self.outputs_.inverse_transform(outputs)
-        return np.asarray(self.mean_ + np.where(self.covered(X)[:, None], specific, 0.0))
+        effects: Doubles = np.where(self.covered(X)[:, None], specific, 0.0)
+        effects += self.mean_
+        return effects
 
     def covered(self, X: Array) -> Truths:  # noqa: N803
         """Say which rows have any feature."""

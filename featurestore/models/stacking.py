@@ -24,7 +24,7 @@ _NO_LOSS = 0.005
 _TOLERANCE = 1.0
 """Standard errors within which the magnitude nearest to 1 is taken."""
 _TINY, _HELD = 1e-9, 1e4
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 32
 
 
 def blend_weights(deviations: Sequence[Array], measured: Array, trust: Doubles) -> Doubles:
@@ -55,7 +55,10 @@ def blend_weights(deviations: Sequence[Array], measured: Array, trust: Doubles) 
     for first in range(0, n_rows, _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
         counts = np.where(known[rows], np.sqrt(weight[rows])[:, None], 0.0)
-        some = np.stack([(part[rows] * counts).ravel() for part in deviations]).astype(np.float64)
+        some = np.empty((n_parts, *counts.shape))
+        for place, part in enumerate(deviations):
+            np.multiply(part[rows], counts, out=some[place])
+        some = some.reshape(n_parts, -1)
         gram += some @ some.T
         moment += some @ (np.where(known[rows], measured[rows], 0.0) * counts).ravel()
     scale = float(np.trace(gram)) / n_parts

@@ -37,6 +37,10 @@ _FEWEST_PAIRS = 3
 _SHARE = 0.1
 """Share of the compared conditions, each counted once, from which lookalikes are no accident."""
 _SHOWN = 3
+_SLACK = 0.02
+"""Correlations this far below the least are not looked at closely: they are rough by a tenth of it."""
+_CLEAR = 0.1
+"""Share of a row's squares that has to be variance, or single precision could hide it."""
 
 
 def check_lookalikes(
@@ -68,9 +72,11 @@ def check_lookalikes(
         some = slice(first, first + _PAIRS_AT_ONCE)
         row, source_row = close["row"].to_numpy()[some], close["source_row"].to_numpy()[some]
         here, there = np.where(own[row], np.nan, effects[row]), values[source_row]
-        n_genes = (np.isfinite(here) & np.isfinite(there)).sum(axis=1)
+        n_genes, rough = rough_correlation(here, there)
         least = _least_correlation(n_genes, n_each[some])
-        is_alike[some] = (n_genes >= _FEWEST_GENES) & (pearson_delta(there, here) >= least)
+        near = np.flatnonzero((n_genes >= _FEWEST_GENES) & (rough >= least - _SLACK))
+        if len(near):
+            is_alike[first + near] = pearson_delta(there[near], here[near]) >= least[near]
     alike = close.filter(is_alike)
     named = pl.DataFrame(
         {"target": [pair.target for pair in allow], "source": [pair.source for pair in allow]},
@@ -85,6 +91,21 @@ def check_lookalikes(
         "n_alike": alike.height,
         "n_allowed": alike.height - refused.height,
     }
+
+
+def rough_correlation(
+    here: npt.NDArray[np.float32], there: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Count the genes that two rows share, and correlate them to within :data:`_SLACK`; 1 where rounding hides it."""
+    shared = np.isfinite(here) & np.isfinite(there)
+    a, b = (np.where(shared, side, np.float32(0)) for side in (here, there))
+    n = shared.sum(axis=1)
+    means = [side.sum(axis=1, dtype=np.float64) / np.maximum(n, 1) for side in (a, b)]
+    squares = [np.einsum("ij,ij->i", side, side).astype(np.float64) for side in (a, b)]
+    of_a, of_b = (square - n * mean**2 for square, mean in zip(squares, means, strict=True))
+    is_clear = (of_a > _CLEAR * squares[0]) & (of_b > _CLEAR * squares[1])
+    joint = np.einsum("ij,ij->i", a, b) - n * means[0] * means[1]
+    return n, np.where(is_clear, joint / np.sqrt(np.where(is_clear, of_a * of_b, 1.0)), 1.0)
 
 
 def _compared(source: Source, measured: Measured) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsRegressor
@@ -9,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from featurestore.models import BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures
 from featurestore.models.blocks import SignatureBlocks
+from featurestore.models.components import are_few, components_by_products
 from featurestore.models.outputs import Deviations
 
 MODELS = (BilinearOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures)
@@ -156,6 +158,43 @@ def test_deviations__of_some_rows_are_those_of_these_alone(planted, missing):
     values = np.nan_to_num(effects[rows] - np.nanmean(effects[rows], axis=0))
     np.testing.assert_allclose(found.values(), values, atol=1e-12)
     np.testing.assert_allclose(found.products, values @ values.T, atol=1e-9)
+
+
+def test_components__by_inner_products_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(120, 20)) @ rng.normal(size=(20, 600)) + 3 * rng.normal(size=(120, 600)) + 1.0
+    assert are_few(5, values.shape)
+    assert not any(are_few(*few) for few in [(12, (120, 600)), (5, (700, 600)), (5, (120, 500))])
+    found, oracle = components_by_products(values, values @ values.T, 5), PCA(5, random_state=0).fit(values)
+    np.testing.assert_allclose(found.axes, oracle.components_, atol=1e-11)
+    np.testing.assert_allclose(found.transform(values), oracle.transform(values), atol=1e-9)
+    scores = rng.normal(size=(3, 5))
+    np.testing.assert_allclose(found.inverse_transform(scores), oracle.inverse_transform(scores), atol=1e-9)
+
+
+def test_components__that_inner_products_cannot_tell_are_left_to_another_way():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(120, 3)) @ rng.normal(size=(3, 600))
+    assert components_by_products(values, values @ values.T, 5) is None
+    some = np.arange(110)
+    _, scores = Deviations(values).some(some).components(5)
+    np.testing.assert_allclose(np.square(scores).sum(), np.square(values[some] - values[some].mean(axis=0)).sum())
+
+
+@pytest.mark.parametrize("noise", [0.2, 5.0])
+def test_kernel_ridge__chooses_alike_in_single_and_double_precision(noise, planted, monkeypatch):
+    features, effects = planted
+    effects = effects + noise * np.random.default_rng(1).normal(size=effects.shape)
+    told = {"sample_weight": np.linspace(0.5, 1.5, 120)}
+    usual = KernelRidgeOnSignatures(components=None).fit(features, effects, **told)
+    monkeypatch.setattr("featurestore.models.kernel_ridge._MILD", 0.0)
+    assert KernelRidgeOnSignatures(components=None).fit(features, effects, **told).chosen == usual.chosen
+
+
+def test_kernel_ridge__doubts_what_single_precision_says_of_equals(planted):
+    features, effects = planted
+    model = KernelRidgeOnSignatures(components=None, alphas=(0.3, 0.3000000001)).fit(features, effects)
+    assert model.alpha_ in model.alphas
 
 
 def test_bilinear__of_many_rows_and_more_genes_is_that_of_a_whole_decomposition(planted, recwarn):

@@ -5,6 +5,7 @@ import pytest
 
 from featurestore.errors import LeakageError, SpecError
 from featurestore.features.builder import build
+from featurestore.features.guard.lookalike import rough_correlation
 
 N = 8
 
@@ -152,3 +153,15 @@ def test_lookalike__one_dose_like_all_doses_of_its_compound_counts_once(writer, 
     with writer.open() as store:
         (verdict,) = build(store, make_spec()).manifest["guard"]["lookalikes"]
     assert (verdict["n_compared"], verdict["n_alike"]) == (1296, 12)
+
+
+def test_rough_correlation__is_near_the_whole_one_and_1_where_single_precision_hides_it():
+    rng = np.random.default_rng(0)
+    here, there = rng.normal(size=(2, 4, 500)).astype(np.float32)
+    there[1] += 3 * here[1]
+    here[2, :50] = np.nan
+    there[3] += 1e4
+    n_genes, r = rough_correlation(here, there)
+    assert n_genes.tolist() == [500, 500, 450, 500]
+    expected = [np.corrcoef(here[i][k:], there[i][k:])[0, 1] for i, k in ((0, 0), (1, 0), (2, 50))]
+    np.testing.assert_allclose(r, [*expected, 1.0], atol=1e-3)
