@@ -21,7 +21,7 @@ from featurestore.storage.snapshot import MANIFEST, read_manifest, read_snapshot
 from ingest import reference
 from ingest.conditions.described import open_matrix
 from ingest.conditions.lookups import Lookups
-from ingest.conditions.rows import name_within
+from ingest.conditions.rows import RowTables, name_within
 from ingest.conditions.side_tables import find_beside, open_side_tables
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import read_job, write_release
@@ -135,7 +135,7 @@ def _open(
         for statistic, matrix in spec.layers.named().items():
             layer = open_source(path, format=spec.dataset.format, matrix=matrix)
             layers[-1][statistic] = stack.enter_context(closing(layer))
-    row_tables = open_side_tables(spec.rows, spec.rows.join, (beside, folder))
+    row_tables = RowTables(spec, open_side_tables(spec.rows, spec.rows.join, (beside, folder)), folder)
     gene_tables = open_side_tables(spec.genes, (), (beside, folder))
     lookups = Lookups.of(spec, folder, online)
     return Opened(spec, folder, readers, listings, layers, row_tables, gene_tables, lookups, memory_limit, cluster)

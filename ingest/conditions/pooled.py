@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean
 from ingest.conditions.label import Labels
-from ingest.conditions.rows import read_rows
-from ingest.conditions.side_tables import SideTable
+from ingest.conditions.rows import RowTables
 from ingest.harmonise.perturbations import LEDGER
 from ingest.reader import Reader
-from ingest.spec import DatasetSpec
 
 POOLED = "pooled"
 """Status in the ledger of such a column that the spec allows."""
@@ -30,9 +27,7 @@ NAMES = {
 MOST_SHOWN = 3
 
 
-def pooled_columns(
-    readers: Sequence[Reader], labels: Labels, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
-) -> pl.DataFrame:
+def pooled_columns(readers: Sequence[Reader], labels: Labels, row_tables: RowTables) -> pl.DataFrame:
     """Return a ledger row for each column called dose or time over which conditions pool, as the spec allows.
 
     Parameters
@@ -41,23 +36,19 @@ def pooled_columns(
         The open files.
     labels
         The condition of every row of them.
-    spec
-        The dataset's spec; of a dose or time that it names itself, nothing is said.
-    tables
-        The tables of rows beside the files.
-    folder
-        What the files of the spec are relative to.
+    row_tables
+        What is said of their rows; of a dose or time that the spec names itself, nothing is said.
 
     Raises
     ------
     SpecError
         Conditions would pool over a column that the spec does not name, or it names one that is not there.
     """
-    missing = [name for name in NAMES if getattr(spec.condition, name) is None]
-    allowed = spec.condition.pooled
+    rules = row_tables.spec.condition
+    missing, allowed = [name for name in NAMES if getattr(rules, name) is None], rules.pooled
     firsts = np.cumsum([0, *(reader.n_rows for reader in readers)])
     rows: list[dict[str, object]] = []
-    of_tables = [name for table in tables for name in table.columns]
+    of_tables = row_tables.columns_beside
     known = dict.fromkeys(of_tables)
     for reader, first in zip(readers, firsts, strict=False):
         own = reader.row_columns()
@@ -66,7 +57,7 @@ def pooled_columns(
         entities = {name: _entity(name, missing) for name in (*own, *of_tables)}
         named = {name: entity for name, entity in entities.items() if entity is not None}
         beside = [name for name in named if name not in own]
-        joined = read_rows(reader, spec, tables, folder, also=beside) if beside else pl.DataFrame()
+        joined = row_tables.read(reader, also=beside) if beside else pl.DataFrame()
         for name, entity in named.items():
             values = reader.rows([name])[name] if name in own else joined[name]
             several = _several(values, condition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -18,56 +19,69 @@ FILE = "file"
 """In ``[rows] extract``: the path of the file, within the folder of the dataset."""
 
 
-def read_rows(
-    reader: Tables, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path, also: Sequence[str] = ()
-) -> pl.DataFrame:
-    """Read the columns that a spec names, of the file's own row table and of the tables beside it.
-
-    Where the table that ``[rows]`` names and the file have a column in common, the table's is taken; a column read out
-    of a name comes before both.
+@dataclass(frozen=True, slots=True)
+class RowTables:
+    """The row tables of a dataset's files, as its spec has them read.
 
     Parameters
     ----------
-    reader
-        The open file.
     spec
         The dataset's spec.
-    tables
-        The tables beside it.
+    beside
+        The tables of rows beside the files.
     folder
-        The folder that the files of the spec are relative to.
-    also
-        Further columns.
-
-    Raises
-    ------
-    SpecError
-        A column is in none of them.
+        What the files of the spec are relative to.
     """
-    condition, patterns = spec.condition, spec.rows.extract
-    conditions = (*columns_of(condition.where), *columns_of(condition.control_where))
-    taken_apart = (name for name in patterns if name != FILE)
-    wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *taken_apart, *also]))
-    replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
-    needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
-    rows = _of_file(reader, spec, needed)
-    before = rows.columns
-    rows = _extracted(rows, patterns, name_within(reader.path, folder))
-    rows = join_tables(rows, tables, wanted, spec.label_columns())
-    rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
-    missing = [name for name in wanted if name not in rows.columns]
-    if missing:
-        known = list(
-            dict.fromkeys([*reader.row_columns(), *rows.columns, *(name for table in tables for name in table.columns)])
-        )
-        names = ", ".join(map(repr, missing))
-        raise SpecError(
-            f"The row table has no column {names}.",
-            where=f"{reader.path}, named by the spec",
-            expected="one of: " + ", ".join(known),
-            do="; ".join(did_you_mean(name, known) for name in missing),
-        )
-    return rows
+
+    spec: DatasetSpec
+    beside: Sequence[SideTable]
+    folder: Path
+
+    @property
+    def columns_beside(self) -> list[str]:
+        """The columns of the tables beside the files."""
+        return [name for table in self.beside for name in table.columns]
+
+    def read(self, reader: Tables, also: Sequence[str] = ()) -> pl.DataFrame:
+        """Read the columns that the spec names, of a file's own row table and of the tables beside it.
+
+        Where the table that ``[rows]`` names and the file have a column in common, the table's is taken; a column read
+        out of a name comes before both.
+
+        Parameters
+        ----------
+        reader
+            The open file.
+        also
+            Further columns.
+
+        Raises
+        ------
+        SpecError
+            A column is in none of them.
+        """
+        spec, tables, patterns = self.spec, self.beside, self.spec.rows.extract
+        conditions = (*columns_of(spec.condition.where), *columns_of(spec.condition.control_where))
+        taken_apart = (name for name in patterns if name != FILE)
+        wanted = list(dict.fromkeys([*spec.row_columns(), *conditions, *taken_apart, *also]))
+        replaced = set(tables[0].columns) - {INDEX} if spec.rows.table is not None else set()
+        needed = {INDEX, *wanted, *(name for table in tables for name in table.on)} - replaced
+        rows = _of_file(reader, spec, needed)
+        before = rows.columns
+        rows = _extracted(rows, patterns, name_within(reader.path, self.folder))
+        rows = join_tables(rows, tables, wanted, spec.label_columns())
+        rows = _extracted(rows, {name: patterns[name] for name in patterns if name not in {FILE, *before}})
+        missing = [name for name in wanted if name not in rows.columns]
+        if missing:
+            known = list(dict.fromkeys([*reader.row_columns(), *rows.columns, *self.columns_beside]))
+            names = ", ".join(map(repr, missing))
+            raise SpecError(
+                f"The row table has no column {names}.",
+                where=f"{reader.path}, named by the spec",
+                expected="one of: " + ", ".join(known),
+                do="; ".join(did_you_mean(name, known) for name in missing),
+            )
+        return rows
 
 
 def _of_file(reader: Tables, spec: DatasetSpec, needed: Collection[str]) -> pl.DataFrame:

@@ -12,12 +12,10 @@ import polars as pl
 from featurestore.errors import SpecError
 from ingest.column_names import plain_name
 from ingest.conditions.row_filter import RowFilter
-from ingest.conditions.rows import read_rows
-from ingest.conditions.side_tables import SideTable
+from ingest.conditions.rows import RowTables
 from ingest.given import FromColumn
 from ingest.harmonise.units import DOSE, TIME, Scale
 from ingest.reader import Tables
-from ingest.spec import DatasetSpec
 
 DOSE_UNITS = ("dose_unit", "pert_dose_unit", "unit_1", "treatment_dose_unit", "concentration_unit")
 TIME_UNITS = ("time_unit", "pert_time_unit", "unit")
@@ -26,9 +24,7 @@ TIME_UNITS = ("time_unit", "pert_time_unit", "unit")
 
 def require_units(
     readers: Sequence[Tables],
-    spec: DatasetSpec,
-    tables: Sequence[SideTable],
-    folder: Path,
+    row_tables: RowTables,
     perturbed: Sequence[npt.NDArray[np.bool_]] = (),
 ) -> None:
     """Refuse doses and times of conditions in another unit than the spec gives them, or in several where it gives none.
@@ -37,12 +33,8 @@ def require_units(
     ----------
     readers
         The open files.
-    spec
-        The dataset's spec.
-    tables
-        The tables of rows beside the files.
-    folder
-        What the files of the spec are relative to.
+    row_tables
+        What is said of their rows.
     perturbed
         Which rows of each file are of conditions that are no controls: these alone must be in that unit. Where nothing
         is given, all that ``where`` takes.
@@ -52,7 +44,7 @@ def require_units(
     SpecError
         A column of units says otherwise.
     """
-    beside = [name for table in tables for name in table.columns]
+    spec, beside = row_tables.spec, row_tables.columns_beside
     for scale, given, names in (
         (DOSE, spec.condition.dose, DOSE_UNITS),
         (TIME, spec.condition.time, TIME_UNITS),
@@ -64,7 +56,7 @@ def require_units(
         for at, (reader, column) in enumerate(zip(readers, columns, strict=True)):
             if column is None:
                 continue
-            rows = read_rows(reader, spec, tables, folder, also=[column])
+            rows = row_tables.read(reader, also=[column])
             is_tested = pl.Series(perturbed[at]) if perturbed else RowFilter("where", spec).take(rows)
             units = _units(rows.filter(is_tested), given.column, column)
             found |= {unit for unit in units if scale.factor(unit) is not None}

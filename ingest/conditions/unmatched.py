@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from ingest.column_names import plain_name
 from ingest.conditions.label import LabelledRows
-from ingest.conditions.rows import read_rows
-from ingest.conditions.side_tables import SideTable
+from ingest.conditions.rows import RowTables
 from ingest.harmonise.perturbations import LEDGER
 from ingest.reader import Reader
-from ingest.spec import DatasetSpec
 
 UNMATCHED = "unmatched"
 """Status in the ledger of such a column."""
@@ -34,9 +31,7 @@ MOST_TREATMENTS = 20
 NUMBER = "number of the condition"
 
 
-def unmatched_batches(
-    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
-) -> pl.DataFrame:
+def unmatched_batches(readers: Sequence[Reader], labelled: LabelledRows, row_tables: RowTables) -> pl.DataFrame:
     """Return a ledger row for the likeliest column of batches, where a spec that compares with controls names none.
 
     A column is one whose values part both the controls and the conditions, or leave conditions without controls.
@@ -47,15 +42,11 @@ def unmatched_batches(
         The open files.
     labelled
         The condition of every row of them.
-    spec
-        The dataset's spec.
-    tables
-        The tables of rows beside the files.
-    folder
-        What the files of the spec are relative to.
+    row_tables
+        What is said of their rows.
     """
-    columns = _candidates(readers, spec, tables, BATCHES) if spec.condition.batch is None else []
-    rows = _rows(readers, labelled, spec, tables, folder, columns) if columns else pl.DataFrame()
+    columns = _candidates(readers, row_tables, BATCHES) if row_tables.spec.condition.batch is None else []
+    rows = _rows(readers, labelled, row_tables, columns) if columns else pl.DataFrame()
     for name in columns:
         note = _note(rows.select("is_control", value=name), name)
         if note is not None:
@@ -64,16 +55,14 @@ def unmatched_batches(
     return pl.DataFrame(schema=LEDGER)
 
 
-def further_treatments(
-    readers: Sequence[Reader], labelled: LabelledRows, spec: DatasetSpec, tables: Sequence[SideTable], folder: Path
-) -> pl.DataFrame:
+def further_treatments(readers: Sequence[Reader], labelled: LabelledRows, row_tables: RowTables) -> pl.DataFrame:
     """Return a ledger row for each column of treatments that the spec does not name and conditions pool over.
 
     Parameters are those of `unmatched_batches`.
     """
-    candidates = _candidates(readers, spec, tables, TREATMENTS)
-    columns = [name for name in candidates if name not in spec.condition.pooled]
-    rows = _rows(readers, labelled, spec, tables, folder, columns) if columns else pl.DataFrame()
+    candidates = _candidates(readers, row_tables, TREATMENTS)
+    columns = [name for name in candidates if name not in row_tables.spec.condition.pooled]
+    rows = _rows(readers, labelled, row_tables, columns) if columns else pl.DataFrame()
     told = []
     for name in columns:
         n_values = rows[name].n_unique()
@@ -87,30 +76,24 @@ def further_treatments(
     return pl.DataFrame([row | {"candidates": []} for row in told], schema=LEDGER)
 
 
-def _candidates(
-    readers: Sequence[Reader], spec: DatasetSpec, tables: Sequence[SideTable], names: Sequence[str]
-) -> list[str]:
+def _candidates(readers: Sequence[Reader], row_tables: RowTables, names: Sequence[str]) -> list[str]:
     """List the columns that are called by one of the names and in all files, those that the spec names left out."""
-    beside = {name for table in tables for name in table.columns}
-    common = set.intersection(*(set(reader.row_columns()) for reader in readers)) | beside
+    common = set.intersection(*(set(reader.row_columns()) for reader in readers)) | set(row_tables.columns_beside)
     order = {name: at for at, name in enumerate(names)}
-    known = {name: order[spelt] for name in common - set(spec.row_columns()) if (spelt := plain_name(name)) in order}
+    known = {
+        name: order[spelt]
+        for name in common - set(row_tables.spec.row_columns())
+        if (spelt := plain_name(name)) in order
+    }
     return sorted(known, key=lambda name: (known[name], name))
 
 
-def _rows(
-    readers: Sequence[Reader],
-    labelled: LabelledRows,
-    spec: DatasetSpec,
-    tables: Sequence[SideTable],
-    folder: Path,
-    columns: list[str],
-) -> pl.DataFrame:
+def _rows(readers: Sequence[Reader], labelled: LabelledRows, row_tables: RowTables, columns: list[str]) -> pl.DataFrame:
     """Read the columns of all rows that are of a condition, with that and ``is_control``."""
     parts = []
     for reader in readers:
         is_own = set(columns) <= set(reader.row_columns())
-        rows = reader.rows(columns) if is_own else read_rows(reader, spec, tables, folder, also=columns)
+        rows = reader.rows(columns) if is_own else row_tables.read(reader, also=columns)
         parts.append(rows.select(pl.col(columns).cast(pl.String)))
     index = pl.Series(NUMBER, labelled.condition)
     is_control = index.is_in(np.flatnonzero(labelled.is_control))

@@ -21,7 +21,7 @@ from ingest.conditions.given import GivenRows, Integers, gather_rows
 from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.lookups import Lookups
 from ingest.conditions.roles import named_rows
-from ingest.conditions.rows import read_rows
+from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import SideTable
 from ingest.conditions.unit_columns import require_units
 from ingest.reader import INDEX
@@ -31,7 +31,6 @@ from ingest.reported.listed_rows import one_row_each
 from ingest.reported.long_table import LongTable
 from ingest.reported.orientation import perturbed_names, require_orientation
 from ingest.reported.significance import SignificantGenes
-from ingest.spec import DatasetSpec
 
 COUNTED = frozenset({"condition_index", "gene_index", "effect", "q_value"})
 
@@ -62,10 +61,8 @@ class Listed:
 
 def read_listed(
     tables: Sequence[LongTable],
-    row_tables: Sequence[SideTable],
+    row_tables: RowTables,
     gene_tables: Sequence[SideTable],
-    folder: Path,
-    spec: DatasetSpec,
     lookups: Lookups,
 ) -> Listed:
     """Harmonise the conditions and genes that the files list.
@@ -77,8 +74,9 @@ def read_listed(
     FeatureStoreError
         Spec or files are at fault.
     """
-    require_units(tables, spec, row_tables, folder)
-    found = [named_rows(read_rows(table, spec, row_tables, folder), spec) for table in tables]
+    spec = row_tables.spec
+    require_units(tables, row_tables)
+    found = [named_rows(row_tables.read(table), spec) for table in tables]
     where = ", ".join(table.path.name for table in tables)
     given, place = one_row_each(gather_rows([pl.concat(found, how="vertical_relaxed")], spec), where=where)
     labels = label_rows(given, spec, lookups, where=where)

@@ -29,8 +29,7 @@ class ListedEffects:
         FeatureStoreError
             Spec or files are at fault.
         """
-        beside = opened.row_tables, opened.gene_tables
-        return cls(opened, read_listed(opened.listings, *beside, opened.folder, opened.spec, opened.lookups))
+        return cls(opened, read_listed(opened.listings, opened.row_tables, opened.gene_tables, opened.lookups))
 
     def write(self, folder: Path, journal: OpenJournal) -> Written:  # noqa: ARG002, they are written as they are read
         """Write what is listed."""

@@ -18,7 +18,6 @@ from ingest.conditions.label import Labels, label_rows
 from ingest.conditions.organism import require_genes_of_organism, require_organism
 from ingest.conditions.pooled import pooled_columns
 from ingest.conditions.roles import named_rows
-from ingest.conditions.rows import read_rows
 from ingest.conditions.unit_columns import require_units
 from ingest.conditions.unmatched import further_treatments, unmatched_batches
 from ingest.reader import INDEX, LeavesOut, MayLackKey, Reader
@@ -53,15 +52,14 @@ class Matrix(ABC):
         require_genes_of_organism(axes[0].mapping, spec)
         labels = label_rows(given, spec, opened.lookups, where=where)
         ends = np.cumsum([reader.n_rows for reader in readers])[:-1]
-        require_units(readers, spec, opened.row_tables, opened.folder, np.split(labels.rows.is_perturbed, ends))
+        require_units(readers, opened.row_tables, np.split(labels.rows.is_perturbed, ends))
         if spec.is_relative:
             named = pl.concat([given.published[INDEX], given.combos["perturbation_label"]]).drop_nulls()
             require_orientation_of_rows(named, perturbed_names(given, spec), where)
         if not spec.is_relative:
-            beside = spec, opened.row_tables, opened.folder
-            said = [pooled_columns(readers, labels, *beside)]
-            said += [unmatched_batches(readers, labels.rows, *beside)] if spec.needs_control else []
-            said += [further_treatments(readers, labels.rows, *beside)]
+            said = [pooled_columns(readers, labels, opened.row_tables)]
+            said += [unmatched_batches(readers, labels.rows, opened.row_tables)] if spec.needs_control else []
+            said += [further_treatments(readers, labels.rows, opened.row_tables)]
             labels = replace(labels, mapping=pl.concat([labels.mapping, *said]))
         return cls(opened, axes, given, labels)
 
@@ -87,7 +85,7 @@ class Matrix(ABC):
 def _rows(reader: Reader, opened: Opened) -> pl.DataFrame:
     """Read the rows of a file; signatures in a table without a key are named by what is published of them."""
     spec = opened.spec
-    rows = read_rows(reader, spec, opened.row_tables, opened.folder)
+    rows = opened.row_tables.read(reader)
     has_key = reader.has_key if isinstance(reader, MayLackKey) else True
     if has_key or not spec.is_relative:
         return rows

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ingest.conditions.lookups import Lookups
+from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import SideTable
 from ingest.reader import Reader, Tables
 from ingest.reported.long_table import LongTable
@@ -37,8 +38,10 @@ class Opened:
         Its tables with a row for each condition and gene, where it has no matrix.
     layers
         For each matrix, further ones of its file by statistic.
-    row_tables, gene_tables
-        The tables beside them.
+    row_tables
+        What is said of their rows, in them and beside them.
+    gene_tables
+        The tables of genes beside them.
     lookups
         Its own tables of compounds and cell lines, and the service to ask for genes.
     memory_limit
@@ -52,7 +55,7 @@ class Opened:
     readers: Sequence[Reader]
     listings: Sequence[LongTable]
     layers: Sequence[Mapping[str, Reader]]
-    row_tables: Sequence[SideTable]
+    row_tables: RowTables
     gene_tables: Sequence[SideTable]
     lookups: Lookups
     memory_limit: int | None
@@ -67,5 +70,5 @@ class Opened:
     def paths(self) -> list[Path]:
         """Every file that was opened, the tables beside the matrix among them: what a release records and checks."""
         own = [path for source in self.sources for path in source.files]
-        beside = [path for table in (*self.row_tables, *self.gene_tables) for path in table.paths]
+        beside = [path for table in (*self.row_tables.beside, *self.gene_tables) for path in table.paths]
         return [*own, *beside, *self.lookups.files]

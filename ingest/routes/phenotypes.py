@@ -12,7 +12,6 @@ from featurestore.contract import RELEASE
 from featurestore.errors import SpecError
 from ingest.conditions.given import gather_rows
 from ingest.conditions.organism import require_organism
-from ingest.conditions.rows import read_rows
 from ingest.progress import step
 from ingest.reported.phenotypes import Screen, read_screen, write_screen
 from ingest.routes.opened import Opened, OpenJournal
@@ -36,7 +35,7 @@ class Phenotypes:
             Spec or files are at fault.
         """
         spec, readers = opened.spec, opened.readers
-        given = gather_rows((read_rows(each, spec, opened.row_tables, opened.folder) for each in readers), spec)
+        given = gather_rows(map(opened.row_tables.read, readers), spec)
         require_organism(readers, given.is_kept, spec)
         if len(readers) > 1:
             raise SpecError("A screen of phenotypes is one file.", got=f"{len(readers)} files")

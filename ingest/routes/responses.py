@@ -12,7 +12,6 @@ from featurestore.contract import RELEASE
 from featurestore.errors import SourceFormatError
 from ingest.conditions.given import gather_rows
 from ingest.conditions.label import Labels, label_rows
-from ingest.conditions.rows import read_rows
 from ingest.progress import step
 from ingest.release.tables import write_part
 from ingest.routes.opened import Opened, OpenJournal
@@ -37,7 +36,7 @@ class Responses:
             Spec or files are at fault.
         """
         spec = opened.spec
-        rows = [read_rows(table, spec, opened.row_tables, opened.folder) for table in opened.listings]
+        rows = [opened.row_tables.read(table) for table in opened.listings]
         where = ", ".join(table.path.name for table in opened.listings)
         labels = label_rows(gather_rows(rows, spec), spec, opened.lookups, where=where)
         given = spec.phenotypes

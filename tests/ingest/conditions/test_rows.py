@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import SpecError
-from ingest.conditions.rows import read_rows
+from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import open_side_tables
 from ingest.layouts import write_h5ad
 from ingest.readers.h5ad import H5adFormat
@@ -25,7 +25,7 @@ def rows_of(folder, own, *, name="plates/P7/x.h5ad", condition=CONDITION, **rows
     tables = open_side_tables(spec.rows, spec.rows.join, [folder])
     reader = H5adFormat.open(path)
     try:
-        return read_rows(reader, spec, tables, folder)
+        return RowTables(spec, tables, folder).read(reader)
     finally:
         reader.close()
 

@@ -11,7 +11,7 @@ from ingest.conditions.axis import read_axis
 from ingest.conditions.given import gather_rows
 from ingest.conditions.label import label_rows
 from ingest.conditions.lookups import Lookups
-from ingest.conditions.rows import read_rows
+from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import open_side_tables
 from ingest.harmonise.genes import map_genes
 from ingest.pipeline import ingest_dataset
@@ -88,7 +88,7 @@ def test_tahoe__all_wells_have_a_condition_and_only_dmso_is_control(tahoe):
     folder, path, wells = tahoe
     spec = read_spec(SPECS / "tahoe_100m.toml")
     reader = TokensFormat.open(path)
-    rows = read_rows(reader, spec, open_side_tables(spec.rows, spec.rows.join, [folder]), folder)
+    rows = RowTables(spec, open_side_tables(spec.rows, spec.rows.join, [folder]), folder).read(reader)
     labels = label_rows(gather_rows([rows], spec), spec, Lookups(), where="tahoe")
     condition = labels.condition
     assert labels.rejected.is_empty()
