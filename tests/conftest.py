@@ -49,7 +49,7 @@ SLOW_FOLDERS = (
 SLOW_FILES = (
     "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
     "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py", "test_notebook.py",
-    "test_types.py", "test_challenge_page.py", "test_pair_blend.py",
+    "test_types.py", "test_challenge_page.py", "test_pair_blend.py", "test_commands_page.py",
 )  # fmt: skip
 """What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
 
@@ -72,7 +72,7 @@ for name in ("replogle_2022_rpe1", "nourreddine_2026_kolf2", "norman_2019_k562",
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile what cells are summed and tested with once, before many processes would each do so at the same time."""
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput") and not is_compiled():
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", WARM_UP, str(Path(__file__).parent / "files")],
@@ -80,6 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 check=False,
                 timeout=300,
             )
+
+
+def is_compiled() -> bool:
+    """Say whether what cells are summed with was compiled, and kept, since it was last changed."""
+    kernel = CHECKOUT / "ingest" / "kernel.py"
+    kept = [path.stat().st_mtime for path in (kernel.parent / "__pycache__").glob("kernel.*.nbi")]
+    return max(kept, default=0.0) > kernel.stat().st_mtime
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
