@@ -26,6 +26,7 @@ from featurestore.models import (
     CrisprInformedMean,
     ForestOnSignatures,
     KernelRidgeOnSignatures,
+    LocalRidgeOnSignatures,
     NeighboursOnSignatures,
     NoChange,
     RidgeOnSignatures,
@@ -60,6 +61,7 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "bilinear": BilinearOnSignatures(blocks),
         "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
+        "local_ridge": LocalRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
         "blend": Blend(blocks),
     }
