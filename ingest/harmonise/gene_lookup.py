@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from ingest import reference
-from ingest.harmonise.gene_notation import is_mouse_cased
+from ingest.harmonise.gene_notation import NO_VALUE, is_mouse_cased
 
 _LABEL_VERDICTS = {
     "approved": ("approved", "high"),
@@ -145,10 +145,9 @@ def _case_folded(keys: pl.Series) -> pl.DataFrame:
 
 
 def _without_suffix(keys: pl.Series) -> pl.DataFrame:
-    """``TBCE-1``, ``TBCE.1``: made unique by a program, so possibly another gene of the same name."""
-    parts = (
-        keys.to_frame("written").with_columns(key=pl.col("written").str.extract(r"^(.+?)[-._]\d{1,2}$")).drop_nulls()
-    )
+    """``TBCE-1``, ``TBCE.1``: made unique by a program, so possibly another gene of the same name; ``NA.1`` is none."""
+    key = pl.col("written").str.extract(r"^(.+?)[-._]\d{1,2}$")
+    parts = keys.to_frame("written").with_columns(key=key).drop_nulls().filter(~pl.col("key").is_in(NO_VALUE))
     if parts.is_empty():
         return _NONE_FOUND
     bases = _rows_of(parts["key"], _labels(), "label").filter(pl.col("kind").is_in(_SUFFIX_BASES))

@@ -66,7 +66,7 @@ LOOKS_LIKE_CONTROL = re.compile(
     r"non.?target|neg.?(?:ctrl|control)|safe.?harbou?r|intergenic|non.?gene|no.?target|luciferase|"
     r"(?:^|[^a-z]|^s[hi])(?:ctrl|control|scrambled?|safe|mock|vehicle|dmso|untreated|unperturbed|unstim(?:ulated)?|pbs"
     r"|lacz|luc|e?gfp|rfp|mcherry|empty.?vector|ev|parental|wild.?type|healthy|rosa26|aavs1)(?![a-z])"
-    r"|^ntc?[-_. ]?\d*$",
+    r"|^ntc?[-_. ]?\d*$|^(?:s[hgi])?[-_ ]?(?:nc|scr|neg|unt|ut|ctl|veh|empty)[-_. ]?\d*$",
     re.IGNORECASE,
 )
 """Labels that a human should look at, as they may be controls too; never taken for controls."""

@@ -15,13 +15,14 @@ from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.knockdown import OwnExpression
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, KIND_WORDS, plain
 from ingest.inspection.labels import HAIRPIN, PerturbationLabels
-from ingest.inspection.roles import SURE, Guess, marks_controls
+from ingest.inspection.roles import OF_COMPOUNDS, SURE, Guess, marks_controls
 from ingest.readers.long_text import literal
 from ingest.sections import column_in_sql
 
 SILENCED, RAISED = 0.35, 1.5
 """Own expression of targets, as a ratio, that tells CRISPRi and CRISPRa from a knock-out."""
-MOSTLY = 0.5
+MOSTLY, NEARLY_ALL = 0.5, 0.9
+"""What part of the labels are genes where genes were perturbed; of a column that is called after compounds."""
 PROMOTERS = re.compile(r"[-_]P1P2(?:$|[-_|])|[-_]P[12](?:$|[-_|])")
 MOST_COVERED = 0.9
 """What part of the rows must be in batches with controls."""
@@ -54,7 +55,8 @@ def guess_kinds(
     kinds = [label for guess in given[:1] for label in columns[guess.column or ""].labels["label"]]
     guesses = [_told_apart(guess, kinds) for guess in given if guess.score >= SURE]
     if kinds in ([], ["CRISPR"]):
-        if labels.gene_share >= MOSTLY and plain(labels.column) not in LIGANDS:
+        least = NEARLY_ALL if plain(labels.column) in OF_COMPOUNDS else MOSTLY
+        if labels.gene_share >= least and plain(labels.column) not in LIGANDS:
             guesses.append(_genetic(roles, columns, own, path, labels.targets))
         elif not kinds:
             guesses.append(_chemical(roles, labels, columns[labels.column]))

@@ -116,6 +116,9 @@ GUIDE_CONTROL = (
 )
 """Guides without a target, such as ``sgNTC-1``, which are controls."""
 
+WELLS = frozenset({"rna_plate", "rna_well", "det_plate", "det_well"})
+"""Columns of L1000's tables of wells, of which each is a replicate."""
+
 PROBES = "filtered_probes"
 """Which probes of a gene Cell Ranger counts (Flex), true or false, in a matrix that has them all."""
 
@@ -137,6 +140,9 @@ VALUE_WORDS = {
     "level5": "moderated_z",
     "zscore": "zscore",
     "level4": "zscore",
+    "lvl5": "moderated_z",
+    "lvl4": "zscore",
+    "zspc": "zscore",
 }
 """Words in the name of a file or matrix that say what kind of differences it holds."""
 

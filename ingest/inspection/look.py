@@ -29,7 +29,7 @@ from ingest.inspection.gene_ids import GeneIds, are_of_mouse, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.knockdown import OwnExpression, own_expression
-from ingest.inspection.known import POPULATION, PROBES
+from ingest.inspection.known import POPULATION, PROBES, WELLS, plain
 from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
@@ -40,6 +40,8 @@ from ingest.reader import INDEX, CsrBlock, HasModalities, Reader, described_colu
 from ingest.readers.feature_words import is_guides
 from ingest.readers.header import is_of_star
 
+SAID_BY_NAME = 0.8
+"""How sure a kind of values is that the name of the file says."""
 MODEL = "model_id"
 """The column that DepMap's reader gives the cell lines in."""
 MOST_KEYS = 5_000_000
@@ -84,6 +86,9 @@ class Look:
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
             values = Values("bp_coverage", 0.8, (*values.evidence, told))
+        well = next((name for name in self.columns if plain(name) in WELLS), None)
+        if values.kind == "moderated_z" and values.score < SAID_BY_NAME and well is not None:
+            values = Values("zscore", values.score, (*values.evidence, f"rows are wells, each with its {well!r}"))
         if values.route == "reported" and INDEX in self.columns and not self.roles["perturbation"]:
             self.roles["perturbation"] = guess_keys(self.columns[INDEX])
         self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)

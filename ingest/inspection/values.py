@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from featurestore.errors import ValuesError
-from ingest.inspection.known import VALUE_WORDS
+from ingest.inspection.known import COMPOUND_ID, VALUE_WORDS
 from ingest.inspection.sample import Sample
 from ingest.inspection.value_facts import (
     Facts,
@@ -50,6 +51,8 @@ TOTALS_VARY = 0.1
 """Variance over mean of the totals of rows, which counts exceed."""
 DOUBTED = 0.4
 """How sure it is that whole numbers are counts which vary less than counts do."""
+MOST_NAMES, MOST_NAMED = 1000, 0.9
+"""Columns that are asked whether they are compounds, and what part of them must be."""
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -99,6 +102,12 @@ def judge_values(
     evidence = [described(facts, sample)]
     if facts.n_stored == facts.n_undefined:
         return Values(None, 0.0, (*evidence, "no value but zero or missing"))
+    compounds = [name for name in sample.genes[INDEX].head(MOST_NAMES).cast(pl.String) if COMPOUND_ID.fullmatch(name)]
+    if len(compounds) > MOST_NAMED * min(sample.genes.height, MOST_NAMES):
+        told = f"of compounds, such as {compounds[0]!r}, and no genes: responses are read from a table of the form"
+        return Values(
+            None, 0.0, (*evidence, f"{told} of PRISM's secondary screen, a row for each compound and cell line")
+        )
     word = next((word for word in VALUE_WORDS if word in f"{path.name}/{matrix or ''}".lower()), None)
     if form.startswith(DEPMAP):
         verdict = _of_depmap(facts)
@@ -202,10 +211,20 @@ def _positive(
     if roots := _roots(sample):
         return None, 0.0, f"square roots of {roots}: give the counts"
     if facts.largest > LARGEST_LOG:
-        return ESTIMATED, 0.9, f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
+        return _above_logarithms(facts, sample)
     if is_x(matrix) and has_note(path, "uns/log1p"):
         return "log1p", 1.0, "the file says so (uns/log1p)"
     return _logarithms(facts, sample)
+
+
+def _above_logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
+    """Judge numbers that are no logarithms: intensities have no zeros, as counts of all genes of a sample do."""
+    told = f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
+    if facts.n_stored < facts.n_values:
+        return ESTIMATED, 0.9, told
+    if is_l1000(sample.genes):
+        return None, 0.0, f"{told}; no zeros, for the genes of L1000: intensities, whose logarithms are level 3"
+    return ESTIMATED, DOUBTED, f"{told}; but there is no zero among them: intensities?"
 
 
 def _roots(sample: Sample) -> str:

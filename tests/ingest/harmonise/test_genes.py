@@ -61,6 +61,8 @@ GOLDEN_NAMES = [
     ("ERCC-00002", "non_gene", None),
     ("DEPRECATED_ENSG00000139687", "non_gene", None),
     ("DEPRECATED_RB1", "non_gene", None),
+    ("NA.1", "unmapped", None),  # R's make.unique of a missing symbol; NA was a symbol of XK
+    ("NA_2", "unmapped", None),
     ("CD3_TotalSeqB", "non_gene", None),
     ("CD3-TotalSeq-C", "non_gene", None),
     ("CD86_protein", "non_gene", None),

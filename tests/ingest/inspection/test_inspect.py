@@ -22,10 +22,10 @@ from ingest.inspection.inspect import inspect_file
 from ingest.inspection.known import CONTROLS
 from ingest.inspection.labels import judge_labels
 from ingest.inspection.report import as_json
-from ingest.inspection.roles import guess_roles
+from ingest.inspection.roles import SURE, guess_roles
 from ingest.inspection.sample import BLOCK, SAMPLE_BYTES, Sample, take_sample
 from ingest.inspection.values import judge_values
-from ingest.layouts import write_h5ad
+from ingest.layouts import write_gctx, write_h5ad
 from ingest.reader import DenseBlock, Peeking
 from ingest.readers.open import open_source
 from ingest.testing import assemble
@@ -186,6 +186,7 @@ def test_judge_values__counts_what_is_missing_or_infinite():
         ("de_train.h5ad", None, "signed_log10_p"),
         ("a.h5ad", "layers/logFC", "log2_fold_change"),
         ("level4_plate.gctx", None, "zscore"),
+        ("REP.A001_A549_24H_X1_ZSPCINF_n3x978.gctx", None, "zscore"),
     ],
 )
 def test_judge_values__by_the_name_where_differences_look_alike(name, matrix, kind):
@@ -200,6 +201,32 @@ def test_judge_values__takes_differences_of_the_genes_of_l1000_for_moderated_z()
 def test_judge_values__takes_intensities_of_the_genes_of_l1000_for_log2_expression():
     genes = pl.DataFrame({"index": [str(at) for at in range(30)], "pr_gene_symbol": "A"})
     assert judge_values(sample_of(8 + NORMAL.clip(-3, 3), genes), FILE, None, None).kind == "log2_expression"
+
+
+def test_judge_values__takes_intensities_for_no_counts():
+    level_2 = np.exp(8 + NORMAL)
+    genes = pl.DataFrame({"index": [str(at) for at in range(30)], "pr_gene_symbol": "A"})
+    of_l1000, of_others = (
+        judge_values(sample_of(level_2, genes), FILE, None, None),
+        judge_values(sample_of(level_2), FILE, None, None),
+    )
+    assert (of_l1000.kind, "level 3" in of_l1000.evidence[-1]) == (None, True)
+    assert (of_others.kind, of_others.score < SURE) == ("estimated_counts", True)
+
+
+def test_judge_values__takes_columns_of_compounds_for_no_genes():
+    compounds = pl.DataFrame({"index": [f"BRD-K{at:08d}-001-01-1::2.5::HTS" for at in range(30)]})
+    values = judge_values(sample_of(NORMAL, compounds), FILE, None, None)
+    assert (values.kind, "of compounds, such as 'BRD-K00000000" in values.evidence[-1]) == (None, True)
+
+
+def test_inspect_file__takes_wells_of_l1000_for_replicates(tmp_path):
+    rows = pl.DataFrame({"index": [f"w{at}" for at in range(50)], "cmap_name": ["DMSO"] * 10 + ["vorinostat"] * 40})
+    genes = pl.DataFrame({"index": [str(at) for at in range(1, 31)], "pr_gene_symbol": "A"})
+    for name, column in (("wells", "rna_plate"), ("signatures", "det_plates")):
+        described = rows.with_columns(pl.Series(column, ["P1", "P2"] * 25))
+        path = write_gctx(tmp_path / f"{name}.gctx", 3 * NORMAL, described, genes)
+        assert inspect_file(path).values.kind == ("zscore" if name == "wells" else "moderated_z")
 
 
 def test_judge_values__knows_means_of_counts_by_their_numbers_of_cells():

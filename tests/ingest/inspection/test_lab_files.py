@@ -128,6 +128,21 @@ def test_kinds__of_several_ways_keep_the_conditions_of_one_gene_apart(column, tm
     np.testing.assert_allclose(found["effect"], [effects[GENES.index("MYC")] for effects in right], atol=1e-5)
 
 
+@pytest.mark.parametrize("label", ["SCR", "siNC", "NC_1", "UT", "empty", "shSCR_2"])
+def test_labels__that_labs_call_controls_are_named_where_none_is_known(label, tmp_path):
+    labels = np.where(CONTROLS, label, TARGETS)
+    rows = pl.DataFrame({"index": [f"c{at}" for at in range(len(labels))], "gene": labels, "cell_line": "K562"})
+    path = write_h5ad(tmp_path / "a.h5ad", COUNTS, rows, pl.DataFrame({"index": GENES}))
+    assert f'# FILL IN: controls = ["{label}"]' in drafted(path).text
+
+
+def test_kind__of_a_column_of_compounds_is_not_told_by_a_few_names_of_genes(tmp_path):
+    labels = np.where(CONTROLS, "DMSO", np.where(TARGETS == "MYC", "AT-1", "vorinostat"))  # an alias of SLC33A1
+    rows = pl.DataFrame({"index": [f"c{at}" for at in range(36)], "compound": labels, "cell_line": "K562"})
+    path = write_h5ad(tmp_path / "a.h5ad", COUNTS, rows, pl.DataFrame({"index": GENES}))
+    assert 'kind = "compound"' in drafted(path).text
+
+
 def test_probes__that_cell_ranger_filters_out_are_left_out_of_their_genes(tmp_path):
     probes = [f"{gene}|{name}|{at}" for gene, name in zip(IDS, GENES, strict=True) for at in (1, 2)]
     table = pl.DataFrame({"index": probes, "gene_name": np.repeat(GENES, 2)})
