@@ -48,13 +48,17 @@ def read_header(path: Path, titles: tuple[str, ...] = ()) -> FirstLine:
     with open_text(path) as file:
         raw, below = text_line(file, path), text_line(file, path)
     line = decode(raw.removeprefix(BYTE_ORDER_MARK)).rstrip("\r\n")
-    separator = "\t" if "\t" in line else ","
-    quote: str | bool = '"' if separator == "," or '"' in line else False
+    separator = "\t" if "\t" in line else max(",", ";", key=line.count)
+    quote: str | bool = '"' if separator != "\t" or '"' in line else False
     options = pyarrow.csv.ParseOptions(delimiter=separator, quote_char=quote)
     names = pyarrow.csv.read_csv(pa.BufferReader(f"{line}\n".encode()), parse_options=options).column_names
     is_headed = not titles or names == list(titles)
-    if not titles and len(split(below.rstrip(b"\r\n"), separator.encode())) == len(names) + 1:
-        names = ["", *names]  # the row names of R's write.table have no title
+    fields = split(below.rstrip(b"\r\n"), separator.encode())
+    n_more = len(fields) - len(names)
+    if not titles and n_more > 0 and not any(fields[len(names) :]):
+        names += [""] * n_more  # a sheet gives no title to what is empty at the end of lines
+    elif not titles and n_more == 1:
+        names = ["", *names]  # R's write.table gives none to row names
     return FirstLine(names if is_headed else list(titles), separator, quote, is_headed)
 
 
@@ -71,7 +75,16 @@ def _read_text(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.Dat
             include_columns=wanted, column_types=dict.fromkeys(wanted, pa.binary()), strings_can_be_null=False
         ),
     )
-    return pl.DataFrame({name: typed(without_missing(_text(table.column(name)))) for name in wanted})
+    texts = {name: without_missing(_text(table.column(name))) for name in wanted}
+    if header.separator == ";":
+        texts = {name: with_points(text) for name, text in texts.items()}
+    return pl.DataFrame({name: typed(text) for name, text in texts.items()})
+
+
+def with_points(text: pl.Series) -> pl.Series:
+    """Write numbers with decimal points, where a column is of numbers with decimal commas."""
+    is_so = text.drop_nulls().str.contains(r"^[+-]?\d+(?:,\d+)?$").all()
+    return text.str.replace(",", ".", literal=True) if is_so else text
 
 
 def _text(column: pa.ChunkedArray) -> pl.Series:

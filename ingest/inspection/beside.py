@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.errors import SourceFormatError
-from ingest.conditions.side_files import read_header
+from ingest.conditions.side_files import read_header, with_points
 from ingest.harmonise.genes import map_genes
 from ingest.readers.barcodes import as_published, bare
 from ingest.readers.damage import DAMAGE
@@ -77,6 +77,8 @@ def find_calls(keys: pl.Series, path: Path) -> Beside | None:
 def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
     """Read what a table says of the keys, one row per key, in their order; without the key."""
     content = _scan(table.path).unique(table.key, keep="first").collect()
+    if read_header(table.path).separator == ";":
+        content = content.with_columns(with_points(column) for column in content)
     content = content.with_columns(as_published(content[table.key], keys))
     left = keys.alias(table.key).to_frame()
     return left.join(content, on=table.key, how="left", maintain_order="left").drop(table.key)

@@ -26,7 +26,7 @@ MOST_CONFLICTS = 0.05
 CONFLICT = "conflict"
 CHANGED = ["suffix_flagged", "case_folded"]
 NO_GENE = {
-    "peaks": r"^(?:chr)?(?:[0-9]+|[XYM]|MT)[:_-][0-9]+[_-][0-9]+$",
+    "peaks": r"^(?:chr(?:[0-9]+|[XYM]|MT)[:_-]|(?:[0-9]{1,2}|[XYM]|MT)[:_-])[0-9]+[_-][0-9]+$",
     "antibodies or tags": r"(?i:[-_.]?TotalSeq|^(?:ADT|HTO)[-_.]|[-_.](?:ADT|HTO)$)",
 }
 """How names of what is counted beside RNA are written."""

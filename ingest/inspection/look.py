@@ -34,6 +34,7 @@ from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
 from ingest.inspection.sample import take_sample
+from ingest.inspection.scales import of_one_scale
 from ingest.inspection.screens import judge_contrasts
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CsrBlock, HasModalities, Reader, described_columns
@@ -83,6 +84,8 @@ class Look:
         values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
         if self.genes_in == "lines":
             values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
+        if self.genes_in == "lines":
+            values = of_one_scale(values, self.columns[INDEX].labels["label"].sort().to_list())
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
             values = Values("bp_coverage", 0.8, (*values.evidence, told))

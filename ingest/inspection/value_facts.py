@@ -18,6 +18,8 @@ WHOLE = 1e-3
 """How far from a whole number a mean times its number of cells may be, relative to it, in single precision."""
 ROOT = 1e-5
 """How far from a whole number the square of a square root may be, relative to it, in single precision."""
+TELLING = 0.1 / ROOT
+"""Squares above this are as near to a whole number as any number is, in single precision."""
 FEWEST_ROWS = 8
 FEWEST_COUNTS, FEWEST_GENES = 2.0, 3
 ROWS_LOOKED_AT = 200
@@ -101,8 +103,9 @@ def totals_vary(sample: Sample) -> float | None:
 
 
 def are_roots(stored: npt.NDArray[np.number]) -> bool:
-    """Say whether all values are square roots of whole numbers."""
-    squares = np.asarray(stored[np.isfinite(stored)], np.float64) ** 2
+    """Say whether all values are square roots of whole numbers, as far as their precision tells."""
+    defined = np.asarray(stored[np.isfinite(stored)], np.float64)
+    squares = defined[(defined != np.floor(defined)) & (defined < np.sqrt(TELLING))] ** 2
     return bool(squares.size and (np.abs(squares - np.round(squares)) <= ROOT * np.maximum(squares, 1.0)).all())
 
 

@@ -53,6 +53,10 @@ DOUBTED = 0.4
 """How sure it is that whole numbers are counts which vary less than counts do."""
 MOST_NAMES, MOST_NAMED = 1000, 0.9
 """Columns that are asked whether they are compounds, and what part of them must be."""
+WHOLE_THOUSANDTH, MOST_THIRDS = 1e-4, 0.7
+"""How near to a whole number a thousand times a number of three decimals is, and how many have a third but 0."""
+SOME = 0.25
+"""Part of the values below which those below 0 are not what differences have."""
 FEW = 0.01
 """Part of the values below which those below 0 are stray ones among others that are not."""
 
@@ -173,8 +177,16 @@ def _relative(facts: Facts, sample: Sample, word: str | None) -> tuple[str | Non
         return VALUE_WORDS[word], 0.8, f"values below 0, and the name says '{word}'"
     if is_l1000(sample.genes):
         return "moderated_z", 0.7, "values below 0, for the genes of L1000"
+    return _of_both_signs(facts, sample)
+
+
+def _of_both_signs(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
+    """Judge values of which some are below 0 by how many are, and by how their genes vary."""
     if facts.whole_share == 1 or facts.n_below < FEW * facts.n_stored:
         return None, 0.0, _stray(facts, sample)
+    if np.median(sample.matrix.data) > 1 and facts.n_below < SOME * facts.n_stored:
+        told = "mostly above 1: no difference, but logarithms of scaled counts with a prior (edgeR's cpm, voom)?"
+        return None, 0.0, f"{told} give the counts"
     mean, deviation = moments(sample)
     if abs(mean) < NEAR_ZERO and NEAR_ONE[0] < deviation < NEAR_ONE[1]:
         told = f"genes have a mean of {mean:.2f} and a standard deviation of {deviation:.2f} (medians)"
@@ -217,9 +229,23 @@ def _positive(
     return _logarithms(facts, sample)
 
 
+def _are_thousands(sample: Sample) -> bool:
+    """Say whether points may part thousands: 1.234 beside 567, and no number of any other decimals."""
+    values = sample.matrix.data[np.isfinite(sample.matrix.data)]
+    pointed = values[values != np.floor(values)]
+    in_thousands = np.round(pointed * 1000)
+    are_three = np.abs(pointed * 1000 - in_thousands) < WHOLE_THOUSANDTH
+    has_third = (in_thousands % 10 != 0).mean() > MOST_THIRDS if pointed.size else False
+    return bool(
+        has_third and are_three.all() and pointed.min() >= 1 and values.max() < 1000 and pointed.size < values.size  # noqa: PLR2004
+    )
+
+
 def _above_logarithms(facts: Facts, sample: Sample) -> tuple[str | None, float, str]:
     """Judge numbers that are no logarithms: intensities have no zeros, as counts of all genes of a sample do."""
     told = f"not whole, none below 0, and above {LARGEST_LOG:.0f}, so no logarithms"
+    if _are_thousands(sample):
+        return None, 0.0, f"{told}; those that are not whole have three decimals each: do points part thousands?"
     if facts.n_stored < facts.n_values:
         return ESTIMATED, 0.9, told
     if is_l1000(sample.genes):

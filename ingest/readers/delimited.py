@@ -20,7 +20,17 @@ from featurestore.errors import SourceFormatError
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
 from ingest.readers.plain_text import open_text, text_lines
-from ingest.readers.text_numbers import BOUND, COMMA, MISSING, POINT, Doubles, is_number, number_in, numbers_in
+from ingest.readers.text_numbers import (
+    BOUND,
+    COMMA,
+    MISSING,
+    POINT,
+    THOUSANDS,
+    Doubles,
+    is_number,
+    number_in,
+    numbers_in,
+)
 
 Integers = npt.NDArray[np.intp]
 MOST_EMPTY = 1000
@@ -134,7 +144,7 @@ class Delimited:
         is_first = number == self.n_before + 1
         if BOUND.match(fields[column]):
             do = "leave the field empty where nothing was detected, or write the number that stands for it"
-        elif COMMA in fields[column]:
+        elif COMMA in fields[column] or THOUSANDS.fullmatch(fields[column]):
             do = "write numbers without separators of thousands, and with decimal points"
         elif is_first:
             do = "move the line to a table beside the file: it says what columns are, and is no value of theirs"

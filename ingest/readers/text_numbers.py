@@ -15,7 +15,7 @@ SPREADSHEET = frozenset({b"#N/A", b"#NA", b"#DIV/0!", b"#VALUE!", b"#NUM!", b"#R
 MISSING = SPREADSHEET | {b"", b"NA", b"na", b"N/A", b"n/a", b"NaN", b"nan", b"NULL", b"null", b"None"}
 DECIMAL_COMMA = re.compile(rb"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(rb"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
-THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:(?:,|'| |\xc2\xa0|\xe2\x80\xaf|\xe2\x80\x99)\d{3})+(?:\.\d+)?")
 BOUND = re.compile(rb"(?:[<>~]=?|\xe2\x89[\xa4\xa5]) ?(?=[0-9.])")
 """What stands before a number that is only a limit of detection, as of ``<10``."""
 POINT, COMMA = b".", b","
@@ -60,12 +60,9 @@ def numbers_in(text: bytes, separator: bytes) -> Doubles | None:
 
 
 def _are_such(column: Sequence[bytes], pattern: re.Pattern[bytes]) -> bool:
-    """Say whether those fields of a column that hold a comma are written so, and the others are numbers."""
-    present = [field for field in column if field not in MISSING]
-    with_comma = [field for field in present if COMMA in field]
-    return bool(with_comma) and all(
-        pattern.fullmatch(field) if COMMA in field else is_number(field) for field in present
-    )
+    """Say whether those fields of a column that are no numbers are written so, and whether there are any."""
+    odd = [field for field in column if field not in MISSING and not is_number(field)]
+    return bool(odd) and all(pattern.fullmatch(field) for field in odd)
 
 
 def are_numbers(column: Sequence[bytes], decimal: bytes) -> bool:

@@ -145,6 +145,7 @@ def log_normalised(counts):
 
 POISSON = RNG.poisson(2.0, (50, 30)).astype(float) + (np.arange(30) == 0)
 NORMAL = RNG.normal(size=(50, 30))
+THOUSANDS = RNG.integers(1, 40_000, (50, 30)).astype(float)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,9 @@ NORMAL = RNG.normal(size=(50, 30))
         (POISSON * 5.7, "estimated_counts", "above 20"),
         (8 + NORMAL.clip(-3, 3), None, "no zeros"),
         (np.zeros((5, 5)), None, "no value but zero"),
+        (np.where(THOUSANDS < 1000, THOUSANDS, THOUSANDS / 1000), None, "do points part thousands?"),
+        (np.round(THOUSANDS / 7, 2), "estimated_counts", "intensities?"),
+        (8 + 5 * NORMAL, None, "edgeR's cpm, voom"),
     ],
 )
 def test_judge_values__by_the_numbers_alone(matrix, kind, says):
@@ -212,6 +216,17 @@ def test_judge_values__takes_intensities_for_no_counts():
     )
     assert (of_l1000.kind, "level 3" in of_l1000.evidence[-1]) == (None, True)
     assert (of_others.kind, of_others.score < SURE) == ("estimated_counts", True)
+
+
+@pytest.mark.parametrize(
+    ("written", "where"), [("{}_counts", "ends_with(index, '_counts')"), ("Reads.{}", "starts_with(index, 'Reads.')")]
+)
+def test_inspect_file__takes_counts_beside_tpm_for_no_samples_of_one_scale(written, where, tmp_path):
+    names = [written.format(f"s{at}") for at in range(3)] + [f"s{at}_TPM" for at in range(3)]
+    lines = [f"{gene},1,2,900,1.5,20.25,1000000" for gene in ("TP53", "MYC", "ABL1", "STAT1", "TYK2", "JAK2", "KLF1")]
+    (tmp_path / "a.csv").write_text("\n".join(["gene," + ",".join(names), *lines]) + "\n")
+    values = inspect_file(tmp_path / "a.csv").values
+    assert (values.kind, where in values.evidence[-1]) == (None, True)
 
 
 def test_judge_values__takes_columns_of_compounds_for_no_genes():

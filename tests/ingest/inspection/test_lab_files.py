@@ -128,6 +128,24 @@ def test_kinds__of_several_ways_keep_the_conditions_of_one_gene_apart(column, tm
     np.testing.assert_allclose(found["effect"], [effects[GENES.index("MYC")] for effects in right], atol=1e-5)
 
 
+@pytest.mark.parametrize("ending", ["", ";", ";;"])
+def test_sample_sheet__of_semicolons_and_decimal_commas_is_found_and_read(ending, tmp_path):
+    samples = [f"X{at}" for at in range(len(TARGETS))]
+    lines = [f"{gene},{','.join(map(str, row))}" for gene, row in zip(GENES, COUNTS.T.astype(int), strict=True)]
+    (tmp_path / "counts.csv").write_text("\n".join(["gene," + ",".join(samples), *lines]) + "\n")
+    compounds = ["DMSO" if target == "non-targeting" else "vorinostat" for target in TARGETS]
+    doses = {"DMSO": "0", "vorinostat": "0,5"}
+    rows = [f"{name};{drug};{doses[drug]};K562{ending[1:]}" for name, drug in zip(samples, compounds, strict=True)]
+    (tmp_path / "samples.csv").write_text(
+        "\n".join(["sample;compound;dose_uM;cell_line", *(f"{r}{ending[:1]}" for r in rows)]) + "\n"
+    )
+    ingested(tmp_path, drafted(tmp_path / "counts.csv"))
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert store.frame("select perturbation, dose_um from condition where not is_control").rows() == [
+            ("vorinostat", 0.5)
+        ]
+
+
 @pytest.mark.parametrize("label", ["SCR", "siNC", "NC_1", "UT", "empty", "shSCR_2"])
 def test_labels__that_labs_call_controls_are_named_where_none_is_known(label, tmp_path):
     labels = np.where(CONTROLS, label, TARGETS)

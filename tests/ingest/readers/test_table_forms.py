@@ -258,3 +258,14 @@ def test_genes_by_samples__with_words_below_the_header_are_described_by_them(tmp
     with closing(TableReader(tmp_path / "a.csv")) as reader:
         assert reader.genes().rows()[2] == ("s3", 10, "MYC", None)
         assert reader.n_rows == len(SYMBOLS)
+
+
+@pytest.mark.parametrize("mark", ["'", " ", "\u00a0", "\u202f"])
+def test_thousands__in_any_writing_are_refused_where_they_stand(mark, tmp_path):
+    lines = ["gene;s1;s2", *(f"{gene};12{mark}345;7" for gene in SYMBOLS)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (
+        closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader,
+        pytest.raises(SourceFormatError, match=r"(?s)line 2.*column 's1'.*without separators of thousands"),
+    ):
+        assemble(reader)
