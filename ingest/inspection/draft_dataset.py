@@ -8,6 +8,7 @@ from pathlib import Path
 from ingest.harmonise.slugs import slug
 from ingest.inspection.draft_condition import relative
 from ingest.inspection.draft_lines import Lines
+from ingest.inspection.inspect import PARTS
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.roles import SURE
 from ingest.spec import read_spec
@@ -33,7 +34,9 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.section("dataset")
     lines.set("id", entry.id if entry else _dataset_id(found.path))
     files = [relative(found.path.with_name(name), folder) for name in found.family or (found.path.name,)]
-    lines.set("files", files, f"told by its content: {found.format}")
+    missed = _other_file(found.path)
+    told = f"without the counts of '{missed}', which a cell's total has too" if missed else ""
+    lines.set("files", files, f"told by its content: {found.format}", told, is_doubtful=bool(missed))
     if found.table is not None and "format" in found.table:
         lines.set("format", found.table["format"])
     if found.sheet is not None:
@@ -63,6 +66,15 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
     lines.set("experiment", _experiment(found), f"the catalogue has a file of this name, of {entry.id}")
     for key in ("source", "title", "citation", "licence", "url"):
         lines.set(key, f"{entry.citation}, doi:{entry.doi}" if key == "citation" and entry.doi else getattr(entry, key))
+
+
+def _other_file(path: Path) -> str | None:
+    """Name the file beside with the other part of counts that are of spliced reads, or of those that are not."""
+    for part, other in PARTS.items():
+        twin = re.sub(rf"(?<![a-z]){part}(?=\.mtx)", other, path.name)
+        if twin != path.name and path.with_name(twin).is_file():
+            return twin
+    return None
 
 
 def _values(lines: Lines, found: Inspection) -> None:

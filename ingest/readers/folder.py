@@ -1,8 +1,9 @@
 """A folder given where a file is: the one matrix in it, as the programs that count reads leave their folders.
 
-Of what such a program writes twice one is taken: filtered rather than raw cells, the sparse matrix of kb-python rather
-than its AnnData without symbols, Cell Ranger's HDF5 rather than the folder of the same name, STARsolo's unique counts
-rather than those of reads that map to several genes, Parse's cells of all samples. What is left open is refused.
+Of what such a program writes twice one is taken: filtered rather than raw cells, the sparse matrix of kb-python,
+alevin-fry and Parse rather than their AnnData, Cell Ranger's HDF5 rather than the folder of the same name, STARsolo's
+unique counts rather than those of reads that map to several genes, Parse's cells of all samples, a sum rather than its
+parts. What is left open is refused.
 """
 
 from __future__ import annotations
@@ -27,8 +28,23 @@ RAW = re.compile(
     r"(^|/)(sample_)?raw(_feature_bc_matrix|_gene_bc_matrices\w*)?(/|\.h5$)|(^|/)[^/]*_unfiltered[^/]*/", re.IGNORECASE
 )
 """Places of all barcodes, with and without a cell."""
-VELOCITY = re.compile(r"(^|/)(SJ|Velocyto)/")
-"""Places of STARsolo's counts of junctions and of parts of genes, which are no expression of genes."""
+NO_GENES = re.compile(
+    r"(^|/)((SJ|Velocyto)/|cells_x_tcc\.|matrix\.(abundance(\.gene)?\.tpm|abundance|efflens)\.mtx$)", re.IGNORECASE
+)
+"""STARsolo's junctions and parts of genes, and kb-python's classes, transcripts and lengths: no counts of genes."""
+PART = re.compile(r"(cells_x_genes\.)?(mature|nascent|spliced|unspliced|ambiguous)\.mtx(\.gz)?")
+WHOLE = re.compile(r"cells_x_genes\.(cell|nucleus|total)\.mtx(\.gz)?")
+"""What kb-python and STARsolo call the counts of spliced and of other reads, and kb-python sums of them."""
+OF_PARTS = (
+    "give their sum, which kb count writes with --sum=cell (spliced and ambiguous) or --sum=total, and STARsolo as "
+    "Gene or GeneFull; to take one part alone, name it"
+)
+AGAIN = {
+    **dict.fromkeys(("adata.h5ad", "adata.loom"), ("cells_x_",)),
+    "quants.h5ad": ("quants_mat.mtx",),
+    "anndata.h5ad": ("count_matrix.mtx", "DGE.mtx"),
+}
+"""What kb-python, simpleaf and split-pipe call the AnnData or loom of counts, and how the matrix beside it begins."""
 Recognises: TypeAlias = Callable[[Path], bool]
 """Says whether a path is of a format that holds a matrix."""
 
@@ -64,7 +80,9 @@ def matrices_in(folder: Path, recognises: Recognises) -> list[Path]:
             where=str(folder),
             expected="one",
             got=first_of([path.relative_to(folder).as_posix() for path in taken], 8),
-            do="name the one that is meant; a spec may name several under files, also by a pattern such as "
+            do=OF_PARTS
+            if all(PART.fullmatch(path.name) for path in taken)
+            else "name the one that is meant; a spec may name several under files, also by a pattern such as "
             "'*/matrix.mtx'",
         )
     return [*taken, *(path for path in found if path not in taken)]
@@ -86,7 +104,7 @@ def _preferred(found: Sequence[Path], folder: Path) -> list[Path]:
     """Leave out what is there again, or is less than another."""
     kept = list(found)
     names = {path: path.relative_to(folder).as_posix() for path in found}
-    for pattern in (RAW, VELOCITY):
+    for pattern in (RAW, NO_GENES):
         kept = [path for path in kept if not pattern.search(names[path])] or kept
     for is_less in (_is_of_one_sample, _is_again):
         left = [names[path] for path in kept]
@@ -104,8 +122,9 @@ def _is_again(name: str, others: Sequence[str]) -> bool:
     place, _, last = name.rpartition("/")
     beside = {other.rpartition("/")[2] for other in others if other.rpartition("/")[0] == place}
     is_em = last.startswith("UniqueAndMult-") and bool(beside & {"matrix.mtx", "matrix.mtx.gz"})
-    is_of_kb = last == "adata.h5ad" and any(other.startswith("cells_x_") for other in beside)
+    is_part = bool(PART.fullmatch(last)) and any(WHOLE.fullmatch(other) for other in beside)
+    is_other_form = last in AGAIN and any(other.startswith(AGAIN[last]) for other in beside)
     is_for_others = place.endswith("cellranger") and any(
         other.startswith(f"{place.removesuffix('cellranger')}cells_x_") for other in others
     )
-    return is_em or is_of_kb or is_for_others or f"{place}.h5" in others
+    return is_em or is_part or is_other_form or is_for_others or f"{place}.h5" in others

@@ -6,7 +6,7 @@ They are found by their names and told by their lengths:
   symbol, type;
 - kb-python: ``cells_x_genes.barcodes.txt`` and ``.genes.txt``, the symbols by themselves in ``.genes.names.txt``;
 - alevin-fry: ``quants_mat_rows.txt`` and ``_cols.txt``, which in its USA mode name each gene thrice;
-- split-pipe: ``all_genes.csv`` and ``cell_metadata.csv``, whose first column is the barcode;
+- split-pipe: ``all_genes.csv``, with numbered rows before version 1, and ``cell_metadata.csv``, the barcode first;
 - R: ``barcodes.csv`` and ``genes.csv``, a header, the first column numbering the rows;
 - any table of cells named ``*metadata*`` or ``obs``, a header, the first column being the barcode, with or without the
   ``-1`` of its 10x library.
@@ -34,12 +34,16 @@ BARCODES = r"(?P<prefix>.*?)(barcodes|cells|quants_mat_rows)"
 GENES = r"(?P<prefix>.*?)(features|genes|quants_mat_cols)"
 SYMBOLS = ".names.txt"
 """What kb-python calls the table of symbols, in place of the ending of the table of genes."""
-CELLS_FIRST = ("cells_x_genes", "cells_x_tcc", "quants_mat")
+TCC = "cells_x_tcc"
+CELLS_FIRST = ("cells_x_genes", "quants_mat")
 """What the matrices of programs that write cells by genes are called."""
 METADATA = r"(?!.*(gene|feature|var))(?P<prefix>.*?)(metadata|obs)"
 ENDING = r"(?!.*metadata)[^.]*\.(csv|tsv|txt)(\.gz)?"
 GENE_COLUMNS = ["gene_name", "feature_type", "chromosome", "start", "end"]
 MISSING = ["", "NA"]
+JUNCTION_COLUMNS = 9
+"""Of STAR's table of splice junctions: a chromosome, then numbers."""
+OF_ABUNDANCE = "count with kb count --matrix-to-directories, which writes a file for each sample, and give that folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,17 @@ def read_tables(path: Path, header: MtxHeader) -> AxisTables:
     Raises
     ------
     SourceFormatError
-        A table is missing, or there are several, or they do not fit the matrix.
+        A table is missing, or there are several, or they do not fit the matrix, or it has other things than genes.
     """
+    if path.name.startswith(TCC):
+        raise _no_genes(path, "classes of transcripts", "count without --tcc, or give quant_unfiltered beside it")
     metadata = _find(path, METADATA)
     own = _find(path, BARCODES)
     of_barcodes = own or metadata or _require(path, BARCODES, "barcodes")
     files = [of_barcodes, _require(path, GENES, "genes")]
     barcodes, genes = (_read(file) for file in files)
+    if genes.width == JUNCTION_COLUMNS and all(genes[name].str.contains(r"^\d+$").all() for name in genes.columns[1:]):
+        raise _no_genes(path, "splice junctions", "give Gene or GeneFull, which STARsolo writes beside SJ")
     sides = (header.n_rows, header.n_columns)
     fitting = [turn for turn in (sides, sides[::-1]) if _fits(genes, turn[0]) and _fits(barcodes, turn[1])]
     if not fitting:
@@ -103,6 +111,12 @@ def read_tables(path: Path, header: MtxHeader) -> AxisTables:
     return AxisTables(rows, table, genes_first, tuple(files), is_usa)
 
 
+def _no_genes(path: Path, counted: str, do: str) -> SourceFormatError:
+    return SourceFormatError(
+        f"the matrix has counts of {counted}", where=str(path), expected="counts of genes", got=counted, do=do
+    )
+
+
 def _are_thrice(genes: pl.Series) -> bool:
     """Say whether genes are named as by alevin-fry in its USA mode: all as ``G``, then as ``G-U``, then as ``G-A``."""
     n, left = divmod(genes.len(), 3)
@@ -132,7 +146,9 @@ def _require(path: Path, pattern: str, what: str) -> Path:
             where=str(path.parent),
             expected="barcodes.tsv or .csv" if what == "barcodes" else "features.tsv, genes.tsv or genes.csv",
             got=", ".join(beside[:12]) or "nothing else in the folder",
-            do="put it beside the matrix; with a prefix, use the same for both",
+            do=OF_ABUNDANCE
+            if path.name.startswith("matrix.abundance")
+            else "put it beside the matrix; with a prefix, use the same for both",
         )
     return found
 
@@ -183,7 +199,8 @@ def _keyed(table: pl.DataFrame, n: int, names: list[str], path: Path) -> pl.Data
     if table.height > n:
         names = [name or "" for name in table.row(0)][1:]
         table = table.slice(1)
-        if names and (table.to_series(0) == pl.int_range(1, n + 1, eager=True).cast(pl.String)).all():
+        numbers = [pl.int_range(first, n + first, eager=True).cast(pl.String) for first in (0, 1)]
+        if names and any(table.to_series(0).equals(number) for number in numbers):
             table, names = table.drop(table.columns[0]), names[1:]
     key = table.to_series(0)
     nameless = (key.is_null() | (key == "")).arg_true()

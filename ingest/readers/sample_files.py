@@ -36,9 +36,10 @@ MOST_BEFORE = 2
 
 @dataclass(frozen=True, slots=True)
 class Quantifier:
-    """What a program calls its files, and its columns: names, counts, and all as the header has them.
+    """What a program calls its files, and its columns: names, counts, and all as the header begins with them.
 
-    ``by_sample`` says that files are called as samples, not all alike in a folder for each.
+    RSEM has more where it is asked for posterior means and intervals. ``by_sample`` says that files are called as
+    samples, not all alike in a folder for each.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Quantifier:
     def wrote(self, path: Path) -> bool:
         """Say whether a table has its header."""
         try:
-            return tuple(first_line(path).decode("utf-8").split("\t")) == self.header
+            return tuple(first_line(path).decode("utf-8").split("\t"))[: len(self.header)] == self.header
         except UnicodeDecodeError:
             return False
 
@@ -80,7 +81,8 @@ class Quantifier:
 class Counter:
     """A program that counts reads: the columns before the one of counts, none where it writes no header.
 
-    What people put in place of a header is passed over. Reads outside of genes stay in their lines, as published.
+    Both write attributes of a gene, where they are asked to, between these and the counts: text. What people put in
+    place of a header is passed over. Reads outside of genes stay in their lines, as published.
     """
 
     name: str
@@ -88,15 +90,22 @@ class Counter:
 
     @property
     def n_fields(self) -> int:
-        """How many fields a line has: of the gene, and the count."""
+        """How many fields a line has at least: of the gene, and the count."""
         return max(1, len(self.header)) + 1
+
+    def fits(self, fields: Sequence[str]) -> bool:
+        """Say whether a line is of a gene and one count."""
+        attributes = fields[self.n_fields - 1 : -1]
+        return len(fields) >= self.n_fields and not any(is_number(field.encode()) for field in attributes)
 
     def wrote(self, path: Path) -> bool:
         """Say whether its header, or a gene and a number, are in the first lines."""
         lines = [line.split("\t") for line in _beginning(path)]
-        if not lines or lines[0][0] == SUMMARY or (self.header and tuple(lines[0][:-1]) != self.header):
+        if not lines or lines[0][0] == SUMMARY or tuple(lines[0][: len(self.header)]) != self.header:
             return False
-        return all(len(line) == self.n_fields for line in lines) and is_number(lines[-1][-1].encode())
+        return all(len(line) == len(lines[0]) and self.fits(line) for line in lines) and is_number(
+            lines[-1][-1].encode()
+        )
 
     def among(self, paths: Sequence[Path]) -> list[Path]:
         """Choose its files, where two begin alike; one that is damaged stays, to be refused by its name."""
@@ -130,7 +139,7 @@ class Counter:
             infer_schema=False,
             null_values=[],
         )
-        if table.width != self.n_fields:
+        if not self.fits(table.row(0)):
             raise ValueError(f"expected {self.n_fields} fields, got {table.width}")
         names, counts = table[:, 0], table[:, -1].str.strip_chars().cast(pl.Float64)
         return pl.DataFrame([names.alias(KEY), counts.alias(COUNT)])
@@ -139,11 +148,15 @@ class Counter:
 Program: TypeAlias = Quantifier | Counter
 SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
 KALLISTO = ("target_id", "length", "eff_length", "est_counts", "tpm")
+KALLISTO_GENES = ("gene_id", "gene_name", "est_counts", "tpm")
 RSEM = ("length", "effective_length", "expected_count", "TPM", "FPKM")
 FEATURE_COUNTS = ("Chr", "Start", "End", "Strand", "Length")
 QUANTIFIERS = (
     Quantifier("salmon, genes", re.compile(r"quant\.genes\.sf" + ENDING), "Name", "NumReads", SALMON),
     Quantifier("salmon", re.compile(r"quant\.sf" + ENDING), "Name", "NumReads", SALMON),
+    Quantifier(
+        "kallisto, genes", re.compile(r"abundance\.gene\.tsv" + ENDING), "gene_id", "est_counts", KALLISTO_GENES
+    ),
     Quantifier("kallisto", re.compile(r"abundance\.tsv" + ENDING), "target_id", "est_counts", KALLISTO),
     Quantifier(
         *("RSEM, genes", re.compile(r"(?P<sample>.+)\.genes\.results" + ENDING), "gene_id", "expected_count"),

@@ -48,7 +48,16 @@ def write_scperturb(folder: Path, matrix: Matrix, rows: pl.DataFrame, genes: pl.
     return write_mtx(folder / "matrix.mtx", matrix)
 
 
-def write_mtx(path: Path, matrix: Matrix, *, genes_first: bool = True, order: Order = "cell", seed: int = 0) -> Path:
+def write_mtx(
+    path: Path,
+    matrix: Matrix,
+    *,
+    genes_first: bool = True,
+    order: Order = "cell",
+    seed: int = 0,
+    comment: str = "%",
+    size_width: int = 0,
+) -> Path:
     """Write the matrix alone, gzip-compressed where the name ends in ``.gz``.
 
     Parameters
@@ -61,6 +70,10 @@ def write_mtx(path: Path, matrix: Matrix, *, genes_first: bool = True, order: Or
         Of the entries: sorted by cell, by gene, or shuffled.
     seed
         Of the shuffle.
+    comment
+        The second line, as a program writes it.
+    size_width
+        To how many characters the line of the size is padded with spaces: bustools overwrites it at the end.
     """
     entries = scipy.sparse.coo_array(
         scipy.sparse.csc_array(matrix) if order == "gene" else scipy.sparse.csr_array(matrix)
@@ -74,7 +87,10 @@ def write_mtx(path: Path, matrix: Matrix, *, genes_first: bool = True, order: Or
     n_cells, n_genes = entries.shape
     size = (n_genes, n_cells) if genes_first else (n_cells, n_genes)
     field = "integer" if np.issubdtype(entries.dtype, np.integer) else "real"
-    head = f"%%MatrixMarket matrix coordinate {field} general\n%\n{size[0]} {size[1]} {entries.nnz}\n"
+    if field == "real":
+        table = table.with_columns(pl.col("value").cast(pl.String).str.strip_suffix(".0"))
+    sizes = f"{size[0]} {size[1]} {entries.nnz}".ljust(size_width)
+    head = f"%%MatrixMarket matrix coordinate {field} general\n{comment}\n{sizes}\n"
     _write(path, head.encode() + table.write_csv(include_header=False, separator=" ").encode())
     return path
 

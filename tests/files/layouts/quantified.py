@@ -1,4 +1,8 @@
-"""Samples, a file each, as salmon 1.10, kallisto 0.52, RSEM 1.3, featureCounts 2.0 and HTSeq 2.0 write them."""
+"""Samples, a file each, as programs that quantify or count reads write them.
+
+Headers, names and numbers are compared with those of salmon 1.10.1, kallisto 0.48.0 and 0.52.0, RSEM 1.3.1,
+featureCounts 2.0.3 and HTSeq 2.1.2 by ``make test-writers``.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,8 @@ FILES = {
     "RSEM": "{sample}.isoforms.results",
     "RSEM, genes": "{sample}.genes.results",
 }
+NUMBERS = {"salmon": "{:.3f}", "kallisto": "{:.6g}", "RSEM": "{:.2f}", "RSEM, genes": "{:.2f}"}
+"""How counts are written."""
 KINDS = {
     **dict.fromkeys(("numreads", "est_counts", "expected_count"), "counts"),
     **dict.fromkeys(("effectivelength", "eff_length", "effective_length"), "effective"),
@@ -61,7 +67,7 @@ def write_quantified(
         total = max(float(counts.sum()), 1.0)
         per_million = [f"{1e6 * value / total:.6g}" for value in counts]
         values = {
-            "counts": [f"{value:.6g}" for value in counts],
+            "counts": [NUMBERS[program].format(value) for value in counts],
             "length": [str(900 + column) for column in range(len(counts))],
             "effective": [f"{700.5 + at}"] * len(counts),
             "others": list(genes) or list(names),
@@ -89,7 +95,7 @@ def write_counted(
             lines = [f"{gene}\t{value}" for gene, value in zip(genes, counts, strict=True)]
             lines += [f"{kind}\t1000" for kind in AFTER_HTSEQ]
         else:
-            described = "chr1;chr1\t1;500\t300\t+;+\t"
+            described = "1;1\t1;500\t300;900\t+;+\t"
             lines = [*BEFORE["featurecounts"], f"Geneid\tChr\tStart\tEnd\tStrand\tLength\t/bam/{sample}.sorted.bam"]
             lines += [
                 f"{gene}\t{described}{900 + at}\t{value}"

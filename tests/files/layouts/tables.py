@@ -20,7 +20,9 @@ Release = Literal["18q3", "22q2", "23q2", "24q4", "25q3"]
 
 AFTER_HTSEQ = ("__no_feature", "__ambiguous", "__too_low_aQual", "__not_aligned", "__alignment_not_unique")
 BEFORE = {
-    "featurecounts": ['# Program:featureCounts v2.0.3; Command:"featureCounts" "-a" "genes.gtf"'],
+    "featurecounts": [
+        '# Program:featureCounts v2.0.3; Command:"featureCounts" "-a" "genes.gtf" "-o" "counts.txt" "a.bam" '
+    ],
     "recount3": ["##annotation=G026", "##date.generated=2020-03-01"],
 }
 FIRST = {"plain": "gene", "r": "", "featurecounts": "Geneid", "htseq": "", "recount3": "gene_id"}

@@ -64,6 +64,41 @@ def test_split_pipe__cells_are_described_by_the_table_that_names_them(tmp_path, 
     assert rows.select(cells.columns).equals(cells)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_split_pipe__rows_of_genes_may_be_numbered(tmp_path, counts, cells, genes, first):
+    """As before version 1: the numbers are no names of genes."""
+    path = write_split_pipe(tmp_path, counts, cells, genes).with_name("all_genes.csv")
+    pl.read_csv(path).with_row_index("", offset=first).write_csv(path)
+    assert open_source(tmp_path).genes().equals(genes.select("index", "gene_name", genome=pl.lit("hg38")))
+
+
+def test_starsolo__junctions_are_no_genes(tmp_path, counts, cells, genes):
+    """On chromosome 1, as Ensembl names it, they would all be the gene that has 1 as its Entrez id."""
+    path = write_starsolo(tmp_path, counts, cells, genes)
+    at = pl.int_range(genes.height, eager=True).cast(pl.String)
+    lines = "1\t" + at + "01\t" + at + "99\t1\t1\t1\t9\t0\t38\n"
+    path.with_name("features.tsv").write_text("".join(lines))
+    with pytest.raises(SourceFormatError, match="splice junctions"):
+        open_source(path)
+
+
+def test_kb__classes_of_transcripts_are_no_genes(tmp_path, counts, cells, genes):
+    path = write_kb(tmp_path, counts, cells, genes)
+    with pytest.raises(SourceFormatError, match="classes of transcripts"):
+        open_source(path.rename(path.with_name("cells_x_tcc.mtx")))
+
+
+@pytest.mark.parametrize(("part", "other"), [("mature", "nascent"), ("nascent", "mature")])
+def test_draft__of_a_part_of_the_counts_says_what_it_lacks(tmp_path, counts, cells, genes, part, other):
+    path = write_kb(tmp_path, counts, cells, genes)
+    named = path.rename(path.with_name(f"cells_x_genes.{part}.mtx"))
+    assert "without the counts of" not in draft_spec(inspect_file(named), tmp_path).text
+    write_mtx(named.with_name(f"cells_x_genes.{other}.mtx"), counts, genes_first=False)
+    draft = draft_spec(inspect_file(named), tmp_path).text
+    assert f"without the counts of 'cells_x_genes.{other}.mtx'" in draft
+    assert f'cells_x_genes.{part}.mtx"]  # CHECK' in draft
+
+
 def test_kb__symbols_that_do_not_fit_are_refused(tmp_path, counts, cells, genes):
     path = write_kb(tmp_path, counts, cells, genes)
     path.with_name("cells_x_genes.genes.names.txt").write_text("A\nB\n")

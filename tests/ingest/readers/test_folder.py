@@ -11,7 +11,7 @@ from ingest.readers.open import open_source
 from layouts.mtx import write_10x
 from layouts.tenx import write_10x_h5
 
-MATRICES = (".mtx", ".mtx.gz", ".h5", ".h5ad", ".zarr")
+MATRICES = (".mtx", ".mtx.gz", ".h5", ".h5ad", ".loom", ".zarr")
 
 
 def matrix_of(folder, *names: str) -> str:
@@ -32,9 +32,13 @@ def matrix_of(folder, *names: str) -> str:
         ("Gene/raw/matrix.mtx", ["Gene/raw/UniqueAndMult-EM.mtx", "Velocyto/raw/spliced.mtx", "SJ/raw/matrix.mtx"]),
         ("UniqueAndMult-EM.mtx", []),
         ("counts_filtered/cells_x_genes.mtx", ["counts_unfiltered/cells_x_genes.mtx", "counts_filtered/adata.h5ad"]),
-        ("a/cells_x_genes.mtx", ["a/cellranger/matrix.mtx.gz"]),
+        ("a/cells_x_genes.mtx", ["a/cellranger/matrix.mtx.gz", "a/adata.loom", "a/adata.h5ad"]),
+        ("a/cells_x_genes.cell.mtx", [f"a/cells_x_genes.{part}.mtx" for part in ("mature", "nascent", "ambiguous")]),
+        ("a/abundance.gene.mtx", ["b/cells_x_tcc.mtx", "a/matrix.abundance.mtx", "a/matrix.efflens.mtx"]),
+        ("alevin/quants_mat.mtx", ["alevin/quants.h5ad"]),
         ("alevin/quants_mat.mtx", ["quant.json", "alevin/quants_mat_rows.txt"]),
         ("all-sample/DGE_filtered/DGE.mtx", ["all-sample/DGE_unfiltered/DGE.mtx", "s1/DGE_filtered/DGE.mtx"]),
+        ("DGE_filtered/count_matrix.mtx", ["DGE_filtered/anndata.h5ad", "DGE_unfiltered/count_matrix.mtx"]),
         ("per_sample_outs/s1/count/sample_filtered_feature_bc_matrix.h5", ["multi/count/raw_feature_bc_matrix.h5"]),
         ("K562_raw_singlecell.h5ad", []),
         ("cells.zarr", ["cells.zarr/X/c.h5", ".hidden.h5ad"]),
@@ -56,6 +60,12 @@ def test_matrix__of_several_none_is_guessed(tmp_path, names):
     with pytest.raises(SourceFormatError, match="several matrices") as caught:
         matrix_of(tmp_path, *names)
     assert all(name in str(caught.value) for name in names)
+
+
+@pytest.mark.parametrize("parts", [("spliced", "unspliced"), ("cells_x_genes.mature", "cells_x_genes.nascent")])
+def test_matrix__of_parts_says_where_their_sum_is(tmp_path, parts):
+    with pytest.raises(SourceFormatError, match="--sum=cell"):
+        matrix_of(tmp_path, *(f"{part}.mtx" for part in parts))
 
 
 def test_matrix__of_a_heap_of_files_is_not_looked_for(tmp_path, monkeypatch):

@@ -24,8 +24,9 @@ SYMBOLS = ["TP53", "MYC", "STAT1", "GAPDH"]
 OF = [0, 0, 1, 2, 2, 2, 3]
 TRANSCRIPTS = [f"ENST0000000{at:04d}.{1 + at}" for at in range(len(OF))]
 SAMPLES = ["ctrl_1", "ctrl_2", "kd_1", "kd_2"]
-COUNTS = np.round(np.random.default_rng(5).gamma(2, 400, (len(SAMPLES), len(OF))), 3)
+COUNTS = np.random.default_rng(5).gamma(2, 400, (len(SAMPLES), len(OF)))
 COUNTS[2:, :2] /= 16
+COUNTS = np.round(COUNTS, 2)  # as many digits as every program writes
 SUMMED = np.stack([COUNTS[:, np.array(OF) == gene].sum(axis=1) for gene in range(len(GENES))], axis=1)
 PIPED = [f"{t}|{GENES[OF[at]]}|OTTHUMG0|OTTHUMT0|X-201|X|900|protein_coding|" for at, t in enumerate(TRANSCRIPTS)]
 
@@ -72,6 +73,31 @@ def test_folder__genes_are_taken_where_rsem_wrote_both(tmp_path):
     write_quantified(tmp_path, COUNTS, SAMPLES, TRANSCRIPTS, "RSEM")
     write_quantified(tmp_path, SUMMED, SAMPLES, GENES, "RSEM, genes")
     assert open_source(tmp_path).format == "quantified (RSEM, genes)"
+
+
+@pytest.mark.parametrize(("program", "counts"), [("RSEM", COUNTS), ("RSEM, genes", SUMMED)])
+def test_rsem__may_write_posterior_means_and_intervals_too(tmp_path, program, counts):
+    """As with ``--calc-pme`` and ``--calc-ci``, and in every file of ENCODE."""
+    names = TRANSCRIPTS if program == "RSEM" else GENES
+    for path in write_quantified(tmp_path, counts, SAMPLES, names, program):
+        table = pl.read_csv(path, separator="\t")
+        table.with_columns(posterior_mean_count=7.0, pme_TPM=8.0, TPM_ci_lower_bound=9.0).write_csv(
+            path, separator="\t"
+        )
+    reader = open_source(tmp_path)
+    assert reader.format == f"quantified ({program})"
+    np.testing.assert_allclose(assemble(reader), counts, rtol=1e-5)
+
+
+def test_kallisto__genes_are_taken_where_kb_python_wrote_both(tmp_path):
+    """As ``kb count -x BULK --tcc --matrix-to-directories`` leaves them."""
+    for path, counts in zip(write_quantified(tmp_path, COUNTS, SAMPLES, TRANSCRIPTS, "kallisto"), SUMMED, strict=True):
+        table = pl.DataFrame({"gene_id": GENES, "gene_name": SYMBOLS, "est_counts": counts, "tpm": counts})
+        table.write_csv(path.with_name("abundance.gene.tsv"), separator="\t")
+    reader = open_source(tmp_path)
+    assert reader.format == "quantified (kallisto, genes)"
+    assert reader.genes()["index"].to_list() == GENES
+    np.testing.assert_allclose(assemble(reader), SUMMED)
 
 
 def test_samples__of_another_order_are_put_in_order_and_of_other_genes_refused(tmp_path):

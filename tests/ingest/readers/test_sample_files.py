@@ -70,6 +70,26 @@ def test_draft__ingests_to_the_sums_of_numpy_with_lengths_and_counters_kept_out(
     assert {name for name, status in ledger.items() if status == "non_gene"} == set(OUTSIDE[program])
 
 
+@pytest.mark.parametrize("program", ["HTSeq", "featureCounts"])
+def test_folder__attributes_of_genes_are_passed_over(tmp_path, program):
+    """As ``htseq-count --additional-attr`` and ``featureCounts --extraAttributes`` write them, before the counts."""
+    for path in write_counted(tmp_path, COUNTS, SAMPLES, GENES, program, "{sample}.txt"):
+        lines = [line.split("\t") for line in path.read_text().splitlines()]
+        named = [[*line[:-1], "" if line[0].startswith("__") else "NAME", line[-1]] for line in lines if line[1:]]
+        path.write_text("".join("\t".join(line) + "\n" for line in [*(line for line in lines if not line[1:]), *named]))
+        path.with_name(f"{path.name}.jcounts").write_text("PrimaryGene\tSite1_chr\n")
+    reader = open_source(tmp_path)
+    assert reader.format == f"quantified ({program})"
+    np.testing.assert_array_equal(assemble(reader)[:, :4], COUNTS)
+
+
+def test_featurecounts__samples_in_one_table_are_no_attributes(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        write_genes_by_samples(tmp_path / name, COUNTS, SAMPLES, pl.DataFrame({"index": GENES}), "featurecounts")
+    with pytest.raises(SourceFormatError, match="several matrices"):
+        open_source(tmp_path)
+
+
 def test_folder__headers_that_people_add_are_no_genes_and_fractions_are_estimates(tmp_path):
     for sample, counts in zip(SAMPLES, COUNTS, strict=True):
         lines = [f"{gene}\t{count / 2}" for gene, count in zip(GENES, counts, strict=True)]
