@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 # With another Python: make PYTHON=python3.13 test-latest
-.PHONY: help env demo test test-fast coverage test-latest test-lowest test-spark test-soma stress simulation lint bench oracle lock clean
+.PHONY: help env demo test test-fast coverage test-latest test-lowest test-spark test-soma test-writers stress simulation lint bench oracle lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,10 @@ test-spark: .venv-spark/.ready ## the worked questions on a small Spark cluster:
 test-soma: .venv-soma/.ready ## experiments of TileDB-SOMA, as its own library writes them
 	.venv-soma/bin/pytest tests/soma
 
-.venv-spark/.ready .venv-soma/.ready: .venv-%/.ready: requirements.txt tests/%/requirements.txt pyproject.toml
+test-writers: .venv-writers/.ready ## files of the programs that count reads, run on simulated reads: those that are installed
+	PATH="$(CURDIR)/.venv-writers/bin:$$PATH" .venv-writers/bin/pytest tests/writers
+
+.venv-spark/.ready .venv-soma/.ready .venv-writers/.ready: .venv-%/.ready: requirements.txt tests/%/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r tests/$*/requirements.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -90,9 +93,9 @@ oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools t
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
 	@touch $@
 
-lock: $(READY) ## rewrite the three requirements.txt from pyproject.toml and tests/*/requirements.in (needs uv in .venv: pip install uv)
+lock: $(READY) ## rewrite the four requirements.txt from pyproject.toml and tests/*/requirements.in (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.txt
-	for extra in spark soma; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/$$extra/requirements.in -o tests/$$extra/requirements.txt; done
+	for extra in spark soma writers; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/$$extra/requirements.in -o tests/$$extra/requirements.txt; done
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .venv-peers .venv-spark .venv-soma .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers .venv-spark .venv-soma .venv-writers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
