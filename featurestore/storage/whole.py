@@ -60,6 +60,10 @@ def beside(path: Path) -> Iterator[Path]:
             shutil.copymode(path, work)
         work.replace(path)
         flush(path.parent)
+    except OSError as error:
+        if error.filename in {None, str(work)}:  # a library that names no file, or ours that is hidden
+            error.filename = str(path)
+        raise
     finally:
         work.unlink(missing_ok=True)
 

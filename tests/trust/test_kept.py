@@ -164,8 +164,9 @@ def test_beside__leaves_the_file_as_it_was_where_the_disk_is_full(tmp_path, monk
         raise pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", refuse)
-    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), beside(path) as work:
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as caught, beside(path) as work:
         pl.DataFrame().write_parquet(work)
+    assert caught.value.filename == str(path)
     assert [each.name for each in tmp_path.iterdir()] == ["answer.parquet"]
     assert path.read_text() == "before"
 
