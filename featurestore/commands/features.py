@@ -110,9 +110,9 @@ def evaluate(
     SPEC is a TOML file, or the name of one that comes with featurestore, such as perturbqa_k562_de.
 
     Compares baselines (no change, the train mean, the same perturbation elsewhere) with regressions (neighbours, ridge,
-    kernel ridge, local ridge, random trees, the linear model of Ahlmann-Eltze), and a blend of these. Writes
-    report.html, which opens without network, scores.json, per_perturbation.parquet and .csv, and every picture as PNG.
-    Fails, with the report written, where a model scores better than is possible without leakage.
+    kernel ridge, random trees, the linear model of Ahlmann-Eltze), and a blend of these. Writes report.html, which
+    opens without network, scores.json, per_perturbation.parquet and .csv, and every picture as PNG. Fails, with the
+    report written, where a model scores better than is possible without leakage.
 
     Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge, logistic regression and a
     blend of regression, ranking and trees by the area under the ROC curve of each gene, and their probabilities with

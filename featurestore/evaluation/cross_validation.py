@@ -26,7 +26,6 @@ from featurestore.models import (
     CrisprInformedMean,
     ForestOnSignatures,
     KernelRidgeOnSignatures,
-    LocalRidgeOnSignatures,
     NeighboursOnSignatures,
     NoChange,
     RidgeOnSignatures,
@@ -61,7 +60,6 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "bilinear": BilinearOnSignatures(blocks),
         "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
-        "local_ridge": LocalRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
         "blend": Blend(blocks),
     }

@@ -22,7 +22,6 @@ TITLES = {
     "bilinear": "linear, Ahlmann-Eltze",
     "ridge": "ridge on signatures",
     "kernel_ridge": "kernel ridge",
-    "local_ridge": "local ridge",
     "forest": "forest on signatures",
     "blend": "blend of models",
 }

@@ -14,7 +14,6 @@ from featurestore.models.elsewhere import SamePerturbationElsewhere
 from featurestore.models.estimator import EstimatorOnSignatures
 from featurestore.models.forest import ForestOnSignatures
 from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
-from featurestore.models.local_ridge import LocalRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.ridge import RidgeOnSignatures
 
@@ -25,7 +24,6 @@ __all__ = [
     "EstimatorOnSignatures",
     "ForestOnSignatures",
     "KernelRidgeOnSignatures",
-    "LocalRidgeOnSignatures",
     "NeighboursOnSignatures",
     "NoChange",
     "RidgeOnSignatures",

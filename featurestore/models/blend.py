@@ -15,7 +15,6 @@ from featurestore.models.bilinear import BilinearOnSignatures
 from featurestore.models.elsewhere import SamePerturbationElsewhere
 from featurestore.models.inputs import RowInputs
 from featurestore.models.kernel_ridge import KernelRidgeOnSignatures
-from featurestore.models.local_ridge import LocalRidgeOnSignatures
 from featurestore.models.neighbours import NeighboursOnSignatures
 from featurestore.models.outputs import Deviations
 from featurestore.models.regression import Positions, inner_parts, rows_told
@@ -34,7 +33,6 @@ def blend_parts(blocks: Labels | None) -> dict[str, Any]:
         "bilinear": BilinearOnSignatures(blocks),
         "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
-        "local_ridge": LocalRidgeOnSignatures(blocks),
     }
 
 

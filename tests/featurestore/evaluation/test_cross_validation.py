@@ -148,7 +148,7 @@ def test_evaluate__does_not_score_own_targets(plant):
 
 
 def test_evaluate__records_the_penalty_of_each_fold(evaluation):
-    assert list(evaluation.penalties) == ["ridge", "kernel_ridge", "local_ridge"]
+    assert list(evaluation.penalties) == ["ridge", "kernel_ridge"]
     assert len(evaluation.penalties["ridge"]) == 5
 
 

@@ -8,7 +8,6 @@ from sklearn.base import clone
 from featurestore.models import (
     Blend,
     KernelRidgeOnSignatures,
-    LocalRidgeOnSignatures,
     NeighboursOnSignatures,
     RidgeOnSignatures,
     SamePerturbationElsewhere,
@@ -111,7 +110,7 @@ def test_blend__gives_the_train_mean_exactly_to_rows_without_source(rows):
     np.testing.assert_array_equal(np.flatnonzero(~covered), [20])
     np.testing.assert_allclose(fitted.predict(held_out)[20], effects[:60].mean(axis=0), rtol=1e-12)
     assert sum(fitted.weights_.values()) == pytest.approx(1)
-    assert sum(fitted.weights_[name] for name in ("ridge", "kernel_ridge", "local_ridge")) > 0.5
+    assert fitted.weights_["ridge"] + fitted.weights_["kernel_ridge"] > 0.5
 
 
 def test_blend__weighs_rows_without_an_effect_elsewhere_apart(rows):
@@ -161,9 +160,7 @@ def test_blend__of_a_single_group_weighs_all_parts_alike(rows):
     assert fitted.weights_ == {"ridge": 0.5, "mean": 0.5, "train_mean": 0.0}
 
 
-@pytest.mark.parametrize(
-    "model", [RidgeOnSignatures, KernelRidgeOnSignatures, LocalRidgeOnSignatures, NeighboursOnSignatures]
-)
+@pytest.mark.parametrize("model", [RidgeOnSignatures, KernelRidgeOnSignatures, NeighboursOnSignatures])
 def test_as_chosen__predicts_as_the_model_that_chose(model, rows):
     given, effects = rows
     blocks = np.array(["a", "a", "b", "b"])
