@@ -82,8 +82,8 @@ def test_rdata__that_is_not_installed_is_named(tmp_path, monkeypatch):
 
 def test_frame__of_counts_is_a_table(tmp_path):
     counts = np.random.default_rng(1).poisson(50, (3, 4))
-    frame = pd.DataFrame(counts, index=["TP53", "MYC", "STAT1"], columns=list("abcd"))
-    rdata.write_rds(tmp_path / "counts.rds", frame)
+    names = pd.Index(["TP53", "MYC", "STAT1"], dtype=object)  # rdata writes no names of pandas 3's own type
+    rdata.write_rds(tmp_path / "counts.rds", pd.DataFrame(counts, index=names, columns=list("abcd")))
     found = inspect_file(tmp_path / "counts.rds")
     assert (found.format, found.genes_in) == ("r (data.frame, genes in lines)", "lines")
     reader = open_source(tmp_path / "counts.rds", layout={"genes_in": "lines"})
