@@ -164,7 +164,8 @@ def test_embedding__is_planned_and_a_written_matrix_is_proven(store, make_spec, 
     assert [block.get("n_rows_covered", block.get("n_genes_covered")) for block in own.facts["own_blocks"]] == [59, 39]
     assert "Also e1 (embedding): 2 features, 39 genes covered." in describe_plan(own)
     own.write(tmp_path / "plan")
-    assert sorted(path.name for path in (tmp_path / "plan").iterdir()) == ["plan.json", "sources.csv"]
+    written = {path.name for path in (tmp_path / "plan").iterdir()}
+    assert written == {"plan.json", "sources.csv", "local_agreement.csv"}
     save(store, path)
     build(store, path).write(tmp_path / "matrix")
     assert rebuild(store, tmp_path / "matrix") == []
