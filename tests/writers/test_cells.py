@@ -145,7 +145,7 @@ def test_kb__loom_is_read_as_loompy_reads_it(kb):
     with loompy.connect(str(path), "r", validate=False) as loom:
         np.testing.assert_array_equal(assemble(open_source(path)), loom[:, :].T)
         assert open_source(path).genes()["target_name"].to_list() == list(loom.ra["target_name"])
-        assert open_source(path).rows()["barcode"].to_list() == list(loom.ca["barcode"])
+        assert open_source(path).rows()["index"].to_list() == list(loom.ca["barcode"])
 
 
 def test_kb__nascent_and_mature(kb):
