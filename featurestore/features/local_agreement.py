@@ -44,11 +44,11 @@ class NearRows:
     Parameters
     ----------
     rows
-        The target's conditions, with ``fold``.
+        The target's conditions, with ``fold``; one without a label is named by its id.
     """
 
     def __init__(self, rows: pl.DataFrame) -> None:
-        self._rows = rows
+        self._rows = rows.with_columns(perturbation_label=pl.coalesce("perturbation_label", "condition_id"))
         self._fold_of = rows["fold"].to_numpy()
         self._folds = np.unique(self._fold_of)
         self._total = np.zeros((rows.height, rows.height), np.float32)

@@ -169,3 +169,13 @@ def test_plan__shows_local_agreement_beside_the_global_one(writer, make_conditio
         assert f"Near a row: {sentence}." in shown
     assert shown.count(" 7 training rows each, ") == 2
     assert set(made.to_dict()["sources"][0]) >= {"agreement", "local_low", "local_high", "local_chance"}
+
+
+def test_local_agreement__names_a_row_without_a_label_by_its_condition():
+    _, here, found = world()
+    rows = NearRows(ROWS.with_columns(perturbation_label=pl.lit(None, pl.String())))
+    rows.agreement("one", found[0], here, NOTHING, is_usable=True)
+    told, table = rows.around()
+    assert table["perturbation_label"].to_list() == table["condition_id"].to_list()
+    sources = pl.DataFrame([{"source": name} | each for name, each in told.items()])
+    assert "(P" in local_sentences(sources, table)[0]
