@@ -181,6 +181,12 @@ def main() -> None:
         failure = FeatureStoreError(error.strerror or str(error), where=str(where))
         click.echo(f"{type(error).__name__}: {failure}", err=True)
         sys.exit(1)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Polars, which is not imported here
+            raise
+        failure = FeatureStoreError("Polars could not go on.", got=str(error), do="give it more memory or threads")
+        click.echo(f"{type(failure).__name__}: {failure}", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
