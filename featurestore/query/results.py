@@ -102,7 +102,12 @@ def _has_dates(dtype: pa.DataType) -> bool:
 
 def csv_text(frame: pl.DataFrame) -> str:
     """Write csv: lists as ``a|b``, what is nested deeper as JSON, bytes in hexadecimal."""
-    return frame.with_columns(_flat(column) for column in frame.iter_columns() if _is_deep(column.dtype)).write_csv()
+    return as_flat(frame).write_csv()
+
+
+def as_flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame as csv has it: lists as ``a|b``, what is nested deeper as JSON, bytes in hexadecimal."""
+    return frame.with_columns(_flat(column) for column in frame.iter_columns() if _is_deep(column.dtype))
 
 
 def _is_deep(dtype: pl.DataType) -> bool:

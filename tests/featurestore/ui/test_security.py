@@ -95,10 +95,18 @@ def test_what_is_not_foreseen_is_said_too(gone, monkeypatch):
 
 
 def test_csv__has_no_cell_that_a_spreadsheet_runs(client):
-    texts = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd", "-666", "-1.5e-3", "BRD-K1", "a=b"]
-    rows = ", ".join("('" + text.replace("'", "''") + "')" for text in texts)
+    formulas = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd", "-2+3", "+1.2.3", "\n=1", "\uff1d1+1"]
+    texts = ["-666", "-1.5e-3", "+7", "-", "BRD-K1", "a=b"]
+    rows = ", ".join("('" + text.replace("'", "''") + "')" for text in formulas + texts)
     content = client.get("/sql/result.csv", params={"query": f"select * from (values {rows}) t(a)"}).content
-    assert pl.read_csv(content)["a"].to_list() == [f"'{text}" if i < 4 else text for i, text in enumerate(texts)]
+    read = pl.read_csv(content, infer_schema=False)["a"].to_list()
+    assert read == [f"'{text}" for text in formulas] + texts
+
+
+def test_csv__is_as_harmless_in_its_header_lists_and_enumerations(client):
+    query = """select ['=1', '2'] as "=a", '@x'::enum('@x') as "@b", 1 as c, {'d': '=1'} as d"""
+    content = client.get("/sql/result.csv", params={"query": query}).content
+    assert content == b"""'=a,'@b,c,d\n'=1|2,'@x,1,"{""d"": ""=1""}"\n"""
 
 
 def test_page__of_long_texts_is_short(client):
