@@ -90,12 +90,13 @@ oracle: $(READY) .venv-peers/.ready ## every metric and test against the tools t
 
 .venv-peers/.ready: tests/benchmarks/peers.txt
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/benchmarks/peers.txt
 	@touch $@
 
-lock: $(READY) ## rewrite the four requirements.txt from pyproject.toml and tests/*/requirements.in (needs uv in .venv: pip install uv)
+lock: $(READY) ## rewrite what is pinned, from pyproject.toml, tests/*/requirements.in and tests/benchmarks/peers.in (needs uv in .venv: pip install uv)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.txt
 	for extra in spark soma writers; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.txt tests/$$extra/requirements.in -o tests/$$extra/requirements.txt; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tests/benchmarks/peers.in -o tests/benchmarks/peers.txt
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .venv-peers .venv-spark .venv-soma .venv-writers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-latest .venv-lowest .venv-peers .venv-spark .venv-soma .venv-writers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
