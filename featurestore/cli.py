@@ -15,6 +15,7 @@ import threading
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -155,14 +156,19 @@ def _with_options(error: click.NoSuchOption) -> click.NoSuchOption:
     return click.NoSuchOption(error.option_name, f"{error.message} {options}", ctx=error.ctx)
 
 
+def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
+    """Say what is wrong on standard error, under the name of its kind, and exit with 1."""
+    click.echo(f"{kind or type(error).__name__}: {error}", err=True)
+    sys.exit(1)
+
+
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = featurestore.main(prog_name="featurestore", standalone_mode=False)
     except FeatureStoreError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(1)
+        _fail(error)
     except click.ClickException as error:
         (_with_options(error) if isinstance(error, click.NoSuchOption) else error).show()
         sys.exit(error.exit_code)
@@ -173,20 +179,14 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except MemoryError:
-        failure = FeatureStoreError("There is not enough memory.", do="ask for less, or raise the limit (--memory)")
-        click.echo(f"{type(failure).__name__}: {failure}", err=True)
-        sys.exit(1)
+        _fail(FeatureStoreError("There is not enough memory.", do="ask for less, or raise the limit (--memory)"))
     except OSError as error:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
-        failure = FeatureStoreError(error.strerror or str(error), where=str(where))
-        click.echo(f"{type(error).__name__}: {failure}", err=True)
-        sys.exit(1)
+        _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of Polars, which is not imported here
             raise
-        failure = FeatureStoreError("Polars could not go on.", got=str(error), do="give it more memory or threads")
-        click.echo(f"{type(failure).__name__}: {failure}", err=True)
-        sys.exit(1)
+        _fail(FeatureStoreError("Polars could not go on.", got=str(error), do="give it more memory or threads"))
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NON_TARGETING = "non-targeting"
 COLUMN = "target_gene"
+TARGET = 10_000.0
+"""Counts per cell of the scale of effects: log1p of counts per 10,000."""
 _WHOLE = 1e-3
 """A value this far from a whole number is no count."""
 _LARGEST_LOG = 15.0

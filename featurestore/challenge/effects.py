@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.challenge.cells import TARGET, Cells
 from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
 from featurestore.storage.scores import EFFECT_KIND
-
-if TYPE_CHECKING:
-    from featurestore.challenge.cells import Cells
 
 Same = Callable[[Sequence[str]], dict[str, str]]
 """Tells the id of each name, as far as it is known."""
@@ -24,7 +22,6 @@ SUBMITTED = "delta_log1p"
 """The scale of effects that cells are made with."""
 GENE_COLUMNS = ("gene_id", "gene")
 TAKEN = f"taken for {SUBMITTED}, differences of mean log1p(CP10k), natural logarithm"
-SCALED_TO = 10_000.0
 FAR_BELOW = 0.5
 """An effect that takes a gene so far below nothing is no error of a prediction of this scale. Unit: log1p."""
 
@@ -102,7 +99,7 @@ def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -
 def scale_remarks(effects: Effects, controls: Cells) -> list[str]:
     """Say which scale is taken where the file says none, and of effects that no fall from the controls can be."""
     remarks = [] if effects.says_scale else [f"the file of effects says no scale: {TAKEN}."]
-    of_controls = controls.log1p(SCALED_TO)[controls.labels == controls.control]
+    of_controls = controls.log1p(TARGET)[controls.labels == controls.control]
     with np.errstate(invalid="ignore"):
         are_below = effects.values < -(np.asarray(of_controls.mean(axis=0)).ravel() + FAR_BELOW)
     if are_below.any():

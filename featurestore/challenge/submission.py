@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from featurestore.challenge.cells import COLUMN, Cells
+from featurestore.challenge.cells import COLUMN, TARGET, Cells
 from featurestore.errors import FeatureError, did_you_mean, first_of
 from featurestore.metrics.rows import Effects, Vector
 
@@ -30,8 +30,6 @@ N_GENES_2025 = 18_080
 MOST_CELLS_2025 = 200_000
 CELLS_EACH_2025 = 100
 WATERMARK = "vcc-prep"
-TARGET = 10_000.0
-"""Counts per cell of the scale of the effects: log1p of counts per 10,000."""
 _LARGEST_FOLD = 5.0
 """Natural log of the largest fold change either way, 148-fold: cells stay below what cell-eval takes for log1p."""
 _STEPS = 8

@@ -7,12 +7,10 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.features.effects.signature import as_shares
+from featurestore.metrics.rows import RESOLUTION
 
 Effects = npt.NDArray[np.float64]
 Folds = npt.NDArray[np.int64]
-
-_RESOLUTION = 1e-6
-"""Share of a vector's length below which what is left of it is rounding, not variance: as for metrics."""
 
 
 def row_agreement(there: Effects, here: Effects, fold_of: Folds, folds: Folds) -> Effects:
@@ -76,7 +74,7 @@ def _correlations(there: Effects, here: Effects, mean_x: Effects, mean_y: Effect
     spread_x = xx - 2 * x_mx + mx_mx - sum_x**2 / n
     spread_y = yy - 2 * y_my + my_my - sum_y**2 / n
     moved = xx - 2 * (x_mx - x_my) + mx_mx - 2 * mx_my + my_my
-    defined = (spread_x > _RESOLUTION**2 * moved) & (spread_y > _RESOLUTION**2 * yy) & (n > 1)
+    defined = (spread_x > RESOLUTION**2 * moved) & (spread_y > RESOLUTION**2 * yy) & (n > 1)
     r: Effects = np.full(joint.shape, np.nan)
     np.divide(joint, np.sqrt(np.where(defined, spread_x * spread_y, 1.0)), out=r, where=defined)
     return r.clip(-1.0, 1.0)

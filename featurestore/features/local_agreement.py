@@ -32,6 +32,7 @@ _LOCAL = {
 }  # fmt: skip
 
 Positions = npt.NDArray[np.intp]
+Likeness = npt.NDArray[np.float32]
 
 
 class NearRows:
@@ -98,9 +99,10 @@ class NearRows:
     def around(self) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
         """Return what is told of each source (:data:`AROUND`), and the table of all rows that have rows around."""
         told, tables = {}, [pl.DataFrame(schema=_LOCAL)]
+        alike = self._alike()
         for source, (agreement, r) in self._of_source.items():
             is_known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(r).all(axis=1))
-            rows, nearest = self._nearest(is_known)
+            rows, nearest = _nearest(alike, is_known)
             if not len(rows):
                 continue
             places = nearest, np.searchsorted(self._folds, self._fold_of[rows])[:, None]
@@ -124,18 +126,12 @@ class NearRows:
             )
         return told, pl.concat(tables)
 
-    def _nearest(self, is_known: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
-        """Find the rows that have enough training rows around, of those known; and these, shape (rows, nearest)."""
-        n = min(NEAREST, int(is_known.sum()) // _SHARE)
-        if n < _FEWEST:
-            return np.empty(0, np.intp), np.empty((0, n), np.intp)
-        alike = np.full(self._total.shape, -np.inf, np.float32)
+    def _alike(self) -> Likeness:
+        """Return how alike rows are over all sources, shape (rows, rows); -inf where unknown, or of one fold."""
+        alike: Likeness = np.full(self._total.shape, -np.inf, np.float32)
         np.divide(self._total, self._count, out=alike, where=self._count > 0)
-        alike[:, ~is_known] = -np.inf
         alike[self._fold_of[:, None] == self._fold_of] = -np.inf
-        found = np.argsort(-alike, axis=1, kind="stable")[:, :n]
-        rows = np.flatnonzero(np.isfinite(np.take_along_axis(alike, found, axis=1)).all(axis=1))
-        return rows, found[rows]
+        return alike
 
     def _dealt(self, is_known: npt.NDArray[np.bool_]) -> Iterator[Positions]:
         """Deal the known rows anew, each fold within itself: what is held out stays so."""
@@ -146,6 +142,18 @@ class NearRows:
                 some = np.flatnonzero((self._fold_of == fold) & is_known)
                 order[some] = rng.permutation(some)
             yield order
+
+
+def _nearest(alike: Likeness, is_known: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Find the rows that have enough training rows around, of those known; and these, shape (rows, nearest)."""
+    known = np.flatnonzero(is_known)
+    n = min(NEAREST, len(known) // _SHARE)
+    if n < _FEWEST:
+        return np.empty(0, np.intp), np.empty((0, n), np.intp)
+    of_known = alike[:, known]
+    found = np.argsort(-of_known, axis=1, kind="stable")[:, :n]
+    rows = np.flatnonzero(np.isfinite(np.take_along_axis(of_known, found, axis=1)).all(axis=1))
+    return rows, known[found[rows]]
 
 
 def local_sentences(sources: pl.DataFrame, local: pl.DataFrame) -> list[str]:

@@ -50,9 +50,15 @@ def directed_key() -> pl.Expr:
     return pl.concat_str(structure_key(), pl.lit("/"), direction().cast(pl.String()))
 
 
-def direction() -> pl.Expr:
-    """Return -1 for kinds that lower a gene, 1 for those that raise it, and 0 for all others."""
-    return pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
+def direction(kind: str = "perturbation_kind") -> pl.Expr:
+    """Return -1 for kinds that lower a gene, 1 for those that raise it, and 0 for all others.
+
+    Parameters
+    ----------
+    kind
+        The column of kinds.
+    """
+    return pl.col(kind).replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64())
 
 
 def parts_of(perturbation: pl.Expr) -> pl.Expr:
@@ -143,7 +149,7 @@ def check_one_direction(found: pl.DataFrame, rows: pl.DataFrame) -> None:
     FeatureError
         A row is matched in both directions.
     """
-    signs = found.with_columns(sign=pl.col("kind").replace_strict(_DIRECTION, default=0, return_dtype=pl.Int64()))
+    signs = found.with_columns(sign=direction("kind"))
     both = signs.filter(pl.col("sign").min().over("row") < 0, pl.col("sign").max().over("row") > 0)
     if both.is_empty():
         return
@@ -186,7 +192,7 @@ def _described(conditions: pl.DataFrame, position: str) -> pl.DataFrame:
             exact=perturbation_key(),
             targets="target_gene_ids",
             kind=pl.col("perturbation_kind"),
-            direction=pl.col("perturbation_kind").replace_strict(_DIRECTION, default=0),
+            direction=direction(),
             **{name: pl.col(name).cast(pl.Float64()) for name in _MEASURES},
         )
         .with_row_index(position)

@@ -8,10 +8,7 @@ import numpy as np
 from numba import njit
 
 from featurestore.metrics.differences import ANY_ORDER
-from featurestore.metrics.rows import Effects, Matrix, Scores
-
-RESOLUTION = 1e-6
-"""Share of a vector's length below which what is left of it is single-precision rounding, not variance."""
+from featurestore.metrics.rows import RESOLUTION, Effects, Matrix, Scores
 
 
 @njit(cache=True, nogil=True, fastmath=ANY_ORDER)

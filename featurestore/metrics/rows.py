@@ -12,6 +12,9 @@ Labels = npt.NDArray[np.str_]
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
 
+RESOLUTION = 1e-6
+"""Share of a vector's length below which what is left of it is single-precision rounding, not variance."""
+
 
 def alike(predicted: Effects, measured: Effects) -> tuple[Effects, Effects]:
     """Bring both to one precision, single where both are; refuse arrays that are not (perturbations, genes) alike."""

@@ -16,6 +16,7 @@ from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED, UNEXPRESSED
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.guides import Known, is_control
 from ingest.inspection.known import GUIDE_PREFIXES
+from ingest.inspection.roles import HALF
 
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 HOW = r"[-_. ](?:KO|KD|OE|ko|kd|oe|CRISPRi|CRISPRa|shRNA|siRNA|sgRNA|cDNA|ORF)$"
@@ -34,7 +35,6 @@ AFFIXES = [
 DOSE_FIRST = r"^[0-9.]+ ?[munp]?M "
 """What a dose before the name of a compound looks like."""
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-HALF = 0.5
 MOST = 0.8
 """What part of the labels in question must fit."""
 FEW_CELLS = 10

@@ -26,12 +26,12 @@ from ingest.inspection.known_results import (
     TOOLS,
 )
 from ingest.inspection.probabilities import find_probabilities
+from ingest.inspection.roles import HALF
 from ingest.inspection.values import Values
 from ingest.readers.long_text import quoted_name
 
 FEWEST_A_GENE = 1.2
 """How often a gene is listed at least, on average."""
-HALF = 0.5
 ONE_SIGN = 0.99
 SAME_RATIO = 1e-4
 FEWEST_RATIOS = 3

@@ -20,7 +20,7 @@ from cells import CONTROL, case, logged, write, write_case
 from scipy import sparse
 
 from featurestore.challenge import Cells, emit_cells, score_cells, write_vcc
-from featurestore.challenge.submission import TARGET
+from featurestore.challenge.cells import TARGET
 from featurestore.metrics import METRICS, mean_profile, score_2025
 from featurestore.metrics.wilcoxon import differential_expression, group_sums
 
