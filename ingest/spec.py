@@ -44,6 +44,9 @@ LEAST_CELLS, LEAST_SAMPLES = 10, 2
 class DatasetSection(Section):
     """``[dataset]``: what is published, by whom, under which terms.
 
+    ``matrix`` names one of several matrices of a file (``layers/counts``), and of STAR's ``ReadsPerGene.out.tab`` the
+    strand that the library was made of: ``unstranded``, ``forward`` or ``reverse``.
+
     Of a table, ``genes_in`` says whether genes are its columns or its rows (``lines``), and ``described_by`` names the
     numeric columns that describe its rows: without it, those that are not named like genes where the others are, and
     with it no others but what the spec names elsewhere. Of a workbook, ``sheet`` names the sheet, and ``header`` is the

@@ -9,14 +9,12 @@ from featurestore.errors import SourceFormatError, SpecError
 from ingest.conditions.rows import FILE, columns_of
 from ingest.harmonise.describing import describing, is_gene_among
 from ingest.reader import INDEX, Reader
-from ingest.readers.header import is_of_star
 from ingest.readers.open import open_source
+from ingest.readers.quantified import QuantifiedReader
+from ingest.readers.star import Stranded, likely_strand
 from ingest.readers.transcripts import GenesOfTranscripts
 from ingest.spec import DatasetSpec
 
-ANY_STRAND = "ends_with(index, '_2')"
-"""What takes STAR's counts of reads on any strand: without a header, samples are called by file and column."""
-LINES = "table (genes in lines"
 DESCRIBED = "described_by"
 """What decided, in the ledger, of a column that describes."""
 
@@ -38,27 +36,27 @@ def open_matrix(path: Path, spec: DatasetSpec, transcripts: Path | None = None) 
 
     reader = open_source(path, format=given.format, matrix=given.matrix, layout=spec.layout, describes=describes)
     refuse_gene_as_key(reader)
-    if spec.condition.where is None:
+    if given.matrix is None:
         refuse_strands(reader)
     return reader if transcripts is None else GenesOfTranscripts(reader, transcripts)
 
 
 def refuse_strands(reader: Reader) -> None:
-    """Refuse STAR's counts of one sample where nothing says which strand's to take: they are of the same reads.
+    """Refuse STAR's counts where nothing says which strand's to take: the three are of the same reads.
 
     Raises
     ------
     SpecError
-        They would count thrice.
+        None of them is named.
     """
-    if reader.format.startswith(LINES) and is_of_star(reader.path):
-        reader.close()
+    if isinstance(reader, QuantifiedReader) and isinstance(reader.program, Stranded):
+        strand, told = likely_strand(reader.files)
         raise SpecError(
-            "STAR counts each sample three times: unstranded, and on the first and the second strand.",
+            "STAR counts each sample three times: unstranded, and on the strand of the gene and the other.",
             where=str(reader.path),
-            expected="one of the three: columns 2, 3 and 4",
-            do=f'take the counts of any strand by where = "{ANY_STRAND}" under [condition], or those of column 3 or 4, '
-            "where the library was stranded",
+            expected=f"one of {', '.join(reader.matrices)}, as the library was made",
+            got=told,
+            do=f'set matrix = "{strand}" under [dataset], if that is how it was made',
         )
 
 

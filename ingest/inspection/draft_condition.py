@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.condition_section import MATRIX_COLUMNS
-from ingest.conditions.described import ANY_STRAND
 from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.harmonise.words import APART, kinds_of_controls
 from ingest.inspection.draft_lines import Lines, to_toml
@@ -231,11 +230,8 @@ def _partition(lines: Lines, found: Inspection) -> None:
 
 
 def _where(lines: Lines, found: Inspection) -> None:
-    """Write which rows are taken: of STAR's counts one of three, of populations those of cells, no doublets."""
+    """Write which rows are taken: of populations those of cells, no doublets."""
     conditions, reasons = [], []
-    if found.is_of_star:
-        conditions.append(ANY_STRAND)
-        reasons.append("STAR counts reads thrice: of any strand (column 2), of the first (3), of the second (4)")
     if found.has_empty_rows and len(found.cells) == 1 and not found.is_relative:
         conditions.append(f"{column_in_sql(found.cells[0])} > 0")
         reasons.append("the others are of no cell")
@@ -243,7 +239,7 @@ def _where(lines: Lines, found: Inspection) -> None:
     conditions += [str(guess.value) for guess in doublets]
     reasons += [_why(guess) for guess in doublets]
     if conditions:
-        lines.set("where", " and ".join(conditions), *reasons, is_doubtful=found.is_of_star or bool(doublets))
+        lines.set("where", " and ".join(conditions), *reasons, is_doubtful=bool(doublets))
 
 
 def _is_logarithm(column: str) -> bool:

@@ -51,10 +51,7 @@ def draft_dataset(lines: Lines, found: Inspection, folder: Path) -> None:
         lines.set(
             "described_by", list(found.described_by), "columns of numbers not named like genes, as the others are"
         )
-    if found.matrix is not None or found.lacks is not None:
-        why = f"of {', '.join(found.matrices)}, the one of {found.values.kind}"
-        told = f"without the counts of '{found.lacks}', which a cell's total has too" if found.lacks else ""
-        lines.set("matrix", found.matrix or found.matrices[0], why, told, is_doubtful=found.lacks is not None)
+    _matrix(lines, found)
     _values(lines, found)
     lines.set("assay", _assay(found))
     if organism := found.organism or (("mouse", found.genes.columns[0].evidence) if found.genes.is_mouse else None):
@@ -75,6 +72,17 @@ def _other_file(path: Path) -> str | None:
         if twin != path.name and path.with_name(twin).is_file():
             return twin
     return None
+
+
+def _matrix(lines: Lines, found: Inspection) -> None:
+    """Name the matrix that is read, where there are several; of STAR's counts those of a strand."""
+    if found.strands:
+        told = f"STAR counts reads thrice, {', '.join(found.matrices)}: take those that fit how the library was made"
+        lines.set("matrix", found.matrix, found.strands, told, is_doubtful=True)
+    elif found.matrix is not None or found.lacks is not None:
+        why = f"of {', '.join(found.matrices)}, the one of {found.values.kind}"
+        told = f"without the counts of '{found.lacks}', which a cell's total has too" if found.lacks else ""
+        lines.set("matrix", found.matrix or found.matrices[0], why, told, is_doubtful=found.lacks is not None)
 
 
 def _values(lines: Lines, found: Inspection) -> None:

@@ -24,7 +24,9 @@ from ingest.inspection.workbook import inspect_frame, inspect_workbook
 from ingest.readers.columns import none_describes
 from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source, sources_in
+from ingest.readers.quantified import QuantifiedReader
 from ingest.readers.r_objects import is_of_r
+from ingest.readers.star import Stranded, likely_strand
 from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
@@ -136,6 +138,9 @@ def _inspect(path: Path, matrix: str | None, within: Path | None, genes_in: str 
     describes = describing if genes_in is None else none_describes
     with closing(open_source(path, matrix=matrix, layout=layout, describes=describes)) as reader:
         refuse_gene_as_key(reader)
+        if matrix is None and isinstance(reader, QuantifiedReader) and isinstance(reader.program, Stranded):
+            strand, told = likely_strand(reader.files)
+            return replace(_inspect(path, strand, within), strands=told)
         if not are_transcripts(reader):
             return Look(reader, matrix, genes_in, within).inspection()
         source = with_genes(reader)

@@ -90,8 +90,8 @@ class Inspection:
         The species that the file says, None where it says none, several or one that is not known; with where.
     n_silent
         Genes that are 0 in all rows of the sample, where it has whole rows.
-    is_of_star
-        Whether the rows are STAR's three counts of one sample.
+    strands
+        Of STAR's three counts of each sample, what tells which to take.
     lacks
         The matrix that has the other part of the counts, such as those of unspliced transcripts, which this one lacks.
     n_unfiltered
@@ -145,7 +145,7 @@ class Inspection:
     organism: tuple[str, str] | None = None
     n_silent: int = 0
     has_empty_rows: bool = False
-    is_of_star: bool = False
+    strands: str = ""
     lacks: str | None = None
     n_unfiltered: int = 0
     is_sparse: bool = False

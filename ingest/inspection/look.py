@@ -17,7 +17,6 @@ from ingest.conditions.counted_beside import (
     entries_of,
     joined_calls,
 )
-from ingest.conditions.described import LINES
 from ingest.conditions.feature_types import feature_types
 from ingest.conditions.organism import organism_of, organism_words
 from ingest.harmonise.genes import map_genes
@@ -39,7 +38,6 @@ from ingest.inspection.screens import judge_contrasts
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CsrBlock, HasModalities, Reader, described_columns
 from ingest.readers.feature_words import is_guides
-from ingest.readers.header import is_of_star
 
 SAID_BY_NAME = 0.8
 """How sure a kind of values is that the name of the file says."""
@@ -134,7 +132,6 @@ class Look:
             total=float(np.median(totals)) if totals.size and self.sample.has_whole_rows else None,
             has_empty_rows=cells is not None and not (cells > 0).all(),
             organism=self.organism,
-            is_of_star=self.reader.format.startswith(LINES) and is_of_star(self.reader.path),
             n_unfiltered=self._n_unfiltered(),
             is_sparse=self.sample.is_sparse,
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,

@@ -92,6 +92,8 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         facts.append(("modalities", ", ".join(f"{name} ({size})" for name, size in found.modalities.items())))
     if found.matrices[1:]:
         facts.append(("matrices", f"{', '.join(found.matrices)}; looked at {found.matrix or found.matrices[0]}"))
+    if found.strands:
+        facts.append(("strands", found.strands))
     facts += [("results", f"no {key}: {r.text}") for key, r in found.remarks.items() if key not in (found.table or {})]
     facts += [("genes", text) for text in _genes(found)]
     if found.labels is not None:

@@ -29,8 +29,6 @@ FEWEST_BELOW_WORDS = 3
 MOST_WORDS = 8
 """Lines of words below a header that are taken for what describes columns."""
 DEPMAP_GENE = re.compile(r"\S+ \((\d+|ENSG\d+|Unknown)\)(&\S+ \(\d+\))*")
-STAR_FIRST, STAR_FIELDS = b"N_unmapped", 4
-"""How ``ReadsPerGene.out.tab`` begins, and its columns: the gene, and counts of any strand, the first, the second."""
 COUNTERS = (b"N_", b"__")
 """What the names of HTSeq's and STAR's counters of reads outside genes begin with."""
 KEY_NAMES = frozenset(
@@ -129,14 +127,6 @@ def _names(header: Sequence[bytes] | None, is_numeric: Sequence[bool], n_empty: 
     samples = [stem if is_one else f"{stem}_{at}" for at in range(1, len(is_numeric) + 1)]
     named = [samples[at] if is_numeric[at] else f"column_{at + 1}" for at in range(1, len(is_numeric))]
     return ["", *named]
-
-
-def is_of_star(path: Path) -> bool:
-    """Say whether a table is STAR's of one sample: its reads of each gene, counted thrice, by strand."""
-    with telling_damage(path, "the text"), open_text(path) as file:
-        line = next(text_lines(file, path), b"")
-    fields = line.rstrip(b"\r\n").split(b"\t")
-    return fields[0] == STAR_FIRST and len(fields) == STAR_FIELDS
 
 
 def _n_words(lines: Sequence[Sequence[bytes]]) -> int:

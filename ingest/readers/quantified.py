@@ -1,12 +1,14 @@
-"""Reader of quantified samples, one file each: as salmon, kallisto, RSEM, featureCounts and HTSeq write them.
+"""Reader of quantified samples, one file each: as salmon, kallisto, RSEM, featureCounts, HTSeq and STAR write them.
 
 Lengths differ between samples and are no part of the genes. Where a program writes counts of transcripts and of genes,
 those of genes are taken. Counts of reads outside of genes (``__no_feature``) are named like no gene, as published.
+STAR counts each sample thrice, and has a matrix for each strand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +21,7 @@ from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
 from ingest.readers.columns import rows_of_keys
 from ingest.readers.one_matrix import refuse_name
 from ingest.readers.sample_files import QUANTIFIERS, SampleFile, samples_of
+from ingest.readers.star import STRANDS, Stranded
 
 
 class QuantifiedReader:
@@ -28,6 +31,7 @@ class QuantifiedReader:
         self.path, self._samples = path, samples
         self.files = tuple(sample.path for sample in samples)
         self.program = samples[0].program
+        self.matrices = STRANDS if isinstance(self.program, Stranded) else ()
         self.format = f"{name} ({self.program.name})"
         self._keys, _ = samples[0].read()
         self.n_rows, self.n_genes = len(samples), self._keys.len()
@@ -86,9 +90,12 @@ class QuantifiedFormat:
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> QuantifiedReader:
-        """Open a sample, or all of a folder."""
-        refuse_name(cls.name, path, matrix)
+        """Open a sample, or all of a folder; of STAR's three counts, those that ``matrix`` names, else unstranded."""
         samples = samples_of(path)
+        if samples and isinstance(samples[0].program, Stranded):
+            samples = _of_strand(samples, samples[0].program, path, matrix or STRANDS[0])
+        else:
+            refuse_name(cls.name, path, matrix)
         if not samples:
             raise SourceFormatError(
                 "the table is not one of a quantified sample",
@@ -106,3 +113,20 @@ class QuantifiedFormat:
                 do="keep one of the files",
             )
         return QuantifiedReader(path, cls.name, samples)
+
+
+def _of_strand(samples: list[SampleFile], program: Stranded, path: Path, strand: str) -> list[SampleFile]:
+    """Read STAR's samples by a strand.
+
+    Raises
+    ------
+    SourceFormatError
+        There is none of this name.
+    """
+    if strand not in STRANDS:
+        raise SourceFormatError(
+            f"there is no matrix '{strand}'",
+            where=str(path),
+            expected=f"the strand that STAR counted: {', '.join(STRANDS)}",
+        )
+    return [replace(sample, program=replace(program, strand=strand)) for sample in samples]

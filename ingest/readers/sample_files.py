@@ -2,7 +2,8 @@
 
 A folder holds a file for each sample, or a folder for each with the file in it. Programs that quantify transcripts call
 their files alike, and a file is told by its header. Those that count reads (featureCounts, HTSeq) leave names to the
-user, and one file is a table like others: a folder is told by two of them that begin with the same genes.
+user, and one file is a table like others: a folder is told by two of them that begin with the same genes. STAR's are
+told by their first line.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from featurestore.errors import SourceFormatError
 from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
 from ingest.readers.plain_text import UNREADABLE, first_line, open_text, text_lines, whole_text
+from ingest.readers.star import Stranded
 from ingest.readers.text_numbers import is_number
 
 MOST_FILES = 20_000
@@ -145,7 +147,7 @@ class Counter:
         return pl.DataFrame([names.alias(KEY), counts.alias(COUNT)])
 
 
-Program: TypeAlias = Quantifier | Counter
+Program: TypeAlias = Quantifier | Counter | Stranded
 SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
 KALLISTO = ("target_id", "length", "eff_length", "est_counts", "tpm")
 KALLISTO_GENES = ("gene_id", "gene_name", "est_counts", "tpm")
@@ -175,12 +177,16 @@ COUNTED = re.compile(
     re.IGNORECASE,
 )
 """What files of counted reads are called: as the sample, and some of these words."""
+STAR = Stranded()
 PROGRAMS: tuple[Program, ...] = (
     *QUANTIFIERS,
+    STAR,
     Counter("featureCounts", ("Geneid", *FEATURE_COUNTS)),
     Counter("HTSeq", ()),
 )
 """Of two programs whose files are in a folder, the first is read."""
+ONE_SAMPLE = (*QUANTIFIERS, STAR)
+"""Programs of which one file is told by its first line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,7 @@ class SampleFile:
         """
         with telling_damage(self.path, "the table", expected="a name and a count on each line, tabs between them"):
             table = self.program.read(decode(whole_text(self.path)))
-        keys, counts = table[KEY], table[COUNT]
+        keys, counts = table.get_columns()
         missing = (keys.is_null() | counts.is_null() | ~counts.is_finite()).arg_true()
         if len(missing) or table.is_empty():
             raise SourceFormatError(
@@ -215,15 +221,15 @@ class SampleFile:
 
 def is_quantified(path: Path) -> bool:
     """Say whether a file is the table of one quantified sample."""
-    return path.is_file() and any(program.wrote(path) for program in QUANTIFIERS)
+    return path.is_file() and any(program.wrote(path) for program in ONE_SAMPLE)
 
 
 def samples_of(path: Path) -> list[SampleFile]:
     """Find the samples that a file or folder holds; none where it is another thing."""
     if path.is_dir():
         return _samples_in(path)
-    written = [program for program in QUANTIFIERS if path.is_file() and program.wrote(path)]
-    named = [program for program in written if program.file.fullmatch(path.name)]
+    written = [program for program in ONE_SAMPLE if path.is_file() and program.wrote(path)]
+    named = [program for program in written if isinstance(program, Quantifier) and program.file.fullmatch(path.name)]
     return [SampleFile(program.sample_of(path), path, program) for program in (named or written[-1:])]
 
 

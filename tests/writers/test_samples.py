@@ -1,4 +1,4 @@
-"""salmon, kallisto, RSEM, featureCounts and HTSeq, run on simulated reads: read as NumPy does, miniatures alike.
+"""salmon, kallisto, RSEM, featureCounts, HTSeq and STAR, run on simulated reads: read as NumPy does, miniatures alike.
 
 Run by ``make test-writers``; programs that are not installed are skipped.
 """
@@ -17,10 +17,11 @@ import kb_python.config
 
 from ingest.inspection.inspect import inspect_file
 from ingest.readers.open import open_source
+from ingest.readers.star import STRANDS
 from ingest.readers.transcripts import GenesOfTranscripts
 from ingest.testing import assemble
 from layouts.programs import require_sums, run, star_index
-from layouts.quantified import COLUMNS, FILES, write_counted, write_quantified
+from layouts.quantified import COLUMNS, FILES, write_by_strand, write_counted, write_quantified
 from layouts.reads import GENES, SAMPLES, Reads
 from layouts.tables import AFTER_HTSEQ
 
@@ -134,11 +135,35 @@ def aligned(reads, tmp_path_factory):
     folder = tmp_path_factory.mktemp("aligned")
     index = star_index(reads, folder)
     how = ["--readFilesCommand", "zcat", "--outSAMtype", "BAM", "SortedByCoordinate", "--limitBAMsortRAM", "300000000"]
+    how += ["--quantMode", "GeneCounts"]
     for sample, *pair in ends(reads):
         given = ("--genomeDir", index, "--readFilesIn", *pair, "--outFileNamePrefix", f"{folder}/{sample}.")
         run("STAR", *given, *how, within=folder)
         (folder / f"{sample}.Aligned.sortedByCoord.out.bam").rename(folder / f"{sample}.bam")
     return folder
+
+
+def test_star__counts_by_strand_are_read_as_numpy_reads_them_and_ingested_to_their_sums(aligned, tmp_path):
+    folder = tmp_path / "star"
+    folder.mkdir()
+    paths = [folder / f"{sample}.ReadsPerGene.out.tab" for sample in SAMPLES]
+    for path in paths:
+        path.write_bytes((aligned / path.name).read_bytes())
+    tables = [[line.split("\t") for line in path.read_text().splitlines()] for path in paths]
+    names = [fields[0] for fields in tables[0]]
+    counts = np.array([[line[1:] for line in table] for table in tables], np.int64)  # samples, genes, strands
+    for at, strand in enumerate(STRANDS):
+        for place in (folder, aligned):
+            reader = open_source(place, matrix=strand)
+            assert reader.format == "quantified (STAR)"
+            assert (reader.rows()["index"].to_list(), reader.genes()["index"].to_list()) == (list(SAMPLES), names)
+            np.testing.assert_array_equal(assemble(reader), counts[:, :, at])
+    assert names[:4] == ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"]
+    assert "; 5" in inspect_file(folder).strands or "; 4" in inspect_file(folder).strands
+    symbols = {of: symbol for symbol, of in GENES.items()}
+    require_sums(folder, counts[:, 4:, 0], SAMPLES, [symbols[name] for name in names[4:]])
+    written = write_by_strand(tmp_path, *counts[:, 4:, 1:].transpose(2, 0, 1), SAMPLES, names[4:], paths[0].name)
+    assert written[0].read_text().splitlines()[4:] == paths[0].read_text().splitlines()[4:]
 
 
 def by_featurecounts(reads: Reads, aligned: Path, output: Path, samples: tuple[str, ...], *options: str) -> None:

@@ -1,7 +1,7 @@
 """Samples, a file each, as programs that quantify or count reads write them.
 
 Headers, names and numbers are compared with those of salmon 1.10.1, kallisto 0.48.0 and 0.52.0, RSEM 1.3.1,
-featureCounts 2.0.3 and HTSeq 2.1.2 by ``make test-writers``.
+featureCounts 2.0.3, HTSeq 2.1.2 and STAR 2.7.10b by ``make test-writers``.
 """
 
 from __future__ import annotations
@@ -103,6 +103,25 @@ def write_counted(
             ]
             summary = f"Status\t/bam/{sample}.sorted.bam\nAssigned\t{counts.sum()}\nUnassigned_Unmapped\t1000\n"
             path.with_name(f"{path.name}.summary").write_text(summary)
+        text = "".join(f"{line}\n" for line in lines).encode()
+        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+        paths.append(path)
+    return paths
+
+
+def write_by_strand(
+    folder: Path, forward: Matrix, backward: Matrix, samples: Sequence[str], genes: Sequence[str], name: str
+) -> list[Path]:
+    """Write the file of each sample as STAR does, by the reads of either strand, and return their paths.
+
+    ``name`` is what a file is called, with the place of the ``{sample}``; reads outside of genes are 1,000 of a kind.
+    """
+    paths = []
+    for sample, *strands in zip(samples, forward, backward, strict=True):
+        path = folder / name.format(sample=sample)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"N_{kind}\t1000\t1000\t1000" for kind in ("unmapped", "multimapping", "noFeature", "ambiguous")]
+        lines += [f"{gene}\t{one + two}\t{one}\t{two}" for gene, one, two in zip(genes, *strands, strict=True)]
         text = "".join(f"{line}\n" for line in lines).encode()
         path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
         paths.append(path)

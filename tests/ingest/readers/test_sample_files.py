@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, SpecError
 from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.testing import assemble
-from layouts.quantified import write_counted
+from layouts.quantified import write_by_strand, write_counted
 from layouts.tables import AFTER_HTSEQ, write_genes_by_samples
 
 GENES = ["ENSG00000141510.18", "ENSG00000136997.22", "ENSG00000115415.20", "ENSG00000111640.15"]
@@ -112,6 +112,71 @@ def test_folder__samples_called_alike_are_refused(tmp_path):
         write_counted(tmp_path, COUNTS, SAMPLES, GENES, "HTSeq", name)
     with pytest.raises(SourceFormatError, match="Two samples have one name"):
         open_source(tmp_path)
+
+
+STAR = "{sample}ReadsPerGene.out.tab"
+NAMES = (STAR, "{sample}_ReadsPerGene.out.tab.gz", "{sample}/ReadsPerGene.out.tab", "{sample}.txt")
+
+
+def by_strand(folder, share, name=STAR):
+    forward = np.random.default_rng(3).binomial(COUNTS, share)
+    return forward, write_by_strand(folder, forward, COUNTS - forward, SAMPLES, GENES, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_star__is_one_matrix_for_each_strand(tmp_path, name):
+    forward, paths = by_strand(tmp_path / "star", 0.3, name)
+    (tmp_path / "star" / "kd_1.SJ.out.tab").write_text("1\t14830\t14969\t2\t2\t1\t0\t6\t38\n")
+    for strand, counts in {"unstranded": COUNTS, "forward": forward, "reverse": COUNTS - forward}.items():
+        reader = open_source(tmp_path / "star", matrix=strand)
+        assert (reader.format, reader.files) == ("quantified (STAR)", tuple(paths))
+        assert reader.rows()["index"].to_list() == SAMPLES
+        np.testing.assert_array_equal(assemble(reader)[:, 4:], counts)
+        assert reader.genes()["index"].to_list()[4:] == GENES
+    with pytest.raises(SourceFormatError, match="forward"):
+        open_source(tmp_path / "star", matrix="stranded")
+    assert open_source(paths[0], matrix="reverse").rows()["index"].to_list() == SAMPLES[:1]
+
+
+@pytest.mark.parametrize(("share", "strand"), [(0.5, "unstranded"), (0.97, "forward"), (0.04, "reverse")])
+def test_star__draft_takes_the_strand_that_the_sums_tell_and_ingests_each_read_once(tmp_path, share, strand):
+    forward, _ = by_strand(tmp_path / "star", share)
+    sheet(tmp_path)
+    draft = draft_spec(inspect_file(tmp_path / "star"), tmp_path)
+    assert draft.missing == ()
+    assert f'matrix = "{strand}"  # CHECK' in draft.text
+    (tmp_path / "none.toml").write_text(draft.text.replace(f'matrix = "{strand}"', ""))
+    with pytest.raises(SpecError, match=f'set matrix = "{strand}"'):
+        ingest_dataset(tmp_path / "none.toml", tmp_path / "warehouse")
+    (tmp_path / "draft.toml").write_text(draft.text)
+    ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
+    counts = {"unstranded": COUNTS, "forward": forward, "reverse": COUNTS - forward}[strand]
+    with Warehouse(tmp_path / "warehouse") as store:
+        sums = store.frame(
+            "select is_control, gene_symbol, count from statistics join condition using (dataset_id, condition_id) "
+            "join gene using (gene_id)"
+        ).rows()
+        outside = store.frame("select original from mapping where status = 'non_gene'")["original"]
+    genes = ("TP53", "MYC", "STAT1", "GAPDH")
+    right = {(True, gene): n for gene, n in zip(genes, counts[:2].sum(axis=0), strict=True)}
+    right |= {(False, gene): n for gene, n in zip(genes, counts[2:].sum(axis=0), strict=True)}
+    assert {(is_control, gene): count for is_control, gene, count in sums} == right
+    assert set(outside) == {"N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"}
+
+
+def test_star__library_of_doubtful_strand_is_said(tmp_path):
+    by_strand(tmp_path, 0.7)
+    assert "tells neither" in inspect_file(tmp_path).strands
+
+
+@pytest.mark.parametrize("content", ["", "N_unmapped\t1\t2\t3\nTP53\t1\t2\n", "N_unmapped\t1\t2\t3\nTP53\t1\t2\tx\n"])
+def test_star__a_sample_that_is_damaged_is_refused_by_name(tmp_path, content):
+    by_strand(tmp_path, 0.5)
+    (tmp_path / STAR.format(sample="kd_1")).write_text(content)
+    with pytest.raises(SourceFormatError, match="kd_1"):
+        assemble(open_source(tmp_path))
+    with pytest.raises(SourceFormatError, match="kd_1"):
+        inspect_file(tmp_path)
 
 
 def test_table_of_featurecounts__calls_samples_as_alignments_and_the_sheet_finds_them(tmp_path):

@@ -8,10 +8,8 @@ from contextlib import ExitStack, closing
 import numpy as np
 import pytest
 
-from featurestore.errors import SourceFormatError, SpecError
+from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
-from ingest.inspection.draft import draft_spec
-from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.readers.open import open_source
 from ingest.readers.table import TableReader
@@ -194,44 +192,6 @@ def test_htseq__loses_no_gene_of_a_sample_a_file(tmp_path):
         for is_control, values in ((False, (180, 70, 61)), (True, (52, 75, 60)))
         for gene, value in sorted(zip(genes, values, strict=True))
     ]
-
-
-def test_star__counts_a_read_once_by_the_strand_that_the_spec_names(tmp_path):
-    for name, reads in (("ctrl", 52), ("drug", 180)):
-        counters = [f"N_{kind}\t1\t2\t3" for kind in ("unmapped", "multimapping", "noFeature", "ambiguous")]
-        lines = [*counters, f"ENSG00000141510\t{reads}\t3\t{reads - 3}", "ENSG00000105610\t9\t4\t5"]
-        (tmp_path / f"{name}.ReadsPerGene.out.tab").write_text("\n".join(lines) + "\n")
-    spec = """
-        [dataset]
-        id = "bulk"
-        files = ["*.out.tab"]
-        values = "counts"
-        assay = "bulk_rna_seq"
-        genes_in = "lines"
-        [condition]
-        perturbation = "sample"
-        kind = "compound"
-        controls = ["ctrl"]
-        context = { value = "K562" }
-        [rows]
-        extract = { file = '^(?P<sample>[^.]+)' }
-        [genes]
-        id = "index"
-        kind = "ensembl"
-        """
-    (tmp_path / "bulk.toml").write_text(spec)
-    with pytest.raises(SpecError, match="counts each sample three times") as refused:
-        ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
-    where = "where = \"ends_with(index, '_2')\""
-    assert where in str(refused.value)
-    draft = draft_spec(inspect_file(tmp_path / "ctrl.ReadsPerGene.out.tab"), tmp_path)
-    assert f"{where}  # CHECK" in draft.text
-    (tmp_path / "bulk.toml").write_text(spec.replace("[condition]", f"[condition]\n{where}"))
-    ingest_dataset(tmp_path / "bulk.toml", tmp_path / "warehouse")
-    with Warehouse(tmp_path / "warehouse") as store:
-        found = store.frame("select count from statistics where gene_id = 'ENSG00000141510' order by 1")["count"]
-        assert found.to_list() == [52, 180]
-        assert store.frame("select distinct n_cells from condition")["n_cells"].to_list() == [1]
 
 
 @pytest.mark.parametrize(("after_header", "after_lines"), [("", ","), (",", ""), (",", ","), ("", ",,"), (",,,", ",")])
