@@ -3,7 +3,7 @@
 # Tools: conorm 1.2.0
 # Seen: tmm and getmm divide counts by the TMM factor alone, which is about 1 whatever the depth: the library size, by which
 #   edgeR and the GeTMM paper multiply it, is left out. rpkm is counts per kilobase times 10^6, not per million reads, and
-#   rpkm(norm_factors="TMM") gives the same numbers as rpkm without it. cpm(val=1e4) is per million. cpm and mrn are right.
+#   rpkm(norm_factors="TMM") gives the same numbers as rpkm without it. cpm(val=1e4) is per million. cpm and mrn take the depth out.
 # Output: four libraries of one RNA, two of them sequenced twice as deep. The median gene of a deep library is 2.0 times that
 #   of a shallow one by tmm, getmm and rpkm, with and without TMM; by cpm and mrn 0.99, and by hand too (RPKM, and TMM over
 #   effective library sizes). The median RPKM is 22,920,000, by hand 132; the columns of cpm(val=1e4) sum to 10^6.
