@@ -56,7 +56,7 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Pat
     aside
         Files that are part of it.
     within
-        The highest folder to look in; the file's own where it is None.
+        The highest folder to look in; the file's own where it is None. One that the file is not in is looked in too.
     """
     probed = keys.drop_nulls().unique(maintain_order=True)
     probed = probed.gather_every(max(1, probed.len() // N_PROBED)).head(N_PROBED)
@@ -86,7 +86,8 @@ def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
 
 def _tables(path: Path, aside: Collection[Path], within: Path | None) -> list[Path]:
     above = [folder for folder in path.parent.parents if within is not None and folder.is_relative_to(within)]
-    folders = [path.parent, *([path] if path.is_dir() else []), *above]
+    origin = [] if within is None or path.is_relative_to(within) else [within]
+    folders = [path.parent, *([path] if path.is_dir() else []), *above, *origin]
     entries = (entry for folder in folders for entry in sorted(folder.iterdir()))
     beside = [entry for entry in entries if entry.name.lower().endswith(ENDINGS)]
     others = [entry for entry in beside if entry.is_file() and entry not in aside and entry.stat().st_size < LARGEST]

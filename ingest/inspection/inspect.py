@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ingest.conditions.described import refuse_gene_as_key
@@ -50,7 +51,8 @@ def inspect_file(path: Path, *, matrix: str | None = None, within: Path | None =
     matrix
         Which matrix to look at, in a file that holds several; where None the first, or the one that holds counts.
     within
-        A folder that the file is in, of which tables that describe its rows may be in any on the way.
+        A folder that the file is in, of which tables that describe its rows may be in any on the way; or the folder of
+        what the file was written from.
 
     Raises
     ------
@@ -60,9 +62,10 @@ def inspect_file(path: Path, *, matrix: str | None = None, within: Path | None =
     if path.is_dir() and (sources := sources_in(path)) != [path]:
         passed_over = tuple(source.relative_to(path).as_posix() for source in sources[1:])
         return replace(inspect_file(sources[0], matrix=matrix, within=path), passed_over=passed_over)
+    beside = partial(inspect_file, within=path.parent)
     if matrix is None and path.is_file() and is_workbook(path):
-        return inspect_workbook(path, inspect_file)
-    saved = inspect_frame(path, inspect_file) if matrix is None and path.is_file() and is_of_r(path) else None
+        return inspect_workbook(path, beside)
+    saved = inspect_frame(path, beside) if matrix is None and path.is_file() and is_of_r(path) else None
     return saved or _inspect_file(path, matrix, within)
 
 

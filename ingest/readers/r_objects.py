@@ -1,33 +1,45 @@
 """Objects that R saved (.rds, .RData): data frames, matrices and dgCMatrix, read by rdata, which runs no code.
 
-R's packages keep genes in lines and cells or samples in columns, and so are matrices taken. A data frame is written as
-text, its row names before its columns. Anything else, such as a Seurat object, has to be exported by R.
+R's packages keep genes in lines and cells or samples in columns, and so are matrices taken. A data frame, one of
+Bioconductor too (DESeq2's results), is written as text, its row names before its columns. Anything else, such as a
+Seurat object or a DESeqDataSet, has to be exported by R.
 """
 
 from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
 import lzma
+import re
 import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO, cast
+
+import scipy  # its modules load when they are first used
 
 from featurestore.errors import SourceFormatError, did_you_mean, first_of
 from ingest.readers.damage import telling_damage
 
 OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 """How to open what begins so; R compresses in each of these ways, or not."""
-STARTS = (b"X\n\x00\x00\x00\x02", b"X\n\x00\x00\x00\x03", b"RDX2\nX\n", b"RDX3\nX\n")
-"""How what R saved begins, decompressed: one object, or several by name."""
+START = re.compile(rb"X\n\0\0\0[\2\3]|A\n[23]\n\d{6}\n|RD[XA][23]\n[XA]\n")
+"""How what R saved begins, decompressed: one object, or several by name; as bytes or as text (``ascii = TRUE``)."""
+LONGEST_START = 12
 MOST_BYTES = 2**31
 """Of what is read, decompressed."""
 BOMB_BYTES, BOMB_RATIO = 2**28, 300
 READ_AT_ONCE = 2**22
 SPARSE = frozenset({"i", "p", "x", "Dim", "Dimnames"})
 """The parts of a dgCMatrix."""
+BY_LINE, BY_PLACE = SPARSE - {"i"} | {"j"}, SPARSE - {"p"} | {"j"}
+"""Those of a dgRMatrix and of a dgTMatrix."""
+DFRAME = frozenset({"listData", "rownames", "nrows"})
+"""The parts of a data frame of Bioconductor, such as DESeq2's results."""
+LIST_DATA = b"listData"
 EXPORT = (
     "export it in R: Matrix::writeMM(counts, 'matrix.mtx'), with counts of SeuratObject::LayerData(x, 'counts') or "
     "SummarizedExperiment::assay(x); writeLines(rownames(x), 'genes.tsv'); writeLines(colnames(x), 'barcodes.tsv'); "
@@ -39,7 +51,7 @@ def is_of_r(path: Path) -> bool:
     """Say whether the content is what R's ``saveRDS`` or ``save`` writes."""
     try:
         with _opened(path) as file:
-            return file.read(len(STARTS[2])).startswith(STARTS)
+            return START.match(file.read(LONGEST_START)) is not None
     except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError):
         return False
 
@@ -134,11 +146,55 @@ def _read(path: Path) -> dict[str, Any]:
         warnings.simplefilter("ignore")  # a class without a constructor is a plain object, which is looked at
         try:
             parsed = rdata.parser.parse_data(_whole(path))
-            _refuse_repeated_columns(parsed.object, path)
-            converted = rdata.conversion.convert(parsed)
         except (AttributeError, AssertionError, lzma.LZMAError, RecursionError) as error:
             raise ValueError(str(error) or type(error).__name__) from error
-    return cast("dict[str, Any]", converted) if isinstance(converted, dict) else {"": converted}
+        _refuse_repeated_columns(parsed.object, path)
+        try:
+            converted = rdata.conversion.convert(parsed)
+        except (AttributeError, AssertionError, NotImplementedError, RecursionError) as error:
+            raise _unreadable(parsed.object, path) from error
+    objects = cast("dict[str, Any]", converted) if isinstance(converted, dict) else {"": converted}
+    with telling_damage(path, "what R saved"):
+        return {name: _plain(value) for name, value in objects.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Give a data frame of Bioconductor as one of pandas, and any sparse matrix by column."""
+    parts = getattr(value, "__dict__", {})
+    if set(parts) >= DFRAME and isinstance(value.listData, dict):
+        frames: Any = importlib.import_module("pandas")  # as what reads R
+        columns = {str(name): column for name, column in value.listData.items()}
+        names = None if value.rownames is None else [str(name) for name in value.rownames]
+        return frames.DataFrame(columns, index=names)
+    if not set(parts) >= BY_LINE & BY_PLACE or not _are_named(value):
+        return value
+    if set(parts) >= BY_LINE:
+        matrix = scipy.sparse.csr_array((value.x, value.j, value.p), shape=tuple(value.Dim)).tocsc()
+    elif set(parts) >= BY_PLACE:
+        matrix = scipy.sparse.coo_array((value.x, (value.i, value.j)), shape=tuple(value.Dim)).tocsc()
+    else:
+        return value
+    matrix.sum_duplicates()
+    return SimpleNamespace(**(parts | {"i": matrix.indices, "p": matrix.indptr, "x": matrix.data}))
+
+
+def _are_named(matrix: Any) -> bool:
+    """Say whether a sparse matrix has a name for each line and column, and so no more of them than the file holds."""
+    return all(
+        names is not None and len(names) == n for names, n in zip(matrix.Dimnames, tuple(matrix.Dim), strict=True)
+    )
+
+
+def _unreadable(parsed: Any, path: Path) -> SourceFormatError:
+    """Say that R saved what is more than numbers and words, such as the functions that a DESeqDataSet holds."""
+    named = _attribute(parsed, b"class")
+    return SourceFormatError(
+        "what R saved holds functions, or other parts than data",
+        where=str(path),
+        expected="a data.frame, a matrix of numbers or a dgCMatrix",
+        got=named.value[0].value.decode("utf-8", "replace") if named is not None else "an object of a package",
+        do=EXPORT,
+    )
 
 
 def _whole(path: Path) -> bytes:
@@ -179,7 +235,7 @@ def _refuse_repeated_columns(parsed: Any, path: Path) -> None:
     SourceFormatError
         It is one.
     """
-    names = _names_of(parsed)
+    names = _names_of(parsed) + _names_of(_attribute(parsed, LIST_DATA))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SourceFormatError(
@@ -193,14 +249,20 @@ def _refuse_repeated_columns(parsed: Any, path: Path) -> None:
 
 def _names_of(parsed: Any) -> list[bytes]:
     """List the names that a parsed object gives its elements."""
-    node = parsed.attributes
+    named = _attribute(parsed, b"names")
+    return [each.value for each in named.value] if named is not None else []
+
+
+def _attribute(parsed: Any, name: bytes) -> Any:
+    """Return an attribute of a parsed object, or a part of one of a package; None where it has none."""
+    node = getattr(parsed, "attributes", None)
     while node is not None and getattr(node, "tag", None) is not None:
         tag, value = node.tag, node.value
         symbol = getattr(getattr(tag, "referenced_object", None) or tag, "value", None)
-        if getattr(symbol, "value", None) == b"names":
-            return [each.value for each in value[0].value]
+        if getattr(symbol, "value", None) == name:
+            return value[0]
         node = value[1] if isinstance(value, tuple) and len(value) > 1 else None
-    return []
+    return None
 
 
 def _is_known(value: Any) -> bool:

@@ -56,6 +56,7 @@ def by_kallisto_of_kb(reads: Reads, folder: Path) -> None:
 
 
 def by_rsem(reads: Reads, folder: Path, *options: str) -> None:
+    run("bowtie2", "--version", within=folder.parent)
     given = ("--gtf", reads.gtf, "--bowtie2", reads.genome, "reference")
     run("rsem-prepare-reference", *given, within=folder.parent)
     for sample, *pair in ends(reads):
@@ -143,10 +144,13 @@ def aligned(reads, tmp_path_factory):
     return folder
 
 
+STAR = "{sample}.ReadsPerGene.out.tab"
+
+
 def test_star__counts_by_strand_are_read_as_numpy_reads_them_and_ingested_to_their_sums(aligned, tmp_path):
     folder = tmp_path / "star"
     folder.mkdir()
-    paths = [folder / f"{sample}.ReadsPerGene.out.tab" for sample in SAMPLES]
+    paths = [folder / STAR.format(sample=sample) for sample in SAMPLES]
     for path in paths:
         path.write_bytes((aligned / path.name).read_bytes())
     tables = [[line.split("\t") for line in path.read_text().splitlines()] for path in paths]
@@ -159,10 +163,10 @@ def test_star__counts_by_strand_are_read_as_numpy_reads_them_and_ingested_to_the
             assert (reader.rows()["index"].to_list(), reader.genes()["index"].to_list()) == (list(SAMPLES), names)
             np.testing.assert_array_equal(assemble(reader), counts[:, :, at])
     assert names[:4] == ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"]
-    assert "; 5" in inspect_file(folder).strands or "; 4" in inspect_file(folder).strands
+    assert "tells neither" not in inspect_file(folder).strands
     symbols = {of: symbol for symbol, of in GENES.items()}
     require_sums(folder, counts[:, 4:, 0], SAMPLES, [symbols[name] for name in names[4:]])
-    written = write_by_strand(tmp_path, *counts[:, 4:, 1:].transpose(2, 0, 1), SAMPLES, names[4:], paths[0].name)
+    written = write_by_strand(tmp_path, *counts[:, 4:, 1:].transpose(2, 0, 1), SAMPLES, names[4:], STAR)
     assert written[0].read_text().splitlines()[4:] == paths[0].read_text().splitlines()[4:]
 
 

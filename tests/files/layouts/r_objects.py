@@ -1,7 +1,8 @@
 """Small objects that R 4 saved, byte for byte: ``saveRDS`` of each, and ``save`` of three.
 
 The matrix is ``TP53, MYC, ABL1`` by ``c1, c2`` with 1, 2 and 3 at (TP53, c1), (ABL1, c1), (MYC, c2); the results are a
-data frame of ``target, gene, log2FoldChange, padj``.
+data frame of ``target, gene, log2FoldChange, padj``. ``OF_DESEQ2`` is a DESeqResults of ABL1, MYC and TP53; the matrix
+is there again as a dgTMatrix, a dgRMatrix and as text.
 """
 
 from __future__ import annotations
@@ -40,6 +41,32 @@ SEVERAL = (
     "K+oAuOarZqOyucQ/nj+E7zgRk2rk/u/vEJ0ZXCay/tQ+wJJ+ecrI04cPdhWIIvcyuP3lSBnMx7qlA5sEQyFO+ZTlEwGw0cBuEaYVdnqtw3P5fL"
     "zM+TtXq0eoP2AG5HaaX04dDFdEq+l2NHEELPwjKJOYgKsP0hAzDRMrqbzFT9hGVJGsr3VLnKDSq3/5X6IwwAAAAAmWJ7KQABggOgBwAAXhSpnz"
     "4wDYsCAAAAAAFZWg=="
+)
+
+OF_DESEQ2 = (
+    "H4sIAAAAAAAAA4vgYmBgYGZgYWJiYGYFMhlYQ0PcdC0YGJklGYCiQAFGBhYGTiDNWVCUmV/kmZeWD+QIM4ABigKOovzyvMTc1GIgWwBiKlicxdHJ"
+    "xxDKZvaNdIYJhwSYGqMZwZoHNAOknxcsCDIDVQF3ak5qbmpeSUhlQSrUGpgUs6NfJJpqfqhq39SSxJTEkkQkKTZGv1AfH0Z0L+QiVGL1Yk5mcYkL"
+    "WJ5JGOI8Bj4Qbf8FovoAhGKo/wAi2RfB5BmX5skf+vE50v4BRN7+WRoYwOUPCE2/ZLWt2f6xMRgg9KOFD5bw5cvJTzdyy89Jcc5IzEtPhXmwoCwx"
+    "pxTGYylITMkC0v/QDUzOSSwGGsiEHJI8Lq7BqYVBqcWlOSXFaBrYCxKTsxPT0QOfDazFCGIDwz8A8lRbmlYCAAA="
+)
+BY_PLACE = (
+    "H4sIAAAAAAAAA4vgYmBgYGZgYWJiYGYFMhlYQ0PcdC0YGJklGYCiQAFGBhYGThCdCSR4waohACKJpigLTREDFkXMLpm5UGVMUKVMaEo4gEryEnNT"
+    "i4FsYag6AYhLwfIsIQGmxjDjfCOdYcKOTj6GUKVMUDGmZEM4ywjduRVAgg9khv0HiFsdoG524IC5HkUDe1pickl+EcxZ6NKsyTmJxUBJJgEkQc6U"
+    "9BDfxJKizAp0wwoSk7MT01OhDoYJs8EUM/wDYQAZ/NUzogEAAA=="
+)
+BY_LINE = (
+    "H4sIAAAAAAAAA12OTQuCQBCGx921NCiETv2IDhZBtz7plBBhUMdlM7GyRD34s/sF0ai7oTswH7zzzPCeewBAgREC1MQRzJO/G8/BoCNAFQUDGNhl"
+    "T7D0MRnUYWCS6loD7xKkDRA0iG6jWGLyR9lbiIXIi8dBhvNQck7tttoz/zCbqnfeZaPk1XrvSpRIjQj3P010uwWWQflj8amNLi3ZQUXroHvjIn+n"
+    "ypa+NsWTZ7gkTkO0r+HR43kaFfqzhIsHDwNpWMkdBcO3zB/XSkKopgEAAA=="
+)
+AS_TEXT = (
+    "H4sIAAAAAAAAA22Oyw6CMBBF9/dfTJgpLWWJGFeSuMCFywaREEUJsODzZfCBqS6aTO+5nZ4ECmzYaAuKI2stNA75dmVhjOIYFLABSYW0moYapKYn"
+    "AXi6+LBdoPKgwqZuBAtiD1qBN9eU/SQh1DythIXI91ota7JjuqBkvSNp8ztiFPQ1+x8RRlAocn8UI5xdMdy7WSLwoEZxdX0PzXYJY5yqNHNDV48/"
+    "u1pXXFxVit0nNXiVWYfzeQCCgUNxfgEAAA=="
+)
+FUNCTION = (
+    "H4sIAAAAAAAAA4vgYmBgYGZgYWJiYGYFMhlYQ0PcdC0YGFiYgZy/QJoJSDMysDBwgugKIPEbiP8BMRuyhDaQAKpk/A+hGfhAgvYfGGDgHwDVbw0j"
+    "aQAAAA=="
 )
 
 
