@@ -109,7 +109,7 @@ def export_dataset(
 def _long(store: Warehouse, dataset_id: str, path: Path, what: str, form: str, report: Report) -> int:
     """Stream a view."""
     n_all, n_rows = _count(store, dataset_id, what), 0
-    with store.cursor([dataset_id]) as cursor, ExitStack() as stack:
+    with store.cursor([dataset_id], _LONG[what]) as cursor, ExitStack() as stack:
         reader = cursor.sql(_LONG[what], params={"dataset_id": dataset_id}).to_arrow_reader(_ROWS)
         writer = stack.enter_context(_writer(path, reader.schema, form))
         for batch in reader:

@@ -19,6 +19,7 @@ from featurestore.compound_names import active_name
 
 VIEW = "compound_identity"
 """Its table is empty until it is filled, when a query first names it: few queries do."""
+MADE_OF = f"release.compound release.mapping {VIEW}"
 SKELETON = "skeleton"
 
 _INCHI_KEY = re.compile(r"([A-Z]{14})-[A-Z]{10}-[A-Z]")

@@ -107,7 +107,7 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, memory: str) -> int:
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the most memory that queries may take. Unit: bytes."""
-    setting = connection.execute("select value from duckdb_settings() where name = 'memory_limit'").fetchone()
+    setting = connection.execute("select current_setting('memory_limit')").fetchone()
     number, unit = str(setting[0]).split() if setting else ("0", "bytes")
     return int(float(number) * _SIZES[unit])
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from featurestore.contract.tables import SHARED
+from featurestore.query.on_demand import ViewsOnDemand
 from featurestore.query.views import attach_views_of_few
 from featurestore.storage.snapshot import Snapshot
 
@@ -29,20 +31,35 @@ class NarrowCatalogs:
     Parameters
     ----------
     connection
-        Has the views of the whole snapshot.
+        What the catalogs are attached to.
     root, snapshot, place
-        As of :func:`featurestore.query.views.attach_views`.
+        As of :func:`featurestore.query.views.table_statements`.
+    views
+        The views of the whole snapshot.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        root: Path,
+        snapshot: Snapshot,
+        place: str,
+        views: ViewsOnDemand,
+    ) -> None:
         self._connection, self._root, self._snapshot, self._place = connection, root, snapshot, place
+        self._views = views
         self._names: dict[frozenset[str], str | None] = {}
         self._lock = threading.Lock()
 
-    def cursor(self, datasets: Collection[str] | None) -> duckdb.DuckDBPyConnection:
-        """Open a cursor that sees these datasets, and may see others; all where None."""
-        cursor = self._connection.cursor()
+    def cursor(self, datasets: Collection[str] | None, query: str | None) -> duckdb.DuckDBPyConnection:
+        """Open a cursor that sees these datasets, and may see others; all where None.
+
+        It has the views that ``query`` names; all where None.
+        """
         name = self._name(frozenset(datasets or ()))
+        if name is None:
+            self._views.create(query)
+        cursor = self._connection.cursor()
         if name is not None:
             cursor.execute(f"use {name}")
         return cursor
@@ -60,6 +77,7 @@ class NarrowCatalogs:
     def _made(self, name: str, datasets: list[str]) -> str | None:
         """Make a catalog; None where DuckDB cannot: the query goes on with all datasets, and says what is wrong."""
         only = replace(self._snapshot, datasets={each: self._snapshot.datasets[each] for each in datasets})
+        self._views.create(" ".join(SHARED))
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(f"attach ':memory:' as {name} (hidden true)")

@@ -35,7 +35,8 @@ def unknown_values(store: Warehouse, query: str) -> list[str]:
     query
         A SELECT that DuckDB answered, without rows.
     """
-    tree = check_select(store.connection, query)
+    with store.cursor(query="") as cursor:
+        tree = check_select(cursor, query)
     asked = dict.fromkeys(_compared(json.loads(tree))) if tree else {}
     found = []
     for column, value in asked:

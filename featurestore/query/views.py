@@ -34,34 +34,54 @@ _DUCKDB_TYPES: dict[pl.DataType, str] = {
 def attach_views(
     connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
 ) -> None:
-    """Create the views of a snapshot, without their comments.
-
-    ``root`` is absolute; the tables are in ``place``, where that is not the same.
-    """
+    """Create the views of a snapshot, without their comments; ``root`` and ``place`` as of :func:`table_statements`."""
     attach_tables(connection, root, snapshot, place)
-    texts = sql_files("views")
-    for view in VIEWS.values():
-        columns = ", ".join(view.columns)
-        connection.execute(f"create view {view.name} as select {columns} from ({texts[view.name]})")  # noqa: S608
+    for statement in view_statements().values():
+        connection.execute(statement)
 
 
 def attach_tables(
     connection: duckdb.DuckDBPyConnection, root: Path, snapshot: Snapshot, place: str | None = None
 ) -> None:
     """Create the schemas ``release`` and ``reference``, which the views of a snapshot are made of."""
-    files = snapshot_files(root, snapshot, place or str(root))
+    create_schemas(connection)
+    for statement in table_statements(root, snapshot, place).values():
+        connection.execute(statement)
+
+
+def create_schemas(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the schemas ``release`` and ``reference``, empty."""
     connection.execute("create schema release")
     connection.execute("create schema reference")
+
+
+def table_statements(root: Path, snapshot: Snapshot, place: str | None = None) -> dict[str, str]:
+    """Return the statement that creates each table of a snapshot, by its name with the schema.
+
+    ``root`` is absolute; the tables are in ``place``, where that is not the same.
+    """
+    files = snapshot_files(root, snapshot, place or str(root))
     shown = f"{snapshot.number} as snapshot, {_quote(place or str(root))} as root"
-    connection.execute(f"create view release.snapshot as select {shown}")
     is_old = has_old_releases(root, snapshot)
-    for table in RELEASE.values():
-        scan = _scan(table, files[table.name], is_old=is_old)
-        connection.execute(f"create view release.{table.name} as {scan}")
     columns = ", ".join(f"{name} varchar" for name in VIEWS[compound_identity.VIEW].columns)
-    connection.execute(f"create table release.{compound_identity.VIEW} ({columns})")
-    connection.execute(f"create view reference.gene as {_scan_references(files['reference'])}")
-    connection.execute(f"create view reference.gene_label as {_scan_labels(files['labels'])}")
+    scans = {"release.snapshot": f"select {shown}"}
+    scans |= {f"release.{name}": _scan(table, files[name], is_old=is_old) for name, table in RELEASE.items()}
+    scans |= {
+        "reference.gene": _scan_references(files["reference"]),
+        "reference.gene_label": _scan_labels(files["labels"]),
+    }
+    statements = {name: f"create view {name} as {scan}" for name, scan in scans.items()}
+    identity = f"release.{compound_identity.VIEW}"
+    return statements | {identity: f"create table {identity} ({columns})"}
+
+
+def view_statements() -> dict[str, str]:
+    """Return the statement that creates each view, by its name: a SELECT over tables of a snapshot."""
+    texts = sql_files("views")
+    return {
+        view.name: f"create view {view.name} as select {', '.join(view.columns)} from ({texts[view.name]})"  # noqa: S608
+        for view in VIEWS.values()
+    }
 
 
 def comment_views(connection: duckdb.DuckDBPyConnection) -> None:

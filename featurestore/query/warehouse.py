@@ -27,9 +27,10 @@ from featurestore.query import compound_identity
 from featurestore.query.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
 from featurestore.query.guessed import unknown_name
 from featurestore.query.narrow import NarrowCatalogs
+from featurestore.query.on_demand import ViewsOnDemand
 from featurestore.query.pinned import pinned_datasets
 from featurestore.query.results import as_frame, as_held
-from featurestore.query.views import attach_views, comment_views
+from featurestore.query.views import comment_views, has_old_releases
 from featurestore.storage.addresses import is_url, plain_url
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.objects import ObjectStore
@@ -88,22 +89,24 @@ class Warehouse:
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)
         self._datasets = None if datasets is None else sorted(datasets)
-        self._on_demand, self._knows_compounds, self._has_comments = threading.Lock(), False, False
-        self.connection = duckdb.connect(":memory:")
+        self._filling, self._knows_compounds, self._has_comments = threading.Lock(), False, False
+        self._connection = duckdb.connect(":memory:")
         try:
             if self._datasets is not None:
                 shown = {name: self.snapshot.release_of(name) for name in self._datasets}
                 self.snapshot = replace(self.snapshot, datasets=shown)
             place = self.url or str(self.path)
-            self._narrow = NarrowCatalogs(self.connection, self.path, self.snapshot, place)
             if self.url:
                 self.filesystem = ObjectStore(self.url).filesystem()
-                self.connection.register_filesystem(self.filesystem)
-            self.connection.execute("set global parquet_metadata_cache = true")  # releases never change
-            attach_views(self.connection, self.path, self.snapshot, place)
-            self._most_bytes = limit_memory(self.connection, memory) if memory else None
-            self.most_bytes = self._most_bytes or memory_limit(self.connection)
-            confine(self.connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
+                self._connection.register_filesystem(self.filesystem)
+            self._connection.execute("set global parquet_metadata_cache = true")  # releases never change
+            self._views = ViewsOnDemand(self._connection, self.path, self.snapshot, place)
+            self._narrow = NarrowCatalogs(self._connection, self.path, self.snapshot, place, self._views)
+            self._most_bytes = limit_memory(self._connection, memory) if memory else None
+            self.most_bytes = self._most_bytes or memory_limit(self._connection)
+            confine(self._connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
+            if has_old_releases(self.path, self.snapshot):
+                self._views.create()  # which says at once what a table of an older contract lacks
         except duckdb.Error as error:
             self.close()
             raise why_unreadable(self.path, self.snapshot.datasets.items(), error) from None
@@ -125,7 +128,7 @@ class Warehouse:
             The statement is not a single SELECT, or DuckDB refuses it.
         """
         tree, datasets = self._prepared(query, parameters)
-        return _bound(self.cursor(datasets), query, parameters, tree)
+        return self._bound(self.cursor(datasets, query), query, parameters, tree)
 
     def frame(
         self,
@@ -158,7 +161,7 @@ class Warehouse:
             date beyond the years 1 to 9999.
         """
         tree, datasets = self._prepared(query, parameters)
-        with self.cursor(datasets) as cursor:
+        with self.cursor(datasets, query) as cursor:
             table = within(cursor, timeout, lambda: self._table(cursor, query, parameters, tree, most_rows, most_bytes))
         return as_frame(table)
 
@@ -171,15 +174,17 @@ class Warehouse:
         -------
         The statement's tree, and the datasets that it is about, as :meth:`cursor` takes them.
         """
-        tree = check_select(self.connection, query)
+        tree = check_select(self._connection, query)
         named = query.lower()
         if compound_identity.VIEW in named:
-            with self._on_demand, self.connection.cursor() as cursor:
+            self._views.create(compound_identity.MADE_OF)
+            with self._filling, self._connection.cursor() as cursor:
                 if not self._knows_compounds:
                     compound_identity.fill_compound_identity(cursor)
                     self._knows_compounds = True
         if any(name in named for name in CATALOGUES):
-            with self._on_demand, self.connection.cursor() as cursor:
+            self._views.create()
+            with self._filling, self._connection.cursor() as cursor:
                 if not self._has_comments:
                     comment_views(cursor)
                     self._has_comments = True
@@ -195,21 +200,57 @@ class Warehouse:
         most_bytes: int | None,
     ) -> pa.Table:
         n_at_once = ROWS_AT_ONCE if most_rows is None else min(ROWS_AT_ONCE, most_rows)
-        relation = _bound(cursor, query, parameters, tree)
+        relation = self._bound(cursor, query, parameters, tree)
         with as_held(relation).to_arrow_reader(n_at_once) as reader:
             batches = bounded(reader, most_bytes or self._most_bytes)
             kept = batches if most_rows is None else _first(batches, most_rows)
             return pa.Table.from_batches(kept, reader.schema)
 
-    def cursor(self, datasets: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB's own connection, with every view."""
+        self._views.create()
+        return self._connection
+
+    def cursor(self, datasets: Collection[str] | None = None, query: str | None = None) -> duckdb.DuckDBPyConnection:
         """Open a cursor of DuckDB's for queries about some datasets.
 
         Parameters
         ----------
         datasets
             It sees these, and may see others; all where None.
+        query
+            It has the views that this statement names; all where None.
+
+        Raises
+        ------
+        WarehouseError
+            A table of these views is missing, damaged or too old.
         """
-        return self._narrow.cursor(datasets)
+        return self._narrow.cursor(datasets, query)
+
+    def _bound(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        query: str,
+        parameters: dict[str, Any] | list[Any] | None,
+        tree: str,
+    ) -> duckdb.DuckDBPyRelation:
+        """Look a statement's names up.
+
+        Raises
+        ------
+        QueryError
+            One is not known, with what may be meant; or DuckDB refuses the statement.
+        """
+        try:
+            return cursor.sql(query, params=parameters)
+        except duckdb.CatalogException as error:
+            if self._views.create():  # a name may be put together in the statement: query_table('sig' || 'nature')
+                return self._bound(cursor, query, parameters, tree)
+            raise (unknown_name(error, tree) or query_error(error)) from None
+        except duckdb.Error as error:
+            raise (unknown_name(error, tree) or query_error(error)) from None
 
     def manifest(self, dataset_id: str) -> dict[str, Any]:
         """Return the manifest of a dataset's release: inputs, spec, reference, row counts, checksums, timings.
@@ -248,7 +289,7 @@ class Warehouse:
 
     def close(self) -> None:
         """Close the connection and let go of the snapshot."""
-        self.connection.close()
+        self._connection.close()
         self._let_go()
         if self.url:
             self._forget()
@@ -258,22 +299,6 @@ class Warehouse:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _bound(
-    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | list[Any] | None, tree: str
-) -> duckdb.DuckDBPyRelation:
-    """Look a statement's names up.
-
-    Raises
-    ------
-    QueryError
-        One is not known, with what may be meant; or DuckDB refuses the statement.
-    """
-    try:
-        return cursor.sql(query, params=parameters)
-    except duckdb.Error as error:
-        raise (unknown_name(error, tree) or query_error(error)) from None
 
 
 def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:

@@ -172,15 +172,16 @@ class Preparation:
 
 def prepare(warehouse: Warehouse, dataset_id: str, *, keep_background: bool = False) -> Preparation | None:
     """Say how a dataset's signatures are to be read; None where it has none."""
-    with warehouse.cursor([dataset_id]) as cursor:
+    searchable = sql_files("features")["searchable"]
+    with warehouse.cursor([dataset_id], _KINDS + searchable) as cursor:
         kinds = {row[0] for row in cursor.execute(_KINDS, [dataset_id]).fetchall()}
-        found: pl.DataFrame = cursor.sql(sql_files("features")["searchable"], params={"dataset_id": dataset_id}).pl()
+        found: pl.DataFrame = cursor.sql(searchable, params={"dataset_id": dataset_id}).pl()
     known = [kind for kind in (*_BY_PREFERENCE, *EFFECT_KINDS) if kind in kinds]
     if not known or found.is_empty():
         return None
     conditions = found.drop("condition_index")
     ids = conditions["condition_id"]
-    with warehouse.cursor([dataset_id]) as cursor:
+    with warehouse.cursor([dataset_id], _GENES) as cursor:
         genes = cursor.sql(_GENES, params=[dataset_id]).pl()["gene_id"]
     measured = genes.to_numpy().astype(np.str_)
     order = np.argsort(measured)

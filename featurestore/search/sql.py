@@ -65,7 +65,7 @@ def answer_similar(warehouse: Warehouse, tree: str, parameters: Mapping[str, Any
     calls = list(_calls(json.loads(tree), parameters))
     if not calls:
         return
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor(query="") as cursor:
         cursor.execute(f"create table if not exists {_TABLE} ({_COLUMNS})")
         for dataset_id, condition_id in calls:
             done = f"select 1 from {_TABLE} where query_dataset = ? and query_condition = ? limit 1"  # noqa: S608

@@ -76,8 +76,8 @@ def target_expression_blocks(feature: TargetExpressionFeature, given: BlockInput
 
 def _controls(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
     dataset_id = rows["dataset_id"][0]
-    with warehouse.cursor([dataset_id]) as cursor:
-        query = sql_files("features")["controls"]
+    query = sql_files("features")["controls"]
+    with warehouse.cursor([dataset_id], query) as cursor:
         frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": dataset_id}).pl()
     return frame
 

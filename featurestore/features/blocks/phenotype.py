@@ -147,7 +147,7 @@ def _answers(measured: Measured) -> Iterator[tuple[set[str], npt.NDArray[np.intp
 
 
 def _read(warehouse: Warehouse, dataset_id: str, phenotype: str | None) -> pl.DataFrame:
-    with warehouse.cursor([dataset_id]) as cursor:
-        query = sql_files("features")["phenotypes"]
+    query = sql_files("features")["phenotypes"]
+    with warehouse.cursor([dataset_id], query) as cursor:
         frame: pl.DataFrame = cursor.sql(query, params={"dataset_id": dataset_id, "phenotype": phenotype}).pl()
     return frame

@@ -112,7 +112,7 @@ def _read(
             "effect_kind": effect_kind,
             "condition_indices": rows["condition_index"].to_list(),
         }
-        with warehouse.cursor([dataset_id]) as cursor:
+        with warehouse.cursor([dataset_id], query) as cursor:
             for batch in cursor.sql(query, params=parameters).to_arrow_reader(_BATCH):
                 wanted = ("condition_index", "gene_index", column)
                 condition, gene, value = (batch.column(name).to_numpy(zero_copy_only=False) for name in wanted)
@@ -127,7 +127,7 @@ def _files(warehouse: Warehouse, dataset_id: str) -> list[Path]:
 
 
 def _frame(warehouse: Warehouse, query: str, dataset_id: str) -> pl.DataFrame:
-    with warehouse.cursor([dataset_id]) as cursor:
+    with warehouse.cursor([dataset_id], query) as cursor:
         frame: pl.DataFrame = cursor.sql(query, params=[dataset_id]).pl()
     return frame
 

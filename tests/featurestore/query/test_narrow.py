@@ -77,7 +77,7 @@ def stores(world):
     """The same warehouse: one that plans few datasets alone, however few there are, and one that never does."""
     with pytest.MonkeyPatch.context() as patch, fs.open(world) as few, fs.open(world) as whole:
         patch.setattr(narrow, "LEAST_DATASETS", 1)
-        patch.setattr(whole, "_narrow", narrow.NarrowCatalogs(whole.connection, whole.path, EMPTY, ""))
+        patch.setattr(whole, "_narrow", narrow.NarrowCatalogs(whole.connection, whole.path, EMPTY, "", whole._views))
         yield few, whole
 
 
