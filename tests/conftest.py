@@ -38,7 +38,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LONG_FILES = (
     "test_readme.py", "test_real_perturbqa.py", "test_browser.py", "test_bad_files.py", "test_crash.py",
     "test_verify.py", "test_remote.py", "test_concurrency.py", "test_cluster.py", "test_transformer.py",
-    "test_wheel.py",
+    "test_wheel.py", "test_memory.py", "test_features.py", "test_types.py", "test_recipes.py", "test_allocation.py",
+    "test_challenge_page.py", "test_simulation.py", "test_over_replicates.py", "test_fuzz.py", "test_notebook.py",
+    "test_old_warehouses.py",
 )  # fmt: skip
 """Files whose few tests take long: they are first, so that no worker is left with one of them at the end."""
 SLOW_FOLDERS = (
@@ -47,9 +49,8 @@ SLOW_FOLDERS = (
     "featurestore/evaluation", "featurestore/features", "featurestore/commands", "featurestore/search",
 )  # fmt: skip
 SLOW_FILES = (
-    "test_memory.py", "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
-    "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_recipes.py", "test_notebook.py",
-    "test_types.py", "test_challenge_page.py", "test_pair_blend.py", "test_commands_page.py",
+    "test_narrow.py", "test_network.py", "test_cli.py", "test_pipeline.py", "test_lookups.py",
+    "test_compounds.py", "test_bad_input.py", "test_warehouse.py", "test_pair_blend.py", "test_commands_page.py",
 )  # fmt: skip
 """What ingests, fits, starts processes or opens a browser; ``make test-fast`` leaves it and long files out."""
 
