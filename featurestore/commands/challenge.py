@@ -51,7 +51,7 @@ _GUIDE = re.compile(r"[-_.]\d+$")
     "--targets",
     type=existing_file,
     help="Of 2026: CSV with the perturbations that are not called like their target gene, such as guides, and that "
-    "gene, one pair a line; nothing after the comma where there is none.",
+    "gene, one pair a row; nothing after the comma where there is none.",
 )
 @table_or_json_option
 def score(
@@ -132,13 +132,13 @@ def read_targets(path: Path) -> dict[str, str]:
     Raises
     ------
     SourceFormatError
-        A line has not two values.
+        A row does not have two values.
     """
     rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     wrong = [",".join(row) for row in rows if len(row) != 2]  # noqa: PLR2004, name and gene
     if wrong:
         raise SourceFormatError(
-            "A line of targets is no pair.", where=str(path), expected="PERTURBATION,GENE", got=wrong[0]
+            "A row of targets is not a pair.", where=str(path), expected="PERTURBATION,GENE", got=wrong[0]
         )
     return {name.strip(): gene.strip() for name, gene in rows}
 

@@ -46,8 +46,8 @@ def compare(
     """Compare what the same perturbations do in DATASET and in OTHER, where they respond in both.
 
     Correlations are over the genes that both measured, own targets left out; centred ones are after removing what the
-    shared perturbations have in common. Beside them is chance (the same with other perturbations), and the ceiling that
-    noise in both sets on r. --format csv, json and parquet give every perturbation.
+    shared perturbations have in common. Beside them is chance (the same with other perturbations), and the noise
+    ceiling: the most r that noise in both allows. --format csv, json and parquet give every perturbation.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def _described(found: Agreement, top: int) -> str:
     ceiling = told["ceiling"] + _of_wells(found)
     lines = [
         f"{count_of(n, 'perturbation')} respond{'s' * (n == 1)} in both, of {_counts(found)}.",
-        f"Median r {told['r']}; with other perturbations {told['chance_r']}; ceiling by noise {ceiling}.",
+        f"Median r {told['r']}; with other perturbations {told['chance_r']}; noise ceiling {ceiling}.",
         f"Median centred r {told['centred_r']}; with other perturbations {told['centred_chance_r']}.",
         f"Mean rank {told['rank']}: the share of other perturbations that are less alike; 0.50 is chance.",
     ]
@@ -90,7 +90,7 @@ def _described(found: Agreement, top: int) -> str:
     is_activated = [pl.col(name).str.contains(_MORE) for name in ("perturbation_kind", "perturbation_kind_other")]
     turned = found.rows.filter(is_activated[0] != is_activated[1])
     if turned.height:
-        lines.append(f"{turned.height:,} of them are activated in one and silenced in the other: expect the opposite.")
+        lines.append(f"{turned.height:,} of them are activated in one, silenced in the other: expect opposite effects.")
     if found.shared_experiments:
         lines.append(f"Both are of the same cells, which agree with themselves: {', '.join(found.shared_experiments)}.")
     if top:

@@ -1,4 +1,4 @@
-"""``featurestore enrich``: which gene sets a signature moves."""
+"""``featurestore enrich``: which gene sets are enriched in a signature."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMED = 8
     type=click.Choice(["ranks", "changed"]),
     default="ranks",
     show_default=True,
-    help="All genes in rank order, or those that change, up and down.",
+    help="Pre-ranked GSEA over all genes, or over-representation among the genes that go up and those that go down.",
 )
 @click.option("--dataset", "dataset_id", metavar="DATASET", help="Of its conditions, those of this dataset.")
 @click.option("--context", help="Of its conditions, those in this cell line.")
@@ -39,7 +39,7 @@ _NAMED = 8
 @click.option(
     "--most", type=click.IntRange(min=2), default=500, show_default=True, help="Most measured genes of a set."
 )
-@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Sets of the table.")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Sets to list.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sampling.")
 @format_option
 @output_option
@@ -63,10 +63,10 @@ def enrich(
 ) -> None:
     """Test the gene sets of a GMT file in the signature of NAME, a perturbation by any of its names.
 
-    Needs gseapy: pip install 'perturbation-featurestore[enrichment]'. In rank order, genes are ranked by z, or by
-    effect where nothing was tested, and p is by the multilevel procedure of fgsea. Of genes that change (q < 0.05), up
-    and down are tested separately, against all genes that have a q. Own targets are left out. --format csv, json
-    and parquet give every set.
+    Needs gseapy: pip install 'perturbation-featurestore[enrichment]'. By ranks (pre-ranked GSEA), genes are ordered by
+    z, or by effect where nothing was tested, and p is by the multilevel procedure of fgsea. Of those changed
+    (q < 0.05), up and down are tested separately for over-representation, against all genes that have a q. Own targets
+    are left out. --format csv, json and parquet give every set.
 
     \b
     Examples:

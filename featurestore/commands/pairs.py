@@ -76,7 +76,7 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
     )
     notes = [
         "Mean over those genes; standard error over perturbations. 1 perfect, 0.5 chance. Probabilities: 0 is honest.",
-        f"Shuffled: external perturbations dealt anew {counts['n_shuffles']} times, mean over them.",
+        f"Shuffled: external perturbations permuted {counts['n_shuffles']} times, mean over them.",
     ]
     doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
     return "\n".join([held_out, rendered(table), *(notes if evaluation.null else notes[:1]), *doubted])

@@ -1,4 +1,4 @@
-"""Which gene sets a signature moves: its genes in rank order, or those that change, against sets of one's own.
+"""Which gene sets are enriched in a signature: genes in rank order, or those that change, and sets of one's own.
 
 Genes that were not measured, and the perturbation's own targets, are in no set and in no background.
 """
@@ -48,7 +48,7 @@ _MOST_TIED = 0.5
 
 @dataclass(frozen=True)
 class Enrichment:
-    """What gene sets a signature moves.
+    """The gene sets tested in a signature.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a release leaves open, in lines for a human: labels that name no gene, or may be controls, and unknown lines."""
+"""What a release leaves open, in sentences: labels without a gene, or that may be controls; unknown cell lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEAR = 0.85
 
 
 def left_open(root: Path, outcome: Outcome) -> list[str]:
-    """Return a line for each thing that a new release leaves open."""
+    """Return a sentence for each thing that a new release leaves open."""
     mapping = read_table(root, outcome, "mapping")
     labels = mapping.filter(pl.col("entity") == "perturbation")
     targets = labels.filter(~pl.col("status").is_in([CONTROL, "unassigned", NOT_THERE]))
@@ -76,7 +76,7 @@ def _conflicts(mapping: pl.DataFrame) -> list[str]:
 
 
 def _corrected(root: Path, outcome: Outcome) -> list[str]:
-    """Say that what a source's table has for q-values are p-values times the number of tests."""
+    """Say that the q-values of a source's table are Bonferroni-corrected p-values, not false discovery rates."""
     named = outcome.manifest["spec"]["table"] or {}
     if not named.get("p_value") or not named.get("q_value"):
         return []

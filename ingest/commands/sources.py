@@ -77,7 +77,7 @@ def _check(entries: Iterable[Entry], form: str, output: Path | None) -> None:
     table = table_of_checks(check_addresses(entries))
     show(table.select(SHOWN_OF_CHECKS) if form == "table" else table, form, output)
     verdicts = dict(table["verdict"].value_counts().iter_rows())
-    click.echo(f"Asked for {table.height} files: " + ", ".join(f"{n} {name}" for name, n in verdicts.items()), err=True)
+    click.echo(f"Checked {table.height} files: " + ", ".join(f"{n} {name}" for name, n in verdicts.items()), err=True)
     is_alone = set(verdicts) - {"not asked"} == {"no answer"}
     if is_alone:
         click.echo("No publisher answers: there may be no network here.", err=True)

@@ -1,4 +1,4 @@
-"""Which gene sets a signature moves: sets that people bring, in rank order or of the genes that change."""
+"""Which gene sets are enriched in a signature: sets that people bring, in rank order or of the genes that change."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_evaluate__prints_areas_beside_the_null(run, tmp_path):
     text = run(evaluate, "--shuffles", "1")
     assert "\n  logistic regression on pair features " in text
     assert "sources shuffled" in text
-    assert "dealt anew 1 times" in text
+    assert "permuted 1 times" in text
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert f"{scores['n_pairs']} pairs of {scores['n_perturbations']} perturbations held out" in text
     assert f"{scores['models']['logistic']['auroc']:.3f}" in text

@@ -81,7 +81,7 @@ def test_compare__has_a_ceiling_of_wells_where_their_number_is_known(writer, mak
     expected = [pytest.approx(np.sqrt(of_three * halves))] * 2 + [None] * 2
     assert found.rows.sort("perturbation")["ceiling"].to_list() == expected
     assert found.is_of_wells
-    assert f"ceiling by noise {np.sqrt(of_three * halves):.2f} or less: wells of L1000" in told
+    assert f"noise ceiling {np.sqrt(of_three * halves):.2f} or less: wells of L1000" in told
 
 
 def test_compare__leaves_own_targets_out(writer, make_condition, gene_ids):
@@ -120,7 +120,7 @@ def test_command__says_it_in_words_and_draws_it(world, tmp_path):
         found = store.compare(*words)
     assert f"{found.rows.height:,} perturbations respond in both" in ran.stdout
     assert f"Median r {found.summary['r']:.2f};" in ran.stdout
-    assert "expect the opposite" not in ran.stdout
+    assert "expect opposite effects" not in ran.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
     CliRunner().invoke(compare, [*words, "--format", "csv", "-o", str(table)], obj=world)
     assert pl.read_csv(table).height == found.rows.height

@@ -138,7 +138,7 @@ def test_sources_check__ends_with_a_status(address, tmp_path, monkeypatch, names
     ran = CliRunner().invoke(featurestore, ["sources", "--check", "--format", "json"])
     assert ran.exit_code == status, ran.output
     assert {row["dataset_id"] for row in json.loads(ran.stdout)} == set(names)
-    assert f"Asked for {len(names)} files: " in ran.stderr
+    assert f"Checked {len(names)} files: " in ran.stderr
 
 
 def test_sources_check__does_not_pass_where_there_is_no_network(tmp_path, monkeypatch):
