@@ -56,9 +56,14 @@ def count_test(count: Doubles, expected: Expected) -> tuple[Doubles, Signs, Doub
     of p of no count at all. Tails are exact to 1e-9 of themselves. NaN where none are expected at all: no cell with
     counts is in a batch with a control. Shape (conditions, genes).
     """
-    log_p, log_none = np.empty_like(expected.mean), np.empty_like(expected.mean)
+    size, log_none = np.empty_like(expected.mean), np.empty_like(expected.mean)
+    _shape(expected.mean, expected.variance, size, log_none)
+    np.log1p(log_none, out=log_none)  # numpy has logarithms and exponentials of several numbers at a time
+    np.multiply(log_none, -size, out=log_none)
+    tail, log_p = np.exp(log_none), np.empty_like(log_none)
     sign: Signs = np.empty(log_p.shape, np.int8)
-    _tails(count, expected.mean, expected.variance, log_p, sign, log_none)
+    _tails(count, expected.mean, size, log_none, tail, sign, log_p)
+    log_p += np.log(tail, out=tail)
     return log_p, sign, log_none
 
 
@@ -81,35 +86,46 @@ def _fold(count: Doubles, mean: Doubles, variance: Doubles, ratio: Doubles, erro
             error[row, gene] = np.sqrt(variance[row, gene] + 0.25) / np.sqrt(observed * expected) / LOG_2
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shape(mean: Doubles, variance: Doubles, size: Doubles, ratio: Doubles) -> None:
+    """Find the size of each negative binomial, and its mean over its size; NaN where no counts are expected."""
+    for row in range(mean.shape[0]):
+        for gene in range(mean.shape[1]):
+            expected = mean[row, gene] if mean[row, gene] > 0.0 else np.nan
+            ratio[row, gene] = max((variance[row, gene] - expected) / expected, LEAST_EXCESS)
+            size[row, gene] = expected / ratio[row, gene]
+
+
 @njit(cache=True, nogil=True)
-def _tails(count: Doubles, mean: Doubles, variance: Doubles, log_p: Doubles, sign: Signs, log_none: Doubles) -> None:
-    """Find the smaller tail of every count."""
+def _tails(
+    count: Doubles, mean: Doubles, size: Doubles, log_none: Doubles, tail: Doubles, sign: Signs, log_p: Doubles
+) -> None:
+    """Find twice the smaller tail of every count, as a factor and the logarithm of another.
+
+    The factors are put in the place of the probabilities of no count, which ``tail`` holds.
+    """
     for row in range(count.shape[0]):
         for gene in range(count.shape[1]):
-            observed, expected = count[row, gene], mean[row, gene]
-            if expected <= 0.0:
-                log_p[row, gene], sign[row, gene], log_none[row, gene] = np.nan, 1, np.nan
-                continue
-            excess = max(variance[row, gene] - expected, expected * LEAST_EXCESS)
-            size = expected * expected / excess
-            none = -size * math.log1p(expected / size)
-            log_none[row, gene] = none
-            log_p[row, gene], sign[row, gene] = none, -1
-            if observed == 0.0:
+            observed, expected, none = count[row, gene], mean[row, gene], log_none[row, gene]
+            if observed == 0.0 or not expected > 0.0:
+                log_p[row, gene], tail[row, gene] = none, 1.0
+                sign[row, gene] = -1 if expected > 0.0 else 1
                 continue
             if observed <= FEW and none > LEAST_NONE:
-                log_tail, is_more = _tail_from_none(observed, size, expected, none)
+                factor, is_more = _tail_from_none(observed, size[row, gene], expected, tail[row, gene])
+                log_p[row, gene], tail[row, gene] = LOG_2, factor
             else:
-                log_tail, is_more = _tail_from_count(observed, size, expected, none)
-            log_p[row, gene], sign[row, gene] = log_tail + LOG_2, 1 if is_more else -1
+                log_tail, is_more = _tail_from_count(observed, size[row, gene], expected, none)
+                log_p[row, gene], tail[row, gene] = log_tail + LOG_2, 1.0
+            sign[row, gene] = 1 if is_more else -1
 
 
 @njit(cache=True, nogil=True)
 def _tail_from_none(observed: float, size: float, expected: float, none: float) -> tuple[float, bool]:
-    """Add up the probabilities of none, one, two, ...; return the tail's logarithm, and whether it is that of more."""
+    """Add up the probabilities of none, one, two, ...; return the tail, and whether it is that of more."""
     share = expected / (size + expected)
     more = share * (size - 1.0)  # of n counts there are (size + n - 1) share / n times as many as of n - 1
-    here, fewer, at = math.exp(none), 0.0, 0
+    here, fewer, at = none, 0.0, 0
     while at + 4 <= observed:  # four at a time, whose ratios do not wait for each other
         one, two = share + more * INVERSES[at], share + more * INVERSES[at + 1]
         three, four = share + more * INVERSES[at + 2], share + more * INVERSES[at + 3]
@@ -122,11 +138,10 @@ def _tail_from_none(observed: float, size: float, expected: float, none: float) 
         at += 1
     tail = fewer + 0.5 * here
     is_more = tail > 0.5  # noqa: PLR2004
-    if is_more:
-        tail = 1.0 - tail
-        if tail < LEAST_REST:
-            tail = here * (0.5 + _sum_beyond(observed, size, share, is_more))
-    return math.log(max(tail, SMALLEST)), is_more
+    tail = 1.0 - tail if is_more else tail
+    if is_more and tail < LEAST_REST:
+        tail = here * (0.5 + _sum_beyond(observed, size, share, is_more))
+    return max(tail, SMALLEST), is_more
 
 
 @njit(cache=True, nogil=True)
@@ -171,22 +186,23 @@ def _sum_beyond(observed: float, size: float, share: float, is_more: bool) -> fl
     total, term, at = 0.0, 1.0, observed
     while term > ENOUGH * (total + 0.5):  # four at a time, whose ratios do not wait for each other
         if is_more:
-            one, two = (size + at) * share / (at + 1.0), (size + at + 1.0) * share / (at + 2.0)
-            three, four = (size + at + 2.0) * share / (at + 3.0), (size + at + 3.0) * share / (at + 4.0)
+            (a, b), (c, d) = ((size + at) * share, at + 1.0), ((size + at + 1.0) * share, at + 2.0)
+            (e, f), (g, h) = ((size + at + 2.0) * share, at + 3.0), ((size + at + 3.0) * share, at + 4.0)
             at += 4.0
         else:
-            one, two = _ratio_of_fewer(at, size, share), _ratio_of_fewer(at - 1.0, size, share)
-            three, four = _ratio_of_fewer(at - 2.0, size, share), _ratio_of_fewer(at - 3.0, size, share)
+            (a, b), (c, d) = _ratio_of_fewer(at, size, share), _ratio_of_fewer(at - 1.0, size, share)
+            (e, f), (g, h) = _ratio_of_fewer(at - 2.0, size, share), _ratio_of_fewer(at - 3.0, size, share)
             at -= 4.0
-        total += term * one * (1.0 + two * (1.0 + three * (1.0 + four)))
-        term *= one * two * (three * four)
+        each = 1.0 / ((b * d) * (f * h))
+        total += term * (a * (d * (f * h) + c * (f * h + e * (h + g))) * each)
+        term *= (a * c) * (e * g) * each
     return total
 
 
 @njit(cache=True, nogil=True)
-def _ratio_of_fewer(at: float, size: float, share: float) -> float:
-    """Return the probability of one count fewer over that of a count; 0 of none."""
-    return at / ((size + at - 1.0) * share) if at > 0.0 else 0.0
+def _ratio_of_fewer(at: float, size: float, share: float) -> tuple[float, float]:
+    """Return the probability of one count fewer over that of a count, as two factors; 0 of none."""
+    return (at, (size + at - 1.0) * share) if at > 0.0 else (0.0, 1.0)
 
 
 @njit(cache=True, nogil=True)
