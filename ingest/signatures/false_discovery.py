@@ -71,7 +71,7 @@ def _significant(q_value: Doubles, is_counted: npt.NDArray[np.bool_], number: Wh
 def _adjust(p_value: Doubles, p_bits: Whole, none: Doubles, none_bits: Whole, adjusted: Doubles) -> None:
     """Adjust each row; ``none`` has no columns where no counts were tested, and bits are the same numbers as whole."""
     n_genes = p_value.shape[1]
-    first, place = np.empty(N_PLACES + 1, np.int32), np.empty(n_genes, np.int32)
+    first, place = np.empty(N_PLACES + 2, np.int32), np.empty(n_genes, np.int32)
     order, unused = np.empty(n_genes, np.int32), np.empty(n_genes, np.int32)
     ranked, lowest = np.empty(n_genes), np.empty(n_genes)
     for row in range(p_value.shape[0]):
@@ -97,25 +97,25 @@ def _descending(
     values: Doubles, tested: Doubles, bits: Whole, first: Numbers, place: Numbers, ranked: Doubles, order: Numbers
 ) -> int:
     """Sort the values of what was tested, largest first; return how many they are."""
+    for gene in range(values.size):  # several at a time
+        below = max(BIAS - bits[gene] * OCTAVE, 0.0)
+        place[gene] = N_PLACES if np.isnan(tested[gene]) else int(N_PLACES * (below / (1.0 + below)))
     first[:] = 0
     for gene in range(values.size):
-        place[gene] = -1
-        if not np.isnan(tested[gene]):
-            below = max(BIAS - bits[gene] * OCTAVE, 0.0)
-            place[gene] = int(N_PLACES * (below / (1.0 + below)))
-            first[place[gene] + 1] += 1
+        first[place[gene] + 1] += 1
     for at in range(1, first.size):
         first[at] += first[at - 1]
     n_tests = first[N_PLACES]
-    for gene in range(values.size):
-        if place[gene] >= 0:
-            at = first[place[gene]]
-            first[place[gene]] += 1
-            ranked[at], order[at] = values[gene], gene
+    for gene in range(values.size):  # what was not tested comes last
+        at = first[place[gene]]
+        first[place[gene]] += 1
+        ranked[at], order[at] = values[gene], gene
     for last in range(1, n_tests):  # those of one place, which are few
-        at, value, gene = last, ranked[last], order[last]
-        while at > 0 and ranked[at - 1] < value:
-            ranked[at], order[at] = ranked[at - 1], order[at - 1]
-            at -= 1
-        ranked[at], order[at] = value, gene
+        value = ranked[last]
+        if ranked[last - 1] < value:
+            at, gene = last, order[last]
+            while at > 0 and ranked[at - 1] < value:
+                ranked[at], order[at] = ranked[at - 1], order[at - 1]
+                at -= 1
+            ranked[at], order[at] = value, gene
     return int(n_tests)
