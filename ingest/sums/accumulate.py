@@ -30,8 +30,12 @@ from ingest.sums.by_gene import ByGene, RowGroups, Streamed
 from ingest.sums.group_sums import Destination, GroupSums, refuse_overflow
 from ingest.sums.values import ValueCheck
 
-SUMMED_BYTES = 64 * 2**20
-"""How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes."""
+SUMMED_BYTES = 60 * 2**20
+"""How much of a matrix is summed at once: the more, the more cells of a group follow each other. Unit: bytes.
+
+Values and their columns take half of it each, less than the 32 MiB from which on the heap
+(:mod:`ingest.commands.heap`) gives an array pages of its own, which are cleared for each.
+"""
 CELLS_BETWEEN_CHECKS = 150_000
 """Cells after which sums are checked against overflow: 150,000 squares of the largest log add less than 2**62."""
 
