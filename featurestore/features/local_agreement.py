@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ _FEWEST = 5
 """Fewer training rows say nothing of a neighbourhood."""
 _SHARE = 4
 """They are at most one of so many that there are: all of them are no neighbourhood either."""
+_BYTES, _BYTES_A_PAIR = 2**26, 32
+"""Memory for the likeness of some rows with all, and what a pair of rows takes there: likeness, counts and order."""
 _GENES = 1_000
 """Rows are compared on as many genes of a source, those that vary most there."""
 _DEALS = 200
@@ -32,7 +34,8 @@ _LOCAL = {
 }  # fmt: skip
 
 Positions = npt.NDArray[np.intp]
-Likeness = npt.NDArray[np.float32]
+Truths = npt.NDArray[np.bool_]
+_NOBODY: Positions = np.empty(0, np.intp)
 
 
 class NearRows:
@@ -40,7 +43,8 @@ class NearRows:
 
     Alike is the mean cosine over the sources that saw both, each gene less its mean there: the target's effects have no
     part in it. Around a row are the training rows most alike it, of those that the source agrees or disagrees on; what
-    is held out with a row trains nothing for it.
+    is held out with a row trains nothing for it. Memory grows with the rows, by 4 kB at most for each row of a source;
+    likeness is computed once, of as many rows at a time as take :data:`_BYTES`.
 
     Parameters
     ----------
@@ -52,8 +56,7 @@ class NearRows:
         self._rows = rows.with_columns(perturbation_label=pl.coalesce("perturbation_label", "condition_id"))
         self._fold_of = rows["fold"].to_numpy()
         self._folds = np.unique(self._fold_of)
-        self._total = np.zeros((rows.height, rows.height), np.float32)
-        self._count = np.zeros((rows.height, rows.height), np.uint16)
+        self._seen: list[tuple[Positions, npt.NDArray[np.float32]]] = []
         self._of_source: dict[str, tuple[float, Effects]] = {}
 
     def agreement(
@@ -82,27 +85,15 @@ class NearRows:
             every = np.full((len(found), len(self._folds)), np.nan)
             every[has] = r
             self._of_source[source] = float(np.mean(means)), every
-            self._compare(np.where(own[has], np.nan, found[has]), has)
+            self._seen.append((has, _directions(np.where(own[has], np.nan, found[has]))))
         return float(np.mean(means)), float(np.std(means))
-
-    def _compare(self, values: Effects, rows: Positions) -> None:
-        """Add how alike some rows are in one source."""
-        known = np.isfinite(values)
-        values -= np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        values[~known] = 0.0
-        most = np.argsort(-np.square(values).sum(axis=0), kind="stable")[:_GENES]
-        unit = values[:, most].astype(np.float32)
-        unit /= np.maximum(np.linalg.norm(unit, axis=1), np.finfo(np.float32).tiny)[:, None]
-        self._total[np.ix_(rows, rows)] += unit @ unit.T
-        self._count[np.ix_(rows, rows)] += 1
 
     def around(self) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
         """Return what is told of each source (:data:`AROUND`), and the table of all rows that have rows around."""
         told, tables = {}, [pl.DataFrame(schema=_LOCAL)]
-        alike = self._alike()
-        for source, (agreement, r) in self._of_source.items():
-            is_known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(r).all(axis=1))
-            rows, nearest = _nearest(alike, is_known)
+        known = [np.asarray(np.isfinite(r).all(axis=1)) for _, r in self._of_source.values()]
+        around = zip(self._of_source.items(), known, self._nearest(known), strict=True)
+        for (source, (agreement, r)), is_known, (rows, nearest) in around:
             if not len(rows):
                 continue
             places = nearest, np.searchsorted(self._folds, self._fold_of[rows])[:, None]
@@ -126,11 +117,44 @@ class NearRows:
             )
         return told, pl.concat(tables)
 
-    def _alike(self) -> Likeness:
-        """Return how alike rows are over all sources, shape (rows, rows); -inf where unknown, or of one fold."""
-        alike: Likeness = np.full(self._total.shape, -np.inf, np.float32)
-        np.divide(self._total, self._count, out=alike, where=self._count > 0)
-        alike[self._fold_of[:, None] == self._fold_of] = -np.inf
+    def _nearest(self, known: Sequence[Truths]) -> list[tuple[Positions, Positions]]:
+        """Find, of the rows known of each source, the training rows most alike.
+
+        Returns
+        -------
+        Of each source the rows that have enough of them, and these, shape (rows, nearest).
+        """
+        n_rows = len(self._fold_of)
+        numbers = [min(NEAREST, int(is_known.sum()) // _SHARE) for is_known in known]
+        found: list[list[tuple[Positions, Positions]]] = [[(_NOBODY, np.empty((0, n), np.intp))] for n in numbers]
+        step = max(1, _BYTES // (_BYTES_A_PAIR * max(n_rows, 1)))
+        for first in range(0, n_rows if max(numbers, default=0) >= _FEWEST else 0, step):
+            alike = self._alike(first, min(first + step, n_rows))
+            for is_known, n, parts in zip(known, numbers, found, strict=True):
+                if n < _FEWEST:
+                    continue
+                some = np.flatnonzero(is_known)
+                candidates = alike[:, some]
+                order = np.argsort(-candidates, axis=1, kind="stable")[:, :n]
+                has = np.isfinite(np.take_along_axis(candidates, order, axis=1)).all(axis=1)
+                parts.append((first + np.flatnonzero(has), some[order[has]]))
+        return [
+            (np.concatenate([rows for rows, _ in parts]), np.concatenate([nearest for _, nearest in parts]))
+            for parts in found
+        ]
+
+    def _alike(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """Say how alike some rows are to every row that may train for them: minus infinity where nothing tells."""
+        total = np.zeros((last - first, len(self._fold_of)), np.float32)
+        count = np.zeros(total.shape, np.uint16)
+        for rows, unit in self._seen:
+            some = slice(*np.searchsorted(rows, (first, last)))
+            pairs = np.ix_(rows[some] - first, rows)
+            total[pairs] += unit[some] @ unit.T
+            count[pairs] += 1
+        alike = np.full(total.shape, -np.inf, np.float32)
+        np.divide(total, count, out=alike, where=count > 0)
+        alike[self._fold_of[first:last, None] == self._fold_of] = -np.inf
         return alike
 
     def _dealt(self, is_known: npt.NDArray[np.bool_]) -> Iterator[Positions]:
@@ -144,16 +168,15 @@ class NearRows:
             yield order
 
 
-def _nearest(alike: Likeness, is_known: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
-    """Find the rows that have enough training rows around, of those known; and these, shape (rows, nearest)."""
-    known = np.flatnonzero(is_known)
-    n = min(NEAREST, len(known) // _SHARE)
-    if n < _FEWEST:
-        return np.empty(0, np.intp), np.empty((0, n), np.intp)
-    of_known = alike[:, known]
-    found = np.argsort(-of_known, axis=1, kind="stable")[:, :n]
-    rows = np.flatnonzero(np.isfinite(np.take_along_axis(of_known, found, axis=1)).all(axis=1))
-    return rows, known[found[rows]]
+def _directions(values: Effects) -> npt.NDArray[np.float32]:
+    """Return rows of length 1, each gene less its mean, over the genes that vary most; what is missing is the mean."""
+    known = np.isfinite(values)
+    values -= np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    values[~known] = 0.0
+    most = np.argsort(-np.square(values).sum(axis=0), kind="stable")[:_GENES]
+    unit = values[:, most].astype(np.float32)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1), np.finfo(np.float32).tiny)[:, None]
+    return unit
 
 
 def local_sentences(sources: pl.DataFrame, local: pl.DataFrame) -> list[str]:

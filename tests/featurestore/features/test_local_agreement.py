@@ -7,6 +7,7 @@ from scipy.stats import t
 from sklearn.metrics.pairwise import cosine_similarity
 
 from featurestore.commands.plan import describe_plan
+from featurestore.features import local_agreement
 from featurestore.features.fold_agreement import row_agreement
 from featurestore.features.local_agreement import NearRows, local_sentences
 from featurestore.features.plan import plan
@@ -68,6 +69,15 @@ def test_local_agreement__is_the_mean_over_the_training_rows_most_alike_in_the_s
             assert (told_of["n_nearest"], told_of["agreement"]) == (20, agreement[name][0])
             assert told_of["nearest"] == ", ".join(f"P{j}" for j in candidates[:3])
         assert told[name]["local_low"] == table.filter(source=name)["local_agreement"].min()
+
+
+def test_local_agreement__does_not_change_with_how_many_rows_are_compared_at_once(monkeypatch):
+    _, here, found = world()
+    found[1][::7] = np.nan
+    table = near(here, found)[2]
+    monkeypatch.setattr(local_agreement, "_BYTES", 7 * local_agreement._BYTES_A_PAIR * N)
+    again = near(here, found)[2]
+    assert again.equals(table)
 
 
 @pytest.mark.parametrize("seed", range(3))
