@@ -24,6 +24,7 @@ from featurestore.models import (
     BilinearOnSignatures,
     Blend,
     CrisprInformedMean,
+    DiagonalOnGenes,
     ForestOnSignatures,
     KernelRidgeOnSignatures,
     NeighboursOnSignatures,
@@ -32,6 +33,7 @@ from featurestore.models import (
     SamePerturbationElsewhere,
     TrainMean,
 )
+from featurestore.models.blend import blend_parts
 from featurestore.models.estimator import on_signatures
 
 if TYPE_CHECKING:
@@ -47,8 +49,12 @@ MANY_SOURCES = 12
 
 
 def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
-    """Make the models that a report compares, baselines first; without own targets there is no informed mean."""
+    """Make the models that a report compares, baselines first.
+
+    Without own targets there is no informed mean; without features of both genes, no model of these.
+    """
     blocks = matrix.columns["block"].to_numpy()
+    known = {} if matrix.of_genes.width == 0 else {"of_genes": on_genes(matrix)}
     informed = own_targets(matrix.rows, matrix.genes).any()
     return {
         "no_change": NoChange(),
@@ -61,8 +67,17 @@ def standard_models(matrix: FeatureMatrix) -> dict[str, Any]:
         "ridge": RidgeOnSignatures(blocks, indicator=True),
         "kernel_ridge": KernelRidgeOnSignatures(blocks),
         "forest": ForestOnSignatures(blocks),
-        "blend": Blend(blocks),
+        **known,
+        "blend": Blend(blocks, parts=blend_parts(blocks) | known if known else None),
     }
+
+
+def on_genes(matrix: FeatureMatrix) -> DiagonalOnGenes:
+    """Make the model that looks at what describes perturbed and measured genes alike."""
+    place = {name: i for i, name in enumerate(matrix.columns["name"])}
+    values = matrix.of_genes.drop("gene_id")
+    columns = np.array([place[name] for name in values.columns], dtype=np.intp)
+    return DiagonalOnGenes(columns, values.to_numpy(), matrix.columns["block"].to_numpy()[columns])
 
 
 def beside_baselines(matrix: FeatureMatrix, models: Mapping[str, Any]) -> dict[str, Any]:

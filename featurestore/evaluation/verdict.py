@@ -20,6 +20,7 @@ TITLES = {
     "rescaled": "the same, rescaled",
     "neighbours": "nearest neighbours",
     "bilinear": "linear, Ahlmann-Eltze",
+    "of_genes": "like genes, by knowledge",
     "ridge": "ridge on signatures",
     "kernel_ridge": "kernel ridge",
     "forest": "forest on signatures",

@@ -109,7 +109,18 @@ def _build(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> FeatureMa
         columns=pl.concat(block.columns for block in blocks),
         genes=measured.genes,
         manifest=manifest | {"n_conditions_without_effect": selection.target.height - rows.height},
+        of_genes=_of_genes(measured, blocks),
     )
+
+
+def _of_genes(measured: Measured, blocks: list[FeatureBlock]) -> pl.DataFrame:
+    """Name what blocks say of the measured genes."""
+    parts = [
+        pl.from_numpy(block.of_genes, schema=block.columns["name"].to_list())
+        for block in blocks
+        if block.of_genes is not None
+    ]
+    return pl.concat([measured.genes.select("gene_id"), *parts], how="horizontal") if parts else pl.DataFrame()
 
 
 def measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> Measured:

@@ -182,6 +182,14 @@ def match_keys(rows: pl.DataFrame, keys: Sequence[str], combination: Combination
     return matches.with_columns(pl.col("rule").str.replace("same kind", "same target", literal=True))
 
 
+def gene_rows(gene_ids: pl.Series) -> pl.DataFrame:
+    """Describe genes as rows that have them for their target, so that each is given its own vector."""
+    text = pl.lit(None, pl.String())
+    return pl.DataFrame({"perturbation_id": gene_ids}).with_columns(
+        target_gene_ids=pl.concat_list("perturbation_id"), compound_id=text, perturbation_kind=text
+    )
+
+
 def _described(conditions: pl.DataFrame, position: str) -> pl.DataFrame:
     """Select what matching asks of conditions, with their position; what they lack is NULL."""
     lacking = [name for name in _MEASURES if name not in conditions.columns]

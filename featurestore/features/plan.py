@@ -180,6 +180,8 @@ def _own_blocks(warehouse: Warehouse, spec: FeatureSpec, measured: Measured) -> 
         n_covered = int(np.isfinite(block.values).any(axis=1).sum())
         found.append({"block": feature.block, "kind": feature.kind, "n_features": block.values.shape[1]})
         found[-1]["n_genes_covered" if feature.is_of_genes else "n_rows_covered"] = n_covered
+        if block.of_genes is not None:
+            found[-1]["n_genes_covered"] = int(np.isfinite(block.of_genes).any(axis=1).sum())
     return found
 
 

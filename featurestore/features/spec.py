@@ -99,6 +99,8 @@ def _pair_faults(spec: FeatureSpec) -> Iterable[str]:
             yield f"feature {i}.kind: for pairs, one of {', '.join(PAIR_KINDS)}; got '{feature.kind}'"
             continue
         given = {name for name, field in type(feature).model_fields.items() if getattr(feature, name) != field.default}
+        if feature.is_of_both:
+            yield f"feature {i}.of: for pairs, 'perturbation' or 'gene' (two features, each with a name); got 'both'"
         for name in sorted(given - options - {"kind"}):
             yield f"feature {i}: '{name}' has no meaning for pairs; known: {', '.join(sorted(options))}"
 

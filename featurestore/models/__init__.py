@@ -10,6 +10,7 @@ chose, where it chooses any.
 from featurestore.models.baseline import CrisprInformedMean, NoChange, TrainMean
 from featurestore.models.bilinear import BilinearOnSignatures
 from featurestore.models.blend import Blend
+from featurestore.models.diagonal import DiagonalOnGenes
 from featurestore.models.elsewhere import SamePerturbationElsewhere
 from featurestore.models.estimator import EstimatorOnSignatures
 from featurestore.models.forest import ForestOnSignatures
@@ -21,6 +22,7 @@ __all__ = [
     "BilinearOnSignatures",
     "Blend",
     "CrisprInformedMean",
+    "DiagonalOnGenes",
     "EstimatorOnSignatures",
     "ForestOnSignatures",
     "KernelRidgeOnSignatures",

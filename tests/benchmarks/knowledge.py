@@ -2,7 +2,6 @@
 
 python tests/benchmarks/knowledge.py real DATA                 mechanisms of drugs, for their consensus signatures
 python tests/benchmarks/knowledge.py simulated [--seeds N]     gene sets and responses beside lines that cover few rows
-python tests/benchmarks/knowledge.py lines DATA                each of four real lines, from the three others
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import click
 import numpy as np
 import polars as pl
 import search
-from worlds import FOUR_LINES, four_lines, simulation
+from worlds import simulation
 
 from featurestore.evaluation import evaluate
 from featurestore.evaluation.cross_validation import standard_models
@@ -24,7 +23,7 @@ from featurestore.store import Store
 from ingest.commands.ingest import find_spec
 from ingest.pipeline import ingest_dataset
 
-MODELS = ("train_mean", "ridge", "kernel_ridge", "blend")
+MODELS = ("train_mean", "ridge", "kernel_ridge", "of_genes", "blend")
 METRICS = ("pearson_delta", "mae", "pds")
 DRUGS = "lincs_consensus_drugbank"
 SHUFFLE = 0
@@ -41,8 +40,8 @@ def report(store: Store, label: str, knowledge: str, text: str) -> None:
     """Print what models gain on the train mean over the rows that no source covers and of which something is known."""
     matrix = store.build(parse_spec(text))
     every = standard_models(matrix)
-    found = evaluate(matrix, {name: every[name] for name in MODELS})
-    for model in MODELS[1:]:
+    found = evaluate(matrix, {name: every[name] for name in MODELS if name in every})
+    for model in (name for name in MODELS[1:] if name in every):
         own = {each.metric: each for each in found.uncovered if each.model == model}
         shown = "  ".join(f"{own[m].gain:+9.4f} ({own[m].low:+.4f} {own[m].high:+.4f})" for m in METRICS)
         print(f"{label:<9} {knowledge:<14} {model:<13} {own['mae'].n:5d}  {shown}", flush=True)
@@ -89,7 +88,8 @@ def real(data: Path) -> None:
 @main.command()
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--sets", "n_sets", default=40, show_default=True, help="Gene sets of a world.")
-def simulated(seeds: int, n_sets: int) -> None:
+@click.option("--only", default="", help="What to report, by a part of its name: both.")
+def simulated(seeds: int, n_sets: int, only: str) -> None:
     """Predict one line of a made world from two that did few of its perturbations, and from what is known of genes.
 
     Sets are of genes that do alike. Responses tell something where genes that do alike respond alike too: a correlation
@@ -110,24 +110,18 @@ def simulated(seeds: int, n_sets: int) -> None:
                     lines = f"datasets = [{names}]\ncomponents = 20\n"
                     signature = f'[target]\ndataset = "replogle_demo_k562"\n[[feature]]\nkind = "signature"\n{lines}'
                     response = f'[[feature]]\nkind = "response"\n{lines}'
+                    both = 'of = "both"\n'
                     embedding = f'[[feature]]\nkind = "embedding"\nfile = "{path}"\n'
                     label = f"{seed}, r {co_response}"
-                    report(store, label, "gene sets", signature + embedding)
-                    report(store, label, "responses", signature + response)
-
-
-@main.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-def lines(data: Path) -> None:
-    """Predict each of four real lines from the others: the blend against the part that is best in each score."""
-    source = f'[[feature]]\nkind = "signature"\ndatasets = ["{FOUR_LINES}"]\ncomponents = 20\n'
-    for line in four_lines(data):
-        matrix = line.store.build(parse_spec(f"{line.target}{source}{line.others}"))
-        covered = f"{line.name}, {matrix.covered.sum()} of {len(matrix.X)} covered"
-        for each in (each for each in evaluate(matrix).best_part if each.metric in METRICS):
-            scores = f"blend {each.model_mean:.4f}, {each.baseline} {each.baseline_mean:.4f}"
-            gain = f"{each.gain:+.4f} ({each.low:+.4f} to {each.high:+.4f}) {each.outcome}"
-            print(f"{covered:<24} {each.metric:<14} {scores}: {gain}", flush=True)
+                    known = {
+                        "gene sets": embedding,
+                        "responses": response,
+                        "sets, both": embedding + both,
+                        "resp., both": response + both,
+                    }
+                    for knowledge, feature in known.items():
+                        if only in knowledge:
+                            report(store, label, knowledge, signature + feature)
 
 
 def _sets(latent: np.ndarray, symbols: list[str], n_sets: int, rng: np.random.Generator) -> dict[str, list[str]]:

@@ -41,6 +41,8 @@ class FeatureBlock:
         dataset_id, release_id and licence of everything that it is made from.
     likeness
         The guard's verdicts on whether what it is made from looks like the target.
+    of_genes
+        The same features of the measured genes, float32, shape (genes, features), where it describes these too.
     """
 
     name: str
@@ -50,6 +52,7 @@ class FeatureBlock:
     facts: dict[str, Any]
     origins: list[dict[str, Any]]
     likeness: list[dict[str, Any]]
+    of_genes: npt.NDArray[np.float32] | None = None
 
 
 def source_facts(source: Source) -> dict[str, Any]:
@@ -78,6 +81,7 @@ def make_block(
     components: int | None = None,
     origins: list[dict[str, Any]] | None = None,
     likeness: list[dict[str, Any]] | None = None,
+    of_genes: Effects | None = None,
 ) -> FeatureBlock:
     """Reduce matched values to a block; one that has nothing to reduce is skipped, with the reason.
 
@@ -97,11 +101,15 @@ def make_block(
         How many components; None keeps every feature.
     origins, likeness
         As of :class:`FeatureBlock`; by default the one dataset of the facts, and no verdict.
+    of_genes
+        Values of the measured genes, shape (genes, features), where they are described too.
     """
+    n_rows = len(matched)
     if matches.is_empty():
-        return skipped(facts, len(matched), "no perturbation in common with the rows", likeness)
+        return skipped(facts, n_rows, "no perturbation in common with the rows", likeness)
     if not matched.shape[1]:
-        return skipped(facts, len(matched), "none of the named genes is measured", likeness)
+        return skipped(facts, n_rows, "none of the named genes is measured", likeness)
+    matched = matched if of_genes is None else np.concatenate([matched, of_genes])
     reduction = gene_reduction(matched, names)
     if components is not None:
         has = np.isfinite(external)
@@ -110,24 +118,27 @@ def make_block(
         if not known.all():
             present, matched = present[:, known], matched[:, known]
         if len(present) < _FEWEST_CONDITIONS or not (np.nanmin(present, axis=0) < np.nanmax(present, axis=0)).any():
-            return skipped(facts, len(matched), "too few conditions, or none that differ, for components", likeness)
+            return skipped(facts, n_rows, "too few conditions, or none that differ, for components", likeness)
         reduction = component_reduction(present, matched, components)
-    covered = np.isfinite(reduction.values).any(axis=1)
+    covered = np.asarray(np.isfinite(reduction.values).any(axis=1))
+    values = np.asarray(reduction.values, dtype=np.float32)
     more = {
         "n_genes": external.shape[1],
         "n_features": reduction.columns.height,
-        "n_rows_covered": int(covered.sum()),
+        "n_rows_covered": int(covered[:n_rows].sum()),
+        **({} if of_genes is None else {"n_genes_covered": int(covered[n_rows:].sum())}),
         "share_observed": float(np.isfinite(external).mean()),
         "explained_variance": reduction.columns["explained_variance"].sum() if components else None,
     }
     return FeatureBlock(
         facts["source"],
-        np.asarray(reduction.values, dtype=np.float32),
+        values[:n_rows],
         _columns(facts, reduction.columns),
-        _per_row(facts["source"], matches, len(matched)),
+        _per_row(facts["source"], matches, n_rows),
         facts | more,
         [{name: facts[name] for name in _ORIGIN}] if origins is None else origins,
         likeness or [],
+        None if of_genes is None else values[n_rows:],
     )
 
 

@@ -15,7 +15,7 @@ from featurestore.features.blocks.vector_files import read_vectors
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds.embedding import EmbeddingFeature
-from featurestore.features.perturbations import match_keys
+from featurestore.features.perturbations import gene_rows, match_keys
 from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MOST_LISTED = 1_000
 
 
 def embedding_blocks(feature: EmbeddingFeature, given: BlockInputs) -> list[FeatureBlock]:
-    """Give each row the vector of its target, or each measured gene its own.
+    """Give each row the vector of its target, or each measured gene its own; of both, either.
 
     Raises
     ------
@@ -34,11 +34,16 @@ def embedding_blocks(feature: EmbeddingFeature, given: BlockInputs) -> list[Feat
     """
     given.report(f"reading {feature.file}")
     rows = gene_rows(given.measured.genes["gene_id"]) if feature.is_of_genes else given.measured.rows
-    return [embedding_block(given.warehouse, feature, rows)]
+    genes = gene_rows(given.measured.genes["gene_id"]) if feature.is_of_both else None
+    return [embedding_block(given.warehouse, feature, rows, genes)]
 
 
-def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.DataFrame) -> FeatureBlock:
-    """Give each row the vector of its target; vectors that become one identifier are averaged, sets united.
+def embedding_block(
+    warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.DataFrame, genes: pl.DataFrame | None = None
+) -> FeatureBlock:
+    """Give each row the vector of its target, and genes as :func:`gene_rows` describes them, if any, their own.
+
+    Vectors that become one identifier are averaged, sets united.
 
     Raises
     ------
@@ -82,13 +87,7 @@ def embedding_block(warehouse: Warehouse, feature: EmbeddingFeature, rows: pl.Da
         },
     }
     columns = pl.DataFrame({"suffix": vectors.dimensions}).with_columns(gene_id=pl.lit(None, pl.String()))
-    matched = mean_of_matches(values, matches, rows.height)
-    return make_block(facts, matches, values, matched, columns, components=feature.components)
-
-
-def gene_rows(gene_ids: pl.Series) -> pl.DataFrame:
-    """Describe genes as rows that have them for their target, so that each is given its own vector."""
-    text = pl.lit(None, pl.String())
-    return pl.DataFrame({"perturbation_id": gene_ids}).with_columns(
-        target_gene_ids=pl.concat_list("perturbation_id"), compound_id=text, perturbation_kind=text
-    )
+    matched, of_genes = mean_of_matches(values, matches, rows.height), None
+    if genes is not None:
+        of_genes = mean_of_matches(values, match_keys(genes, names.tolist()), genes.height)
+    return make_block(facts, matches, values, matched, columns, components=feature.components, of_genes=of_genes)

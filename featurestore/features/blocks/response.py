@@ -11,12 +11,14 @@ from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.response import ResponseFeature
-from featurestore.features.perturbations import match_keys
+from featurestore.features.perturbations import gene_rows, match_keys
 from featurestore.features.selection import Source
 
 
 def response_blocks(feature: ResponseFeature, given: BlockInputs) -> list[FeatureBlock]:
     """Give each row the effects of a source's conditions on the row's target gene; components are over its genes.
+
+    Of both, each measured gene gets the effects on itself too.
 
     Raises
     ------
@@ -41,5 +43,13 @@ def _block(feature: ResponseFeature, source: Source, given: BlockInputs) -> Feat
     responses = np.ascontiguousarray(values.T)
     matches = match_keys(measured.rows, genes["gene_id"].to_list(), feature.combination)
     names = source.conditions.select(gene_id=pl.lit(None, pl.String()), suffix="condition_id")
-    matched = mean_of_matches(responses, matches, n_rows)
-    return make_block(facts, matches, responses, matched, names, components=feature.components, likeness=[likeness])
+    matched, of_genes = mean_of_matches(responses, matches, n_rows), None
+    if feature.is_of_both:
+        rows = gene_rows(measured.genes["gene_id"])
+        of_genes = mean_of_matches(responses, match_keys(rows, genes["gene_id"].to_list()), rows.height)
+    return make_block(
+        *(facts, matches, responses, matched, names),
+        components=feature.components,
+        likeness=[likeness],
+        of_genes=of_genes,
+    )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from featurestore.features.kinds.kind import Kind
-from featurestore.features.kinds.options import Combination, Components
+from featurestore.features.kinds.options import Combination, Components, Of
 
 
 class EmbeddingFeature(Kind):
@@ -30,7 +30,8 @@ class EmbeddingFeature(Kind):
     combination
         ``sum`` adds up the vectors of several targets; ``exact`` leaves combinations missing.
     of
-        Where rows are pairs: whose vector a pair gets, that of what is perturbed or that of the ``gene`` measured.
+        Whose vectors: those of what is perturbed; of ``both`` that and every measured gene; where rows are pairs, of
+        what is perturbed or of the ``gene`` measured.
     """
 
     pair_options = frozenset({"kind", "name", "file", "key", "licence", "components", "combination", "of"})
@@ -41,7 +42,7 @@ class EmbeddingFeature(Kind):
     licence: str | None = None
     components: Components | None = None
     combination: Combination = "sum"
-    of: Literal["perturbation", "gene"] = "perturbation"
+    of: Of | Literal["gene"] = "perturbation"
 
     @property
     def given_for_pairs(self) -> str:
@@ -52,3 +53,8 @@ class EmbeddingFeature(Kind):
     def is_of_genes(self) -> bool:
         """Whether ``of`` says so."""
         return self.of == "gene"
+
+    @property
+    def is_of_both(self) -> bool:
+        """Whether ``of`` says so."""
+        return self.of == "both"

@@ -54,6 +54,11 @@ class Kind(SpecSection):
         """Whether it describes the measured genes, and not what is perturbed."""
         return False
 
+    @property
+    def is_of_both(self) -> bool:
+        """Whether it describes what is perturbed and, in the same terms, the measured genes."""
+        return False
+
     def with_components(self, components: int) -> Self:
         """Return the same with as many principal components, where it has any."""
         return self.model_copy(update={"components": components}) if "components" in type(self).model_fields else self

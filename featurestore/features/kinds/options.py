@@ -31,6 +31,8 @@ Condition = Annotated[str, Field(min_length=1)]
 Genes = Annotated[Literal["measured", "shared"] | list[str] | dict[str, int], PlainValidator(_gene_selection)]
 Components = Annotated[int, Field(ge=1)]
 Combination = Literal["exact", "sum"]
+Of = Literal["perturbation", "both"]
+"""Whom a feature describes: what is perturbed, or that and every measured gene."""
 Reduce = Literal["mean", "weighted", "max_cells", "nearest_dose"]
 Question = Literal["changed", "direction"]
 PHENOTYPE = "phenotype"

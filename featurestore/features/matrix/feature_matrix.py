@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +26,7 @@ Matrix = npt.NDArray[np.float32]
 
 _FRAMES = ("rows", "columns", "genes")
 _KEY = "condition_id"
+_OF_GENES = "of_genes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class FeatureMatrix:
         gene_id and gene_symbol of the columns of Y and elsewhere.
     manifest
         Spec, snapshot, releases, recipe hash, verdict of the guard, licences, versions, counts.
+    of_genes
+        What features with ``of = "both"`` say of the measured genes: gene_id in the order of ``genes``, then a column
+        for each such feature, of the name that it has in ``columns``. No columns where there is none.
     """
 
     X: Matrix
@@ -64,6 +68,7 @@ class FeatureMatrix:
     columns: pl.DataFrame
     genes: pl.DataFrame
     manifest: dict[str, Any]
+    of_genes: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def __repr__(self) -> str:
         named = f"{self.manifest.get('name', '')}, snapshot {self.manifest.get('snapshot')}"
@@ -155,6 +160,8 @@ class FeatureMatrix:
     def write(self, folder: str | Path, *, forbid: Sequence[str] = ()) -> None:
         """Write X, mask, Y, elsewhere, rows, columns, genes and coverage as Parquet, and the manifest as JSON.
 
+        ``of_genes`` is written where there is any.
+
         The same spec and snapshot give the same bytes. The manifest is written last: without it there is no matrix. A
         matrix that is there already is written over, files of others never.
 
@@ -171,8 +178,9 @@ class FeatureMatrix:
             A source's licence is forbidden or unknown, or the folder cannot be written to or has files of others.
         """
         refuse_licences(self.manifest["licences"].items(), forbid)
-        frames = (*_FRAMES, "coverage")
-        with written(Path(folder), [*self._parts(), *frames], self.manifest) as path:
+        more = [_OF_GENES] if self.of_genes.width else []
+        frames, said = (*_FRAMES, "coverage", *more), dict.fromkeys(more, True)
+        with written(Path(folder), [*self._parts(), *frames], self.manifest | said) as path:
             for name, columns in self._parts().items():
                 self._wide(getattr(self, name), columns).write_parquet(path / f"{name}.parquet")
             for name in frames:
@@ -191,10 +199,12 @@ class FeatureMatrix:
         try:
             manifest = read_whole(path)
             rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet") for name in _FRAMES)
+            has_more = manifest.pop(_OF_GENES, False)
+            of_genes = pl.read_parquet(path / f"{_OF_GENES}.parquet") if has_more else pl.DataFrame()
             matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
         except (OSError, pl.exceptions.PolarsError) as error:
             raise incomplete(path, str(error)) from None
-        return cls(**matrices, rows=rows, columns=columns, genes=genes, manifest=manifest)
+        return cls(**matrices, rows=rows, columns=columns, genes=genes, manifest=manifest, of_genes=of_genes)
 
     def _parts(self) -> dict[str, list[str]]:
         features, genes = self.columns["name"].to_list(), self.genes["gene_id"].to_list()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.features.blocks.embedding import embedding_block, gene_rows
+from featurestore.features.blocks.embedding import embedding_block
+from featurestore.features.perturbations import gene_rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -23,6 +23,11 @@ def informed():
     return informed_matrix
 
 
+@pytest.fixture(scope="session")
+def known():
+    return known_matrix
+
+
 def informed_matrix(*, noise=0.7, **planted):
     """The planted matrix with vectors of what is perturbed, its latent with noise; the last rows have no vector."""
     matrix = planted_matrix(**planted)
@@ -34,6 +39,20 @@ def informed_matrix(*, noise=0.7, **planted):
     names = pl.DataFrame({"name": [f"embedding/dim_{i}" for i in range(K)]})
     columns = names.with_columns(block=pl.lit("embedding"), kind=pl.lit("embedding"))
     return replace(matrix, X=values, mask=np.isfinite(values), columns=pl.concat([matrix.columns, columns]))
+
+
+def known_matrix(*, dealt=False, **planted):
+    """The informed matrix with vectors of the measured genes too: their loadings, or those dealt anew, with noise."""
+    matrix = informed_matrix(**planted)
+    rng = np.random.default_rng(planted.get("seed", 0))
+    n = matrix.rows.height
+    rng.normal(size=(n, K)), rng.gamma(1.2, size=(n, 1))  # the first draws of the planted matrix
+    loadings = (rng.normal(size=(K, G)) * 0.3).T
+    loadings = loadings[np.random.default_rng(3).permutation(G)] if dealt else loadings
+    values = (loadings + 0.1 * np.random.default_rng(2).normal(size=loadings.shape)).astype(np.float32)
+    values[::9] = np.nan
+    of_genes = pl.DataFrame(values, schema=[f"embedding/dim_{i}" for i in range(K)])
+    return replace(matrix, of_genes=of_genes.insert_column(0, matrix.genes["gene_id"]))
 
 
 def planted_matrix(*, shared=(0.8, 0.7), coverage=(0.95, 0.7), seed=0, shuffled=False, n=N):

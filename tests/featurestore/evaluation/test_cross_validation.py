@@ -47,11 +47,12 @@ def test_evaluate__of_a_blend_beside_its_parts_and_alone_is_the_same(plant):
     np.testing.assert_array_equal(beside, alone)
 
 
-@pytest.mark.parametrize("world", ["plant", "informed"])
+@pytest.mark.parametrize("world", ["plant", "informed", "known"])
 def test_evaluate__no_model_reads_the_answers_of_the_fold(world, request):
     matrix = request.getfixturevalue(world)(n=60, coverage=(0.3, 0.2))
     matrix = replace(matrix, rows=matrix.rows.with_columns(pl.col("fold") % 2))
     before = evaluate(matrix)
+    assert ("of_genes" in before.predicted) == (world == "known")
     fold = matrix.rows["fold"].to_numpy() == 1
     matrix.Y[fold] = np.where(np.arange(200) % 2, 1000.0, np.nan)
     after = evaluate(matrix)
@@ -59,8 +60,22 @@ def test_evaluate__no_model_reads_the_answers_of_the_fold(world, request):
         np.testing.assert_array_equal(predicted[fold], after.predicted[name][fold], err_msg=name)
     assert before.weights["blend"][1] == after.weights["blend"][1]
     assert before.weights["blend"][0] != after.weights["blend"][0]
-    if world == "informed":
+    if world != "plant":
         assert before.weights_uncovered["blend"][1] == after.weights_uncovered["blend"][1]
+
+
+@pytest.mark.parametrize("dealt", [False, True])
+def test_of_genes__gains_on_rows_that_no_source_covers_by_what_is_known_of_measured_genes(known, dealt):
+    matrix = known(n=60, coverage=(0.2,), shared=(0.8,), dealt=dealt, noise=0.3)
+    models = standard_models(matrix)
+    assert "of_genes" in models["blend"].parts
+    found = evaluate(matrix, {name: models[name] for name in ("train_mean", "of_genes")})
+    (gain,) = (each for each in found.uncovered if (each.model, each.metric) == ("of_genes", "pearson_delta"))
+    assert gain.n > 40
+    if dealt:
+        assert abs(gain.gain) < 0.02, "vectors of other genes tell nothing"
+    else:
+        assert gain.low > 0.1
 
 
 def test_blend__is_at_or_above_its_best_part(evaluation):

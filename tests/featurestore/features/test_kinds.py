@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from featurestore.errors import FeatureError, LeakageError
+from featurestore.errors import FeatureError, LeakageError, SpecError
 from featurestore.features.blocks import by_kind
 from featurestore.features.builder import build
 from featurestore.features.kinds import KINDS, PAIR_KINDS
+from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.pairs import lineage
 from featurestore.features.plan import plan
 from featurestore.features.spec import parse_spec, read_spec
@@ -351,6 +352,50 @@ def test_embedding__of_gene_sets_says_which_a_gene_is_in(two_datasets, tmp_path,
     found = {label: x for label, x in zip(labels, matrix.X.tolist(), strict=True) if np.isfinite(x).any()}
     assert found == {"G2": [1, 0], "G4": [1, 1], "G5": [0, 1]}
     assert matrix.manifest["sources"][0]["keys"]["n_merged"] == 1
+
+
+@pytest.mark.parametrize("components", ["", "components = 2"])
+def test_features__of_both_describe_measured_genes_as_those_that_are_perturbed(two_datasets, tmp_path, components):
+    sets = {"A": ("S003", "S005", "S030"), "B": ("S005", "S006"), "C": ("S007", "S003", "S029")}
+    text = "".join("\t".join([name, "", *members]) + "\n" for name, members in sets.items())
+    (tmp_path / "sets.gmt").write_text(text)
+    features = [
+        external("signature"),
+        f'kind = "embedding"\nfile = "{tmp_path}/sets.gmt"\nof = "both"\n{components}',
+        external("response", "where = \"context_label = 'B'\"", 'of = "both"', components),
+    ]
+    spec = spec_of(*features)
+    matrix = build(two_datasets, spec)
+    described = matrix.of_genes.drop("gene_id")
+    names = matrix.columns.filter(pl.col("kind") != "signature")["name"].to_list()
+    assert described.columns == names
+    place = {gene: i for i, gene in enumerate(matrix.of_genes["gene_id"])}
+    assert list(place) == matrix.genes["gene_id"].to_list()
+    values, columns = described.to_numpy(), [matrix.columns["name"].to_list().index(name) for name in names]
+    of_targets = values[[place[genes[0]] for genes in matrix.rows["target_gene_ids"]]]
+    np.testing.assert_array_equal(matrix.X[:, columns], of_targets)
+    n_known = {"embedding": 6, "response": 25}
+    for source in matrix.manifest["sources"]:
+        assert source.get("n_genes_covered") == n_known.get(source["kind"])
+    assert np.isfinite(values).any(axis=1).sum() > np.isfinite(of_targets).any(axis=1).sum(), "others are measured too"
+    (block,) = plan(two_datasets, spec).facts["own_blocks"]
+    assert (block["n_rows_covered"], block["n_genes_covered"]) == (4, 6)
+
+    matrix.write(tmp_path / "matrix")
+    again = FeatureMatrix.read(tmp_path / "matrix")
+    assert again.of_genes.equals(matrix.of_genes)
+    assert again.manifest == matrix.manifest
+    build(two_datasets, spec_of(external("signature"))).write(tmp_path / "matrix")
+    assert FeatureMatrix.read(tmp_path / "matrix").of_genes.width == 0
+
+
+def test_features__of_both_are_asked_of_conditions_and_of_kinds_that_can():
+    pairs = '[target]\ndataset = "a"\nunit = "pair"\neffect_kind = "de_call"\nquestion = "changed"\n'
+    with pytest.raises(SpecError) as caught:
+        parse_spec(f'{pairs}[[feature]]\nkind = "embedding"\nfile = "a.gmt"\nof = "both"')
+    assert "feature 1.of: for pairs, 'perturbation' or 'gene'" in caught.value.got
+    with pytest.raises(SpecError, match="fault"):
+        spec_of(external("signature", 'of = "both"'))
 
 
 def test_embedding__of_one_gene_under_two_names_is_in_the_sets_of_either(two_datasets, tmp_path, gene_ids):
