@@ -32,7 +32,8 @@ def learning_curves(setting: Setting, ridge: Any, report: Callable[[str], None])
     Returns
     -------
     ``axis`` (``perturbations`` or ``sources``), ``n`` (mean number learnt from), ``draw``, ``model``, ``data_points``
-    (of sources: how often one of them covers a row) and mean scores. Without any source the ridge is the train mean.
+    (of sources: how often one of them covers a row), ``sources`` (which they are) and mean scores. Without any source
+    the ridge is the train mean.
     """
     records = [*_by_perturbations(setting, ridge, report), *_by_sources(setting, ridge, report)]
     return pl.DataFrame(records).fill_nan(None)
@@ -55,7 +56,7 @@ def _by_perturbations(setting: Setting, ridge: Any, report: Callable[[str], None
             for name, model in (("ridge", ridge), ("train_mean", TrainMean())):
                 scored = _means(setting, setting.run(clone(model), kept=kept, names=QUICK).scores)
                 head = {"axis": "perturbations", "n": float(np.mean(sizes)), "draw": draw, "model": name}
-                head |= {"data_points": None}
+                head |= {"data_points": None, "sources": None}
                 records.append(head | scored)
     return records
 
@@ -66,14 +67,16 @@ def _by_sources(setting: Setting, ridge: Any, report: Callable[[str], None]) -> 
     covers = {name: int(np.isfinite(setting.matrix.X[:, block == name]).any(axis=1).sum()) for name in names}
     rng = np.random.default_rng(0)
     nothing = _means(setting, setting.run(TrainMean(), names=QUICK).scores)
-    records = [{"axis": "sources", "n": 0.0, "draw": 0, "model": "ridge", "data_points": 0} | nothing]
+    records = [{"axis": "sources", "n": 0.0, "draw": 0, "model": "ridge", "data_points": 0, "sources": ""} | nothing]
     for size in range(1, len(names) + 1):
         report(f"learning from {size} of {len(names)} sources")
         subsets = _subsets(names, size, rng)
         scores = setting.run_on(ridge, [np.isin(block, subset) for subset in subsets], QUICK)
         head = {"axis": "sources", "n": float(size), "model": "ridge"}
         records += [
-            head | {"draw": draw, "data_points": sum(covers[name] for name in subset)} | _means(setting, each)
+            head
+            | {"draw": draw, "data_points": sum(covers[name] for name in subset), "sources": " + ".join(subset)}
+            | _means(setting, each)
             for draw, (subset, each) in enumerate(zip(subsets, scores, strict=True))
         ]
     return records

@@ -61,7 +61,7 @@ def draw_areas(path: Path, evaluation: PairEvaluation) -> None:
 
 
 def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
-    """Draw, for each model that says a probability, how often pairs of that probability were positive.
+    """Draw, for each model that says a probability, how often pairs of that probability were positive, and how many.
 
     Parameters
     ----------
@@ -70,15 +70,18 @@ def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
     evaluation
         What to draw.
     """
-    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(5.6, 6.4), layout="constrained")
+    axes, below = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     axes.plot([0, 1], [0, 1], **_CHANCE, zorder=0)
     for place, (model, found) in enumerate(evaluation.reliability.items()):
         said, was = ([one[key] for one in found["bins"]] for key in ("predicted", "observed"))
         colour, marker = (_BLUE, _ORANGE, _GREY)[place % 3], "os^"[place % 3]
         label = f"{title(model)}, off by {found['calibration_error']:.3f}"
         axes.plot(said, was, marker=marker, color=colour, label=label)
-    axes.set(xlabel="probability while held out", ylabel="share of positive pairs", xlim=(0, 1), ylim=(0, 1))
+        below.plot(said, [one["n"] for one in found["bins"]], marker=marker, color=colour)
+    axes.set(ylabel="share of positive pairs", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title("on the dashed line probabilities are honest; points of few pairs say little", fontsize=9)
+    below.set(xlabel="probability while held out", ylabel="pairs", yscale="log")
     axes.legend(fontsize=8, loc="upper left")
     _save(figure, path, evaluation)
 

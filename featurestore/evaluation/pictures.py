@@ -219,6 +219,9 @@ def draw_learning(evaluation: Evaluation) -> Figure:
             axes.plot(means["place"], means[metric], marker=mark, linestyle=line, color=colour, label=title(model))
         axes.set_xlabel(text)
         axes.grid(color="0.92")
+    alone = evaluation.curves.filter(pl.col("axis") == "sources", pl.col("n") == 1).drop_nulls(metric).sort(metric)
+    for source, value in alone.select("sources", metric).iter_rows():
+        panels[1].annotate(short(source), (1, value), (5, -2), textcoords="offset points", fontsize=7)
     panels[1].xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel(_TITLES[metric])
     _explain_marks(panels, "best")

@@ -177,6 +177,9 @@ def test_evaluate__thoroughly_draws_learning_curves(few_models, run, world_files
     }
     assert n == {"perturbations": [4.0, 8.0, 14.0, 20.0], "sources": [0.0, 1.0, 2.0, 3.0]}
     assert "learning from 2 of 3 sources" in result.stderr
+    of_two = [point["sources"].split(" + ") for point in curves if point["axis"] == "sources" and point["n"] == 2]
+    assert len(of_two) == 3
+    assert {len(set(names)) for names in of_two} == {2}
     assert (tmp_path / "report" / "learning.png").is_file()
 
 

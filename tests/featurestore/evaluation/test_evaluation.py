@@ -37,6 +37,7 @@ def test_write__makes_a_page_a_picture_of_each_model_and_two_tables(folder, plan
 
 def test_page__opens_without_network_and_describes_its_pictures(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.index("At a glance") < page.index(">Models<"), "what matters comes first"
     assert "http://" not in page
     assert "https://" not in page
     assert "<script" not in page

@@ -40,8 +40,21 @@ def test_magnitude__has_a_legend_only_where_something_is_drawn(pds, pds_cosine, 
     assert not recwarn.list
 
 
+def test_learning__names_what_each_single_source_is_worth():
+    head = {"axis": "sources", "model": "ridge", "data_points": 4}
+    names = {0: [""], 1: ["signature/one", "signature/two"], 2: ["signature/one + signature/two"]}
+    curves = [
+        head | {"n": float(n), "sources": name, "pearson_delta": 0.1 * n + 0.05 * place}
+        for n, each in names.items()
+        for place, name in enumerate(each)
+    ]
+    figure = draw_learning(SimpleNamespace(is_readout=False, curves=pl.DataFrame(curves)))
+    told = [(text.get_text(), round(text.xy[1], 2)) for text in figure.axes[1].texts]
+    assert told == [("one", 0.1), ("two", 0.15)]
+
+
 def test_learning__has_no_legend_where_nothing_is_drawn(recwarn):
-    curves = {"axis": ["perturbations"], "model": ["ridge"], "n": [2], "pearson_delta": [None]}
+    curves = {"axis": ["perturbations"], "model": ["ridge"], "n": [2], "pearson_delta": [None], "sources": [None]}
     figure = draw_learning(SimpleNamespace(is_readout=False, curves=pl.DataFrame(curves)))
     assert [axes.get_legend() for axes in figure.axes] == [None, None, None]
     assert not recwarn.list
