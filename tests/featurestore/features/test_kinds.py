@@ -389,6 +389,36 @@ def test_features__of_both_describe_measured_genes_as_those_that_are_perturbed(t
     assert FeatureMatrix.read(tmp_path / "matrix").of_genes.width == 0
 
 
+def test_features__of_every_kind_that_looks_elsewhere_do_not_change_with_the_answers(writer, make_condition, tmp_path):
+    rng = np.random.default_rng(3)
+    (tmp_path / "sets.gmt").write_text("A\t\tS003\tS005\tS030\nB\t\tS005\tS006\nC\t\tS007\tS003\n")
+    inside = [make_condition(f"G{i}", "A") for i in range(12)]
+    answers = rng.normal(size=(12, 30))
+    writer.dataset("target", inside, answers)
+    writer.dataset("poisoned", inside, 1e3 * rng.normal(size=answers.shape))
+    writer.dataset(
+        "external", [make_condition(f"G{i}", c) for c in "BC" for i in range(4, 16)], rng.normal(size=(24, 30))
+    )
+    both = 'of = "both"\ncomponents = 2'
+    features = [
+        external("signature"),
+        external("signature", 'name = "mean"', 'average = "equal"'),
+        external("neighbours"),
+        external("response", both),
+        f'kind = "embedding"\nfile = "{tmp_path}/sets.gmt"\n{both}',
+    ]
+    with writer.open() as store:
+        made, poisoned = (
+            build(store, spec_of(*features, target=f'[target]\ndataset = "{name}"\n'))
+            for name in ("target", "poisoned")
+        )
+    assert not np.array_equal(made.Y, poisoned.Y)
+    np.testing.assert_array_equal(made.X, poisoned.X)
+    np.testing.assert_array_equal(made.elsewhere, poisoned.elsewhere)
+    assert made.of_genes.equals(poisoned.of_genes)
+    assert made.of_genes.width == 1 + 2 * 2 + 2, "two sources' responses, and the sets"
+
+
 def test_features__of_both_are_asked_of_conditions_and_of_kinds_that_can():
     pairs = '[target]\ndataset = "a"\nunit = "pair"\neffect_kind = "de_call"\nquestion = "changed"\n'
     with pytest.raises(SpecError) as caught:
