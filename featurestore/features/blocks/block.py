@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.effects.signature import Effects, component_reduction, gene_reduction
+from featurestore.features.effects.signature import component_reduction, gene_reduction
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
@@ -75,7 +75,7 @@ def make_block(
     facts: dict[str, Any],
     matches: pl.DataFrame,
     external: npt.NDArray[np.float32],
-    matched: Effects,
+    matched: npt.NDArray[np.floating],
     names: pl.DataFrame,
     *,
     components: int | None = None,

@@ -46,5 +46,5 @@ def _block(feature: SignatureFeature, source: Source, given: BlockInputs) -> Fea
     given.elsewhere.add(source, matrix, matches)
     values, genes, said = chosen_effects(feature, source, matrix, measured)
     facts |= said
-    matched = mean_of_matches(values, matches, n_rows)
+    matched = mean_of_matches(values, matches, n_rows, single=True)
     return make_block(facts, matches, values, matched, genes, components=feature.components, likeness=[likeness])

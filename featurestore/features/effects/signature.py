@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.linalg.blas import dsymv
 from scipy.sparse import coo_array
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from featurestore.features.kinds.options import Genes
@@ -19,6 +22,8 @@ _LARGEST_SQUARE = 6_000
 """Up to this many, they are sought in the matrix of inner products; above it, in the effects themselves."""
 _AT_ONCE = 2**19
 """Effects that are in memory in double precision at once."""
+_IN_A_PRODUCT = 2**21
+"""As many for inner products, each of which is a square that is added up: they are few."""
 
 Effects = npt.NDArray[np.float64]
 
@@ -30,17 +35,19 @@ class Reduction:
     Parameters
     ----------
     values
-        float64, shape (rows, features).
+        Floats, shape (rows, features).
     columns
         One row per feature: ``suffix`` (end of the column name), ``gene_id``, ``component`` and
         ``explained_variance``, the share of the source's variance.
     """
 
-    values: Effects
+    values: npt.NDArray[np.floating]
     columns: pl.DataFrame
 
 
-def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_rows: int) -> Effects:
+def mean_of_matches(
+    values: npt.NDArray[np.float32], matches: pl.DataFrame, n_rows: int, *, single: bool = False
+) -> npt.NDArray[Any]:
     """Average the source conditions that match each row, gene by gene over those that have the gene.
 
     Where a row is matched by parts, each part is averaged and the parts are added up; a gene that any part lacks is
@@ -54,6 +61,8 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
         ``row``, ``part``, ``source_row`` and ``weight``, as of ``match_conditions``.
     n_rows
         Number of rows.
+    single
+        Whether effects of which nothing is averaged stay in single precision, as they are.
 
     Returns
     -------
@@ -61,11 +70,14 @@ def mean_of_matches(values: npt.NDArray[np.float32], matches: pl.DataFrame, n_ro
     """
     slots = matches.select("row", "part").unique(maintain_order=True).with_row_index("slot")
     weight, source_row = matches["weight"].to_numpy(), matches["source_row"].to_numpy()
-    result: Effects = np.full((n_rows, values.shape[1]), np.nan)
     row = slots["row"].to_numpy()
     whole, index = np.unique(row, return_inverse=True)
-    if slots.height == matches.height and (weight > 0).all():
-        if len(whole) == len(row):
+    is_single = slots.height == matches.height and bool((weight > 0).all())
+    is_as_it_is = is_single and len(whole) == len(row)
+    result = np.empty((n_rows, values.shape[1]), np.float32 if single and is_as_it_is else np.float64)
+    result[np.bincount(whole, minlength=n_rows) == 0] = np.nan
+    if is_single:
+        if is_as_it_is:
             for share in as_shares(len(row), values.shape[1]):
                 result[row[share]] = values[source_row[share]]
             return result
@@ -127,7 +139,7 @@ def pick_genes(
     return found
 
 
-def gene_reduction(matched: Effects, genes: pl.DataFrame) -> Reduction:
+def gene_reduction(matched: npt.NDArray[np.floating], genes: pl.DataFrame) -> Reduction:
     """Use every gene as a feature; ``genes`` may have the ends of the column names too, as ``suffix``."""
     columns = genes.select(
         suffix=pl.col("suffix" if "suffix" in genes.columns else "gene_id"),
@@ -138,7 +150,9 @@ def gene_reduction(matched: Effects, genes: pl.DataFrame) -> Reduction:
     return Reduction(matched, columns)
 
 
-def component_reduction(source: npt.NDArray[np.float32], matched: Effects, components: int) -> Reduction:
+def component_reduction(
+    source: npt.NDArray[np.float32], matched: npt.NDArray[np.floating], components: int
+) -> Reduction:
     """Project matched effects on the principal components of their source.
 
     The components are fitted on every condition of the source, matched or not; a gene that a condition lacks counts
@@ -159,15 +173,11 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     for genes in as_shares(source.shape[1], len(source)):
         mean[genes] = np.nanmean(source[:, genes], axis=0, dtype=np.float64)
     k = min(components, len(source) - 1, source.shape[1])
-    scores = np.full((len(matched), k), np.nan)
+    scores: Effects = np.empty((len(matched), k))
     with threadpool_limits(1):  # hundreds of short products: threads would spend them waiting for each other
         loadings, share = _principal(source, mean, k)
         for rows in as_shares(len(matched), matched.shape[1]):
-            moved = matched[rows] - mean
-            known: npt.NDArray[np.bool_] = np.isfinite(moved)
-            moved[~known] = 0.0
-            scores[rows] = moved @ loadings.T
-            scores[rows][~known.any(axis=1)] = np.nan
+            scores[rows] = _scores(matched[rows], mean, loadings)
     index = np.arange(1, k + 1)
     columns = pl.DataFrame(
         {
@@ -180,27 +190,74 @@ def component_reduction(source: npt.NDArray[np.float32], matched: Effects, compo
     return Reduction(scores, columns)
 
 
-def _centred(source: npt.NDArray[np.float32], mean: Effects) -> Effects:
+def _scores(matched: npt.NDArray[np.floating], mean: Effects, loadings: Effects) -> Effects:
+    """Project rows; one without any gene stays missing."""
+    moved = matched - mean
+    known = np.isfinite(moved)
+    if not known.all():
+        moved[~known] = 0.0
+    scores: Effects = moved @ loadings.T
+    scores[~known.any(axis=1)] = np.nan
+    return scores
+
+
+def _centred(source: npt.NDArray[np.float32], mean: Effects, out: Effects | None = None) -> Effects:
     """Take each gene's mean away, and put it where a gene is missing."""
-    centred = source.astype(np.float64)
-    centred -= mean
+    centred: Effects = np.subtract(source, mean, out=out, dtype=np.float64)
     missing = ~np.isfinite(centred)
     if missing.any():
         centred[missing] = 0.0
     return centred
 
 
-def as_shares(n: int, n_across: int) -> list[slice]:
+def as_shares(n: int, n_across: int, at_once: int = _AT_ONCE) -> list[slice]:
     """Cut n rows, or columns, into shares that are looked at one after the other in double precision."""
-    step = max(1, _AT_ONCE // max(n_across, 1))
+    step = max(1, at_once // max(n_across, 1))
     return [slice(first, min(first + step, n)) for first in range(0, n, step)]
+
+
+def _inner_products(rows: npt.NDArray[np.float32], mean: Effects) -> Effects:
+    """Multiply every two centred rows, shape (rows, rows); what is above the diagonal of blocks is left out.
+
+    Two threads do as much each: of two halves of the rows the products within, and those of one with the other. What
+    they work in is given to them, since memory that a thread takes may stay with it.
+
+    Parameters
+    ----------
+    rows
+        Shape (rows, n).
+    mean
+        What is taken away from them; broadcasts to their shape.
+    """
+    n_rows, n = rows.shape
+    means = np.broadcast_to(mean, rows.shape)
+    products = np.zeros((n_rows, n_rows))
+    halves = slice(0, n_rows // 2), slice(n_rows // 2, n_rows)
+    most, shares = n_rows - n_rows // 2, as_shares(n, n_rows, _IN_A_PRODUCT)
+    room = np.empty((2, 2, most * (shares[0].stop - shares[0].start)))
+    sums = np.empty((2, most * most))
+
+    def fill(thread: int, places: list[tuple[int, int]]) -> None:
+        for down, across in places:
+            block = products[halves[down], halves[across]]
+            added = sums[thread, : block.size].reshape(block.shape)
+            for share in shares:
+                sides = {}
+                for side, work in zip(dict.fromkeys((down, across)), room[thread], strict=False):
+                    some = rows[halves[side], share]
+                    sides[side] = _centred(some, means[halves[side], share], work[: some.size].reshape(some.shape))
+                block += np.matmul(sides[down], sides[across].T, out=added)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, (0, 1), ([(0, 0), (1, 1)], [(1, 0)])))
+    return products
 
 
 def _principal(source: npt.NDArray[np.float32], mean: Effects, k: int) -> tuple[Effects, Effects]:
     """Find the first ``k`` principal directions, shape (k, genes), and each one's share of the variance.
 
     A few of many are the leading eigenvectors of the inner products, of conditions or of genes, whichever are fewer,
-    sought from a fixed start: each of hundreds of steps then passes over that square, not over all effects.
+    sought from a fixed start: each of hundreds of steps then passes over half of that square, not over all effects.
     """
     fewer = min(source.shape)
     if fewer <= _EXACT or k >= fewer // 5 or fewer > _LARGEST_SQUARE:
@@ -210,17 +267,16 @@ def _principal(source: npt.NDArray[np.float32], mean: Effects, k: int) -> tuple[
         pca = PCA(n_components=k, svd_solver=solver, random_state=0).fit(_centred(source, mean))
         return pca.components_, pca.explained_variance_ratio_
     is_wide = fewer == len(source)
-    products = np.zeros((fewer, fewer))
-    for share in as_shares(source.shape[int(is_wide)], fewer):
-        part = _centred(source[:, share], mean[share]).T if is_wide else _centred(source[share], mean)
-        products += part.T @ part
+    n = source.shape[int(is_wide)]
+    products = _inner_products(source, mean) if is_wide else _inner_products(source.T, mean[:, None])
     start = np.random.default_rng(0).uniform(-1, 1, fewer)
-    values, vectors = eigsh(products, k, v0=start)
+    operator = LinearOperator(products.shape, lambda vector: dsymv(1.0, products.T, vector), dtype=np.float64)
+    values, vectors = eigsh(operator, k, v0=start)
     values, vectors = np.maximum(values[::-1], np.finfo(np.float64).tiny), vectors[:, ::-1]
     loadings = np.ascontiguousarray(vectors.T)
     if is_wide:
-        loadings = np.empty((k, source.shape[1]))
-        for share in as_shares(source.shape[1], fewer):
+        loadings = np.empty((k, n))
+        for share in as_shares(n, fewer):
             loadings[:, share] = vectors.T @ _centred(source[:, share], mean[share])
         loadings /= np.sqrt(values)[:, None]
     largest = np.abs(loadings).argmax(axis=1)

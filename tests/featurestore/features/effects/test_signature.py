@@ -40,6 +40,27 @@ def source():
     return (rng.normal(size=(40, 4)) @ rng.normal(size=(4, 25)) + 0.1 * rng.normal(size=(40, 25))).astype(np.float32)
 
 
+def test_mean_of_matches__leaves_what_is_not_averaged_in_single_precision_where_asked():
+    values = np.array([[0.1, 2.0], [3.0, np.nan]], np.float32)
+    alone = mean_of_matches(values, pairs((0, 1), (2, 0)), 3, single=True)
+    assert alone.dtype == np.float32
+    np.testing.assert_array_equal(alone, [[3.0, np.nan], [np.nan, np.nan], values[0]])
+    assert mean_of_matches(values, pairs((0, 0), (0, 1)), 1, single=True).dtype == np.float64
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_component_reduction__of_a_large_source_takes_missing_genes_for_the_mean(is_wide):
+    rng = np.random.default_rng(4)
+    large = (rng.normal(size=(121, 6)) * [9, 7, 5, 4, 3, 2] @ rng.normal(size=(6, 143))).astype(np.float32)
+    large[rng.random(large.shape) < 0.05] = np.nan
+    large = large if is_wide else large.T
+    filled = np.where(np.isnan(large), np.nanmean(large, axis=0, dtype=np.float64), large)
+    exact = PCA(4, svd_solver="full").fit(filled)
+    reduction = component_reduction(large, large[:3], 4)
+    np.testing.assert_allclose(reduction.columns["explained_variance"], exact.explained_variance_ratio_, rtol=1e-9)
+    np.testing.assert_allclose(reduction.values, exact.transform(filled[:3]), atol=1e-6)
+
+
 def test_component_reduction__equals_sklearn_on_a_complete_source(source):
     reduction = component_reduction(source, source.astype(np.float64), 5)
     pca = PCA(5, svd_solver="full")
