@@ -162,6 +162,16 @@ def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
     sys.exit(1)
 
 
+def _starved(error: BaseException) -> FeatureStoreError | None:
+    """Say of what lacks memory or threads, and has no error of its own for that; nothing of all else."""
+    do = "give it more memory, or raise the limit of processes (ulimit -u)"
+    if type(error).__name__ == "PanicException":  # of Polars, which is not imported here
+        return FeatureStoreError("Polars could not go on.", got=str(error), do=do)
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return FeatureStoreError("No thread could be started.", do=do)
+    return None
+
+
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
@@ -184,9 +194,10 @@ def main() -> None:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Polars, which is not imported here
+        told = _starved(error)
+        if told is None:
             raise
-        _fail(FeatureStoreError("Polars could not go on.", got=str(error), do="give it more memory or threads"))
+        _fail(told)
     sys.exit(code if isinstance(code, int) else 0)
 
 

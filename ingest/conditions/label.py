@@ -64,7 +64,9 @@ class LabelledRows:
     @property
     def is_perturbed(self) -> npt.NDArray[np.bool_]:
         """Which rows are of a condition that is no control. Shape (rows,)."""
-        return np.asarray((self.condition >= 0) & ~self.is_control[self.condition])
+        found = self.condition >= 0
+        found[found] = ~self.is_control[self.condition[found]]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,12 +90,12 @@ class Comparing:
     @cached_property
     def strata(self) -> dict[Halves, npt.NDArray[np.intp]]:
         """Which stratum each gene is in: how many cells of the control have it (none, few), or how far those stray."""
-        return {halves: self._strata(halves) for halves in (self.rates if self.data.test == COUNTS else self.control)}
+        return {halves: self._strata(halves) for halves in self.control}
 
     def _strata(self, halves: Halves) -> npt.NDArray[np.intp]:
         n_expressing = self.n_expressing[halves]
         if self.data.test == COUNTS:
-            strays = self.rates[halves].dispersion
+            strays = self.rates[halves].dispersion if halves in self.rates else np.zeros(n_expressing.shape)
         else:
             within, mean = self.control[halves].variance_within, self.control[halves].pooled.mean[0]
             strays = np.divide(within, mean**2, out=np.zeros_like(within), where=mean != 0)
@@ -154,6 +154,9 @@ class Comparing:
     def test(self, treated: Treated, reference: Reference, halves: Halves = WHOLE) -> Tested:
         """Test conditions against the control, or half of it."""
         counts, of_none, is_absent = None, None, None
+        if self.data.sums.has_counts and halves not in self.rates:  # the control has no count of any gene
+            shape = treated.moments.mean.shape
+            return Tested(np.full(shape, np.nan), np.zeros(shape, np.int8), None, None, None)
         if self.data.sums.has_counts:
             count = self.data.sums.added("count", treated.pools).astype(np.float64)
             counts = count, self.rates[halves].expected(treated.library)

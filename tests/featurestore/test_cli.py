@@ -210,3 +210,14 @@ def test_process__ends_with_what_was_to_be_done_and_said_at_its_end(thread, comm
     assert ended.returncode == code
     assert ended.stdout.splitlines()[-1] == "left"
     assert ("worked" in ended.stdout) == bool(thread)
+
+
+def test_command__that_can_start_no_thread_says_so(monkeypatch):
+    def starved(**_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(featurestore, "main", starved)
+    answer = run("datasets")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("FeatureStoreError: No thread could be started.\n")
+    assert "ulimit" in answer.stderr

@@ -57,3 +57,17 @@ def test_size__holds_where_controls_are_few_and_genes_come_in_bursts(tmp_path, v
         assert store.frame("select avg(n_significant) from quality").item() <= 0.3
     faults = recompute(tmp_path / "warehouse", outcome.dataset_id, outcome.release_id)
     assert list(faults) == []
+
+
+def test_controls__without_a_count_of_any_gene_test_nothing(tmp_path):
+    labels = ["control"] * 20 + ["sham"] * 20
+    rows = pl.DataFrame({"index": [f"CELL{at}" for at in range(40)], "gene": labels})
+    counts = np.zeros((40, 3), np.float32)
+    counts[20:] = 1
+    write_h5ad(tmp_path / "small.h5ad", counts, rows, pl.DataFrame({"index": ["TP53", "MYC", "STAT1"]}))
+    (tmp_path / "small.toml").write_text(SPEC.format(values="counts"))
+    outcome = ingest_dataset(tmp_path / "small.toml", tmp_path / "warehouse")
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert store.frame("select distinct p_value, log2fc from signature").rows() == [(None, None)]
+        assert store.frame("select is_responder from quality").rows() == [(None,)]
+    assert list(recompute(tmp_path / "warehouse", outcome.dataset_id, outcome.release_id)) == []
