@@ -225,7 +225,7 @@ def test_score__maps_guides_to_their_targets_and_names_those_it_cannot(lab, tmp_
     assert "1 of them are not named like genes (G02-1)" in text
     assert "G02-1 looks like a guide of G02" in text
     (tmp_path / "targets.csv").write_text("G00-1\n")
-    assert "no pair" in refused(*arguments, "--targets", tmp_path / "targets.csv")
+    assert "is not a pair" in refused(*arguments, "--targets", tmp_path / "targets.csv")
 
 
 def test_score__without_a_scale_says_why(tmp_path):

@@ -181,7 +181,7 @@ def test_spec__keeps_vectors_of_the_measured_gene_for_pairs(make_spec, truth):
     text = make_spec(*both(truth)).read_text()
     with pytest.raises(SpecError) as caught:
         parse_spec(text.replace('of = "gene"', 'of = "measured"'))
-    assert "of: got 'measured'; known: 'perturbation', 'gene'" in caught.value.got
+    assert "of: got 'measured'; known: 'gene', 'perturbation', 'both'" in caught.value.got
     of_conditions = '[target]\ndataset = "a"\n[[feature]]\nkind = "embedding"\nfile = "a.csv"\nof = "gene"'
     with pytest.raises(SpecError) as caught:
         parse_spec(of_conditions)
