@@ -162,14 +162,20 @@ class _opened:  # noqa: N801
                 where=str(path),
                 do="pip install 'perturbation-featurestore[excel]', or save the sheet as CSV",
             ) from None
-        with _telling_damage(path, "the workbook"):
-            self._book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        self._file = path.open("rb")  # openpyxl leaves its own open where a workbook is damaged
+        try:
+            with _telling_damage(path, "the workbook"):
+                self._book = openpyxl.load_workbook(self._file, read_only=True, data_only=True, keep_links=False)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Any:
         return self._book
 
     def __exit__(self, *_: object) -> None:
         self._book.close()
+        self._file.close()
 
 
 class SheetReader(TableReader):

@@ -10,7 +10,7 @@ import stat
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from struct import Struct
@@ -207,14 +207,17 @@ class Zip(Listed):
     """A store in a zip archive, at its root or in the one folder of it; members are stored as they are, or packed."""
 
     def __init__(self, path: Path) -> None:
-        self._archive = zipfile.ZipFile(path)
-        members = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
-        for info in members.values():
-            _refuse_bomb(path, info)
-        prefix = _prefix(list(members))
-        self._members = {name.removeprefix(prefix): info for name, info in members.items() if name.startswith(prefix)}
-        super().__init__(path, {key: info.file_size for key, info in self._members.items()})
-        self._file = path.open("rb", buffering=0)
+        with ExitStack() as stack:  # closed where it cannot be used
+            self._archive = stack.enter_context(zipfile.ZipFile(path))
+            members = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
+            for info in members.values():
+                _refuse_bomb(path, info)
+            prefix = _prefix(list(members))
+            own = {name.removeprefix(prefix): info for name, info in members.items() if name.startswith(prefix)}
+            self._members = own
+            super().__init__(path, {key: info.file_size for key, info in own.items()})
+            self._file = stack.enter_context(path.open("rb", buffering=0))
+            stack.pop_all()
         self._starts: dict[str, int] = {}
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
