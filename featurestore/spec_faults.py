@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from itertools import groupby
-from typing import Any, TypeAlias, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from featurestore.errors import SpecError, did_you_mean
-
-Path: TypeAlias = tuple[int | str, ...]
-Models: TypeAlias = Mapping[str, type[BaseModel]]
+from featurestore.errors import SpecError
+from featurestore.spec_names import Meant, Models, Names, Path
 
 SHAPES = {
     "Fixed": '{ value = "..." }',
@@ -58,7 +57,6 @@ SIZES = {
 """Of what size or form it should have been, by the same."""
 UNITS = {"time": ', unit = "h"', "dose": ', unit = "uM"'}
 """What a number of these keys needs beside it."""
-WRITE_TOML = 'write it as TOML: [section], then name = "text", a line each'
 LONGEST = 100
 """Characters of a value that are shown."""
 
@@ -83,7 +81,12 @@ def spec_error(faults: Iterable[str], where: str, do: str = "", *, of: str = "fe
     return SpecError(f"The {of} spec has {count}.", where=where, got="\n            ".join(lines), do=do)
 
 
-def spec_faults(error: ValidationError, spec: type[BaseModel], blocks: Mapping[str, Models] | None = None) -> list[str]:
+def spec_faults(
+    error: ValidationError,
+    spec: type[BaseModel],
+    blocks: Mapping[str, Models] | None = None,
+    meant: Meant = lambda _: (),
+) -> list[str]:
     """Say each fault of a spec once, in the order of the keys.
 
     Parameters
@@ -94,10 +97,13 @@ def spec_faults(error: ValidationError, spec: type[BaseModel], blocks: Mapping[s
         The model that the content was checked against.
     blocks
         Of lists whose items are of several kinds: the models of these, by the key of the list and their ``kind``.
+    meant
+        Gives the names that another word may stand for.
     """
-    errors = sorted((_read(each, blocks or {}) for each in error.errors()), key=_order)
+    names = Names(spec, blocks or {}, meant)
+    errors = sorted((_read(each, names.blocks) for each in error.errors()), key=_order)
     together = (list(faults) for _, faults in groupby(errors, key=_key))
-    return list(dict.fromkeys(line for faults in together for line in _lines(faults, spec, blocks or {})))
+    return list(dict.fromkeys(line for faults in together for line in _lines(faults, names)))
 
 
 def _read(error: ErrorDetails, blocks: Mapping[str, Models]) -> _Error:
@@ -126,14 +132,14 @@ def _order(error: _Error) -> tuple[list[str], list[str]]:
     return key, [error.shape or "", *path]
 
 
-def _lines(faults: list[_Error], spec: type[BaseModel], blocks: Mapping[str, Models]) -> Iterator[str]:
+def _lines(faults: list[_Error], names: Names) -> Iterator[str]:
     if faults[0].shape is None:
-        yield from (_line(fault, spec, blocks) for fault in faults)
+        yield from (_line(fault, names) for fault in faults)
         return
     by_shape = {str(shape): list(of) for shape, of in groupby(faults, key=lambda fault: fault.shape)}
     within = {shape: of for shape, of in by_shape.items() if any(len(each.path) > each.depth for each in of)}
     if not within or not faults[0].said["input"]:
-        yield _no_shape(_place(_key(faults[0])), faults, list(by_shape))
+        yield _no_shape(_place(_key(faults[0])), faults, list(by_shape), names)
         return
     unknown = {shape: {str(f.path[-1]) for f in of if f.kind == "extra_forbidden"} for shape, of in within.items()}
     if clash := _excluding(unknown, within):
@@ -142,8 +148,14 @@ def _lines(faults: list[_Error], spec: type[BaseModel], blocks: Mapping[str, Mod
         return
     meant = min(within.values(), key=lambda of: sum(1 + (fault.kind == "missing") for fault in of))
     misspelt = [fault for fault in meant if fault.kind == "extra_forbidden"]
-    by_path = {fault.path: fault for fault in sorted(meant, key=lambda fault: fault.kind not in TYPES)}
-    yield from (_line(fault, spec, blocks) for fault in misspelt or by_path.values())
+    if misspelt:
+        yield from (_line(fault, names) for fault in misspelt)
+        return
+    for path in dict.fromkeys(fault.path for fault in meant):
+        of_path = [fault for fault in meant if fault.path == path]
+        shapes = [str(fault.said["loc"][-1]) for fault in of_path]
+        alone = len(of_path) == 1
+        yield _line(of_path[0], names) if alone else _no_shape(_place(path), of_path, shapes, names)
 
 
 def _excluding(unknown: Mapping[str, set[str]], within: Iterable[str]) -> list[str]:
@@ -154,37 +166,43 @@ def _excluding(unknown: Mapping[str, set[str]], within: Iterable[str]) -> list[s
     return sorted(known) if len(known) > 1 and all(of & known for of in least) else []
 
 
-def _no_shape(place: str, faults: list[_Error], shapes: Sequence[str]) -> str:
+def _no_shape(place: str, faults: list[_Error], shapes: Sequence[str], names: Names) -> str:
     """Say that a value has none of the shapes that its key takes."""
     got = faults[0].got
     written = list(dict.fromkeys(SHAPES.get(shape, shape) for shape in shapes if not shape.startswith("literal[")))
     words = [word for fault in faults if fault.kind == "literal_error" for word in _words(fault)]
     own = [fault for fault in faults if fault.kind not in {*TYPES, "missing", "literal_error"}]
     if own:
-        return _line(own[0], None, {})
+        return _line(own[0], names)
     if words and not written:
-        return f"{place}got {_shown(got)}; {did_you_mean(str(got), words)}"
+        return f"{place}got {_shown(got)}; {names.nearest(str(got), words)}"
     name = faults[0].path[-1]
     unit = UNITS.get(str(name), "") if isinstance(got, int | float) else ""
     is_value = "Fixed" in shapes and isinstance(got, str | int | float)
     more = f"; write {name} = {{ value = {_toml(got)}{unit} }}" if is_value else ""
+    if is_value and isinstance(got, str) and "FromColumn" in shapes:
+        column = f"{{ column = {_toml(got)} }}"
+        if name not in UNITS:
+            more += f", or {column} if that is a column"
+        elif not got[:1].isdigit():
+            more = f"; write {name} = {column}"
     return f"{place}expected {' or '.join([*map(_toml, words), *written])}, got {_shown(got)}{more}"
 
 
-def _line(fault: _Error, spec: type[BaseModel] | None, blocks: Mapping[str, Models]) -> str:
+def _line(fault: _Error, names: Names) -> str:
     name = str(fault.path[-1]) if fault.path else ""
     path = fault.path
     if fault.kind == "extra_forbidden":
-        text = f"unknown key; {did_you_mean(name, _known_keys(fault, spec, blocks) if spec is not None else [])}"
+        text = f"unknown key; {names.of_key(path, fault.block)}"
     elif fault.kind == "missing":
         text = "is missing"
     elif fault.kind == "union_tag_not_found":
-        path, text = (*path, "kind"), f"is missing; one of {', '.join(blocks[str(path[0])])}"
+        path, text = (*path, "kind"), f"is missing; one of {', '.join(names.blocks[str(path[0])])}"
     elif fault.kind == "union_tag_invalid":
         got = fault.got["kind"]
-        path, text = (*path, "kind"), f"got {_shown(got)}; {did_you_mean(str(got), blocks[str(path[0])])}"
+        path, text = (*path, "kind"), f"got {_shown(got)}; {names.nearest(str(got), list(names.blocks[str(path[0])]))}"
     elif fault.kind == "literal_error":
-        text = f"got {_shown(fault.got)}; {did_you_mean(str(fault.got), _words(fault))}"
+        text = f"got {_shown(fault.got)}; {names.nearest(str(fault.got), _words(fault))}"
     else:
         text = _wrong_value(fault, name)
     return _place(path, is_block=isinstance(fault.got, dict)) + text
@@ -229,24 +247,6 @@ def _toml(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    is_plain = isinstance(value, bool | date | time)
+    text = str(value).lower() if is_plain else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
-
-
-def _known_keys(fault: _Error, spec: type[BaseModel], blocks: Mapping[str, Models]) -> list[str]:
-    """Return the keys of the section that a key is in, of all its shapes."""
-    models: list[type[BaseModel]] = [spec]
-    path = fault.path[:-1]
-    if path and fault.block is not None:
-        models, path = [blocks[str(path[0])][fault.block]], path[2:]
-    for part in path:
-        annotations = [model.model_fields[str(part)].annotation for model in models if part in model.model_fields]
-        if annotations:
-            models = [model for annotation in annotations for model in _models(annotation)]
-    return list(dict.fromkeys(key for model in models for key in model.model_fields))
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]

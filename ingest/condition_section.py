@@ -67,7 +67,8 @@ class ConditionSection(Section):
     @model_validator(mode="after")
     def _has_one_kind(self) -> Self:
         if (self.kind is None) == (self.kind_column is None):
-            raise ValueError("give either 'kind' or 'kind_column'")
+            got = "neither" if self.kind is None else "both"
+            raise ValueError(f"give either 'kind' or 'kind_column'; got {got}")
         return self
 
     @model_validator(mode="after")

@@ -5,14 +5,14 @@ Unknown keys, wrong values and contradictions are all found before any data is r
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from featurestore.errors import SpecError
-from featurestore.spec_faults import WRITE_TOML, spec_error, spec_faults
+from featurestore.spec_faults import spec_error, spec_faults
+from featurestore.spec_text import spec_content, spec_text
 from ingest.condition_section import MATRIX_COLUMNS, ConditionSection
 from ingest.given import given_columns
 from ingest.reported_sections import EffectsSection, LayersSection, PhenotypesSection, QualitySection
@@ -29,6 +29,7 @@ from ingest.sections import (
     Words,
     column_in_sql,
 )
+from ingest.spec_words import meant
 from ingest.values import ESTIMATED, VALUES, Route, ValueKind, ValueName, route_of
 
 SPECS = Path(__file__).with_name("specs")
@@ -248,14 +249,10 @@ def read_spec(path: Path) -> DatasetSpec:
         The file is missing, not TOML, or wrong; every fault is listed.
     """
     try:
-        content = tomllib.loads(
-            path.read_text(encoding="utf-8-sig")
-        )  # some editors begin a file with a byte order mark
+        text = spec_text(path)
     except OSError as error:
         raise SpecError("The spec cannot be read.", where=str(path), got=error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError("The spec is not TOML.", where=str(path), got=str(error), do=WRITE_TOML) from None
-    return parse_spec(content, where=str(path))
+    return parse_spec(spec_content(text, str(path)), where=str(path))
 
 
 def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
@@ -270,4 +267,4 @@ def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
         return DatasetSpec.model_validate(content)
     except ValidationError as error:
         do = "every section, its keys and what they take: featurestore inspect --explain"
-        raise spec_error(spec_faults(error, DatasetSpec), where, do, of="dataset") from None
+        raise spec_error(spec_faults(error, DatasetSpec, meant=meant), where, do, of="dataset") from None

@@ -36,7 +36,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
@@ -48,7 +47,8 @@ from featurestore.features.kinds import KINDS, PAIR_KINDS, Feature, embeddings
 from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.kinds.options import Slug, SpecSection
 from featurestore.features.sections import Allow, Licence, Split, Target
-from featurestore.spec_faults import WRITE_TOML, spec_error, spec_faults
+from featurestore.spec_faults import spec_error, spec_faults
+from featurestore.spec_text import spec_content, spec_text
 
 
 class FeatureSpec(SpecSection):
@@ -144,12 +144,13 @@ def read_spec(spec: SpecLike) -> FeatureSpec:
     if not path.exists() and path.name == str(path):
         path = shipped_specs().get(path.name, path)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        text = spec_text(path)
+    except OSError as error:
         files = sorted(file.name for file in path.parent.glob("*.toml"))
         near = did_you_mean(path.name, files if path.suffix and files else [*shipped_specs(), *files])
-        raise SpecError("The feature spec cannot be read.", where=str(path), got=str(reason), do=near) from None
+        raise SpecError(
+            "The feature spec cannot be read.", where=str(path), got=error.strerror or str(error), do=near
+        ) from None
     return parse_spec(text, where=str(path), folder=path.parent)
 
 
@@ -161,11 +162,7 @@ def parse_spec(text: str, where: str = "the feature spec", folder: Path | None =
     SpecError
         The text is not TOML, or is wrong; every fault is listed.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError("The feature spec is not TOML.", where=where, got=str(error), do=WRITE_TOML) from None
-    return spec_of(content, where, folder)
+    return spec_of(spec_content(text, where), where, folder)
 
 
 def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Path | None = None) -> FeatureSpec:

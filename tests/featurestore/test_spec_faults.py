@@ -22,7 +22,8 @@ LINES = {
     '[[rows.join]]\ntable = "t.csv"\nkey = ["a"]\non = "b"': "rows.join 1: give as many columns 'on' as of 'key'",
     "[guides]\nmin_count = 0": "guides.min_count: expected at least 1, got 0",
     "[coverage]\nread_length = 0.5": "[coverage] says what a read covers: it goes with values",
-    '[layers]\nse = "x"': "layers.se: unknown key; known: 'standard_error', 'z', 'p_value', 'q_value'",
+    '[context]\nvalue = "K562"': "context: unknown key; it goes under [condition]",
+    '[layers]\nse = "x"': "layers.se: unknown key; did you mean 'standard_error'?",
 }
 TARGET = '[target]\ndataset = "here"\n'
 FEATURES = {
@@ -118,6 +119,11 @@ def spec(changed: dict[str, str], more: str = "") -> dict:
         ({"where": '""'}, "condition.where: expected a text that is not empty, got ''"),
         ({"where": "true"}, 'condition.where: expected "text", got true'),
         ({"batch": '["a"]'}, "condition.batch: expected \"text\", got ['a']"),
+        ({"context": '{ value = ["K562"] }'}, "condition.context.value: expected \"...\" or a number, got ['K562']"),
+        ({"values": '"UMI"'}, "dataset.values: got 'UMI'; did you mean 'counts'?"),
+        ({"kind": '"CRISPR-KO"'}, "condition.kind: got 'CRISPR-KO'; did you mean 'crispr_knockout'?"),
+        ({"dose": '"dose_uM"'}, "got 'dose_uM'; write dose = { column = \"dose_uM\" }"),
+        ({"batch": "2024-01-01"}, 'condition.batch: expected "text", got 2024-01-01'),
         ({"pooled": '"dose"'}, 'condition.pooled: expected a list, ["..."], got \'dose\'; write pooled = ["dose"]'),
     ],
 )
@@ -142,6 +148,21 @@ def test_fault__of_a_feature_spec_does_too(lines):
         parse_feature_spec(lines + "\n" + TARGET, where="features.toml")
     assert FEATURES[lines] in caught.value.got
     assert (caught.value.where, "kinds" in caught.value.do) == ("features.toml", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("dataset:\n  id: screen", "at line 1, column 8): dataset:"),
+        ('[dataset]\nfiles = ["C:\\data\\new.h5ad"]', "single quotes"),
+        ("x = " + "[" * 3000, "nested too deeply"),
+    ],
+)
+def test_text__that_is_no_toml_is_quoted(text, said):
+    with pytest.raises(SpecError) as caught:
+        parse_feature_spec(text, where="features.toml")
+    assert said in str(caught.value)
+    assert (caught.value.where, bool(caught.value.expected), bool(caught.value.do)) == ("features.toml", True, True)
 
 
 def test_faults__are_told_together_and_each_once():

@@ -159,5 +159,5 @@ def test_read_spec__names_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(SpecError, match="No such file"):
         read_spec(tmp_path / "absent.toml")
     (tmp_path / "latin.toml").write_bytes(b'name = "\xb5"')
-    with pytest.raises(SpecError, match="not UTF-8"):
+    with pytest.raises(SpecError, match="not text in UTF-8"):
         read_spec(tmp_path / "latin.toml")
