@@ -9,7 +9,8 @@
 # Guess: "mean(target) / mean(reference)", as the readme says, and the same for the same numbers.
 # Means: effects of well expressed genes grow without bound and nothing looks wrong in the p-values, so cut-offs on fold change
 #   pick strongly expressed genes. Pass integers, or use_umi_fc=False, which the readme does not name.
-# Upstream: not reported, as far as we found.
+# Upstream: not reported, as far as we found. pdex, which has a function of this name, guessed the other way round: it took
+#   logarithms for counts (ArcInstitute/pdex issue 41).
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 
 import pytest
@@ -155,7 +156,6 @@ def test_fault__of_a_feature_spec_does_too(lines):
     [
         ("dataset:\n  id: screen", "at line 1, column 8): dataset:"),
         ('[dataset]\nfiles = ["C:\\data\\new.h5ad"]', "single quotes"),
-        ("x = " + "[" * 3000, "nested too deeply"),
     ],
 )
 def test_text__that_is_no_toml_is_quoted(text, said):
@@ -163,6 +163,16 @@ def test_text__that_is_no_toml_is_quoted(text, said):
         parse_feature_spec(text, where="features.toml")
     assert said in str(caught.value)
     assert (caught.value.where, bool(caught.value.expected), bool(caught.value.do)) == ("features.toml", True, True)
+
+
+def test_text__that_is_nested_too_deeply_says_so():
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(1000)  # Python's own: libraries raise it
+        with pytest.raises(SpecError, match="nested too deeply"):
+            parse_feature_spec("x = " + "[" * 3000, where="features.toml")
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_faults__are_told_together_and_each_once():
