@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from featurestore.query.views import create_schemas, table_statements, view_statements
+from featurestore.query import compound_identity
+from featurestore.query.views import comment_views, create_schemas, table_statements, view_statements
 from featurestore.storage.release import why_unreadable
 from featurestore.storage.snapshot import Snapshot
 
@@ -20,6 +21,8 @@ _WORD = re.compile(r"\w+")
 _TABLE = re.compile(r"(?:release|reference)\.\w+")
 _LISTING = ("duckdb_", "information_schema", "pg_", "pragma", "show", "sqlite_")
 """What a statement that may list views names one of."""
+_COMMENTED = ("duckdb_", "information_schema", "pg_", "comment")
+"""What a statement that may look at comments names one of."""
 
 
 class ViewsOnDemand:
@@ -37,6 +40,7 @@ class ViewsOnDemand:
         self._connection, self._root, self._snapshot = connection, root, snapshot
         self._waiting = table_statements(root, snapshot, place) | view_statements()
         self._lock = threading.Lock()
+        self._filling, self._knows_compounds, self._has_comments = threading.Lock(), False, False
         create_schemas(connection)
 
     def create(self, statement: str | None = None) -> bool:
@@ -58,6 +62,28 @@ class ViewsOnDemand:
             for name in names:
                 self._create(name)
         return bool(names)
+
+    def fill(self, statement: str) -> None:
+        """Fill what takes long and few ask for, where a statement names it: compounds as one, and comments.
+
+        Raises
+        ------
+        WarehouseError
+            A table is missing, damaged or too old.
+        """
+        named = statement.lower()
+        if compound_identity.VIEW in named:
+            self.create(compound_identity.MADE_OF)
+            with self._filling, self._connection.cursor() as cursor:
+                if not self._knows_compounds:
+                    compound_identity.fill_compound_identity(cursor)
+                    self._knows_compounds = True
+        if any(name in named for name in _COMMENTED):
+            self.create()
+            with self._filling, self._connection.cursor() as cursor:
+                if not self._has_comments:
+                    comment_views(cursor)
+                    self._has_comments = True
 
     def _named(self, statement: str | None) -> Iterator[str]:
         """Yield what is to be created, tables before the views that are made of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -155,3 +155,12 @@ def _plain(value: Any) -> int | float | str:
     if isinstance(value, Decimal):
         return int(value) if value.as_tuple().exponent == 0 else float(value)
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+
+
+def first_rows(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the first rows of record batches."""
+    for batch in batches:
+        yield batch.slice(0, n_rows)
+        n_rows -= batch.num_rows
+        if n_rows <= 0:
+            return

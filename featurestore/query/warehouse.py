@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-import threading
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,24 +20,21 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from featurestore.errors import FeatureStoreError, WarehouseError
-from featurestore.query import compound_identity
+from featurestore.errors import FeatureStoreError
 from featurestore.query.confine import bounded, check_select, confine, limit_memory, memory_limit, query_error, within
 from featurestore.query.guessed import unknown_name
 from featurestore.query.narrow import NarrowCatalogs
 from featurestore.query.on_demand import ViewsOnDemand
 from featurestore.query.pinned import pinned_datasets
-from featurestore.query.results import as_frame, as_held
-from featurestore.query.views import comment_views, has_old_releases
+from featurestore.query.results import as_frame, as_held, first_rows
+from featurestore.query.views import has_old_releases
 from featurestore.storage.addresses import is_url, plain_url
 from featurestore.storage.locks import hold_snapshot
-from featurestore.storage.objects import ObjectStore
+from featurestore.storage.objects import ObjectStore, copy_described
 from featurestore.storage.release import why_unreadable
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, check_warehouse, read_manifest
 
 ROWS_AT_ONCE = 100_000
-CATALOGUES = ("duckdb_", "information_schema", "pg_", "comment")
-"""What a query that may look at comments names one of."""
 
 
 class Warehouse:
@@ -82,14 +77,16 @@ class Warehouse:
         memory: str | None = None,
     ) -> None:
         self.url = plain_url(str(path)) if is_url(path) else None
-        self.path = self._copied(snapshot) if self.url else Path(path).resolve()
-        if self.url is None:
+        if self.url:
+            self.path = copy_described(self.url, snapshot)
+            self._forget = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        else:
+            self.path = Path(path).resolve()
             check_warehouse(self.path)
         self.snapshot: Snapshot
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)
         self._datasets = None if datasets is None else sorted(datasets)
-        self._filling, self._knows_compounds, self._has_comments = threading.Lock(), False, False
         self._connection = duckdb.connect(":memory:")
         try:
             if self._datasets is not None:
@@ -168,26 +165,14 @@ class Warehouse:
     def _prepared(
         self, query: str, parameters: dict[str, Any] | list[Any] | None
     ) -> tuple[str, Collection[str] | None]:
-        """Refuse what is no SELECT, and make what only few ask for: compounds as one, and comments.
+        """Refuse what is no SELECT, and fill the views that few ask for.
 
         Returns
         -------
         The statement's tree, and the datasets that it is about, as :meth:`cursor` takes them.
         """
         tree = check_select(self._connection, query)
-        named = query.lower()
-        if compound_identity.VIEW in named:
-            self._views.create(compound_identity.MADE_OF)
-            with self._filling, self._connection.cursor() as cursor:
-                if not self._knows_compounds:
-                    compound_identity.fill_compound_identity(cursor)
-                    self._knows_compounds = True
-        if any(name in named for name in CATALOGUES):
-            self._views.create()
-            with self._filling, self._connection.cursor() as cursor:
-                if not self._has_comments:
-                    comment_views(cursor)
-                    self._has_comments = True
+        self._views.fill(query)
         return tree, pinned_datasets(tree, parameters)
 
     def _table(
@@ -203,7 +188,7 @@ class Warehouse:
         relation = self._bound(cursor, query, parameters, tree)
         with as_held(relation).to_arrow_reader(n_at_once) as reader:
             batches = bounded(reader, most_bytes or self._most_bytes)
-            kept = batches if most_rows is None else _first(batches, most_rows)
+            kept = batches if most_rows is None else first_rows(batches, most_rows)
             return pa.Table.from_batches(kept, reader.schema)
 
     @property
@@ -271,22 +256,6 @@ class Warehouse:
         """Copy and pickle by path or address, snapshot and the datasets shown."""
         return partial(type(self), datasets=self._datasets), (self.url or self.path, self.snapshot.number)
 
-    def _copied(self, number: int | None) -> Path:
-        """Copy what a snapshot on an object store says, but no tables, into a folder that lives as long as this."""
-        root = Path(tempfile.mkdtemp(prefix="featurestore-")).resolve()
-        self._forget = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
-        store = ObjectStore(str(self.url))
-        latest = store.copy_snapshot(root, number)
-        if latest.number == 0 and not store.names():
-            raise WarehouseError(
-                "There is no warehouse at this address.",
-                where=store.url,
-                got="nothing",
-                do="check the address, or ingest a dataset there first: featurestore ingest SPEC.toml",
-            )
-        store.copy_manifests(root, latest)
-        return root
-
     def close(self) -> None:
         """Close the connection and let go of the snapshot."""
         self._connection.close()
@@ -299,14 +268,6 @@ class Warehouse:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _first(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch.slice(0, n_rows)
-        n_rows -= batch.num_rows
-        if n_rows <= 0:
-            return
 
 
 def _close(descriptor: int | None) -> None:

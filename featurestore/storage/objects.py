@@ -9,6 +9,8 @@ than Amazon's.
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -212,3 +214,32 @@ class ObjectStore:
                 got=" ".join(str(error).split())[:300],
                 do="check the address and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
             ) from error
+
+
+def copy_described(url: str, number: int | None = None) -> Path:
+    """Copy what a snapshot of a warehouse on an object store says, but no tables, into a new temporary folder.
+
+    Raises
+    ------
+    WarehouseError
+        Nothing is there, or no snapshot of that number.
+    """
+    root = Path(tempfile.mkdtemp(prefix="featurestore-")).resolve()
+    try:
+        _copy_described(ObjectStore(url), root, number)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    return root
+
+
+def _copy_described(store: ObjectStore, root: Path, number: int | None) -> None:
+    snapshot = store.copy_snapshot(root, number)
+    if snapshot.number == 0 and not store.names():
+        raise WarehouseError(
+            "There is no warehouse at this address.",
+            where=store.url,
+            got="nothing",
+            do="check the address, or ingest a dataset there first: featurestore ingest SPEC.toml",
+        )
+    store.copy_manifests(root, snapshot)
