@@ -26,9 +26,10 @@ from featurestore.features.guard.shared_controls import check_controls, controls
 from featurestore.features.kinds import MEASURED
 from featurestore.features.kinds.kind import ExternalEffects
 from featurestore.features.local_agreement import AROUND, NearRows
+from featurestore.features.matching import match_conditions, match_keys
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.pairs.target import TEST, split_conditions
-from featurestore.features.perturbations import match_conditions, match_keys, own_targets
+from featurestore.features.perturbations import own_targets
 from featurestore.features.selection import Source, select
 from featurestore.features.spec import FeatureSpec, read_spec
 from featurestore.storage.whole import filled

@@ -16,7 +16,8 @@ from featurestore.features.effects.signature import Effects, mean_of_matches
 from featurestore.features.guard.leaks import without_own
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.signature import SignatureFeature
-from featurestore.features.perturbations import check_one_direction, directed_key, match_conditions
+from featurestore.features.matching import check_one_direction, match_conditions
+from featurestore.features.perturbations import directed_key
 
 if TYPE_CHECKING:
     from featurestore.features.effects.elsewhere import Measured

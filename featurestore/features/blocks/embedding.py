@@ -15,7 +15,8 @@ from featurestore.features.blocks.vector_files import read_vectors
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds.embedding import EmbeddingFeature
-from featurestore.features.perturbations import gene_rows, match_keys
+from featurestore.features.matching import match_keys
+from featurestore.features.perturbations import gene_rows
 from featurestore.storage.snapshot import file_sha256
 
 if TYPE_CHECKING:

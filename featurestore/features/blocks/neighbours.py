@@ -17,7 +17,8 @@ from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.effects.signature_matrix import SignatureMatrix
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.neighbours import NeighboursFeature
-from featurestore.features.perturbations import directed_key, match_conditions, own_targets, target_atoms
+from featurestore.features.matching import match_conditions
+from featurestore.features.perturbations import directed_key, own_targets, target_atoms
 from featurestore.features.selection import Source
 
 _NAMED = 3

@@ -23,7 +23,7 @@ from featurestore.features.guard.near_duplicate import (
 )
 from featurestore.features.kinds.options import PHENOTYPE
 from featurestore.features.kinds.phenotype import PhenotypeFeature
-from featurestore.features.perturbations import match_conditions
+from featurestore.features.matching import match_conditions
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.response import ResponseFeature
-from featurestore.features.perturbations import gene_rows, match_keys
+from featurestore.features.matching import match_keys
+from featurestore.features.perturbations import gene_rows
 from featurestore.features.selection import Source
 
 

@@ -9,7 +9,7 @@ from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import mean_of_matches
 from featurestore.features.guard.lookalike import check_lookalikes
 from featurestore.features.kinds.signature import SignatureFeature
-from featurestore.features.perturbations import match_conditions
+from featurestore.features.matching import match_conditions
 from featurestore.features.selection import Source
 
 

@@ -20,7 +20,8 @@ import polars as pl
 from featurestore.errors import LeakageError
 from featurestore.features.effects.elsewhere import as_run
 from featurestore.features.guard.near_duplicate import NEARLY_IDENTICAL, near_duplicate
-from featurestore.features.perturbations import match_conditions, own_targets, structure_key
+from featurestore.features.matching import match_conditions
+from featurestore.features.perturbations import own_targets, structure_key
 from featurestore.metrics import pearson_delta
 
 if TYPE_CHECKING:

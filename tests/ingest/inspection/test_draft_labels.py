@@ -12,7 +12,7 @@ import pytest
 from drafting import drafted, ingested
 
 from featurestore.errors import MissingControlError, SpecError
-from featurestore.features.perturbations import match_conditions
+from featurestore.features.matching import match_conditions
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.commands.tested import tested as said_of_tests
