@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
 from collections.abc import Callable
-from importlib.resources import files
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -14,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError, WarehouseError
@@ -34,7 +31,7 @@ from featurestore.ui.pages import (
 )
 from featurestore.ui.questions import Shelf
 from featurestore.ui.security import BRINGS, Guarded
-from featurestore.ui.table_file import as_file
+from featurestore.ui.served_files import FETCHED_ANEW, page_file, static_file, vega_script
 from featurestore.ui.tables import moment, shown
 
 PAGES = (
@@ -61,10 +58,6 @@ NAVIGATION = {
     "sql": "SQL",
     "features": "Features",
 }
-STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
-_MEDIA = {"png": "image/png", "json": "application/json", "html": "text/html; charset=utf-8"}
-_FOREVER = {"cache-control": "max-age=31536000, immutable"}
-_ANEW = {"cache-control": "no-cache"}
 
 
 def application(shelf: Shelf) -> Guarded:
@@ -86,7 +79,7 @@ def application(shelf: Shelf) -> Guarded:
         text = templates.get_template(name).render(
             page=page, snapshot=snapshot, warehouse=shelf.name, words=context.pop("words", ""), **context
         )
-        return HTMLResponse(text, status, _ANEW)
+        return HTMLResponse(text, status, FETCHED_ANEW)
 
     def routes_of(page: Page) -> list[Route]:
         def show(request: Request) -> Response:
@@ -94,7 +87,7 @@ def application(shelf: Shelf) -> Guarded:
             return rendered(page.template, page.name, **page.context(asked))
 
         def part(request: Request) -> Response:
-            return _file(page, Asked(page.name, request.query_params, shelf.now()), request)
+            return page_file(page, Asked(page.name, request.query_params, shelf.now()), request)
 
         prefix = f"/{page.name}" if page.name else ""
         return [Route(prefix or "/", show), Route(f"{prefix}/{{part}}.{{suffix}}", part)]
@@ -121,8 +114,8 @@ def application(shelf: Shelf) -> Guarded:
     pages = Starlette(
         routes=[
             Route(BRINGS, functools.partial(_bring, shelf), methods=["POST"]),
-            Route("/static/vega.js", _vega),
-            Route("/static/{name}", _static),
+            Route("/static/vega.js", vega_script),
+            Route("/static/{name}", static_file),
             *(route for page in reversed(PAGES) for route in routes_of(page)),
         ],
         exception_handlers={FeatureStoreError: failed, OSError: refused, HTTPException: missing, Exception: broken},
@@ -135,49 +128,6 @@ async def _bring(shelf: Shelf, request: Request) -> Response:
     given = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
     kept = {key: given.get(key, "") for key in ("id", "a", "how")}
     return RedirectResponse(address(BRINGS.strip("/"), **kept, sets=shelf.brought.keep(given.get("sets", ""))), 303)
-
-
-def _file(page: Page, asked: Asked, request: Request) -> Response:
-    name, suffix = request.path_params["part"], request.path_params["suffix"]
-    theme = "dark" if request.query_params.get("theme") == "dark" else "light"
-    if name in page.tables and suffix in ("csv", "parquet"):
-        content, media = as_file(page.tables[name](asked), suffix)
-    elif name in page.charts and suffix in ("json", "svg", "png"):
-        from featurestore.ui import drawing  # noqa: PLC0415, a page needs no chart library
-
-        chart = page.charts[name](asked)
-        if suffix == "json":
-            return JSONResponse(drawing.themed(chart, theme), headers=_ANEW)
-        content, media = drawing.picture(chart, suffix, theme, *page.title_of(asked, name, chart))
-    elif suffix in _MEDIA and (path := page.files(asked).get(f"{name}.{suffix}")) is not None:
-        content, media = path.read_bytes(), _MEDIA[suffix]
-    else:
-        raise HTTPException(404)
-    shown_as = f'{"inline" if suffix in ("svg", "png") else "attachment"}; filename="{name}.{suffix}"'
-    return Response(content, media_type=media, headers={"content-disposition": shown_as, **_ANEW})
-
-
-def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in STATIC:
-        raise HTTPException(404)
-    return Response(_read(name), media_type=STATIC[name], headers=_ANEW)
-
-
-@functools.cache
-def _read(name: str) -> bytes:
-    return (files("featurestore.ui") / "static" / name).read_bytes()
-
-
-@functools.cache
-def vega() -> bytes:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; a process of its own makes it, in seconds, once."""
-    made = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
-    return subprocess.run([sys.executable, "-c", made], check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
-
-
-def _vega(request: Request) -> Response:  # noqa: ARG001
-    return Response(vega(), media_type="text/javascript", headers=_FOREVER)
 
 
 def _inside(error: FeatureStoreError, shelf: Shelf) -> FeatureStoreError:

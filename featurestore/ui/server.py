@@ -13,8 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from featurestore.errors import WarehouseError
 from featurestore.ui.apart import warm
-from featurestore.ui.app import application, vega
+from featurestore.ui.app import application
 from featurestore.ui.questions import Shelf
+from featurestore.ui.served_files import vega
 
 LOOPBACK = "127.0.0.1"
 LONGEST_REQUEST = 10.0
