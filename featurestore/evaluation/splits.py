@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import FeatureError
-from featurestore.features.target_groups import assign_folds, shared_target_groups
+from featurestore.features.perturbations import assign_folds, shared_target_groups
 
 Unseen = Literal["perturbation", "context", "both"]
 Positions = npt.NDArray[np.intp]

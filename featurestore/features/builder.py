@@ -21,10 +21,10 @@ from featurestore.features.matrix.cache import keep_matrix, kept_matrix, matrix_
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.licence import check_licences, check_spec_words
 from featurestore.features.matrix.manifest import matrix_manifest
+from featurestore.features.perturbations import assign_folds, shared_target_groups
 from featurestore.features.sections import Split, Target
 from featurestore.features.selection import select
 from featurestore.features.spec import FeatureSpec, SpecLike, read_spec
-from featurestore.features.target_groups import assign_folds, shared_target_groups
 from featurestore.query.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def build(
 
         return build_pairs(warehouse, spec, report=report)
     check_spec_words(spec, warehouse)
-    if spec.snapshot in (None, warehouse.snapshot.number):
-        return _once(warehouse, spec, report) if cache else _build(warehouse, spec, report)
-    with Warehouse(warehouse.path, spec.snapshot) as pinned:
+    with warehouse.at(spec.snapshot) as pinned:
         return _once(pinned, spec, report) if cache else _build(pinned, spec, report)
 
 

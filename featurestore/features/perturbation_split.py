@@ -13,8 +13,7 @@ from sklearn.model_selection import BaseCrossValidator
 
 from featurestore.errors import FeatureError
 from featurestore.features.identifiers import perturbed
-from featurestore.features.perturbations import target_atoms
-from featurestore.features.target_groups import assign_folds, shared_target_groups
+from featurestore.features.perturbations import assign_folds, shared_target_groups, target_atoms
 from featurestore.query.warehouse import Warehouse
 
 Positions = npt.NDArray[np.intp]

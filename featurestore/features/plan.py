@@ -118,10 +118,8 @@ def plan(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: Report
     """
     spec = read_spec(spec)
     check_spec_words(spec, warehouse)
-    if spec.snapshot not in (None, warehouse.snapshot.number):
-        with type(warehouse)(warehouse.path, spec.snapshot) as pinned:
-            return _plan(pinned, spec, report)
-    return _plan(warehouse, spec, report)
+    with warehouse.at(spec.snapshot) as pinned:
+        return _plan(pinned, spec, report)
 
 
 def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:

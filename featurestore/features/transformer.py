@@ -174,11 +174,8 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @contextmanager
     def _opened(self, snapshot: int | None) -> Iterator[Warehouse]:
         """Open the store at a snapshot, unless it is open there."""
-        if isinstance(self.store, Warehouse) and snapshot in (None, self.store.snapshot.number):
-            yield self.store
-            return
-        path = (self.store.url or self.store.path) if isinstance(self.store, Warehouse) else self.store
-        with Warehouse(path, snapshot) as store:
+        opened = self.store.at(snapshot) if isinstance(self.store, Warehouse) else Warehouse(self.store, snapshot)
+        with opened as store:
             yield store
 
     def _blocks(self, spec: FeatureSpec, names: pl.Series, number: int | None) -> tuple[int, list[FeatureBlock]]:

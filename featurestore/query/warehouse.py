@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -251,6 +252,26 @@ class Warehouse:
             The snapshot has no such dataset.
         """
         return read_manifest(self.path, dataset_id, self.snapshot.release_of(dataset_id))
+
+    @contextmanager
+    def at(self, number: int | None) -> Iterator[Warehouse]:
+        """Give the warehouse at a snapshot: this one where it is open there, else another that is closed afterwards.
+
+        Parameters
+        ----------
+        number
+            Number of the snapshot; this one's where None.
+
+        Raises
+        ------
+        WarehouseError
+            There is no such snapshot, or it is damaged or too old.
+        """
+        if number in (None, self.snapshot.number):
+            yield self
+            return
+        with Warehouse(self.url or self.path, number) as other:
+            yield other
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:
         """Copy and pickle by path or address, snapshot and the datasets shown."""

@@ -167,6 +167,15 @@ def test_warehouse__there_is_copied_by_address_and_snapshot(there, world):
         assert not again.path.exists()
 
 
+def test_warehouse__there_is_given_at_an_older_snapshot(there):
+    query = "select dataset_id, n_genes from dataset order by all"
+    with Warehouse(there) as store, store.at(1) as older, Warehouse(there, 1) as opened:
+        assert older.snapshot.number == 1 != store.snapshot.number
+        assert older.frame(query).equals(opened.frame(query))
+        with store.at(None) as same:
+            assert same is store
+
+
 def test_warehouse__at_an_address_written_otherwise_is_the_same(there, world):
     query = "select dataset_id, n_genes from dataset order by all"
     with Warehouse(world) as store, Warehouse(there.replace("s3://", "S3://") + "/") as other:

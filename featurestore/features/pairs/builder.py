@@ -135,9 +135,7 @@ def read_pairs(warehouse: Warehouse, spec: FeatureSpec | str | Path, *, report: 
     """
     spec = read_spec(spec)
     check_spec_words(spec, warehouse)
-    if spec.snapshot in (None, warehouse.snapshot.number):
-        return _read(warehouse, spec, report)
-    with Warehouse(warehouse.path, spec.snapshot) as pinned:
+    with warehouse.at(spec.snapshot) as pinned:
         return _read(pinned, spec, report)
 
 

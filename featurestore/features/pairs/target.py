@@ -12,8 +12,7 @@ import polars as pl
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError, QueryError, did_you_mean
 from featurestore.features.pairs.calls import answers
-from featurestore.features.perturbations import own_targets
-from featurestore.features.target_groups import assign_folds, shared_target_groups
+from featurestore.features.perturbations import assign_folds, own_targets, shared_target_groups
 from featurestore.query.sqlfiles import sql_files
 
 if TYPE_CHECKING:

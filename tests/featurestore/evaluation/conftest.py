@@ -8,7 +8,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
-from featurestore.features.target_groups import assign_folds
+from featurestore.features.perturbations import assign_folds
 
 N, G, K = 150, 200, 6
 

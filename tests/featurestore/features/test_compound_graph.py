@@ -13,8 +13,8 @@ from featurestore.features.compound_graph import compound_graph
 from featurestore.features.identifiers import harmonise
 from featurestore.features.matching import match_conditions
 from featurestore.features.perturbation_split import PerturbationSplit
+from featurestore.features.perturbations import shared_target_groups
 from featurestore.features.spec import read_spec
-from featurestore.features.target_groups import shared_target_groups
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
 from ingest.layouts import write_h5ad

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.features.matching import match_conditions, match_keys
-from featurestore.features.perturbations import own_targets, parts_of, perturbation_key, target_atoms
-from featurestore.features.target_groups import assign_folds, shared_target_groups
+from featurestore.features.perturbations import (
+    assign_folds,
+    own_targets,
+    parts_of,
+    perturbation_key,
+    shared_target_groups,
+    target_atoms,
+)
 
 
 def frame(rows):
