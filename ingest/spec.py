@@ -48,7 +48,7 @@ class DatasetSection(Section):
     ``matrix`` names one of several matrices of a file (``layers/counts``), and of STAR's ``ReadsPerGene.out.tab`` the
     strand that the library was made of: ``unstranded``, ``forward`` or ``reverse``.
 
-    Of a table, ``genes_in`` says whether genes are its columns or its rows (``lines``), and ``described_by`` names the
+    Of a table, ``genes_in`` says whether genes are its ``columns`` or its ``rows``, and ``described_by`` names the
     numeric columns that describe its rows: without it, those that are not named like genes where the others are, and
     with it no others but what the spec names elsewhere. Of a workbook, ``sheet`` names the sheet, and ``header`` is the
     row of its header, counted from 1.
@@ -60,7 +60,7 @@ class DatasetSection(Section):
     assay: Literal["perturb_seq", "drug_seq", "l1000", "bulk_rna_seq", "crispr_screen", "drug_screen", "de_table"]
     format: str | None = None
     matrix: str | None = None
-    genes_in: Literal["columns", "lines"] | None = None
+    genes_in: Literal["columns", "rows"] | None = None
     described_by: list[str] | None = None
     sheet: str | None = None
     header: Annotated[int, Field(ge=1)] | None = None

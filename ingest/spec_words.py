@@ -42,6 +42,7 @@ _LINES = {
     "crispr_screen": "depmap dropout fitness",
     "de_table": "deseq2 degs differentialexpression",
     "human": "homosapiens hsapiens hs 9606 hg38 grch38",
+    "rows": "lines",
     "mouse": "musmusculus mmusculus mm 10090 mm10 grcm39",
 }
 

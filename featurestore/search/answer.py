@@ -257,7 +257,7 @@ def _check(warehouse: Warehouse, score: str, by: str, kind: str | None, top: int
         if given not in known:
             raise QueryError(f"There is no {what} '{given}'.", do=did_you_mean(given, known))
     if top < 0:
-        raise QueryError("A number of lines is 0, for all, or more.", got=str(top))
+        raise QueryError("A number of rows is 0, for all, or more.", got=str(top))
     if kind is not None:
         kinds = warehouse.frame(_KINDS)["perturbation_kind"].drop_nulls().to_list()
         if kind not in kinds:

@@ -81,7 +81,7 @@ def refuse_gene_as_key(reader: Reader) -> None:
 
 def named_columns(spec: DatasetSpec) -> set[str]:
     """Return the columns that a spec names of what a table's lines are: of its rows, or of its genes."""
-    if spec.dataset.genes_in == "lines":
+    if spec.dataset.genes_in == "rows":
         genes = spec.genes
         named = [genes.id, genes.symbol, *genes.notes, *columns_of(genes.where), *columns_of(genes.landmarks)]
         return {name for name in named if name is not None}
@@ -95,5 +95,5 @@ def unasked(names: Sequence[str], spec: DatasetSpec) -> list[str]:
 
     A phenotype's columns are perturbations; and a spec with a ``described_by``, be it empty, says it all.
     """
-    is_said = spec.dataset.described_by is not None or spec.dataset.genes_in == "lines" or spec.is_phenotype
+    is_said = spec.dataset.described_by is not None or spec.dataset.genes_in == "rows" or spec.is_phenotype
     return [] if is_said else describing(names)

@@ -81,10 +81,10 @@ def _inspect_file(path: Path, matrix: str | None, within: Path | None) -> Inspec
     first = _inspect(path, matrix, within)
     if judged is not None and first.format.startswith(TABLES):
         row = MAGECK_EFFECT if judged.is_known else None
-        return replace(_inspect(path, matrix, within, "lines"), values=judged, phenotype_row=row)
+        return replace(_inspect(path, matrix, within, "rows"), values=judged, phenotype_row=row)
     if first.format.startswith(TABLES):
-        first = _oriented(first, _inspect(path, matrix, within, "lines"))
-        if first.genes_in == "lines":
+        first = _oriented(first, _inspect(path, matrix, within, "rows"))
+        if first.genes_in == "rows":
             return first
     return first if matrix is not None else _with_best_values(path, first, within)
 

@@ -80,9 +80,9 @@ class Look:
         genes, gene_table, gene_of_column = self._genes()
         cells = self._cells_of_rows()
         values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
-        if self.genes_in == "lines":
+        if self.genes_in == "rows":
             values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
-        if self.genes_in == "lines":
+        if self.genes_in == "rows":
             values = of_one_scale(values, self.columns[INDEX].labels["label"].sort().to_list())
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"

@@ -23,15 +23,15 @@ NAME = "r"
 
 
 class RMatrixReader:
-    """An open matrix of genes in lines and cells in columns, or turned; a row is a cell."""
+    """An open matrix of genes in rows and cells in columns, or turned; a row is a cell."""
 
     def __init__(self, path: Path, value: Any, matrices: tuple[str, ...], genes_in: GenesIn) -> None:
         self.path, self.files, self.matrices = path, (path,), matrices if matrices != ("",) else ()
         self.format = f"{NAME} ({'dgCMatrix' if is_sparse(value) else 'matrix'}, genes in {genes_in})"
         with telling_damage(path, "the matrix"):
             by_column, names = _taken_apart(value, path)
-        self._cells = scipy.sparse.csr_array(by_column.T if genes_in == "lines" else by_column)
-        keys = names if genes_in == "lines" else names[::-1]
+        self._cells = scipy.sparse.csr_array(by_column.T if genes_in == "rows" else by_column)
+        keys = names if genes_in == "rows" else names[::-1]
         self._genes, self._rows = (pl.DataFrame({INDEX: pl.Series(each, dtype=pl.String)}) for each in keys)
         self.n_rows, self.n_genes = self._cells.shape
 
@@ -112,7 +112,7 @@ class RFormat:
         _, value, names = read_r(path, matrix)
         if is_frame(value):
             return RFrameReader(path, value, names, genes_in or "columns", described_by, describes)
-        return RMatrixReader(path, value, names, genes_in or "lines")
+        return RMatrixReader(path, value, names, genes_in or "rows")
 
 
 def _taken_apart(value: Any, path: Path) -> tuple[Any, list[list[str]]]:

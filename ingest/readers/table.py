@@ -35,7 +35,7 @@ OF_GENES = frozenset({
 })  # fmt: skip
 """Names of columns of numbers that tell of genes and are no samples, in lower case."""
 LINES_AT_ONCE = 512
-GenesIn = Literal["columns", "lines"]
+GenesIn = Literal["columns", "rows"]
 
 
 class TableReader:
@@ -66,8 +66,8 @@ class TableReader:
         table = read_header(path)
         self._table = replace(table, n_before=table.n_before + table.n_words, n_words=0)
         self._genes_in = genes_in
-        described = {*described_by, *(FEATURE_COUNTS if genes_in == "lines" else ())}
-        if genes_in == "lines":
+        described = {*described_by, *(FEATURE_COUNTS if genes_in == "rows" else ())}
+        if genes_in == "rows":
             described |= {name for name in self._table.names if name.lower() in OF_GENES}
         for name in described_by:
             if name not in self._table.names:
@@ -88,7 +88,7 @@ class TableReader:
     @property
     def has_key(self) -> bool:
         """Whether the first column tells the rows apart."""
-        return self._genes_in == "lines" or not self._described[INDEX].is_duplicated().any()
+        return self._genes_in == "rows" or not self._described[INDEX].is_duplicated().any()
 
     @property
     def key_of_numbers(self) -> str | None:
@@ -114,7 +114,7 @@ class TableReader:
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
         """Stream the matrix."""
-        if self._genes_in == "lines":
+        if self._genes_in == "rows":
             yield from self._turn().blocks(block_bytes)
             return
         height = max(1, block_bytes // max(1, np.dtype(np.float64).itemsize * self.n_genes))
@@ -125,7 +125,7 @@ class TableReader:
 
     def selected(self, rows: Integers, genes: Integers, block_bytes: int = BLOCK_BYTES) -> Iterator[DenseBlock]:
         """Stream some rows and genes; lines that are not wanted are not taken apart."""
-        if self._genes_in == "lines":
+        if self._genes_in == "rows":
             yield from self._turn().selected(rows, genes, block_bytes)
             return
         columns = [self._numbers[gene] for gene in genes.tolist()]

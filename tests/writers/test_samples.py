@@ -219,7 +219,7 @@ def test_counted__all_samples_in_one_table(reads, aligned, tmp_path, counter):
     COUNTERS[counter](reads, aligned, tmp_path / "all.tsv", SAMPLES, *named[counter])
     table = columns(tmp_path / "all.tsv")
     counts = np.array([table[f"{sample}.bam"] for sample in SAMPLES], np.int64)
-    reader = open_source(tmp_path / "all.tsv", layout={"genes_in": "lines"})
+    reader = open_source(tmp_path / "all.tsv", layout={"genes_in": "rows"})
     np.testing.assert_array_equal(assemble(reader), counts)
     assert reader.rows()["index"].to_list() == [f"{sample}.bam" for sample in SAMPLES]
     assert reader.genes()["index"].to_list() == next(iter(table.values()))

@@ -123,11 +123,11 @@ def test_draft__names_described_by_and_reads_dose_and_labels_among_the_numbers(t
     assert draft.missing == ("condition.context",)
 
 
-def test_genes_in_lines__may_be_identified_by_a_column_of_numbers(tmp_path):
+def test_genes_in_rows__may_be_identified_by_a_column_of_numbers(tmp_path):
     table = pl.DataFrame({"probe": list("abcd"), "number": [7157, 1956, 4609, 5728], "s1": [1, 2, 3, 4]})
     table = table.with_columns(Length=pl.lit(900), entrez_id=pl.col("number"))  # no samples either
     table.with_columns(s2=pl.Series([8, 2, 3, 4])).write_csv(tmp_path / "wells.csv")
-    spec = SPEC.format(ending="csv", more='genes_in = "lines"').replace('"treatment"', '"index"')
+    spec = SPEC.format(ending="csv", more='genes_in = "rows"').replace('"treatment"', '"index"')
     spec = spec.replace('"DMSO"', '"s1"').replace('dose = { column = "dose", unit = "uM" }', "")
     found, *_ = effects(spec + '[genes]\nid = "number"\nkind = "entrez"\n', tmp_path)
     right = np.log1p(np.array([8, 2, 3, 4]) / 17 * 1e4) - np.log1p(np.array([1, 2, 3, 4]) / 10 * 1e4)

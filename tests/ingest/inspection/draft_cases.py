@@ -128,7 +128,7 @@ def described(samples):
 
 
 def bulk_folder(folder):
-    """As counts are shared: genes in lines, and a table of samples."""
+    """As counts are shared: genes in rows, and a table of samples."""
     samples, _ = counts_of_lines(folder)
     pl.DataFrame(described(samples)).write_csv(folder / "coldata.csv")
     return folder / "counts.csv"
@@ -342,14 +342,14 @@ CASES = {
         {"perturbation": "columns", "values": "gene_effect", "context_table": "Model.csv", "where": "is_default"},
         3 * len(SYMBOLS),
     ),
-    "bulk samples by genes in lines, a sample table beside it": (
+    "bulk samples by genes in rows, a sample table beside it": (
         bulk_folder,
-        {"genes_in": "lines", "table": "coldata.csv", "key": "run", "assay": "bulk_rna_seq", "values": "counts"},
+        {"genes_in": "rows", "table": "coldata.csv", "key": "run", "assay": "bulk_rna_seq", "values": "counts"},
         2,
     ),
     "recount, coverage": (
         recount_folder,
-        {"genes_in": "lines", "values": "bp_coverage", "table": "samples.csv"},
+        {"genes_in": "rows", "values": "bp_coverage", "table": "samples.csv"},
         2,
     ),
     "LINCS with tables beside it": (

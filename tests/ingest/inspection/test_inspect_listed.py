@@ -111,7 +111,7 @@ def test_inspect__takes_no_second_name_of_the_gene_for_what_was_perturbed(tmp_pa
 
 @pytest.mark.parametrize("samples", [["label", "s2"], ["effect", "s2"], ["log2fc", "pvalues_none"]])
 @pytest.mark.parametrize("described", [{}, {"biotype": "protein_coding"}])
-def test_inspect__takes_a_matrix_of_genes_in_lines_for_no_result(tmp_path, samples, described):
+def test_inspect__takes_a_matrix_of_genes_in_rows_for_no_result(tmp_path, samples, described):
     table = pl.DataFrame({"gene": GENES}).with_columns(pl.lit(text).alias(name) for name, text in described.items())
     table.with_columns(pl.Series(name, range(len(GENES))) for name in samples).write_csv(tmp_path / "counts.csv")
     assert inspect_file(tmp_path / "counts.csv").table is None

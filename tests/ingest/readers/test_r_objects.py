@@ -38,9 +38,9 @@ from layouts.r_objects import (
 CELLS_BY_GENES = [[1, 0, 2], [0, 3, 0]]
 
 
-def test_sparse_matrix__is_of_genes_in_lines(tmp_path):
+def test_sparse_matrix__is_of_genes_in_rows(tmp_path):
     reader = open_source(write_r(tmp_path / "counts.rds"))
-    assert reader.format == "r (dgCMatrix, genes in lines)"
+    assert reader.format == "r (dgCMatrix, genes in rows)"
     assert reader.genes()["index"].to_list() == ["TP53", "MYC", "ABL1"]
     assert reader.rows()["index"].to_list() == ["c1", "c2"]
     np.testing.assert_array_equal(assemble(reader, 1), CELLS_BY_GENES)
@@ -105,8 +105,8 @@ def test_frame__of_counts_is_a_table(tmp_path):
     names = pd.Index(["TP53", "MYC", "STAT1"], dtype=object)  # rdata writes no names of pandas 3's own type
     rdata.write_rds(tmp_path / "counts.rds", pd.DataFrame(counts, index=names, columns=list("abcd")))
     found = inspect_file(tmp_path / "counts.rds")
-    assert (found.format, found.genes_in) == ("r (data.frame, genes in lines)", "lines")
-    reader = open_source(tmp_path / "counts.rds", layout={"genes_in": "lines"})
+    assert (found.format, found.genes_in) == ("r (data.frame, genes in rows)", "rows")
+    reader = open_source(tmp_path / "counts.rds", layout={"genes_in": "rows"})
     np.testing.assert_array_equal(assemble(reader), counts.T)
     reader.close()
 

@@ -26,7 +26,7 @@ HABITS = ("plain", "r", "featurecounts", "htseq", "recount3")
 @pytest.mark.parametrize("name", ["counts.csv", "counts.tsv.gz"])
 def test_genes_by_samples__are_read_whatever_wrote_them(tmp_path, habit, name):
     path = write_genes_by_samples(tmp_path / name, MATRIX, ROWS["index"].to_list(), GENES, habit)
-    reader = TableReader(path, genes_in="lines")
+    reader = TableReader(path, genes_in="rows")
     assert reader.rows()["index"].to_list() == ["s1", "s2", "s3"]
     extra = 5 if habit == "htseq" else 0
     assert reader.genes()["index"].to_list()[: GENES.height] == GENES["index"].to_list()
@@ -56,7 +56,7 @@ def test_wide__fields_in_quotes_and_numbers_that_are_not_last(tmp_path):
     np.testing.assert_array_equal(assemble(reader), [[1, 2], [np.nan, 4]])
 
 
-@pytest.mark.parametrize("genes_in", ["columns", "lines"])
+@pytest.mark.parametrize("genes_in", ["columns", "rows"])
 def test_selected__is_that_part_of_the_whole(tmp_path, genes_in):
     if genes_in == "columns":
         path = write_wide(tmp_path / "x.csv", MATRIX, ROWS.select("index"), GENES)
@@ -138,9 +138,9 @@ def test_faults__name_line_and_column(tmp_path):
 def test_layout__of_a_format_that_has_its_own_is_refused(tmp_path):
     path = write_wide_parquet(tmp_path / "x.parquet", MATRIX, ROWS.select("line"), GENES)
     with pytest.raises(SourceFormatError, match="genes are columns"):
-        open_source(path, layout={"genes_in": "lines"})
+        open_source(path, layout={"genes_in": "rows"})
     text = write_genes_by_samples(tmp_path / "x.csv", MATRIX, ROWS["index"].to_list(), GENES, "plain")
-    reader = open_source(text, layout={"genes_in": "lines"})
+    reader = open_source(text, layout={"genes_in": "rows"})
     assert reader.n_rows == 3
     reader.close()
 

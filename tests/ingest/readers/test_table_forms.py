@@ -62,7 +62,7 @@ def test_separators_of_thousands__are_refused_where_they_may_be_decimal_commas(r
 
 @pytest.mark.parametrize("limit", ["<10", "< 0.5", ">=1000", "~3", "≤10"])
 def test_limit_of_detection__is_refused_and_its_column_no_description(read, limit):
-    reader = read(f"gene\tS1\tS2\nTP53\t5\t{limit}\nMYC\t7\t8\nRCC1\t9\t1\n", genes_in="lines")
+    reader = read(f"gene\tS1\tS2\nTP53\t5\t{limit}\nMYC\t7\t8\nRCC1\t9\t1\n", genes_in="rows")
     assert reader.rows()["index"].to_list() == ["S1", "S2"]
     with pytest.raises(SourceFormatError, match="S2") as caught:
         assemble(reader)
@@ -82,7 +82,7 @@ def test_limit_of_detection__is_refused_and_its_column_no_description(read, limi
     ],
 )
 def test_title__above_the_header_is_left_out(read, title):
-    reader = read(f"{title}\ngene,a,b\nTP53,5,6\nMYC,7,8\n", genes_in="lines")
+    reader = read(f"{title}\ngene,a,b\nTP53,5,6\nMYC,7,8\n", genes_in="rows")
     assert reader.rows()["index"].to_list() == ["a", "b"]
     assert reader.genes()["index"].to_list() == ["TP53", "MYC"]
     np.testing.assert_array_equal(assemble(reader), [[5, 7], [6, 8]])
@@ -90,15 +90,15 @@ def test_title__above_the_header_is_left_out(read, title):
 
 def test_title__and_names_of_groups_above_the_header_are_left_out(read):
     """As supplements have them, whose cells of a group are merged."""
-    reader = read("Table S3. Counts,,,\n,control,,MYC\nGene,c1,c2,k1\nTP53,5,6,9\nMYC,7,8,0\n", genes_in="lines")
+    reader = read("Table S3. Counts,,,\n,control,,MYC\nGene,c1,c2,k1\nTP53,5,6,9\nMYC,7,8,0\n", genes_in="rows")
     assert reader.rows()["index"].to_list() == ["c1", "c2", "k1"]
     assert reader.genes()["index"].to_list() == ["TP53", "MYC"]
 
 
 def test_title__above_two_columns_is_no_header_that_is_one_short(read):
-    reader = read("Counts of sample a\ngene\tcount\nTP53\t5\nMYC\t7\n", genes_in="lines")
+    reader = read("Counts of sample a\ngene\tcount\nTP53\t5\nMYC\t7\n", genes_in="rows")
     assert (reader.rows()["index"].to_list(), reader.genes()["index"].to_list()) == (["count"], ["TP53", "MYC"])
-    short = read("a\tb\nTP53\tNA\tNA\nMYC\t7\t8\n", "short.txt", genes_in="lines")
+    short = read("a\tb\nTP53\tNA\tNA\nMYC\t7\t8\n", "short.txt", genes_in="rows")
     assert short.rows()["index"].to_list() == ["a", "b"]
     np.testing.assert_array_equal(assemble(short), [[np.nan, 7], [np.nan, 8]])
 
@@ -145,7 +145,7 @@ def test_utf_16__is_refused_with_what_to_do(tmp_path, encoding, is_packed):
     ],
 )
 def test_first_line__is_a_gene_where_there_is_no_header(read, text, samples, genes):
-    reader = read(text, "s1.counts.txt", genes_in="lines")
+    reader = read(text, "s1.counts.txt", genes_in="rows")
     assert reader.rows()["index"].to_list() == samples
     assert reader.genes()["index"].to_list()[: len(genes)] == genes
 
@@ -157,7 +157,7 @@ def test_htseq__with_a_second_name_of_each_gene_loses_none_and_names_it_alike_in
         pairs = [pair if by_symbol else pair[::-1] for pair in genes.items()]
         lines = ["\t".join([*pair, "7"]) for pair in pairs] + ["__no_feature\t\t9", "__ambiguous\t\t1"]
         (tmp_path / f"{file}.txt").write_text("\n".join(lines) + "\n")
-        with closing(TableReader(tmp_path / f"{file}.txt", genes_in="lines")) as reader:
+        with closing(TableReader(tmp_path / f"{file}.txt", genes_in="rows")) as reader:
             assert reader.rows()["index"].to_list() == [file]
             assert reader.genes().columns == ["index", "column_2"]
             assert reader.genes().rows()[:3] == pairs
@@ -175,7 +175,7 @@ def test_htseq__loses_no_gene_of_a_sample_a_file(tmp_path):
         files = ["*.htseq.txt"]
         values = "counts"
         assay = "bulk_rna_seq"
-        genes_in = "lines"
+        genes_in = "rows"
         [condition]
         perturbation = "index"
         kind = "compound"
@@ -200,7 +200,7 @@ def test_genes_by_samples__with_separators_at_the_end_of_lines_lose_no_gene_and_
 ):
     lines = [f"gene,ctrl_1,ctrl_2,MYC_1{after_header}", *(f"{g},{i},5,9{after_lines}" for i, g in enumerate(SYMBOLS))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
-    with closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader:
+    with closing(TableReader(tmp_path / "a.csv", genes_in="rows")) as reader:
         assert reader.genes()["index"].to_list() == SYMBOLS
         assert reader.rows()["index"].to_list() == ["ctrl_1", "ctrl_2", "MYC_1"]
         np.testing.assert_array_equal(assemble(reader), [list(range(len(SYMBOLS))), [5.0] * 4, [9.0] * 4])
@@ -210,7 +210,7 @@ def test_genes_by_samples__with_words_below_the_header_are_described_by_them(tmp
     above = ["gene,s1,s2,s3", "dose,0,0,10", "condition,ctrl,ctrl,MYC", ",raw,raw,NA"]
     lines = [*above, *(f"{gene},{at},5,9" for at, gene in enumerate(SYMBOLS))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
-    with closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader:
+    with closing(TableReader(tmp_path / "a.csv", genes_in="rows")) as reader:
         assert reader.rows().rows() == [("s1", 0, "ctrl", "raw"), ("s2", 0, "ctrl", "raw"), ("s3", 10, "MYC", None)]
         assert reader.row_columns() == ["index", "dose", "condition", "line_4"]
         assert reader.genes()["index"].to_list() == SYMBOLS
@@ -225,7 +225,7 @@ def test_thousands__in_any_writing_are_refused_where_they_stand(mark, tmp_path):
     lines = ["gene;s1;s2", *(f"{gene};12{mark}345;7" for gene in SYMBOLS)]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with (
-        closing(TableReader(tmp_path / "a.csv", genes_in="lines")) as reader,
+        closing(TableReader(tmp_path / "a.csv", genes_in="rows")) as reader,
         pytest.raises(SourceFormatError, match=r"(?s)line 2.*column 's1'.*without separators of thousands"),
     ):
         assemble(reader)

@@ -65,8 +65,8 @@ def test_matrix__of_a_sheet_with_groups_above_and_footnotes_below(tmp_path):
         sheet.append(row)
     book.save(tmp_path / "s4.xlsx")
     found = inspect_file(tmp_path / "s4.xlsx")
-    assert (found.header, found.genes_in) == (3, "lines")
-    reader = open_source(tmp_path / "s4.xlsx", layout={"genes_in": "lines", "header": 3})
+    assert (found.header, found.genes_in) == (3, "rows")
+    reader = open_source(tmp_path / "s4.xlsx", layout={"genes_in": "rows", "header": 3})
     assert reader.genes()["index"].to_list() == ["TP53", "a section", "MYC"]
     np.testing.assert_array_equal(assemble(reader)[:, [0, 2]], [[5, 7], [6, 8], [9, 0]])
     reader.close()
@@ -86,8 +86,8 @@ def test_matrix__of_a_sheet_with_an_empty_column_between_groups(tmp_path):
     lines = [[symbol, *row] for symbol, row in zip(SYMBOLS, rows.tolist(), strict=True)]
     path = write_sheet(tmp_path / "gap.xlsx", ["gene", *header], *lines)
     found = inspect_file(path)
-    assert (found.genes_in, found.n_rows, found.n_genes) == ("lines", 6, 8)
-    with closing(open_source(path, layout={"genes_in": "lines"})) as reader:
+    assert (found.genes_in, found.n_rows, found.n_genes) == ("rows", 6, 8)
+    with closing(open_source(path, layout={"genes_in": "rows"})) as reader:
         assert reader.rows()["index"].to_list() == SAMPLES
         assert reader.genes().columns == ["index"]
         np.testing.assert_array_equal(assemble(reader), COUNTS)
@@ -102,7 +102,7 @@ def test_matrix__of_a_sheet_with_words_below_the_header_describes_samples_by_the
     units, targets = [None, *["raw count"] * 6], ["target", *(name.split("_")[0] for name in SAMPLES)]
     path = write_sheet(tmp_path / "units.xlsx", ["gene", *SAMPLES], targets, units, *lines)
     assert inspect_file(path).best("perturbation").column == "target"
-    with closing(open_source(path, layout={"genes_in": "lines"})) as reader:
+    with closing(open_source(path, layout={"genes_in": "rows"})) as reader:
         assert reader.rows()["line_3"].unique().to_list() == ["raw count"]
         assert reader.rows()["target"].to_list() == targets[1:]
         np.testing.assert_array_equal(assemble(reader), COUNTS)
@@ -110,8 +110,8 @@ def test_matrix__of_a_sheet_with_words_below_the_header_describes_samples_by_the
 
 def test_matrix__of_a_sheet(supplement):
     assert WorkbookFormat.recognises(supplement)
-    reader = open_source(supplement, layout={"sheet": "counts", "genes_in": "lines"})
-    assert reader.format == "xlsx (sheet 'counts', genes in lines)"
+    reader = open_source(supplement, layout={"sheet": "counts", "genes_in": "rows"})
+    assert reader.format == "xlsx (sheet 'counts', genes in rows)"
     assert (reader.path, reader.files) == (supplement, (supplement,))
     assert reader.rows()["index"].to_list() == SAMPLES
     np.testing.assert_array_equal(assemble(reader), COUNTS)
@@ -211,7 +211,7 @@ def test_fault__in_a_sheet_is_told_of_the_workbook(tmp_path):
     book.save(path)
     with (
         pytest.raises(SourceFormatError) as told,
-        closing(WorkbookFormat.open(path, sheet="Counts", genes_in="lines")) as read,
+        closing(WorkbookFormat.open(path, sheet="Counts", genes_in="rows")) as read,
     ):
         list(read.blocks())
     assert f"{path}, sheet 'Counts'" in told.value.where

@@ -52,7 +52,7 @@ def sheet(folder, **columns):
     table.reverse().write_csv(folder / "samples.tsv", separator="\t")
 
 
-def ingested(folder, text=SPEC, genes_in="lines"):
+def ingested(folder, text=SPEC, genes_in="rows"):
     (folder / "bulk.toml").write_text(text.format(genes_in=genes_in))
     ingest_dataset(folder / "bulk.toml", folder / "warehouse")
     return Warehouse(folder / "warehouse")
@@ -72,7 +72,7 @@ def test_counts__are_the_same_whichever_program_wrote_them(tmp_path, counts, hab
         write_wide(tmp_path / "counts.csv", counts, pl.DataFrame({"index": SAMPLES}), GENES)
     else:
         write_genes_by_samples(tmp_path / "counts.csv", counts, SAMPLES, GENES, habit)
-    with ingested(tmp_path, genes_in="columns" if habit == "wide" else "lines") as store:
+    with ingested(tmp_path, genes_in="columns" if habit == "wide" else "rows") as store:
         total = counts[:, :8].sum(axis=1, keepdims=True)  # the spike-in is no part of the library
         logs = np.log1p(counts / total * 1e4)
         sums = store.frame(

@@ -31,7 +31,7 @@ context = {{ {context} }}
 """
 BULK = {
     "assay": "bulk_rna_seq",
-    "dataset": 'genes_in = "lines"',
+    "dataset": 'genes_in = "rows"',
     "perturbation": "done",
     "condition": 'kind = "shrna"\ncontrols = ["control"]',
     "context": 'value = "K562"',
