@@ -86,10 +86,11 @@ def real(data: Path) -> None:
 
 
 @main.command()
-@click.option("--seeds", default=5, show_default=True)
+@click.option("--seeds", default=5, show_default=True, help="How many.")
+@click.option("--first", default=0, show_default=True, help="The first of them.")
 @click.option("--sets", "n_sets", default=40, show_default=True, help="Gene sets of a world.")
 @click.option("--only", default="", help="What to report, by a part of its name: both.")
-def simulated(seeds: int, n_sets: int, only: str) -> None:
+def simulated(seeds: int, first: int, n_sets: int, only: str) -> None:
     """Predict one line of a made world from two that did few of its perturbations, and from what is known of genes.
 
     Sets are of genes that do alike. Responses tell something where genes that do alike respond alike too: a correlation
@@ -97,7 +98,7 @@ def simulated(seeds: int, n_sets: int, only: str) -> None:
     """
     world_of = simulation()
     sources = {"rpe1": (0.8, 0.4), "hepg2": (0.7, 0.3)}
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         for co_response in (0.0, 0.6):
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)

@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import polars as pl
 import pytest
+from feature_specs import external, spec_of
 
 from featurestore.errors import FeatureError
 from featurestore.features.builder import build
@@ -138,3 +139,33 @@ def test_to_anndata__survives_an_h5ad_file(matrix, tmp_path):
     assert table.var_names.tolist() == matrix.columns["name"].to_list()
     assert table.obs["target_gene_ids"].iloc[0] == matrix.rows["target_gene_ids"][0][0]
     assert json.loads(table.uns["manifest"]) == matrix.manifest
+
+
+def test_coverage__says_for_each_row_and_block_what_there_is(two_datasets):
+    matrix = build(two_datasets, spec_of(external("signature")))
+    assert matrix.coverage.height == 24
+    first = matrix.coverage.filter(condition_id="G5/A/crispri").row(0, named=True)
+    assert (first["is_covered"], first["share_observed"], first["n_conditions"]) == (True, 1.0, 1)
+    assert not matrix.coverage.filter(condition_id="G1/A/crispri")["is_covered"].any()
+
+
+def test_coverage__names_every_rule_that_a_sum_of_parts_met(writer, make_condition):
+    writer.dataset(
+        "target", [make_condition("G1+G2"), *(make_condition(f"G{i}") for i in (1, 2, 5, 6, 7))], np.ones((6, 30))
+    )
+    parts = [
+        make_condition("G1", "B"),
+        make_condition("G2", "B", kind="crispra"),
+        make_condition("G2", "B", kind="shrna"),
+    ]
+    writer.dataset("external", parts, np.ones((3, 30)))
+    with writer.open() as store:
+        coverage = build(store, spec_of(external("signature", 'combination = "sum"'))).coverage
+    assert coverage.filter(condition_id="G1+G2/A/crispri").row(0, named=True) == {
+        "condition_id": "G1+G2/A/crispri",
+        "block": "signature/external/CVCL_B",
+        "is_covered": True,
+        "share_observed": 1.0,
+        "n_conditions": 2,
+        "rule": "same kind, sum of parts; same direction, sum of parts",
+    }
