@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy.stats import t
 
-from featurestore.features.effects.signature import Effects
+from featurestore.features.effects.elsewhere import as_run
+from featurestore.features.effects.signature import Effects, as_shares
 from featurestore.features.fold_agreement import fold_agreement, row_agreement
 
 NEAREST = 20
@@ -50,17 +51,22 @@ class NearRows:
     ----------
     rows
         The target's conditions, with ``fold``; one without a label is named by its id.
+    answers
+        Their effects, shape (rows, genes); NaN is missing, own targets too.
+    own
+        Own targets, shape (rows, genes).
     """
 
-    def __init__(self, rows: pl.DataFrame) -> None:
+    def __init__(self, rows: pl.DataFrame, answers: npt.NDArray[np.floating], own: Truths) -> None:
         self._rows = rows.with_columns(perturbation_label=pl.coalesce("perturbation_label", "condition_id"))
         self._fold_of = rows["fold"].to_numpy()
         self._folds = np.unique(self._fold_of)
+        self._answers, self._own = answers, own
         self._seen: list[tuple[Positions, npt.NDArray[np.float32]]] = []
         self._of_source: dict[str, tuple[float, Effects]] = {}
 
     def agreement(
-        self, source: str, found: Effects, here: Effects, own: npt.NDArray[np.bool_], *, is_usable: bool
+        self, source: str, found: npt.NDArray[np.floating], genes: Positions, *, is_usable: bool
     ) -> tuple[float | None, float | None]:
         """Return the agreement of a source over training rows, and its spread over folds; None where it has none.
 
@@ -68,24 +74,24 @@ class NearRows:
         ----------
         source
             Its name.
-        found, here
-            Its effects and the target's, shape (rows, genes); NaN is missing.
-        own
-            Own targets, shape (rows, genes).
+        found
+            Its effects, shape (rows, genes); NaN is missing.
+        genes
+            Where these genes are among the target's.
         is_usable
             Whether nothing withholds it: else it says nothing of which rows are alike.
         """
         has = np.flatnonzero(np.isfinite(found).any(axis=1))
-        some = self._fold_of[has]
-        r = row_agreement(found[has], here[has], some, self._folds)
-        means = fold_agreement(r, some, self._folds)
+        rows, columns = as_run(has), as_run(genes)
+        r = row_agreement(found[rows], self._answers[rows][:, columns], self._fold_of[rows], self._folds)
+        means = fold_agreement(r, self._fold_of[rows], self._folds)
         if not means:
             return None, None
         if is_usable:
             every = np.full((len(found), len(self._folds)), np.nan)
             every[has] = r
             self._of_source[source] = float(np.mean(means)), every
-            self._seen.append((has, _directions(np.where(own[has], np.nan, found[has]))))
+            self._seen.append((has, _directions(found[rows], self._own[rows][:, columns])))
         return float(np.mean(means)), float(np.std(means))
 
     def around(self) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
@@ -96,10 +102,12 @@ class NearRows:
         for (source, (agreement, r)), is_known, (rows, nearest) in around:
             if not len(rows):
                 continue
-            places = nearest, np.searchsorted(self._folds, self._fold_of[rows])[:, None]
-            mean, n = r[places].mean(axis=1), nearest.shape[1]
-            error = r[places].std(axis=1, ddof=1) / np.sqrt(n) * t.ppf((1 + _LEVEL) / 2, n - 1)
-            apart = [r[order][places].mean(axis=1).std() for order in self._dealt(is_known)]
+            n = nearest.shape[1]
+            places = nearest * len(self._folds) + np.searchsorted(self._folds, self._fold_of[rows])[:, None]
+            around_row = r.ravel().take(places)
+            mean = around_row.mean(axis=1)
+            error = around_row.std(axis=1, ddof=1) / np.sqrt(n) * t.ppf((1 + _LEVEL) / 2, n - 1)
+            apart = [r[order].ravel().take(places).mean(axis=1).std() for order in self._dealt(is_known)]
             chance = (1 + sum(each >= mean.std() for each in apart)) / (1 + _DEALS)
             told[source] = dict(zip(AROUND, (float(mean.min()), float(mean.max()), chance), strict=True))
             labels = self._rows["perturbation_label"].to_numpy()
@@ -134,10 +142,8 @@ class NearRows:
                 if n < _FEWEST:
                     continue
                 some = np.flatnonzero(is_known)
-                candidates = alike[:, some]
-                order = np.argsort(-candidates, axis=1, kind="stable")[:, :n]
-                has = np.isfinite(np.take_along_axis(candidates, order, axis=1)).all(axis=1)
-                parts.append((first + np.flatnonzero(has), some[order[has]]))
+                rows, nearest = _largest(alike[:, as_run(some)], n)
+                parts.append((first + rows, some[nearest]))
         return [
             (np.concatenate([rows for rows, _ in parts]), np.concatenate([nearest for _, nearest in parts]))
             for parts in found
@@ -149,7 +155,8 @@ class NearRows:
         count = np.zeros(total.shape, np.uint16)
         for rows, unit in self._seen:
             some = slice(*np.searchsorted(rows, (first, last)))
-            pairs = np.ix_(rows[some] - first, rows)
+            down, across = as_run(rows[some] - first), as_run(rows)
+            pairs = (down, across) if isinstance(down, slice) or isinstance(across, slice) else np.ix_(down, across)
             total[pairs] += unit[some] @ unit.T
             count[pairs] += 1
         alike = np.full(total.shape, -np.inf, np.float32)
@@ -160,23 +167,54 @@ class NearRows:
     def _dealt(self, is_known: npt.NDArray[np.bool_]) -> Iterator[Positions]:
         """Deal the known rows anew, each fold within itself: what is held out stays so."""
         rng = np.random.default_rng(0)
+        of_fold = [np.flatnonzero((self._fold_of == fold) & is_known) for fold in self._folds]
         for _ in range(_DEALS):
             order = np.arange(len(is_known))
-            for fold in self._folds:
-                some = np.flatnonzero((self._fold_of == fold) & is_known)
+            for some in of_fold:
                 order[some] = rng.permutation(some)
             yield order
 
 
-def _directions(values: Effects) -> npt.NDArray[np.float32]:
-    """Return rows of length 1, each gene less its mean, over the genes that vary most; what is missing is the mean."""
-    known = np.isfinite(values)
-    values -= np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    values[~known] = 0.0
-    most = np.argsort(-np.square(values).sum(axis=0), kind="stable")[:_GENES]
-    unit = values[:, most].astype(np.float32)
+def _largest(numbers: npt.NDArray[np.float32], n: int) -> tuple[Positions, Positions]:
+    """Find the n largest numbers of each row, largest first, of equals the first; shape (rows, n).
+
+    Returns
+    -------
+    The rows that have as many finite ones, and where these are.
+    """
+    least = np.partition(numbers, -n, axis=1)[:, -n]
+    rows = np.flatnonzero(np.isfinite(least))
+    numbers = numbers[as_run(rows)]
+    row, column = np.nonzero(numbers >= least[rows, None])
+    order = np.lexsort((-numbers[row, column], row))
+    start = np.searchsorted(row, np.arange(len(rows)))
+    return rows, column[order][start[:, None] + np.arange(n)]
+
+
+def _directions(values: npt.NDArray[np.floating], own: Truths) -> npt.NDArray[np.float32]:
+    """Return rows of length 1, each gene less its mean, over the genes that vary most; what is missing is the mean.
+
+    Own targets are missing. Genes are looked at a few at a time, and those that vary most once more.
+    """
+    varies = np.empty(values.shape[1])
+    for genes in as_shares(values.shape[1], len(values)):
+        varies[genes] = np.square(_centred(values[:, genes], own[:, genes])).sum(axis=0)
+    most = np.argsort(-varies, kind="stable")[:_GENES]
+    unit = np.empty((len(values), len(most)), np.float32)
+    for some in as_shares(len(most), len(values)):
+        unit[:, some] = _centred(values[:, most[some]], own[:, most[some]])
     unit /= np.maximum(np.linalg.norm(unit, axis=1), np.finfo(np.float32).tiny)[:, None]
     return unit
+
+
+def _centred(values: npt.NDArray[np.floating], own: Truths) -> Effects:
+    """Take each gene's mean away, and put 0 where a gene is missing or the row's own target."""
+    centred: Effects = values.astype(np.float64)
+    missing = own | ~np.isfinite(centred)
+    centred[missing] = 0.0
+    centred -= centred.sum(axis=0) / np.maximum(len(values) - missing.sum(axis=0), 1)
+    centred[missing] = 0.0
+    return centred
 
 
 def local_sentences(sources: pl.DataFrame, local: pl.DataFrame) -> list[str]:

@@ -127,11 +127,14 @@ def _plan(warehouse: Warehouse, spec: FeatureSpec, report: Report) -> Plan:
     report(f"reading {selection.target.height} target conditions")
     measured = measure(warehouse, selection.target, spec.target)
     rows = with_folds(measured.rows, spec.split)
+    own = own_targets(measured.rows, measured.genes)
+    unread = own
     if spec.split.column is not None:
-        own = split_conditions(warehouse, rows, spec.target, spec.split)["split"]
-        measured = replace(measured, effects=np.where((own == TEST).to_numpy()[:, None], np.nan, measured.effects))
+        is_test = split_conditions(warehouse, rows, spec.target, spec.split)["split"] == TEST
+        unread = own | is_test.to_numpy()[:, None]
+    measured = replace(measured, effects=np.where(unread, np.float32(np.nan), measured.effects))
     controls = controls_of(warehouse, measured.rows)
-    lines, cells, near = [], [], NearRows(rows)
+    lines, cells, near = [], [], NearRows(rows, measured.effects, own)
     for source in selection.sources:
         report(f"reading {source.conditions.height} conditions of {source.name}")
         line, n = _line(warehouse, spec, source, measured, controls, near)
@@ -226,10 +229,8 @@ def _line(
                 line["withheld"] = error.what
         if feature.is_same_perturbation:
             theirs, ours = measured.shared_genes(matrix.genes)
-            found = mean_of_matches(matrix.values[:, as_run(theirs)], matches, measured.rows.height)
-            own = own_targets(measured.rows, measured.genes)[:, as_run(ours)]
-            here = np.where(own, np.nan, measured.effects[:, as_run(ours)]).astype(np.float64)
-            agreement = near.agreement(source.block, found, here, own, is_usable=line["withheld"] is None)
+            found = mean_of_matches(matrix.values[:, as_run(theirs)], matches, measured.rows.height, single=True)
+            agreement = near.agreement(source.block, found, ours, is_usable=line["withheld"] is None)
             line |= dict(zip(("agreement", "agreement_sd"), agreement, strict=True))
     n = np.ones(matches.height) if feature.is_by_target_gene else _cells_of(conditions, matches)
     of_row = np.bincount(matches["row"].to_numpy(), n, minlength=measured.rows.height)

@@ -15,7 +15,7 @@ from featurestore.features.spec import parse_spec
 
 N, G = 120, 60
 FOLDS = np.arange(N) % 3
-NOTHING = np.zeros((N, G), dtype=bool)
+NOTHING, EVERY = np.zeros((N, G), dtype=bool), np.arange(G)
 ROWS = pl.DataFrame({"perturbation_label": [f"P{i}" for i in range(N)], "fold": FOLDS}).with_columns(
     condition_id=pl.col("perturbation_label"), context_label=pl.lit("A")
 )
@@ -34,10 +34,10 @@ def world(seed=0, *, by_region=True):
     return kind, here, found
 
 
-def near(here, found, **told):
-    rows = NearRows(ROWS)
+def near(here, found):
+    rows = NearRows(ROWS, here, NOTHING)
     agreement = {
-        name: rows.agreement(name, each, here, NOTHING, is_usable=True, **told)
+        name: rows.agreement(name, each, EVERY, is_usable=True)
         for name, each in zip(("one", "two"), found, strict=True)
     }
     return agreement, *rows.around()
@@ -106,17 +106,17 @@ def test_local_agreement__of_a_row_never_reads_the_answers_held_out_with_it():
 
 def test_local_agreement__a_withheld_source_says_nothing_of_what_is_alike():
     _, here, found = world()
-    rows = NearRows(ROWS)
-    rows.agreement("one", found[0], here, NOTHING, is_usable=True)
+    rows = NearRows(ROWS, here, NOTHING)
+    rows.agreement("one", found[0], EVERY, is_usable=True)
     alone = rows.around()[1]
-    rows.agreement("copy", here, here, NOTHING, is_usable=False)
+    rows.agreement("copy", here, EVERY, is_usable=False)
     assert rows.around()[1].equals(alone)
 
 
 def test_local_agreement__of_few_rows_is_not_told():
-    rows = NearRows(ROWS.head(18))
     _, here, found = world()
-    agreement, _ = rows.agreement("one", found[0][:18], here[:18], NOTHING[:18], is_usable=True)
+    rows = NearRows(ROWS.head(18), here[:18], NOTHING[:18])
+    agreement, _ = rows.agreement("one", found[0][:18], EVERY, is_usable=True)
     told, table = rows.around()
     assert agreement is not None
     assert (told, table.height) == ({}, 0)
@@ -183,8 +183,8 @@ def test_plan__shows_local_agreement_beside_the_global_one(writer, make_conditio
 
 def test_local_agreement__names_a_row_without_a_label_by_its_condition():
     _, here, found = world()
-    rows = NearRows(ROWS.with_columns(perturbation_label=pl.lit(None, pl.String())))
-    rows.agreement("one", found[0], here, NOTHING, is_usable=True)
+    rows = NearRows(ROWS.with_columns(perturbation_label=pl.lit(None, pl.String())), here, NOTHING)
+    rows.agreement("one", found[0], EVERY, is_usable=True)
     told, table = rows.around()
     assert table["perturbation_label"].to_list() == table["condition_id"].to_list()
     sources = pl.DataFrame([{"source": name} | each for name, each in told.items()])
