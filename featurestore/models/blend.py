@@ -104,31 +104,43 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for name, model in templates.items():
             before = [one for one in fitted if are_alike(one, model)]
             self.parts_[name] = before[0] if before else _fitted(clone(model), X, Y, shared, **told)
-        inner = inner_parts(groups, self.inner_folds)
         self.shares_ = np.full((2, len(templates)), 1 / len(templates))
         self.magnitude_ = self.magnitude_uncovered_ = 1.0
-        if inner:
-            held_out, mean = self._held_out(X, Y, groups, trust, inner, shared)
-            rows, genes = compared_on(*Y.shape)
-            some = np.ix_(rows, genes)
-            compared = {name: part[some] for name, part in held_out.items()}
-            beyond = [np.subtract(part, mean, out=part) for part in held_out.values()]
-            self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
-            shares = zip(self._shares(X[rows]), beyond, strict=True)
-            blended = mean[some] + sum(share * part[some] for share, part in shares)
-            every = blended, compared, mean[some], Y[some], X.own[some], groups[rows]
-            self.magnitude_ = self.magnitude_uncovered_ = blend_magnitude(*every)
-            bare = ~X[rows].has_elsewhere
-            if FEWEST_ROWS <= bare.sum() < len(bare):
-                parts = {name: part[bare] for name, part in compared.items()}
-                self.magnitude_uncovered_ = blend_magnitude(
-                    blended[bare], parts, mean[some][bare], Y[some][bare], X.own[some][bare], groups[rows][bare]
-                )
+        if inner := inner_parts(groups, self.inner_folds):
+            self._weigh(X, Y, groups, trust, *self._held_out(X, Y, groups, trust, inner, shared))
         self.weights_uncovered_, self.weights_ = (
             dict(zip(templates, shares.tolist(), strict=True)) | {"train_mean": max(0.0, 1 - float(shares.sum()))}
             for shares in self.shares_
         )
         return self
+
+    def _weigh(
+        self,
+        X: RowInputs,  # noqa: N803
+        Y: Array,  # noqa: N803
+        groups: Labels,
+        trust: Doubles,
+        held_out: dict[str, Array],
+        mean: Array,
+    ) -> None:
+        """Learn weights and magnitudes from what parts and train mean said of held-out rows, which is overwritten."""
+        rows, genes = compared_on(*Y.shape)
+        some = np.ix_(rows, genes)
+        compared = {name: part[some] for name, part in held_out.items()}
+        beyond = [np.subtract(part, mean, out=part) for part in held_out.values()]
+        self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
+        shares = zip(self._shares(X[rows]), beyond, strict=True)
+        blended = mean[some] + sum(share * part[some] for share, part in shares)
+
+        def magnitude(kept: Truths) -> float:
+            parts = {name: part[kept] for name, part in compared.items()}
+            measured, own = Y[some][kept], X.own[some][kept]
+            return blend_magnitude(blended[kept], parts, mean[some][kept], measured, own, groups[rows][kept])
+
+        self.magnitude_ = self.magnitude_uncovered_ = magnitude(np.ones(len(rows), dtype=bool))
+        bare = ~X[rows].has_elsewhere
+        if FEWEST_ROWS <= bare.sum() < len(bare):
+            self.magnitude_uncovered_ = magnitude(bare)
 
     def _shares(self, X: RowInputs) -> Doubles:  # noqa: N803
         """Return the weight of each part for each row, shape (parts, rows, 1)."""

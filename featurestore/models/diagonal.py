@@ -10,12 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from featurestore.models.baseline import Array, Doubles, Inputs, Labels, Truths, mean_effect
 from featurestore.models.inputs import RowInputs
-from featurestore.models.regression import Positions, inner_parts, rows_told
+from featurestore.models.regression import Positions, evened, inner_parts, rows_told
 
 _ALPHAS = tuple(np.logspace(-3, 3, 7))
 _FREE = 1e-6
 """Penalty of the slope that a block's features share, as a share of the mean square of a feature."""
-_TINY = 1e-9
 _AT_ONCE = 2**20
 """Numbers of single pairs that are in memory at once."""
 
@@ -80,6 +79,16 @@ class DiagonalOnGenes(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Choose a penalty inside the training rows, and fit; own targets do not count."""
         groups, trust = rows_told(len(X), groups, sample_weight)
+        shared = self._describe_genes()
+        visible = np.where(X.own, np.nan, Y)
+        self.alpha_ = self._penalty(X, Y, visible, groups, trust, shared)
+        self.mean_ = mean_effect(Y)
+        described, self.origin_ = self._rows(X)
+        self.slopes_ = _slopes(*self._products(described, visible - self.mean_, trust), shared, self.alpha_)
+        return self
+
+    def _describe_genes(self) -> Doubles:
+        """Centre the features of genes, scale each block, and return which each is of, shape (features, blocks)."""
         genes = np.asarray(self.of_genes, np.float64)
         self.centre_ = mean_effect(genes)
         genes = np.nan_to_num(genes - self.centre_)
@@ -87,29 +96,31 @@ class DiagonalOnGenes(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         lengths = np.sqrt(np.bincount(of_block, np.square(genes).sum(axis=0)) / max(len(genes), 1))
         self.scale_ = np.where(lengths > 0, lengths, 1.0)[of_block]
         self.genes_ = genes / self.scale_
-        shared = np.eye(int(of_block.max(initial=-1)) + 1)[of_block]
-        visible = np.where(X.own, np.nan, Y)
+        return np.eye(int(of_block.max(initial=-1)) + 1)[of_block]
+
+    def _penalty(
+        self,
+        X: RowInputs,  # noqa: N803
+        Y: Array,  # noqa: N803
+        visible: Array,
+        groups: Labels,
+        trust: Doubles,
+        shared: Doubles,
+    ) -> float:
+        """Return the penalty with the smallest squared error on groups held out; infinite where the mean has less."""
         inner = inner_parts(groups, self.inner_folds)
-        best = np.inf
-        if inner:
-            errors = np.zeros(len(self.alphas))
-            for train, test in inner:
-                mean, own = mean_effect(Y[train]), self._rows(X[train])
-                fitted = self._products(own[0], visible[train] - mean, trust[train])
-                held = self._products(self._described(X[test], own[1]), visible[test] - mean, trust[test])
-                for place, alpha in enumerate(self.alphas):
-                    slopes = _slopes(*fitted, shared, alpha)
-                    errors[place] += slopes @ held[0] @ slopes - 2 * slopes @ held[1]
-            place = int(errors.argmin())
-            best = float(self.alphas[place]) if errors[place] < 0 else np.inf
-        elif len(self.alphas) == 1:
-            best = float(self.alphas[0])
-        self.alpha_, self.mean_ = best, mean_effect(Y)
-        described, self.origin_ = self._rows(X)
-        products = self._products(described, visible - self.mean_, trust)
-        n_features = len(self.scale_)
-        self.slopes_ = np.zeros(n_features) if np.isinf(best) else _slopes(*products, shared, best)
-        return self
+        if not inner:
+            return float(self.alphas[0]) if len(self.alphas) == 1 else np.inf
+        errors = np.zeros(len(self.alphas))
+        for train, test in inner:
+            mean, (described, origin) = mean_effect(Y[train]), self._rows(X[train])
+            fitted = self._products(described, visible[train] - mean, trust[train])
+            gram, moment = self._products(self._described(X[test], origin), visible[test] - mean, trust[test])
+            for place, alpha in enumerate(self.alphas):
+                slopes = _slopes(*fitted, shared, alpha)
+                errors[place] += slopes @ gram @ slopes - 2 * slopes @ moment
+        place = int(errors.argmin())
+        return float(self.alphas[place]) if errors[place] < 0 else np.inf
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -139,12 +150,11 @@ class DiagonalOnGenes(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return cross products of features over pairs of row and gene, and with the deviations; NaN does not count.
 
         Over all pairs the cross products are those of rows times those of genes, element by element; pairs without an
-        effect are taken away. As in a blend, a row weighs less the stronger its effect is.
+        effect are taken away. Rows weigh as :func:`evened` says, as in a blend.
         """
         known = np.isfinite(deviations)
         filled = np.where(known, deviations, 0.0)
-        length = np.sqrt(np.square(filled).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
-        weight = trust / np.maximum(length, max(0.1 * float(np.median(length)), _TINY))
+        weight = evened(trust, deviations)
         moment = ((weight[:, None] * rows) * (filled @ self.genes_)).sum(axis=0)
         is_sparse = 2 * known.sum() < known.size
         row, gene = np.nonzero(known if is_sparse else ~known)

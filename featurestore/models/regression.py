@@ -18,6 +18,8 @@ from featurestore.models.outputs import Deviations, Outputs
 
 Positions = npt.NDArray[np.intp]
 
+_TINY = 1e-9
+
 
 class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """A regression from blocks of signature features to the deviation of every gene from the mean training effect.
@@ -128,3 +130,22 @@ def inner_parts(groups: Labels, n_folds: int) -> list[tuple[Positions, Positions
     """Cut rows into parts that keep groups whole, no more than there are groups; nothing of a single group."""
     n_folds = min(n_folds, len(np.unique(groups)))
     return list(GroupKFold(n_folds).split(groups, groups=groups)) if n_folds > 1 else []
+
+
+def evened(trust: Doubles, deviations: Array) -> Doubles:
+    """Weigh a row less the stronger its effect is, or a few strong perturbations would settle all alone.
+
+    Parameters
+    ----------
+    trust
+        Trust in each row.
+    deviations
+        Measured deviations from the train mean, shape (rows, genes); NaN does not count.
+
+    Returns
+    -------
+    Trust over the root of a row's mean square, of weak rows over a tenth of the median's. Shape (rows,).
+    """
+    known = np.isfinite(deviations)
+    length = np.sqrt(np.square(np.where(known, deviations, 0.0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+    return np.asarray(trust / np.maximum(length, max(0.1 * float(np.median(length)), _TINY)))

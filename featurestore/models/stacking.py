@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import nnls
 
 from featurestore.metrics import mae, pds, pearson_delta
 from featurestore.models.baseline import Array, Doubles, Labels, Truths
-
-Positions = npt.NDArray[np.intp]
+from featurestore.models.regression import Positions, evened
 
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45)
 """Magnitudes to choose from."""
@@ -30,9 +28,8 @@ _ROWS_AT_ONCE = 32
 def blend_weights(deviations: Sequence[Array], measured: Array, trust: Doubles) -> Doubles:
     """Weight deviations from the train mean by least squares: none below 0, and their sum at most 1.
 
-    What is missing of 1 is the weight of the train mean. A row weighs less the stronger its effect is, by the root of
-    its mean square, or a few strong perturbations would settle it alone; and weights are shrunk as if each part had
-    cost one row.
+    What is missing of 1 is the weight of the train mean. Rows weigh as :func:`evened` says, and weights are shrunk as
+    if each part had cost one row.
 
     Parameters
     ----------
@@ -50,8 +47,7 @@ def blend_weights(deviations: Sequence[Array], measured: Array, trust: Doubles) 
     n_parts, n_rows = len(deviations), len(measured)
     gram, moment = np.zeros((n_parts, n_parts)), np.zeros(n_parts)
     known = np.isfinite(measured)
-    length = np.sqrt(np.square(np.where(known, measured, 0.0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
-    weight = trust / np.maximum(length, max(0.1 * float(np.median(length)), _TINY))
+    weight = evened(trust, measured)
     for first in range(0, n_rows, _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
         counts = np.where(known[rows], np.sqrt(weight[rows])[:, None], 0.0)
