@@ -10,17 +10,17 @@ is a process of its own; its peak memory is as the kernel accounts it. Nothing h
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
 import numpy as np
 import polars as pl
+from measure import Took, medians, took
 
 from featurestore.contract import RELEASE
 from ingest.release.tables import TILE_CONDITIONS, TileWriter
@@ -153,15 +153,11 @@ def write_inputs(folder: Path, n: int, m: int) -> None:
     (folder / "features.toml").write_text(SPEC.format(", ".join(f'"{name}"' for name in names[1:])))
 
 
-def run(code: str, folder: Path, *more: str, checkout: Path | None = None) -> tuple[float, float, float]:
-    """Run code in a process of its own; seconds, seconds of all cores, and peak megabytes."""
-    started = time.perf_counter()
-    python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
-    process = subprocess.Popen([python, "-c", code, str(folder), *more], stdout=subprocess.DEVNULL, cwd=checkout)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise click.ClickException("a run failed")
-    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def run(code: str, folder: Path, more: tuple[str, ...], checkout: Path | None) -> Took:
+    """Run code from nothing: no matrix of an earlier run is found."""
+    shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
+    python = Path(sys.executable) if checkout is None else checkout / ".venv/bin/python"
+    return took([python, "-c", code, folder, *more], checkout)
 
 
 @click.command()
@@ -169,34 +165,32 @@ def run(code: str, folder: Path, *more: str, checkout: Path | None = None) -> tu
 @click.option("--genes", default=8000, show_default=True)
 @click.option("--models", help="Evaluate these models, separated by commas, or all.")
 @click.option("--fits", is_flag=True, help="Fit SignatureFeatures five times.")
+@click.option("--only", default="", help="What to run, by a part of its name: plan.")
+@click.option("--runs", "n_runs", default=1, show_default=True)
 @click.option("--checkout", type=click.Path(exists=True, path_type=Path), help="Another checkout, to compare with.")
-def main(*, perturbations: int, genes: int, models: str | None, fits: bool, checkout: Path | None) -> None:
-    """Print all in seconds, seconds of all cores, and megabytes."""
+def main(
+    *, perturbations: int, genes: int, models: str | None, fits: bool, only: str, n_runs: int, checkout: Path | None
+) -> None:
+    """Print medians in seconds, seconds of all cores, and megabytes."""
     size = f"four sources of {perturbations:,} x {genes:,}"
     runs = [(f"features of {size}", OURS, ()), (f"plan of {size}", PLAN, ())]
     runs += [(f"`evaluate` of {size}, models: {models}", EVALUATE, (models,))] if models else []
     runs += [(f"five fits of {size}", FITS, (str(perturbations),))] if fits else []
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        write_inputs(folder, perturbations, genes)
+        writer = get_context("spawn").Process(target=write_inputs, args=(folder, perturbations, genes))
+        writer.start()  # a child's peak begins with its parent's
+        writer.join()
         for name, code, more in (*runs, ("by hand", BY_HAND, ())):
-            shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
-            ours = run(code, folder, *more)
-            if checkout is None or name == "by hand":
-                tell(name, ours)
+            if only not in name:
                 continue
-            shutil.rmtree(folder / "warehouse" / "matrices", ignore_errors=True)
-            before, now = (
-                f"{of_cores:.1f} s; {peak:,.0f} MB"
-                for _, of_cores, peak in (run(code, folder, *more, checkout=checkout), ours)
-            )
+            codes = {"now": None} if checkout is None or name == "by hand" else {"before": checkout, "now": None}
+            found = medians({each: partial(run, code, folder, more, path) for each, path in codes.items()}, n_runs)
+            if len(found) == 1:
+                click.echo(f"{name:<60}{found['now']}")
+                continue
+            before, now = (f"{each.of_cores:.1f} s; {each.megabytes:,.0f} MB" for each in found.values())
             click.echo(f"| {name}, whole process: processor; peak | {before} | {now} |")
-
-
-def tell(name: str, found: tuple[float, float, float]) -> None:
-    """Print a line."""
-    seconds, of_cores, peak = found
-    click.echo(f"{name:<60}{seconds:6.1f} s  {of_cores:6.1f} s of all cores  {peak:8,.0f} MB")
 
 
 if __name__ == "__main__":

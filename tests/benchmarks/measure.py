@@ -8,9 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -93,6 +94,37 @@ def forget(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class Took(NamedTuple):
+    """What a process took: by the clock, of all cores, and at its peak, as the kernel accounts it."""
+
+    seconds: float
+    of_cores: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {self.of_cores:.1f} s of all cores, {self.megabytes:,.0f} MB"
+
+
+def took(command: Sequence[str | Path], folder: Path | None = None, *, quiet: bool = False) -> Took:
+    """Run a command in a folder, without what it answers, or any word; a child's peak begins with its parent's."""
+    started = time.perf_counter()
+    words = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, cwd=folder)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException(f"failed: {' '.join(map(str, command))}")
+    return Took(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KILOBYTE / MEGABYTE)
+
+
+def medians(commands: Mapping[str, Callable[[], Took]], n_runs: int) -> dict[str, Took]:
+    """Run each, then each again, and take medians: what slows the machine for a while slows all of them."""
+    found = [{name: run() for name, run in commands.items()} for _ in range(n_runs)]
+    return {
+        name: Took(*(statistics.median(each) for each in zip(*(one[name] for one in found), strict=True)))
+        for name in commands
+    }
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,17 @@ accounts it. Nothing here is a test.
 
 from __future__ import annotations
 
-import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import click
 import numpy as np
 import polars as pl
+from measure import Took, medians, took
 
 from ingest import reference
 
@@ -83,26 +81,20 @@ def write_inputs(folder: Path, n_perturbations: int, n_genes: int) -> None:
     (folder / "wide.toml").write_text(WIDE)
 
 
-def run(spec: Path, checkout: Path) -> tuple[float, float, float]:
-    """Ingest into a warehouse of its own; seconds, seconds of all cores, and peak megabytes."""
+def ingest(spec: Path, checkout: Path) -> Took:
+    """Ingest into a warehouse of its own."""
     warehouse = spec.parent / "warehouse"
     shutil.rmtree(warehouse, ignore_errors=True)
-    command = [checkout / ".venv/bin/featurestore", "--warehouse", warehouse, "ingest", spec]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise click.ClickException("a run failed")
-    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return took([checkout / ".venv/bin/featurestore", "--warehouse", warehouse, "ingest", spec], quiet=True)
 
 
 @click.command()
 @click.option("--perturbations", default=2000, show_default=True)
 @click.option("--genes", default=8000, show_default=True)
-@click.option("--runs", default=3, show_default=True)
+@click.option("--runs", "n_runs", default=3, show_default=True)
 @click.option("--checkout", type=click.Path(exists=True, path_type=Path), help="Another checkout, to compare with.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the files are, or are written.")
-def main(*, perturbations: int, genes: int, runs: int, checkout: Path | None, folder: Path | None) -> None:
+def main(*, perturbations: int, genes: int, n_runs: int, checkout: Path | None, folder: Path | None) -> None:
     """Print medians in seconds, seconds of all cores, and megabytes."""
     here = Path(sys.prefix).parent
     with tempfile.TemporaryDirectory() as work:
@@ -114,15 +106,9 @@ def main(*, perturbations: int, genes: int, runs: int, checkout: Path | None, fo
             writer.join()
         for name in ("long", "wide"):
             codes = {"this": here} | ({} if checkout is None else {"the other": checkout})
-            found = [{code: run(place / f"{name}.toml", path) for code, path in codes.items()} for _ in range(runs)]
-            for code in codes:
-                seconds, of_cores, peak = (
-                    statistics.median(each) for each in zip(*(f[code] for f in found), strict=True)
-                )
-                spread = ", ".join(f"{f[code][1]:.1f}" for f in found)
-                click.echo(
-                    f"{name:<6}{code:<10}{seconds:.1f} s, {of_cores:.1f} s of all cores ({spread}), {peak:,.0f} MB"
-                )
+            runs = {code: partial(ingest, place / f"{name}.toml", path) for code, path in codes.items()}
+            for code, found in medians(runs, n_runs).items():
+                click.echo(f"{name:<6}{code:<10}{found}")
 
 
 if __name__ == "__main__":
