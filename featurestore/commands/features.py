@@ -79,7 +79,7 @@ def build(warehouse: Path, spec_path: Path, output: Path, forbid: tuple[str, ...
     show_default=True,
     help="Of conditions: what no training row has of the rows predicted.",
 )
-@click.option("--thorough", is_flag=True, help="Of conditions: draw learning curves too.")
+@click.option("--thorough", is_flag=True, help="Draw learning curves too, by external data points.")
 @click.option(
     "--predictions",
     metavar="MODEL",
@@ -116,7 +116,7 @@ def evaluate(
 
     Where a row is a pair of condition and gene, compares the same pair elsewhere, ridge, logistic regression and a
     blend of regression, ranking and trees by the area under the ROC curve of each gene, and their probabilities with
-    how often pairs were positive. Writes scores.json, per_gene.csv, pairs.parquet and pictures.
+    how often pairs were positive. Writes report.html, scores.json, per_gene.csv, pairs.parquet and pictures.
 
     \b
     Examples:
@@ -148,7 +148,7 @@ def evaluate(
                 check_model(predictions, PAIR_MODELS)
             task = read_pairs(store, spec, report=report)
             known_against = doubts(store, task.manifest["releases"])
-            evaluation = evaluate_pairs(task, shuffles=shuffles, doubts=known_against, report=report)
+            evaluation = evaluate_pairs(task, shuffles=shuffles, thorough=thorough, doubts=known_against, report=report)
         else:
             matrix = cast("FeatureMatrix", build_matrix(store, spec, report=report))
             models = standard_models(matrix) | given

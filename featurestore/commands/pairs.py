@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from featurestore.evaluation.pair_evaluation import PairEvaluation
     from featurestore.features.pairs.pair_matrix import PairMatrix
 
-POSITIVE = {"changed": "changed", "direction": "up"}
-
 
 def describe_pairs(matrix: PairMatrix) -> str:
     """Describe a matrix of pairs: its size, its sources, the guard's verdict and the licences."""
+    from featurestore.evaluation.pair_verdict import POSITIVE  # noqa: PLC0415
+
     manifest = matrix.manifest
     table = Table("source", "conditions", "genes", "pairs", "agreement", "features", box=box.SIMPLE)
     for column in table.columns[1:5]:
@@ -79,7 +79,20 @@ def pair_sheet(evaluation: PairEvaluation) -> str:
         f"Shuffled: external perturbations permuted {counts['n_shuffles']} times, mean over them.",
     ]
     doubted = [f"Doubt: {sentence}." for sentence in evaluation.doubts]
-    return "\n".join([held_out, rendered(table), *(notes if evaluation.null else notes[:1]), *doubted])
+    said = notes if evaluation.null else notes[:1]
+    return "\n".join([held_out, rendered(table), *said, *_sources(evaluation), *doubted, *evaluation.verdict])
+
+
+def _sources(evaluation: PairEvaluation) -> list[str]:
+    """Say what fewer sources are worth, in one line."""
+    from featurestore.evaluation.pair_scoring import title  # noqa: PLC0415
+    from featurestore.evaluation.pair_value import LEARNER  # noqa: PLC0415
+
+    if evaluation.curve.is_empty():
+        return []
+    lines = evaluation.curve.drop_nulls("auroc").select("sources", "data_points", "auroc").iter_rows()
+    named = [f"{area:.3f} from {sources or 'none'} ({n:,} data points)" for sources, n, area in lines]
+    return [f"By sources, {title(LEARNER)}: {'; '.join(named)}."]
 
 
 def _listed(names: list[str]) -> str:

@@ -70,7 +70,7 @@ def _by_sources(setting: Setting, ridge: Any, report: Callable[[str], None]) -> 
     records = [{"axis": "sources", "n": 0.0, "draw": 0, "model": "ridge", "data_points": 0, "sources": ""} | nothing]
     for size in range(1, len(names) + 1):
         report(f"learning from {size} of {len(names)} sources")
-        subsets = _subsets(names, size, rng)
+        subsets = subsets_of(names, size, rng)
         scores = setting.run_on(ridge, [np.isin(block, subset) for subset in subsets], QUICK)
         head = {"axis": "sources", "n": float(size), "model": "ridge"}
         records += [
@@ -82,7 +82,8 @@ def _by_sources(setting: Setting, ridge: Any, report: Callable[[str], None]) -> 
     return records
 
 
-def _subsets(names: list[str], size: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
+def subsets_of(names: list[str], size: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Draw up to :data:`SUBSETS` sets of so many sources."""
     if len(names) <= SUBSETS:
         every = list(combinations(names, size))
         return [every[i] for i in sorted(rng.permutation(len(every))[:SUBSETS])]

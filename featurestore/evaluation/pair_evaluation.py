@@ -22,6 +22,8 @@ from featurestore.evaluation.pair_scoring import (
     standard_error,
     title,
 )
+from featurestore.evaluation.pair_value import source_curve
+from featurestore.evaluation.pair_verdict import pair_verdict
 from featurestore.evaluation.reliability import reliability
 from featurestore.models.baseline import Doubles, Truths
 
@@ -48,6 +50,8 @@ class PairEvaluation:
         Why p-values of the target or a source, and so calls, are not to be relied on, in sentences.
     probabilities
         Held-out probability that each pair is positive, of the models that say one.
+    curve
+        What fewer sources are worth; see :func:`featurestore.evaluation.pair_value.source_curve`.
     """
 
     matrix: PairMatrix
@@ -56,6 +60,7 @@ class PairEvaluation:
     null: list[dict[str, float]]
     doubts: tuple[str, ...] = ()
     probabilities: dict[str, Doubles] = field(default_factory=dict)
+    curve: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @cached_property
     def per_gene(self) -> pl.DataFrame:
@@ -71,6 +76,25 @@ class PairEvaluation:
     def errors(self) -> dict[str, float | None]:
         """Standard error of each mean area, over perturbations."""
         return {model: standard_error(self.matrix, score) for model, score in self.scores.items()}
+
+    @property
+    def question(self) -> str | None:
+        """What is asked of a pair: whether the gene changed, or whether it went up."""
+        asked: str | None = self.matrix.manifest.get("spec", {}).get("target", {}).get("question")
+        return asked
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the judged model is worth, in sentences."""
+        model = JUDGED_OF_PAIRS
+        return pair_verdict(
+            self.question,
+            self.areas.get(model),
+            self.errors.get(model),
+            baseline=self.areas.get("elsewhere"),
+            shuffled=self.shuffled(model),
+            off=self.reliability.get(model, {}).get("calibration_error"),
+        )
 
     @property
     def is_held_out(self) -> Truths:
@@ -149,11 +173,13 @@ class PairEvaluation:
         manifest = self.matrix.manifest
         return {
             **{name: manifest.get(name) for name in ("name", "recipe", "snapshot")},
-            "question": manifest.get("spec", {}).get("target", {}).get("question"),
+            "question": self.question,
             **self.counts(),
             "metric": "AUROC by gene, over genes with both answers among the held-out pairs; mean over genes",
             "models": models,
             "features_alone": self.alone,
+            "sources": self.curve.to_dicts(),
+            "verdict": self.verdict,
             "doubts": list(self.doubts),
         }
 
@@ -163,6 +189,7 @@ def evaluate_pairs(
     models: dict[str, Any] | None = None,
     *,
     shuffles: int = 3,
+    thorough: bool = False,
     doubts: Sequence[str] = (),
     report: Report = lambda _: None,
 ) -> PairEvaluation:
@@ -176,6 +203,8 @@ def evaluate_pairs(
         Estimators by name; by default the same pair elsewhere, ridge, and logistic regression.
     shuffles
         How often to shuffle.
+    thorough
+        Whether to learn from fewer sources too.
     doubts
         What is known against p-values of the datasets; see :func:`featurestore.calibration.doubts`.
     report
@@ -189,4 +218,5 @@ def evaluate_pairs(
         report(f"shuffle {seed + 1} of the sources")
         shuffled = task.build(shuffle=seed)
         null.append(mean_auroc(per_gene(shuffled, held_out_scores(shuffled, models).scores)))
-    return PairEvaluation(matrix, found.scores, found.weights, null, tuple(doubts), found.probabilities)
+    curve = source_curve(task, report) if thorough else pl.DataFrame()
+    return PairEvaluation(matrix, found.scores, found.weights, null, tuple(doubts), found.probabilities, curve)

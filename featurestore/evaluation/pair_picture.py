@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from matplotlib.figure import Figure
 
 from featurestore.evaluation.pair_evaluation import PairEvaluation
 from featurestore.evaluation.pair_scoring import JUDGED_OF_PAIRS, title
+from featurestore.evaluation.pair_value import LEARNER
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "0.6"
 _CHANCE: dict[str, Any] = {"color": "0.35", "linewidth": 1, "linestyle": (0, (4, 3))}
@@ -83,6 +85,36 @@ def draw_reliability(path: Path, evaluation: PairEvaluation) -> None:
     axes.set_title("on the dashed line probabilities are honest; points of few pairs say little", fontsize=9)
     below.set(xlabel="probability while held out", ylabel="pairs", yscale="log")
     axes.legend(fontsize=8, loc="upper left")
+    _save(figure, path, evaluation)
+
+
+def draw_sources(path: Path, evaluation: PairEvaluation) -> None:
+    """Draw the mean area against the external data points learnt from: every set of sources, and the mean by number.
+
+    Parameters
+    ----------
+    path
+        PNG to write.
+    evaluation
+        What to draw.
+    """
+    curve = evaluation.curve.drop_nulls("auroc")
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0.5, **_CHANCE, zorder=0)
+    means = curve.group_by("n_sources").agg(pl.col("data_points", "auroc").mean()).sort("n_sources")
+    axes.plot(means["data_points"], means["auroc"], "-", color=_BLUE, zorder=1)
+    error = 2 * curve["standard_error"].fill_null(0.0)
+    axes.errorbar(curve["data_points"], curve["auroc"], yerr=error, fmt="o", color=_BLUE, capsize=3)
+    alone = curve.with_columns(error=error).filter(n_sources=1).sort("data_points")
+    for place, (name, x, y, spread) in enumerate(alone.select("sources", "data_points", "auroc", "error").iter_rows()):
+        up = place % 2 or -1  # by turns below and above, right of all that leads there
+        end, side = (x, y + up * spread), "bottom" if up > 0 else "top"
+        axes.annotate(_short(name), end, (2, 4 * up), textcoords="offset points", fontsize=8, va=side)
+    axes.set(xlabel="external data points (conditions of the sources)", ylabel="mean AUROC over genes")
+    axes.margins(x=0.1, y=0.1)
+    axes.set_xlim(left=-0.03 * float(curve["data_points"].to_numpy().max(initial=1)))
+    axes.set_title(f"{title(LEARNER)}; two standard errors", fontsize=9)
     _save(figure, path, evaluation)
 
 

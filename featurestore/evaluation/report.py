@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from featurestore.errors import FeatureError
 from featurestore.evaluation.bootstrap import mean_intervals
 from featurestore.evaluation.evaluation import Evaluation
+from featurestore.evaluation.page import write_page
 from featurestore.evaluation.pictures import pictures, save, short
 from featurestore.evaluation.scatter import axis_limit, draw_scatter
 from featurestore.evaluation.scoring import OWN_TARGETS, STRATA, by_perturbation
@@ -21,7 +20,6 @@ from featurestore.storage.scores import EFFECT_KIND, SCORES, write_scores
 from featurestore.storage.sealed import write_sums
 from featurestore.storage.whole import filled
 
-PAGE = "report.html"
 _MOST_ROWS = 300
 _STRATA = {
     "covered": "covered by a source",
@@ -78,18 +76,12 @@ def _write_page(folder: Path, evaluation: Evaluation) -> None:
         save(draw(evaluation), folder / f"{name}.png")
         drawn.append(name)
         scatters[name] = text
-    images = {name: {"data": _encoded(folder / f"{name}.png"), "text": text} for name, text in scatters.items()}
-    environment = Environment(
-        loader=PackageLoader("featurestore.evaluation", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters |= {"score": _score, "thousands": lambda n: "" if n is None else f"{n:,}"}
-    page = environment.get_template("report.html.j2").render(
+    write_page(
+        folder,
+        "report.html.j2",
+        scatters,
         evaluation=evaluation,
         facts=evaluation.to_dict(),
-        images=images,
         models=[{"name": name, "title": title(name)} for name in evaluation.predicted],
         intervals=_intervals(evaluation),
         gains=[c for c in evaluation.comparisons if c.baseline == "train_mean"],
@@ -103,7 +95,6 @@ def _write_page(folder: Path, evaluation: Evaluation) -> None:
         own_targets=OWN_TARGETS,
         all_strata=STRATA,
     )
-    (folder / PAGE).write_text(page, encoding="utf-8")
 
 
 def _unit(evaluation: Evaluation) -> str:
@@ -158,11 +149,3 @@ def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _has(evaluation: Evaluation, stratum: str) -> bool:
     return evaluation.summary.filter(stratum=stratum).height > 0
-
-
-def _encoded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None or not np.isfinite(value) else f"{value:.3f}"

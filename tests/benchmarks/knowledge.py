@@ -58,7 +58,8 @@ def write_gmt(path: Path, sets: Mapping[str, Iterable[str]]) -> Path:
 def real(data: Path) -> None:
     """Predict what drugs do to 978 genes from their mechanisms alone, and from mechanisms dealt anew.
 
-    Of drugs that are stereoisomers of each other one is taken: the others would give its answer away.
+    Of drugs that are stereoisomers of each other one is taken: the others would give its answer away. With ``sets,
+    both`` a mechanism is of the genes that its drugs target too, among those that are measured.
     """
     drugs, _ = search.consensus(data)
     table = pl.read_csv(data / "connectivity" / "drugbank_names.tsv", separator="\t").drop_nulls("inchikey")
@@ -78,11 +79,35 @@ def real(data: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ingest_dataset(find_spec(Path(DRUGS)), Path(folder), data / "lincs")
         mechanisms = write_gmt(Path(folder) / "mechanisms.gmt", sets)
-        shuffled = {name: [dealt[drug] for drug in members] for name, members in sets.items()}
-        anew = write_gmt(Path(folder) / "anew.gmt", shuffled)
+        anew = write_gmt(Path(folder) / "anew.gmt", _renamed(sets, dealt))
         with Store(folder) as store:
             for name, path in (("mechanisms", mechanisms), ("dealt anew", anew)):
                 report(store, "LINCS", name, f'{head}[[feature]]\nkind = "embedding"\nfile = "{path}"\n')
+            with_targets = _with_targets(sets, data, store)
+            for name, members in (("sets, both", with_targets), ("both, anew", _renamed(with_targets, dealt))):
+                path = write_gmt(Path(folder) / "both.gmt", members)
+                both = f'{head}[[feature]]\nkind = "embedding"\nfile = "{path}"\nof = "both"\n'
+                report(store, "LINCS", name, both)
+
+
+def _renamed(sets: Mapping[str, list[str]], dealt: Mapping[str, str]) -> dict[str, list[str]]:
+    """Put other drugs in the place of drugs; genes stay."""
+    return {name: [dealt.get(member, member) for member in members] for name, members in sets.items()}
+
+
+def _with_targets(sets: Mapping[str, list[str]], data: Path, store: Store) -> dict[str, list[str]]:
+    """Add to each mechanism the measured genes that a drug of it is known to target."""
+    known = set(store.frame("select distinct gene_symbol from signature")["gene_symbol"])
+    hub = pl.read_csv(
+        data / "drug_seq" / "repurposing_info.tsv", separator="\t", infer_schema_length=None, quote_char=None
+    )
+    targets: dict[str, set[str]] = {}
+    for mechanism, target in hub.select("moa", "target").drop_nulls().iter_rows():
+        for name in mechanism.split("|"):
+            targets.setdefault(name.strip(), set()).update(known & set(target.split("|")))
+    n = sum(len(targets.get(name, ())) for name in sets)
+    print(f"{len(sets)} mechanisms, {n} times a measured gene that one targets")
+    return {name: [*members, *sorted(targets.get(name, ()))] for name, members in sets.items()}
 
 
 @main.command()

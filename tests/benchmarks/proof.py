@@ -47,9 +47,7 @@ def report(label: str, matrix: FeatureMatrix) -> None:
     for each in (each for each in found.best_part if each.metric in METRICS):
         gain = f"{each.gain:+.4f} ({each.low:+.4f} to {each.high:+.4f}) {each.outcome}"
         shuffled, mean = (null.score(name, each.metric) for name in ("blend", "train_mean"))
-        beside = " ".join(
-            f"{name} {'-' if s is None else f'{s:.3f}'}" for name, s in (("shuffled", shuffled), ("mean", mean))
-        )
+        beside = f"shuffled {_shown(shuffled)} mean {_shown(mean)}"
         scores = f"{each.model_mean:.4f} {each.baseline_mean:.4f} {each.baseline:<13}"
         print(f"{label:<24} {each.metric:<16} {scores} {gain:<44} {beside}", flush=True)
 

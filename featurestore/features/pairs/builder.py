@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from featurestore.features.blocks.block import source_facts
 from featurestore.features.effects.signature_matrix import SignatureMatrix, signature_matrix
 from featurestore.features.guard.leaks import check_split
 from featurestore.features.guard.sources import prove_sources
+from featurestore.features.kinds import Feature
 from featurestore.features.kinds.options import Question
 from featurestore.features.matrix.licence import check_spec_words, refuse_licences
 from featurestore.features.matrix.manifest import manifest_of
@@ -72,6 +73,14 @@ class PairTask:
     shape: tuple[int, int]
     manifest: dict[str, Any]
 
+    def of_sources(self, names: Collection[str]) -> PairTask:
+        """Leave out all sources but some, by dataset and context, and the features that look in none that is left."""
+        kept = [one for one in self.sources if one.source.name in names]
+        look = [one.source.feature for one in self.sources]
+        left = [one.source.feature for one in kept]
+        features = [each for each in self.spec.feature if _is_one(each, left) or not _is_one(each, look)]
+        return replace(self, spec=self.spec.model_copy(update={"feature": features}), sources=kept)
+
     def build(self, *, shuffle: int | None = None, report: Report = lambda _: None) -> PairMatrix:
         """Make the features, with linear algebra on one thread: the matrices are small.
 
@@ -102,6 +111,10 @@ class PairTask:
             columns=columns,
             manifest=self.manifest | {"n_features": columns.height, "shuffled_sources": shuffle},
         )
+
+
+def _is_one(feature: Feature, among: Sequence[Any]) -> bool:
+    return any(feature is one for one in among)
 
 
 def build_pairs(

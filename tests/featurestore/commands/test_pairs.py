@@ -41,6 +41,15 @@ def test_evaluate__prints_areas_beside_the_null(run, tmp_path):
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert f"{scores['n_pairs']} pairs of {scores['n_perturbations']} perturbations held out" in text
     assert f"{scores['models']['logistic']['auroc']:.3f}" in text
+    assert text.endswith("\n".join(scores["verdict"]) + "\n")
+    assert "By sources" not in text
+
+
+def test_evaluate__thorough_says_what_fewer_sources_are_worth(run, tmp_path):
+    text = run(evaluate, "--shuffles", "0", "--thorough")
+    *_, whole = json.loads((tmp_path / "out" / "scores.json").read_text())["sources"]
+    assert "By sources, logistic regression on pair features: 0.500 from none (0 data points); " in text
+    assert f"{whole['auroc']:.3f} from line_b/CVCL_B + line_c/CVCL_C (180 data points)." in text
 
 
 def test_evaluate__as_json_is_what_it_writes(run, tmp_path):
@@ -56,4 +65,4 @@ def test_evaluate__says_which_tests_do_not_hold(run, tmp_path, monkeypatch):
     text = run(evaluate, "--shuffles", "0")
     sentences = json.loads((tmp_path / "out" / "scores.json").read_text())["doubts"]
     assert sentences == [f"{name}: tests do not hold" for name in ("line_a", "line_b", "line_c")]
-    assert text.endswith("".join(f"Doubt: {sentence}.\n" for sentence in sentences))
+    assert "".join(f"Doubt: {sentence}.\n" for sentence in sentences) in text

@@ -1,6 +1,7 @@
 """Evaluation of pairs: the planted signal is found, the null is chance, and held-out labels have no influence."""
 
 import json
+from html import unescape
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,11 @@ from featurestore.features.pairs.builder import build_pairs, read_pairs
 @pytest.fixture(scope="module")
 def evaluation(pair_store, pair_spec):
     return evaluate_pairs(read_pairs(pair_store, pair_spec("direction")), shuffles=4)
+
+
+@pytest.fixture(scope="module")
+def thorough(pair_store, pair_spec):
+    return evaluate_pairs(read_pairs(pair_store, pair_spec("direction")), shuffles=1, thorough=True)
 
 
 @pytest.mark.parametrize("question", ["changed", "direction"])
@@ -96,6 +102,7 @@ def test_write__is_a_report_folder(evaluation, tmp_path):
     assert set(scores["models"]["ridge"]["weights"]) == set(evaluation.matrix.columns["name"])
     assert scores["features_alone"]["base_rate/log_odds"] == 0.5
     assert (tmp_path / "auroc.png").stat().st_size > 10_000
+    assert not (tmp_path / "sources.png").exists()
     assert (tmp_path / "reliability.png").stat().st_size > 10_000
     assert not (tmp_path / "predicted.parquet").exists()
     assert (tmp_path / "per_gene.csv").read_text().startswith("model,held_out,gene_id,auroc,gene_symbol")
@@ -142,3 +149,40 @@ def test_predictions__are_of_every_pair_held_out(evaluation, tmp_path):
     assert evaluation.predictions("ridge")["probability"].null_count() == said.height
     with pytest.raises(FeatureError, match="No model 'lasso' is evaluated"):
         evaluation.predictions("lasso")
+
+
+def test_page__says_at_a_glance_who_tells_how_often_and_what_a_source_is_worth(thorough, tmp_path):
+    pair_report.write(thorough, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "http" not in page
+    assert "<script" not in page
+    assert page.count("data:image/png;base64,") == len(list(tmp_path.glob("*.png"))) == 3
+    area, error = thorough.areas["blend"], thorough.errors["blend"]
+    assert page.index("At a glance") < page.index(f"<td>{area:.3f}<br>") < page.index("What one more dataset is worth")
+    assert "one raises a gene and the other lowers it" in thorough.verdict[0]
+    assert f"tells which in {100 * area:.0f} % of cases" in thorough.verdict[0]
+    assert f"({100 * (area - 2 * error):.0f} % to " in thorough.verdict[0]
+    for sentence in thorough.verdict:
+        assert sentence in unescape(page)
+    (best,) = [name for name, alone in thorough.alone.items() if alone == max(thorough.alone.values())]
+    assert f"best single feature<br><small>{best}</small>" in page
+
+
+def test_source_curve__is_of_every_set_of_sources(thorough):
+    curve = thorough.curve
+    assert curve["sources"].to_list() == ["", "line_b/CVCL_B", "line_c/CVCL_C", "line_b/CVCL_B + line_c/CVCL_C"]
+    assert curve["data_points"].to_list() == [0, 90, 90, 180]
+    assert curve["auroc"][0] == 0.5, "of a perturbation that nobody did nothing is known"
+    assert curve["auroc"][3] == thorough.areas["logistic"]
+    assert curve["auroc"][1:].min() > 0.6
+    assert thorough.to_dict()["sources"] == curve.to_dicts()
+
+
+def test_of_sources__leaves_the_features_that_look_nowhere(pair_store, pair_spec):
+    task = read_pairs(pair_store, pair_spec("direction"))
+    assert [each.kind for each in task.of_sources(()).spec.feature] == ["base_rate"]
+    one = task.of_sources(("line_c/CVCL_C",))
+    assert [each.kind for each in one.spec.feature] == ["signature", "reconstruction", "neighbour", "base_rate"]
+    assert {each.source.name for each in one.sources} == {"line_c/CVCL_C"}
+    assert {name.split("/")[1] for name in one.build().columns["name"] if "signature" in name} == {"line_c"}
+    assert len(task.sources) > len(one.sources), "the task itself stays as it was"
