@@ -73,7 +73,7 @@ agreement_histogram(agreement)
 # %% Which gene sets does it move? Yours are in a GMT file; these are what moves in RPE1, and genes at random.
 elsewhere = store.signature(name, context="RPE1").sort("effect", descending=True)["gene"].drop_nulls().to_list()
 chance = np.random.default_rng(0).permutation(elsewhere)
-gene_sets = {"up_in_rpe1": elsewhere[:15], "down_in_rpe1": elsewhere[-15:], "chance": chance[:15].tolist()}
+gene_sets = {"up_in_rpe1": elsewhere[:15], "down_in_rpe1": elsewhere[-15:], "chance": list(chance[:15])}
 store.enrich(name, gene_sets, context="K562").table
 
 # %% Features of other experiments for what is measured in K562; the guard proves that none of them holds the answer.

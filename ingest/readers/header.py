@@ -7,7 +7,8 @@ the first column, as R writes it, is understood.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -50,6 +51,35 @@ KEY_NAMES = frozenset(
 NOT_TABLES = (b"#1.2", b"#1.3", b"%%MatrixMarket")
 
 
+class _Line:
+    """A line of the head by one separator: what others ask of it is counted once, but its fields are not kept."""
+
+    def __init__(self, raw: bytes, separator: bytes) -> None:
+        self.raw = raw
+        self._separator = separator
+
+    @property
+    def fields(self) -> list[bytes]:
+        return split(self.raw, self._separator)
+
+    @cached_property
+    def n_fields(self) -> int:
+        return len(self.fields) if b'"' in self.raw else self.raw.count(self._separator) + 1
+
+    @cached_property
+    def n_filled(self) -> int:
+        return sum(map(bool, self.fields))
+
+    @cached_property
+    def n_empty_last(self) -> int:
+        return self.n_fields - _n_until_last(self.fields)
+
+    @cached_property
+    def has_numbers(self) -> bool:
+        """Whether a field after the key is a number, with a decimal point or comma."""
+        return any(is_number(field) or is_number(field, COMMA) for field in dict.fromkeys(self.fields[1:]))
+
+
 def read_header(path: Path) -> Delimited:
     """Read the header of a table and look at its first lines.
 
@@ -61,19 +91,21 @@ def read_header(path: Path) -> Delimited:
     with telling_damage(path, "the header"), open_text(path) as file:
         head = [line.rstrip(b"\r\n") for line in islice(text_lines(file, path), LOOKED_AT)]
     head[:1] = [line.removeprefix(BYTE_ORDER_MARK) for line in head[:1]]
-    found = {separator: _find_header(head, separator) for separator in SEPARATORS}
-    for separator in sorted(found, key=lambda separator: _misfit(head, separator, *found[separator])):
+    by = {separator: [_Line(line, separator) for line in head] for separator in SEPARATORS}
+    found = {separator: _find_header(lines) for separator, lines in by.items()}
+    for separator in sorted(found, key=lambda separator: _misfit(by[separator], *found[separator])):
         at, n_fields = found[separator]
         if at is not None:
-            fields = _within(split(head[at], separator), n_fields)
-            lines = [each for line in head[at:] if len(each := split(line, separator)) == n_fields]
+            fields = _within(by[separator][at].fields, n_fields)
+            lines = [line.fields for line in by[separator][at:] if line.n_fields == n_fields]
             is_headed = not _is_values(fields, lines[1:])
             lines = lines[int(is_headed and len(fields) == n_fields) :]
-            n_words = _n_words(lines) if lines[:1] and lines[0] == split(head[at + int(is_headed)], separator) else 0
+            n_words = _n_words(lines) if lines[:1] and lines[0] == by[separator][at + int(is_headed)].fields else 0
             columns = list(zip(*lines[n_words:], strict=True))[1:]
-            decimal = decimal_mark(columns)
-            is_numeric = [False, *(are_numbers(column, decimal) for column in columns)]
-            names = _names(fields if is_headed else None, is_numeric, _n_empty_last(lines), path)
+            decimal, are_numeric = _numeric(columns)
+            is_numeric = [False, *are_numeric]
+            n_empty = min((len(line) - _n_until_last(line) for line in lines), default=0)
+            names = _names(fields if is_headed else None, is_numeric, n_empty, path)
             for at_column, column in enumerate(columns, start=1):  # an empty one without a name sets others apart
                 is_numeric[at_column] &= bool(names[at_column]) or not MISSING.issuperset(column)
             return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal, n_words)
@@ -100,18 +132,22 @@ def has_depmap_labels(table: Delimited) -> bool:
     return len(labels) > 1 and all(DEPMAP_GENE.fullmatch(label) for label in labels[-LOOKED_AT:])
 
 
+def _numeric(columns: Sequence[tuple[bytes, ...]]) -> tuple[bytes, list[bool]]:
+    """Tell what numbers are written with, and which columns are numbers; a million equal ones are looked at once."""
+    distinct = set(columns)
+    decimal = decimal_mark(distinct)
+    numeric = {column: are_numbers(column, decimal) for column in distinct}
+    return decimal, [numeric[column] for column in columns]
+
+
 def _within(header: list[bytes], n_fields: int) -> list[bytes]:
     """Leave out the empty names at the end of a header that are more than the lines have fields."""
-    n_names = max((at for at, field in enumerate(header, start=1) if field.strip()), default=0)
-    return header[: max(n_names, n_fields)]
+    return header[: max(_n_until_last(header), n_fields)]
 
 
-def _n_empty_last(lines: Sequence[Sequence[bytes]]) -> int:
-    """Return how many fields at the end are empty in all lines, as those of spreadsheets may be."""
-    return min(
-        (len(line) - max((at for at, field in enumerate(line, 1) if field.strip()), default=0) for line in lines),
-        default=0,
-    )
+def _n_until_last(fields: Sequence[bytes]) -> int:
+    """Count fields up to the last that is not empty, as those after it in lines of spreadsheets may be."""
+    return next((at for at in range(len(fields), 0, -1) if fields[at - 1].strip()), 0)
 
 
 def _names(header: Sequence[bytes] | None, is_numeric: Sequence[bool], n_empty: int, path: Path) -> list[str]:
@@ -136,8 +172,8 @@ def _n_words(lines: Sequence[Sequence[bytes]]) -> int:
     """
     for n in range(min(MOST_WORDS, len(lines) - FEWEST_BELOW_WORDS), 0, -1):
         columns = list(zip(*lines[n:], strict=True))[1:]
-        decimal = decimal_mark(columns)
-        below = [are_numbers(column, decimal) and not MISSING.issuperset(column) for column in columns]
+        decimal, are_numeric = _numeric(columns)
+        below = [is_one and not MISSING.issuperset(each) for each, is_one in zip(columns, are_numeric, strict=True)]
         last = [field for field, is_numeric in zip(lines[n - 1][1:], below, strict=True) if is_numeric]
         if len(last) > 1 and not MISSING.issuperset(last) and not any(is_number(field, decimal) for field in last):
             return n
@@ -170,39 +206,38 @@ def _shape(key: bytes) -> bytes:
     return re.sub(rb"[0-9]+", b"0", re.sub(rb"[A-Za-z]+", b"A", key))
 
 
-def _misfit(head: Sequence[bytes], separator: bytes, at: int | None, n_fields: int) -> tuple[float, int, int]:
+def _misfit(head: Sequence[_Line], at: int | None, n_fields: int) -> tuple[float, int, int]:
     """Return which part of the lines below the header has another number of fields, as commas of numbers have.
 
     Also return how far down the header is, and by how many fields it is short.
     """
     if at is None:
         return 1.0, len(head), 0
-    widths = [len(_within(split(line, separator), n_fields)) for line in head[at:] if line]
+    widths = [len(_within(line.fields, n_fields)) for line in head[at:] if line.raw]
     return sum(width != n_fields for width in widths[1:]) / max(len(widths) - 1, 1), at, n_fields - widths[0]
 
 
-def _find_header(head: list[bytes], separator: bytes) -> tuple[int | None, int]:
+def _find_header(head: Sequence[_Line]) -> tuple[int | None, int]:
     """Find the header among the first lines, and the number of fields of the lines after it.
 
     It may be one field short. A line of numbers alone is none, nor is a comment that is not as long as the lines.
     """
-    if not head or head[0].startswith(NOT_TABLES) or any(b"\0" in line for line in head):
+    if not head or head[0].raw.startswith(NOT_TABLES) or any(b"\0" in line.raw for line in head):
         return None, 0
-    lines = [line for line in head if line]
-    n_fields = len(split(lines[-1], separator)) if lines else 0
+    n_fields = next((line.n_fields for line in reversed(head) if line.raw), 0)
     for at, line in enumerate(head[:-1]):
-        fields = _within(split(line, separator), n_fields)
-        if not any(fields) or _is_title(fields, n_fields, (split(below, separator) for below in head[at + 1 :])):
+        fields = _within(line.fields, n_fields)
+        if not any(fields) or _is_title(fields, n_fields, head[at + 1 :]):
             continue
-        is_comment = line.startswith(COMMENT) and (line.startswith(COMMENT * 2) or len(fields) != n_fields)
-        below = [each for line in head[at + 1 :] if len(each := split(line, separator)) == n_fields]
-        fewest = n_fields - _n_empty_last(below) - 1
+        is_comment = line.raw.startswith(COMMENT) and (line.raw.startswith(COMMENT * 2) or len(fields) != n_fields)
+        n_empty = min((line.n_empty_last for line in head[at + 1 :] if line.n_fields == n_fields), default=0)
+        fewest = n_fields - n_empty - 1
         if n_fields > 1 and max(fewest, 1) <= len(fields) <= n_fields and not is_comment:
             return (None if all(is_number(field) for field in fields) else at), n_fields
     return None, n_fields
 
 
-def _is_title(fields: Sequence[bytes], n_fields: int, below: Iterator[Sequence[bytes]]) -> bool:
+def _is_title(fields: Sequence[bytes], n_fields: int, below: Sequence[_Line]) -> bool:
     """Say whether a line is a title above the header, or names groups of columns: below it is the header, then numbers.
 
     A header has a name in each column but the first, and no number.
@@ -210,9 +245,9 @@ def _is_title(fields: Sequence[bytes], n_fields: int, below: Iterator[Sequence[b
     if sum(map(bool, fields)) == n_fields:
         return False
     header: Sequence[bytes] = ()
-    for line in islice((line for line in below if sum(map(bool, line)) > 1), MOST_ABOVE):
-        if any(is_number(field) or is_number(field, COMMA) for field in line[1:]):
+    for line in islice((line for line in below if line.n_filled > 1), MOST_ABOVE):
+        if line.has_numbers:
             is_named = not any(is_number(field) or (at and field in MISSING) for at, field in enumerate(header))
             return len(header) == n_fields and is_named
-        header = line
+        header = line.fields
     return False

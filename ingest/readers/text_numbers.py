@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ def number_in(field: bytes, decimal: bytes = POINT) -> float:
     return float(field.replace(decimal, POINT))
 
 
-def decimal_mark(columns: Sequence[Sequence[bytes]]) -> bytes:
+def decimal_mark(columns: Collection[Sequence[bytes]]) -> bytes:
     """Tell whether numbers have decimal commas: a column of them has, and not as thousands, and none has points.
 
     In ``1,234`` alone the comma may be either, so that it is read as none.

@@ -11,8 +11,10 @@ import pytest
 from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
 from ingest.pipeline import ingest_dataset
+from ingest.readers import header
 from ingest.readers.open import open_source
 from ingest.readers.table import TableReader
+from ingest.readers.text_numbers import POINT, is_number
 from ingest.testing import assemble
 
 SYMBOLS = ["TP53", "MYC", "STAT1", "KLF1"]
@@ -229,3 +231,20 @@ def test_thousands__in_any_writing_are_refused_where_they_stand(mark, tmp_path):
         pytest.raises(SourceFormatError, match=r"(?s)line 2.*column 's1'.*without separators of thousands"),
     ):
         assemble(reader)
+
+
+def test_header__is_found_in_as_many_looks_as_there_are_fields(tmp_path, monkeypatch):
+    asked = 0
+
+    def counted(field, decimal=POINT):
+        nonlocal asked
+        asked += 1
+        return is_number(field, decimal)
+
+    monkeypatch.setattr(header, "is_number", counted)
+    path = tmp_path / "a.csv"
+    fields = [f"x{at}" for at in range(10_000)]
+    path.write_text("gene,a,b\n" + "TP53,1,2\n" * 30 + ",".join(["MYC", *fields]) + "\n", encoding="utf-8")
+    with pytest.raises(SourceFormatError, match="The text is not a table"):
+        header.read_header(path)
+    assert len(fields) < asked < 5 * len(fields), "by point and comma, not again for each line above it"
