@@ -51,7 +51,7 @@ def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -
     SourceFormatError
         The file cannot be read, or names a perturbation twice.
     FeatureError
-        It has none of the genes, or says that its effects are on another scale.
+        It has none of the genes, says that its effects are on another scale, or holds probabilities of pairs.
     """
     if path.is_dir():
         path /= "predicted.parquet"
@@ -65,11 +65,16 @@ def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
+    if {"score", "probability"} <= set(frame.columns):
+        raise FeatureError(
+            "These are probabilities of pairs of perturbation and gene, which say of no gene how far it moves.",
+            where=str(path),
+            expected="effects, as 'evaluate --predictions' writes them where a row is a condition",
+        )
     says_scale = _says_scale(frame, path)
     frame = _wide(frame, path)
     labels = frame[frame.columns[0]].cast(pl.String()).to_list()
-    if len(set(labels)) < len(labels):
-        twice = sorted({name for name in labels if labels.count(name) > 1})
+    if twice := sorted(name for name, n in Counter(labels).items() if n > 1):
         raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=", ".join(twice[:5]))
     column_of = {name: name for name in frame.columns[1:]}
     lacking = [gene for gene in genes if gene not in column_of]

@@ -144,6 +144,7 @@ def evaluate(
     given = {named.rpartition(":")[2]: load_model(named) for named in own}
     with Warehouse(warehouse, spec.snapshot) as store, progress() as report:
         if spec.target.unit == "pair":
+            _refuse_options_of_conditions(unseen, own)
             if predictions is not None:
                 check_model(predictions, PAIR_MODELS)
             task = read_pairs(store, spec, report=report)
@@ -164,6 +165,16 @@ def evaluate(
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
     if isinstance(evaluation, Evaluation):
         evaluation.check()
+
+
+def _refuse_options_of_conditions(unseen: Unseen, own: tuple[str, ...]) -> None:
+    """Say that an option would change nothing where a row is a pair."""
+    given = [name for name, is_given in (("--unseen", unseen != "perturbation"), ("--model", bool(own))) if is_given]
+    if given:
+        raise click.UsageError(
+            f"{' and '.join(given)}: of conditions alone, and a row of this spec is a pair. Its perturbations are held "
+            "out, and its models are those of pairs."
+        )
 
 
 def described(matrix: FeatureMatrix | PairMatrix) -> str:

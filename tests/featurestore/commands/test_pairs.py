@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from featurestore.challenge.effects import read_effects
 from featurestore.commands.features import build, evaluate
+from featurestore.errors import FeatureError
 from featurestore.features.pairs.pair_matrix import PairMatrix
 
 
@@ -66,3 +68,19 @@ def test_evaluate__says_which_tests_do_not_hold(run, tmp_path, monkeypatch):
     sentences = json.loads((tmp_path / "out" / "scores.json").read_text())["doubts"]
     assert sentences == [f"{name}: tests do not hold" for name in ("line_a", "line_b", "line_c")]
     assert "".join(f"Doubt: {sentence}.\n" for sentence in sentences) in text
+
+
+@pytest.mark.parametrize("words", [["--unseen", "context"], ["--model", "sklearn.linear_model:Ridge"]])
+def test_evaluate__refuses_what_is_of_conditions_alone(pair_store, pair_text, tmp_path, words):
+    spec = tmp_path / "pairs.toml"
+    spec.write_text(pair_text("direction"))
+    result = CliRunner().invoke(evaluate, [str(spec), "-o", str(tmp_path / "out"), *words], obj=pair_store.path)
+    assert result.exit_code == 2
+    assert f"{words[0]}: of conditions alone, and a row of this spec is a pair" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_predictions__of_pairs_are_no_effects_to_submit(run, tmp_path):
+    run(evaluate, "--shuffles", "0", "--predictions", "blend")
+    with pytest.raises(FeatureError, match="probabilities of pairs"):
+        read_effects(tmp_path / "out", ("S001",))
