@@ -6,8 +6,9 @@ size of blocks, and the number of workers cannot change a digit of a release; on
 Of controls, moments of the counts are summed as well, in groups of their own: of a count and of its product with the
 cell's total, from which the dispersion of a gene follows.
 
-Groups are rows of the sums, ``-1`` for cells that no condition takes. Cells are added in the order they are given: one
-group after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
+Groups are rows of the sums of logarithms, ``-1`` for cells that no condition takes; ``whole`` is the row of each group
+in all other sums, which the two halves of a condition share. Cells are added in the order they are given: one group
+after another, so that a group's sums stay in the processor's cache. Slots are genes of the release, ``-1`` for
 columns of the file without a gene, ``-2`` for those that are no part of a library: spike-ins, tags. Where several
 columns are one gene, their values in a cell are added before the logarithm.
 
@@ -64,6 +65,7 @@ def _add_cell(
     columns: Integers,
     values: Numbers,
     group: int,
+    whole: int,
     slots: Slots,
     has_outside: Any,
     is_shared: npt.NDArray[np.bool_],
@@ -81,7 +83,7 @@ def _add_cell(
     scale = TARGET / total
     n_logs = 0
     has_pooled = False
-    counts, sums = count[group], (log_sum[group], square_sum[group], expressing[group])
+    counts, sums = count[whole], (log_sum[group], square_sum[whole], expressing[whole])
     for k in range(columns.size):
         slot = slots[np.uint32(columns[k])]
         value = np.int64(values[k])
@@ -114,17 +116,17 @@ def _add_cell(
 
 
 @njit(cache=True, nogil=True)
-def _add_moments(count: Any, total: float, group: int, slot: int, square: Sums, product: Sums, expressing: Any) -> None:
-    square[group, slot] += count * count
-    product[group, slot] += count * np.int64(total)
-    expressing[group, slot] += 1
+def _add_moments(count: Any, total: float, slot: int, square: Sums, product: Sums, expressing: Any) -> None:
+    """Add a count to the moments of its group, which have shape (genes,)."""
+    square[slot] += count * count
+    product[slot] += count * np.int64(total)
+    expressing[slot] += 1
 
 
 @njit(cache=True, nogil=True)
 def _add_cell_moments(
     columns: Integers,
     values: Numbers,
-    group: int,
     slots: Slots,
     has_outside: Any,
     is_shared: npt.NDArray[np.bool_],
@@ -133,6 +135,7 @@ def _add_cell_moments(
     product: Sums,
     expressing: Any,
 ) -> None:
+    """Add the moments of a cell to those of its group, which have shape (genes,)."""
     total = _total(columns, values, slots, has_outside)
     has_pooled = False
     for k in range(columns.size):
@@ -144,12 +147,12 @@ def _add_cell_moments(
             pooled[slot] += value
             has_pooled = True
         else:
-            _add_moments(value, total, group, slot, square, product, expressing)
+            _add_moments(value, total, slot, square, product, expressing)
     if has_pooled:
         for k in range(columns.size):
             slot = slots[columns[k]]
             if slot >= 0 and pooled[slot] > 0:
-                _add_moments(pooled[slot], total, group, slot, square, product, expressing)
+                _add_moments(pooled[slot], total, slot, square, product, expressing)
                 pooled[slot] = 0
 
 
@@ -160,6 +163,7 @@ def add_csr_counts(
     data: Numbers,
     cells: Integers,
     groups: Groups,
+    whole: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
     totals: Totals,
@@ -170,9 +174,9 @@ def add_csr_counts(
 ) -> None:
     """Add cells of a CSR block of counts, and note their totals.
 
-    ``cells`` are those to add, each of a group; ``groups`` and ``totals`` have shape (cells of the block,), ``slots``
-    (columns of the file,), ``is_shared`` (slots,), the sums (groups, slots). A cell's total is taken over all its
-    stored values but those outside the library, genes without a slot among them.
+    ``cells`` are those to add, each of a group; ``groups`` and ``totals`` have shape (cells of the block,), ``whole``
+    (groups,), ``slots`` (columns of the file,), ``is_shared`` (slots,), the sums (rows, slots). A cell's total is taken
+    over all its stored values but those outside the library, genes without a slot among them.
     """
     logs, squares = np.zeros(TABLE, np.int64), np.zeros(TABLE, np.int64)
     pooled = np.zeros(count.shape[1], dtype=np.int64)
@@ -180,8 +184,8 @@ def add_csr_counts(
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
         part = slice(indptr[cell], indptr[cell + 1])
-        row = indices[part], data[part]
-        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, squares, pooled, *sums)
+        row = indices[part], data[part], groups[cell], whole[groups[cell]]
+        totals[cell] = _add_cell(*row, slots, has_outside, is_shared, logs, squares, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -191,6 +195,7 @@ def add_csr_moments(
     data: Numbers,
     cells: Integers,
     groups: Groups,
+    whole: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
     square: Sums,
@@ -203,7 +208,9 @@ def add_csr_moments(
     for cell in cells:
         part = slice(indptr[cell], indptr[cell + 1])
         row = indices[part], data[part]
-        _add_cell_moments(*row, groups[cell], slots, has_outside, is_shared, pooled, square, product, expressing)
+        group = groups[cell]
+        sums = square[whole[group]], product[group], expressing[whole[group]]
+        _add_cell_moments(*row, slots, has_outside, is_shared, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -211,6 +218,7 @@ def add_dense_counts(
     values: Numbers,
     cells: Integers,
     groups: Groups,
+    whole: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
     totals: Totals,
@@ -228,8 +236,8 @@ def add_dense_counts(
     sums = (count, log_sum, square_sum, expressing)
     for cell in cells:
         n_stored = _store(values[cell], columns, stored)
-        row = columns[:n_stored], stored[:n_stored]
-        totals[cell] = _add_cell(*row, groups[cell], slots, has_outside, is_shared, logs, squares, pooled, *sums)
+        row = columns[:n_stored], stored[:n_stored], groups[cell], whole[groups[cell]]
+        totals[cell] = _add_cell(*row, slots, has_outside, is_shared, logs, squares, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -237,6 +245,7 @@ def add_dense_moments(
     values: Numbers,
     cells: Integers,
     groups: Groups,
+    whole: Groups,
     slots: Slots,
     is_shared: npt.NDArray[np.bool_],
     square: Sums,
@@ -251,7 +260,9 @@ def add_dense_moments(
     for cell in cells:
         n_stored = _store(values[cell], columns, stored)
         row = columns[:n_stored], stored[:n_stored]
-        _add_cell_moments(*row, groups[cell], slots, has_outside, is_shared, pooled, square, product, expressing)
+        group = groups[cell]
+        sums = square[whole[group]], product[group], expressing[whole[group]]
+        _add_cell_moments(*row, slots, has_outside, is_shared, pooled, *sums)
 
 
 @njit(cache=True, nogil=True)
@@ -272,6 +283,7 @@ def add_gene_counts(
     data: Numbers,
     totals: npt.NDArray[np.float64],
     groups: Groups,
+    whole: Groups,
     slot: int,
     count: Sums,
     log_sum: Sums,
@@ -285,9 +297,9 @@ def add_gene_counts(
         value = np.int64(data[k])
         if group < 0 or value == 0:
             continue
-        count[group, slot] += value
+        count[whole[group], slot] += value
         log = math.log1p(value * (TARGET / totals[cell]))
-        _add(log, slot, log_sum[group], square_sum[group], expressing[group])
+        _add(log, slot, log_sum[group], square_sum[whole[group]], expressing[whole[group]])
 
 
 @njit(cache=True, nogil=True)
@@ -296,6 +308,7 @@ def add_gene_moments(
     data: Numbers,
     totals: npt.NDArray[np.float64],
     groups: Groups,
+    whole: Groups,
     slot: int,
     square: Sums,
     product: Sums,
@@ -304,9 +317,10 @@ def add_gene_moments(
     """Add moments of one gene of a matrix of counts stored by gene, as :func:`add_csr_moments`."""
     for k in range(cells.size):
         cell = cells[k]
+        group = groups[cell]
         value = np.int64(data[k])
-        if groups[cell] >= 0 and value != 0:
-            _add_moments(value, totals[cell], groups[cell], slot, square, product, expressing)
+        if group >= 0 and value != 0:
+            _add_moments(value, totals[cell], slot, square[whole[group]], product[group], expressing[whole[group]])
 
 
 @njit(cache=True, nogil=True)
@@ -316,6 +330,7 @@ def add_csr_logs(
     data: Numbers,
     cells: Integers,
     groups: Groups,
+    whole: Groups,
     slots: Slots,
     log_sum: Sums,
     square_sum: Sums,
@@ -324,7 +339,7 @@ def add_csr_logs(
     """Add cells of a CSR block of log-normalised values, taken as they are."""
     for cell in cells:
         group = groups[cell]
-        sums = (log_sum[group], square_sum[group], expressing[group])
+        sums = (log_sum[group], square_sum[whole[group]], expressing[whole[group]])
         for k in range(indptr[cell], indptr[cell + 1]):
             slot = slots[np.uint32(indices[k])]
             if slot >= 0 and data[k] != 0.0:
@@ -333,12 +348,19 @@ def add_csr_logs(
 
 @njit(cache=True, nogil=True)
 def add_dense_logs(
-    values: Numbers, cells: Integers, groups: Groups, slots: Slots, log_sum: Sums, square_sum: Sums, expressing: Any
+    values: Numbers,
+    cells: Integers,
+    groups: Groups,
+    whole: Groups,
+    slots: Slots,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
 ) -> None:
     """Add cells of a dense block of log-normalised values, taken as they are."""
     for cell in cells:
         group = groups[cell]
-        sums = (log_sum[group], square_sum[group], expressing[group])
+        sums = (log_sum[group], square_sum[whole[group]], expressing[whole[group]])
         for column in range(values.shape[1]):
             slot = slots[column]
             if slot >= 0 and values[cell, column] != 0.0:
@@ -347,13 +369,20 @@ def add_dense_logs(
 
 @njit(cache=True, nogil=True)
 def add_gene_logs(
-    cells: Integers, data: Numbers, groups: Groups, slot: int, log_sum: Sums, square_sum: Sums, expressing: Any
+    cells: Integers,
+    data: Numbers,
+    groups: Groups,
+    whole: Groups,
+    slot: int,
+    log_sum: Sums,
+    square_sum: Sums,
+    expressing: Any,
 ) -> None:
     """Add one gene of a log-normalised matrix stored by gene."""
     for k in range(cells.size):
         group = groups[cells[k]]
         if group >= 0 and data[k] != 0.0:
-            _add(data[k], slot, log_sum[group], square_sum[group], expressing[group])
+            _add(data[k], slot, log_sum[group], square_sum[whole[group]], expressing[whole[group]])
 
 
 @njit(cache=True, nogil=True)

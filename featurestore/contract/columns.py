@@ -126,10 +126,22 @@ COLUMNS = _columns(
     Column("sum_log1p", DOUBLE, "Sum over the cells of log1p(counts per 10,000), natural log.", "log1p(CP10k)"),
     Column("sum_log1p_square", DOUBLE, "Sum over the cells of the square of log1p(CP10k).", "log1p(CP10k) squared"),
     Column("n_expressing", INTEGER, "Cells with a value above zero.", "cells"),
-    Column("count_half", INTEGER, "count over the first half of the cells.", "UMI or reads"),
+    Column(
+        "count_half", INTEGER, "count over the first half of the cells; of controls by batch alone.", "UMI or reads"
+    ),
     Column("sum_log1p_half", DOUBLE, "sum_log1p over the first half of the cells.", "log1p(CP10k)"),
-    Column("sum_log1p_square_half", DOUBLE, "sum_log1p_square over the first half.", "log1p(CP10k) squared"),
-    Column("n_expressing_half", INTEGER, "n_expressing over the first half of the cells.", "cells"),
+    Column(
+        "sum_log1p_square_half",
+        DOUBLE,
+        "sum_log1p_square over the first half; of controls by batch alone.",
+        "log1p(CP10k) squared",
+    ),
+    Column(
+        "n_expressing_half",
+        INTEGER,
+        "n_expressing over the first half of the cells; of controls by batch alone.",
+        "cells",
+    ),
     # signature, phenotype, quality
     Column("effect", SINGLE, "Difference from control; effect_kind says on which scale."),
     Column(

@@ -79,6 +79,17 @@ class Grouping:
         """Return the groups of a condition that are compared: of batches with a control, where there are any."""
         return self.plain[index][:, :1]
 
+    def whole(self) -> npt.NDArray[np.int32]:
+        """Return the row of each group in sums that both halves of a condition share. Shape (groups,).
+
+        How far halves agree is seen by their logarithms; of conditions that are no controls, counts, squares and cells
+        with a count are summed of both together.
+        """
+        first = np.arange(self.n_groups)
+        for pair in self.plain.values():
+            first[pair[1]] = pair[0]
+        return np.unique(first, return_inverse=True)[1].astype(np.int32)
+
     def control_batches(self, controls: tuple[int, ...]) -> list[int]:
         """List the batches in which any of some controls has cells."""
         return sorted({batch for control, batch in self.controls if control in controls})

@@ -84,7 +84,9 @@ def write_cells(
     genes, n_rows = sources[0][1].genes, len(grouping.of_row)
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder.parent) as place:
         shape = grouping.n_groups, genes.height, n_rows
-        capped = CappedSums(Path(place), *shape, has_counts=has_counts, memory_limit=memory_limit)
+        capped = CappedSums(
+            Path(place), *shape, has_counts=has_counts, memory_limit=memory_limit, whole=grouping.whole()
+        )
         left_out = sum_files(sources, grouping.of_row, given, spec, capped, journal, cluster)
         sums = capped.finish()
         libraries = Libraries.gather(grouping, labels.rows, given.half, capped.totals)

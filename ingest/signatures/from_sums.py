@@ -81,7 +81,7 @@ class CellTables:
         with TileWriter(self.folder, "matched_statistics", n_genes) as writer:
             for block in _blocks(split, TILE_CONDITIONS):
                 pools = [grouping.compared(index) for index in block.tolist()]
-                writer.write_tiles(block, ahead(partial(self.data.columns_of_halves, pools), writer.tiles), {})
+                writer.write_tiles(block, ahead(partial(self.data.columns_of_conditions, pools), writer.tiles), {})
         with TileWriter(self.folder, "control_statistics", n_genes) as writer:
             for part in batched(list(grouping.controls), TILE_CONDITIONS):
                 fixed = {"batch": pl.Series([grouping.batches[b] for _, b in part], dtype=pl.String)}
@@ -99,14 +99,14 @@ class CellTables:
 
     def _statistics_of(self, block: npt.NDArray[np.int32], pools: Pools, genes: slice) -> Columns:
         """Contract columns of conditions, of no more cells than these have."""
-        columns = self.data.columns_of_halves(pools, genes)
+        columns = self.data.columns_of_conditions(pools, genes)
         require_counted_once(block, columns["n_expressing"], self.data.grouping.cells.sum(axis=(1, 2))[block])
         return columns
 
     def _control_sums_of(self, keys: list[tuple[int, int]], genes: slice) -> Columns:
         """Contract columns of controls by batch: their sums, and the moments of their counts."""
         grouping, sums = self.data.grouping, self.data.sums
-        columns = self.data.columns_of_halves([grouping.controls[key] for key in keys], genes)
+        columns = self.data.columns_of_controls([grouping.controls[key] for key in keys], genes)
         if not sums.has_counts:
             return columns | dict.fromkeys(MOMENTS)
         pairs = [grouping.moments[key] for key in keys]

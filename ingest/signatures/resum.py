@@ -37,17 +37,19 @@ def resummed(tables: dict[str, pl.DataFrame]) -> Summed:
     comparisons = list(compare_by(condition))
     has_counts = tables["statistics"]["count"].null_count() == 0
     grouping = _grouping(tables, condition, comparisons, has_counts=has_counts)
-    sums = GroupSums.zeros(grouping.n_groups, tables["gene"].height, has_counts=has_counts)
+    sums = GroupSums.zeros(grouping.n_groups, tables["gene"].height, has_counts=has_counts, whole=grouping.whole())
     for groups, names, part in _parts(tables, grouping):
         genes = part["gene_index"].to_numpy()
         for column, name in names.items():
             target = getattr(sums, name)
-            if target.size and part[column].null_count() == 0:
-                whole = _fixed(part[column])
-                half = _fixed(part[f"{column}_half"]) if f"{column}_half" in part.columns else whole
-                target[groups[0], genes] = half
-                if len(groups) > 1:
-                    target[groups[1], genes] = whole - half
+            if not target.size or part[column].null_count():
+                continue
+            whole = _fixed(part[column])
+            rows = groups if name == "log_sum" else list(dict.fromkeys(sums.whole[groups].tolist()))
+            target[rows[0], genes] = whole
+            if len(rows) > 1:
+                half = _fixed(part[f"{column}_half"])
+                target[rows[0], genes], target[rows[1], genes] = half, whole - half
     is_bulk = tables["dataset"]["assay"].item() == BULK and not _are_pseudobulks(tables)
     return Summed(condition, tables["gene"], grouping, sums, _libraries(tables, grouping), is_bulk)
 

@@ -57,11 +57,16 @@ class Summed:
         """Return sums of pools of groups by their names in the contract: shape (pools, genes), None for no counts."""
         return _in_units(self._added(pools, genes))
 
-    def columns_of_halves(self, pools: Pools, genes: slice) -> Columns:
-        """Return the same of both halves together, and of the first by names that end in ``_half``.
+    def columns_of_conditions(self, pools: Pools, genes: slice) -> Columns:
+        """Return the same of both halves of conditions, and ``sum_log1p_half``, all that is known of the first alone.
 
-        The first row of a pool is its first half, the second its second; each is read once.
+        The first row of a pool is its first half, the second its second.
         """
+        half = self.sums.added("log_sum", [pool[0] for pool in pools], genes)
+        return self.columns([pool.ravel() for pool in pools], genes) | {"sum_log1p_half": half / UNIT}
+
+    def columns_of_controls(self, pools: Pools, genes: slice) -> Columns:
+        """Return the same of batches of controls, of which the first half of each sum is known; each is read once."""
         first, second = (self._added([pool[half] for pool in pools], genes) for half in (0, 1))
         whole = {name: values if values is None else values + second[name] for name, values in first.items()}
         return _in_units(whole) | {f"{name}_half": values for name, values in _in_units(first).items()}

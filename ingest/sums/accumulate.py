@@ -99,29 +99,30 @@ def accumulate(
 
 
 def _add_rows(block: CsrBlock | DenseBlock, groups: Groups, kind: int, target: Destination, totals: Totals) -> None:
-    """Add a block in threads, each with groups of its own, so that no two add to the same sums."""
+    """Add a block in threads, each with rows of its own, so that no two add to the same sums."""
     by_group = np.argsort(groups, kind="stable")
     by_group = by_group[groups[by_group] >= 0]
     if not by_group.size:
         return
-    sums, genes = target.sums, (target.slots, target.is_shared)
+    sums, whole, genes = target.sums, target.sums.whole, (target.slots, target.is_shared)
 
     def add(cells: npt.NDArray[np.intp]) -> None:
         if isinstance(block, DenseBlock):
             if not sums.has_counts:
-                add_dense_logs(block.values, cells, groups, target.slots, *target.logs)
+                add_dense_logs(block.values, cells, groups, whole, target.slots, *target.logs)
             elif kind == OF_MOMENTS:
-                add_dense_moments(block.values, cells, groups, *genes, *target.moments)
+                add_dense_moments(block.values, cells, groups, whole, *genes, *target.moments)
             else:
-                add_dense_counts(block.values, cells, groups, *genes, totals, sums.count, *target.logs)
+                add_dense_counts(block.values, cells, groups, whole, *genes, totals, sums.count, *target.logs)
             return
         row = block.indptr, block.indices, block.data
         if not sums.has_counts:
-            add_csr_logs(*row, cells, groups, target.slots, *target.logs)
+            add_csr_logs(*row, cells, groups, whole, target.slots, *target.logs)
         elif kind == OF_MOMENTS:
-            add_csr_moments(*row, cells, groups, *genes, *target.moments)
+            add_csr_moments(*row, cells, groups, whole, *genes, *target.moments)
         else:
-            add_csr_counts(*row, cells, groups, *genes, totals, sums.count, *target.logs)
+            add_csr_counts(*row, cells, groups, whole, *genes, totals, sums.count, *target.logs)
 
-    for _ in ahead(add, [by_group[groups[by_group] % N_CORES == thread] for thread in range(N_CORES)]):
+    share = whole[groups[by_group]] % N_CORES
+    for _ in ahead(add, [by_group[share == thread] for thread in range(N_CORES)]):
         pass

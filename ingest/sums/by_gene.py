@@ -74,13 +74,16 @@ class ByGene:
             self._add_gene(slot, cells, joined[cells])
 
     def _add_gene(self, slot: int, cells: npt.NDArray[np.signedinteger], data: npt.NDArray[np.number]) -> None:
+        whole = self.target.sums.whole
         for kind, groups in enumerate(self.groups):
             if self.totals is None:
-                add_gene_logs(cells, data, groups, slot, *self.target.logs)
+                add_gene_logs(cells, data, groups, whole, slot, *self.target.logs)
             elif kind == OF_MOMENTS:
-                add_gene_moments(cells, data, self.totals, groups, slot, *self.target.moments)
+                add_gene_moments(cells, data, self.totals, groups, whole, slot, *self.target.moments)
             else:
-                add_gene_counts(cells, data, self.totals, groups, slot, self.target.sums.count, *self.target.logs)
+                add_gene_counts(
+                    cells, data, self.totals, groups, whole, slot, self.target.sums.count, *self.target.logs
+                )
 
 
 def _cell_totals(reader: Streamed, slots: Slots) -> npt.NDArray[np.float64]:

@@ -47,6 +47,8 @@ class CappedSums:
         Whether counts are summed, beside their logarithms.
     memory_limit
         Most that the sums in memory take; one group is held in any case. Unit: bytes.
+    whole
+        Groups that share sums where all are held, as in :class:`ingest.sums.group_sums.GroupSums`; none by default.
 
     Raises
     ------
@@ -55,14 +57,23 @@ class CappedSums:
     """
 
     def __init__(
-        self, folder: Path, n_groups: int, n_genes: int, n_rows: int, *, has_counts: bool, memory_limit: int
+        self,
+        folder: Path,
+        n_groups: int,
+        n_genes: int,
+        n_rows: int,
+        *,
+        has_counts: bool,
+        memory_limit: int,
+        whole: npt.NDArray[np.int32] | None = None,
     ) -> None:
         per_group = n_genes * BYTES_PER_SUM
         n_held = min(n_groups, max(1, memory_limit // max(per_group, 1)))
         self.is_whole = n_held == n_groups
         if not self.is_whole:
             _require_room(folder, n_groups * per_group)
-        self._held = GroupSums.zeros(n_held, n_genes, has_counts=has_counts)
+        whole = whole if self.is_whole else None
+        self._held = GroupSums.zeros(n_held, n_genes, has_counts=has_counts, whole=whole)
         self._group_of: Rows = np.arange(n_held if self.is_whole else 0)
         self._disk = None if self.is_whole else _DiskSums(folder, self._held, n_groups)
         self._n_groups = n_groups
@@ -157,7 +168,7 @@ class _DiskSums:
                 with path.open("rb") as file:
                     arrays[name] = np.stack([self._row(file.fileno(), name, group) for group in groups.tolist()])
             arrays.setdefault("count", np.zeros((0, arrays["log_sum"].shape[1]), np.int64))
-            yield groups, GroupSums(**arrays)
+            yield groups, GroupSums(**arrays, whole=np.arange(groups.size, dtype=np.int32))
         self._is_written[:] = False
 
     @property

@@ -136,13 +136,16 @@ def add_partial(path: Path, capped: CappedSums) -> None:
         def add_to(held: Groups, sums: GroupSums) -> None:
             position = np.full(int(groups[-1]) + 1, -1, np.int64)
             position[groups] = held
+            whole = sums.whole.astype(np.int64)
             for batch in file.iter_batches(VALUES_AT_ONCE):
                 columns = {name: batch.column(name).to_numpy() for name in SCHEMA.names}
                 row = np.where(columns["group"] == TOTALS, -1, position[columns["group"]])
                 kept = row >= 0
-                flat = row[kept] * sums.log_sum.shape[1] + columns["gene"][kept]
+                own, shared = (
+                    at * sums.log_sum.shape[1] + columns["gene"][kept] for at in (row[kept], whole[row[kept]])
+                )
                 for name, target in arrays_of(sums).items():
-                    target.reshape(-1)[flat] += columns[name][kept]
+                    np.add.at(target.reshape(-1), own if name == "log_sum" else shared, columns[name][kept])
             refuse_overflow(sums, path)
 
         if groups.size:
@@ -150,10 +153,11 @@ def add_partial(path: Path, capped: CappedSums) -> None:
 
 
 def _table(groups: Rows, sums: GroupSums, part: slice) -> pa.Table:
-    row, gene = np.nonzero(sums.expressing[part])
+    found = sums.of_groups(part)
+    row, gene = np.nonzero((found["expressing"] != 0) | (found["log_sum"] != 0))
     columns: dict[str, npt.NDArray[Any]] = {"group": groups[row].astype(np.int32), "gene": gene}
-    for name, array in arrays_of(sums).items():
-        columns[name] = array[part][row, gene]
+    for name, array in found.items():
+        columns[name] = array[row, gene]
     columns.setdefault("count", np.zeros(row.size, np.int64))
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 

@@ -66,8 +66,8 @@ def groups(seed=1):
     return np.random.default_rng(seed).integers(-1, N_GROUPS, N_CELLS).astype(np.int32)
 
 
-def run(matrix, layout="csr", length=7, values="counts", slots=SLOTS, cells=None):
-    sums = GroupSums.zeros(N_GROUPS, int(slots.max()) + 1, has_counts=values == "counts")
+def run(matrix, layout="csr", length=7, values="counts", slots=SLOTS, cells=None, whole=None):
+    sums = GroupSums.zeros(N_GROUPS, int(slots.max()) + 1, has_counts=values == "counts", whole=whole)
     reader = ArrayReader(matrix, layout, length)
     check = ValueCheck(values, reader.path)
     cells = groups() if cells is None else cells
@@ -102,6 +102,22 @@ def test_accumulate__equals_numpy_on_the_whole_matrix(layout):
     np.testing.assert_array_equal(sums.expressing, expressing)
     np.testing.assert_allclose(sums.log_sum / UNIT, log_sum, rtol=1e-9)
     np.testing.assert_allclose(sums.square_sum / UNIT, square_sum, rtol=1e-9)
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("values", ["counts", "log1p"])
+def test_accumulate__keeps_only_logarithms_of_groups_that_share_a_row(layout, values):
+    matrix = counts() if values == "counts" else np.log1p(counts() / 3.0)
+    slots = SLOTS if values == "counts" else np.arange(N_COLUMNS, dtype=np.int32)
+    whole = np.arange(N_GROUPS, dtype=np.int32)
+    whole[1:] -= 1
+    apart, shared = (run(matrix, layout, 7, values, slots, whole=each) for each in (None, whole))
+    np.testing.assert_array_equal(shared.log_sum, apart.log_sum)
+    pools = [np.array(pool, np.intp) for pool in ([0, 1], [2], [], [2, 0, 1])]
+    for name in ("log_sum", "square_sum", "expressing", *(("count",) if values == "counts" else ())):
+        np.testing.assert_array_equal(shared.added(name, pools), apart.added(name, pools))
+    with pytest.raises(ValueError, match="takes one half of a condition"):
+        shared.added("expressing", [np.array([0, 2])])
 
 
 @settings(deadline=None, max_examples=25)

@@ -16,8 +16,9 @@ from featurestore.errors import WarehouseError
 from ingest.layouts import write_h5ad
 from ingest.pipeline import ingest_dataset
 from ingest.reader import INDEX
-from ingest.sums.capped import BYTES_PER_SUM, CappedSums
+from ingest.sums.capped import BYTES_PER_SUM, CappedSums, arrays_of
 from ingest.sums.group_sums import GroupSums
+from ingest.sums.partial import About, add_partial, write_partial
 
 N_GROUPS, N_GENES = 7, 5
 GENES = ["ENSG00000141510", "ENSG00000146648", "ENSG00000136997", "ENSG00000133703", "ENSG00000157764"]
@@ -76,6 +77,30 @@ def test_capped_sums__are_the_same_under_any_memory_limit(tmp_path_factory, file
         found = whole.added(name, pools)
         assert found.shape == (len(pools), N_GENES)
         np.testing.assert_array_equal(capped.added(name, pools), found)
+
+
+def test_partial__of_groups_that_share_a_row_adds_up_wherever_it_is_added(tmp_path):
+    whole = np.array([0, 0, 1, 2, 2, 3, 4], np.int32)
+    options = {"has_counts": True, "memory_limit": 10**9}
+    drained = CappedSums(tmp_path, N_GROUPS, N_GENES, 0, **options, whole=whole)
+
+    def add_to(position, sums):
+        rng = np.random.default_rng(0)
+        has_cells = rng.random(sums.expressing.shape) < 0.7
+        for name, array in arrays_of(sums).items():
+            array[:] = rng.integers(1, 2**30, array.shape) * (1 if name == "log_sum" else has_cells)
+
+    drained.add(np.arange(N_GROUPS, dtype=np.int32), add_to)
+    pools = [np.array([0, 1]), np.array([2]), np.arange(N_GROUPS)]
+    names = ("count", "log_sum", "square_sum", "expressing")
+    expected = {name: drained.finish().added(name, pools) for name in names}
+    write_partial(tmp_path / "a.sums", drained.drain(), About(), [])
+    for rows in (whole, None):
+        again = CappedSums(tmp_path, N_GROUPS, N_GENES, 0, **options, whole=rows)
+        for n_times in (1, 2):
+            add_partial(tmp_path / "a.sums", again)
+            for name in names:
+                np.testing.assert_array_equal(again.finish().added(name, pools), n_times * expected[name])
 
 
 @pytest.fixture
