@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.effects.signature import Effects, component_reduction, gene_reduction
+from featurestore.features.effects.components import component_reduction, gene_reduction
+from featurestore.features.effects.signature import Effects
 
 if TYPE_CHECKING:
     from featurestore.features.selection import Source
