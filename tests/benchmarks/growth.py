@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from matplotlib.figure import Figure
-from measure import HERE, Program, ours
+from measure import HERE, Program, command, ours
 from screen import write_screen
 
 from warehouse import write_copies
@@ -60,7 +60,7 @@ def of_ingests(folder: Path, of: str, screens: dict[int, dict[str, int]]) -> Gro
         write_screen(path, n_genes=3_000, depth=2_000, **shape)
         for _ in range(1 if seconds else 2):
             started = processor_seconds()
-            own: Program = ours("ingest", path.with_suffix(".toml"), folder / "warehouse")
+            own: Program = command(None, folder / "warehouse", "ingest", path.with_suffix(".toml"))
             own.run()
             taken = processor_seconds() - started
         seconds.append(taken)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,37 +29,50 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 class Program:
     """A program, and what its runs took. Units: seconds, megabytes.
 
-    One that prints seconds by task, as JSON, is timed by that; another by the life of its process. The last thing that
-    each prints is its peak memory, as the kernel accounts it.
+    One that prints seconds by task, as JSON, is timed by that; another by the life of its process. Its peak memory is
+    as the kernel accounts it. What is in ``made`` is removed before each run.
     """
 
     command: list[str]
+    made: Path | None = None
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    of_cores: list[float] = field(default_factory=list)
     peak: list[float] = field(default_factory=list)
 
     def run(self) -> None:
         """Run once."""
+        if self.made:
+            shutil.rmtree(self.made, ignore_errors=True)
         started = time.perf_counter()
-        ended = subprocess.run(
-            self.command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
-            env=ENVIRONMENT,
-        )
-        seconds = time.perf_counter() - started
-        if ended.returncode:
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(self.command, stdout=said, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            seconds = time.perf_counter() - started
+            said.seek(0)
+            lines = said.read().splitlines()
+        if status:
             raise click.ClickException(f"failed: {' '.join(self.command)}")
-        *lines, peak = ended.stdout.split("\n")[:-1]
-        told = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {"": [seconds]}
+        told = next((json.loads(line) for line in reversed(lines) if line.startswith("{")), {"": [seconds]})
         for task, each in told.items():
             self.seconds.setdefault(task, []).extend(each)
-        self.peak.append(int(peak) * KILOBYTE / MEGABYTE)
+        self.of_cores.append(usage.ru_utime + usage.ru_stime)
+        self.peak.append(usage.ru_maxrss * KILOBYTE / MEGABYTE)
 
     def median(self, task: str = "") -> float:
         """Return the median time of a task."""
         return statistics.median(self.seconds[task])
+
+    def text(self, task: str = "") -> str:
+        """Write the median time of a task, and its spread where there are some runs."""
+        each = self.seconds[task]
+        spread = f" ({text_of(min(each))} to {text_of(max(each))})" if len(each) > 1 else ""
+        return text_of(self.median(task)) + spread
+
+    @property
+    def share_of_cores(self) -> float:
+        """Return how many cores it kept busy, as the median of its runs."""
+        return statistics.median(c / s for c, s in zip(self.of_cores, self.seconds[""], strict=True))
 
     @property
     def memory(self) -> float:
@@ -68,6 +83,12 @@ class Program:
 def ours(*arguments: object) -> Program:
     """Make one of our programs."""
     return Program([sys.executable, str(OURS_PROGRAM), *map(str, arguments)])
+
+
+def command(checkout: Path | None, root: Path, *arguments: object) -> Program:
+    """Make a command of ours, or of another checkout, that writes a warehouse anew."""
+    script = Path(sys.prefix if checkout is None else checkout / ".venv") / "bin/featurestore"
+    return Program([str(script), "--warehouse", str(root), *map(str, arguments)], root)
 
 
 def peer(*arguments: object) -> Program:
@@ -158,4 +179,4 @@ def compared(task: str, own: Program, other: Program, name: str, goal: str, of: 
     a, b = own.median(of), other.median(of)
     ratio = f"{b / a:.1f} x faster" if b > a else f"{a / b:.1f} x its time"
     memory = f"{own.memory:,.0f} MB, {other.memory:,.0f} MB"
-    return Row(task, text_of(a), f"{name} {text_of(b)}", ratio, memory, goal)
+    return Row(task, own.text(of), f"{name} {other.text(of)}", ratio, memory, goal)

@@ -41,6 +41,30 @@ def crispyx(path, folder):
     cx.pb.normalized_effects(path, output_dir=folder, verbose=False, **options)
 
 
+def in_memory(path, folder):
+    """Do by SciPy what fits in memory: means of log1p(CP10k) by label, Welch's t, q, to Parquet."""
+    import anndata as ad
+    import pandas as pd
+    from scipy import sparse, stats
+
+    cells = ad.read_h5ad(path)
+    values = cells.X.multiply(1e4 / cells.X.sum(axis=1)).tocsr().log1p()
+    labels, code = np.unique(cells.obs["gene"].astype(str), return_inverse=True)
+    groups = sparse.csr_matrix((np.ones(code.size), (code, np.arange(code.size))))
+    n = np.bincount(code)[:, None]
+    mean = (groups @ values).toarray() / n
+    variance = ((groups @ values.multiply(values)).toarray() / n - mean**2) * n / (n - 1)
+    at = np.flatnonzero(labels == "non-targeting")[0]
+    error = np.sqrt(variance / n + variance[at] / n[at])
+    freedom = error**4 / ((variance / n) ** 2 / (n - 1) + (variance[at] / n[at]) ** 2 / (n[at] - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = np.nan_to_num(2 * stats.t.sf(np.abs(mean - mean[at]) / error, freedom), nan=1.0)
+    q = stats.false_discovery_control(p, axis=1)
+    found = {"effect": mean - mean[at], "standard_error": error, "p": p, "q": q}
+    names = {"label": np.repeat(labels, mean.shape[1]), "gene": np.tile(cells.var_names, len(labels))}
+    pd.DataFrame(names | {name: each.ravel() for name, each in found.items()}).to_parquet(f"{folder}.parquet")
+
+
 def shards(folder):
     """Explode the lists of all cells, and group."""
     exploded(f"{folder}/train-*.parquet")
@@ -131,7 +155,5 @@ def read_h5ad(folder):
 
 
 if __name__ == "__main__":
-    tasks = (scanpy, crispyx, shards, shards_in_turn, write_h5ad, write_effects, ask, read_h5ad)
+    tasks = (scanpy, crispyx, in_memory, shards, shards_in_turn, write_h5ad, write_effects, ask, read_h5ad)
     {each.__name__: each for each in tasks}[sys.argv[1]](*sys.argv[2:])
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

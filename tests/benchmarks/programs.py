@@ -131,5 +131,3 @@ def matrix(root: str, dataset: str, copy: str) -> None:
 
 if __name__ == "__main__":
     {each.__name__: each for each in (ingest, dask, inflate, add_up, ask, matrix)}[sys.argv[1]](*sys.argv[2:])
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

@@ -17,12 +17,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
 import estimate
 import lincs_slice
-from measure import HEAD, HERE, PEERS, Program, Row, compared, ours, peer, take_turns, text_of
+from measure import HEAD, HERE, PEERS, Program, Row, command, compared, ours, peer, take_turns, text_of
 from screen import write_dense, write_screen, write_shards
 
 from warehouse import write_copies, write_warehouse
@@ -40,55 +42,135 @@ class Bench:
     n_runs: int
     parts: dict[str, float]
     """What one part of a large dataset takes, as measured on the way: see ``paper``. Unit: seconds."""
+    before: Path | None = None
+    """Another checkout with an environment of its own, to compare with."""
 
     def size(self, small: int, full: int) -> int:
         """Choose a size."""
         return full if self.is_full else small
 
 
+def apart(function: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    """Write files in a process of its own: the peak of a child begins with its parent's."""
+    writer = get_context("spawn").Process(target=function, args=arguments, kwargs=options)
+    writer.start()
+    writer.join()
+    if writer.exitcode:
+        raise click.ClickException(f"failed: {function.__name__}")
+
+
+def megabytes_of(folder: Path) -> float:
+    """Add up the files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def ingests(bench: Bench, spec: Path) -> dict[str, Program]:
+    """Ingest by this checkout, and by the one before where it is there; each once before it counts, to compile."""
+    checkouts = {"ours": None} | ({} if bench.before is None else {"before": bench.before})
+    found = {
+        name: command(path, bench.folder / f"{name}_warehouse", "ingest", spec) for name, path in checkouts.items()
+    }
+    for program in found.values():
+        Program(program.command, program.made).run()
+    return found
+
+
 def screen(bench: Bench) -> list[Row]:
     """Raw counts, CSR, gzip."""
     path = bench.folder / "screen.h5ad"
     n_cells = bench.size(10_000, 40_000)
-    write_screen(path, n_cells=n_cells, n_genes=18_000, n_perturbations=500 * n_cells // 40_000)
-    own = ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse")
-    others = [peer("scanpy", path), peer("crispyx", path, bench.folder / "crispyx"), ours("inflate", path)]
-    take_turns([own, *others], bench.n_runs)
-    goals = ["5 x faster", "4 x faster; 1,500 MB", "2 x its time"]
+    apart(write_screen, path, n_cells=n_cells, n_genes=18_000, n_perturbations=500 * n_cells // 40_000)
+    runs = ingests(bench, path.with_suffix(".toml"))
+    others = {
+        "scanpy, sums only": (peer("scanpy", path), "4 x faster"),
+        "crispyx, effects only": (peer("crispyx", path, bench.folder / "crispyx"), "4 x faster"),
+        "bare inflation": (ours("inflate", path), "2 x its time"),
+    }
+    if "before" in runs:
+        others = {"the build before": (runs["before"], "2 x faster, 1,200 MB")} | others
+    take_turns([runs["ours"], *(program for program, _ in others.values())], bench.n_runs)
     task = f"CSR gzip h5ad, {n_cells:,} cells x 18,000 genes, to a release"
-    names = ["scanpy, sums only", "crispyx, effects only", "bare inflation"]
-    return [compared(task, own, *each) for each in zip(others, names, goals, strict=True)]
+    rows = [compared(task, runs["ours"], program, name, goal) for name, (program, goal) in others.items()]
+    busy = [f"{run.share_of_cores:.2f} cores" for run in runs.values()]
+    sizes = [f"{megabytes_of(run.made):,.0f} MB" for run in runs.values() if run.made]
+    cores = [f"{statistics.median(run.of_cores):.1f} s" for run in runs.values()]
+    rows += [
+        Row(
+            "the same: of all cores", cores[0], *[f"the build before {each}" for each in cores[1:]] or [""], "", "", ""
+        ),
+        Row(
+            "the same: cores busy", busy[0], *[f"the build before {each}" for each in busy[1:]] or [""], "", "", "1.70"
+        ),
+        Row("the same: its release", sizes[0], *[f"the build before {e}" for e in sizes[1:]] or [""], "", "", "0.6 x"),
+    ]
+    return rows
+
+
+def in_memory(bench: Bench) -> list[Row]:
+    """The whole of a screen that fits in memory, beside a script."""
+    path = bench.folder / "fits.h5ad"
+    n_cells, n_genes, n_perturbations = bench.size(5_000, 20_000), 15_000, bench.size(75, 300)
+    apart(write_screen, path, n_cells=n_cells, n_genes=n_genes, n_perturbations=n_perturbations)
+    own, script = ingests(bench, path.with_suffix(".toml"))["ours"], peer("in_memory", path, bench.folder / "table")
+    take_turns([own, script], bench.n_runs)
+    task = f"CSR gzip h5ad, {n_cells:,} cells x {n_genes:,} genes x {n_perturbations}, to a release"
+    return [compared(task, own, script, "a SciPy script, all in memory, t-tests", "2.5 x faster")]
+
+
+def small(bench: Bench) -> list[Row]:
+    """What a user waits for who has little to do."""
+    path = bench.folder / "small.h5ad"
+    apart(write_screen, path, n_cells=1_000, n_genes=1_000, n_perturbations=20)
+    runs = ingests(bench, path.with_suffix(".toml"))
+    root = bench.folder / "asked"
+    command(None, root, "ingest", path.with_suffix(".toml")).run()
+    tasks = {"`--version`": (("--version",), "150 ms"), "`sql 'select 1'`": (("sql", "select 1"), "450 ms")}
+    asked = {
+        name: [Program([*command(checkout, root).command, *words]) for checkout in (None, bench.before)[: len(runs)]]
+        for name, (words, _) in tasks.items()
+    }
+    every = [*runs.values(), *(program for programs in asked.values() for program in programs)]
+    take_turns(every, max(bench.n_runs, 5))
+    pairs = {"1,000 cells x 1,000 genes x 20, to a release": (list(runs.values()), "1.2 s")}
+    pairs |= {name: (programs, tasks[name][1]) for name, programs in asked.items()}
+    return [
+        compared(name, *programs, "the build before", goal)
+        if len(programs) > 1
+        else Row(name, programs[0].text(), "", "", f"{programs[0].memory:,.0f} MB", goal)
+        for name, (programs, goal) in pairs.items()
+    ]
 
 
 def dense(bench: Bench) -> list[Row]:
-    """Dense and contiguous float32, as Replogle et al. publish it; the larger also from the disk."""
-    path, small = bench.folder / "dense.h5ad", bench.size(8_000, 100_000)
+    """Dense and contiguous float32, as Replogle et al. publish it, from memory and from the disk."""
+    path, n_cells = bench.folder / "dense.h5ad", bench.size(8_000, 100_000)
+    apart(write_dense, path, n_cells=n_cells, n_genes=8_563, n_perturbations=200)
+    task, words, rows = f"dense h5ad, {n_cells:,} cells x 8,563 genes", ("cached", "not cached"), []
+    for word, forgotten, goal in zip(words, (None, path), ("4 s", "1.25 x its time"), strict=True):
+        own = ingests(bench, path.with_suffix(".toml"))["ours"]
+        read = Program(["cat", str(path)])
+        take_turns([own, read], bench.n_runs, forgotten=forgotten)
+        rows.append(compared(f"{task}, {word}", own, read, "`cat` of the file", goal))
+    return rows
 
-    def programs() -> list[Program]:
-        return [ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse"), ours("add_up", path)]
 
-    few, many, read = programs(), programs(), programs()
-    for n_cells, runs in ((small, few), (4 * small, many)):
-        write_dense(path, n_cells=n_cells, n_genes=8_563, n_perturbations=200)
-        take_turns(runs, bench.n_runs)
-    take_turns(read, min(bench.n_runs, 3), forgotten=path)
-    path.unlink()
-    more, limit = (many[i].median() - few[i].median() for i in (0, 1))
-    bench.parts["dense"] = more / (3 * small * 8_563)
-    memory = f"{few[0].memory:,.0f} MB, with 4 x the cells {many[0].memory:,.0f} MB"
-    task = "dense h5ad, {:,} cells x 8,563 genes"
-    return [
-        compared(task.format(small), *few, "summing the map", "1.5 x its time"),
-        Row(
-            f"the same, {4 * small:,} cells",
-            text_of(many[0].median()),
-            "",
-            f"{more / limit:.1f} x its time a cell",
-            memory,
-            "memory flat",
-        ),
-        compared("the same, not cached", *read, "summing the map", "1.5 x its time"),
-    ]
+def dense_growth(bench: Bench) -> list[Row]:
+    """What a further dense cell takes, in time and memory."""
+    path, few = bench.folder / "dense.h5ad", bench.size(8_000, 100_000)
+    runs: list[list[Program]] = []
+    for n_cells in (few, 4 * few):
+        apart(write_dense, path, n_cells=n_cells, n_genes=8_563, n_perturbations=200)
+        runs.append(
+            [command(None, bench.folder / "warehouse", "ingest", path.with_suffix(".toml")), ours("add_up", path)]
+        )
+        take_turns(runs[-1], bench.n_runs)
+        path.unlink()
+    more, limit = (runs[1][i].median() - runs[0][i].median() for i in (0, 1))
+    bench.parts["dense"] = more / (3 * few * 8_563)
+    kilobytes = 1024 * (runs[1][0].memory - runs[0][0].memory) / (3 * few)
+    memory = f"{runs[0][0].memory:,.0f} MB, with 4 x the cells {runs[1][0].memory:,.0f} MB: {kilobytes:.2f} kB a cell"
+    ratio = f"{more / limit:.1f} x summing the map, a cell"
+    return [Row(f"dense h5ad, {4 * few:,} cells", runs[1][0].text(), "", ratio, memory, "0.1 kB a cell")]
 
 
 def questions(bench: Bench) -> list[Row]:
@@ -157,7 +239,7 @@ def shards(bench: Bench) -> list[Row]:
     for n_cells, task, how in zip(sizes, ("shards", "shards_in_turn"), ("", ", file by file"), strict=True):
         folder = bench.folder / f"shards_{n_cells}"
         write_shards(folder, n_cells=n_cells, n_genes=20_000, n_perturbations=100)
-        own, other = ours("ingest", folder / "shards.toml", bench.folder / "warehouse"), peer(task, folder)
+        own, other = command(None, bench.folder / "warehouse", "ingest", folder / "shards.toml"), peer(task, folder)
         take_turns([own, other], bench.n_runs)
         seconds.append(own.median())
         tokens.append(estimate.tokens(folder))
@@ -192,7 +274,7 @@ def growth(bench: Bench) -> list[Row]:
     for n_cells in filter(None, sizes):
         path = bench.folder / "growth.h5ad"
         write_screen(path, n_cells=n_cells, n_genes=3_000, n_perturbations=50, depth=2_000)
-        own = ours("ingest", path.with_suffix(".toml"), bench.folder / "warehouse")
+        own = command(None, bench.folder / "warehouse", "ingest", path.with_suffix(".toml"))
         take_turns([own], bench.n_runs)
         seconds[n_cells] = own.median()
         memory.append(own.memory)
@@ -217,12 +299,12 @@ def paper(bench: Bench) -> list[Row]:
 
     A dense value and a token are taken from the rows above.
     """
-    for name, task in (("dense", dense), ("token", shards)):
+    for name, task in (("dense", dense_growth), ("token", shards)):
         if name not in bench.parts:
             task(bench)
 
     def seconds(spec: Path) -> float:
-        own = ours("ingest", spec, bench.folder / "warehouse")
+        own = command(None, bench.folder / "warehouse", "ingest", spec)
         take_turns([own], min(bench.n_runs, 3))
         return own.median()
 
@@ -249,7 +331,8 @@ def paper(bench: Bench) -> list[Row]:
 
 
 TASKS: dict[str, Callable[[Bench], list[Row]]] = {
-    each.__name__: each for each in (screen, dense, questions, matrix, lincs, shards, dask, growth, paper)
+    each.__name__: each
+    for each in (screen, in_memory, small, dense, dense_growth, questions, matrix, lincs, shards, dask, growth, paper)
 }
 
 
@@ -266,8 +349,11 @@ def machine() -> str:
 @click.option("--runs", default=3, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(list(TASKS)))
 @click.option("--readme", "is_for_readme", is_flag=True, help="Write the table into README.md.")
+@click.option("--before", type=click.Path(exists=True, path_type=Path), help="Another checkout, to compare with.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where files are written for a while.")
-def main(*, is_full: bool, runs: int, only: tuple[str, ...], is_for_readme: bool, folder: Path | None) -> None:
+def main(
+    *, is_full: bool, runs: int, only: tuple[str, ...], is_for_readme: bool, before: Path | None, folder: Path | None
+) -> None:
     """Measure, and print tables in Markdown."""
     lines = [f"{machine()}; medians of {runs}, the machine's load {os.getloadavg()[0]:.1f} at the start.", "", HEAD]
     click.echo("\n".join(lines))
@@ -275,7 +361,7 @@ def main(*, is_full: bool, runs: int, only: tuple[str, ...], is_for_readme: bool
     for name in only or TASKS:
         with tempfile.TemporaryDirectory(dir=folder) as work:
             try:
-                rows = TASKS[name](Bench(Path(work), is_full, runs, parts))
+                rows = TASKS[name](Bench(Path(work), is_full, runs, parts, before))
             except (click.ClickException, subprocess.CalledProcessError) as error:
                 rows = [Row(name, "not measured", str(error)[-60:], "", "", "")]
             for row in rows:
