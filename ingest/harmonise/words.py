@@ -73,6 +73,7 @@ LOOKS_LIKE_CONTROL = re.compile(
 
 REFERENCES = {
     "guides without a target": r"non?.?target|^ntc?(?![a-z])|scrambled?|safe.?target|neg(?:ative)?.?(?:ctrl|control)",
+    "guides between genes": r"intergenic",
     "vehicle": r"dmso|dimethyl sulfoxide|vehicle",
     "buffer": r"^pbs$",
     "mock": r"^mock$",

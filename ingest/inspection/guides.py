@@ -84,18 +84,13 @@ def _fitting(labels: Sequence[str], start: str, ending: str, sign: str | None, k
     if sign is not None and not several:
         return None
     off = {guide: re.search(f"{ending}$", guide) for each in guides.values() for guide in each}
-    written = [
-        label
-        for label, each in guides.items()
-        if all(off[guide] or NUMBERED_CONTROL.fullmatch(guide) for guide in each)
-    ]
+    numbered = {guide for guide in off if NUMBERED_CONTROL.fullmatch(re.sub(start, "", guide) if start else guide)}
+    written = [label for label, each in guides.items() if all(off[guide] or guide in numbered for guide in each)]
     ends = {found[0] for label in written for guide in guides[label] if (found := off[guide]) is not None}
     if len(written) < MOST * len(labels) or not ends:
         return None
     strip = "|".join([*([start] if start else []), f"{_shape(ends, ending)}{stop}"])
-    controls = {
-        NUMBER.sub("", guide) for guide, found in off.items() if not found and NUMBERED_CONTROL.fullmatch(guide)
-    }
+    controls = {NUMBER.sub("", guide) for guide in numbered if not off[guide]}
     strip = "|".join([strip, *(f"(?<=^{re.escape(name)}){NUMBER.pattern}" for name in sorted(controls))])
     cores = {guide: re.sub(strip, "", guide) or guide for guide in off}
     genes = known_genes({cores[guide] for label in written for guide in guides[label]})

@@ -105,7 +105,7 @@ CONTROLS = (
 
 NUMBERED_CONTROL = re.compile(
     r"(?i:non[-_ .]?targeting(?:[-_ .]?(?:control|ctrl|guide|sgrna))?|ntc?|safe[-_ ]?targeting|scrambled?"
-    r"|neg(?:ative)?[-_ ]?(?:control|ctrl)s?)[-_. ]?(?:sg|g|guide)?[-_. ]?\d+"
+    r"|intergenic|neg(?:ative)?[-_ ]?(?:control|ctrl)s?)[-_. ]?(?:sg|g|guide)?[-_. ]?\d+"
 )
 """Guides without a target that are numbered: controls, where no label without a number is there."""
 
@@ -118,7 +118,7 @@ FLAGS, YES = ("is_control", "control"), frozenset({"true", "t", "yes", "y", "1",
 POPULATION = r"^\d+_(?P<target>[^_]+)_.+_(?:ENSG\d+|non-targeting|nan)$"
 """Keys of the perturbation populations of Replogle et al. 2022: ``10023_ZC3H18_P1P2_ENSG00000158545``."""
 
-GUIDE_PREFIXES = ("^p[-_]sg", "^[A-Za-z]*library[-_]", "^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
+GUIDE_PREFIXES = ("^p[-_]sg", "^p_(?:sg)?", "^[A-Za-z]*library[-_]", "^sgRNA[-_]?", "^gRNA[-_]?", "^sg[-_]?")
 GUIDE = "|".join(GUIDE_PREFIXES)
 """What names of guides begin with: ``sgTP53-1``, ``gRNA_TP53``, ``p-sgTP53-1``, ``Tcrlibrary_TP53_1``."""
 

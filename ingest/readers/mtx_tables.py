@@ -8,6 +8,7 @@ They are found by their names and told by their lengths:
 - alevin-fry: ``quants_mat_rows.txt`` and ``_cols.txt``, which in its USA mode name each gene thrice;
 - split-pipe: ``all_genes.csv``, with numbered rows before version 1, and ``cell_metadata.csv``, the barcode first;
 - R: ``barcodes.csv`` and ``genes.csv``, a header, the first column numbering the rows;
+- Dixit et al. 2016: ``cellnames.csv``, ``genenames.csv`` likewise, and ``cbc_gbc_dict.csv``, the cells of each guide;
 - any table of cells named ``*metadata*`` or ``obs``, a header, the first column being the barcode, with or without the
   ``-1`` of its 10x library.
 
@@ -27,11 +28,12 @@ from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
 from ingest.readers.columns import decode, titles, typed
 from ingest.readers.damage import telling_damage
+from ingest.readers.guide_lists import begins_with, guide_lists, guides_of
 from ingest.readers.mtx_entries import MtxHeader
 from ingest.readers.plain_text import whole_text
 
-BARCODES = r"(?P<prefix>.*?)(barcodes|cells|quants_mat_rows)"
-GENES = r"(?P<prefix>.*?)(features|genes|quants_mat_cols)"
+BARCODES = r"(?P<prefix>.*?)(barcodes|cells|cellnames|quants_mat_rows)"
+GENES = r"(?P<prefix>.*?)(features|genes|genenames|quants_mat_cols)"
 SYMBOLS = ".names.txt"
 """What kb-python calls the table of symbols, in place of the ending of the table of genes."""
 TCC = "cells_x_tcc"
@@ -101,6 +103,9 @@ def read_tables(path: Path, header: MtxHeader) -> AxisTables:
     elif metadata is not None:
         files.append(metadata)
         rows = _joined(rows, _read(metadata), metadata)
+    for name, of_guides in guide_lists(path).items():
+        files.append(of_guides)
+        rows = rows.with_columns(guides_of(rows[INDEX], of_guides).alias(titles([*rows.columns, name])[-1]))
     table = _keyed(genes, n_genes, GENE_COLUMNS, files[1])
     symbols = files[1].with_name(files[1].name.removesuffix(".txt") + SYMBOLS)
     if table.width == 1 and symbols.is_file():
@@ -158,7 +163,7 @@ def _find(path: Path, pattern: str) -> Path | None:
     ending = ENDING if pattern != METADATA else ENDING.replace("(?!.*metadata)", "")
     named = [(re.fullmatch(pattern + ending, entry.name.lower()), entry) for entry in sorted(path.parent.iterdir())]
     found = [(match["prefix"], entry) for match, entry in named if match and entry.is_file()]
-    near = [prefix for prefix, _ in found if path.name.lower().startswith(prefix)]
+    near = [prefix for prefix, _ in found if begins_with(path.name.lower(), prefix)]
     if near:
         found = [(prefix, entry) for prefix, entry in found if prefix == max(near, key=len)]
     if len({entry.name.removesuffix(".gz") for _, entry in found}) > 1:
