@@ -138,3 +138,18 @@ def first_of(names: Sequence[str], most: int = 5) -> str:
     ('a, b, ...', 'a, b')
     """
     return ", ".join([*names[:most], *["..."] * (len(names) > most)])
+
+
+def unlike(names: Sequence[str], expected: Sequence[str]) -> str:
+    """Say which names are lacking, and which are there besides, to follow a number of names.
+
+    Examples
+    --------
+    >>> unlike(["MYC", "JAK2"], ["TP53", "MYC"]), unlike(["MYC"], ["MYC"])
+    (', without TP53, with JAK2', '')
+    """
+    own, known = set(names), set(expected)
+    lacking = [name for name in expected if name not in own]
+    besides = [name for name in names if name not in known]
+    told = (("without", lacking), ("with", besides))
+    return "".join(f", {word} {first_of(some, 3)}" for word, some in told if some)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, unlike
 from ingest.conditions.gene_columns import gene_columns, is_chosen, published_genes, refuse_duplicates
 from ingest.conditions.gene_ledger import ledger_of_described, ledger_of_kept, ledger_of_others
 from ingest.conditions.side_tables import SideTable
@@ -159,8 +159,8 @@ def same_genes(first: GeneAxis, other: GeneAxis, reader: Reader) -> GeneAxis:
             "The files of the dataset do not measure the same genes.",
             where=str(reader.path),
             expected=f"the {len(position):,} genes of the first file",
-            got=f"{len(genes):,} genes, {len(set(genes) & set(position)):,} of them shared",
-            do="ingest them as separate datasets",
+            got=f"{len(genes):,} genes{unlike(genes, list(position))}",
+            do="ingest them as separate datasets, or count all over one annotation",
         )
     place = np.array([position[gene] for gene in genes], np.int32)
     slots = np.where(other.slots < 0, other.slots, place[np.maximum(other.slots, 0)])

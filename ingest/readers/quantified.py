@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, unlike
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock
 from ingest.readers.columns import rows_of_keys
 from ingest.readers.one_matrix import refuse_name
@@ -67,12 +67,11 @@ class QuantifiedReader:
             pl.DataFrame({INDEX: keys, "at": np.arange(keys.len())}), on=INDEX, how="left", maintain_order="left"
         )["at"]
         if order.null_count() or not order.len() == keys.len() == keys.n_unique():
-            n_shared = self._keys.is_in(keys.implode()).sum()
             raise SourceFormatError(
                 "the samples were not counted over the same genes",
                 where=str(sample.path),
                 expected=f"the {self.n_genes:,} of {self._samples[0].path}, each once",
-                got=f"{keys.len():,}, {n_shared:,} of them shared",
+                got=f"{keys.len():,}{unlike(keys.to_list(), self._keys.to_list()) or ', some of them twice'}",
                 do="quantify all samples with one index, or ingest them as separate datasets",
             )
         return np.asarray(counts[order.to_numpy()])
