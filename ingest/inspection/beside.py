@@ -35,17 +35,23 @@ KEYS = ("id", "barcode", "cell", "sample", "run", "well", "index", "gene")
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A table, its key column, and how many of the keys looked for it holds."""
+    """A table, its key column, and how many of the keys looked for it holds.
+
+    ``repeated`` is a key that several different lines have: which of them is meant, the key alone does not tell.
+    """
 
     path: Path
     key: str
     columns: tuple[str, ...]
     n_found: int
     n_probed: int
+    repeated: str | None = None
 
 
 def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Path | None = None) -> Beside | None:
     """Find the table, in a file's folder or above, that describes given keys and has more to say than the key.
+
+    One with several lines for a key is found only where no other is.
 
     Parameters
     ----------
@@ -63,8 +69,8 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Pat
     if not probed.len():
         return None
     found = [_probe(table, probed) for table in _tables(path, aside, within)]
-    best = max((table for table in found if table is not None), key=lambda table: table.n_found, default=None)
-    return best if best is not None and 2 * best.n_found > probed.len() else None
+    likely = [table for table in found if table is not None and 2 * table.n_found > probed.len()]
+    return max(likely, key=lambda table: (table.repeated is None, table.n_found), default=None)
 
 
 def find_calls(keys: pl.Series, path: Path) -> Beside | None:
@@ -72,6 +78,12 @@ def find_calls(keys: pl.Series, path: Path) -> Beside | None:
     folders = (path.parent, path.parent / CALLS_FOLDER, path.parent.parent / CALLS_FOLDER)
     tables = [folder / CALLS for folder in folders if (folder / CALLS).is_file()]
     return _probe(tables[0], keys.drop_nulls().unique(maintain_order=True)) if tables else None
+
+
+def told_of_lines(table: Beside) -> str:
+    """Say that a table has several lines for a row, and what to do."""
+    told = f"{table.path.name} has several lines for one row, such as {table.repeated!r} in its column '{table.key}'"
+    return f"{told}: nothing is read of it; keep one line a row, or name all columns of its key under join of [rows]"
 
 
 def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
@@ -136,9 +148,9 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
     n_found = lines[key].n_unique()
     if _is_matrix(names):
         return None
-    if lines.height > n_found:  # the same well on several plates: this key alone does not tell rows apart
-        return None
-    return Beside(path, key, tuple(names), int(n_found), keys.len()) if n_found else None
+    repeated = lines.filter(pl.col(key).is_duplicated())[key]
+    several = str(repeated[0]) if repeated.len() else None  # as the same well on several plates
+    return Beside(path, key, tuple(names), int(n_found), keys.len(), several) if n_found else None
 
 
 def _is_matrix(names: Sequence[str]) -> bool:

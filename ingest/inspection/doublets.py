@@ -1,4 +1,7 @@
-"""Columns that call cells doublets, beside the labels: what HTODemux, demuxlet, Vireo, Scrublet, scDblFinder say."""
+"""Columns that call cells doublets, beside the labels: what HTODemux, demuxlet, Vireo, Scrublet, scDblFinder say.
+
+Likewise numbers of the guides of a cell, where a cell that has several is labelled as one that has the guide alone.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,12 @@ DEMUXLET = re.compile(r"(?P<call>SNG|DBL|AMB)(?:-.*)?")
 """Calls of demuxlet and freemuxlet, by themselves or before the names of donors."""
 FLAG = re.compile(r"(?<![a-z])(?:doublets?|multiplets?)(?![a-z])")
 """What names of columns that say yes of doublets hold, in plain names."""
+GUIDES = re.compile(
+    r"(?:n|num|nr|number)_?(?:of_)?(?:guides?|s?grnas?|perts?|perturbations?|features?|protospacers?|constructs?)"
+    r"(?:_per_cell|_detected|_called)?|(?:guide|s?grna|feature|protospacer)s?_(?:count|number|per_cell)"
+)
+"""What columns of how many guides a cell has are called, in plain names."""
+MOST_GUIDES = 50
 NO = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 
@@ -28,6 +37,34 @@ def guess_doublets(columns: Mapping[str, ColumnSummary]) -> list[Guess]:
     """Guess which columns call doublets, each with the condition that takes the other cells."""
     guesses = [guess for column in columns.values() if (guess := _called(column) or _flagged(column))]
     return sorted(guesses, key=lambda guess: (-guess.score, str(guess.column)))
+
+
+def guess_several(columns: Iterable[ColumnSummary], labels: pl.Series, read: Callable[[str], pl.Series]) -> list[Guess]:
+    """Guess which columns tell cells of several guides that have the label of one, with the condition for the others.
+
+    Parameters
+    ----------
+    columns
+        Candidates.
+    labels
+        The perturbation of each cell; of combinations, and of labels that only such cells have, nothing is guessed.
+    read
+        Reads a column.
+    """
+    named = (column for column in columns if column.is_number and GUIDES.fullmatch(plain(column.name)))
+    return [guess for column in named if (guess := _of_several(column.name, labels, read(column.name))) is not None]
+
+
+def _of_several(name: str, labels: pl.Series, values: pl.Series) -> Guess | None:
+    cells = pl.DataFrame([labels.alias("label"), values.cast(pl.Float64).alias("n")]).drop_nulls()
+    if cells.is_empty() or not cells["n"].is_between(0, MOST_GUIDES).all():
+        return None
+    alone = cells.filter(pl.col("n") <= 1)["label"].unique()
+    n_several = cells.filter(pl.col("n") > 1, pl.col("label").is_in(alone.implode())).height
+    if not n_several:
+        return None
+    told = f"{n_several:,} rows have more than one, and a label that others have alone: they are left out"
+    return Guess("doublets", name, SURE, (told,), f"{column_in_sql(name)} <= 1")
 
 
 def tell_apart(guesses: Iterable[Guess], read: Callable[[str], pl.Series]) -> list[Guess]:

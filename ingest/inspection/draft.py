@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.errors import SpecError
+from ingest.inspection.beside import told_of_lines
 from ingest.inspection.draft_condition import draft_condition, is_model_table, relative
 from ingest.inspection.draft_dataset import draft_dataset
 from ingest.inspection.draft_genes import draft_counted, draft_feature_types, draft_gene_ids
@@ -20,6 +21,7 @@ from ingest.inspection.inspection import Inspection
 from ingest.inspection.known import COMPOUND_KEYS, QUALITY_KEYS
 from ingest.inspection.responses import draft_responses
 from ingest.inspection.result_columns import Remark
+from ingest.inspection.samples_beside import told_of_samples
 from ingest.spec import GENETIC_KINDS, parse_spec
 
 
@@ -83,6 +85,8 @@ def _listed(lines: Lines, found: Inspection, table: dict[str, str]) -> None:
             lines.set(key, column, remark.text, is_doubtful=remark.is_doubtful)
     if "effect" not in table:
         lines.ask("effect", "a column", f"no column is known to be an effect: {', '.join(found.columns)}")
+    if found.samples:
+        lines.note(told_of_samples(found.samples))
     for key in found.remarks.keys() - table.keys():
         lines.note(f"no {key}: {found.remarks[key].text}")
 
@@ -92,6 +96,8 @@ def _tables(lines: Lines, found: Inspection, folder: Path) -> None:
     table = None if is_model_table(found) else table
     for name in found.unnamed_labels:
         lines.note(f"'{name}' holds numbers for labels (ClassLabel), whose names the file does not have: join them")
+    if found.unjoined is not None:
+        lines.note(told_of_lines(found.unjoined))
     if table is not None or found.extract:
         lines.section("rows")
     if found.extract:

@@ -36,8 +36,10 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         return
     best, labels = found.best("perturbation"), found.labels
     if best is None or labels is None:
-        example = "a column" if found.table is None else {"value": "TP53"}
-        lines.ask("perturbation", example, "no column tells what was perturbed", _columns(found))
+        example = next(iter(found.treated_alike), "a column") if found.table is None else {"value": "TP53"}
+        alike = [f"'{column}' is {label!r} in all rows: name the files of its controls under files too"
+                 for column, label in found.treated_alike.items()]  # fmt: skip
+        lines.ask("perturbation", example, "no column tells what was perturbed", *alike, _columns(found))
         lines.ask("kind", "crispri")
     else:
         _perturbation(lines, found, best)
@@ -174,6 +176,8 @@ def _context(lines: Lines, found: Inspection) -> None:
     context, stimulus = found.best("context"), found.best("second perturbation")
     pooled = [guess for guess in found.roles.get("second perturbation", []) if guess is not stimulus]
     told = [f"conditions pool over '{guess.column}': a template or where would keep them apart" for guess in pooled]
+    alike = found.treated_alike if found.labels is not None and stimulus is None else {}
+    told += [f"'{column}' is {label!r} in all rows, which conditions would not say" for column, label in alike.items()]
     if context is None:
         example = {"value": "K562"} if stimulus is None else {"template": f"K562, {{{stimulus.column}}}"}
         lines.ask("context", example, "the file does not say in which cells this was done", *told, _columns(found))
@@ -184,7 +188,10 @@ def _context(lines: Lines, found: Inspection) -> None:
         cells = f"{{{context.column}}}" if context.value is None else context.value
         value = {"template": f"{cells}, {{{stimulus.column}}}"}
         reasons.append(f"with {_why(stimulus)}")
-    lines.set("context", value, *reasons, *told, is_doubtful=bool(pooled))
+    elif alike:
+        cells = f"{{{context.column}}}" if context.value is None else context.value
+        value = {"template": ", ".join([cells, *(f"{{{column}}}" for column in alike)])}
+    lines.set("context", value, *reasons, *told, is_doubtful=bool(pooled or alike))
 
 
 def _quantities(lines: Lines, found: Inspection) -> None:

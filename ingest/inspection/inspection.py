@@ -59,12 +59,16 @@ class Inspection:
         Of a table of several numbers for each perturbed gene, the one that is the phenotype.
     row_table, gene_table
         Tables beside the file that describe its rows or genes, where the file itself does not.
+    unjoined
+        A table beside the file that has several lines for a row, so that nothing is read of it.
     is_of_transcripts, transcripts
         Whether what was measured is transcripts, and the table beside the file that tells their genes, if any.
     table
         Of a table with a row for each condition and gene, its columns by what ``[table]`` calls them.
     remarks
         Of such a table, what is to be said of a key, also of one that it lacks.
+    samples
+        Of such a table, columns that look like counts of samples, which are not read.
     family
         Names of the files that are named alike and have a contrast each; none where this file is by itself.
     tokens, unnamed_labels
@@ -96,6 +100,8 @@ class Inspection:
         The matrix that has the other part of the counts, such as those of unspliced transcripts, which this one lacks.
     n_unfiltered
         Probes, of a matrix of probes, that Cell Ranger leaves out of its matrix of genes.
+    treated_alike
+        What all rows were treated with besides, by its column.
     is_sparse
         Whether the matrix leaves zeros out.
     """
@@ -125,8 +131,10 @@ class Inspection:
     phenotype_row: str | None = None
     row_table: Beside | None = None
     gene_table: Beside | None = None
+    unjoined: Beside | None = None
     table: dict[str, str] | None = None
     remarks: dict[str, Remark] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
     is_of_transcripts: bool = False
     transcripts: Path | None = None
@@ -149,6 +157,7 @@ class Inspection:
     lacks: str | None = None
     n_unfiltered: int = 0
     is_sparse: bool = False
+    treated_alike: dict[str, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[str]:

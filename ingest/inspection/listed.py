@@ -27,6 +27,7 @@ from ingest.inspection.known_results import GENES
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.result_columns import ResultColumns, find_columns
 from ingest.inspection.roles import SURE, Guess, guess_roles
+from ingest.inspection.samples_beside import samples_beside
 from ingest.reader import INDEX
 from ingest.readers.columns import decode
 from ingest.readers.damage import DAMAGE
@@ -135,6 +136,7 @@ def _inspection(
         extract={FILE: family.pattern} if family is not None and best is not None and best.column is not None else {},
         table=found.table | ({"format": form} if form in SETS else {}),
         remarks=found.remarks,
+        samples=tuple(samples_beside(lines, found.used, str(measured.name)) if form not in SETS else ()),
         family=family.files if family is not None else (),
         entry=entry,
     )

@@ -23,7 +23,7 @@ from ingest.harmonise.genes import map_genes
 from ingest.inspection.beside import CALLED, Beside, find_calls, find_table, read_joined
 from ingest.inspection.catalogued import catalogued
 from ingest.inspection.columns import MOST_LABELS, summarise
-from ingest.inspection.doublets import guess_doublets, tell_apart
+from ingest.inspection.doublets import guess_doublets, guess_several, tell_apart
 from ingest.inspection.gene_ids import GeneIds, are_of_mouse, judge_genes
 from ingest.inspection.guesses import find_units, guess_contexts, guess_kinds, weigh_by_controls, where_control
 from ingest.inspection.inspection import Inspection
@@ -31,7 +31,7 @@ from ingest.inspection.knockdown import OwnExpression, own_expression
 from ingest.inspection.known import POPULATION, PROBES, WELLS, plain
 from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
-from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles
+from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles, treated_alike
 from ingest.inspection.sample import take_sample
 from ingest.inspection.scales import of_one_scale
 from ingest.inspection.screens import judge_contrasts
@@ -60,6 +60,7 @@ class Look:
         if self.types is not None and self.types.is_rna.any():
             self.sample = self.sample.of(self.types.is_rna)
         self.row_table: Beside | None = None
+        self.unjoined: Beside | None = None
         self.extract: dict[str, str] = {}
         self.added = pl.DataFrame()
         self.organism = self._organism()
@@ -97,7 +98,11 @@ class Look:
         labels = self._labels(values, gene_of_column)
         self._tell_combinations(labels)
         beside = {name: column for name, column in self.columns.items() if labels is None or name != labels.column}
-        self.roles["doublets"] = tell_apart(guess_doublets(beside), self._read)
+        calls = guess_doublets(beside)
+        if labels is not None:
+            calls += guess_several(beside.values(), self._read(labels.column).cast(pl.String), self._read)
+        self.roles["doublets"] = tell_apart(calls, self._read)
+        labelled = labels.column if labels is not None else None
         dose = next((guess.column for guess in self.roles["dose"] if guess.column is not None), None)
         return Inspection(
             path=self.reader.path,
@@ -124,6 +129,7 @@ class Look:
             genes_in=self.genes_in,
             described_by=tuple(described_columns(self.reader)),
             row_table=self.row_table,
+            unjoined=self.unjoined,
             gene_table=gene_table,
             tokens=getattr(self.reader, "tokens", {}),
             unnamed_labels=tuple(getattr(self.reader, "unnamed_labels", ())),
@@ -134,6 +140,7 @@ class Look:
             organism=self.organism,
             n_unfiltered=self._n_unfiltered(),
             is_sparse=self.sample.is_sparse,
+            treated_alike=treated_alike(column for name, column in self.columns.items() if name != labelled),
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
 
@@ -177,8 +184,11 @@ class Look:
     def _look_beside(self) -> None:
         name = MODEL if MODEL in self.columns else INDEX
         keys = self.reader.rows([name])[name]
-        self.row_table = find_table(keys, self.reader.path, self.reader.files, self.within)
-        if self.row_table is not None:
+        found = find_table(keys, self.reader.path, self.reader.files, self.within)
+        if found is not None and found.repeated is not None:
+            self.unjoined = found
+        elif found is not None:
+            self.row_table = found
             self._add(read_joined(self.row_table, keys))
 
     def _look_into_keys(self) -> None:
@@ -204,7 +214,7 @@ class Look:
         """Take the guides that Cell Ranger called for what was done, or those that have enough counts of their own."""
         keys = self.reader.rows([INDEX])[INDEX]
         calls = find_calls(keys, self.reader.path)
-        if calls is not None and CALLED in calls.columns:
+        if calls is not None and calls.repeated is None and CALLED in calls.columns:
             self.row_table = calls
             self._add(read_joined(calls, keys))
             why = f"guides that Cell Ranger called, of {calls.n_found:,} of {calls.n_probed:,} cells"
@@ -248,7 +258,8 @@ class Look:
         n_genes = self.reader.n_genes if self.types is None else table.height
         genes = judge_genes(table, n_genes)
         if len(table.columns) == 1:
-            beside = find_table(table[INDEX], self.reader.path, self.reader.files, self.within)
+            found = find_table(table[INDEX], self.reader.path, self.reader.files, self.within)
+            beside = found if found is not None and found.repeated is None else None
         if beside is not None:
             joined = table.hstack(read_joined(beside, table[INDEX]))
             better = judge_genes(joined, n_genes)

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from featurestore.errors import first_of
+from ingest.inspection.beside import told_of_lines
 from ingest.inspection.inspection import Inspection
 from ingest.inspection.labels import FEW_CELLS, PerturbationLabels, counted
 from ingest.inspection.roles import Guess
+from ingest.inspection.samples_beside import told_of_samples
 
 MOST_GUESSES = 3
 ORDER = ("perturbation", "kind", "context", "dose", "time", "batch")
@@ -95,9 +97,13 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     if found.strands:
         facts.append(("strands", found.strands))
     facts += [("results", f"no {key}: {r.text}") for key, r in found.remarks.items() if key not in (found.table or {})]
+    if found.samples:
+        facts.append(("results", told_of_samples(found.samples)))
     facts += [("genes", text) for text in _genes(found)]
     if found.labels is not None:
         facts += [("labels", text) for text in _label_facts(found.labels)]
+    for column, label in found.treated_alike.items():
+        facts.append(("columns", f"'{column}' is {label!r} in all rows, so none is its control"))
     return facts + _beside(found)
 
 
@@ -114,6 +120,8 @@ def _beside(found: Inspection) -> list[tuple[str, str]]:
     for what, table in (("rows", found.row_table), ("genes", found.gene_table)):
         if table is not None:
             facts.append(("beside it", f"{table.path.name} describes the {what}, by its column '{table.key}'"))
+    if found.unjoined is not None:
+        facts.append(("beside it", told_of_lines(found.unjoined)))
     if found.entry is not None:
         ready = f"; its spec comes with featurestore: ingest {found.entry.id}" if found.entry.spec else ""
         facts.append(("catalogue", f"a file of {found.entry.id} has this name{ready}"))

@@ -6,14 +6,16 @@ Half of a score is the column's name, if publishers use it for this; half is wha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from featurestore.counts import count_of
 from ingest.conditions.pooled import NAMES
+from ingest.conditions.unmatched import TREATMENTS
 from ingest.harmonise.contrasts import TURNED, VERSUS, is_contrast
 from ingest.harmonise.perturbation_kinds import kind_of
+from ingest.harmonise.words import LOOKS_LIKE_CONTROL, UNASSIGNED
 from ingest.inspection.columns import ColumnSummary
 from ingest.inspection.known import COMPOUND_ID, COMPOUND_KEYS, CONTROL_WELLS, FLAGS, QUALITY_KEYS, YES, plain, rank
 from ingest.spec import GENETIC_KINDS
@@ -33,6 +35,8 @@ HALF = 0.5
 OF_COMPOUNDS = frozenset({"pert_iname", "cmap_name", "sm_name", "drug", "drug_name", "compound", "product_name"})
 """Names of columns of compounds, which may be of one row each where rows are signatures."""
 ONE_LABEL = "the same in all rows"
+NO_TREATMENT = frozenset({"culture_condition", "condition", "genotype"})
+"""Names of columns of treatments that hold other things too, where all rows have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,24 @@ def marks_controls(column: ColumnSummary, label: str) -> bool:
 
 def _second(column: ColumnSummary) -> Evidence:
     return _name(column, "second perturbation") if column.is_text and 1 < column.n_labels <= MOST_STIMULI else []
+
+
+def treated_alike(columns: Iterable[ColumnSummary]) -> dict[str, str]:
+    """Find what all rows were treated with, by its column, where one is called so and says no control."""
+    found = {}
+    for column in columns:
+        name, label = plain(column.name), str(column.labels["label"][0]) if column.n_labels == 1 else ""
+        is_treatment = name in {*TREATMENTS, *OF_COMPOUNDS} - NO_TREATMENT and column.is_text and not column.n_missing
+        is_none = (
+            label in UNASSIGNED
+            or column.are_kinds
+            or column.controls
+            or LOOKS_LIKE_CONTROL.search(label)
+            or column.line_share
+        )
+        if is_treatment and label and not is_none:
+            found[column.name] = label
+    return found
 
 
 def _filter(column: ColumnSummary) -> Evidence:

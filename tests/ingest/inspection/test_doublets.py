@@ -67,6 +67,26 @@ def test_doublets__of_two_callers_are_left_out_by_both_unless_they_agree(tmp_pat
     assert "hto_global = 'Singlet' and not predicted_doublet" in drafted(apart).text
 
 
+@pytest.mark.parametrize("name", ["n_guides", "num_features", "nperts", "sgRNA_count"])
+def test_cells_of_several_guides__with_the_label_of_one_are_left_out(name, tmp_path):
+    values = [0, 1, 2, 1, 3, 1]
+    path = screen(tmp_path / "a.h5ad", **{name: values})
+    draft = drafted(path)
+    assert tomllib.loads(draft.text)["condition"]["where"] == f"{name} <= 1"
+    assert "condition.where" in draft.doubtful
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select perturbation, n_cells from condition order by 1").rows()
+    assert found == [("STAT1", EACH * 4 // 6), ("control", EACH * 4 // 6)]
+
+
+@pytest.mark.parametrize("several", [{"STAT1": [2]}, {"STAT1": [1], "non-targeting": [0]}, {"STAT1": [2000, 900]}])
+def test_cells_of_several_guides__that_labels_tell_or_that_are_none_are_kept(several, tmp_path):
+    numbers = [several.get(label, [1])[at % len(several.get(label, [1]))]
+               for at, label in enumerate(np.repeat(["non-targeting", "STAT1"], EACH))]  # fmt: skip
+    assert "where" not in tomllib.loads(drafted(screen(tmp_path / "a.h5ad", n_guides=numbers)).text)["condition"]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [

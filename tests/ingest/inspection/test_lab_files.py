@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 from drafting import drafted, ingested, plain
 
-from featurestore.errors import ValuesError
+from featurestore.errors import SpecError, ValuesError
 from featurestore.query.warehouse import Warehouse
 from ingest.commands.left_open import left_open
 from ingest.inspection.beside import find_table
+from ingest.inspection.draft_lines import to_toml
+from ingest.inspection.inspect import inspect_file
 from ingest.layouts import write_h5ad
 from layouts.tenx import write_10x_h5
 
@@ -144,6 +146,44 @@ def test_sample_sheet__of_semicolons_and_decimal_commas_is_found_and_read(ending
         assert store.frame("select perturbation, dose_um from condition where not is_control").rows() == [
             ("vorinostat", 0.5)
         ]
+
+
+def write_samples(folder, sheet):
+    """Write counts of nine samples, genes in lines, with a sheet beside them."""
+    targets = np.repeat(["non-targeting", "TP53", "MYC"], 3)
+    counts = counts_of(targets).astype(int)
+    pl.DataFrame({"gene": GENES} | {f"s{at}": row for at, row in enumerate(counts)}).write_csv(folder / "counts.csv")
+    rows = [(f"s{at}", target, "CRISPRi", "K562") for at, target in enumerate(targets)]
+    columns = ["sample", "target", "kind", "cell_line"]
+    pl.DataFrame(rows + sheet, columns, orient="row").write_csv(folder / "samples.csv")
+    return folder / "counts.csv", targets, counts
+
+
+def test_sample_sheet__that_says_two_things_of_a_sample_is_not_read_and_said(tmp_path):
+    path, _, _ = write_samples(tmp_path, [("s4", "MYC", "CRISPRi", "K562")])
+    found, draft = inspect_file(path), drafted(path)
+    assert (found.row_table, found.unjoined.repeated) == (None, "s4")
+    assert "samples.csv has several lines for one row, such as 's4' in its column 'sample'" in plain(draft.text)
+    assert "condition.perturbation" in draft.missing
+    fixed = {"perturbation": "target", "kind": "crispri", "controls": ["non-targeting"], "context": {"value": "K562"}}
+    text = draft.text
+    for key, value in fixed.items():
+        asked = next(line for line in text.splitlines() if f"FILL IN: {key} =" in line)
+        text = text.replace(asked, f"{key} = {to_toml(value)}")
+    with pytest.raises(SpecError, match=r"(?s)do not agree.*'s4': 'TP53', 'MYC'"):
+        ingested(tmp_path, text + '\n[rows]\ntable = "samples.csv"\nkey = "sample"\n')
+
+
+def test_sample_sheet__that_says_the_same_twice_is_read(tmp_path):
+    path, targets, counts = write_samples(tmp_path, [("s4", "TP53", "CRISPRi", "K562")])
+    ingested(tmp_path, drafted(path))
+    query = (
+        "select perturbation_label, gene_symbol, count from statistics join condition using (dataset_id, condition_id) "
+        "join gene using (gene_id)"
+    )
+    with Warehouse(tmp_path / "warehouse") as store:
+        sums = {(label, gene): count for label, gene, count in store.frame(query).iter_rows()}
+    assert sums == {(t, g): counts[targets == t, at].sum() for t in set(targets) for at, g in enumerate(GENES)}
 
 
 @pytest.mark.parametrize("label", ["SCR", "siNC", "NC_1", "UT", "empty", "shSCR_2"])
@@ -353,6 +393,30 @@ def test_further_treatment__without_controls_of_each_is_to_be_checked(tmp_path):
     draft = drafted(written(tmp_path, drug=given))
     assert "condition.context" in draft.doubtful
     assert "conditions pool over 'drug': a template or where would keep them apart" in plain(draft.text)
+
+
+def test_treatment__of_all_rows_is_part_of_the_context_to_be_checked(tmp_path):
+    draft = drafted(written(tmp_path, drug=["vemurafenib"] * 36))
+    assert 'context = { template = "K562, {drug}" }  # CHECK' in draft.text
+    assert "'drug' is 'vemurafenib' in all rows, which conditions would not say" in plain(draft.text)
+    ingested(tmp_path, draft)
+    with Warehouse(tmp_path / "warehouse") as store:
+        assert set(store.frame("select context_label from condition")["context_label"]) == {"K562, vemurafenib"}
+    assert_effects(tmp_path, RIGHT)
+
+
+@pytest.mark.parametrize(("column", "value"), [("drug", "DMSO"), ("treatment", "none"), ("compound", "CRISPRi")])
+def test_treatment__of_all_rows_that_is_none_is_not_mentioned(column, value, tmp_path):
+    draft = drafted(written(tmp_path, **{column: [value] * 36}))
+    assert draft.doubtful == ()
+    assert 'context = { value = "K562" }' in draft.text
+
+
+def test_treatment__of_all_rows_without_another_label_needs_the_files_of_its_controls(tmp_path):
+    path = written(tmp_path, gene=[None] * 36, drug=["vemurafenib"] * 36)
+    draft = drafted(path)
+    assert 'FILL IN: perturbation = "drug"' in draft.text
+    assert "'drug' is 'vemurafenib' in all rows: name the files of its controls under files too" in plain(draft.text)
 
 
 def test_column_that_says_the_same_as_labels__is_no_further_treatment(tmp_path):

@@ -56,6 +56,40 @@ def test_effects__are_those_of_the_table(tmp_path, text):
     assert effects_of(tmp_path / "results.csv") == pytest.approx(dict(zip(GENES, EFFECTS, strict=True)), abs=1e-6)
 
 
+SAMPLES = ["ctrl_1", "ctrl_2", "kd_1", "kd_2"]
+COUNTS = np.random.default_rng(8).poisson(30, (len(GENES), len(SAMPLES)))
+
+
+def merged(counts, names=SAMPLES, genes=GENES):
+    """Write DESeq2's table with further columns of numbers."""
+    head = ["gene", "baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj", *names]
+    lines = [
+        [gene, counts[at].mean(), EFFECTS[at], 0.5, EFFECTS[at] / 0.5, 0.01 * (at + 1), 0.02 * (at + 1), *counts[at]]
+        for at, gene in enumerate(genes)
+    ]
+    return "\n".join(",".join(map(str, line)) for line in [head, *lines]) + "\n"
+
+
+@pytest.mark.parametrize("counts", [COUNTS, COUNTS * np.array([1.1, 0.9, 1.03, 0.97])], ids=["counts", "normalised"])
+def test_counts__beside_a_result_are_said_and_not_read(tmp_path, counts):
+    (tmp_path / "STAT1_vs_ctrl.csv").write_text(merged(counts, genes=[*GENES[:-1], "TP53"]))
+    found = inspect_file(tmp_path / "STAT1_vs_ctrl.csv")
+    assert (found.samples, found.table["effect"]) == (tuple(SAMPLES), "log2FoldChange")
+    told = "columns that look like counts of samples are not read: ctrl_1, ctrl_2, kd_1, kd_2"
+    assert told in " ".join(draft_spec(found, tmp_path).text.replace("#", "").split())
+
+
+def test_counts__beside_a_result_leave_its_effects(tmp_path):
+    (tmp_path / "STAT1_vs_ctrl.csv").write_text(merged(COUNTS))
+    assert effects_of(tmp_path / "STAT1_vs_ctrl.csv") == pytest.approx(dict(zip(GENES, EFFECTS, strict=True)))
+
+
+@pytest.mark.parametrize("names", [["start", "end"], ["n_cells_kd", "n_cells_ctrl"], ["entrezgene_id", "gene_length"]])
+def test_numbers_of_genes__are_no_samples(tmp_path, names):
+    (tmp_path / "STAT1_vs_ctrl.csv").write_text(merged(COUNTS[:, :2], names))
+    assert inspect_file(tmp_path / "STAT1_vs_ctrl.csv").samples == ()
+
+
 @pytest.mark.parametrize(
     ("head", "write", "is_doubtful"),
     [
