@@ -33,7 +33,7 @@ from ingest.inspection.label_parts import find_parts
 from ingest.inspection.labels import PerturbationLabels, judge_labels
 from ingest.inspection.roles import SURE, Guess, guess_keys, guess_roles, treated_alike
 from ingest.inspection.sample import take_sample
-from ingest.inspection.scales import of_one_scale
+from ingest.inspection.scales import of_named_scale, of_one_scale
 from ingest.inspection.screens import judge_contrasts
 from ingest.inspection.values import Values, judge_values
 from ingest.reader import INDEX, CsrBlock, HasModalities, Reader, described_columns
@@ -81,6 +81,7 @@ class Look:
         genes, gene_table, gene_of_column = self._genes()
         cells = self._cells_of_rows()
         values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
+        values = of_named_scale(values, f"{self.reader.path.name}/{self.matrix or ''}")
         if self.genes_in == "rows":
             values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
         if self.genes_in == "rows":

@@ -1,4 +1,8 @@
-"""Tables that list genes and numbers, and are no expression: results of CRISPR screens, guides, statistics in a row."""
+"""Tables that list genes and numbers, and are no expression of a matrix, told by the names of their columns.
+
+Results of CRISPR screens, guides, statistics in a row, proteins, features of images, counts with a line for each cell
+and gene.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from pathlib import Path
 
 from featurestore.errors import SourceFormatError
 from ingest.inspection.known import plain
-from ingest.inspection.known_results import PROBABILITIES, STATISTICS
+from ingest.inspection.known_results import GENES, PROBABILITIES, STATISTICS
 from ingest.inspection.roles import SURE
 from ingest.inspection.values import Values
 from ingest.readers.header import read_header
@@ -21,6 +25,14 @@ SCREENS = {
 }
 """Tools, and names of columns, or what these end with, that its tables of genes have."""
 GUIDES = frozenset({"sgrna", "sgrna_id", "guide", "guide_id", "grna"})
+PROTEINS = frozenset({"protein_group", "protein_ids", "majority_protein_ids", "protein_accessions", "precursor_id"})
+"""Names of columns that MaxQuant, DIA-NN and Spectronaut give tables of proteins."""
+OF_IMAGES = re.compile(r"(?:Cells|Nuclei|Cytoplasm)_[A-Z]\w+_\w+")
+"""What CellProfiler calls its features."""
+CELLS = frozenset({"cell", "cell_id", "cell_barcode", "barcode", "cell_index", "sample", "sample_id", "well"})
+COUNTED = frozenset({"count", "counts", "umi", "umis", "umi_count", "umi_counts", "n_umi", "n_umis", "reads", "n"})
+"""Names of columns of a table of counts with a line for each cell and gene."""
+MOST_LISTED = 6
 MOST_COLUMNS = 200
 SHORT = 2
 CONTRAST = re.compile(
@@ -37,8 +49,9 @@ def judge_names(path: Path) -> Values | None:
         names = read_header(path).names
     except SourceFormatError:
         return None
-    if len(names) > MOST_COLUMNS:
-        return None
+    told = _no_expression(names[:MOST_COLUMNS])
+    if told or len(names) > MOST_COLUMNS:
+        return Values(None, 0.0, (told,)) if told else None
     if MAGECK_EFFECT in names:
         told = (
             "MAGeCK's summary of a screen: how far the guides of each perturbed gene were lost or gained, and no "
@@ -49,8 +62,23 @@ def judge_names(path: Path) -> Values | None:
     if screen is not None:
         return Values(None, 0.0, (f"{screen}: scores of perturbed genes in a screen, and no expression",))
     if {plain(name) for name in names} & GUIDES and any("gene" in plain(name) for name in names):
-        return Values(None, 0.0, ("a row for each guide of a screen, and no expression of genes",))
+        return Values(None, 0.0, ("a row for each guide of a screen or for each cell, and no expression of genes",))
     return None
+
+
+def _no_expression(names: Sequence[str]) -> str:
+    """Say what a table holds that is no matrix of genes; nothing where its names do not tell."""
+    known = {plain(name) for name in names}
+    if protein := next((name for name in names if plain(name) in PROTEINS), None):
+        return f"proteins, as column '{protein}' says: intensities or spectra, and no expression of RNA"
+    if sum(OF_IMAGES.fullmatch(name) is not None for name in names) > len(names) / 3:
+        return "features of images, as CellProfiler names them, and no expression of genes"
+    if known & CELLS and known & COUNTED and known & {*GENES} and len(names) <= MOST_LISTED:
+        return (
+            "counts with a line for each cell and gene: write them as a matrix first, in Python pandas.crosstab or a "
+            "scipy.sparse.coo_matrix of both, as h5ad or Matrix Market"
+        )
+    return ""
 
 
 def judge_contrasts(names: Sequence[str]) -> Values | None:

@@ -45,6 +45,10 @@ EXPORT = (
     "SummarizedExperiment::assay(x); writeLines(rownames(x), 'genes.tsv'); writeLines(colnames(x), 'barcodes.tsv'); "
     "write.csv(x[[]], 'metadata.csv') or write.csv(colData(x), 'metadata.csv')"
 )
+EXPORT_OF = {
+    "MArrayLM": "export it in R: write.csv(limma::topTable(x, coef = 1, number = Inf), 'x.csv'), a file a contrast"
+}
+"""How to export what certain packages make."""
 
 
 def is_of_r(path: Path) -> bool:
@@ -153,6 +157,10 @@ def _read(path: Path) -> dict[str, Any]:
             converted = rdata.conversion.convert(parsed)
         except (AttributeError, AssertionError, NotImplementedError, RecursionError) as error:
             raise _unreadable(parsed.object, path) from error
+        except ValueError as error:
+            if _class(parsed.object) in {None, "data.frame"}:
+                raise
+            raise _unreadable(parsed.object, path) from error
     objects = cast("dict[str, Any]", converted) if isinstance(converted, dict) else {"": converted}
     with telling_damage(path, "what R saved"):
         return {name: _plain(value) for name, value in objects.items()}
@@ -187,14 +195,20 @@ def _are_named(matrix: Any) -> bool:
 
 def _unreadable(parsed: Any, path: Path) -> SourceFormatError:
     """Say that R saved what is more than numbers and words, such as the functions that a DESeqDataSet holds."""
-    named = _attribute(parsed, b"class")
+    named = _class(parsed)
     return SourceFormatError(
         "what R saved holds functions, or other parts than data",
         where=str(path),
         expected="a data.frame, a matrix of numbers or a dgCMatrix",
-        got=named.value[0].value.decode("utf-8", "replace") if named is not None else "an object of a package",
-        do=EXPORT,
+        got=named or "an object of a package",
+        do=EXPORT_OF.get(named or "", EXPORT),
     )
+
+
+def _class(parsed: Any) -> str | None:
+    """Name the class of a parsed object; None where it has none."""
+    named = _attribute(parsed, b"class")
+    return None if named is None else str(named.value[0].value.decode("utf-8", "replace"))
 
 
 def _whole(path: Path) -> bytes:

@@ -1,8 +1,8 @@
 """Small objects that R 4 saved, byte for byte: ``saveRDS`` of each, and ``save`` of three.
 
 The matrix is ``TP53, MYC, ABL1`` by ``c1, c2`` with 1, 2 and 3 at (TP53, c1), (ABL1, c1), (MYC, c2); the results are a
-data frame of ``target, gene, log2FoldChange, padj``. ``OF_DESEQ2`` is a DESeqResults of ABL1, MYC and TP53; the matrix
-is there again as a dgTMatrix, a dgRMatrix and as text.
+data frame of ``target, gene, log2FoldChange, padj``. ``OF_DESEQ2`` is a DESeqResults of ABL1, MYC and TP53,
+``OF_LIMMA`` a fit (MArrayLM); the matrix is there again as a dgTMatrix, a dgRMatrix and as text.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ OF_DESEQ2 = (
     "xxDKZvaNdIYJhwSYGqMZwZoHNAOknxcsCDIDVQF3ak5qbmpeSUhlQSrUGpgUs6NfJJpqfqhq39SSxJTEkkQkKTZGv1AfH0Z0L+QiVGL1Yk5mcYkL"
     "WJ5JGOI8Bj4Qbf8FovoAhGKo/wAi2RfB5BmX5skf+vE50v4BRN7+WRoYwOUPCE2/ZLWt2f6xMRgg9KOFD5bw5cvJTzdyy89Jcc5IzEtPhXmwoCwx"
     "pxTGYylITMkC0v/QDUzOSSwGGsiEHJI8Lq7BqYVBqcWlOSXFaBrYCxKTsxPT0QOfDazFCGIDwz8A8lRbmlYCAAA="
+)
+OF_LIMMA = (
+    "H4sIAAAAAAAAA4vgYmBgYGZgYWJiYGYFMhlYQ0PcdC2AYsJADhMQ8QFpFvsPDGDgwAClOaC0AFQAaAKQYGRgYeAEGZiSmQukeCFGwDCKEg6gkrzE3N"
+    "RioBTUKgYBMA2RZ3F08jGEGRfsGoIuHRJgagyT9o10RjOdFWo0ih4GKM3pnJ9XUpRYXAJS8A+CUb2JDhDiIFsY/2P3G9N/XH7BcCwRfmH+j6YMydm4"
+    "/YFVJ09yfmpaWmZyZmoeXLNAcn6ZHoo4Wggm5yQWw0IQHmm+jkVFiZU+viDLADhGsoE7AgAA"
 )
 BY_PLACE = (
     "H4sIAAAAAAAAA4vgYmBgYGZgYWJiYGYFMhlYQ0PcdC0YGJklGYCiQAFGBhYGThCdCSR4waohACKJpigLTREDFkXMLpm5UGVMUKVMaEo4gEryEnNT"

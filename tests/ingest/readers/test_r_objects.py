@@ -28,6 +28,7 @@ from layouts.r_objects import (
     FUNCTION,
     OF_A_PACKAGE,
     OF_DESEQ2,
+    OF_LIMMA,
     REPEATED_COLUMNS,
     RESULTS,
     SEVERAL,
@@ -80,6 +81,7 @@ def test_objects__several_are_named(tmp_path):
         (REPEATED_COLUMNS, "have one name"),
         (UNNAMED, "without names"),
         (FUNCTION, r"holds functions(.|\n)*writeMM"),
+        (OF_LIMMA, r"MArrayLM(.|\n)*topTable"),
     ],
 )
 def test_objects__that_cannot_be_read_say_the_way_on(tmp_path, saved, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tarfile
 import zipfile
 
 import h5py
@@ -37,6 +39,23 @@ def other_zarr(folder):
     (folder / "x" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
 
 
+def alevin(folder):
+    (folder / "x").mkdir()
+    (folder / "x" / "quants_mat.gz").write_bytes(gzip.compress(b"1"))
+
+
+def taped(folder):
+    with tarfile.open(folder / "x", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+
+
+def beginning(content, *, packed=False):
+    def write(folder):
+        (folder / "x").write_bytes(gzip.compress(content) if packed else content)
+
+    return write
+
+
 @pytest.mark.parametrize(
     ("write", "way"),
     [
@@ -45,6 +64,16 @@ def other_zarr(folder):
         (other_hdf5, r"HDF5 of another program"),
         (packed, r"unpack it"),
         (other_zarr, r"folder in it that holds one"),
+        (alevin, r"--dumpMtx"),
+        (taped, r"unpack it"),
+        (beginning(b"\x89HDF\r\n\x1a\n", packed=True), r"gunzip"),
+        (beginning(b'!Series_title\t"a"\n', packed=True), r"!series_matrix_table_begin"),
+        (beginning(b"ARROW1\0\0"), r"Feather"),
+        (beginning(b"\x93NUMPY\1\0"), r"numbers without genes and cells"),
+        (beginning(b"\x80\5\x95\1"), r"pickle, which is a program"),
+        (beginning(b"BUS\0\1\0"), r"bustools count"),
+        (beginning(b"@read\nACGT\n+\nIIII\n", packed=True), r"reads: count them first"),
+        (beginning(b"\x28\xb5\x2f\xfd\0"), r"decompress or convert it"),
     ],
 )
 def test_open_source__of_what_it_does_not_know_says_the_way_on(write, way, tmp_path):
