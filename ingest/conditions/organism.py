@@ -21,8 +21,10 @@ OF_FILE = ("uns/organism", "uns/species", "uns/organism_ontology_term_id", "meta
 NAMES = {
     **dict.fromkeys(("homo sapiens", "human", "hsapiens", "h. sapiens", "ncbitaxon:9606", "9606"), "human"),
     **dict.fromkeys(("mus musculus", "mouse", "mmusculus", "m. musculus", "ncbitaxon:10090", "10090"), "mouse"),
+    **dict.fromkeys(("hg19", "hg38", "hs1", "grch37", "grch38", "chm13", "t2t-chm13"), "human"),
+    **dict.fromkeys(("mm9", "mm10", "mm39", "grcm38", "grcm39"), "mouse"),
 }
-"""The species that a spec may have, by what files call them."""
+"""The species that a spec may have, by what files call them, or their genome (split-pipe's ``species``)."""
 
 
 def organism_of(words: Sequence[str]) -> str | None:

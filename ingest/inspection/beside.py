@@ -11,6 +11,7 @@ import polars as pl
 from featurestore.errors import SourceFormatError
 from ingest.conditions.side_files import read_header, with_points
 from ingest.harmonise.genes import map_genes
+from ingest.inspection.known import rank
 from ingest.readers.barcodes import as_published, bare
 from ingest.readers.damage import DAMAGE
 from ingest.readers.plain_text import refuse_bomb
@@ -62,7 +63,8 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Pat
     aside
         Files that are part of it.
     within
-        The highest folder to look in; the file's own where it is None. One that the file is not in is looked in too.
+        The folder that was given: it is looked in, and so are those between, and where it lies. One that the file is
+        not in is looked in too.
     """
     probed = keys.drop_nulls().unique(maintain_order=True)
     probed = probed.gather_every(max(1, probed.len() // N_PROBED)).head(N_PROBED)
@@ -70,7 +72,14 @@ def find_table(keys: pl.Series, path: Path, aside: Collection[Path], within: Pat
         return None
     found = [_probe(table, probed) for table in _tables(path, aside, within)]
     likely = [table for table in found if table is not None and 2 * table.n_found > probed.len()]
-    return max(likely, key=lambda table: (table.repeated is None, table.n_found), default=None)
+    return max(
+        likely, key=lambda table: (table.repeated is None, _says_what_was_done(table), table.n_found), default=None
+    )
+
+
+def _says_what_was_done(table: Beside) -> bool:
+    """Say whether a column is called as perturbations or guides are, as in no table of a program's own measures."""
+    return any(rank(name, role) is not None for name in table.columns for role in ("perturbation", "guide"))
 
 
 def find_calls(keys: pl.Series, path: Path) -> Beside | None:
@@ -99,7 +108,8 @@ def read_joined(table: Beside, keys: pl.Series) -> pl.DataFrame:
 def _tables(path: Path, aside: Collection[Path], within: Path | None) -> list[Path]:
     above = [folder for folder in path.parent.parents if within is not None and folder.is_relative_to(within)]
     origin = [] if within is None or path.is_relative_to(within) else [within]
-    folders = [path.parent, *([path] if path.is_dir() else []), *above, *origin]
+    outside = [within.parent] if within is not None and within.is_dir() and within in path.parents else []
+    folders = [path.parent, *([path] if path.is_dir() else []), *above, *origin, *outside]
     entries = (entry for folder in folders for entry in sorted(folder.iterdir()))
     beside = [entry for entry in entries if entry.name.lower().endswith(ENDINGS)]
     others = [entry for entry in beside if entry.is_file() and entry not in aside and entry.stat().st_size < LARGEST]

@@ -37,7 +37,7 @@ from ingest.readers.token_columns import (
     places_of,
     taken_apart,
 )
-from ingest.readers.vocabulary import Vocabulary, find_vocabulary, vocabulary_of
+from ingest.readers.vocabulary import VOCABULARY, Vocabulary, find_vocabulary, vocabulary_of
 
 MAGIC = b"PAR1"
 BYTES_AT_ONCE = 2**20
@@ -78,7 +78,9 @@ class TokensReader:
     def tokens(self) -> dict[str, str]:
         """What ``[tokens]`` of a spec is to say; nothing where the columns are a publisher's own."""
         names = self._names
-        named = {"tokens": names.tokens, "values": names.values, "key": names.key}
+        found = self._vocabulary.path.name if self._vocabulary.path != self.path else None
+        vocabulary = names.vocabulary or (found if found != VOCABULARY else None)
+        named = {"tokens": names.tokens, "values": names.values, "key": names.key, "vocabulary": vocabulary}
         return {} if names.is_published else {key: name for key, name in named.items() if name is not None}
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +20,12 @@ from ingest.readers.plain_text import whole_text
 
 PARQUET = b"PAR1"
 VOCABULARY = "gene_metadata.parquet"
+OTHERWISE = re.compile(
+    r"(?:(?:gene_?)?(?:vocab(?:ulary)?|tokens?|token_dict(?:ionary)?)|gene_?metadata)\.(?:parquet|csv|tsv|json)",
+    re.IGNORECASE,
+)
+"""What a vocabulary is called where it does not have its usual name."""
+GENE = "gene"
 MOST_TOKENS = 2**24
 
 
@@ -61,6 +69,8 @@ def find_vocabulary(
     folders = (path.parent, path.parent / "metadata", path.parent.parent, path.parent.parent / "metadata")
     called = name or VOCABULARY
     found = next((folder / called for folder in folders if (folder / called).is_file()), None)
+    if found is None and name is None:
+        found = _otherwise_called(path)
     if found is None:
         raise SourceFormatError(
             "there is no table of tokens beside the cells",
@@ -71,6 +81,12 @@ def find_vocabulary(
         )
     read = _read_genes if are_text else _read_vocabulary
     return read(found, token, found.stat().st_mtime_ns)
+
+
+def _otherwise_called(path: Path) -> Path | None:
+    """Find the one table beside a file whose name says that it is a vocabulary: CSV, TSV, Parquet, or scGPT's JSON."""
+    found = [entry for entry in path.parent.iterdir() if OTHERWISE.fullmatch(entry.name) and entry != path]
+    return found[0] if len(found) == 1 else None
 
 
 @lru_cache(maxsize=8)
@@ -93,11 +109,25 @@ def _read_genes(path: Path, token: str | None, changed: int) -> Vocabulary:  # n
 
 def _read_table(path: Path) -> pl.DataFrame:
     with telling_damage(path, "the table of tokens"):
+        if path.suffix == ".json":
+            return _read_json(whole_text(path))
         with path.open("rb") as file:
             if file.read(len(PARQUET)) == PARQUET:
                 return pl.read_parquet(path)
         text = whole_text(path)
         return pl.read_csv(text, separator="\t" if b"\t" in text.split(b"\n", 1)[0] else ",", infer_schema_length=None)
+
+
+def _read_json(text: bytes) -> pl.DataFrame:
+    """Read an object of names, each with its token."""
+    try:
+        named = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(named, dict) or not all(isinstance(token, int) for token in named.values()):
+        message = "no object of names, each with a whole number"
+        raise ValueError(message)
+    return pl.DataFrame({GENE: list(named), "token": list(named.values())})
 
 
 def _only_numbers(table: pl.DataFrame) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 from ingest.readers.damage import telling_damage
@@ -72,11 +73,14 @@ def _of_folder(path: Path) -> str:
 
 
 def _beginning(path: Path) -> bytes:
-    """Read what a file begins with, unpacked."""
-    with telling_damage(path, "the beginning"), path.open("rb") as packed:
+    """Read what a file begins with, unpacked if it can be."""
+    with path.open("rb") as packed:
         head = packed.read(MOST)
         packed.seek(0)
         if not head.startswith(GZIP):
             return head
-        with gzip.open(packed) as file:
-            return file.read(MOST)
+        try:
+            with gzip.open(packed) as file:
+                return file.read(MOST)
+        except (OSError, EOFError, zlib.error):
+            return head

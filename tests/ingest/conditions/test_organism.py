@@ -86,6 +86,8 @@ def test_translated_genes__are_not_of_a_human_dataset(tmp_path):
         ("organism", "Homo sapiens", False),
         ("organism_ch1", "human", False),
         ("species", "HUMAN", False),
+        ("species", "hg38", False),
+        ("species", "mm10", True),
         ("organism_ontology_term_id", "NCBITaxon:9606", False),
         ("Organism", "Mus musculus", True),
         ("species", "mouse", True),

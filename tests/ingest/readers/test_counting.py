@@ -135,14 +135,20 @@ def test_metadata__of_two_libraries_is_not_matched_without_their_numbers(tmp_pat
 
 @pytest.mark.parametrize("write", [write_starsolo, write_kb, write_alevin_fry])
 def test_draft__of_a_folder_finds_the_table_of_cells_at_its_top(tmp_path, counts, genes, write):
-    """Keyed without the number of the library; a table above the folder that was given is another's."""
+    """Keyed without the number of the library; a table above where the folder lies is another's."""
     keys = [f"{barcode}-1" for barcode in BARCODES[:16]]
-    matrix = write(tmp_path / "given", counts[:16], pl.DataFrame({"index": keys}), genes)
+    given = tmp_path / "lab" / "given"
+    matrix = write(given, counts[:16], pl.DataFrame({"index": keys}), genes)
     table = pl.DataFrame({"cell": BARCODES[:16], "gene": ["non-targeting", "MYC"] * 8}).reverse()
     table.write_csv(tmp_path / "others.csv")
-    assert inspect_file(tmp_path / "given").row_table is None
-    table.write_csv(tmp_path / "given" / "cells.csv")
-    assert inspect_file(matrix).row_table is None, "a file's own folder is looked in"
-    draft = tomllib.loads(draft_spec(inspect_file(tmp_path / "given"), tmp_path).text)
-    assert draft["rows"] == {"table": "given/cells.csv", "key": "cell"}
+    assert inspect_file(given).row_table is None
+    table.write_csv(given / "cells.csv")
+    measures = pl.DataFrame({"CB": BARCODES[:16], "reads": range(16), "mapping_rate": 0.5})
+    measures.write_csv(matrix.with_name("featureDump.txt"), separator="\t")
+    assert inspect_file(matrix).row_table.path.name == "featureDump.txt", "a file's own folder is looked in"
+    draft = tomllib.loads(draft_spec(inspect_file(given), tmp_path).text)
+    assert draft["rows"] == {"table": "lab/given/cells.csv", "key": "cell"}
+    (given / "cells.csv").rename(given.parent / "cells.csv")
+    draft = tomllib.loads(draft_spec(inspect_file(given), given.parent).text)
+    assert draft["rows"] == {"table": "cells.csv", "key": "cell"}
     assert draft["condition"]["perturbation"] == "gene"

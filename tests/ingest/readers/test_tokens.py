@@ -140,10 +140,24 @@ def test_names__of_ones_own_are_named_or_known(tmp_path, kind):
         np.testing.assert_array_equal(assemble(reader, 1), [[1, 2, 0], [0, 0, 7]])
         assert reader.genes().rows() == [("3", "TP53"), ("4", "MYC"), ("5", "ABL1")]
         assert reader.rows()["index"].to_list() == ["a", "b"]
+    assert TokensFormat.open(path).tokens == named
+    (tmp_path / "vocab.csv").rename(tmp_path / "names.csv")
     with pytest.raises(SourceFormatError, match=r"no table of tokens(.|\n)*vocabulary under \[tokens\]"):
         TokensFormat.open(path)
     with pytest.raises(SourceFormatError, match="did you mean 'counts'"):
         TokensFormat.open(path, tokens=named | {"values": "count"})
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "gene_vocabulary.json", "token_dictionary.json"])
+def test_vocabulary__of_json_numbers_the_genes(tmp_path, name):
+    (tmp_path / name).write_text(json.dumps({"<pad>": 0, "TP53": 3, "MYC": 4}))
+    reader = TokensFormat.open(own(tmp_path / "x.parquet", [[3, 4], [4]], [[1, 2], [7]], pa.list_(pa.int32())))
+    np.testing.assert_array_equal(assemble(reader), [[0, 1, 2], [0, 0, 7]])
+    assert reader.genes()["gene"].to_list() == ["<pad>", "TP53", "MYC"]
+    assert reader.tokens["vocabulary"] == name
+    (tmp_path / name).write_text('{"TP53": 3, "MYC"')
+    with pytest.raises(SourceFormatError, match="the table of tokens"):
+        TokensFormat.open(tmp_path / "x.parquet")
 
 
 @pytest.mark.parametrize(
