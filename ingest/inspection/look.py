@@ -84,7 +84,6 @@ class Look:
         values = of_named_scale(values, f"{self.reader.path.name}/{self.matrix or ''}")
         if self.genes_in == "rows":
             values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
-        if self.genes_in == "rows":
             values = of_one_scale(values, self.columns[INDEX].labels["label"].sort().to_list())
         if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
             told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
