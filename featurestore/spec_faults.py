@@ -138,7 +138,8 @@ def _lines(faults: list[_Error], names: Names) -> Iterator[str]:
         return
     by_shape = {str(shape): list(of) for shape, of in groupby(faults, key=lambda fault: fault.shape)}
     within = {shape: of for shape, of in by_shape.items() if any(len(each.path) > each.depth for each in of)}
-    if not within or not faults[0].said["input"]:
+    is_empty = all(fault.kind == "missing" and not fault.got for fault in faults)
+    if not within or is_empty:
         yield _no_shape(_place(_key(faults[0])), faults, list(by_shape), names)
         return
     unknown = {shape: {str(f.path[-1]) for f in of if f.kind == "extra_forbidden"} for shape, of in within.items()}
@@ -204,13 +205,13 @@ def _line(fault: _Error, names: Names) -> str:
     elif fault.kind == "literal_error":
         text = f"got {_shown(fault.got)}; {names.nearest(str(fault.got), _words(fault))}"
     else:
-        text = _wrong_value(fault, name)
+        text = _wrong_value(fault, name, names)
     return _place(path, is_block=isinstance(fault.got, dict)) + text
 
 
-def _wrong_value(fault: _Error, name: str) -> str:
+def _wrong_value(fault: _Error, name: str, names: Names) -> str:
     kind, got = fault.kind, _shown(fault.got)
-    if kind == "list_type" and isinstance(fault.got, dict):
+    if kind == "list_type" and isinstance(fault.got, dict) and names.keys(fault.path, fault.block):
         return f"expected a list, each block of which starts with [[{_place(fault.path).removesuffix(': ')}]], got one"
     if kind in TYPES or kind in SIZES:
         expected = (TYPES | SIZES)[kind].format(**fault.said.get("ctx", {}))

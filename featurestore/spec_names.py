@@ -41,13 +41,13 @@ class Names:
 
     def of_key(self, path: Path, block: str | None) -> str:
         """Say what was meant by a key that a section does not have: another there, or where it goes."""
-        name, known = str(path[-1]), self._keys(path[:-1], block)
+        name, known = str(path[-1]), self.keys(path[:-1], block)
         said = self.nearest(name, known)
         homes = self._homes(name, path) if said.startswith("known") else []
         return f"it goes under {' or '.join(f'[{section}]' for section in homes)}" if homes else said
 
-    def _keys(self, path: Path, block: str | None) -> list[str]:
-        """Return the keys of a section, of all its shapes."""
+    def keys(self, path: Path, block: str | None) -> list[str]:
+        """Return the keys of a section, of all its shapes; none of what is no section."""
         models: list[type[BaseModel]] = [self.spec]
         if path and block is not None:
             models, path = [self.blocks[str(path[0])][block]], path[2:]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ingest.given import Context, Dose, Fixed, FromColumns, Quantity
-from ingest.sections import Section, Words
+from ingest.sections import Condition, Section, Words
 
 Kind = Literal["crispri", "crispra", "crispr_knockout", "shrna", "overexpression", "compound", "ligand", "control"]
 
@@ -38,7 +38,7 @@ class ConditionSection(Section):
     kind: Kind | None = None
     kind_column: str | None = None
     controls: list[Words] = Field(default_factory=list)
-    control_where: str | None = None
+    control_where: Condition | None = None
     unassigned: list[Words] = Field(default_factory=list)
     separator: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)] | None = None
     strip: str | None = None
@@ -52,7 +52,7 @@ class ConditionSection(Section):
     cluster: str | None = None
     split: str | None = None
     cells: str | list[str] = Field(default_factory=list)
-    where: str | None = None
+    where: Condition | None = None
     context_table: str | None = None
 
     @field_validator("strip")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ingest.sections import Section
+from ingest.sections import Condition, Section
 
 
 class QualitySection(Section):
@@ -39,7 +39,7 @@ class EffectsSection(Section):
     p_value: str | None = None
     q_value: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
-    where: str | None = None
+    where: Condition | None = None
 
     def statistics(self) -> dict[str, str]:
         """Return the statistics that are given."""

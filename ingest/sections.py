@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -19,6 +19,22 @@ class Section(BaseModel):
 
 Words = Annotated[str, StringConstraints(min_length=0)]
 """A text that may be empty, as the name of the column of R's row names is."""
+MOST_COMPARISONS = 300
+"""In a condition: what evaluates them takes the cube of their number, 5 s of 2,000."""
+
+
+def _of_few_comparisons(text: str) -> str:
+    n = 1 + len(re.findall(r"\b(?:and|or)\b", re.sub(r"'[^']*'|\"[^\"]*\"", "", text), re.IGNORECASE))
+    if n > MOST_COMPARISONS:
+        raise ValueError(
+            f"at most {MOST_COMPARISONS} comparisons are joined by 'and' or 'or', and these are {n:,}; "
+            "write those of one column as column in ('a', 'b', ...)"
+        )
+    return text
+
+
+Condition = Annotated[str, AfterValidator(_of_few_comparisons)]
+"""A condition in SQL, over the columns of a table."""
 
 
 class TableSection(Section):
@@ -95,9 +111,9 @@ class GenesSection(TableSection):
 
     id: str = "index"
     symbol: str | None = None
-    where: str | None = None
+    where: Condition | None = None
     notes: list[str] = []
-    landmarks: str | None = None
+    landmarks: Condition | None = None
     kind: str | None = None
     duplicates: Literal["refuse", "collapse"] = "refuse"
     absent: Literal["all_zero"] | None = None
