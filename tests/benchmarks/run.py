@@ -23,7 +23,9 @@ from typing import Any
 
 import click
 import estimate
+import features
 import lincs_slice
+import published
 from measure import HEAD, HERE, PEERS, Program, Row, command, compared, ours, peer, take_turns, text_of
 from screen import write_dense, write_screen, write_shards
 
@@ -267,6 +269,47 @@ def dask(bench: Bench) -> list[Row]:
     return [compared(task, two, one, "one worker", "1.6 x faster")]
 
 
+def signatures(bench: Bench) -> list[Row]:
+    """Signatures that a source published, to a release."""
+    n, m, rows = bench.size(500, 2_000), bench.size(4_000, 8_000), []
+    folder = bench.folder / "published"
+    folder.mkdir()
+    apart(published.write_inputs, folder, n, m)
+    for name, what in (("long", "lines with p and q"), ("wide", "a wide table")):
+        runs = list(ingests(bench, folder / f"{name}.toml").values())
+        take_turns(runs, bench.n_runs)
+        task, goal = f"published signatures, {n:,} x {m:,} in Parquet, {what}, to a release", "3 s, 500 MB"
+        rows.append(
+            compared(task, *runs, "the build before", goal)
+            if len(runs) > 1
+            else Row(task, runs[0].text(), "", "", f"{runs[0].memory:,.0f} MB", goal)
+        )
+    return rows
+
+
+def matrices(bench: Bench) -> list[Row]:
+    """Features of four sources, fits of a grid search, and at full size an evaluation."""
+    n, m, folder = bench.size(500, 2_000), bench.size(2_000, 8_000), bench.folder / "features"
+    folder.mkdir()
+    apart(features.write_inputs, folder, n, m)
+    kept = folder / "warehouse" / "matrices"
+
+    def program(code: str, *more: str) -> Program:
+        return Program([sys.executable, "-c", code, str(folder), *more], kept)
+
+    own, fits, whole = program(features.OURS), program(features.FITS, str(n)), program(features.EVALUATE, "all")
+    take_turns([own, fits], bench.n_runs)
+    take_turns([whole], 1)
+    of = f"four sources of {n:,} x {m:,}"
+    memory = [f"{each.memory:,.0f} MB" for each in (own, fits, whole)]
+    first = f"the first {fits.text('first fit')}"
+    return [
+        Row(f"features of {of}, 50 components each", own.text(), "", "", memory[0], "6 s, 800 MB"),
+        Row("a later fit of `SignatureFeatures`", fits.text("later fits"), first, "", memory[1], "100 ms"),
+        Row(f"`evaluate` of {of}, all models, once", whole.text(), "", "", memory[2], "75 s"),
+    ]
+
+
 def growth(bench: Bench) -> list[Row]:
     """Time a cell as cells grow; time of a question about one dataset as datasets grow."""
     seconds, memory = {}, []
@@ -332,7 +375,22 @@ def paper(bench: Bench) -> list[Row]:
 
 TASKS: dict[str, Callable[[Bench], list[Row]]] = {
     each.__name__: each
-    for each in (screen, in_memory, small, dense, dense_growth, questions, matrix, lincs, shards, dask, growth, paper)
+    for each in (
+        screen,
+        in_memory,
+        small,
+        dense,
+        dense_growth,
+        questions,
+        matrix,
+        lincs,
+        shards,
+        dask,
+        signatures,
+        matrices,
+        growth,
+        paper,
+    )
 }
 
 
