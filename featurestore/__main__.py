@@ -1,5 +1,21 @@
-"""``python -m featurestore``."""
+"""The command ``featurestore``, which ``python -m featurestore`` runs too."""
 
-from featurestore.cli import process
+from __future__ import annotations
 
-process()
+import signal
+
+
+def process() -> None:
+    """Run the command line; Ctrl-C while that is being loaded ends the process at once, without a traceback."""
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_heard:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from featurestore.cli import process as run  # noqa: PLC0415, after it may be interrupted
+
+    if is_heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
+
+if __name__ == "__main__":
+    process()

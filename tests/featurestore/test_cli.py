@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -210,6 +211,29 @@ def test_process__ends_with_what_was_to_be_done_and_said_at_its_end(thread, comm
     assert ended.returncode == code
     assert ended.stdout.splitlines()[-1] == "left"
     assert ("worked" in ended.stdout) == bool(thread)
+
+
+def test_process__is_interrupted_without_a_word_while_it_is_loaded():
+    script = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Loading:
+    def find_spec(self, name, path=None, target=None):
+        if name == "featurestore.cli":
+            print("loading", flush=True)
+            sys.stdin.read()
+
+sys.meta_path.insert(0, Loading())
+from featurestore.__main__ import process
+process()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT
 
 
 def test_command__that_can_start_no_thread_says_so(monkeypatch):
