@@ -27,8 +27,8 @@ from ingest.readers.hdf5 import is_hdf5
 from ingest.readers.open import open_source, sources_in
 from ingest.readers.quantified import QuantifiedReader
 from ingest.readers.r_objects import is_of_r
+from ingest.readers.sheets import is_workbook
 from ingest.readers.star import Stranded, likely_strand
-from ingest.readers.workbook import is_workbook
 
 TABLES = "table"
 PARTS = {

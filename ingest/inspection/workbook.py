@@ -12,8 +12,9 @@ from ingest.inspection.inspection import Inspection
 from ingest.readers.header import is_table, read_header
 from ingest.readers.r_matrix import RFormat
 from ingest.readers.r_objects import is_frame, read_r, saved_frame
+from ingest.readers.sheets import sheet_text, sheets_of
 from ingest.readers.table import TableFormat
-from ingest.readers.workbook import WorkbookFormat, naming_sheet, sheet_text, sheets_of
+from ingest.readers.workbook import WorkbookFormat, naming_sheet
 
 MOST_SHEETS = 60
 TABLE, R_OBJECT = TableFormat.name, RFormat.name

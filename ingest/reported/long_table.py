@@ -26,7 +26,8 @@ from ingest.readers.ahead import one_ahead
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import csv_source, literal, quoted_name
 from ingest.readers.r_objects import is_of_r, saved_frame
-from ingest.readers.workbook import WorkbookFormat, is_workbook, sheet_text
+from ingest.readers.sheets import is_workbook, sheet_text
+from ingest.readers.workbook import WorkbookFormat
 from ingest.reported.tile_order import TileOrder
 from ingest.reported_sections import EffectsSection
 

@@ -18,7 +18,8 @@ from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.readers import workbook
 from ingest.readers.open import open_source
-from ingest.readers.workbook import WorkbookFormat, sheet_text
+from ingest.readers.sheets import sheet_text
+from ingest.readers.workbook import WorkbookFormat
 from ingest.testing import assemble
 
 SYMBOLS = ["TP53", "MYC", "STAT1", "GAPDH", "ACTB", "ISG15", "TYK2", "ABL1"]
