@@ -16,7 +16,7 @@ from featurestore.query.warehouse import Warehouse
 from ingest.inspection.draft import draft_spec
 from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
-from ingest.readers import workbook
+from ingest.readers import sheets
 from ingest.readers.open import open_source
 from ingest.readers.sheets import sheet_text
 from ingest.readers.workbook import WorkbookFormat
@@ -176,7 +176,7 @@ def test_workbook__of_a_bomb_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b" " * 2**20)
-    monkeypatch.setattr(workbook, "BOMB_BYTES", 1000)
+    monkeypatch.setattr(sheets, "BOMB_BYTES", 1000)
     with pytest.raises(SourceFormatError, match="more than a workbook can"):
         open_source(path)
 
@@ -186,8 +186,8 @@ def test_sheet__of_few_cells_far_apart_is_refused(tmp_path, monkeypatch):
     for row in range(1, 40):
         book.active.cell(row, 16_384, 1)
     book.save(tmp_path / "wide.xlsx")
-    monkeypatch.setattr(workbook, "BOMB_BYTES", 2**14)
-    monkeypatch.setattr(workbook, "BOMB_RATIO", 50)
+    monkeypatch.setattr(sheets, "BOMB_BYTES", 2**14)
+    monkeypatch.setattr(sheets, "BOMB_RATIO", 50)
     with pytest.raises(SourceFormatError, match="more than a sheet can"):
         sheet_text(tmp_path / "wide.xlsx", tmp_path)
     book = openpyxl.Workbook()
