@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import re
 import zlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -34,6 +35,8 @@ GZIP = b"\x1f\x8b"
 TABLE = "table"
 MAYBE_BESIDE = frozenset({TABLE, "parquet_table", "xlsx"})
 """Formats of which files may also describe what a matrix beside them holds."""
+CALLED_MATRIX = re.compile(r".*\.(?:mtx(?:\.gz)?|h5ad|h5mu|loom)", re.IGNORECASE)
+"""Names of files that are meant as matrices, also where they are damaged: no other file of their folder is then."""
 SHOWN_NAMES = 8
 SHOWN = 48
 """How much of an unknown file an error shows. Unit: bytes."""
@@ -119,7 +122,11 @@ def find_source(path: Path, *, format: str | None = None) -> Path:  # noqa: A002
         There is nothing to read, or a folder holds several matrices.
     """
     _require_content(path)
-    return sources_in(path, format=format)[0] if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    source = sources_in(path, format=format)[0]
+    _require_content(source)
+    return source
 
 
 def sources_in(folder: Path, *, format: str | None = None) -> list[Path]:  # noqa: A002
@@ -133,7 +140,8 @@ def sources_in(folder: Path, *, format: str | None = None) -> list[Path]:  # noq
     kinds = [kind for kind in formats() if format in {None, kind.name}]
 
     def holds_matrix(entry: Path) -> bool:
-        return any(kind.recognises(entry) for kind in kinds if kind.name not in MAYBE_BESIDE)
+        is_called_so = format is None and CALLED_MATRIX.fullmatch(entry.name) is not None and entry.is_file()
+        return is_called_so or any(kind.recognises(entry) for kind in kinds if kind.name not in MAYBE_BESIDE)
 
     def may_hold_one(entry: Path) -> bool:
         return any(kind.recognises(entry) for kind in kinds)

@@ -82,6 +82,21 @@ def test_open_source__takes_the_matrix_of_a_folder(tmp_path, counts, cells, gene
     assert open_source(tmp_path, format="mtx").path.name == "matrix.mtx.gz"
 
 
+@pytest.mark.parametrize("content", [b"", b"no banner"])
+@pytest.mark.parametrize("place", ["filtered", "raw"])
+def test_open_source__of_a_folder_with_a_damaged_matrix_takes_no_other_file(
+    tmp_path, counts, cells, genes, content, place
+):
+    for each in ("filtered", "raw")[: 1 + (place == "filtered")]:
+        write_10x(tmp_path / each, counts, cells, genes, compressed=False)
+    cells.write_csv(tmp_path / "cells.csv")
+    damaged = tmp_path / "filtered" / "matrix.mtx"
+    damaged.write_bytes(content)
+    with pytest.raises(SourceFormatError, match=r"file is empty|no known format") as caught:
+        open_source(tmp_path)
+    assert str(damaged) in str(caught.value)
+
+
 def test_open_source__says_what_a_folder_without_a_matrix_holds(tmp_path):
     (tmp_path / "notes.md").write_text("see the paper")
     with pytest.raises(SourceFormatError, match="holds no matrix") as caught:
