@@ -56,7 +56,8 @@ def by_kallisto_of_kb(reads: Reads, folder: Path) -> None:
 
 
 def by_rsem(reads: Reads, folder: Path, *options: str) -> None:
-    run("bowtie2", "--version", within=folder.parent)
+    for program in ("bowtie2", "samtools"):  # rsem-calculate-expression calls both
+        run(program, "--version", within=folder.parent)
     given = ("--gtf", reads.gtf, "--bowtie2", reads.genome, "reference")
     run("rsem-prepare-reference", *given, within=folder.parent)
     for sample, *pair in ends(reads):
