@@ -1,5 +1,5 @@
-# Two commands do all the set-up on a machine with Python 3.11 or 3.12 and make: `make demo` and `make test`.
-PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3,$(shell command -v $(p) 2>/dev/null)))
+# Two commands do all the set-up on a machine with Python 3.11, 3.12 or 3.13 and make: `make demo` and `make test`.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
