@@ -9,6 +9,7 @@ than Amazon's.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = plain_url(url)
+        scheme, _, rest = self.url.partition(SEPARATOR)
+        if "//" in rest:
+            meant = re.sub("//+", "/", rest)
+            do = f"did you mean {scheme}{SEPARATOR}{meant}?"
+            raise WarehouseError("An address has an empty part.", where=url, expected="one slash", got="//", do=do)
         try:
             import obstore  # noqa: PLC0415, an extra
             from obstore.store import from_url  # noqa: PLC0415

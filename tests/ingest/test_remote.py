@@ -182,6 +182,12 @@ def test_warehouse__at_an_address_written_otherwise_is_the_same(there, world):
         assert other.frame(query).equals(store.frame(query))
 
 
+def test_warehouse__at_an_address_with_an_empty_part_names_what_was_meant():
+    with pytest.raises(WarehouseError) as caught:
+        Warehouse("S3://lab//data///warehouse/")
+    assert caught.value.do == "did you mean s3://lab/data/warehouse?"
+
+
 def test_warehouse__at_an_address_of_nothing_is_refused(bucket):
     for address in (bucket, f"{bucket}/nothing/here/"):
         with pytest.raises(WarehouseError, match="no warehouse at this address"):
