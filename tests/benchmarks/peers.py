@@ -48,7 +48,8 @@ def in_memory(path, folder):
     from scipy import sparse, stats
 
     cells = ad.read_h5ad(path)
-    values = cells.X.multiply(1e4 / cells.X.sum(axis=1)).tocsr().log1p()
+    values = sparse.diags_array(1e4 / np.asarray(cells.X.sum(axis=1)).ravel()) @ cells.X
+    values.data = np.log1p(values.data)
     labels, code = np.unique(cells.obs["gene"].astype(str), return_inverse=True)
     groups = sparse.csr_matrix((np.ones(code.size), (code, np.arange(code.size))))
     n = np.bincount(code)[:, None]

@@ -150,7 +150,7 @@ def dense(bench: Bench) -> list[Row]:
     task, words, rows = f"dense h5ad, {n_cells:,} cells x 8,563 genes", ("cached", "not cached"), []
     for word, forgotten, goal in zip(words, (None, path), ("4 s", "1.25 x its time"), strict=True):
         own = ingests(bench, path.with_suffix(".toml"))["ours"]
-        read = Program(["cat", str(path)])
+        read = Program(["sh", "-c", 'cat "$0" > /dev/null', str(path)])
         take_turns([own, read], bench.n_runs, forgotten=forgotten)
         rows.append(compared(f"{task}, {word}", own, read, "`cat` of the file", goal))
     return rows
@@ -258,15 +258,15 @@ def dask(bench: Bench) -> list[Row]:
     folder, n_files = bench.folder / "plates", bench.size(6, 12)
     folder.mkdir()
     path, n_cells = folder / "plate_0.h5ad", 20_000
-    write_screen(path, n_cells=n_cells, n_genes=18_000, n_perturbations=50)
-    for number in range(1, n_files):
-        os.link(path, folder / f"plate_{number}.h5ad")
+    for number in range(n_files):  # a file that is given twice is refused
+        plate = path.with_stem(f"plate_{number}")
+        apart(write_screen, plate, n_cells=n_cells, n_genes=18_000, n_perturbations=50, seed=number)
     spec = path.with_suffix(".toml")
     spec.write_text(spec.read_text(encoding="utf-8").replace("plate_0.h5ad", "plate_*.h5ad"), encoding="utf-8")
     two, one = (ours("dask", spec, bench.folder / "warehouse", n) for n in (2, 1))
     take_turns([two, one], min(bench.n_runs, 3))
     task = f"Dask, two workers, {n_files} files of {n_cells:,} cells x 18,000 genes"
-    return [compared(task, two, one, "one worker", "1.6 x faster")]
+    return [compared(task, two, one, "one worker", "1.8 x faster")]
 
 
 def signatures(bench: Bench) -> list[Row]:
