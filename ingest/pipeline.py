@@ -1,6 +1,6 @@
 """The one loop: a spec and its files become a release of the warehouse, or one error and nothing else.
 
-Memory is the sums (28 bytes for each group and gene, up to a limit) and two blocks of the file, one read while the
+Memory is the sums (36 bytes for each condition and gene, up to a limit) and two blocks of the file, one read while the
 other is added; it does not grow with the number of cells beyond their labels and a few numbers for each of them.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from measure import Row
 
-BYTES_PER_PAIR, BYTES_PER_Z, BYTES_PER_SUM = 52, 5, 28
+BYTES_PER_PAIR, BYTES_PER_Z, BYTES_PER_SUM = 48, 5, 28
 """On disk, a pair's statistics and signature, and a published z-score; in memory, a sum."""
 READ = 1e9
 """Bytes read in a second; files are read twice, for their checksum and for their values."""
