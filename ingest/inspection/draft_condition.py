@@ -37,7 +37,8 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
     best, labels = found.best("perturbation"), found.labels
     if best is None or labels is None:
         example = next(iter(found.treated_alike), "a column") if found.table is None else {"value": "TP53"}
-        alike = [f"'{column}' is {label!r} in all rows: name the files of its controls under files too"
+        also = f", or control_where = {to_toml(_undosed(found))} if these are it" if _undosed(found) else ""
+        alike = [f"'{column}' is {label!r} in all rows: name the files of its controls under files too{also}"
                  for column, label in found.treated_alike.items()]  # fmt: skip
         lines.ask("perturbation", example, "no column tells what was perturbed", *alike, _columns(found))
         lines.ask("kind", "crispri")
@@ -153,7 +154,7 @@ def _undosed(found: Inspection) -> str | None:
 
 def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: str | None) -> None:
     """Ask for the controls: rows of a dose of 0, labels that look like some, rows without a label, words for none."""
-    if undosed is not None and labels is not None and not labels.suspects:
+    if undosed is not None and (labels is None or not labels.suspects):
         lines.ask("control_where", undosed, "no known label of controls is there; rows have a dose of 0: if they are")
     elif labels is None or not (labels.suspects or labels.gene_suspects or labels.n_missing or labels.unassigned):
         lines.ask("controls", ["non-targeting"], "no known label of controls is there")

@@ -29,7 +29,7 @@ MOST_COVERED = 0.9
 FEW_CONTROLS, MANY = 2, 10
 """So few controls are too few for more than so many times as many rows of their batch."""
 LABELS_SAY = {
-    "crispr_knockout": r"[-_. ](?:KO|ko)$",
+    "crispr_knockout": r"[-_. ](?:KO|ko)$|-/-\)?$",
     "crispri": r"[-_. ]CRISPRi$",
     "crispra": r"[-_. ]CRISPRa$",
     "overexpression": r"[-_. ](?:OE|oe|cDNA|ORF)$",

@@ -21,9 +21,13 @@ from ingest.inspection.roles import HALF
 SEPARATORS = ("+", ",", ";", "|", "&", "_")
 HOW = r"[-_. ](?:KO|KD|OE|ko|kd|oe|CRISPRi|CRISPRa|shRNA|siRNA|sgRNA|cDNA|ORF)$"
 """What says at the end of a label how its gene was perturbed."""
+REPLICATE = r"[-_. ](?:[rR]|[rR]ep|REP|[rR]eplicate)[-_. ]?\d+$"
+"""What says at the end of a label which replicate it was; R1 was a name of CDCA7L."""
+NULL = r"[-_ ]?\(?-/-\)?$"
+"""What geneticists write after a gene that both alleles lack."""
 HAIRPIN, SMALL = "^sh[-_]?(?=[A-Z])", "^si[-_]?(?=[A-Z])"
 """What names of hairpins and of small interfering RNAs begin with."""
-SUFFIXES = (VERSUS, HOW, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
+SUFFIXES = (VERSUS, HOW, NULL, REPLICATE, r"_\d+$", r"_(pM|pD|pB|only).*$", r"g\d+$", r"-\d+$")
 """What guide numbers and plasmids look like at the end of a label."""
 AFFIXES = [
     *((suffix,) for suffix in SUFFIXES),

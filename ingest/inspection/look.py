@@ -124,7 +124,7 @@ class Look:
             units=find_units(self.roles, self.columns),
             is_measured=dose is not None and self.columns[dose].are_measured,
             has_doses=labels is not None and dose is not None and self._differs_within(labels.column, dose),
-            n_undosed=0 if labels is None or dose is None else self._n_undosed(labels, dose),
+            n_undosed=0 if dose is None else self._n_undosed(labels, dose),
             extract=self.extract,
             genes_in=self.genes_in,
             described_by=tuple(described_columns(self.reader)),
@@ -166,9 +166,11 @@ class Look:
         table = pl.DataFrame([self._read(label).alias("label"), self._read(column).alias("value")]).drop_nulls()
         return table.unique().height > table["label"].n_unique()
 
-    def _n_undosed(self, labels: PerturbationLabels, dose: str) -> int:
-        """Count rows that have a dose of 0 under a label that is no control's."""
+    def _n_undosed(self, labels: PerturbationLabels | None, dose: str) -> int:
+        """Count rows that have a dose of 0 under a label that is no control's, or under none."""
         numbers = self._read(dose).cast(pl.Float64, strict=False)
+        if labels is None:
+            return int((numbers == 0).sum())
         table = pl.DataFrame([self._read(labels.column).cast(pl.String).alias("label"), numbers.alias("dose")])
         aside = [*labels.controls, *labels.unassigned]
         return table.filter((pl.col("dose") == 0) & ~pl.col("label").is_in(aside)).height

@@ -419,6 +419,29 @@ def test_treatment__of_all_rows_without_another_label_needs_the_files_of_its_con
     assert "'drug' is 'vemurafenib' in all rows: name the files of its controls under files too" in plain(draft.text)
 
 
+def test_drug__of_all_rows_may_have_its_control_at_a_dose_of_zero(tmp_path):
+    doses = np.repeat([0.0, 1.0, 10.0], EACH)
+    draft = drafted(written(tmp_path, gene=[None] * 36, drug=["vemurafenib"] * 36, dose_uM=doses))
+    assert 'FILL IN: perturbation = "drug"' in draft.text
+    assert 'FILL IN: control_where = "dose_uM = 0"' in draft.text
+    text = draft.text.replace('FILL IN: kind = "crispri"', 'FILL IN: kind = "compound"').replace("# FILL IN: ", "")
+    ingested(tmp_path, text)
+    with Warehouse(tmp_path / "warehouse") as store:
+        found = store.frame("select is_control, n_cells from condition order by 1, 2").rows()
+    assert found == [(False, EACH), (False, EACH), (True, EACH)]
+
+
+@pytest.mark.parametrize("write", ["{}_r{}", "{}_Rep{}", "{} rep {}", "{}-/-"])
+def test_labels__with_replicates_or_alleles_are_of_their_genes(write, tmp_path):
+    labels = [write.format(target, 1 + at % 2) for at, target in enumerate(TARGETS)]
+    if "-/-" in write:
+        labels = [label if target != "non-targeting" else "WT" for label, target in zip(labels, TARGETS, strict=True)]
+    draft = drafted(written(tmp_path, gene=labels))
+    assert draft.missing == (), draft.text
+    ingested(tmp_path, draft)
+    assert_effects(tmp_path, RIGHT)
+
+
 def test_column_that_says_the_same_as_labels__is_no_further_treatment(tmp_path):
     draft = drafted(written(tmp_path, condition=np.where(CONTROLS, "control", "perturbed")))
     assert draft.doubtful == ()
