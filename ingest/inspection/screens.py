@@ -33,6 +33,8 @@ CELLS = frozenset({"cell", "cell_id", "cell_barcode", "barcode", "cell_index", "
 COUNTED = frozenset({"count", "counts", "umi", "umis", "umi_count", "umi_counts", "n_umi", "n_umis", "reads", "n"})
 """Names of columns of a table of counts with a line for each cell and gene."""
 MOST_LISTED = 6
+OF_GDC = frozenset({"unstranded", "stranded_first", "stranded_second"})
+"""Columns of the counts of STAR that GDC publishes."""
 MOST_COLUMNS = 200
 SHORT = 2
 CONTRAST = re.compile(
@@ -69,6 +71,11 @@ def judge_names(path: Path) -> Values | None:
 def _no_expression(names: Sequence[str]) -> str:
     """Say what a table holds that is no matrix of genes; nothing where its names do not tell."""
     known = {plain(name) for name in names}
+    if known >= OF_GDC:
+        return (
+            "counts of STAR as GDC publishes them, of one sample and each read thrice, beside TPM and FPKM: write the "
+            "column that fits the library, mostly 'unstranded', of all samples into one table"
+        )
     if protein := next((name for name in names if plain(name) in PROTEINS), None):
         return f"proteins, as column '{protein}' says: intensities or spectra, and no expression of RNA"
     if sum(OF_IMAGES.fullmatch(name) is not None for name in names) > len(names) / 3:

@@ -66,6 +66,15 @@ def test_proteins__are_no_rna(column, tmp_path):
     assert f"proteins, as column '{column}' says" in found.values.evidence[0]
 
 
+def test_counts_of_gdc__are_of_one_sample_and_thrice(tmp_path):
+    names = ["unstranded", "stranded_first", "stranded_second", "tpm_unstranded"]
+    path = write(tmp_path / "a.tsv", COUNTS[:, :4], names)
+    path.write_text("# gene-model: GENCODE v36\n" + path.read_text())
+    found = inspect_file(path)
+    assert found.values.kind is None
+    assert "counts of STAR as GDC publishes them" in found.values.evidence[0]
+
+
 def test_features_of_images__are_no_genes(tmp_path):
     named = [f"{part}_Texture_Contrast_{at}" for part in ("Cells", "Nuclei") for at in range(4)]
     values = np.random.default_rng(3).normal(size=(12, 8))
