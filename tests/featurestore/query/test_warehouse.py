@@ -4,6 +4,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -99,6 +100,18 @@ def test_view__takes_its_keys_from_the_snapshot_wherever_the_warehouse_lies(worl
 def test_example__answers_on_the_small_world(store, name, text):
     assert text.startswith("-- ")
     assert store.frame(text).height > 0
+
+
+def test_example__answers_the_same_by_however_many_threads(world, monkeypatch):
+    examples, connect = sql_files("examples"), duckdb.connect
+    answers = []
+    for threads in (1, 2, 8):
+        monkeypatch.setattr(duckdb, "connect", lambda place, n=threads: connect(place, config={"threads": n}))
+        with fs.open(world) as store:
+            assert store.frame("select current_setting('threads') as n").item() == threads
+            answers.append({name: store.frame(text) for name, text in examples.items()})
+    for name, frame in answers[0].items():
+        assert all(other[name].equals(frame) for other in answers), name
 
 
 ESCAPES = [
