@@ -205,8 +205,8 @@ def _refuse_copies(names: Sequence[str], inputs: Sequence[dict[str, Any]]) -> No
     """Refuse two files of one content, whose cells would count twice."""
     first: dict[str, str] = {}
     for file in inputs:
-        if file["name"] in names and first.setdefault(file["sha256"], file["name"]) != file["name"]:
-            raise _twice([first[file["sha256"]], file["name"]])
+        if file["name"] in names and first.setdefault(file["blake3"], file["name"]) != file["name"]:
+            raise _twice([first[file["blake3"]], file["name"]])
 
 
 def _twice(names: Sequence[str]) -> SpecError:

@@ -62,10 +62,15 @@ def restoration(root: Path, dataset_id: str, release_id: str) -> str:
     manifest: dict[str, Any] = {}
     try:
         manifest = read_json(folder / MANIFEST)
-        inputs = ", ".join(f"{each['name']} (sha256 {each['sha256'][:12]}...)" for each in manifest.get("inputs", []))
+        inputs = ", ".join(f"{each['name']} ({_checksum_of(each)[:19]}...)" for each in manifest.get("inputs", []))
     except (WarehouseError, KeyError, TypeError):
         inputs = ""
     return _replace(root, folder, dataset_id, manifest) + (f"  # from {inputs}" if inputs else "")
+
+
+def _checksum_of(file: dict[str, Any]) -> str:
+    """Return the checksum of an input, with its name; releases of former versions have SHA-256."""
+    return f"blake3 {file['blake3']}" if "blake3" in file else f"sha256 {file['sha256']}"
 
 
 def _replace(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]) -> str:

