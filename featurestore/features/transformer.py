@@ -205,8 +205,6 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _state(self, number: int | None) -> Snapshot:
         """Return the snapshot that is read, without opening the store where that is not needed."""
-        if isinstance(self.store, Warehouse) and number in (None, self.store.snapshot.number):
-            return self.store.snapshot
         if not isinstance(self.store, Warehouse) and not is_url(self.store):
             return read_snapshot(Path(self.store).resolve(), number)
         with self._opened(number) as store:

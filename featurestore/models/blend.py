@@ -126,21 +126,19 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Learn weights and magnitudes from what parts and train mean said of held-out rows, which is overwritten."""
         rows, genes = compared_on(*Y.shape)
         some = np.ix_(rows, genes)
-        compared = {name: part[some] for name, part in held_out.items()}
+        parts = {name: part[some] for name, part in held_out.items()}
         beyond = [np.subtract(part, mean, out=part) for part in held_out.values()]
         self.shares_ = weights_by_coverage(beyond, np.where(X.own, np.nan, Y) - mean, trust, X.has_elsewhere)
         shares = zip(self._shares(X[rows]), beyond, strict=True)
-        blended = mean[some] + sum(share * part[some] for share, part in shares)
-
-        def magnitude(kept: Truths) -> float:
-            parts = {name: part[kept] for name, part in compared.items()}
-            measured, own = Y[some][kept], X.own[some][kept]
-            return blend_magnitude(blended[kept], parts, mean[some][kept], measured, own, groups[rows][kept])
-
-        self.magnitude_ = self.magnitude_uncovered_ = magnitude(np.ones(len(rows), dtype=bool))
+        centre, measured, own, labels = mean[some], Y[some], X.own[some], groups[rows]
+        blended = centre + sum(share * part[some] for share, part in shares)
+        self.magnitude_ = self.magnitude_uncovered_ = blend_magnitude(blended, parts, centre, measured, own, labels)
         bare = ~X[rows].has_elsewhere
         if FEWEST_ROWS <= bare.sum() < len(bare):
-            self.magnitude_uncovered_ = magnitude(bare)
+            uncovered = {name: part[bare] for name, part in parts.items()}
+            self.magnitude_uncovered_ = blend_magnitude(
+                blended[bare], uncovered, centre[bare], measured[bare], own[bare], labels[bare]
+            )
 
     def _shares(self, X: RowInputs) -> Doubles:  # noqa: N803
         """Return the weight of each part for each row, shape (parts, rows, 1)."""

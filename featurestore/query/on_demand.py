@@ -19,9 +19,11 @@ from featurestore.storage.snapshot import Snapshot
 
 _WORD = re.compile(r"\w+")
 _TABLE = re.compile(r"(?:release|reference)\.\w+")
-_LISTING = ("duckdb_", "information_schema", "pg_", "pragma", "show", "sqlite_")
+_CATALOGUE = ("duckdb_", "information_schema", "pg_")
+"""What a statement that asks the engine for its views names one of."""
+_LISTING = (*_CATALOGUE, "pragma", "show", "sqlite_")
 """What a statement that may list views names one of."""
-_COMMENTED = ("duckdb_", "information_schema", "pg_", "comment")
+_COMMENTED = (*_CATALOGUE, "comment")
 """What a statement that may look at comments names one of."""
 
 
