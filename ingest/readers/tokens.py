@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -39,6 +39,9 @@ from ingest.readers.token_columns import (
 )
 from ingest.readers.vocabulary import VOCABULARY, Vocabulary, find_vocabulary, vocabulary_of
 
+if TYPE_CHECKING:
+    from ingest.readers.token_groups import Placed
+
 MAGIC = b"PAR1"
 BYTES_AT_ONCE = 2**20
 """How much of a compressed column is fetched from the file at a time."""
@@ -47,10 +50,6 @@ CELLS_AT_ONCE = 4096
 NOT_IN_VOCABULARY = "names that the vocabulary lacks"
 LARGEST_GROUP = 2
 """Row groups of up to so many blocks are read by several threads; larger ones in pieces, by one."""
-
-
-_Placed = tuple[int, Integers, Integers, Numbers, dict[int, int]]
-"""Number of the first cell, where each begins, genes, values, and how often there is each token that no gene has."""
 
 
 class TokensReader:
@@ -93,6 +92,11 @@ class TokensReader:
         """The columns of labels that are stored as numbers, of which the file does not have the names."""
         return [name for name, labels in self._class_labels.items() if all(map(str.isdecimal, labels))]
 
+    @property
+    def _are_named(self) -> bool:
+        """Whether tokens are names of genes, text or not, rather than numbers of a vocabulary."""
+        return self._are_text or self._vocabulary.path == self.path
+
     def row_columns(self) -> list[str]:
         """Names of the cell table's columns, ``index`` first."""
         return list(self._columns)
@@ -105,7 +109,8 @@ class TokensReader:
                 raise unknown_column(name, self._columns, str(self.path), self._names.key or "")
         with telling_damage(self.path, "the columns of cells"):
             published = [self._columns[name] for name in wanted]
-            table = pl.DataFrame(pq.read_table(self.path, columns=list(dict.fromkeys(filter(None, published)))))
+            with pq.ParquetFile(self.path, metadata=self._metadata) as file:
+                table = pl.DataFrame(file.read(columns=list(dict.fromkeys(filter(None, published)))))
             if "" in published:
                 table = table.with_columns(pl.int_range(self.n_rows, eager=True).alias(""))
             table = table.with_columns(
@@ -146,9 +151,15 @@ class TokensReader:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _read(self, portion: tuple[int, list[int]]) -> list[_Placed]:
+    def _read(self, portion: tuple[int, list[int]]) -> list[Placed]:
         """Read some row groups, the first of whose cells has a number, and place them."""
+        from ingest.readers.token_groups import read_groups  # noqa: PLC0415, loads a compiler
+
         first, groups = portion
+        if not self._are_named:
+            placed = read_groups(self.path, self._metadata, self._names, groups, first, self._vocabulary.position)
+            if placed is not None:
+                return [placed]
         n_rows = sum(int(self._metadata.row_group(group).num_rows) for group in groups)
         return [self._placed(start, batch) for start, batch in self._batches(max(1, n_rows), first, groups)]
 
@@ -207,11 +218,11 @@ class TokensReader:
 
     def _numbered(self, tokens: pa.Array) -> Integers:
         """Give tokens as numbers of the vocabulary."""
-        if self._are_text or self._vocabulary.path == self.path:
+        if self._are_named:
             return places_of(tokens, self._vocabulary.genes[INDEX])
         return np.asarray(tokens.to_numpy(zero_copy_only=False))
 
-    def _placed(self, start: int, batch: pa.RecordBatch) -> _Placed:
+    def _placed(self, start: int, batch: pa.RecordBatch) -> Placed:
         """Leave out markers and unknown tokens, and give the others' genes."""
         from ingest.readers.token_places import place_tokens  # noqa: PLC0415, loads a compiler
 

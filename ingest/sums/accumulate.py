@@ -86,8 +86,7 @@ def accumulate(
             continue
         n_cells = block.values.shape[0] if isinstance(block, DenseBlock) else block.indptr.size - 1
         part = slice(block.start, block.start + n_cells)
-        for kind in range(groups.shape[1]):
-            _add_rows(block, np.ascontiguousarray(groups[part, kind]), kind, target, totals[part])
+        _add_rows(block, groups[part], target, totals[part])
         advance(n_cells)
         n_unchecked += n_cells
         if n_unchecked > CELLS_BETWEEN_CHECKS:
@@ -98,31 +97,44 @@ def accumulate(
     refuse_overflow(sums, reader.path)
 
 
-def _add_rows(block: CsrBlock | DenseBlock, groups: Groups, kind: int, target: Destination, totals: Totals) -> None:
+def _add_rows(block: CsrBlock | DenseBlock, groups: RowGroups, target: Destination, totals: Totals) -> None:
     """Add a block in threads, each with rows of its own, so that no two add to the same sums."""
-    by_group = np.argsort(groups, kind="stable")
-    by_group = by_group[groups[by_group] >= 0]
-    if not by_group.size:
-        return
-    sums, whole, genes = target.sums, target.sums.whole, (target.slots, target.is_shared)
+    of_kinds = [np.ascontiguousarray(groups[:, kind]) for kind in range(groups.shape[1])]
+    whole = target.sums.whole
 
-    def add(cells: npt.NDArray[np.intp]) -> None:
-        if isinstance(block, DenseBlock):
-            if not sums.has_counts:
-                add_dense_logs(block.values, cells, groups, whole, target.slots, *target.logs)
-            elif kind == OF_MOMENTS:
-                add_dense_moments(block.values, cells, groups, whole, *genes, *target.moments)
-            else:
-                add_dense_counts(block.values, cells, groups, whole, *genes, totals, sums.count, *target.logs)
-            return
-        row = block.indptr, block.indices, block.data
-        if not sums.has_counts:
-            add_csr_logs(*row, cells, groups, whole, target.slots, *target.logs)
-        elif kind == OF_MOMENTS:
-            add_csr_moments(*row, cells, groups, whole, *genes, *target.moments)
-        else:
-            add_csr_counts(*row, cells, groups, whole, *genes, totals, sums.count, *target.logs)
+    def add(thread: int) -> None:
+        for kind, of_kind in enumerate(of_kinds):
+            cells = np.flatnonzero((of_kind >= 0) & (whole[of_kind] % N_CORES == thread))
+            if cells.size:
+                cells = cells[np.argsort(of_kind[cells], kind="stable")]
+                _add(block, cells, of_kind, kind, target, totals)
 
-    share = whole[groups[by_group]] % N_CORES
-    for _ in ahead(add, [by_group[share == thread] for thread in range(N_CORES)]):
+    for _ in ahead(add, range(N_CORES)):
         pass
+
+
+def _add(
+    block: CsrBlock | DenseBlock,
+    cells: npt.NDArray[np.intp],
+    groups: Groups,
+    kind: int,
+    target: Destination,
+    totals: Totals,
+) -> None:
+    """Add cells of a block to the groups of one kind."""
+    sums, whole, genes = target.sums, target.sums.whole, (target.slots, target.is_shared)
+    if isinstance(block, DenseBlock):
+        if not sums.has_counts:
+            add_dense_logs(block.values, cells, groups, whole, target.slots, *target.logs)
+        elif kind == OF_MOMENTS:
+            add_dense_moments(block.values, cells, groups, whole, *genes, *target.moments)
+        else:
+            add_dense_counts(block.values, cells, groups, whole, *genes, totals, sums.count, *target.logs)
+        return
+    row = block.indptr, block.indices, block.data
+    if not sums.has_counts:
+        add_csr_logs(*row, cells, groups, whole, target.slots, *target.logs)
+    elif kind == OF_MOMENTS:
+        add_csr_moments(*row, cells, groups, whole, *genes, *target.moments)
+    else:
+        add_csr_counts(*row, cells, groups, whole, *genes, totals, sums.count, *target.logs)

@@ -246,7 +246,7 @@ def shards(bench: Bench) -> list[Row]:
         seconds.append(own.median())
         tokens.append(estimate.tokens(folder))
         title = f"Parquet token lists, {n_cells:,} cells, to a release"
-        named, goal = f"polars explode, group_by{how}, sums only", "4 x faster, memory flat"
+        named, goal = f"polars explode, group_by{how}, sums only", "7 x faster, memory flat"
         rows.append(compared(title, own, other, named, goal))
         shutil.rmtree(folder)
     bench.parts["token"] = (seconds[1] - seconds[0]) / (tokens[1] - tokens[0])
