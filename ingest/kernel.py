@@ -1,7 +1,7 @@
 """The inner loops: one sweep over a block adds every cell to the sums of its group.
 
-Sums of log values are kept as int64 in units of 2**-36. Integer addition has no rounding, so the order of cells, the
-size of blocks, and the number of workers cannot change a digit of a release; one value is off by at most 7e-12.
+Sums of log values are kept as int64 in units of 2**-28. Integer addition has no rounding, so the order of cells, the
+size of blocks, and the number of workers cannot change a digit of a release; one value is off by at most 2e-9.
 
 Of controls, moments of the counts are summed as well, in groups of their own: of a count and of its product with the
 cell's total, from which the dispersion of a gene follows.
@@ -27,7 +27,7 @@ from numba import njit
 
 from ingest.reader import OUTSIDE, Integers, Numbers
 
-UNIT = float(2**36)
+UNIT = float(2**28)
 """One in fixed point."""
 TARGET = 10_000.0
 """Every cell's counts are scaled to this total before the logarithm."""

@@ -129,7 +129,12 @@ COLUMNS = _columns(
     Column(
         "count_half", INTEGER, "count over the first half of the cells; of controls by batch alone.", "UMI or reads"
     ),
-    Column("sum_log1p_half", DOUBLE, "sum_log1p over the first half of the cells.", "log1p(CP10k)"),
+    Column(
+        "sum_log1p_half",
+        DOUBLE,
+        "sum_log1p over the first half of the cells; of conditions to six digits.",
+        "log1p(CP10k)",
+    ),
     Column(
         "sum_log1p_square_half",
         DOUBLE,

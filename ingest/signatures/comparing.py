@@ -122,10 +122,14 @@ class Comparing:
         library = self.data.libraries.conditions[block][:, self.batches].sum(axis=2)
         return Treated(pools, self._moments(pools, n), cells, library)
 
-    def half_effect(self, block: npt.NDArray[np.int32], halves: Halves) -> Doubles:
-        """Return the effect of half of the cells against the same half of the control. Shape (conditions, genes)."""
-        pools, cells, n = self._cells(block, halves)
-        return difference_of_means(self.data.sums.added("log_sum", pools), n, match(self.control[halves], cells).mean)
+    def half_effects(self, block: npt.NDArray[np.int32]) -> list[Doubles]:
+        """Return effects of halves of cells against the same halves of the control. Shape (conditions, genes) each."""
+        totals = self.data.halves([self.data.grouping.compared(index) for index in block.tolist()])
+        effects = []
+        for halves, total in zip(HALVES, totals, strict=True):
+            _, cells, n = self._cells(block, halves)
+            effects.append(difference_of_means(total, n, match(self.control[halves], cells).mean))
+        return effects
 
     def _cells(self, block: npt.NDArray[np.int32], halves: Halves) -> tuple[Pools, Doubles, Doubles]:
         """Return groups of conditions, their cells in each batch of the control, and how many cells are compared."""
@@ -201,7 +205,7 @@ class Comparing:
     ) -> pl.DataFrame:
         """Say of conditions what there is to say, one a row."""
         targets, is_other = self._targets(block), self.is_other(block)
-        halves = [self.half_effect(block, each) for each in HALVES]
+        halves = self.half_effects(block)
         for row, positions in enumerate(targets):
             for half in halves:
                 half[row, positions] = 0.0

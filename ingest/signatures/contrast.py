@@ -96,15 +96,15 @@ def difference_of_means(total: npt.NDArray[np.int64], n: Doubles, reference: Dou
     reference
         What the conditions are compared with. Shape (conditions, genes).
     """
-    _subtract(total, n, reference)
+    _subtract(total, n, UNIT, reference)
     return reference
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _subtract(total: npt.NDArray[np.int64], n: Doubles, difference: Doubles) -> None:
+def _subtract(total: npt.NDArray[np.int64], n: Doubles, unit: float, difference: Doubles) -> None:
     for row in range(n.size):
         for gene in range(total.shape[1]):
-            difference[row, gene] = total[row, gene] / UNIT / n[row] - difference[row, gene]
+            difference[row, gene] = total[row, gene] / unit / n[row] - difference[row, gene]
 
 
 def standard_error(treated: Moments, control: Control, reference: Reference) -> Doubles:

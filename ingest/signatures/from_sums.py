@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
 from ingest.signatures.calibration import Calibration
 from ingest.signatures.comparing import Comparing
 from ingest.signatures.contrast import match
+from ingest.signatures.digits import cut, rounded
 from ingest.signatures.nulls import calibrate, write_nulls
 from ingest.signatures.over_replicates import OverReplicates, take_over
 from ingest.signatures.responder import Judge
 from ingest.signatures.summed import SAMPLES, Columns, Pools, Summed
-from ingest.signatures.tested import known_digits
 from ingest.sums.counted_once import require_counted_once
 
 CONDITIONS_AT_ONCE = 25
@@ -31,14 +32,14 @@ CONDITIONS_AT_ONCE = 25
 IN_A_TILE = TILE_CONDITIONS // CONDITIONS_AT_ONCE
 MOMENTS = ("sum_count_square", "sum_count_total", "sum_count_square_half", "sum_count_total_half")
 """Columns of a control's counts and of those of its first half: squares, and products with the cell's total."""
-WRITTEN = {
-    "effect": np.float32,
-    "standard_error": np.float32,
-    "z": np.float32,
-    "p_value": np.float64,
-    "q_value": np.float64,
-    "log2fc": np.float32,
-    "log2fc_standard_error": np.float32,
+WRITTEN: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.floating]]] = {
+    "effect": rounded,
+    "standard_error": rounded,
+    "z": rounded,
+    "p_value": cut,
+    "q_value": np.asarray,
+    "log2fc": rounded,
+    "log2fc_standard_error": rounded,
 }
 """Columns of a signature, and how exact they are kept: most of what is in memory while a tile is put together."""
 
@@ -65,12 +66,19 @@ class CellTables:
     judge: Judge
 
     def write(self) -> None:
-        """Write all that follows from the sums; of the large tables one is packed while another is worked out."""
+        """Write all that follows from the sums.
+
+        Signatures are worked out on all cores. Statistics are packed from when a tile of those is packed, which is the
+        work of one core at a time: the other has something to do then, to the end.
+        """
+        is_packing = Event()
         with threadpool_limits(1):  # the blocks are the threads; those of the matrix library would wait, spinning
-            for _ in ahead(lambda write: write(), (self._write_statistics, self._write_signatures)):
+            writes = partial(self._write_signatures, is_packing), partial(self._write_statistics, is_packing)
+            for _ in ahead(lambda write: write(), writes):
                 pass
 
-    def _write_statistics(self) -> None:
+    def _write_statistics(self, may_begin: Event) -> None:
+        may_begin.wait()
         grouping, n_genes = self.data.grouping, self.data.genes.height
         indices = self.data.condition["condition_index"].to_numpy()
         with TileWriter(self.folder, "statistics", n_genes) as writer:
@@ -143,15 +151,22 @@ class CellTables:
             }
         )
 
-    def _write_signatures(self) -> None:
+    def _write_signatures(self, is_packing: Event) -> None:
+        try:
+            self._write_compared(is_packing)
+        finally:
+            is_packing.set()
+
+    def _write_compared(self, is_packing: Event) -> None:
         calibration, table = calibrate(self.data)
         write_table(self.folder, "calibration", table)
         described: list[pl.DataFrame] = []
-        with TileWriter(self.folder, "signature", self.data.genes.height) as writer:
+        with TileWriter(self.folder, "signature", self.data.genes.height, is_cut=True) as writer:
             for comparison in self.data.grouping.comparisons:
                 over = OverReplicates(self.data, comparison) if comparison.same_time else None
                 compare = partial(_compare, Comparing(self.data, comparison), over, calibration)
                 for tile in batched(ahead(compare, _blocks(comparison.members, CONDITIONS_AT_ONCE)), IN_A_TILE):
+                    is_packing.set()
                     described += [quality for _, (_, quality) in tile]
                     _write_tile(writer, tile)
                     tile.clear()  # the next is put together while the loop still has this one
@@ -167,8 +182,7 @@ def _compare(
     contrast = comparing.contrast(treated, reference, calibration)
     repeated = [(row, index) for row, index in enumerate(block.tolist()) if over is not None and over.has(index)]
     n_replicates = {index: take_over(contrast, row, over.test(index)) for row, index in repeated if over is not None}
-    written = {name: getattr(contrast, name).astype(dtype, copy=False) for name, dtype in WRITTEN.items()}
-    written["p_value"] = known_digits(contrast.p_value)
+    written = {name: kept(getattr(contrast, name)) for name, kept in WRITTEN.items()}
     described = comparing.describe(block, treated, contrast, reference)
     if over is None or not repeated:
         return written, described

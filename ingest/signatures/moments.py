@@ -37,18 +37,21 @@ class Moments:
         A spread that rounding alone could have made is none: cells that are all alike have variance 0.
         """
         mean, variance = np.empty(total.shape), np.empty(total.shape)
-        _spread(n, total, square, unit, mean, variance)
+        _spread(n, total, square, unit, ROUNDING, mean, variance)
         return cls(n, mean, variance)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _spread(n: Doubles, total: Numbers, square: Numbers, unit: float, mean: Doubles, variance: Doubles) -> None:
+def _spread(
+    n: Doubles, total: Numbers, square: Numbers, unit: float, off: float, mean: Doubles, variance: Doubles
+) -> None:
+    """Find moments; ``off`` is given, not taken from the module: a cached function does not see that it has changed."""
     for row in range(n.size):
         for gene in range(total.shape[1]):
             added, squares = total[row, gene] / unit, square[row, gene] / unit
             centre = added / n[row]
             spread = squares - added * centre
-            rounding = n[row] * ROUNDING * (1.0 + 2.0 * abs(centre)) + 4.0 * EPSILON * squares
+            rounding = n[row] * off * (1.0 + 2.0 * abs(centre)) + 4.0 * EPSILON * squares
             mean[row, gene] = centre
             variance[row, gene] = (spread if spread > rounding else 0.0) / (n[row] - 1.0)
         if n[row] <= 1.0:

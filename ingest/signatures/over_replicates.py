@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ingest.conditions.comparisons import Comparison
 from ingest.kernel import UNIT
+from ingest.signatures.digits import cut
 from ingest.signatures.effect_size import row_correlation
 from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.linear import Doubles, Samples
@@ -69,7 +70,7 @@ def take_over(contrast: Contrast, row: int, verdict: Verdict) -> int:
     contrast.standard_error[row] = verdict.standard_error
     contrast.z[row] = signed_z(verdict.log_p, verdict.sign)
     contrast.p_value[row] = p_value
-    contrast.q_value[row] = benjamini_hochberg(p_value)
+    contrast.q_value[row] = cut(benjamini_hochberg(p_value))
     contrast.log2fc[row] = verdict.log2fc
     contrast.log2fc_standard_error[row] = verdict.log2fc_standard_error
     return verdict.n_replicates

@@ -22,8 +22,10 @@ from ingest.signatures.from_sums import CellTables
 from ingest.signatures.responder import Judge
 from ingest.signatures.resum import resummed
 
-RELATIVE, ABSOLUTE = 2e-6, 1e-9
-"""How far numbers may be apart: effects are kept in single precision, and libraries of another machine may round."""
+RELATIVE, ABSOLUTE = 4e-5, {"replicate_correlation": 2e-6}
+"""How far numbers may be apart: effects are kept to 16 bits, and libraries of another machine may round."""
+LEAST_ABSOLUTE = 1e-8
+"""How far all others may be apart, however small they are."""
 MOST_SHOWN = 3
 NO_LONGER = {"statistics": ("count_half", "sum_log1p_square_half", "n_expressing_half")}
 """Columns that earlier releases have, and are NULL now."""
@@ -73,7 +75,7 @@ def _cells(tables: dict[str, pl.DataFrame]) -> npt.NDArray[np.int64] | None:
 
 
 def _differing(name: str, stored: pl.DataFrame, again: pl.DataFrame) -> list[str]:
-    """Describe the first rows of two tables that differ by more than single precision."""
+    """Describe the first rows of two tables that differ by more than what is kept of them."""
     key = [column for column in RELEASE[name].key if column in stored.columns]
     if stored.height != again.height:
         return [f"{stored.height:,} rows, not {again.height:,}"]
@@ -82,8 +84,12 @@ def _differing(name: str, stored: pl.DataFrame, again: pl.DataFrame) -> list[str
     for column in (each for each in stored.columns if each not in key):
         left, right = pl.col(column), pl.col(f"{column} again")
         is_other = left.ne_missing(right)
-        if stored[column].dtype.is_float():
-            allowed = RELATIVE * pl.max_horizontal(left.abs(), right.abs()) + ABSOLUTE
+        dtype, least = stored[column].dtype, ABSOLUTE.get(column, LEAST_ABSOLUTE)
+        if dtype.is_float():
+            allowed = RELATIVE * pl.max_horizontal(left.abs(), right.abs()) + least
             is_other = is_other & ((left - right).abs() > allowed).fill_null(value=True)
+        elif dtype == pl.List(pl.Float64) and both.select((left.list.len() == right.list.len()).all()).item():
+            apart = (left - right).list.eval(pl.element().abs()).list.max()
+            is_other = is_other & (apart > RELATIVE * left.list.max().abs() + least).fill_null(value=True)
         differs = differs | is_other
     return [str(row) for row in both.filter(differs).select(key).head(MOST_SHOWN).rows(named=True)]

@@ -13,9 +13,10 @@ import polars as pl
 
 from ingest.conditions.groups import Grouping
 from ingest.kernel import UNIT
+from ingest.signatures.digits import cut
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.moments import Doubles, Moments
-from ingest.sums.group_sums import Sums
+from ingest.sums.group_sums import ALL, Sums, Whole
 
 Pools = Sequence[npt.NDArray[np.intp]]
 Columns = dict[str, Any]
@@ -62,8 +63,17 @@ class Summed:
 
         The first row of a pool is its first half, the second its second.
         """
-        half = self.sums.added("log_sum", [pool[0] for pool in pools], genes)
-        return self.columns([pool.ravel() for pool in pools], genes) | {"sum_log1p_half": half / UNIT}
+        return self.columns([pool.ravel() for pool in pools], genes) | {
+            "sum_log1p_half": self._first_half(pools, genes)
+        }
+
+    def halves(self, pools: Pools) -> tuple[Whole, Whole]:
+        """Return sums of logarithms of first halves, as they are kept, and what is left of all; in fixed point."""
+        first = np.rint(self._first_half(pools, ALL) * UNIT).astype(np.int64)
+        return first, self.sums.added("log_sum", [pool.ravel() for pool in pools]) - first
+
+    def _first_half(self, pools: Pools, genes: slice) -> Doubles:
+        return cut(self.sums.added("log_sum", [pool[0] for pool in pools], genes) / UNIT)
 
     def columns_of_controls(self, pools: Pools, genes: slice) -> Columns:
         """Return the same of batches of controls, of which the first half of each sum is known; each is read once."""

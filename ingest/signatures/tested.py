@@ -8,16 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.signatures.calibration import Calibration
+from ingest.signatures.digits import cut
 from ingest.signatures.false_discovery import benjamini_hochberg
 from ingest.signatures.moments import Doubles
 from ingest.signatures.rates import Expected
 
 Floats = npt.NDArray[np.floating]
 SMALLEST = 5e-324
-LEAST_NORMAL = float(np.finfo(np.float64).tiny)
-"""Below, a double has fewer digits the smaller it is."""
-UNKNOWN_BITS = 24
-"""Last bits of a p-value, of which nothing is known: tails are exact to 1e-9 of themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +58,8 @@ class Tested:
         if self.log_p_of_none is not None:
             of_none = calibration.correct(self.log_p_of_none, n_cells, stratum)
             np.exp(of_none, out=of_none)
-        q_value = benjamini_hochberg(p_value, of_none)
+        q_value = cut(benjamini_hochberg(p_value, of_none))
         if self.is_absent is not None:
             for values in (log_p, p_value, q_value):
                 values[self.is_absent] = np.nan
         return log_p, p_value, q_value
-
-
-def known_digits(p_value: Doubles) -> Doubles:
-    """Cut p-values to the digits that are known of them, four bytes of a release rather than seven; q is no less.
-
-    Examples
-    --------
-    >>> known_digits(np.array([1.0, 0.3, 5e-324])).tolist()
-    [1.0, 0.2999999998137355, 5e-324]
-    """
-    cut = (p_value.view(np.int64) & -(1 << UNKNOWN_BITS)).view(np.float64)
-    return np.where(p_value < LEAST_NORMAL, p_value, cut)

@@ -27,7 +27,7 @@ class GroupSums:
 
     ``log_sum`` has shape (groups, genes); ``count``, ``square_sum`` and ``expressing`` have shape (rows, genes), of
     which ``whole`` says which is a group's: the halves of a condition share one. The two log sums are in units of
-    2**-36. ``count`` has no rows where the source has no counts. A group of moments has the squares of counts as
+    2**-28. ``count`` has no rows where the source has no counts. A group of moments has the squares of counts as
     ``count``, and counts times the totals of their cells as ``log_sum``.
     """
 

@@ -1,4 +1,4 @@
--- Each condition's difference from its control, computed from the sums or as the source reported it.
+-- Each condition's difference from its control, computed from the sums or as the source reported it. What is computed is kept to a millionth of itself (p, q) or to 1.6e-5 (the others).
 -- example: select gene_symbol, effect, z from signature where condition_id = 'JAK2/THP-1' order by z limit 10
 select
     s.dataset_id, c.condition_id, g.gene_id, g.gene_symbol,

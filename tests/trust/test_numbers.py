@@ -1,6 +1,6 @@
 """Numbers against exact arithmetic: sums in rationals, logarithms and signatures in 60 digits, bounds stated here.
 
-Every cell's logarithm is kept in units of 2**-36, so a sum over n cells is off by n * 2**-37 at most, and by nothing
+Every cell's logarithm is kept in units of 2**-28, so a sum over n cells is off by n * 2**-29 at most, and by nothing
 that depends on order, blocks, threads or files.
 """
 
@@ -146,7 +146,7 @@ def test_sums__are_the_same_for_any_order_split_threads_and_blocks(order, cut, n
 
 
 def in_fixed_point(groups: list[list[float]]) -> Moments:
-    """Moments of one gene as a release has them, from sums in units of 2**-36."""
+    """Moments of one gene as a release has them, from sums in units of 2**-28."""
     n = np.array([len(group) for group in groups], float)
     total = [[sum(int(value * UNIT + 0.5) for value in group) / UNIT] for group in groups]
     square = [[sum(int(value * value * UNIT + 0.5) for value in group) / UNIT] for group in groups]

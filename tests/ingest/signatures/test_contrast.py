@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import pairwise_distances
 
+from ingest.kernel import UNIT
 from ingest.signatures.contrast import Control, difference_of_means, match, standard_error
 from ingest.signatures.effect_size import effect_norm, energy_distance, row_correlation
 from ingest.signatures.moderated_t import moderate, moderated_test, pooled_variance
@@ -122,6 +123,6 @@ def test_effect_norm__leaves_out_what_does_not_count():
 
 
 def test_difference_of_means__is_that_of_sums_in_fixed_point():
-    total, n = np.array([[3 * 2**36, 2**35], [2**40, 0]]), np.array([2.0, 4.0])
+    total, n = np.array([[3 * UNIT, UNIT / 2], [16 * UNIT, 0]], np.int64), np.array([2.0, 4.0])
     reference = np.array([[1.0, 0.25], [0.5, -1.0]])
     np.testing.assert_array_equal(difference_of_means(total, n, reference), [[0.5, 0.0], [3.5, 1.0]])

@@ -87,14 +87,14 @@ def logs(total, base=np.e):
 )
 def test_base_and_total__are_read_from_the_file(tmp_path, values, base, layout):
     found, said = ingest(tmp_path, values, base=base, layout=layout)
-    assert found == pytest.approx(expected(USUAL), abs=2e-5)
+    assert found == pytest.approx(expected(USUAL), rel=2e-5, abs=2e-5)
     assert not [line for line in said if "logarithms" in line]
 
 
 def test_total__that_is_not_told_is_assumed_and_said(tmp_path):
     some = USUAL[:, :6]
     found, said = ingest(tmp_path, some, genes=GENES[:6])
-    assert found == pytest.approx(expected(some, GENES[:6]), abs=2e-5)
+    assert found == pytest.approx(expected(some, GENES[:6]), rel=2e-5, abs=2e-5)
     (line,) = (line for line in said if "logarithms" in line)
     assert "rows add up to" in line
     assert "taken as 10,000" in line
@@ -113,14 +113,14 @@ def test_base__is_told_by_counts_where_genes_are_missing(base):
 def test_spec__says_what_the_file_does_not(tmp_path):
     some = logs(1e6, 2)[:, :6]
     found, said = ingest(tmp_path, some, genes=GENES[:6], more="logarithm = { base = 2, total = 1e6 }")
-    assert found == pytest.approx(expected(USUAL[:, :6], GENES[:6]), abs=2e-5)
+    assert found == pytest.approx(expected(USUAL[:, :6], GENES[:6]), rel=2e-5, abs=2e-5)
     assert not [line for line in said if "logarithms" in line]
 
 
 def test_unknown_total__takes_values_as_they_are(tmp_path):
     some = logs(1e6)[:, :6]
     found, _ = ingest(tmp_path, some, genes=GENES[:6], more='logarithm = { total = "unknown" }')
-    assert found == pytest.approx(expected(some, GENES[:6]), abs=2e-5)
+    assert found == pytest.approx(expected(some, GENES[:6]), rel=2e-5, abs=2e-5)
 
 
 @pytest.mark.parametrize(
