@@ -28,14 +28,13 @@ from ingest.job import read_job, write_release
 from ingest.reader import Reader
 from ingest.readers.open import open_source
 from ingest.release.checksums import Checksums
-from ingest.release.database import refresh_database
 from ingest.release.heads import refresh_head
 from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
-from ingest.reported.long_table import LongTable, Sheet
 from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
 
 if TYPE_CHECKING:
+    from ingest.reported.long_table import LongTable
     from ingest.sums.journal import Journal
     from ingest.sums.summing import Summing
 
@@ -127,6 +126,8 @@ def _open(
     transcripts = find_beside(spec.genes.transcripts, (beside, folder)) if spec.genes.transcripts else None
     for path in find_files(spec, folder):
         if spec.lines is not None:
+            from ingest.reported.long_table import LongTable, Sheet  # noqa: PLC0415, a matrix needs no SQL engine
+
             sheet = Sheet(spec.dataset.sheet, spec.dataset.header)
             listings.append(LongTable(path, spec.lines, spec.label_columns(), spec.dataset.format, sheet))
             continue
@@ -239,6 +240,8 @@ def _known(root: Path, dataset_id: str, identity: Callable[[], dict[str, Any]]) 
     snapshot = name_release(root, dataset_id, release_id) if is_new else latest
     if snapshot is None:
         return None
+    from ingest.release.database import refresh_database  # noqa: PLC0415, what is new loads it while it is flushed
+
     keep_reference(root, reference.reference_id(), reference.data_dir())
     refresh_head(root)
     refresh_database(root)

@@ -16,10 +16,9 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from ingest import pipeline
 from ingest.demo import FEATURES, LINCS_SPEC, SPEC
 from ingest.pipeline import ingest_dataset
-from ingest.release import publish
+from ingest.release import database
 from ingest.release.database import refresh_database
 from ingest.synthetic import make_world, write_cells, write_signatures
 
@@ -129,10 +128,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def no_database():
     """Leave ``featurestore.duckdb`` out of warehouses of tests that do not look at it."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (publish, pipeline):
-            patch.setattr(
-                module, "refresh_database", lambda root: _PUBLISHED["with database"] and refresh_database(root)
-            )
+        patch.setattr(database, "refresh_database", lambda root: _PUBLISHED["with database"] and refresh_database(root))
         yield
 
 

@@ -13,6 +13,8 @@ from ingest.readers.header import read_header
 from ingest.readers.plain_text import is_gzip
 from ingest.readers.text_numbers import MISSING
 
+FILE = "file"
+"""The column that holds the name of the file, for SQL over several."""
 ROW_NAMES = "row_names"
 """What a first column without a name is called: R and pandas write there what they call their lines."""
 TYPES = ("BIGINT", "DOUBLE", "VARCHAR")

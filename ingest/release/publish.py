@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ from featurestore.storage.snapshot import (
 )
 from featurestore.storage.whole import flush
 from ingest.readers.ahead import ahead
-from ingest.release.database import refresh_database
 from ingest.release.heads import forget_empty_head, record_head
 from ingest.release.staging import make_folder, staging, telling_refusal
 
@@ -80,8 +80,9 @@ def publish(
     """
     dataset_id, release_id = manifest["dataset_id"], manifest["release_id"]
     tables = sorted(folder.rglob("*.parquet"))
-    with ThreadPoolExecutor(1) as disk:
-        flushed = disk.map(flush, tables)  # while they are checksummed
+    with ThreadPoolExecutor(2) as disk:
+        database = disk.submit(import_module, "ingest.release.database")  # an SQL engine, loaded while
+        flushed = disk.map(flush, tables)  # they are flushed, and these while they are checksummed
         described = [of_table for _, of_table in ahead(lambda path: _describe(path, folder), tables)]
         deque(flushed, maxlen=0)  # what failed is raised
     copied = [{"path": path.name, **_bytes(path)} for path in sorted(reference.iterdir()) if path.is_file()]
@@ -101,7 +102,7 @@ def publish(
                 _take_back(root, dataset_id, release_id)
             forget_empty_head(root)
             raise
-    refresh_database(root)
+    database.result().refresh_database(root)
     return snapshot
 
 
@@ -111,7 +112,7 @@ def name_release(root: Path, dataset_id: str, release_id: str) -> Snapshot | Non
         if not (release_path(root, dataset_id, release_id) / MANIFEST).is_file():
             return None
         snapshot = _name(root, dataset_id, release_id)
-    refresh_database(root)
+    import_module("ingest.release.database").refresh_database(root)
     return snapshot
 
 

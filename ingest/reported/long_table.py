@@ -24,7 +24,7 @@ from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
 from ingest.readers.ahead import one_ahead
 from ingest.readers.gene_sets import read_creeds, read_gmt
-from ingest.readers.long_text import csv_source, literal, quoted_name
+from ingest.readers.long_text import FILE, csv_source, literal, quoted_name
 from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.sheets import is_workbook, sheet_text
 from ingest.readers.workbook import WorkbookFormat
@@ -32,8 +32,6 @@ from ingest.reported.tile_order import TileOrder
 from ingest.reported_sections import EffectsSection
 
 PARQUET = b"PAR1"
-FILE = "file"
-"""The column that holds the name of the file, for SQL over several."""
 MOST_SHOWN = 300
 FIRST_LINES = 1_000
 TEXT = "VARCHAR"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -11,9 +12,11 @@ from featurestore.errors import SourceFormatError, SpecError, first_of
 from ingest.conditions.given import GivenRows
 from ingest.harmonise.combinations import control_words, split_label
 from ingest.harmonise.contrasts import MAY_BE, is_turned
-from ingest.readers.long_text import literal, quoted_name
-from ingest.reported.long_table import FILE, LongTable
+from ingest.readers.long_text import FILE, literal, quoted_name
 from ingest.reported_sections import EffectsSection
+
+if TYPE_CHECKING:
+    from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
 
 MOST_SHOWN = 3

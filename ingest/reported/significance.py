@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -29,6 +28,8 @@ def multiple_of_p(folder: Path) -> int | None:
 
     That is Bonferroni's correction, and no false discovery rate. The first rows are looked at.
     """
+    import duckdb  # noqa: PLC0415, of what is summed nobody asks this
+
     with duckdb.connect(":memory:") as connection:
         row = connection.execute(MULTIPLES, [str(folder / "signature" / "*.parquet"), MOST_ROWS]).fetchone()
     low, high, n = row or (None, None, 0)

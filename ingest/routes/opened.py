@@ -11,10 +11,10 @@ from ingest.conditions.lookups import Lookups
 from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import SideTable
 from ingest.reader import Reader, Tables
-from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
 
-if TYPE_CHECKING:  # sums need the compiler of their kernels
+if TYPE_CHECKING:  # sums need the compiler of their kernels, and listings an SQL engine
+    from ingest.reported.long_table import LongTable
     from ingest.sums.journal import Journal
     from ingest.sums.summing import Summing
 

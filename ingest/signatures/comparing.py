@@ -258,7 +258,8 @@ class Comparing:
 
     def _by_batch(self, values: npt.NDArray[np.int64], of_batch: npt.NDArray[np.intp]) -> Doubles:
         summed = np.zeros((len(self.batches), values.shape[1]))
-        np.add.at(summed, of_batch, values)
+        for batch, own in zip(of_batch.tolist(), values, strict=True):
+            summed[batch] += own
         return summed
 
     def _control(self, halves: Halves) -> Control:

@@ -66,23 +66,23 @@ class CellTables:
     judge: Judge
 
     def write(self) -> None:
-        """Write all that follows from the sums.
+        """Write all that follows from the sums: statistics are packed while signatures are worked out.
 
-        Signatures are worked out on all cores. Statistics are packed from when a tile of those is packed, which is the
-        work of one core at a time: the other has something to do then, to the end.
+        The last of each are packed at the same time, one by each of two cores: what is left by then is for one alone.
         """
-        is_packing = Event()
+        are_compared = Event()
         with threadpool_limits(1):  # the blocks are the threads; those of the matrix library would wait, spinning
-            writes = partial(self._write_signatures, is_packing), partial(self._write_statistics, is_packing)
+            writes = partial(self._write_signatures, are_compared), partial(self._write_statistics, are_compared)
             for _ in ahead(lambda write: write(), writes):
                 pass
 
-    def _write_statistics(self, may_begin: Event) -> None:
-        may_begin.wait()
+    def _write_statistics(self, may_end: Event) -> None:
         grouping, n_genes = self.data.grouping, self.data.genes.height
         indices = self.data.condition["condition_index"].to_numpy()
         with TileWriter(self.folder, "statistics", n_genes) as writer:
             for block in _blocks(indices, TILE_CONDITIONS):
+                if block[-1] == indices[-1]:
+                    may_end.wait()
                 pools = [grouping.of_condition(index) for index in block.tolist()]
                 writer.write_tiles(block, ahead(partial(self._statistics_of, block, pools), writer.tiles), {})
         split = np.array([index for index in grouping.plain if grouping.is_split(index)], np.int32)
@@ -151,23 +151,26 @@ class CellTables:
             }
         )
 
-    def _write_signatures(self, is_packing: Event) -> None:
+    def _write_signatures(self, are_compared: Event) -> None:
         try:
-            self._write_compared(is_packing)
+            self._compare_and_write(are_compared)
         finally:
-            is_packing.set()
+            are_compared.set()
 
-    def _write_compared(self, is_packing: Event) -> None:
+    def _compare_and_write(self, are_compared: Event) -> None:
         calibration, table = calibrate(self.data)
         write_table(self.folder, "calibration", table)
         described: list[pl.DataFrame] = []
+        n_left = sum(comparison.members.size for comparison in self.data.grouping.comparisons)
         with TileWriter(self.folder, "signature", self.data.genes.height, is_cut=True) as writer:
             for comparison in self.data.grouping.comparisons:
                 over = OverReplicates(self.data, comparison) if comparison.same_time else None
                 compare = partial(_compare, Comparing(self.data, comparison), over, calibration)
                 for tile in batched(ahead(compare, _blocks(comparison.members, CONDITIONS_AT_ONCE)), IN_A_TILE):
-                    is_packing.set()
                     described += [quality for _, (_, quality) in tile]
+                    n_left -= sum(block.size for block, _ in tile)
+                    if not n_left:
+                        are_compared.set()
                     _write_tile(writer, tile)
                     tile.clear()  # the next is put together while the loop still has this one
         write_table(self.folder, "quality", self.judge.decide(self.data, described, calibration))
