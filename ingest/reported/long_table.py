@@ -192,6 +192,8 @@ class LongTable:
         """Open the file as the view ``lines``: the wanted lines, with its columns, the gene and the statistics."""
         with tempfile.TemporaryDirectory(prefix="long-table-") as folder, duckdb.connect(":memory:") as connection:
             connection.execute(f"set memory_limit = '{MEMORY}'")
+            if self._kind == "parquet":
+                connection.execute("set threads = 1")
             connection.execute(f"set temp_directory = {literal(folder)}")
             connection.execute(f"set allowed_paths = [{literal(str(self._content))}]")
             if self._kind in SETS:

@@ -7,7 +7,8 @@ are in two further groups: of a pretend condition, and of those whose counts hav
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,8 @@ from ingest.kernel import (
     add_dense_logs,
     add_dense_moments,
 )
-from ingest.reader import CscBlock, CsrBlock, DenseBlock
-from ingest.readers.ahead import N_CORES, ahead, one_ahead
+from ingest.reader import Block, CscBlock, CsrBlock, DenseBlock
+from ingest.readers.ahead import N_CORES, one_ahead
 from ingest.sums.by_gene import ByGene, RowGroups, Streamed
 from ingest.sums.group_sums import Destination, GroupSums, refuse_overflow
 from ingest.sums.values import ValueCheck
@@ -77,27 +78,36 @@ def accumulate(
     target = Destination(slots, is_shared, sums)
     by_gene: ByGene | None = None
     n_unchecked = 0
-    for block in one_ahead(reader.blocks(SUMMED_BYTES)):
-        check.add(block)
-        if isinstance(block, CscBlock):
-            by_gene = by_gene or ByGene(reader, groups, target, totals)
-            by_gene.add(block)
-            advance(block.indptr.size - 1)
-            continue
-        n_cells = block.values.shape[0] if isinstance(block, DenseBlock) else block.indptr.size - 1
-        part = slice(block.start, block.start + n_cells)
-        _add_rows(block, groups[part], target, totals[part])
-        advance(n_cells)
-        n_unchecked += n_cells
-        if n_unchecked > CELLS_BETWEEN_CHECKS:
-            refuse_overflow(sums, reader.path)
-            n_unchecked = 0
+    with ThreadPoolExecutor(N_CORES) as pool:
+        for block in one_ahead(_checked(reader, check)):
+            if isinstance(block, CscBlock):
+                by_gene = by_gene or ByGene(reader, groups, target, totals)
+                by_gene.add(block)
+                advance(block.indptr.size - 1)
+                continue
+            n_cells = block.values.shape[0] if isinstance(block, DenseBlock) else block.indptr.size - 1
+            part = slice(block.start, block.start + n_cells)
+            _add_rows(pool, block, groups[part], target, totals[part])
+            advance(n_cells)
+            n_unchecked += n_cells
+            if n_unchecked > CELLS_BETWEEN_CHECKS:
+                refuse_overflow(sums, reader.path)
+                n_unchecked = 0
     if by_gene:
         by_gene.finish()
     refuse_overflow(sums, reader.path)
 
 
-def _add_rows(block: CsrBlock | DenseBlock, groups: RowGroups, target: Destination, totals: Totals) -> None:
+def _checked(reader: Streamed, check: ValueCheck) -> Iterator[Block]:
+    """Stream a matrix whose values are of the declared kind."""
+    for block in reader.blocks(SUMMED_BYTES):
+        check.add(block)
+        yield block
+
+
+def _add_rows(
+    pool: ThreadPoolExecutor, block: CsrBlock | DenseBlock, groups: RowGroups, target: Destination, totals: Totals
+) -> None:
     """Add a block in threads, each with rows of its own, so that no two add to the same sums."""
     of_kinds = [np.ascontiguousarray(groups[:, kind]) for kind in range(groups.shape[1])]
     whole = target.sums.whole
@@ -109,7 +119,7 @@ def _add_rows(block: CsrBlock | DenseBlock, groups: RowGroups, target: Destinati
                 cells = cells[np.argsort(of_kind[cells], kind="stable")]
                 _add(block, cells, of_kind, kind, target, totals)
 
-    for _ in ahead(add, range(N_CORES)):
+    for _ in pool.map(add, range(N_CORES)):
         pass
 
 

@@ -1,4 +1,6 @@
-"""How time and memory grow, as lines in a picture: ``python growth.py [--full]``.
+"""How time and memory grow, as lines in a picture: ``python growth.py [--full] [--only cells]``.
+
+What is measured is kept in ``growth.json``, out of which the picture is drawn, so that each can be measured by itself.
 
 Cells are those of 3,000 genes and 50 perturbations; conditions those of 10,000 cells (``--full``: 20,000) and 3,000
 genes; datasets have 200 conditions and 1,000 genes. Time of an ingest is that of processors, which other programs on
@@ -7,19 +9,21 @@ the machine change least; that of a question, by the clock.
 
 from __future__ import annotations
 
+import json
 import resource
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 from matplotlib.figure import Figure
-from measure import HERE, Program, command, ours
+from measure import HERE, Program, apart, command, ours
 from screen import write_screen
 
 from warehouse import write_copies
 
-PICTURE = HERE / "growth.svg"
+PICTURE, MEASURED = HERE / "growth.svg", HERE / "growth.json"
 CELLS, MORE_CELLS = (10_000, 20_000, 40_000), (10_000, 40_000, 160_000, 640_000)
 CONDITIONS, MORE_CONDITIONS = (500, 2_000, 5_000), (500, 2_500, 10_000)
 DATASETS = (10, 100, 1_000)
@@ -31,7 +35,7 @@ class Growth:
     """What was measured as something grew: seconds by what they are of, and peak memory in megabytes."""
 
     of: str
-    sizes: tuple[int, ...]
+    sizes: list[int]
     seconds: Seconds
     memory: list[float]
 
@@ -57,7 +61,7 @@ def of_ingests(folder: Path, of: str, screens: dict[int, dict[str, int]]) -> Gro
     memory: list[float] = []
     for size, shape in screens.items():
         path = folder / f"{of}_{size}.h5ad"
-        write_screen(path, n_genes=3_000, depth=2_000, **shape)
+        apart(write_screen, path, n_genes=3_000, depth=2_000, **shape)
         for _ in range(1 if seconds else 2):
             started = processor_seconds()
             own: Program = command(None, folder / "warehouse", "ingest", path.with_suffix(".toml"))
@@ -66,7 +70,7 @@ def of_ingests(folder: Path, of: str, screens: dict[int, dict[str, int]]) -> Gro
         seconds.append(taken)
         memory.append(own.memory)
         path.unlink()
-    return Growth(of, tuple(screens), {"ingest, of processors": seconds}, memory)
+    return Growth(of, list(screens), {"ingest, of processors": seconds}, memory)
 
 
 def of_questions(folder: Path) -> Growth:
@@ -75,13 +79,13 @@ def of_questions(folder: Path) -> Growth:
     memory: list[float] = []
     for n_datasets in DATASETS:
         root = folder / f"datasets_{n_datasets}"
-        write_copies(root, n_datasets=n_datasets, n_conditions=200, n_genes=1_000)
+        apart(write_copies, root, n_datasets=n_datasets, n_conditions=200, n_genes=1_000)
         own = ours("ask", root, "screen_0005")
         own.run()
         for name, each in seconds.items():
             each.append(own.median(name.removeprefix("one ")))
         memory.append(own.memory)
-    return Growth("datasets", DATASETS, seconds, memory)
+    return Growth("datasets", list(DATASETS), seconds, memory)
 
 
 def draw(grown: list[Growth]) -> Figure:
@@ -104,24 +108,30 @@ def draw(grown: list[Growth]) -> Figure:
 
 
 @click.command()
-@click.option("--full", "is_full", is_flag=True, help="Up to 640,000 cells and 10,000 conditions: half an hour.")
+@click.option(
+    "--full", "is_full", is_flag=True, help="Up to 640,000 cells and 10,000 conditions: a quarter of an hour."
+)
+@click.option("--only", multiple=True, type=click.Choice(["datasets", "conditions", "cells"]))
 @click.option("--folder", type=click.Path(path_type=Path), help="Where files are written for a while.")
-def main(*, is_full: bool, folder: Path | None) -> None:
+def main(*, is_full: bool, only: tuple[str, ...], folder: Path | None) -> None:
     """Measure, print a table in Markdown, and draw it beside this file."""
     of_cells = {n: {"n_cells": n, "n_perturbations": 50} for n in (MORE_CELLS if is_full else CELLS)}
     n_cells = 20_000 if is_full else 10_000
     sizes = MORE_CONDITIONS if is_full else CONDITIONS
     of_conditions = {n: {"n_cells": n_cells, "n_perturbations": n} for n in sizes}
-    grown = []
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        for measure in (
-            of_questions,
-            lambda place: of_ingests(place, "conditions", of_conditions),
-            lambda place: of_ingests(place, "cells", of_cells),
-        ):
-            grown.append(measure(Path(work)))
-            click.echo("\n".join(grown[-1].lines()))
-            draw(grown).savefig(PICTURE, metadata={"Date": None})
+    measures: dict[str, Callable[[Path], Growth]] = {
+        "datasets": of_questions,
+        "conditions": lambda place: of_ingests(place, "conditions", of_conditions),
+        "cells": lambda place: of_ingests(place, "cells", of_cells),
+    }
+    grown = {each["of"]: Growth(**each) for each in (json.loads(MEASURED.read_text()) if MEASURED.is_file() else [])}
+    for name in only or measures:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            grown[name] = measures[name](Path(work))
+        click.echo("\n".join(grown[name].lines()))
+        known = [grown[each] for each in measures if each in grown]
+        MEASURED.write_text(json.dumps([asdict(each) for each in known], indent=1) + "\n", encoding="utf-8")
+        draw(known).savefig(PICTURE, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -17,16 +17,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import click
 import estimate
 import features
 import lincs_slice
 import published
-from measure import HEAD, HERE, PEERS, Program, Row, command, compared, ours, peer, take_turns, text_of
+from measure import HEAD, HERE, PEERS, Program, Row, apart, command, compared, ours, peer, take_turns, text_of
 from screen import write_dense, write_screen, write_shards
 
 from warehouse import write_copies, write_warehouse
@@ -50,15 +48,6 @@ class Bench:
     def size(self, small: int, full: int) -> int:
         """Choose a size."""
         return full if self.is_full else small
-
-
-def apart(function: Callable[..., None], *arguments: Any, **options: Any) -> None:
-    """Write files in a process of its own: the peak of a child begins with its parent's."""
-    writer = get_context("spawn").Process(target=function, args=arguments, kwargs=options)
-    writer.start()
-    writer.join()
-    if writer.exitcode:
-        raise click.ClickException(f"failed: {function.__name__}")
 
 
 def megabytes_of(folder: Path) -> float:
@@ -240,7 +229,7 @@ def shards(bench: Bench) -> list[Row]:
     sizes = bench.size(48_000, 144_000), bench.size(96_000, 500_000)
     for n_cells, task, how in zip(sizes, ("shards", "shards_in_turn"), ("", ", file by file"), strict=True):
         folder = bench.folder / f"shards_{n_cells}"
-        write_shards(folder, n_cells=n_cells, n_genes=20_000, n_perturbations=100)
+        apart(write_shards, folder, n_cells=n_cells, n_genes=20_000, n_perturbations=100)
         own, other = command(None, bench.folder / "warehouse", "ingest", folder / "shards.toml"), peer(task, folder)
         take_turns([own, other], bench.n_runs)
         seconds.append(own.median())
@@ -316,7 +305,7 @@ def growth(bench: Bench) -> list[Row]:
     sizes = bench.size(20_000, 10_000), bench.size(40_000, 40_000), bench.size(80_000, 160_000), bench.size(0, 640_000)
     for n_cells in filter(None, sizes):
         path = bench.folder / "growth.h5ad"
-        write_screen(path, n_cells=n_cells, n_genes=3_000, n_perturbations=50, depth=2_000)
+        apart(write_screen, path, n_cells=n_cells, n_genes=3_000, n_perturbations=50, depth=2_000)
         own = command(None, bench.folder / "warehouse", "ingest", path.with_suffix(".toml"))
         take_turns([own], bench.n_runs)
         seconds[n_cells] = own.median()
@@ -337,33 +326,48 @@ def growth(bench: Bench) -> list[Row]:
     return rows
 
 
+def pairs(bench: Bench) -> list[Row]:
+    """What a further condition and gene take, through sums, test, null and Parquet: of few cells, by the clock."""
+    found = []
+    sizes = 20, 270
+    for n_perturbations in sizes:
+        path = bench.folder / f"pairs_{n_perturbations}.h5ad"
+        apart(write_screen, path, n_cells=4_000, n_genes=18_000, n_perturbations=n_perturbations)
+        found.append(list(ingests(bench, path.with_suffix(".toml")).values()))
+    take_turns([run for runs in found for run in runs], bench.n_runs)
+    n_pairs = (sizes[1] - sizes[0]) * 18_000
+    each = [(many.median() - few.median()) / n_pairs for few, many in zip(*found, strict=True)]
+    of_cores = [
+        (statistics.median(many.of_cores) - statistics.median(few.of_cores)) / n_pairs
+        for few, many in zip(*found, strict=True)
+    ]
+    bench.parts["pair"] = each[0]
+    texts = [f"{1e9 * a:.0f} ns, {1e9 * b:.0f} ns of cores" for a, b in zip(each, of_cores, strict=True)]
+    other, ratio = (
+        (f"the build before {texts[1]}", f"{each[0] / each[1]:.2f} x its time") if len(each) > 1 else ("", "")
+    )
+    return [Row("a condition and gene through sums, test, null and Parquet", texts[0], other, ratio, "", "200 ns")]
+
+
 def paper(bench: Bench) -> list[Row]:
     """Time of the parts that datasets too large to be had here are made of, and what they add up to.
 
-    A dense value and a token are taken from the rows above.
+    A condition and gene, a dense value and a token are taken from the rows above.
     """
-    for name, task in (("dense", dense_growth), ("token", shards)):
+    for name, task in (("pair", pairs), ("dense", dense_growth), ("token", shards)):
         if name not in bench.parts:
             task(bench)
-
-    def seconds(spec: Path) -> float:
-        own = command(None, bench.folder / "warehouse", "ingest", spec)
-        take_turns([own], min(bench.n_runs, 3))
-        return own.median()
-
-    def a_screen(n_perturbations: int) -> float:
-        path = bench.folder / "screen.h5ad"
-        write_screen(path, n_cells=4_000, n_genes=18_000, n_perturbations=n_perturbations)
-        return seconds(path.with_suffix(".toml"))
 
     def a_level_5(n: int) -> float:
         folder = bench.folder / f"lincs_{n}"
         folder.mkdir()
         lincs_slice.write_files(folder, n, 12_328, 12_328, n, scattered=False)
-        return seconds(folder / "slice.toml")
+        own = command(None, bench.folder / "warehouse", "ingest", folder / "slice.toml")
+        take_turns([own], min(bench.n_runs, 3))
+        return own.median()
 
     parts = estimate.Parts(
-        pair=(a_screen(270) - a_screen(20)) / (250 * 18_000),
+        pair=bench.parts["pair"],
         dense=bench.parts["dense"],
         token=bench.parts["token"],
         z_score=(a_level_5(4_000) - a_level_5(1_000)) / (3_000 * 12_328),
@@ -389,6 +393,7 @@ TASKS: dict[str, Callable[[Bench], list[Row]]] = {
         signatures,
         matrices,
         growth,
+        pairs,
         paper,
     )
 }
