@@ -20,6 +20,7 @@ from typing import NoReturn
 import click
 
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
+from featurestore.scarcity import require_address_space, scarcity
 from featurestore.storage.addresses import is_url, meant_url, plain_url
 
 
@@ -77,7 +78,9 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest name for one that is not known."""
+        """Suggest the nearest name for one that is not known, and say where there is hardly room to load one."""
+        if note := require_address_space():
+            click.echo(note, err=True)
         if args and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No command '{args[0]}'; {did_you_mean(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
@@ -162,16 +165,6 @@ def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
     sys.exit(1)
 
 
-def _starved(error: BaseException) -> FeatureStoreError | None:
-    """Say of what lacks memory or threads, and has no error of its own for that; nothing of all else."""
-    do = "give it more memory, or raise the limit of processes (ulimit -u)"
-    if type(error).__name__ == "PanicException":  # of Polars, which is not imported here
-        return FeatureStoreError("Polars could not go on.", got=str(error), do=do)
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return FeatureStoreError("No thread could be started.", do=do)
-    return None
-
-
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
@@ -188,13 +181,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except MemoryError:
-        _fail(FeatureStoreError("There is not enough memory.", do="ask for less, or raise the limit (--memory)"))
     except OSError as error:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
-        told = _starved(error)
+        told = scarcity(error)
         if told is None:
             raise
         _fail(told)

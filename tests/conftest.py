@@ -30,7 +30,7 @@ threadpool_limits(1, user_api="blas")
 """The same of what a plugin of pytest has loaded before."""
 
 FAULTS = "faults"
-"""The property in which a test of trust says what it tried: fault class, trials, lost, seconds."""
+"""The property in which a test of trust says what it tried: fault class, trials, lost."""
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -167,17 +167,17 @@ def real_data() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of fault classes, of the tests of trust that ran."""
-    rows: dict[str, list[float]] = {}
+    """Print the table of fault classes, of the tests of trust that ran, as ``tests/README.md`` has it."""
+    rows: dict[str, list[int]] = {}
     for report in [report for reports in terminalreporter.stats.values() for report in reports]:
         for name, value in getattr(report, "user_properties", []):
             if name == FAULTS and report.when == "call":
-                row = rows.setdefault(value[0], [0, 0, 0.0])
+                row = rows.setdefault(value[0], [0, 0])
                 row[:] = [before + number for before, number in zip(row, value[1:], strict=True)]
     if not rows:
         return
     terminalreporter.section("fault classes (a quick share in `make test`, all in `make stress`)")
-    terminalreporter.write_line(f"{'fault class':<64} {'trials':>7} {'survived':>8} {'lost':>5} {'seconds':>8}")
-    rows["all"] = [sum(row[at] for row in rows.values()) for at in range(3)]
-    for fault, (n, lost, seconds) in rows.items():
-        terminalreporter.write_line(f"{fault:<64} {n:>7,} {n - lost:>8,} {lost:>5,} {seconds:>8.0f}")
+    terminalreporter.write_line("| fault class | trials | lost |\n|---|--:|--:|")
+    total = [sum(row[at] for row in rows.values()) for at in range(2)]
+    for fault, (n, lost) in [*sorted(rows.items()), ("all", total)]:
+        terminalreporter.write_line(f"| {fault} | {n:,} | {lost:,} |")

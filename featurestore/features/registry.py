@@ -26,6 +26,7 @@ from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.matrix.written import MANIFEST, read_manifest
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.sealed import differing, sealed, unsealed
 from featurestore.storage.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
 from featurestore.storage.whole import beside, create
@@ -114,6 +115,7 @@ def _saved(root: Path) -> tuple[list[Saved], list[FeatureStoreError]]:
         try:
             found.append(_read(path))
         except (WarehouseError, ValueError, KeyError, TypeError, OSError) as error:
+            heed_scarcity(error)
             damaged.append(
                 FeatureError(
                     "A saved spec is damaged.",

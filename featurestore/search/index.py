@@ -32,6 +32,7 @@ import polars as pl
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import WarehouseError
+from featurestore.scarcity import heed_scarcity
 from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
 from featurestore.storage.sealed import file_sums, sealed, unsealed
@@ -113,7 +114,8 @@ def index_faults(folder: Path) -> tuple[list[str], list[str]]:
                 changed.append(name)
         except FileNotFoundError:
             missing.append(name)
-        except OSError:
+        except OSError as error:
+            heed_scarcity(error)
             changed.append(name)
     return changed, missing
 

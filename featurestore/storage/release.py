@@ -8,6 +8,7 @@ from typing import Any
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.snapshot import MANIFEST, file_sha256, read_manifest, release_path
 
 SEE_VERIFY = "see which and how to restore it: featurestore verify"
@@ -55,6 +56,7 @@ def check_manifest(root: Path, dataset_id: str, release_id: str, checksum: str |
 
 def why_unreadable(root: Path, releases: Iterable[tuple[str, str]], error: Exception) -> WarehouseError:
     """Find the first table that views cannot be made of: missing, damaged, or without a column of today's contract."""
+    heed_scarcity(error)
     import pyarrow as pa  # noqa: PLC0415, what can be read needs no second reader
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -63,6 +65,7 @@ def why_unreadable(root: Path, releases: Iterable[tuple[str, str]], error: Excep
             try:
                 missing = [name for name in RELEASE[table].columns if name not in pq.read_schema(path).names]
             except (OSError, pa.ArrowException) as fault:
+                heed_scarcity(fault)
                 got = " ".join(str(fault).split())
                 return WarehouseError("A table cannot be read.", where=str(path), got=got, do=SEE_VERIFY)
             if missing:

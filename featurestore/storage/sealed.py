@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import WarehouseError
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.snapshot import CHECKSUM, file_sha256
 from featurestore.storage.whole import beside
 
@@ -83,6 +84,7 @@ def read_sealed(path: Path) -> pl.DataFrame | None:
         expected = pl.read_parquet_metadata(path).get(CHECKSUM)
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
+        heed_scarcity(error)
         raise WarehouseError("A table is damaged.", where=str(path), got=" ".join(str(error).split())) from None
     if expected is None:
         return None

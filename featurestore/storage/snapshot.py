@@ -25,6 +25,7 @@ from typing import Any
 
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import UnknownDatasetError, WarehouseError, did_you_mean, first_of
+from featurestore.scarcity import heed_scarcity
 
 SNAPSHOTS = "snapshots"
 RELEASES = "releases"
@@ -263,6 +264,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise WarehouseError("A file of the warehouse is missing.", where=str(path)) from None
     except OSError as error:
+        heed_scarcity(error)
         raise WarehouseError("A file of the warehouse cannot be read.", where=str(path), got=str(error)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WarehouseError("A file of the warehouse is damaged.", where=str(path), got=str(error)) from None

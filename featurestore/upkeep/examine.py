@@ -17,6 +17,7 @@ from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import attach_tables
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.release import release_files
 from featurestore.storage.snapshot import (
     MANIFEST,
@@ -141,6 +142,7 @@ class Examination:
             self._fault("A release may not be read.", path, got=error.strerror or "", do=_permit(path))
             return None
         except (OSError, pa.ArrowException) as error:
+            heed_scarcity(error)
             self._fault("A release cannot be read.", path, got=" ".join(str(error).split()))
             return None
         identity = f"{manifest.get('dataset_id')} {manifest.get('release_id')}"
@@ -185,6 +187,7 @@ class Examination:
         except PermissionError as error:
             self._fault("A file may not be read.", path, got=error.strerror or "", do=_permit(path))
         except OSError as error:
+            heed_scarcity(error)
             self._fault("A file cannot be read.", path, got=str(error), do=do)
         return False
 
@@ -195,6 +198,7 @@ class Examination:
                 stored = pl.DataFrame(pl.from_arrow(parquet.schema_arrow.empty_table())).schema
                 n_rows = sum(batch.num_rows for batch in parquet.iter_batches())
         except (OSError, pa.ArrowException) as error:
+            heed_scarcity(error)
             self._fault("A table cannot be decoded.", path, got=" ".join(str(error).split()))
             return
         if n_rows != file["rows"]:

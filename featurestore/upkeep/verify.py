@@ -19,6 +19,7 @@ import duckdb
 
 from featurestore.errors import WarehouseError
 from featurestore.query.views import DATABASE, attach_views, comment_views, open_database, shown_snapshot
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
@@ -176,6 +177,7 @@ def _definitions(root: Path, number: int | None) -> list[tuple[str, ...]]:
             rows = connection.sql(f"{views} union all {columns}").fetchall()
             return sorted((schema, name, *map(_letters, texts)) for schema, name, *texts in rows)
     except duckdb.Error as error:
+        heed_scarcity(error)
         return [(str(error),)]
 
 

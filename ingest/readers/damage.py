@@ -15,6 +15,7 @@ import pyarrow as pa
 from isal import isal_zlib
 
 from featurestore.errors import SourceFormatError
+from featurestore.scarcity import heed_scarcity
 
 DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
@@ -38,6 +39,8 @@ def telling_damage(path: Path, place: str, *, expected: str = "") -> Iterator[No
     except SourceFormatError:
         raise
     except DAMAGE as error:
+        if not isinstance(error, MemoryError):  # damaged sizes ask for more than there is
+            heed_scarcity(error)
         raise SourceFormatError(
             "the file is damaged",
             where=f"{place} of {path}",

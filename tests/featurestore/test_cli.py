@@ -234,14 +234,3 @@ process()
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == ""
     assert process.returncode == -signal.SIGINT
-
-
-def test_command__that_can_start_no_thread_says_so(monkeypatch):
-    def starved(**_):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(featurestore, "main", starved)
-    answer = run("datasets")
-    assert answer.returncode == 1
-    assert answer.stderr.startswith("FeatureStoreError: No thread could be started.\n")
-    assert "ulimit" in answer.stderr

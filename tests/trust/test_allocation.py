@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +25,8 @@ from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
 
 ALLOCATING = ("empty", "zeros", "full", "concatenate", "repeat", "arange", "asarray", "ascontiguousarray", "where")
+LONGEST = 120
+"""After which a library that waits for memory for ever is ended. Unit: seconds."""
 NO_LIBRARY = 127
 """With what the loader of shared libraries ends a process."""
 FEATURES = """
@@ -120,24 +123,34 @@ def test_build__survives_want_of_memory_at_any_array(published, tmp_path, faults
                     shutil.rmtree(root / "matrices")
 
 
-@pytest.mark.parametrize("command", ["ingest", "build"])
+@pytest.mark.parametrize("command", ["ingest", "build", "evaluate", "sql", "search", "verify", "gc"])
 def test_command__survives_want_of_memory(command, published, dataset, tmp_path, faults, share):
     """The real command under limits of the system: it says so in a sentence, or is ended by a library that needs it."""
     (tmp_path / "near.toml").write_text(FEATURES, encoding="utf-8")
     (tmp_path / "vectors.csv").write_text("gene,v0\nTP53,0.5\nMYC,0.25\n", encoding="utf-8")
     spec, root = dataset(tmp_path / "files", "third", seed=3), tmp_path / "w"
     shutil.copytree(published, root)
-    arguments = [spec] if command == "ingest" else [tmp_path / "near.toml", "-o", tmp_path / "matrix"]
-    n = share(1, 40)
+    features = [tmp_path / "near.toml", "-o", tmp_path / "matrix"]
+    arguments = {
+        "ingest": [spec],
+        "build": features,
+        "evaluate": features,
+        "sql": ["select count(*) from signature"],
+        "search": ["TP53"],
+    }.get(command, [])
+    n = share(1, 40 if command in {"ingest", "build"} else 10)
     with faults(f"{command} command with little memory") as trials:
         for number in range(n):
             said, most_bytes = tmp_path / f"said-{number}", (16 + number * 400 // n) * 2**20
             asked = (most_bytes, said, "--warehouse", str(root), command, *map(str, arguments))
             process = workers.context().Process(target=workers.command_within, args=asked)
             process.start()
+            process.join(LONGEST)
+            process.kill()
             process.join()
             with trials.trial(f"{most_bytes // 2**20} MB"):
                 assert "Traceback" not in said.read_text(), said.read_text()
+                assert not re.search("damaged|cannot be decoded|cannot be read", said.read_text()), said.read_text()
                 assert process.exitcode in {0, 1, NO_LIBRARY} or process.exitcode < 0
                 assert verify(root).faults == []
                 collect(root)

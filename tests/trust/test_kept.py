@@ -49,6 +49,8 @@ file = "vectors.csv"
 """
 
 
+KILL_PARTS = 6 if os.environ.get("FEATURESTORE_STRESS") else 1
+"""In how many parts a long row of kills is, so that several workers share it."""
 KEPT = ("cache", "features", "matrices", "reports", "search")
 
 
@@ -254,9 +256,10 @@ def test_kept__survives_a_fault_at_every_boundary(fault, warehouse, tmp_path, fa
     assert verify(warehouse).faults == []
 
 
-def test_kept__survives_kill_9_at_random_moments(published, tmp_path, faults, share):
+@pytest.mark.parametrize("part", range(KILL_PARTS))
+def test_kept__survives_kill_9_at_random_moments(part, published, tmp_path, faults, share):
     """A process that keeps one of everything over and over, collects it and brings it back is killed anywhere."""
-    rng, n, root = random.Random(4), share(2, 300), tmp_path / "w"
+    rng, n, root = random.Random(4 + part), share(2, 300 // KILL_PARTS), tmp_path / "w"
     spec = tmp_path / "near.toml"
     spec.write_text(SPEC, encoding="utf-8")
     spec.with_name("vectors.csv").write_text("gene,v0\nTP53,0.5\nMYC,0.25\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from featurestore.errors import FeatureError
 from featurestore.features.kinds import MEASURED
 from featurestore.features.matrix.licence import refuse_licences
 from featurestore.features.matrix.written import incomplete, read_whole, written
+from featurestore.scarcity import heed_scarcity
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -203,6 +204,7 @@ class FeatureMatrix:
             of_genes = pl.read_parquet(path / f"{_OF_GENES}.parquet") if has_more else pl.DataFrame()
             matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
         except (OSError, pl.exceptions.PolarsError) as error:
+            heed_scarcity(error)
             raise incomplete(path, str(error)) from None
         return cls(**matrices, rows=rows, columns=columns, genes=genes, manifest=manifest, of_genes=of_genes)
 

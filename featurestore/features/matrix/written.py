@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from featurestore.errors import FeatureError, WarehouseError, first_of
+from featurestore.scarcity import heed_scarcity
 from featurestore.storage.sealed import FILES, differing, file_sums, sealed, unsealed
 from featurestore.storage.whole import UNFINISHED, filled
 
@@ -79,6 +80,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return unsealed(content, folder / MANIFEST, is_older=FILES not in content) if isinstance(content, dict) else {}
     except (OSError, ValueError, WarehouseError) as error:
+        heed_scarcity(error)
         raise incomplete(folder, f"{MANIFEST}: {' '.join(str(error).split())}") from None
 
 

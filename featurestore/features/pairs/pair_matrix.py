@@ -14,6 +14,7 @@ import polars as pl
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.licence import refuse_licences
 from featurestore.features.matrix.written import incomplete, read_manifest, read_whole, written
+from featurestore.scarcity import heed_scarcity
 
 _KEY = ("held_out", "condition_id", "gene_id", "inner_fold")
 
@@ -89,6 +90,7 @@ class PairMatrix:
             manifest = read_whole(path)
             long, rows, columns = (pl.read_parquet(path / f"{name}.parquet") for name in ("X", "rows", "columns"))
         except (OSError, pl.exceptions.PolarsError) as error:
+            heed_scarcity(error)
             raise incomplete(path, str(error)) from None
         held_out = long["held_out"].unique(maintain_order=True).to_list()
         values = long.drop(_KEY).to_numpy(order="c").reshape(len(held_out), rows.height, columns.height)

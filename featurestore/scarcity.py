@@ -1,0 +1,76 @@
+"""Want of memory, threads or open files: told as such, whatever a library calls it, and never as damage of a file."""
+
+from __future__ import annotations
+
+import resource
+
+from featurestore.errors import FeatureStoreError
+
+LEAST_ADDRESS_SPACE = 1280 * 2**20
+"""Below it no command loads: each library it is made of fails, or waits for ever, in words of its own. Unit: bytes."""
+AMPLE_ADDRESS_SPACE = 4 * 2**30
+"""What no command takes on a few cores: each thread of each library reserves some. Unit: bytes."""
+_MEMORY = ("There is not enough memory.", "ask for less, or raise the limit (--memory, or ulimit -v)")
+_THREADS = ("No thread could be started.", "give it more memory, or raise the limit of processes (ulimit -u)")
+_FILES = ("Too many files are open.", "raise the limit of open files: ulimit -n 1024")
+_POLARS = ("Polars could not go on.", "give it more memory, or raise the limit of processes (ulimit -u)")
+SIGNS = (
+    ("MemoryError", "", _MEMORY),  # of Python, NumPy and Arrow
+    ("OutOfMemoryException", "", _MEMORY),  # of DuckDB
+    ("ImportError", "failed to map segment", _MEMORY),  # the loader of shared libraries
+    ("ImportError", "cannot allocate memory", _MEMORY),  # the same, of what threads keep
+    ("Exception", "Cannot allocate memory", _MEMORY),  # the system
+    ("Exception", "bad_alloc", _MEMORY),  # C++
+    ("Exception", "start new thread", _THREADS),  # Python
+    ("Exception", "launch worker thread", _THREADS),  # Arrow
+    ("Exception", "Resource temporarily unavailable", _THREADS),  # the system
+    ("Exception", "Too many open files", _FILES),  # the system
+    ("PanicException", "", _POLARS),
+)
+"""A class of the exception, by name, as most of these libraries are not loaded; words; what is wanting, with a way."""
+
+
+def scarcity(error: BaseException) -> FeatureStoreError | None:
+    """Say of what lacks memory, threads or open files; nothing of all else, and of what is told already."""
+    if isinstance(error, FeatureStoreError):
+        return None
+    classes, said = {each.__name__ for each in type(error).__mro__}, str(error)
+    for name, words, (what, do) in SIGNS:
+        if name in classes and words in said:
+            got = " ".join(said.split())
+            return FeatureStoreError(what, got=got if got != words else "", do=do)
+    return None
+
+
+def heed_scarcity(error: BaseException) -> None:
+    """Let what would be told as damage be so only where nothing was wanting to read it.
+
+    Raises
+    ------
+    FeatureStoreError
+        Memory, threads or open files were.
+    """
+    if told := scarcity(error):
+        raise told from error
+
+
+def require_address_space() -> str:
+    """Return what to say before a command is loaded: nothing where its address space is ample.
+
+    Raises
+    ------
+    FeatureStoreError
+        It is limited to so little that nothing can be loaded.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or limit >= AMPLE_ADDRESS_SPACE:
+        return ""
+    got = f"{limit / 2**30:.2g} GB of address space (ulimit -v)"
+    if limit < LEAST_ADDRESS_SPACE:
+        raise FeatureStoreError(
+            "There is not enough memory to load a command.",
+            expected=f"{AMPLE_ADDRESS_SPACE // 2**30} GB of address space, more on many cores",
+            got=got,
+            do=f"ulimit -v {AMPLE_ADDRESS_SPACE // 2**10}, or unlimited; memory itself is limited by --memory",
+        )
+    return f"Note: {got} may be too little: a library that finds none can end a command without a word."
