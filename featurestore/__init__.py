@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from featurestore.errors import FeatureStoreError, LeakageError
-
+TYPE_CHECKING = False
+"""As of ``typing``, which is long to load: until the command hears Ctrl-C, it should load nothing."""
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+    from typing import Any
+
+    from featurestore.errors import FeatureStoreError, LeakageError
     from featurestore.evaluation.own import evaluate
     from featurestore.features.perturbation_split import PerturbationSplit
     from featurestore.features.transformer import SignatureFeatures
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 _LOADED_WHEN_ASKED = {
+    "FeatureStoreError": "featurestore.errors",
+    "LeakageError": "featurestore.errors",
     "PerturbationSplit": "featurestore.features.perturbation_split",
     "SignatureFeatures": "featurestore.features.transformer",
     "Store": "featurestore.store",
@@ -76,5 +78,7 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     """Import what the package offers when it is first asked for."""
     if name in _LOADED_WHEN_ASKED:
+        from importlib import import_module  # noqa: PLC0415
+
         return getattr(import_module(_LOADED_WHEN_ASKED[name]), name)
     raise AttributeError(f"module 'featurestore' has no attribute '{name}'")

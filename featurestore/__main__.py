@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import signal
+import sys
 
 NEW_OBJECTS = 500_000
 """Objects made between two searches for circles of them that nobody holds: modules, while they load, make no such."""
@@ -11,15 +11,21 @@ NEW_OBJECTS = 500_000
 
 def process() -> None:
     """Run the command line; Ctrl-C while that is being loaded ends the process at once, without a traceback."""
-    gc.set_threshold(NEW_OBJECTS)
-    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_heard:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from featurestore.cli import process as run  # noqa: PLC0415, after it may be interrupted
+    try:
+        import signal  # noqa: PLC0415, after it may be interrupted
 
-    if is_heard:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
+        gc.set_threshold(NEW_OBJECTS)
+        is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        from featurestore.cli import process as run  # noqa: PLC0415, the same
+
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -234,3 +235,13 @@ process()
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == ""
     assert process.returncode == -signal.SIGINT
+
+
+def test_process__has_next_to_nothing_loaded_until_it_hears_an_interruption():
+    script = "import sys; before = set(sys.modules); import featurestore.__main__; print(*set(sys.modules) - before)"
+    checkout = str(Path(__file__).parents[2])  # without site-packages, whose files may load what they like
+    environment = {"PYTHONPATH": checkout}
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
+    assert set(loaded.stdout.split()) <= {"__future__", "gc", "featurestore", "featurestore.__main__"}
