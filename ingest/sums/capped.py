@@ -90,6 +90,9 @@ class CappedSums:
             Reads the file and adds it to the sums it is given, with the position in them of every row's groups, -1
             for what to leave out; called once for each share of the groups.
         """
+        if self.is_whole:
+            add_to(groups, self._held)
+            return
         for share in self._shares(np.unique(groups[groups >= 0])):
             position = np.full(self._n_groups + 1, -1, np.int32)
             position[share] = np.arange(share.size, dtype=np.int32)
@@ -116,7 +119,7 @@ class CappedSums:
         """Yield the groups held, in rounds that have all those needed between them; those held already first."""
         room = len(self._held.log_sum)
         together = np.union1d(self._group_of, needed)
-        if self.is_whole or together.size <= room:
+        if together.size <= room:
             self._group_of = np.append(self._group_of, np.setdiff1d(needed, self._group_of))
             yield self._group_of
             return

@@ -30,7 +30,9 @@ def ingest(spec: str, root: str) -> None:
     from ingest.pipeline import ingest_dataset
 
     shutil.rmtree(root, ignore_errors=True)
+    started = time.perf_counter()
     ingest_dataset(Path(spec), Path(root))
+    print(json.dumps({"": [time.perf_counter() - started]}))
 
 
 def dask(spec: str, root: str, n_workers: str) -> None:
