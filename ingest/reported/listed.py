@@ -6,7 +6,7 @@ so memory is a file's sorted lines at most, whatever the number of files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ingest.conditions.rows import RowTables
 from ingest.conditions.side_tables import SideTable
 from ingest.conditions.unit_columns import require_units
 from ingest.reader import INDEX
+from ingest.readers.ahead import one_ahead
 from ingest.release.tables import RowWriter
 from ingest.reported.listed_names import NameChoice, best_between, ranked_names, shared_conditions, with_left_out
 from ingest.reported.listed_rows import one_row_each
@@ -134,19 +135,28 @@ def write_listed(
     names = ranked_names(listed.names, listed.axis)
     choice = NameChoice(names.height, best_between(listed.tables, listed.lines, names))
     with RowWriter(folder, "signature", {"effect_kind": effect_kind}) as writer:
-        for table, lines in zip(listed.tables, listed.lines, strict=True):
-            choice.start()
-            for batch in table.effects(lines, names):
-                taken, repeated = choice.take(batch)
-                if repeated is not None:
-                    raise _repeated(*repeated, listed, table.path)
-                if significant is not None:
-                    _count(taken, significant)
-                writer.write(taken)
+        for number in range(len(listed.tables)):
+            for rows in one_ahead(_chosen(listed, number, names, choice, significant)):
+                writer.write(rows)
             advance(1)
     if len(listed.tables) > 1:
         _refuse_repeats_between(folder, listed)
     return replace(listed.axis, mapping=with_left_out(listed.axis.mapping, names, choice.left_out))
+
+
+def _chosen(
+    listed: Listed, number: int, names: pl.DataFrame, choice: NameChoice, significant: SignificantGenes | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of a file that are taken, counted."""
+    table = listed.tables[number]
+    choice.start()
+    for batch in table.effects(listed.lines[number], names):
+        taken, repeated = choice.take(batch)
+        if repeated is not None:
+            raise _repeated(*repeated, listed, table.path)
+        if significant is not None:
+            _count(taken, significant)
+        yield taken
 
 
 def _count(rows: pa.RecordBatch, significant: SignificantGenes) -> None:

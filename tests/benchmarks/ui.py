@@ -1,8 +1,8 @@
 """How soon do the pages answer? ``python tests/benchmarks/ui.py FOLDER [--conditions 20000] [--genes 10000]``.
 
-Writes a warehouse of four datasets that share their perturbations, with signatures and without cells, unless it is
-there already; starts ``featurestore ui``; and prints the time to the first byte of every page: first, again, and of
-another gene or perturbation that nobody has asked for yet.
+Writes a warehouse of four datasets that share their perturbations, and a fifth of ten perturbations in 140 contexts,
+with signatures and without cells, unless it is there already; starts ``featurestore ui``; and prints the time to the
+first byte of every page: first, again, and of another gene or perturbation that nobody has asked for yet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 import numpy as np
@@ -27,6 +28,16 @@ from ingest.release.tables import TileWriter, write_table
 from warehouse import tiles
 
 DATASETS = 4
+CONTEXTS, IN_ALL = 140, 10
+"""Contexts of the further dataset, and perturbations in each."""
+PLAN = """
+[target]
+dataset = "screen_{}"
+[[feature]]
+kind = "signature"
+datasets = ["screen_2", "screen_3"]
+components = 50
+"""
 WARM = 7
 
 
@@ -38,36 +49,48 @@ def write_warehouse(root: Path, n_conditions: int, n_genes: int) -> None:
         .drop_nulls("gene_symbol")
         .sort("gene_id")
     )
-    for number in range(DATASETS):
-        name = f"screen_{number}"
+    datasets = {f"screen_{number}": ["K562"] for number in range(DATASETS)}
+    datasets["contexts"] = [f"LINE{number}" for number in range(CONTEXTS)]
+    for number, (name, contexts) in enumerate(datasets.items()):
         print(f"writing {name}", flush=True)
         with staging(root) as workspace:
             folder = workspace / "release"
             folder.mkdir()
-            _write_release(folder, name, genes, n_conditions // DATASETS, n_genes, number)
+            n_perturbations = n_conditions // DATASETS if len(contexts) == 1 else IN_ALL
+            _write_release(folder, name, genes, n_perturbations, contexts, n_genes, number)
             manifest = {"dataset_id": name, "release_id": f"random{number}", "gene_reference": "bench"}
             publish(root, folder, manifest, reference.data_dir())
 
 
-def _write_release(folder: Path, name: str, genes: pl.DataFrame, n_conditions: int, n_genes: int, seed: int) -> None:
+def _write_release(
+    folder: Path,
+    name: str,
+    genes: pl.DataFrame,
+    n_perturbations: int,
+    contexts: list[str],
+    n_genes: int,
+    seed: int,
+) -> None:
     rng = np.random.default_rng(seed)
-    coding = genes.filter(biotype="protein_coding").head(n_conditions)
+    n_conditions = n_perturbations * len(contexts)
+    targets = genes.filter(biotype="protein_coding").head(n_perturbations)
+    coding = targets.join(pl.DataFrame({"context": contexts}), how="cross", maintain_order="left_right")
     measured = genes.sample(n_genes, seed=0)
     index = pl.int_range(n_conditions, dtype=pl.Int32, eager=True)
     conditions = pl.DataFrame(
         {
             "condition_index": index,
-            "condition_id": coding["gene_symbol"] + "/K562",
+            "condition_id": coding["gene_symbol"] + "/" + coding["context"],
             "perturbation_id": coding["gene_id"],
             "perturbation_label": coding["gene_symbol"],
             "target_gene_ids": coding["gene_id"].reshape((-1, 1)).arr.to_list(),
             "target_symbols": coding["gene_symbol"].reshape((-1, 1)).arr.to_list(),
             "n_cells": rng.integers(20, 400, n_conditions),
+            "context_label": coding["context"],
         }
     ).with_columns(
         perturbation_kind=pl.lit("crispri"),
-        context_id=pl.lit("CVCL_0004"),
-        context_label=pl.lit("K562"),
+        context_id="CVCL_" + pl.col("context_label"),
         is_control=pl.lit(value=False),
         experiment_id=pl.lit(name),
     )
@@ -120,9 +143,13 @@ def pages(root: Path, which: int) -> dict[str, str]:
     """Name an address for each page, of one gene and perturbation or of another."""
     with Warehouse(root) as store:
         genes = store.frame("select distinct gene_id from release.gene order by 1 limit 2")["gene_id"]
-        perturbations = store.frame(
-            "select distinct perturbation_id from condition where condition_id is not null order by 1 limit 2"
-        )["perturbation_id"]
+        perturbations, in_all = (
+            store.frame(
+                "select perturbation_id from condition group by 1 having count(*) "
+                f"{'>' if is_many else '<'} {CONTEXTS} order by 1 limit 2"
+            )["perturbation_id"]
+            for is_many in (False, True)
+        )
     gene, perturbation, words = genes[which], perturbations[which], ("march8", "kiaa1804")[which]
     return {
         "catalogue": "/",
@@ -133,6 +160,8 @@ def pages(root: Path, which: int) -> dict[str, str]:
         "perturbation": f"/perturbation?id={perturbation}",
         "perturbation, scatter": f"/perturbation/scatter.json?id={perturbation}",
         "perturbation, similarity": f"/perturbation/similarity.json?id={perturbation}",
+        f"of {CONTEXTS} contexts": f"/perturbation?id={in_all[which]}",
+        "plan": f"/plan?{urlencode({'text': PLAN.format(which)})}",
         "gene": f"/gene?id={gene}",
         "gene, responses": f"/gene/strips.json?id={gene}",
         "sql": "/sql?query=select+count(*)+from+condition",
