@@ -10,7 +10,7 @@ the machine change least; that of a question, by the clock.
 from __future__ import annotations
 
 import json
-import resource
+import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 from matplotlib.figure import Figure
-from measure import HERE, Program, apart, command, ours
+from measure import HERE, Program, apart, command, ours, take_turns
 from screen import write_screen
 
 from warehouse import write_copies
@@ -27,6 +27,7 @@ PICTURE, MEASURED = HERE / "growth.svg", HERE / "growth.json"
 CELLS, MORE_CELLS = (10_000, 20_000, 40_000), (10_000, 40_000, 160_000, 640_000)
 CONDITIONS, MORE_CONDITIONS = (500, 2_000, 5_000), (500, 2_500, 10_000)
 DATASETS = (10, 100, 1_000)
+N_RUNS = 3
 Seconds = dict[str, list[float]]
 
 
@@ -49,25 +50,18 @@ class Growth:
         ]
 
 
-def processor_seconds() -> float:
-    """Return what the programs that ended have taken so far of processors, by themselves and for the system."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def of_ingests(folder: Path, of: str, screens: dict[int, dict[str, int]]) -> Growth:
-    """Ingest screens of growing size: the time of the second run, when kernels are compiled."""
+    """Ingest screens of growing size: medians of three runs, when kernels are compiled."""
     seconds: list[float] = []
     memory: list[float] = []
     for size, shape in screens.items():
         path = folder / f"{of}_{size}.h5ad"
         apart(write_screen, path, n_genes=3_000, depth=2_000, **shape)
-        for _ in range(1 if seconds else 2):
-            started = processor_seconds()
-            own: Program = command(None, folder / "warehouse", "ingest", path.with_suffix(".toml"))
-            own.run()
-            taken = processor_seconds() - started
-        seconds.append(taken)
+        own: Program = command(None, folder / "warehouse", "ingest", path.with_suffix(".toml"))
+        if not seconds:
+            Program(own.command, own.made).run()
+        take_turns([own], N_RUNS)
+        seconds.append(statistics.median(own.of_cores))
         memory.append(own.memory)
         path.unlink()
     return Growth(of, list(screens), {"ingest, of processors": seconds}, memory)
