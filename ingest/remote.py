@@ -30,6 +30,7 @@ from featurestore.storage.snapshot import (
     REFERENCES,
     SNAPSHOTS,
     Snapshot,
+    checksum_of,
     head_path,
     release_path,
     snapshot_path,
@@ -153,7 +154,7 @@ def _named(file: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if file["table"] != "dataset":
         return file, file
     path = PurePosixPath(file["path"])
-    return file, file | {"path": str(path.with_name(f"{path.stem}-{file['sha256'][:12]}{path.suffix}"))}
+    return file, file | {"path": str(path.with_name(f"{path.stem}-{checksum_of(file)[1][:12]}{path.suffix}"))}
 
 
 @contextmanager

@@ -24,6 +24,15 @@ def rises(indptr: Integers, indices: Integers) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def fits(indptr: Integers, indices: Integers, end: int) -> bool:
+    """Say whether the indices of every row rise, from 0 at least to below ``end``."""
+    n_outside = 0
+    for k in range(indices.size):
+        n_outside += (indices[k] < 0) | (indices[k] >= end)
+    return n_outside == 0 and rises(indptr, indices)
+
+
+@njit(cache=True, nogil=True)
 def count_fractional(data: Numbers) -> int:
     """Count the values that are not whole, of such as are all finite."""
     n_fractional = 0

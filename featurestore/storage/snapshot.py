@@ -35,6 +35,8 @@ HEADS = "heads"
 TRASH = "trash"
 MANIFEST = "manifest.json"
 CHECKSUM = "sha256"
+PIECE = 2**20
+"""How much of a file is read and hashed at once. Unit: bytes."""
 _MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING, HEADS)
 """Folders that tell a warehouse, even where its first ingest was interrupted."""
 _BESIDE = {"cache", "features", "matrices", "reports", "search", "README.md"}
@@ -234,6 +236,23 @@ def file_sha256(path: Path) -> str:
     """Hash a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_blake3(path: Path) -> str:
+    """Hash a file's bytes as ``b3sum`` does, several times as fast: what large files of a release are told by."""
+    from blake3 import blake3  # noqa: PLC0415, what is only read is not hashed
+
+    hashed, piece = blake3(), memoryview(bytearray(PIECE))
+    with path.open("rb", buffering=0) as file:
+        while n_read := file.readinto(piece):
+            hashed.update(piece[:n_read])
+    return hashed.hexdigest()
+
+
+def checksum_of(file: dict[str, Any]) -> tuple[str, str]:
+    """Return which checksum a manifest has of a file, and the checksum: SHA-256 of what former versions wrote."""
+    name = "blake3" if "blake3" in file else "sha256"
+    return name, file[name]
 
 
 def _checksum(content: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ from featurestore.storage.snapshot import (
     MANIFEST,
     REFERENCES,
     Snapshot,
+    checksum_of,
+    file_blake3,
     file_sha256,
     read_json,
     read_manifest,
@@ -63,15 +65,11 @@ def restoration(root: Path, dataset_id: str, release_id: str) -> str:
     manifest: dict[str, Any] = {}
     try:
         manifest = read_json(folder / MANIFEST)
-        inputs = ", ".join(f"{each['name']} ({_checksum_of(each)[:19]}...)" for each in manifest.get("inputs", []))
+        listed = manifest.get("inputs", [])
+        inputs = ", ".join(f"{each['name']} ({' '.join(checksum_of(each))[:19]}...)" for each in listed)
     except (WarehouseError, KeyError, TypeError):
         inputs = ""
     return _replace(root, folder, dataset_id, manifest) + (f"  # from {inputs}" if inputs else "")
-
-
-def _checksum_of(file: dict[str, Any]) -> str:
-    """Return the checksum of an input, with its name; releases of former versions have SHA-256."""
-    return f"blake3 {file['blake3']}" if "blake3" in file else f"sha256 {file['sha256']}"
 
 
 def _replace(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]) -> str:
@@ -178,10 +176,11 @@ class Examination:
             size = self._count(path)
             if size != file["bytes"]:
                 self._fault("A file has another size.", path, f"{file['bytes']:,} bytes", f"{size:,} bytes", do)
-            elif (found := file_sha256(path)) != file["sha256"]:
-                self._fault("A file has other bytes.", path, f"sha256 {file['sha256']}", f"sha256 {found}", do)
-            else:
+                return False
+            name, expected = checksum_of(file)
+            if (found := file_blake3(path) if name == "blake3" else file_sha256(path)) == expected:
                 return True
+            self._fault("A file has other bytes.", path, f"{name} {expected}", f"{name} {found}", do)
         except FileNotFoundError:
             self._fault("A file is missing.", path, do=do)
         except PermissionError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +17,7 @@ from featurestore.errors import SpecError, did_you_mean
 from featurestore.storage.objects import ObjectStore
 from ingest.catalogue.catalogue import read_catalogue
 from ingest.commands.heap import keep_memory
+from ingest.compiler import leave_out_others, load_compiler
 from ingest.harmonise.online import OnlineGenes
 from ingest.harmonise.online_cache import AnswerCache
 from ingest.harmonise.online_service import GeneService
@@ -103,6 +102,7 @@ def ingest(
     if data is None:
         _require_files(found)
     keep_memory()
+    leave_out_others()
     from ingest.commands.left_open import left_open  # noqa: PLC0415
     from ingest.commands.tested import tested  # noqa: PLC0415
     from ingest.pipeline import ingest_dataset  # noqa: PLC0415, help and refusals need nothing of it
@@ -110,8 +110,6 @@ def ingest(
 
     with _summing(dask, memory) as cluster:
         for spec in found:
-            if read_spec(spec).route == "summed":
-                _load_compiler()
             with _places(warehouse, data, spec) as (root, folder, store):
                 fallback = OnlineGenes(service, AnswerCache(root)) if online else None
                 outcome = ingest_dataset(spec, root, folder, online=fallback, memory_limit=memory, cluster=cluster)
@@ -130,26 +128,11 @@ def _summing(dask: str | None, memory: int | None) -> Iterator[Summing | None]:
     if dask is None:
         yield None
         return
-    _load_compiler()
+    load_compiler()
     from ingest.sums.cluster import on_cluster  # noqa: PLC0415
 
     with on_cluster(dask, memory) as cluster:
         yield cluster
-
-
-def _load_compiler() -> None:
-    """Load the compiler of kernels that sum without BLAS of SciPy, cffi and coverage, which it would import for others.
-
-    That takes a third of the time of a small ingest. Only this process, which is ours, is without them.
-    """
-    absent = [name for name in ("scipy.linalg.cython_blas", "cffi", "coverage") if name not in sys.modules]
-    sys.modules |= dict.fromkeys(absent)  # type: ignore[arg-type]  # None: it cannot be imported
-    try:
-        importlib.import_module("numba.np.arraymath")
-        importlib.import_module("numba.core.typing.cffi_utils")
-    finally:
-        for name in absent:
-            del sys.modules[name]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
+from isal import igzip_lib
 
 from ingest.readers.chunks import Chunks, grid_of
 from ingest.readers.hdf5 import filters, path_of
@@ -71,7 +71,8 @@ class Inflated(Chunks):
         """Read and inflate a chunk."""
         offset, length = self._places[number].tolist()
         expected = math.prod(self._chunk) * self._stored.itemsize
-        raw = isal_zlib.decompressobj().decompress(os.pread(source, length, offset), expected + 1)
+        decompressor = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_ZLIB)  # a quarter faster than isal_zlib's
+        raw = decompressor.decompress(os.pread(source, length, offset), expected + 1)
         if len(raw) != expected:  # one byte more is asked for, so that no chunk can grow without bounds
             holds = f"{len(raw):,}" if len(raw) < expected else "more"
             message = f"chunk {number:,} at byte {offset:,} holds {holds} bytes instead of {expected:,}"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from featurestore.errors import SourceFormatError
 from ingest.reader import CscBlock, CsrBlock, DenseBlock, Integers
+from ingest.readers.ahead import N_CORES, ahead
 from ingest.readers.compressed import first_repeat, ranges
 from ingest.readers.damage import telling_damage
 from ingest.readers.nodes import Array, Group, Values
@@ -78,6 +79,7 @@ class SparseMatrix:
         self.is_by_row = by_row
         self.shape = shape or _claimed_shape(group)
         self._minor = self.shape[1] if by_row else self.shape[0]
+        self._position = np.int32 if self._minor <= np.iinfo(np.int32).max else np.int64
         data, indices = group.array("data"), group.array("indices")
         self._indptr = self._starts(group.array("indptr"), data.shape[0] if data.shape else 0)
         if len(data.shape) != 1 or data.shape != indices.shape:
@@ -128,6 +130,8 @@ class SparseMatrix:
 
     def _positions(self, indices: Values, indptr: Integers, start: int) -> Integers:
         """Check that the positions of a block are on the matrix and that none is given twice."""
+        if self._fit(indices, indptr):
+            return indices.astype(self._position, copy=False)
         if indices.size and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
             at = int(np.flatnonzero((indices < 0) | (indices >= self._minor))[0])
             raise self._fault(
@@ -135,9 +139,7 @@ class SparseMatrix:
                 f"{'gene' if self.is_by_row else 'row'} positions 0 to {self._minor - 1:,}",
                 f"{indices[at]:,} in {self._major(indptr, at, start)}",
             )
-        positions: Integers = indices.astype(
-            np.int32 if self._minor <= np.iinfo(np.int32).max else np.int64, copy=False
-        )
+        positions: Integers = indices.astype(self._position, copy=False)
         repeat = first_repeat(indptr, positions)
         if repeat is not None:
             raise self._fault(
@@ -146,6 +148,18 @@ class SparseMatrix:
                 f"position {positions[repeat]:,} again in {self._major(indptr, repeat, start)}",
             )
         return positions
+
+    def _fit(self, indices: Values, indptr: Integers) -> bool:
+        """Say whether positions are on the matrix and in order, as almost always; threads look at rows of their own."""
+        from ingest.stored import fits  # noqa: PLC0415, loads a compiler, which few formats need
+
+        def look(rows: slice) -> bool:
+            starts = indptr[rows.start : rows.stop + 1]
+            return bool(fits(starts - starts[0], indices[starts[0] : starts[-1]], self._minor))
+
+        ends = np.searchsorted(indptr, np.linspace(0, indices.size, N_CORES + 1)[1:-1]).tolist()
+        bounds = [0, *ends, indptr.size - 1]
+        return all(is_right for _, is_right in ahead(look, map(slice, bounds, bounds[1:])))
 
     def _major(self, indptr: Integers, at: int, start: int) -> str:
         number = start + int(np.searchsorted(indptr, at, side="right")) - 1

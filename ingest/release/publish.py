@@ -31,6 +31,7 @@ from featurestore.storage.snapshot import (
     MANIFEST,
     REFERENCES,
     Snapshot,
+    file_blake3,
     file_sha256,
     read_snapshot,
     release_path,
@@ -273,4 +274,4 @@ def _describe(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _bytes(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    return {"bytes": path.stat().st_size, "blake3": file_blake3(path)}

@@ -12,7 +12,6 @@ from ingest.routes.opened import OpenJournal
 from ingest.routes.written import Written, enough_cells, written_of
 from ingest.signatures.cells import write_cells
 from ingest.sums.capped import default_memory_limit
-from ingest.sums.portion import logarithm_of
 from ingest.sums.pseudobulk import cells_of
 
 
@@ -35,6 +34,8 @@ class SummedMatrix(Matrix):
         """Say of each file what its values were taken as logarithms of, and which of it is assumed."""
         if self.opened.spec.dataset.values != "log1p":
             return {}
+        from ingest.sums.portion import logarithm_of  # noqa: PLC0415, loads a compiler, by now there
+
         found = [(reader.path.name, logarithm_of(reader, axis, self.opened.spec)) for reader, axis in self.sources]
         told = [
             {"file": name, "told": logarithm.told, "is_assumed": logarithm.is_assumed}

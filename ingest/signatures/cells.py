@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from featurestore.published_times import with_time_text
+from ingest.compiler import load_compiler
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.given import GivenRows
 from ingest.conditions.groups import group_cells
@@ -18,15 +21,13 @@ from ingest.conditions.label import Labels
 from ingest.conditions.replicates import Replicates
 from ingest.progress import step
 from ingest.reader import Reader
-from ingest.signatures.from_sums import CellTables
-from ingest.signatures.library import Libraries
-from ingest.signatures.responder import Judge
-from ingest.signatures.summed import Summed
 from ingest.spec import BULK, DatasetSpec
 from ingest.sums.capped import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of
-from ingest.sums.summing import Summing, sum_files
+
+if TYPE_CHECKING:
+    from ingest.sums.summing import Summing
 
 LEAST_REPLICATE_CELLS = 10
 """Cells of a replicate: the sum of fewer strays by its cells more than by its counts."""
@@ -87,6 +88,15 @@ def write_cells(
         capped = CappedSums(
             Path(place), *shape, has_counts=has_counts, memory_limit=memory_limit, whole=grouping.whole()
         )
+        with ThreadPoolExecutor(1) as pool:
+            cleared = pool.submit(capped.clear_pages)
+            load_compiler()
+            from ingest.signatures.from_sums import CellTables  # noqa: PLC0415, kernels, while pages are cleared
+            from ingest.signatures.library import Libraries  # noqa: PLC0415
+            from ingest.signatures.responder import Judge  # noqa: PLC0415
+            from ingest.signatures.summed import Summed  # noqa: PLC0415
+            from ingest.sums.summing import sum_files  # noqa: PLC0415
+        cleared.result()
         left_out = sum_files(sources, grouping.of_row, given, spec, capped, journal, cluster)
         sums = capped.finish()
         libraries = Libraries.gather(grouping, labels.rows, given.half, capped.totals)

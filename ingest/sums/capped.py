@@ -10,17 +10,21 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import WarehouseError
-from ingest.kernel import Totals
 from ingest.sums.group_sums import ALL, GroupSums, Pools, Whole
+
+if TYPE_CHECKING:
+    from ingest.kernel import Totals
 
 BYTES_PER_SUM = 28
 """What one group holds in memory and on disk for each gene."""
+PAGE = 4096
+"""Unit: bytes."""
 SHARE_OF_MEMORY = 4
 """The default limit is one part in so many of the machine's memory."""
 
@@ -78,6 +82,11 @@ class CappedSums:
         self._disk = None if self.is_whole else _DiskSums(folder, self._held, n_groups)
         self._n_groups = n_groups
         self.totals: Totals = np.zeros(n_rows if has_counts else 0, np.float32)
+
+    def clear_pages(self) -> None:
+        """Have the system clear the pages of the sums in memory, which it else does when they are first added to."""
+        for array in arrays_of(self._held).values():
+            array.reshape(-1)[:: PAGE // array.itemsize] = 0
 
     def add(self, groups: npt.NDArray[np.int32], add_to: Callable[[npt.NDArray[np.int32], GroupSums], None]) -> None:
         """Add a file.

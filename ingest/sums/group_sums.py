@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from featurestore.errors import ValuesError
-from ingest.kernel import Slots, add_pools
 from ingest.reader import Integers
+
+if TYPE_CHECKING:  # sums are made before the compiler of kernels is loaded
+    from ingest.kernel import Slots
 
 Whole = npt.NDArray[np.int64]
 Pools = Sequence[npt.NDArray[np.intp]]
@@ -83,6 +85,8 @@ class GroupSums:
         ValueError
             A pool has some but not all of the groups that share what is added.
         """
+        from ingest.kernel import add_pools  # noqa: PLC0415, see above
+
         values = getattr(self, name)
         start, stop, _ = genes.indices(values.shape[1])
         total = np.empty((len(pools), stop - start), np.int64)

@@ -18,16 +18,18 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
 from featurestore.errors import HarmonisationError, SourceError
 from featurestore.storage.locks import OWNER, own, owner_text
-from ingest.kernel import Totals
 from ingest.sums.capped import Rows
 from ingest.sums.group_sums import GroupSums
 from ingest.sums.partial import SUFFIX, About, read_about, write_partial
+
+if TYPE_CHECKING:
+    from ingest.kernel import Totals
 
 LEAST_SECONDS = 60.0
 """What is written down at the earliest after so long. Unit: seconds."""

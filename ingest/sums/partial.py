@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.storage.whole import flush
-from ingest.kernel import Groups, Totals
 from ingest.sums.capped import CappedSums, Rows, arrays_of
 from ingest.sums.group_sums import GroupSums, refuse_overflow
+
+if TYPE_CHECKING:
+    from ingest.kernel import Groups, Totals
 
 SUFFIX = ".sums"
 TOTALS = -1

@@ -225,7 +225,7 @@ def test_ingest__from_and_to_an_object_store_makes_the_same_release(bucket, worl
         for name in NAMES[:2]:
             assert store.snapshot.datasets[name] == here.snapshot.datasets[name]
             ours, theirs = (
-                {file["sha256"] for file in each.manifest(name)["files"] if file["table"] != "dataset"}
+                {file["blake3"] for file in each.manifest(name)["files"] if file["table"] != "dataset"}
                 for each in (here, store)
             )
             assert ours == theirs

@@ -76,7 +76,7 @@ def test_ingest__has_the_tables_of_its_twin(path, tmp_path):
     for name in ("a.h5ad", "a.soma"):
         (tmp_path / "twin.toml").write_text(SPEC.format(name), encoding="utf-8")
         manifest = ingest_dataset(tmp_path / "twin.toml", tmp_path / name.replace(".", "_")).manifest
-        made[name] = {file["path"]: file["sha256"] for file in manifest["files"] if file["table"] != "dataset"}
+        made[name] = {file["path"]: file["blake3"] for file in manifest["files"] if file["table"] != "dataset"}
         assert [file["name"] for file in manifest["inputs"]] == [name], "a folder is one input"
     assert made["a.soma"] == made["a.h5ad"]
     assert inspect_file(tmp_path / "a.soma").values.kind == "counts"

@@ -32,6 +32,7 @@ from featurestore.storage.snapshot import (
     snapshot_numbers,
     snapshot_path,
 )
+from featurestore.upkeep import examine
 from featurestore.upkeep import verify as verifying
 from featurestore.upkeep.examine import restoration
 from featurestore.upkeep.verify import verify
@@ -58,6 +59,7 @@ def rewrite(root: Path, dataset_id: str, table: str, change) -> None:
     manifest = read_manifest(root, dataset_id, snapshot.datasets[dataset_id])
     for file in manifest["files"]:
         if file["table"] == table:
+            del file["blake3"]  # as former versions had it
             file |= {"rows": frame.height, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     for number in (1, 2, 3):
@@ -254,14 +256,14 @@ def test_warehouse__a_manifest_that_is_another_is_refused(copied):
 def test_verify__never_advises_to_delete(copied, monkeypatch):
     """What may not be read is asked for, and what is damaged is moved: a copy of it may be all that there is."""
     release = release_path(copied, "second", read_snapshot(copied).datasets["second"])
-    hashed = verifying.file_sha256
+    hashed = examine.file_blake3
 
     def refuse(path: Path) -> str:
         if path.suffix == ".parquet" and release in path.parents:
             raise PermissionError(13, "Permission denied", str(path))
         return hashed(path)
 
-    monkeypatch.setattr("featurestore.upkeep.examine.file_sha256", refuse)
+    monkeypatch.setattr("featurestore.upkeep.examine.file_blake3", refuse)
     found = verify(copied).faults
     assert {fault.what for fault in found} == {"A file may not be read."}
     assert all("chmod" in fault.do for fault in found)

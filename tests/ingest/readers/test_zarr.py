@@ -103,7 +103,7 @@ def test_ingest__of_zarr_has_the_tables_of_its_twin(tmp_path):
         spec = tmp_path / "twin.toml"
         spec.write_text(SPEC.format(name), encoding="utf-8")
         manifest = ingest_dataset(spec, tmp_path / name.replace(".", "_")).manifest
-        made[name] = {file["path"]: file["sha256"] for file in manifest["files"] if file["table"] != "dataset"}
+        made[name] = {file["path"]: file["blake3"] for file in manifest["files"] if file["table"] != "dataset"}
         assert [file["name"] for file in manifest["inputs"]] == [name], "a folder is one input"
     assert made["a.zarr"] == made["a.zarr.zip"] == made["a.h5ad"]
 

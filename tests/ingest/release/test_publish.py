@@ -7,12 +7,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from blake3 import blake3
 
 from featurestore.contract import RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_manifest, read_snapshot, release_path, snapshot_numbers
-from ingest.release.publish import content_hash, file_sha256, name_release, publish, staging
+from ingest.release.publish import content_hash, name_release, publish, staging
 from ingest.release.tables import write_table
 
 
@@ -49,7 +50,7 @@ def test_publish__makes_a_release_and_names_it(tmp_path, reference):
     (file,) = read_manifest(root, "a", "r1")["files"]
     path = release_path(root, "a", "r1") / file["path"]
     assert (file["table"], file["rows"]) == ("gene", 1)
-    assert file["sha256"] == file_sha256(path)
+    assert file["blake3"] == blake3(path.read_bytes()).hexdigest()
     assert not (root / "staging").exists()
 
 

@@ -127,7 +127,7 @@ def test_ingest__writes_the_same_bytes_under_any_memory_limit(plates):
     for number, memory_limit in enumerate((None, 3 * len(GENES) * BYTES_PER_SUM, 1)):
         root = plates / f"warehouse_{number}"
         files = ingest_dataset(plates / "plates.toml", root, memory_limit=memory_limit).manifest["files"]
-        checksums.append({f["path"]: f["sha256"] for f in files if f["table"] != "dataset"})
+        checksums.append({f["path"]: f["blake3"] for f in files if f["table"] != "dataset"})
         assert [path.name for path in (root / "staging").glob("*/*")] == []
     assert checksums[0] == checksums[1] == checksums[2]
     assert any("signature" in path for path in checksums[0])

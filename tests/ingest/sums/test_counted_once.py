@@ -36,7 +36,7 @@ def test_sums__of_cells_that_count_twice_are_not_published(tmp_path, monkeypatch
     counts = np.arange(1, 33, dtype=np.float32).reshape(8, 4)
     path = write_h5ad(tmp_path / "a.h5ad", counts, pl.DataFrame(rows), genes)
     (tmp_path / "draft.toml").write_text(draft_spec(inspect_file(path), tmp_path).text)
-    monkeypatch.setattr("ingest.signatures.cells.sum_files", twice)
+    monkeypatch.setattr("ingest.sums.summing.sum_files", twice)
     with pytest.raises(WarehouseError, match=r"at most 4 cells(.|\n)*8 cells"):
         ingest_dataset(tmp_path / "draft.toml", tmp_path / "warehouse")
     assert not list((tmp_path / "warehouse" / "snapshots").glob("*"))
