@@ -165,6 +165,13 @@ def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
     sys.exit(1)
 
 
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Say whether an error is what came of an interruption: of a library that it found at work."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
@@ -185,6 +192,9 @@ def main() -> None:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
+        if _is_interrupted(error):
+            click.echo("interrupted", err=True)
+            sys.exit(130)
         told = scarcity(error)
         if told is None:
             raise

@@ -23,6 +23,7 @@ from featurestore.scarcity import heed_scarcity
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
+    RELEASES,
     check_warehouse,
     copy_command,
     file_sha256,
@@ -30,6 +31,7 @@ from featurestore.storage.snapshot import (
     newest_number,
     read_json,
     read_snapshot,
+    release_path,
     snapshot_numbers,
     snapshot_path,
     snapshot_text,
@@ -66,6 +68,7 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
         read_snapshot(root, number)
     report = Report()
     checksums: dict[tuple[str, str], str | None] = {}
+    found = sorted((root / RELEASES).glob("dataset_id=*/release_id=*"))
     with ExitStack() as stack:
         is_held = False  # gc drops the oldest: one lock keeps all that follow
         for each in snapshot_numbers(root) if number is None else [number]:
@@ -86,6 +89,9 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
             report.faults += _snapshot_faults(root, each)
             checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
         report.faults += _head_faults(root, report)
+        if number is None:
+            named = {release_path(root, *release) for release in checksums}
+            report.notes += [_unnamed(path) for path in found if path not in named]
         for (dataset_id, release_id), checksum in sorted(checksums.items()):
             is_whole = Examination(root, dataset_id, release_id, report).run(checksum)
             for check in deep if is_whole else ():
@@ -93,6 +99,13 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
         report.faults += _database_faults(root, report)
         report.faults += kept_faults(root, report)
     return report
+
+
+def _unnamed(release: Path) -> str:
+    return (
+        f"{release.parent.name}/{release.name} is named by no snapshot, and was not read: an ingest was killed, or a "
+        "snapshot was lost, which a backup may have; gc sets it aside"
+    )
 
 
 def _head_faults(root: Path, report: Report) -> Iterator[Fault]:

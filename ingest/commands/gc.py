@@ -21,7 +21,7 @@ from ingest.release.trash import bring_back
 )
 @click.option("--dry-run", is_flag=True, help="Do nothing; show what would be done.")
 @click.option("--now", is_flag=True, help="Delete at once, also what was set aside before.")
-@click.option("--undo", is_flag=True, help="Bring back all that is set aside, and do nothing else.")
+@click.option("--undo", is_flag=True, help="Bring back all that is set aside; with --dry-run, show it.")
 @format_option
 @output_option
 @click.pass_obj
@@ -47,7 +47,13 @@ def gc(
       featurestore gc --undo
     """
     if undo:
-        show(pl.DataFrame({"brought_back": bring_back(warehouse)}, {"brought_back": pl.String}), form, output)
+        if now or keep is not None:
+            raise click.UsageError("--undo brings back and removes nothing: it goes with neither --keep nor --now.")
+        back = bring_back(warehouse, is_rehearsal=dry_run)
+        if back or form != "table" or output is not None:
+            show(pl.DataFrame({"brought_back": back}, {"brought_back": pl.String}), form, output)
+        else:
+            click.echo("Nothing is set aside.")
         return
 
     def tell(removed: list[Removed]) -> None:

@@ -35,10 +35,11 @@ def put_aside(root: Path, paths: Iterable[Path], place: Path) -> None:
         flush(folder)
 
 
-def bring_back(root: Path) -> list[str]:
+def bring_back(root: Path, *, is_rehearsal: bool = False) -> list[str]:
     """Move all that was set aside to where it was, and return it; what is there again stays aside.
 
-    Releases come before the snapshots that name them, and snapshots from the newest: they stay a chain.
+    Releases come before the snapshots that name them, and snapshots from the newest: they stay a chain. A rehearsal
+    moves nothing.
 
     Raises
     ------
@@ -54,11 +55,13 @@ def bring_back(root: Path) -> list[str]:
                 target = root / path.relative_to(folder)
                 is_snapshot = target.parent == root / SNAPSHOTS
                 if not target.exists() and not (is_snapshot and int(target.stem) != oldest - 1):
-                    _move(path, target)
+                    if not is_rehearsal:
+                        _move(path, target)
                     oldest -= is_snapshot
                     back.append(target.relative_to(root).as_posix())
-            _remove_empty(folder)
-    return back
+            if not is_rehearsal:
+                _remove_empty(folder)
+    return list(dict.fromkeys(back))
 
 
 def _of(folder: Path) -> Iterator[Path]:

@@ -237,6 +237,40 @@ process()
     assert process.returncode == -signal.SIGINT
 
 
+def test_process__is_interrupted_without_a_word_while_a_command_loads_what_it_needs():
+    script = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Loading:
+    def find_spec(self, name, path=None, target=None):
+        if name == "duckdb":
+            print("loading", flush=True)
+            sys.stdin.read()
+
+sys.meta_path.insert(0, Loading())
+sys.argv = ["featurestore", "datasets"]
+from featurestore.__main__ import process
+process()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT
+
+
+def test_process__is_interrupted_whatever_a_library_makes_of_it(monkeypatch, capsys):
+    def busy(**_):
+        raise ValueError("the connection is busy") from KeyboardInterrupt()
+
+    monkeypatch.setattr(featurestore, "main", busy)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
 def test_process__has_next_to_nothing_loaded_until_it_hears_an_interruption():
     script = "import sys; before = set(sys.modules); import featurestore.__main__; print(*set(sys.modules) - before)"
     checkout = str(Path(__file__).parents[2])  # without site-packages, whose files may load what they like

@@ -355,3 +355,16 @@ def test_command__says_until_when_it_can_be_undone(warehouse):
     assert f"3 set aside until {until}; to bring back: featurestore gc --undo." in done
     assert len(json.loads(run(warehouse, "--undo", "--format", "json"))) == 3
     assert snapshot_numbers(warehouse) == [1, 2, 3]
+
+
+def test_command__rehearses_an_undo_and_says_what_it_does_not_go_with(warehouse):
+    run(warehouse, "--keep", "1")
+    rehearsed = json.loads(run(warehouse, "--undo", "--dry-run", "--format", "json"))
+    assert snapshot_numbers(warehouse) == [3]
+    for other in (["--now"], ["--keep", "2"]):
+        refused = CliRunner().invoke(featurestore, ["--warehouse", str(warehouse), "gc", "--undo", *other])
+        assert (refused.exit_code, snapshot_numbers(warehouse)) == (2, [3])
+        assert "removes nothing" in refused.output
+    assert json.loads(run(warehouse, "--undo", "--format", "json")) == rehearsed
+    assert snapshot_numbers(warehouse) == [1, 2, 3]
+    assert run(warehouse, "--undo") == "Nothing is set aside.\n"

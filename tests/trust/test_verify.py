@@ -352,3 +352,15 @@ def test_command__is_exit_code_1_on_damage_and_says_what_to_do(warehouse):
     damaged = CliRunner().invoke(featurestore, [*command, "--format", "json"])
     assert damaged.exit_code == 1
     assert json.loads(damaged.stdout)["faults"][0]["where"] == str(snapshot_path(warehouse, 3))
+
+
+def test_verify__names_a_release_that_no_snapshot_names(copied):
+    """Both records of the newest snapshot are lost: nothing says that it was, but its release is there."""
+    (lost,) = (copied / HEADS).iterdir()
+    lost.unlink()
+    newest = read_snapshot(copied)
+    snapshot_path(copied, newest.number).unlink()
+    notes = [note for note in verify(copied).notes if "named by no snapshot" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"dataset_id=first/release_id={newest.datasets['first']} is named by no snapshot")
+    assert not [note for note in verify(copied, 2).notes if "named by" in note]
