@@ -23,6 +23,8 @@ from ingest.reader import INDEX
 from ingest.spec import DatasetSpec
 
 NUMBER = "number of the distinct row"
+ROWS_AT_ONCE = 2**17
+"""How many rows are looked up together: what that takes besides does not grow with the rows."""
 
 Integers = npt.NDArray[np.int32]
 
@@ -207,10 +209,13 @@ def _numbered(merged: tuple[pl.DataFrame, Integers]) -> tuple[pl.DataFrame, Inte
 
 def distinct_rows(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
     """Return the distinct rows of a table in order of appearance, and which of them each row is."""
-    distinct = table.unique(maintain_order=True)
+    parts = list(table.iter_slices(ROWS_AT_ONCE)) or [table]
+    distinct = pl.concat([part.unique(maintain_order=True) for part in parts]).unique(maintain_order=True)
     numbered = distinct.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(NUMBER))
-    found = table.join(numbered, on=table.columns, how="left", nulls_equal=True, maintain_order="left")
-    return distinct, found[NUMBER].to_numpy()
+    found = (
+        part.join(numbered, on=table.columns, how="left", nulls_equal=True, maintain_order="left") for part in parts
+    )
+    return distinct, np.concatenate([part[NUMBER].to_numpy() for part in found])
 
 
 def _merged(parts: Sequence[tuple[pl.DataFrame, Integers]]) -> tuple[pl.DataFrame, Integers]:

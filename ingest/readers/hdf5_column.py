@@ -9,7 +9,7 @@ from featurestore.errors import SourceFormatError
 from ingest.readers.columns import as_column, as_text
 from ingest.readers.hdf5 import where, whole
 
-STRINGS_AT_ONCE = 2**18
+STRINGS_AT_ONCE = 2**15
 """How many strings are held as Python objects at a time."""
 BOMB_BYTES = 2**29
 BOMB_RATIO = 500
