@@ -13,8 +13,8 @@ CUT_BITS = 32
 """Last bits of a double that are not kept: what is left, three bytes and its size, is off by a millionth at most."""
 ROUNDED_BITS = 8
 """Last bits of a single that are rounded off: what is left is off by 1.6e-5 of itself at most."""
-LEAST_NORMAL = float(np.finfo(np.float64).tiny)
-"""Below, a double has fewer digits the smaller it is."""
+LEAST_NORMAL = int(np.finfo(np.float64).tiny.view(np.int64))
+"""The bits, as a whole number, of the smallest double that has all digits."""
 
 
 def cut(values: Doubles) -> Doubles:
@@ -25,8 +25,15 @@ def cut(values: Doubles) -> Doubles:
     >>> cut(np.array([1.0, 0.3, 5e-324])).tolist()
     [1.0, 0.2999999523162842, 5e-324]
     """
-    kept = (values.view(np.int64) & -(1 << CUT_BITS)).view(np.float64)
-    return np.where(values < LEAST_NORMAL, values, kept)
+    kept = np.empty(values.shape)
+    _cut(values.reshape(-1).view(np.int64), kept.reshape(-1).view(np.int64))
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _cut(bits: npt.NDArray[np.int64], kept: npt.NDArray[np.int64]) -> None:
+    for at in range(bits.size):
+        kept[at] = bits[at] & -(1 << CUT_BITS) if bits[at] >= LEAST_NORMAL else bits[at]
 
 
 def rounded(values: Doubles) -> Singles:
