@@ -239,14 +239,15 @@ process()
 
 def test_process__is_interrupted_without_a_word_while_a_command_loads_what_it_needs():
     script = """
-import signal, sys
+import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Loading:
     def find_spec(self, name, path=None, target=None):
         if name == "duckdb":
             print("loading", flush=True)
-            sys.stdin.read()
+            while True:  # no read of a pipe: Polars lets the system take those up again
+                time.sleep(1)
 
 sys.meta_path.insert(0, Loading())
 sys.argv = ["featurestore", "datasets"]
