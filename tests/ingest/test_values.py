@@ -30,6 +30,23 @@ def test_reported_values__need_no_compiler_of_kernels():
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
+def test_sums__are_made_before_a_compiler_or_an_sql_engine_is_loaded():
+    code = (
+        "import sys, ingest.commands.ingest, ingest.pipeline, ingest.routes.summed, ingest.sums.journal; "
+        "print(sorted({'numba', 'llvmlite', 'duckdb'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_compiler__is_loaded_without_others_where_only_our_kernels_are_compiled():
+    code = (
+        "import sys; from ingest import compiler; compiler.leave_out_others(); compiler.load_compiler(); "
+        "import ingest.kernel; print(sorted({'numba', *compiler.OF_OTHERS} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said == "['numba']\n"
+
+
 def test_values__that_are_added_up_or_rescaled_are_summed():
     for name, kind in VALUES.items():
         if kind.is_additive or kind.is_rescaled:

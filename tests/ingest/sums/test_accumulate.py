@@ -15,7 +15,7 @@ from featurestore.errors import ValuesError
 from ingest.conditions.given import draw_of
 from ingest.kernel import UNIT
 from ingest.reader import OUTSIDE, CscBlock, CsrBlock, DenseBlock
-from ingest.stored import rises
+from ingest.stored import fits, rises
 from ingest.sums.accumulate import accumulate
 from ingest.sums.group_sums import GroupSums
 from ingest.sums.values import ValueCheck
@@ -211,3 +211,15 @@ def test_added__is_the_sum_of_the_groups_of_each_pool():
 def test_rises__looks_within_rows_and_not_from_one_to_the_next(rows, is_rising):
     indptr = np.cumsum([0, *map(len, rows)])
     assert rises(indptr, np.array([each for row in rows for each in row], np.int32)) == is_rising
+
+
+@pytest.mark.parametrize("changed", [None, (0, -1), (40, 50), (99, 2**31 - 1), (57, 0)])
+def test_fits__as_numpy_says_of_each_row(changed):
+    rng = np.random.default_rng(3)
+    rows = [np.sort(rng.choice(50, 10, replace=False)) for _ in range(10)]
+    indptr, indices = np.cumsum([0, *map(len, rows)]), np.concatenate(rows).astype(np.int32)
+    if changed:
+        indices[changed[0]] = changed[1]
+    rise = all((np.diff(row.astype(np.int64)) > 0).all() for row in np.split(indices, indptr[1:-1]))
+    expected = rise and ((indices >= 0) & (indices < 50)).all()
+    assert fits(indptr, indices, 50) == expected == (changed is None)
