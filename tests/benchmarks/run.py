@@ -60,7 +60,7 @@ def megabytes_of(folder: Path) -> float:
 def digest_of(root: Path) -> str:
     """Tell the tables of a warehouse's releases by their bytes; when they were ingested is in ``dataset`` alone."""
     found = [json.loads(path.read_text(encoding="utf-8"))["files"] for path in root.glob("releases/*/*/manifest.json")]
-    told = sorted((each["path"], each["sha256"]) for files in found for each in files if each["table"] != "dataset")
+    told = sorted((each["path"], each["blake3"]) for files in found for each in files if each["table"] != "dataset")
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
@@ -177,7 +177,7 @@ def questions(bench: Bench) -> list[Row]:
     """One signature and one gene: at full size, and where the others can be written in little time."""
     n_genes = 10_000
     root = bench.folder / "large"
-    write_warehouse(root, n_datasets=1, n_conditions=20_000, n_genes=n_genes)
+    apart(write_warehouse, root, n_datasets=1, n_conditions=20_000, n_genes=n_genes)
     own = ours("ask", root, "screen_0000")
     take_turns([own], bench.n_runs)
     of = f" of {20_000:,} conditions x {n_genes:,} genes"
@@ -185,7 +185,7 @@ def questions(bench: Bench) -> list[Row]:
     rows = [Row(f"one {t}{of}", text_of(own.median(t)), "", "", f"{own.memory:,.0f} MB", g) for t, g in goals.items()]
     shutil.rmtree(root)
     n_conditions = bench.size(4_000, 20_000)
-    write_warehouse(root, n_datasets=1, n_conditions=n_conditions, n_genes=n_genes)
+    apart(write_warehouse, root, n_datasets=1, n_conditions=n_conditions, n_genes=n_genes)
     copy = bench.folder / "matrix.npy"
     ours("matrix", root, "screen_0000", copy).run()
     peer("write_effects", copy, bench.folder).run()
@@ -204,7 +204,7 @@ def questions(bench: Bench) -> list[Row]:
 def matrix(bench: Bench) -> list[Row]:
     """A matrix of effects."""
     n_genes, root, copy = 10_000, bench.folder / "few", bench.folder / "few.npy"
-    write_warehouse(root, n_datasets=1, n_conditions=2_000, n_genes=n_genes)
+    apart(write_warehouse, root, n_datasets=1, n_conditions=2_000, n_genes=n_genes)
     read = ours("matrix", root, "screen_0000", copy)
     read.run()
     peer("write_h5ad", copy, bench.folder).run()
@@ -221,7 +221,7 @@ def lincs(bench: Bench) -> list[Row]:
     folder = bench.folder / "lincs"
     folder.mkdir()
     n, chosen = bench.size(40_000, 200_000), bench.size(1_000, 5_000)
-    lincs_slice.write_files(folder, n, 12_328, 978, chosen, scattered=False)
+    apart(lincs_slice.write_files, folder, n, 12_328, 978, chosen, scattered=False)
     names = [str(folder / "rows.txt"), str(folder / "genes.txt"), str(folder / "slice.npy")]
     file, programs = folder / "level5.gctx", ((sys.executable, lincs_slice.OURS), (str(PEERS), lincs_slice.CMAPPY))
     runs = [[lincs_slice.measure(*each, names, file) for each in programs] for _ in range(bench.n_runs)]
@@ -333,7 +333,7 @@ def growth(bench: Bench) -> list[Row]:
     rows = [Row(f"a further cell, {between}", f"{', '.join(each)} µs", "", "", flat, "within 10 %")]
     asked = {n: ours("ask", bench.folder / f"datasets_{n}", "screen_0005") for n in (10, 100, 1_000)}
     for n in asked:
-        write_copies(bench.folder / f"datasets_{n}", n_datasets=n, n_conditions=200, n_genes=1_000)
+        apart(write_copies, bench.folder / f"datasets_{n}", n_datasets=n, n_conditions=200, n_genes=1_000)
     take_turns(list(asked.values()), min(bench.n_runs, 3))
     among = f"among {', '.join(f'{n:,}' for n in asked)} datasets"
     for task in ("signature", "gene"):
@@ -377,7 +377,7 @@ def paper(bench: Bench) -> list[Row]:
     def a_level_5(n: int) -> float:
         folder = bench.folder / f"lincs_{n}"
         folder.mkdir()
-        lincs_slice.write_files(folder, n, 12_328, 12_328, n, scattered=False)
+        apart(lincs_slice.write_files, folder, n, 12_328, 12_328, n, scattered=False)
         own = command(None, bench.folder / "warehouse", "ingest", folder / "slice.toml")
         take_turns([own], min(bench.n_runs, 3))
         return own.median()
