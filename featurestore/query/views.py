@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -86,14 +88,27 @@ def view_statements() -> dict[str, str]:
 
 def comment_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Say of every view and of its columns what they are: that takes as long as to create them."""
+    for statement in _comment_statements():
+        connection.execute(statement)
+    connection.execute(f"comment on view release.snapshot is {_quote(_edition())}")
+
+
+def _comment_statements() -> Iterator[str]:
     texts = sql_files("views")
     for view in VIEWS.values():
         comment = f"Grain: {view.grain}. {heading(texts[view.name])}"
-        connection.execute(f"comment on view {view.name} is {_quote(comment)}")
+        yield f"comment on view {view.name} is {_quote(comment)}"
         for name in view.columns:
             column = COLUMNS[name]
             sentence = f"{column.sentence} Unit: {column.unit}." if column.unit else column.sentence
-            connection.execute(f"comment on column {view.name}.{name} is {_quote(sentence)}")
+            yield f"comment on column {view.name}.{name} is {_quote(sentence)}"
+
+
+def _edition() -> str:
+    """Tell views as they are defined now from those that another version of this program wrote."""
+    scans = [_scan(table, []) for table in RELEASE.values()]
+    told = "\n".join([*scans, *view_statements().values(), *_comment_statements()])
+    return f"Edition of the views: {hashlib.sha256(told.encode()).hexdigest()[:16]}."
 
 
 def attach_views_of_few(
@@ -123,15 +138,17 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
 def shown_snapshot(root: Path, path: Path) -> int | None:
     """Return which snapshot of a warehouse a ``featurestore.duckdb`` shows.
 
-    None where the file is missing or damaged; 0 where it shows another folder, the warehouse having been moved.
+    None where the file is missing or damaged; 0 where it shows another folder, the warehouse having been moved, or has
+    the views of another version of this program.
     """
+    comment = "select comment from duckdb_views() where schema_name = 'release' and view_name = 'snapshot'"
     try:
         with open_database(path) as connection:
-            row = connection.execute("select snapshot, root from release.snapshot").fetchone()
+            row = connection.execute(f"select snapshot, root, ({comment}) from release.snapshot").fetchone()  # noqa: S608
     except duckdb.Error:
         return None
-    number, shown = row or (0, "")
-    return int(number) if shown == str(root.resolve()) else 0
+    number, *shown = row or (0,)
+    return int(number) if shown == [str(root.resolve()), _edition()] else 0
 
 
 def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list[str]]:

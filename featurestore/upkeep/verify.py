@@ -166,7 +166,8 @@ def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
     shown = shown_snapshot(root, path)
     if shown is not None and shown != numbers[-1]:
         report.notes.append(
-            f"{DATABASE} shows an older snapshot or another folder; the next ingest or gc writes it anew"
+            f"{DATABASE} shows an older snapshot, another folder or the views of another version; "
+            "the next ingest or gc writes it anew"
         )
     elif shown is None or (not report.faults and _definitions(root, None) != _definitions(root, shown)):
         warehouse = shlex.quote(str(root))

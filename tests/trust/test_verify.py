@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.cli import featurestore
+from featurestore.contract import COLUMNS
 from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import DATABASE
@@ -283,6 +285,19 @@ def test_verify__a_database_of_an_older_snapshot_or_another_folder_is_a_note(war
     assert verify(tmp_path / "moved").notes == []
     (warehouse / DATABASE).unlink()
     assert "is not there" in verify(warehouse).notes[0]
+
+
+def test_verify__a_database_of_another_version_is_a_note(copied, monkeypatch):
+    effect = COLUMNS["effect"]
+    monkeypatch.setitem(COLUMNS, "effect", replace(effect, sentence=f"{effect.sentence} As it was."))
+    (copied / DATABASE).unlink()
+    assert refresh_database(copied)
+    monkeypatch.setitem(COLUMNS, "effect", effect)
+    report = verify(copied)
+    assert report.faults == []
+    assert "another version" in report.notes[0]
+    assert refresh_database(copied)
+    assert (verify(copied).notes, refresh_database(copied)) == ([], False)
 
 
 WRONG = {
