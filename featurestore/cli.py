@@ -167,6 +167,8 @@ def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
 
 def _is_interrupted(error: BaseException | None) -> bool:
     """Say whether an error is what came of an interruption: of a library that it found at work."""
+    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":  # of DuckDB
+        return True
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -62,7 +62,11 @@ def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -
                 do="write them: evaluate SPEC -o REPORT --predictions MODEL",
             )
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
+        frame = (
+            pl.read_parquet(path, glob=False)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, infer_schema_length=None, glob=False)
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFormatError("The effects cannot be read.", where=str(path), got=str(error)) from None
     if {"score", "probability"} <= set(frame.columns):

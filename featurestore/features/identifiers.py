@@ -121,10 +121,12 @@ def _gene_names(warehouse: Warehouse) -> pl.DataFrame:
     for folder in sorted({warehouse.manifest(name)["gene_reference"] for name in warehouse.snapshot.datasets}):
         path = warehouse.path / REFERENCES / folder
         if (path / "gene_retired.parquet").is_file():
-            retired = pl.read_parquet(path / "gene_retired.parquet").filter(pl.col("gene_id").is_not_null())
+            retired = pl.read_parquet(path / "gene_retired.parquet", glob=False).filter(pl.col("gene_id").is_not_null())
             parts.append(_named(retired, "retired_id", "retired id"))
         if (path / "gene_label.parquet").is_file():
-            labels = pl.read_parquet(path / "gene_label.parquet").with_columns(pl.col("kind").cast(pl.String()))
+            labels = pl.read_parquet(path / "gene_label.parquet", glob=False).with_columns(
+                pl.col("kind").cast(pl.String())
+            )
             parts.append(_named(labels.filter(kind="previous"), "label", "previous symbol"))
             parts.append(_named(labels.filter(kind="alias"), "label", "alias"))
     return pl.concat(parts)

@@ -13,6 +13,7 @@ import polars as pl
 from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SINCE_VERSION_2, VIEWS, Table
 from featurestore.query import compound_identity
 from featurestore.query.sqlfiles import heading, sql_files
+from featurestore.storage.addresses import plain_path
 from featurestore.storage.release import check_manifest, release_files
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 
@@ -181,7 +182,8 @@ def _scan(table: Table, files: list[str], *, is_old: bool = False) -> str:
     if any(path.count("=") > len(keys) for path in files):
         return _scan_by_release(table, files)
     if files:
-        paths = _quote(_BETWEEN_FILES.join(files))  # one text: as a list of a thousand, it is parsed for each query
+        # one text: as a list of a thousand, it is parsed for each query
+        paths = _quote(plain_path(_BETWEEN_FILES.join(files)))
         listed = f"string_split({paths}, {_quote(_BETWEEN_FILES)})"
         # by name: only then does DuckDB know how large each file is, once a filter has left few of them
         options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
@@ -200,7 +202,7 @@ def _scan_by_release(table: Table, files: list[str]) -> str:
     for path in files:
         keys = _KEYS.match(path)
         if keys is not None:
-            releases.setdefault((keys[1], keys[2]), []).append(_quote(path))
+            releases.setdefault((keys[1], keys[2]), []).append(_quote(plain_path(path)))
     held = [name for name in ("dataset_id", "release_id") if name in table.columns]
     own = f"* exclude ({', '.join(held)})" if held else "*"
     scans = []
@@ -223,7 +225,7 @@ def _scan_references(files: list[str]) -> str:
         columns = ", ".join(f"null::VARCHAR as {name}" for name in VIEWS["gene"].columns)
         return f"select {columns}, 0 as reference_rank where false"
     scans = (
-        f"select *, {rank} as reference_rank from read_parquet({_quote(file)}, hive_partitioning = false)"  # noqa: S608
+        f"select *, {rank} as reference_rank from read_parquet({_quote(plain_path(file))}, hive_partitioning = false)"  # noqa: S608
         for rank, file in enumerate(files)
     )
     return " union all by name ".join(scans)
@@ -232,7 +234,7 @@ def _scan_references(files: list[str]) -> str:
 def _scan_labels(files: list[str]) -> str:
     if not files:
         return "select null::VARCHAR as label, null::VARCHAR as gene_id, null::VARCHAR as kind where false"
-    paths = ", ".join(map(_quote, files))
+    paths = ", ".join(_quote(plain_path(file)) for file in files)
     scan = f"read_parquet([{paths}], hive_partitioning = false)"
     return f"select distinct label, gene_id, kind::VARCHAR as kind from {scan}"  # noqa: S608
 

@@ -29,7 +29,7 @@ from featurestore.query.on_demand import ViewsOnDemand
 from featurestore.query.pinned import pinned_datasets
 from featurestore.query.results import as_frame, as_held, first_rows
 from featurestore.query.views import has_old_releases
-from featurestore.storage.addresses import is_url, plain_url
+from featurestore.storage.addresses import is_url, plain_path, plain_url
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.objects import ObjectStore, copy_described
 from featurestore.storage.release import why_unreadable
@@ -102,7 +102,8 @@ class Warehouse:
             self._narrow = NarrowCatalogs(self._connection, self.path, self.snapshot, place, self._views)
             self._most_bytes = limit_memory(self._connection, memory) if memory else None
             self.most_bytes = self._most_bytes or memory_limit(self._connection)
-            confine(self._connection, [f"{place}/{name}" for name in (RELEASES, REFERENCES)])
+            readable = {place, plain_path(place)}  # DuckDB asks for what is written, then for what that matches
+            confine(self._connection, [f"{each}/{name}" for each in readable for name in (RELEASES, REFERENCES)])
             if has_old_releases(self.path, self.snapshot):
                 self._views.create()  # which says at once what a table of an older contract lacks
         except duckdb.Error as error:

@@ -88,8 +88,8 @@ def open_index(folder: Path) -> SignatureBlock | None:
         small = {name: sums for name, sums in record["files"].items() if name not in _LARGE}
         if any(file_sha256(folder / name) != expected for name, expected in small.items()):
             return None
-        conditions = pl.read_parquet(folder / "conditions.parquet")
-        genes = pl.read_parquet(folder / "genes.parquet")["gene_id"].to_numpy().astype(np.str_)
+        conditions = pl.read_parquet(folder / "conditions.parquet", glob=False)
+        genes = pl.read_parquet(folder / "genes.parquet", glob=False)["gene_id"].to_numpy().astype(np.str_)
         kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding", "norms")}
         rows = _mapped(folder / "rows.npy")
     except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):

@@ -55,7 +55,7 @@ def _read(path: Path) -> pl.DataFrame:
         with path.open("rb") as file:
             head = file.read(4)
         if head == b"PAR1":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise QueryError("A signature cannot be read.", where=str(path), got=str(error)) from None
@@ -65,6 +65,8 @@ def _read(path: Path) -> pl.DataFrame:
     first = lines[skipped] if len(lines) > skipped else ""
     separator = max(("\t", ",", ";"), key=first.count)
     try:
-        return pl.read_csv(rest.encode(), separator=separator, infer_schema_length=None, null_values=["NA", "NaN", ""])
+        return pl.read_csv(
+            rest.encode(), separator=separator, infer_schema_length=None, null_values=["NA", "NaN", ""], glob=False
+        )
     except pl.exceptions.PolarsError as error:
         raise QueryError("A signature is no table.", where=str(path), got=str(error).partition("\n")[0]) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SEPARATOR = "://"
+_PATTERN = re.compile(r"[*?[]")
 _ONE_SLASH = re.compile(r"(s3a?|gs|az|abfss?):/(?=[^/])", re.IGNORECASE)
 
 
@@ -23,6 +24,17 @@ def plain_url(url: str) -> str:
     """
     scheme, separator, rest = url.partition(SEPARATOR)
     return f"{scheme.lower()}{separator}{rest.rstrip('/')}"
+
+
+def plain_path(path: str) -> str:
+    """Write a path as DuckDB reads it: ``*``, ``?`` and ``[`` in names match nothing but themselves.
+
+    Examples
+    --------
+    >>> plain_path("lab/screens [2]/a.parquet")
+    'lab/screens [[]2]/a.parquet'
+    """
+    return path if is_url(path) else _PATTERN.sub(r"[\g<0>]", path)
 
 
 def meant_url(path: str) -> str | None:

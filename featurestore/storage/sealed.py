@@ -82,7 +82,7 @@ def read_sealed(path: Path) -> pl.DataFrame | None:
     """
     try:
         expected = pl.read_parquet_metadata(path).get(CHECKSUM)
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         heed_scarcity(error)
         raise WarehouseError("A table is damaged.", where=str(path), got=" ".join(str(error).split())) from None

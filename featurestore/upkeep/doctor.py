@@ -167,7 +167,7 @@ def _doubt(root: Path, dataset_id: str, release_id: str) -> str:
     name = "calibration"
     paths = [path for table, path in release_files(root, dataset_id, release_id) if table == name]
     try:
-        table = pl.read_parquet(paths) if paths else pl.DataFrame(schema=RELEASE[name].schema)
+        table = pl.read_parquet(paths, glob=False) if paths else pl.DataFrame(schema=RELEASE[name].schema)
     except (OSError, pl.exceptions.PolarsError):
         return ""  # featurestore verify names what cannot be read
     return doubt(dataset_id, read_manifest(root, dataset_id, release_id), table)

@@ -91,7 +91,7 @@ def read_table(root: Path, outcome: Outcome, table: str) -> pl.DataFrame:
     """Read a table of a new release; without rows where it has none, as phenotypes have no quality."""
     folder = release_path(root, outcome.dataset_id, outcome.release_id)
     paths = [folder / file["path"] for file in outcome.manifest["files"] if file["table"] == table]
-    return pl.read_parquet(paths) if paths else pl.DataFrame(schema=RELEASE[table].schema)
+    return pl.read_parquet(paths, glob=False) if paths else pl.DataFrame(schema=RELEASE[table].schema)
 
 
 def _logarithms(files: list[dict[str, Any]]) -> list[str]:

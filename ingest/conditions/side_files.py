@@ -97,5 +97,5 @@ def _text(column: pa.ChunkedArray) -> pl.Series:
 
 
 def _read_parquet(path: Path, wanted: list[str]) -> pl.DataFrame:
-    table = pl.read_parquet(path, columns=wanted)
+    table = pl.read_parquet(path, columns=wanted, glob=False)
     return table.with_columns(without_missing(column) for column in table if column.dtype == pl.String)

@@ -192,7 +192,7 @@ def shipped_table() -> pl.DataFrame:
     """Return the table that the package ships, with the columns of `read_model_table`."""
     source = resources.files("ingest.harmonise").joinpath("cell_lines.csv").read_bytes()
     aliases = pl.col("aliases").fill_null("").str.split("|").list.filter(pl.element() != "")
-    return pl.read_csv(source, infer_schema=False).with_columns(aliases)
+    return pl.read_csv(source, infer_schema=False, glob=False).with_columns(aliases)
 
 
 @cache
@@ -217,7 +217,11 @@ def read_model_table(path: Path) -> pl.DataFrame:
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
         is_parquet = path.suffix == ".parquet"
-        raw = pl.read_parquet(path) if is_parquet else pl.read_csv(path, separator=separator, infer_schema=False)
+        raw = (
+            pl.read_parquet(path, glob=False)
+            if is_parquet
+            else pl.read_csv(path, separator=separator, infer_schema=False, glob=False)
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceFormatError("The table of cell lines cannot be read.", where=str(path), got=str(error)) from None
     if not any(column in raw.columns for column in PUBLISHED_COLUMNS["name"]):

@@ -143,8 +143,10 @@ def _read(path: Path) -> pl.DataFrame:
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        frame = pl.read_csv(path, separator=separator, quote_char='"' if separator == "," else None, infer_schema=False)
+            return pl.read_parquet(path, glob=False)
+        frame = pl.read_csv(
+            path, separator=separator, quote_char='"' if separator == "," else None, infer_schema=False, glob=False
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceFormatError("The compound dictionary cannot be read.", where=str(path), got=str(error)) from None
     return frame.filter(pl.col("pert_type").is_in(COMPOUND_TYPES)) if "pert_type" in frame.columns else frame

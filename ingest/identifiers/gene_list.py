@@ -77,7 +77,7 @@ def parse_gene_list(
             GeneList(pl.Series(ids[bool(ids) and ids[0].casefold() in HEADERS :], dtype=pl.String), None, where)
         )
     try:
-        table = pl.read_csv(io.BytesIO(text.encode()), separator=separator or "\t", infer_schema=False)
+        table = pl.read_csv(io.BytesIO(text.encode()), separator=separator or "\t", infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
         raise SourceFormatError("The table cannot be read.", where=where, got=str(error)) from None
     return _from_table(table, where, column, symbols)
@@ -156,7 +156,7 @@ def _separator(lines: Sequence[str]) -> str | None:
 
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceFormatError("The table cannot be read.", where=str(path), got=str(error)) from None
 

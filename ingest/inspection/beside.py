@@ -128,6 +128,7 @@ def _scan(path: Path) -> pl.LazyFrame:
         infer_schema=False,
         encoding="utf8-lossy",
         truncate_ragged_lines=True,
+        glob=False,
     )
 
 

@@ -195,7 +195,7 @@ def _read(path: Path) -> tuple[str, pl.DataFrame]:
     """Read the first lines, whatever the file is."""
     with path.open("rb") as file:
         if file.read(len(PARQUET)) == PARQUET:
-            return "parquet", pl.scan_parquet(path).head(MOST_LINES).collect()
+            return "parquet", pl.scan_parquet(path, glob=False).head(MOST_LINES).collect()
     beginning = first_line(path)
     if beginning[:1] in {b"[", b"{"}:
         return "creeds", read_creeds(path)

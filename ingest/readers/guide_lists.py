@@ -69,7 +69,7 @@ def _read(path: Path) -> pl.DataFrame:
     with telling_damage(path, "the dictionary of guides"):
         content = decode(whole_text(path)).encode()
         separator = "\t" if b"\t" in content.split(b"\n", 1)[0] else ","
-        lines = pl.read_csv(content, has_header=False, separator=separator, infer_schema=False)
+        lines = pl.read_csv(content, has_header=False, separator=separator, infer_schema=False, glob=False)
     if lines.width != 2:  # noqa: PLR2004
         raise SourceFormatError(
             "a dictionary of guides has other than two columns",

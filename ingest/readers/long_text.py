@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from featurestore.storage.addresses import plain_path
 from ingest.readers.header import read_header
 from ingest.readers.plain_text import is_gzip
 from ingest.readers.text_numbers import MISSING
@@ -54,7 +55,7 @@ def csv_source(path: Path, n_sampled: int = -1) -> str:
     if is_gzip(path):
         options["compression"] = literal("gzip")
     given = ", ".join(f"{name} = {value}" for name, value in options.items())
-    return f"read_csv({literal(str(path))}, {given})"
+    return f"read_csv({literal(plain_path(str(path)))}, {given})"
 
 
 def column_names(published: Iterable[str]) -> list[str]:

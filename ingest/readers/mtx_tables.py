@@ -186,7 +186,9 @@ def _read(path: Path) -> pl.DataFrame:
         quote = '"' if separator == "," or b'"' in first else None
         if not content.strip():
             return pl.DataFrame({INDEX: []}, schema={INDEX: pl.String})
-        return pl.read_csv(content, has_header=False, separator=separator, infer_schema=False, quote_char=quote)
+        return pl.read_csv(
+            content, has_header=False, separator=separator, infer_schema=False, quote_char=quote, glob=False
+        )
 
 
 def _is_headed(table: pl.DataFrame) -> bool:

@@ -48,4 +48,5 @@ def read_r_table(path: Path, titles: Collection[str]) -> pl.DataFrame:
             separator=separator,
             schema=dict.fromkeys(names, pl.String()),
             null_values=MISSING,
+            glob=False,
         )

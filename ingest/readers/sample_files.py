@@ -74,7 +74,13 @@ class Quantifier:
         """Take names and counts from a table."""
         types = {self.key: pl.String, self.counts: pl.Float64}
         table = pl.read_csv(
-            text.encode(), separator="\t", quote_char=None, columns=list(types), schema_overrides=types, null_values=[]
+            text.encode(),
+            separator="\t",
+            quote_char=None,
+            columns=list(types),
+            schema_overrides=types,
+            null_values=[],
+            glob=False,
         )
         return table.select(pl.col(self.key).alias(KEY), pl.col(self.counts).alias(COUNT))
 
@@ -140,6 +146,7 @@ class Counter:
             skip_lines=n_before,
             infer_schema=False,
             null_values=[],
+            glob=False,
         )
         if not self.fits(table.row(0)):
             raise ValueError(f"expected {self.n_fields} fields, got {table.width}")

@@ -88,5 +88,11 @@ def likely_strand(paths: Sequence[Path]) -> tuple[str, str]:
 def _table(text: str) -> pl.DataFrame:
     types = {"gene": pl.String} | dict.fromkeys(STRANDS, pl.Float64)
     return pl.read_csv(
-        text.encode(), separator="\t", quote_char=None, has_header=False, new_columns=list(types), schema=types
+        text.encode(),
+        separator="\t",
+        quote_char=None,
+        has_header=False,
+        new_columns=list(types),
+        schema=types,
+        glob=False,
     )

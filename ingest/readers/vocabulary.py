@@ -113,9 +113,11 @@ def _read_table(path: Path) -> pl.DataFrame:
             return _read_json(whole_text(path))
         with path.open("rb") as file:
             if file.read(len(PARQUET)) == PARQUET:
-                return pl.read_parquet(path)
+                return pl.read_parquet(path, glob=False)
         text = whole_text(path)
-        return pl.read_csv(text, separator="\t" if b"\t" in text.split(b"\n", 1)[0] else ",", infer_schema_length=None)
+        return pl.read_csv(
+            text, separator="\t" if b"\t" in text.split(b"\n", 1)[0] else ",", infer_schema_length=None, glob=False
+        )
 
 
 def _read_json(text: bytes) -> pl.DataFrame:

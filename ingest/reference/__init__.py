@@ -126,4 +126,4 @@ def _read(path: Path, sha256: str) -> pl.DataFrame:
             got=f"sha256 {digest}",
             do="build it again: featurestore reference build",
         )
-    return pl.read_parquet(content)
+    return pl.read_parquet(content, glob=False)

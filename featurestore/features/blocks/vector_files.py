@@ -86,7 +86,11 @@ def memberships(sets: Mapping[str, Sequence[str]]) -> Vectors:
 def _read_table(path: Path, key: str | None) -> tuple[pl.Series, npt.NDArray[np.float32]]:
     is_text = path.suffix.lower() in {".csv", ".tsv", ".txt"}
     separator = "," if path.suffix.lower() == ".csv" else "\t"
-    frame = pl.read_csv(path, separator=separator, infer_schema_length=None) if is_text else pl.read_parquet(path)
+    frame = (
+        pl.read_csv(path, separator=separator, infer_schema_length=None, glob=False)
+        if is_text
+        else pl.read_parquet(path, glob=False)
+    )
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String()]
     name = key or (text[0] if text else frame.columns[0])
     keys = frame[name]

@@ -199,9 +199,9 @@ class FeatureMatrix:
         path = Path(folder)
         try:
             manifest = read_whole(path)
-            rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet") for name in _FRAMES)
+            rows, columns, genes = (pl.read_parquet(path / f"{name}.parquet", glob=False) for name in _FRAMES)
             has_more = manifest.pop(_OF_GENES, False)
-            of_genes = pl.read_parquet(path / f"{_OF_GENES}.parquet") if has_more else pl.DataFrame()
+            of_genes = pl.read_parquet(path / f"{_OF_GENES}.parquet", glob=False) if has_more else pl.DataFrame()
             matrices = {name: _narrow(path / f"{name}.parquet") for name in ("X", "mask", "Y", "elsewhere")}
         except (OSError, pl.exceptions.PolarsError) as error:
             heed_scarcity(error)
@@ -221,7 +221,7 @@ class FeatureMatrix:
 
 
 def _narrow(path: Path) -> npt.NDArray[Any]:
-    frame = pl.read_parquet(path).drop(_KEY)
+    frame = pl.read_parquet(path, glob=False).drop(_KEY)
     values = frame.to_numpy(order="c") if frame.width else np.empty((frame.height, 0), dtype=np.float32)
     return np.ascontiguousarray(values)
 

@@ -65,7 +65,7 @@ def read_frame(folder: Path, name: str) -> pl.DataFrame:
     sums = read_manifest(folder).get(FILES, {})
     if differing(folder, {file: sums[file]} if file in sums else {}):
         raise incomplete(folder, f"missing, or other bytes: {file}")
-    return pl.read_parquet(folder / file)
+    return pl.read_parquet(folder / file, glob=False)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

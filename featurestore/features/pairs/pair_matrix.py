@@ -88,7 +88,9 @@ class PairMatrix:
         path = Path(folder)
         try:
             manifest = read_whole(path)
-            long, rows, columns = (pl.read_parquet(path / f"{name}.parquet") for name in ("X", "rows", "columns"))
+            long, rows, columns = (
+                pl.read_parquet(path / f"{name}.parquet", glob=False) for name in ("X", "rows", "columns")
+            )
         except (OSError, pl.exceptions.PolarsError) as error:
             heed_scarcity(error)
             raise incomplete(path, str(error)) from None

@@ -174,7 +174,7 @@ def _single(asked: Asked) -> pl.DataFrame:
     folder = _folder(asked, REPORTS, SCORES)
     for name in ("per_perturbation.csv", "per_gene.csv"):
         if (folder / name).is_file():
-            return pl.read_csv(folder / name)
+            return pl.read_csv(folder / name, glob=False)
     return pl.DataFrame()
 
 
