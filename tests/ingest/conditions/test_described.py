@@ -101,7 +101,7 @@ def test_numbers__that_are_no_genes_describe_and_can_be_named(ending, tmp_path):
     wells(tmp_path, ending)
     found, ledger, said = effects(SPEC.format(ending=ending, more=""), tmp_path)
     for dose, effect in expected().items():
-        np.testing.assert_allclose([found[dose][gene] for gene in GENES], effect, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose([found[dose][gene] for gene in GENES], effect, rtol=2e-5, atol=1e-6)
     assert set(ledger) == {"total_reads", "age"}
     assert "not named like genes, so taken to describe the rows: total_reads, age" in said[0]
 
@@ -112,7 +112,7 @@ def test_described_by__that_is_given_says_it_all(tmp_path):
     spec = SPEC.format(ending="csv", more='described_by = ["total_reads"]')
     found, ledger, _ = effects(spec, tmp_path)
     right = expected(np.hstack([COUNTS, np.full((9, 1), 40)]))[10]
-    np.testing.assert_allclose([found[10.0][gene] for gene in GENES], right, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose([found[10.0][gene] for gene in GENES], right, rtol=2e-5, atol=1e-6)
     assert ledger == {}
 
 
@@ -131,7 +131,7 @@ def test_genes_in_rows__may_be_identified_by_a_column_of_numbers(tmp_path):
     spec = spec.replace('"DMSO"', '"s1"').replace('dose = { column = "dose", unit = "uM" }', "")
     found, *_ = effects(spec + '[genes]\nid = "number"\nkind = "entrez"\n', tmp_path)
     right = np.log1p(np.array([8, 2, 3, 4]) / 17 * 1e4) - np.log1p(np.array([1, 2, 3, 4]) / 10 * 1e4)
-    np.testing.assert_allclose([found[None][gene] for gene in ("TP53", "EGFR", "MYC", "PTEN")], right, rtol=1e-5)
+    np.testing.assert_allclose([found[None][gene] for gene in ("TP53", "EGFR", "MYC", "PTEN")], right, rtol=2e-5)
 
 
 def test_table__whose_first_column_is_a_gene_is_refused_rather_than_read_without_it(tmp_path):
