@@ -63,7 +63,7 @@ test-writers: .venv-writers/.ready ## files of the programs that count reads, ru
 	@touch $@
 
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
-	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 3 --dist worksteal --durations 8 tests/trust
+	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 4 --dist worksteal --durations 8 tests/trust
 
 simulation: $(READY) ## what external signatures add, in simulation from cells to scores, on five seeds
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluation/test_simulation.py
