@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-NEW_OBJECTS = 500_000
-"""Objects made between two searches for circles of them that nobody holds: modules, while they load, make no such."""
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""New objects after which those that hold each other are looked for: imports make many more than 700, and all stay."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -31,9 +31,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def process() -> None:
     """Run the command line; Ctrl-C while that is being loaded ends the process at once, without a traceback."""
     try:
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         import signal  # noqa: PLC0415, after it may be interrupted
 
-        gc.set_threshold(NEW_OBJECTS)
         is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if is_heard:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import gc
 import os
 import sys
 import threading
@@ -44,10 +43,6 @@ ON_OBJECT_STORES = (
     "demo", "inspect",
 )  # fmt: skip
 """Commands that a warehouse on an object store can be used with."""
-
-
-OBJECTS_BETWEEN_COLLECTIONS = 100_000
-"""New objects after which those that hold each other are looked for: imports make many more than 700, and all stay."""
 
 
 @functools.cache
@@ -176,7 +171,6 @@ def _is_interrupted(error: BaseException | None) -> bool:
 
 def main() -> None:
     """Run the command line."""
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = featurestore.main(prog_name="featurestore", standalone_mode=False)
     except FeatureStoreError as error:

@@ -273,6 +273,20 @@ def test_process__is_interrupted_whatever_a_library_makes_of_it(error, monkeypat
     assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
 
 
+def test_process__loads_a_command_without_looking_for_circles_among_what_stays():
+    script = """
+import atexit, gc, sys
+from featurestore.__main__ import process
+gc.collect()  # so that the count of new objects begins with the command
+before = gc.get_stats()[0]["collections"]
+atexit.register(lambda: print("looked", gc.get_stats()[0]["collections"] - before, "times"))
+sys.argv = ["featurestore", "ingest", "--help"]
+process()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1] == "looked 0 times"
+
+
 def test_process__has_next_to_nothing_loaded_until_it_hears_an_interruption():
     script = "import sys; before = set(sys.modules); import featurestore.__main__; print(*set(sys.modules) - before)"
     checkout = str(Path(__file__).parents[2])  # without site-packages, whose files may load what they like
