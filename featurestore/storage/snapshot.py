@@ -19,6 +19,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -238,14 +239,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def file_blake3(path: Path) -> str:
-    """Hash a file's bytes as ``b3sum`` does, several times as fast: what large files of a release are told by."""
+def file_blake3(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """Hash a file's bytes as ``b3sum`` does, several times as fast: what large files are told by.
+
+    Parameters
+    ----------
+    path
+        The file.
+    advance
+        Called with how many bytes were read since it was called last; what it raises ends the reading.
+    """
     from blake3 import blake3  # noqa: PLC0415, what is only read is not hashed
 
     hashed, piece = blake3(), memoryview(bytearray(PIECE))
     with path.open("rb", buffering=0) as file:
         while n_read := file.readinto(piece):
             hashed.update(piece[:n_read])
+            if advance:
+                advance(n_read)
     return hashed.hexdigest()
 
 

@@ -7,7 +7,7 @@ processor time of a dense ingest. Publishers' own checksums are compared where f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from blake3 import blake3
 
+from featurestore.storage.snapshot import file_blake3
 from ingest.progress import step
 
-BYTES_AT_ONCE = 8 * 2**20
 SHOWN_EVERY = 0.2
 """Unit: seconds."""
 
@@ -63,7 +63,7 @@ class Checksums:
         return self._inputs.result()
 
     def _read(self, names: Mapping[Path, str]) -> list[dict[str, Any]]:
-        found = {name: self._blake3(path) for path, name in names.items()}
+        found = {name: file_blake3(path, self._advance) for path, name in names.items()}
         together = _together(self._files, self._folders)
         return [
             {
@@ -74,13 +74,10 @@ class Checksums:
             for (name, size), files in zip(self.sizes, together.values(), strict=True)
         ]
 
-    def _blake3(self, path: Path) -> str:
-        hashed = blake3()
-        with path.open("rb", buffering=0) as file:
-            while not self._is_given_up.is_set() and (piece := file.read(BYTES_AT_ONCE)):
-                hashed.update(piece)
-                self.n_read += len(piece)
-        return hashed.hexdigest()
+    def _advance(self, n_bytes: int) -> None:
+        self.n_read += n_bytes
+        if self._is_given_up.is_set():
+            raise CancelledError
 
     def __enter__(self) -> Self:
         return self
