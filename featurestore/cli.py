@@ -19,7 +19,7 @@ from typing import NoReturn
 import click
 
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
-from featurestore.scarcity import require_address_space, scarcity
+from featurestore.scarcity import is_interrupted, require_address_space, scarcity
 from featurestore.storage.addresses import is_url, meant_url, plain_url
 
 
@@ -160,15 +160,6 @@ def _fail(error: FeatureStoreError, kind: str = "") -> NoReturn:
     sys.exit(1)
 
 
-def _is_interrupted(error: BaseException | None) -> bool:
-    """Say whether an error is what came of an interruption: of a library that it found at work."""
-    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":  # of DuckDB
-        return True
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
 def main() -> None:
     """Run the command line."""
     try:
@@ -188,7 +179,7 @@ def main() -> None:
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
-        if _is_interrupted(error):
+        if is_interrupted(error):
             click.echo("interrupted", err=True)
             sys.exit(130)
         told = scarcity(error)

@@ -1,4 +1,7 @@
-"""Want of memory, threads or open files: told as such, whatever a library calls it, and never as damage of a file."""
+"""Want of memory, threads or open files: told as such, whatever a library calls it, and never as damage of a file.
+
+So is an interruption: what other libraries call either is known here alone.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +31,35 @@ SIGNS = (
     ("PanicException", "", _POLARS),
 )
 """A class of the exception, by name, as most of these libraries are not loaded; words; what is wanting, with a way."""
+INTERRUPTED = (
+    ("KeyboardInterrupt", ""),
+    ("RuntimeError", "Query interrupted"),  # of DuckDB
+)
+"""A class of the exception, and words, of what was interrupted."""
 
 
 def scarcity(error: BaseException) -> FeatureStoreError | None:
     """Say of what lacks memory, threads or open files; nothing of all else, and of what is told already."""
     if isinstance(error, FeatureStoreError):
         return None
-    classes, said = {each.__name__ for each in type(error).__mro__}, str(error)
     for name, words, (what, do) in SIGNS:
-        if name in classes and words in said:
-            got = " ".join(said.split())
+        if _is_told(error, name, words):
+            got = " ".join(str(error).split())
             return FeatureStoreError(what, got=got if got != words else "", do=do)
     return None
+
+
+def is_interrupted(error: BaseException | None) -> bool:
+    """Say whether an error is what came of an interruption: by itself, or by what it came of."""
+    while error is not None:
+        if any(_is_told(error, name, words) for name, words in INTERRUPTED):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _is_told(error: BaseException, name: str, words: str) -> bool:
+    return words in str(error) and any(each.__name__ == name for each in type(error).__mro__)
 
 
 def heed_scarcity(error: BaseException) -> None:

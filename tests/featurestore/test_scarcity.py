@@ -16,7 +16,7 @@ import pytest
 from featurestore import cli
 from featurestore.errors import FeatureStoreError, SourceFormatError
 from featurestore.features.registry import damaged_specs
-from featurestore.scarcity import AMPLE_ADDRESS_SPACE, LEAST_ADDRESS_SPACE, heed_scarcity, scarcity
+from featurestore.scarcity import AMPLE_ADDRESS_SPACE, LEAST_ADDRESS_SPACE, heed_scarcity, is_interrupted, scarcity
 from featurestore.storage.sealed import read_sealed, write_sealed
 from featurestore.storage.snapshot import read_json
 from featurestore.upkeep.verify import verify
@@ -68,6 +68,27 @@ def test_scarcity__is_told_of_what_each_library_says(error, what):
 def test_scarcity__is_nothing_of_all_else(error):
     assert scarcity(error) is None
     heed_scarcity(error)
+
+
+def of(error, *, cause=None, context=None):
+    error.__cause__, error.__context__ = cause, context
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (KeyboardInterrupt(), True),
+        (RuntimeError("Query interrupted"), True),
+        (of(ValueError("the connection is busy"), cause=KeyboardInterrupt()), True),
+        (of(ValueError("the connection is busy"), context=RuntimeError("Query interrupted")), True),
+        (of(ValueError("the connection is busy"), context=OSError("Query interrupted")), False),
+        (RuntimeError("dictionary changed size during iteration"), False),
+        (None, False),
+    ],
+)
+def test_interruption__is_told_of_what_a_library_makes_of_it(error, expected):
+    assert is_interrupted(error) is expected
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), pa.ArrowException(NO_THREAD), MemoryError()])
