@@ -78,7 +78,13 @@ def is_indexed(warehouse: Warehouse, dataset_id: str) -> bool:
 
 
 def open_index(folder: Path) -> SignatureBlock | None:
-    """Open an index, its rows mapped into memory; None where there is none that is whole and of this layout."""
+    """Open an index, its rows mapped into memory; None where there is none that is whole and of this layout.
+
+    Raises
+    ------
+    FeatureStoreError
+        Memory, threads or open files were wanting to read it.
+    """
     try:
         record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
         if record["layout_version"] != LAYOUT_VERSION or record["contract_version"] != CONTRACT_VERSION:
@@ -92,7 +98,8 @@ def open_index(folder: Path) -> SignatureBlock | None:
         genes = pl.read_parquet(folder / "genes.parquet", glob=False)["gene_id"].to_numpy().astype(np.str_)
         kept = {name: _mapped(folder / f"{name}.npy") for name in ("ranks", "crowding", "norms")}
         rows = _mapped(folder / "rows.npy")
-    except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError):
+    except (WarehouseError, OSError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
+        heed_scarcity(error)
         return None
     return SignatureBlock(record["dataset_id"], record["effect_kind"], conditions, genes, rows, kept)
 

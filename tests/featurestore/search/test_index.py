@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 
+from featurestore.errors import FeatureStoreError
 from featurestore.search import SCORES, engine
 from featurestore.search.block import read_block
 from featurestore.search.index import INDEXES, index_faults, open_index
@@ -67,6 +70,28 @@ def test_index__that_is_damaged_is_not_taken_and_verify_names_it(root):
         path.write_bytes(whole)
     (folder / MANIFEST).unlink()
     assert all(one.equals(other) for one, other in zip(expected, answers(root), strict=True)), "it is made again"
+    assert index_faults(folder) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("reads", "error", "what"),
+    [
+        ("file_sha256", OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "Too many files are open"),
+        ("_mapped", OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "There is not enough memory"),
+        ("pl.read_parquet", pl.exceptions.ComputeError("Resource temporarily unavailable"), "No thread could be"),
+    ],
+)
+def test_index__is_not_made_again_for_want_of_memory_threads_or_files(reads, error, what, root, monkeypatch):
+    def starved(*_, **__):
+        raise error
+
+    answers(root)
+    folder = root / INDEXES / "target.r1"
+    made = folder.stat().st_ino
+    with monkeypatch.context() as patch, pytest.raises(FeatureStoreError, match=what):
+        patch.setattr(f"featurestore.search.index.{reads}", starved)
+        answers(root)
+    assert folder.stat().st_ino == made
     assert index_faults(folder) == ([], [])
 
 
