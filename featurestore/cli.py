@@ -19,7 +19,7 @@ from typing import NoReturn
 import click
 
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
-from featurestore.scarcity import is_interrupted, require_address_space, scarcity
+from featurestore.scarcity import is_interrupted, require_address_space, require_open_files, scarcity
 from featurestore.storage.addresses import is_url, meant_url, plain_url
 
 
@@ -74,6 +74,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the nearest name for one that is not known, and say where there is hardly room to load one."""
+        require_open_files()
         if note := require_address_space():
             click.echo(note, err=True)
         if args and self.get_command(ctx, args[0]) is None:
@@ -176,16 +177,17 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
+        if told := scarcity(error):
+            _fail(told)
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
         _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
     except BaseException as error:
         if is_interrupted(error):
             click.echo("interrupted", err=True)
             sys.exit(130)
-        told = scarcity(error)
-        if told is None:
-            raise
-        _fail(told)
+        if told := scarcity(error):
+            _fail(told)
+        raise
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -13,9 +13,12 @@ LEAST_ADDRESS_SPACE = 1280 * 2**20
 """Below it no command loads: each library it is made of fails, or waits for ever, in words of its own. Unit: bytes."""
 AMPLE_ADDRESS_SPACE = 4 * 2**30
 """What no command takes on a few cores: each thread of each library reserves some. Unit: bytes."""
+LEAST_OPEN_FILES = 64
+"""Below it some command on some small warehouse fails, in words of the library that got no file, or is ended by it."""
 _MEMORY = ("There is not enough memory.", "ask for less, or raise the limit (--memory, or ulimit -v)")
 _THREADS = ("No thread could be started.", "give it more memory, or raise the limit of processes (ulimit -u)")
-_FILES = ("Too many files are open.", "raise the limit of open files: ulimit -n 1024")
+_RAISE_FILES = "raise the limit of open files: ulimit -n 1024"
+_FILES = ("Too many files are open.", _RAISE_FILES)
 _POLARS = ("Polars could not go on.", "give it more memory, or raise the limit of processes (ulimit -u)")
 SIGNS = (
     ("MemoryError", "", _MEMORY),  # of Python, NumPy and Arrow
@@ -72,6 +75,24 @@ def heed_scarcity(error: BaseException) -> None:
     """
     if told := scarcity(error):
         raise told from error
+
+
+def require_open_files() -> None:
+    """Refuse to load a command that will find no file to open.
+
+    Raises
+    ------
+    FeatureStoreError
+        Fewer may be open than any command takes.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_OPEN_FILES:
+        raise FeatureStoreError(
+            "Too few files may be open at once.",
+            expected=f"at least {LEAST_OPEN_FILES}, and more for many datasets",
+            got=f"{limit} (ulimit -n)",
+            do=_RAISE_FILES,
+        )
 
 
 def require_address_space() -> str:

@@ -12,8 +12,9 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from featurestore.errors import QueryError
+from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.query.watched import took_too_long
+from featurestore.scarcity import scarcity
 
 Result = TypeVar("Result")
 
@@ -165,15 +166,15 @@ def _stop(connection: duckdb.DuckDBPyConnection, future: Future[Result]) -> None
         wait([future], timeout=0.02)
 
 
-def query_error(error: Exception) -> QueryError:
-    """Say what DuckDB says, its kind of error as the place."""
+def query_error(error: Exception) -> FeatureStoreError:
+    """Say what DuckDB says, its kind of error as the place; or that threads or open files are wanting."""
     kind, _, message = str(error).partition(": ")
     if kind == "Out of Memory Error" or "bad_alloc" in str(error):
         return _too_much(message.strip().partition("\n")[0])
     if "expression depth" in message:
         got = message.strip().partition(".")[0]
         return QueryError("The query is nested too deeply.", where=kind, got=got, do="nest it less deeply")
-    return QueryError(message.strip() or kind, where=kind)
+    return scarcity(error) or QueryError(message.strip() or kind, where=kind)
 
 
 def _too_much(got: str) -> QueryError:

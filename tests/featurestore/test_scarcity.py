@@ -16,12 +16,22 @@ import pytest
 from featurestore import cli
 from featurestore.errors import FeatureStoreError, SourceFormatError
 from featurestore.features.registry import damaged_specs
-from featurestore.scarcity import AMPLE_ADDRESS_SPACE, LEAST_ADDRESS_SPACE, heed_scarcity, is_interrupted, scarcity
+from featurestore.query.warehouse import Warehouse
+from featurestore.scarcity import (
+    AMPLE_ADDRESS_SPACE,
+    LEAST_ADDRESS_SPACE,
+    LEAST_OPEN_FILES,
+    heed_scarcity,
+    is_interrupted,
+    scarcity,
+)
 from featurestore.storage.sealed import read_sealed, write_sealed
 from featurestore.storage.snapshot import read_json
 from featurestore.upkeep.verify import verify
 from ingest.readers.damage import telling_damage
 
+EMFILE = os.strerror(errno.EMFILE)
+NO_FILE = OSError(errno.EMFILE, EMFILE, "here")
 NO_THREAD = "Unknown error: Failed to launch worker thread: Resource temporarily unavailable"
 
 
@@ -40,7 +50,7 @@ WANTING = [
     (RuntimeError("can't start new thread"), "No thread could be started."),
     (pa.ArrowException(NO_THREAD), "No thread could be started."),
     (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "No thread could be started."),
-    (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "here"), "Too many files are open."),
+    (NO_FILE, "Too many files are open."),
     (duckdb.IOException('IO Error: Cannot open file "a": Too many open files'), "Too many files are open."),
     (pl.exceptions.ComputeError("Too many open files (os error 24)"), "Too many files are open."),
     (PanicException("could not spawn threads"), "Polars could not go on."),
@@ -91,7 +101,10 @@ def test_interruption__is_told_of_what_a_library_makes_of_it(error, expected):
     assert is_interrupted(error) is expected
 
 
-@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), pa.ArrowException(NO_THREAD), MemoryError()])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("can't start new thread"), pa.ArrowException(NO_THREAD), MemoryError(), NO_FILE],
+)
 def test_command__says_what_is_wanting_and_ends_with_1(error, monkeypatch, capsys):
     def starved(**_):
         raise error
@@ -105,10 +118,10 @@ def test_command__says_what_is_wanting_and_ends_with_1(error, monkeypatch, capsy
     assert "ulimit" in said
 
 
-def within(most_bytes, *arguments):
+def within(most, *arguments, of=resource.RLIMIT_AS):
     return subprocess.run(
         [sys.executable, "-m", "featurestore", *arguments],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes)),
+        preexec_fn=lambda: resource.setrlimit(of, (most, most)),
         check=False,
         capture_output=True,
         text=True,
@@ -128,6 +141,26 @@ def test_command__with_little_room_says_so_first(tmp_path):
     assert within(AMPLE_ADDRESS_SPACE, "verify", "--help").stderr == ""
 
 
+@pytest.mark.parametrize("most", [8, LEAST_OPEN_FILES - 1])
+def test_command__is_not_loaded_where_too_few_files_may_be_open(world, most):
+    ended = within(most, "--warehouse", str(world), "sql", "select * from gene", of=resource.RLIMIT_NOFILE)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("FeatureStoreError: Too few files may be open at once.\n")
+    assert f"got       {most} (ulimit -n)" in ended.stderr
+
+
+@pytest.mark.parametrize("asked", [["sql", "select 1 from effects"], ["datasets"], ["verify"], ["show", "KRAS"]])
+def test_command__works_with_as_few_files_as_it_is_loaded_with(world, asked):
+    ended = within(LEAST_OPEN_FILES, "--warehouse", str(world), *asked, of=resource.RLIMIT_NOFILE)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_query__says_that_open_files_are_wanting(world):
+    with Warehouse(world) as store, pytest.raises(FeatureStoreError, match="Too many files are open") as caught:
+        store.frame(f"select error('IO Error: Cannot open file: {EMFILE}')")
+    assert "ulimit -n" in caught.value.do
+
+
 def test_verify__blames_no_release_for_want_of_threads_or_files(world, monkeypatch):
     def starved(*_, **__):
         raise pa.ArrowException(NO_THREAD)
@@ -141,7 +174,7 @@ def test_verify__blames_no_release_for_want_of_threads_or_files(world, monkeypat
 
 
 def refuse_to_open(*_, **__):
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    raise NO_FILE
 
 
 def test_records__are_not_damaged_for_want_of_files(tmp_path, monkeypatch):
