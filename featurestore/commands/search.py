@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from featurestore.commands.options import format_option, output_option, snapshot_option
+from featurestore.errors import first_of
 
 if TYPE_CHECKING:
     from featurestore.search.query import Query
     from featurestore.store import Store
 
 SCORES = ("cosine", "pearson", "spearman", "csls", "wtcs", "ncs", "tau", "xsum")
-_SHOWN = 5
 
 
 @click.command()
@@ -127,7 +127,6 @@ def _sets_or_table(store: Store, up: str | None, down: str | None, signature: st
         return None
     query = set_query(store, up, down) if signature is None else signature_query(store, *read_signature(signature))
     if query.unknown:
-        names = ", ".join(query.unknown[:_SHOWN]) + (", ..." if len(query.unknown) > _SHOWN else "")
         counts = f"{len(query.genes):,} genes searched for; {len(query.unknown):,} are not known or could be several"
-        click.echo(f"Note: {counts}: {names}", err=True)
+        click.echo(f"Note: {counts}: {first_of(query.unknown)}", err=True)
     return query

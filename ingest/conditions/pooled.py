@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from featurestore.errors import SpecError, did_you_mean
+from featurestore.errors import SpecError, did_you_mean, first_of
 from ingest.conditions.label import Labels
 from ingest.conditions.rows import RowTables
 from ingest.harmonise.perturbations import LEDGER
@@ -24,7 +24,6 @@ NAMES = {
     ),
 }
 """Names of columns of doses and times; an order that was inferred for cells is no time."""
-MOST_SHOWN = 3
 
 
 def pooled_columns(readers: Sequence[Reader], labels: Labels, row_tables: RowTables) -> pl.DataFrame:
@@ -94,7 +93,7 @@ def _several(values: pl.Series, condition: pl.Series) -> pl.DataFrame:
 def _note(several: pl.DataFrame, entity: str, labels: Labels) -> str:
     index, found = several.row(0)
     named = labels.condition.filter(condition_index=index)["condition_id"][0]
-    shown = ", ".join("no value" if value is None else repr(value) for value in found[:MOST_SHOWN])
+    shown = first_of(["no value" if value is None else repr(value) for value in found])
     many = f"{several.height:,} conditions hold" if several.height > 1 else "1 condition holds"
     return f"{many} several values, such as {named}: {shown}; {entity} under [condition] would keep them apart"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from featurestore.errors import SpecError, did_you_mean
+from featurestore.errors import SpecError, did_you_mean, first_of
 from ingest.conditions.side_files import column_names, read_columns
 from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
@@ -21,7 +21,6 @@ BETWEEN = "\x1f"
 """What the columns of a key are joined by: the unit separator, which no text holds."""
 JOINED = "|"
 """What distinct values of one key are joined by, such as the mechanisms of a compound."""
-MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ def _require_one_label(lines: pl.DataFrame, table: SideTable, labels: Collection
                 where=str(table.paths[0]),
                 expected=f"one '{name}' for each {', '.join(table.key)}",
                 got=f"{several.height:,} with several, such as {key.replace(BETWEEN, ', ')!r}: "
-                + ", ".join(map(repr, values[:MOST_SHOWN])),
+                + first_of(list(map(repr, values))),
                 do="name all columns of its key, such as the plate, under join of [rows]",
             )
 

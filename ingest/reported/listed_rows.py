@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.conditions.given import GivenRows, Integers, distinct_rows
 from ingest.conditions.roles import naming_parts, spelled_out
 from ingest.reader import INDEX
 
-MOST_SHOWN = 3
 NUMBER = "number of the condition"
 
 
@@ -80,7 +79,7 @@ def _published(given: GivenRows, place: Integers, where: str) -> pl.DataFrame:
                 f"Rows of one condition do not agree in column '{column}', which [quality] names.",
                 where=where,
                 expected=f"one '{column}' for each condition",
-                got=f"{values.height:,} with several, such as {name}: {', '.join(map(str, found[:MOST_SHOWN]))}",
+                got=f"{values.height:,} with several, such as {name}: {first_of(list(map(str, found)))}",
                 do="name the column that tells them apart (batch, dose, time, cluster) under [condition], or leave "
                 f"'{column}' out of [quality]",
             )

@@ -33,7 +33,7 @@ from ingest.reported.tile_order import TileOrder
 from ingest.reported_sections import EffectsSection
 
 PARQUET = b"PAR1"
-MOST_SHOWN = 300
+MOST_CHARACTERS = 300
 FIRST_LINES = 1_000
 TEXT = "VARCHAR"
 """What DuckDB calls text."""
@@ -225,7 +225,7 @@ class LongTable:
         except duckdb.Error as error:
             got = " ".join(str(error).split())
             raise SourceFormatError(
-                "the table cannot be read as the spec says", where=str(self.path), got=got[:MOST_SHOWN]
+                "the table cannot be read as the spec says", where=str(self.path), got=got[:MOST_CHARACTERS]
             ) from None
 
     def _source(self) -> str:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ingest.reported.long_table import LongTable
 from ingest.spec import DatasetSpec
 
-MOST_SHOWN = 3
 SAID = "A contrast is named the other way round: the control against what was perturbed."
 EXPECTED = "effects of what was perturbed against its control, such as STAT1_vs_control"
 
@@ -74,7 +73,7 @@ def require_orientation_of_rows(names: pl.Series, perturbed: Collection[str], wh
             SAID,
             where=where,
             expected=EXPECTED,
-            got=f"{len(turned):,} rows, such as {first_of(list(map(repr, turned)), MOST_SHOWN)}",
+            got=f"{len(turned):,} rows, such as {first_of(list(map(repr, turned)))}",
             do="turn the signs of those effects round in the file, and name them after what was perturbed",
         )
 
@@ -94,6 +93,6 @@ def _refused(path: Path, section: EffectsSection, column: str, names: list[str],
         SAID,
         where=f"{path}, {named}",
         expected=EXPECTED,
-        got=first_of(list(map(repr, names)), MOST_SHOWN),
+        got=first_of(list(map(repr, names))),
         do=f"{do}; if the effects have the right sign nevertheless, effect = '+{quoted_name(section.effect)}'",
     )

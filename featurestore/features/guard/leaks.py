@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.counts import count_of
-from featurestore.errors import LeakageError, did_you_mean
+from featurestore.errors import LeakageError, did_you_mean, first_of
 from featurestore.features.perturbations import target_atoms
 from featurestore.features.sections import Allow
 from featurestore.spec_faults import spec_error
@@ -105,7 +105,7 @@ def check_split(rows: pl.DataFrame, by: str) -> dict[str, Any]:
     )
     if not straddling.is_empty():
         lines = [
-            f"{atom} in groups {', '.join(map(repr, groups[:_SHOWN]))} (conditions {', '.join(conditions[:_SHOWN])})"
+            f"{atom} in groups {first_of(list(map(repr, groups)))} (conditions {first_of(conditions)})"
             for atom, groups, conditions in straddling.head(_SHOWN).iter_rows()
         ]
         raise LeakageError(
@@ -148,11 +148,8 @@ def _own_experiment(leaks: Sequence[Source], target: pl.DataFrame, experiments: 
     for source in leaks:
         rows = source.conditions.filter(own)
         shared.update(rows["experiment_id"])
-        first = ", ".join(map(repr, rows["condition_id"][:_SHOWN]))
-        more = ", ..." if rows.height > _SHOWN else ""
-        lines.append(
-            f"{source.block}: {rows.height} of {count_of(source.conditions.height, 'condition')} ({first}{more})"
-        )
+        first = first_of(list(map(repr, rows["condition_id"])))
+        lines.append(f"{source.block}: {rows.height} of {count_of(source.conditions.height, 'condition')} ({first})")
     names = ", ".join(f"'{name}'" for name in sorted(shared))
     predicted = target.filter(pl.col("experiment_id").is_in(sorted(shared))).height
     return LeakageError(

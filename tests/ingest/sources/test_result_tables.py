@@ -178,7 +178,11 @@ def test_quality__that_lines_of_one_condition_do_not_agree_on_is_refused(tmp_pat
     (tmp_path / "t.csv").write_text(PLATES + "MYC,K562,TP53,1,p1,12\nMYC,K562,JAK2,2,p2,30\n")
     with pytest.raises(SourceFormatError, match="do not agree in column 'n'") as caught:
         ingest_dataset(spec, tmp_path / "warehouse", tmp_path)
-    assert "MYC/K562: 12, 30" in str(caught.value)
+    assert caught.value.got == "1 with several, such as MYC/K562: 12, 30"
+    (tmp_path / "t.csv").write_text(PLATES + "".join(f"MYC,K562,G{n},1,p1,{n}\n" for n in range(6)))
+    with pytest.raises(SourceFormatError) as caught:
+        ingest_dataset(spec, tmp_path / "warehouse", tmp_path)
+    assert caught.value.got == "1 with several, such as MYC/K562: 0, 1, 2, 3, 4, ..."
 
 
 def split_over(folder, lines, n_files):

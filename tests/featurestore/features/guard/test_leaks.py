@@ -91,6 +91,12 @@ def test_check_split__refuses_a_combination_apart_from_its_part():
     assert "A in groups 'x', 'y' (conditions c0, c1)" in caught.value.got
 
 
+def test_check_split__says_where_it_names_some_groups_of_many():
+    with pytest.raises(LeakageError) as caught:
+        check_split(rows(*((["A"], group) for group in "uvwxyz")), "condition_id")
+    assert caught.value.got == "A in groups 'u', 'v', 'w', 'x', 'y', ... (conditions c0, c1, c2, c3, c4, ...)"
+
+
 def test_check_split__refuses_a_combination_of_compounds_apart_from_its_part():
     given = rows(([], "x"), ([], "y"), ([], "y")).with_columns(
         perturbation_id=pl.Series(["name:aspirin", "name:aspirin+name:caffeine", "name:caffeine"]),
