@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from goals import FASTER, GOALS, ITS_TIME, judged
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parents[1] / ".venv-peers" / "bin" / "python"
@@ -160,7 +161,7 @@ def medians(commands: Mapping[str, Callable[[], Took]], n_runs: int) -> dict[str
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; ``ratio`` is ours over the other's where less is better, and so is ``goal`` meant."""
+    """A line of the table: what the other took or ``goal`` says is empty where there is none."""
 
     task: str
     ours: str
@@ -184,9 +185,25 @@ def text_of(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def compared(task: str, own: Program, other: Program, name: str, goal: str, of: str = "") -> Row:
-    """Compare a task of ours with the same of another."""
-    a, b = own.median(of), other.median(of)
-    ratio = f"{b / a:.1f} x faster" if b > a else f"{a / b:.1f} x its time"
+def compared(task: str, goal: str, own: Program, other: Program | None = None, name: str = "", of: str = "") -> Row:
+    """Compare a task of ours with its goals, and with the same of another.
+
+    Parameters
+    ----------
+    task, goal
+        What the line calls it, and what it is called in :data:`goals.GOALS`.
+    own, other, name
+        Our program, the other's, and what the line calls that.
+    of
+        Which of the tasks that both time by themselves.
+    """
+    a = own.median(of)
+    measured = {"s": a, "ms": 1e3 * a, "MB": own.memory}
+    if other is None:
+        return Row(task, own.text(of), "", "", f"{own.memory:,.0f} MB", judged(goal, measured))
+    b = other.median(of)
+    measured |= {FASTER: b / a, ITS_TIME: a / b}
+    is_faster = b > a and ITS_TIME not in (each.unit for each in GOALS[goal])
+    ratio = f"{b / a:.1f} {FASTER}" if is_faster else f"{a / b:.2f} {ITS_TIME}"
     memory = f"{own.memory:,.0f} MB, {other.memory:,.0f} MB"
-    return Row(task, own.text(of), f"{name} {other.text(of)}", ratio, memory, goal)
+    return Row(task, own.text(of), f"{name} {other.text(of)}", ratio, memory, judged(goal, measured))

@@ -18,14 +18,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import estimate
 import features
 import lincs_slice
 import published
+from goals import CORES, FASTER, ITS_TIME, judged
 from measure import HEAD, HERE, PEERS, Program, Row, apart, command, compared, ours, peer, take_turns, text_of
 from screen import write_dense, write_screen, write_shards
 
@@ -75,6 +77,11 @@ def ingests(bench: Bench, spec: Path) -> dict[str, Program]:
     return found
 
 
+def beside_before(runs: list[Program]) -> list[Any]:
+    """Return our program, and that of the build before with its name, if it ran."""
+    return [*runs, "the build before"] if len(runs) > 1 else [*runs]
+
+
 def screen(bench: Bench) -> list[Row]:
     """Raw counts, CSR, gzip."""
     path = bench.folder / "screen.h5ad"
@@ -82,28 +89,34 @@ def screen(bench: Bench) -> list[Row]:
     apart(write_screen, path, n_cells=n_cells, n_genes=18_000, n_perturbations=500 * n_cells // 40_000)
     runs = ingests(bench, path.with_suffix(".toml"))
     others = {
-        "scanpy, sums only": (peer("scanpy", path), "4 x faster"),
-        "crispyx, effects only": (peer("crispyx", path, bench.folder / "crispyx"), "4 x faster"),
-        "bare inflation": (ours("inflate", path), "2 x its time"),
+        "scanpy": (peer("scanpy", path), ", sums only"),
+        "crispyx": (peer("crispyx", path, bench.folder / "crispyx"), ", effects only"),
+        "bare inflation": (ours("inflate", path), ""),
     }
     if "before" in runs:
-        others = {"the build before": (runs["before"], "2 x faster, 1,200 MB")} | others
+        others = {"the build before": (runs["before"], "")} | others
     take_turns([runs["ours"], *(program for program, _ in others.values())], bench.n_runs)
     task = f"CSR gzip h5ad, {n_cells:,} cells x 18,000 genes, to a release"
-    rows = [compared(task, runs["ours"], program, name, goal) for name, (program, goal) in others.items()]
-    busy = [f"{run.share_of_cores:.2f} cores" for run in runs.values()]
-    sizes = [f"{megabytes_of(run.made):,.0f} MB" for run in runs.values() if run.made]
-    cores = [f"{statistics.median(run.of_cores):.1f} s" for run in runs.values()]
-    rows += [
-        Row(
-            "the same: of all cores", cores[0], *[f"the build before {each}" for each in cores[1:]] or [""], "", "", ""
-        ),
-        Row(
-            "the same: cores busy", busy[0], *[f"the build before {each}" for each in busy[1:]] or [""], "", "", "1.70"
-        ),
-        Row("the same: its release", sizes[0], *[f"the build before {e}" for e in sizes[1:]] or [""], "", "", "0.6 x"),
+    rows = [
+        compared(task, f"screen, {name}", runs["ours"], program, name + part)
+        for name, (program, part) in others.items()
     ]
-    return rows
+    cores = [statistics.median(run.of_cores) for run in runs.values()]
+    busy = [run.share_of_cores for run in runs.values()]
+    sizes = [megabytes_of(run.made) for run in runs.values() if run.made]
+    its_size = {"x its size": sizes[0] / sizes[1]} if len(sizes) > 1 else {}
+    return [
+        *rows,
+        _beside("of all cores", [f"{each:.1f} s" for each in cores]),
+        _beside("cores busy", [f"{each:.2f}" for each in busy], judged("screen, cores", {CORES: busy[0]})),
+        _beside("its release", [f"{each:,.0f} MB" for each in sizes], judged("screen, release", its_size)),
+    ]
+
+
+def _beside(what: str, found: list[str], goal: str = "") -> Row:
+    """Say what else was found of the same runs, ours and those of the build before, if it ran."""
+    other = f"the build before {found[1]}" if len(found) > 1 else ""
+    return Row(f"the same: {what}", found[0], other, "", "", goal)
 
 
 def in_memory(bench: Bench) -> list[Row]:
@@ -114,7 +127,7 @@ def in_memory(bench: Bench) -> list[Row]:
     own, script = ingests(bench, path.with_suffix(".toml"))["ours"], peer("in_memory", path, bench.folder / "table")
     take_turns([own, script], bench.n_runs)
     task = f"CSR gzip h5ad, {n_cells:,} cells x {n_genes:,} genes x {n_perturbations}, to a release"
-    return [compared(task, own, script, "a SciPy script, all in memory, t-tests", "2.5 x faster")]
+    return [compared(task, "in memory", own, script, "a SciPy script, all in memory, t-tests")]
 
 
 def small(bench: Bench) -> list[Row]:
@@ -124,20 +137,16 @@ def small(bench: Bench) -> list[Row]:
     runs = ingests(bench, path.with_suffix(".toml"))
     root = bench.folder / "asked"
     command(None, root, "ingest", path.with_suffix(".toml")).run()
-    tasks = {"`--version`": (("--version",), "150 ms"), "`sql 'select 1'`": (("sql", "select 1"), "450 ms")}
+    tasks = {"--version": ["--version"], "sql 'select 1'": ["sql", "select 1"]}
     asked = {
         name: [Program([*command(checkout, root).command, *words]) for checkout in (None, bench.before)[: len(runs)]]
-        for name, (words, _) in tasks.items()
+        for name, words in tasks.items()
     }
     every = [*runs.values(), *(program for programs in asked.values() for program in programs)]
     take_turns(every, max(bench.n_runs, 5))
-    pairs = {"1,000 cells x 1,000 genes x 20, to a release": (list(runs.values()), "1.2 s")}
-    pairs |= {name: (programs, tasks[name][1]) for name, programs in asked.items()}
     return [
-        compared(name, *programs, "the build before", goal)
-        if len(programs) > 1
-        else Row(name, programs[0].text(), "", "", f"{programs[0].memory:,.0f} MB", goal)
-        for name, (programs, goal) in pairs.items()
+        compared("1,000 cells x 1,000 genes x 20, to a release", "small", *beside_before(list(runs.values()))),
+        *(compared(f"`{name}`", name, *beside_before(programs)) for name, programs in asked.items()),
     ]
 
 
@@ -146,11 +155,11 @@ def dense(bench: Bench) -> list[Row]:
     path, n_cells = bench.folder / "dense.h5ad", bench.size(8_000, 100_000)
     apart(write_dense, path, n_cells=n_cells, n_genes=8_563, n_perturbations=200)
     task, words, rows = f"dense h5ad, {n_cells:,} cells x 8,563 genes", ("cached", "not cached"), []
-    for word, forgotten, goal in zip(words, (None, path), ("4 s", "1.25 x its time"), strict=True):
+    for word, forgotten in zip(words, (None, path), strict=True):
         own = ingests(bench, path.with_suffix(".toml"))["ours"]
         read = Program(["sh", "-c", 'cat "$0" > /dev/null', str(path)])
         take_turns([own, read], bench.n_runs, forgotten=forgotten)
-        rows.append(compared(f"{task}, {word}", own, read, "`cat` of the file", goal))
+        rows.append(compared(f"{task}, {word}", f"dense, {word}", own, read, "`cat` of the file"))
     return rows
 
 
@@ -170,7 +179,8 @@ def dense_growth(bench: Bench) -> list[Row]:
     kilobytes = 1024 * (runs[1][0].memory - runs[0][0].memory) / (3 * few)
     memory = f"{runs[0][0].memory:,.0f} MB, with 4 x the cells {runs[1][0].memory:,.0f} MB: {kilobytes:.2f} kB a cell"
     ratio = f"{more / limit:.1f} x summing the map, a cell"
-    return [Row(f"dense h5ad, {4 * few:,} cells", runs[1][0].text(), "", ratio, memory, "0.1 kB a cell")]
+    goal = judged("dense, a cell", {"kB a cell": kilobytes})
+    return [Row(f"dense h5ad, {4 * few:,} cells", runs[1][0].text(), "", ratio, memory, goal)]
 
 
 def questions(bench: Bench) -> list[Row]:
@@ -181,8 +191,8 @@ def questions(bench: Bench) -> list[Row]:
     own = ours("ask", root, "screen_0000")
     take_turns([own], bench.n_runs)
     of = f" of {20_000:,} conditions x {n_genes:,} genes"
-    goals = {"signature": "40 ms", "gene": "150 ms"}
-    rows = [Row(f"one {t}{of}", text_of(own.median(t)), "", "", f"{own.memory:,.0f} MB", g) for t, g in goals.items()]
+    tasks = "signature", "gene"
+    rows = [compared(f"one {task}{of}", task, own, of=task) for task in tasks]
     shutil.rmtree(root)
     n_conditions = bench.size(4_000, 20_000)
     apart(write_warehouse, root, n_datasets=1, n_conditions=n_conditions, n_genes=n_genes)
@@ -191,13 +201,13 @@ def questions(bench: Bench) -> list[Row]:
     peer("write_effects", copy, bench.folder).run()
     others = {name: peer("ask", bench.folder, name) for name in ("h5ad", "soma", "lance")}
     take_turns(list(others.values()), 1)
-    best = {task: min(others, key=lambda name: others[name].median(task)) for task in goals}
+    best = {task: min(others, key=lambda name: others[name].median(task)) for task in tasks}
     own = ours("ask", root, "screen_0000")
     take_turns([own, *(others[name] for name in sorted(set(best.values())))], bench.n_runs)
     of = f" of {n_conditions:,} conditions x {n_genes:,} genes"
     for task, name in best.items():
         named = f"best of h5ad, SOMA, Lance: {name}"
-        rows.append(compared(f"one {task}{of}", own, others[name], named, "faster", task))
+        rows.append(compared(f"one {task}{of}", "the best of others", own, others[name], named, task))
     return rows
 
 
@@ -210,10 +220,14 @@ def matrix(bench: Bench) -> list[Row]:
     peer("write_h5ad", copy, bench.folder).run()
     h5ad = peer("read_h5ad", bench.folder)
     take_turns([read, h5ad], bench.n_runs)
-    row = compared(f"matrix of 2,000 conditions x {n_genes:,} genes", read, h5ad, "read_h5ad, gzip", "faster")
+    row = compared(f"matrix of 2,000 conditions x {n_genes:,} genes", "matrix", read, h5ad, "read_h5ad, gzip")
     load = read.median("np.load")
-    ratio = f"{read.median() / load:.0f} x its time"
-    return [row, Row("the same", text_of(read.median()), f"np.load {text_of(load)}", ratio, "", "12 x its time")]
+    times = read.median() / load
+    goal = judged("matrix, np.load", {ITS_TIME: times})
+    return [
+        row,
+        Row("the same", text_of(read.median()), f"np.load {text_of(load)}", f"{times:.0f} {ITS_TIME}", "", goal),
+    ]
 
 
 def lincs(bench: Bench) -> list[Row]:
@@ -229,14 +243,16 @@ def lincs(bench: Bench) -> list[Row]:
     answer = chosen * 978 * 4 / 2**20
     memory = f"{m:,.0f} MB, {k:,.0f} MB (answer {answer:,.1f} MB)"
     task = f"GCTX, {chosen:,} x 978 of {n:,} x 12,328, not cached"
-    return [Row(task, text_of(a), f"cmapPy {text_of(b)}", f"{b / a:.1f} x faster", memory, "10 x faster")]
+    goal = judged("slice", {FASTER: b / a})
+    return [Row(task, text_of(a), f"cmapPy {text_of(b)}", f"{b / a:.1f} {FASTER}", memory, goal)]
 
 
 def shards(bench: Bench) -> list[Row]:
     """Parquet shards of token lists; of all at once polars takes 0.1 MB a cell, so that the larger go in turn."""
     rows, seconds, tokens = [], [], []
     sizes = bench.size(48_000, 144_000), bench.size(96_000, 500_000)
-    for n_cells, task, how in zip(sizes, ("shards", "shards_in_turn"), ("", ", file by file"), strict=True):
+    ways = "all at once", "file by file"
+    for n_cells, task, how in zip(sizes, ("shards", "shards_in_turn"), ways, strict=True):
         folder = bench.folder / f"shards_{n_cells}"
         apart(write_shards, folder, n_cells=n_cells, n_genes=20_000, n_perturbations=100)
         own, other = command(None, bench.folder / "warehouse", "ingest", folder / "shards.toml"), peer(task, folder)
@@ -244,8 +260,7 @@ def shards(bench: Bench) -> list[Row]:
         seconds.append(own.median())
         tokens.append(estimate.tokens(folder))
         title = f"Parquet token lists, {n_cells:,} cells, to a release"
-        named, goal = f"polars explode, group_by{how}, sums only", "7 x faster, memory flat"
-        rows.append(compared(title, own, other, named, goal))
+        rows.append(compared(title, f"tokens, {how}", own, other, f"polars explode, group_by, {how}, sums only"))
         shutil.rmtree(folder)
     bench.parts["token"] = (seconds[1] - seconds[0]) / (tokens[1] - tokens[0])
     return rows
@@ -271,7 +286,8 @@ def dask(bench: Bench) -> list[Row]:
     two, one, here = programs
     task = f"Dask, two workers, {n_files} files of {n_cells:,} cells x 18,000 genes"
     alone = f"one process of two threads {here.text()}, the digest of all three {digests.pop()}"
-    return [compared(task, two, one, "one worker", "1.8 x faster"), Row("the same", two.text(), alone, "", "", "equal")]
+    row = Row("the same", two.text(), alone, "", "", "the same digest: reached")
+    return [compared(task, "two workers", two, one, "one worker"), row]
 
 
 def signatures(bench: Bench) -> list[Row]:
@@ -283,12 +299,8 @@ def signatures(bench: Bench) -> list[Row]:
     for name, what in (("long", "lines with p and q"), ("wide", "a wide table")):
         runs = list(ingests(bench, folder / f"{name}.toml").values())
         take_turns(runs, bench.n_runs)
-        task, goal = f"published signatures, {n:,} x {m:,} in Parquet, {what}, to a release", "3 s, 500 MB"
-        rows.append(
-            compared(task, *runs, "the build before", goal)
-            if len(runs) > 1
-            else Row(task, runs[0].text(), "", "", f"{runs[0].memory:,.0f} MB", goal)
-        )
+        task = f"published signatures, {n:,} x {m:,} in Parquet, {what}, to a release"
+        rows.append(compared(task, "published", *beside_before(runs)))
     return rows
 
 
@@ -306,12 +318,11 @@ def matrices(bench: Bench) -> list[Row]:
     take_turns([own, fits], bench.n_runs)
     take_turns([whole], 1)
     of = f"four sources of {n:,} x {m:,}"
-    memory = [f"{each.memory:,.0f} MB" for each in (own, fits, whole)]
-    first = f"the first {fits.text('first fit')}"
+    later = compared("a later fit of `SignatureFeatures`", "later fit", fits, of="later fits")
     return [
-        Row(f"features of {of}, 50 components each", own.text(), "", "", memory[0], "6 s, 800 MB"),
-        Row("a later fit of `SignatureFeatures`", fits.text("later fits"), first, "", memory[1], "100 ms"),
-        Row(f"`evaluate` of {of}, all models, once", whole.text(), "", "", memory[2], "75 s"),
+        compared(f"features of {of}, 50 components each", "features", own),
+        replace(later, other=f"the first {fits.text('first fit')}"),
+        compared(f"`evaluate` of {of}, all models, once", "evaluate", whole),
     ]
 
 
@@ -362,7 +373,8 @@ def pairs(bench: Bench) -> list[Row]:
     other, ratio = (
         (f"the build before {texts[1]}", f"{each[0] / each[1]:.2f} x its time") if len(each) > 1 else ("", "")
     )
-    return [Row("a condition and gene through sums, test, null and Parquet", texts[0], other, ratio, "", "200 ns")]
+    goal = judged("condition and gene", {"ns": 1e9 * each[0]})
+    return [Row("a condition and gene through sums, test, null and Parquet", texts[0], other, ratio, "", goal)]
 
 
 def paper(bench: Bench) -> list[Row]:
@@ -434,7 +446,9 @@ def main(
     *, is_full: bool, runs: int, only: tuple[str, ...], is_for_readme: bool, before: Path | None, folder: Path | None
 ) -> None:
     """Measure, and print tables in Markdown."""
-    lines = [f"{machine()}; medians of {runs}, the machine's load {os.getloadavg()[0]:.1f} at the start.", "", HEAD]
+    of = "" if is_full else " Goals are those of the full size (--full)."
+    told = f"{machine()}; medians of {runs}, the machine's load {os.getloadavg()[0]:.1f} at the start.{of}"
+    lines = [told, "", HEAD]
     click.echo("\n".join(lines))
     parts: dict[str, float] = {}
     for name in only or TASKS:
