@@ -16,8 +16,8 @@ MOST_LEVEL = 3
 """The highest level of definition of an item: lists and items that may be missing have this one."""
 MOST_BITS = 25
 """What fits in four bytes wherever in the first of them it begins."""
-WORD, LOW, MOST_SHIFT = 4, 127, 28
-"""Bytes of a length; the bits of a byte that count where its highest says that another follows; and of the fifth."""
+WORD, LOW, MOST_SEVENS = 4, 127, 5
+"""Bytes of a length; the bits of a byte that count where its highest says that another follows; most such bytes."""
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -30,22 +30,30 @@ def _number(page: Bytes, place: Any, n_bytes: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
+def unsigned(content: Bytes, place: int, stop: int) -> tuple[int, int]:
+    """Read a number of seven bits a byte, and return the place after it.
+
+    It is -1 where it does not end before ``stop``, or has more bytes than what is told here.
+    """
+    number = 0
+    for k in range(min(stop - place, MOST_SEVENS)):
+        byte = int(content[place + k])
+        number |= (byte & LOW) << (7 * k)
+        if byte <= LOW:
+            return number, place + k + 1
+    return -1, place
+
+
+@njit(cache=True, nogil=True)
 def _run(page: Bytes, place: int, stop: int, width: int) -> tuple[bool, int, int, int]:
     """Read the head of a run: whether it is packed, how many numbers and bytes it has, and where they are.
 
     It has no numbers where the page, which ends at ``stop``, is damaged.
     """
-    head, shift, has_more = 0, 0, True
-    while has_more:
-        if place >= stop or shift > MOST_SHIFT:
-            return False, 0, 0, place
-        head |= int(page[place] & LOW) << shift
-        has_more = page[place] > LOW
-        place += 1
-        shift += 7
+    head, place = unsigned(page, place, stop)
     is_packed, n_run = head & 1 == 1, head >> 1
     n_bytes = n_run * width if is_packed else (width + 7) >> 3
-    if place + n_bytes > stop:
+    if head < 0 or place + n_bytes > stop:
         return False, 0, 0, place
     return is_packed, n_run * 8 if is_packed else n_run, n_bytes, place
 

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.reader import Numbers
-
-Bytes = npt.NDArray[np.uint8]
+from ingest.readers.page_values import Bytes, unsigned
 
 DATA, DICTIONARY = 0, 2
 """Types of pages."""
@@ -25,8 +23,6 @@ PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
 TYPES = {"INT32": "<i4", "INT64": "<i8", "FLOAT": "<f4", "DOUBLE": "<f8"}
 MOST_BYTES = 2**28
 """Columns of larger row groups are left to Arrow, which holds less of them at a time."""
-LOW = 127
-"""The bits of a byte that count, where its highest says that another byte follows."""
 TRUE, FALSE, BYTE, DOUBLE, BINARY, STRUCT = 1, 2, 3, 7, 8, 12
 WHOLE = (4, 5, 6)
 """Types of fields in the compact protocol of Thrift; the whole numbers have 16, 32 and 64 bits."""
@@ -51,7 +47,7 @@ class Pages:
     """
 
     dictionary: Numbers
-    stored: list[tuple[memoryview, int, int]]
+    stored: list[tuple[Bytes, int, int]]
     compression: str
 
     def __iter__(self) -> Iterator[tuple[Bytes, int]]:
@@ -79,9 +75,9 @@ def read_pages(file: BinaryIO, column: Any) -> Pages:
     if column.physical_type not in TYPES or not column.has_dictionary_page or column.total_compressed_size > MOST_BYTES:
         raise UnknownPageError
     file.seek(column.dictionary_page_offset)
-    content = memoryview(file.read(column.total_compressed_size))
+    content = np.frombuffer(file.read(column.total_compressed_size), np.uint8)
     dictionary: Numbers | None = None
-    stored: list[tuple[memoryview, int, int]] = []
+    stored: list[tuple[Bytes, int, int]] = []
     place = n_values = 0
     while n_values < column.num_values:
         header, place = _struct(content, place)
@@ -105,18 +101,18 @@ def read_pages(file: BinaryIO, column: Any) -> Pages:
     return Pages(dictionary, stored, column.compression)
 
 
-def _inflated(stored: memoryview, compression: str, n_bytes: int) -> Any:
+def _inflated(stored: Bytes, compression: str, n_bytes: int) -> Any:
     if compression == "UNCOMPRESSED":
         return stored
     return pa.decompress(pa.py_buffer(stored), n_bytes, compression.lower())
 
 
-def _struct(content: memoryview, place: int) -> tuple[dict[int, Any], int]:
+def _struct(content: Bytes, place: int) -> tuple[dict[int, Any], int]:
     """Read a struct of the compact protocol of Thrift: fields by number, and where it ends."""
     fields: dict[int, Any] = {}
     number = 0
     while True:
-        head = content[place]
+        head = int(content[place])
         place += 1
         if head == 0:
             return fields, place
@@ -128,7 +124,7 @@ def _struct(content: memoryview, place: int) -> tuple[dict[int, Any], int]:
         fields[number], place = _field(content, place, kind)
 
 
-def _field(content: memoryview, place: int, kind: int) -> tuple[Any, int]:
+def _field(content: Bytes, place: int, kind: int) -> tuple[Any, int]:
     if kind in (TRUE, FALSE):
         return kind == TRUE, place
     if kind in WHOLE:
@@ -143,17 +139,13 @@ def _field(content: memoryview, place: int, kind: int) -> tuple[Any, int]:
     raise UnknownPageError
 
 
-def _whole(content: memoryview, place: int) -> tuple[int, int]:
+def _whole(content: Bytes, place: int) -> tuple[int, int]:
     number, place = _unsigned(content, place)
     return (number >> 1) ^ -(number & 1), place
 
 
-def _unsigned(content: memoryview, place: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 64, 7):
-        byte = content[place]
-        place += 1
-        number |= (byte & LOW) << shift
-        if byte <= LOW:
-            return number, place
-    raise UnknownPageError
+def _unsigned(content: Bytes, place: int) -> tuple[int, int]:
+    number, place = unsigned(content, place, content.size)
+    if number < 0:
+        raise UnknownPageError
+    return number, place

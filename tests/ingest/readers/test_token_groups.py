@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.readers.page_values import unsigned
 from ingest.readers.token_columns import Names
 from ingest.readers.token_groups import read_groups
 
@@ -71,6 +72,22 @@ def rows_of(placed):
     _, indptr, genes, values, _ = placed
     pairs = list(zip(genes.tolist(), values.tolist(), strict=True))
     return [pairs[begin:end] for begin, end in pairwise(indptr)]
+
+
+@pytest.mark.parametrize(
+    ("content", "stop", "expected"),
+    [
+        ([0], 1, (0, 1)),
+        ([127, 1], 2, (127, 1)),
+        ([0xAC, 0x02], 2, (300, 2)),
+        ([0xFF, 0xFF, 0xFF, 0xFF, 0x7F], 5, (2**35 - 1, 5)),
+        ([0xAC, 0x02], 1, (-1, 0)),
+        ([], 0, (-1, 0)),
+        ([0x80] * 5 + [0x01], 6, (-1, 0)),
+    ],
+)
+def test_number__of_seven_bits_a_byte_ends_or_is_none(content, stop, expected):
+    assert unsigned(np.array(content, np.uint8), 0, stop) == expected
 
 
 @settings(deadline=None, max_examples=40)
