@@ -6,15 +6,18 @@ So is an interruption: what other libraries call either is known here alone.
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 
 from featurestore.errors import FeatureStoreError
 
-LEAST_ADDRESS_SPACE = 1280 * 2**20
+LEAST_ADDRESS_SPACE = 1536 * 2**20
 """Below it no command loads: each library it is made of fails, or waits for ever, in words of its own. Unit: bytes."""
 AMPLE_ADDRESS_SPACE = 4 * 2**30
 """What no command takes on a few cores: each thread of each library reserves some. Unit: bytes."""
 LEAST_OPEN_FILES = 64
 """Below it some command on some small warehouse fails, in words of the library that got no file, or is ended by it."""
+_MOST_ARENAS = -8
+"""Of ``malloc.h``: how many heaps there are. Each reserves 64 MB, and there may be eight a core."""
 _MEMORY = ("There is not enough memory.", "ask for less, or raise the limit (--memory, or ulimit -v)")
 _THREADS = ("No thread could be started.", "give it more memory, or raise the limit of processes (ulimit -u)")
 _RAISE_FILES = "raise the limit of open files: ulimit -n 1024"
@@ -98,6 +101,8 @@ def require_open_files() -> None:
 def require_address_space() -> str:
     """Return what to say before a command is loaded: nothing where its address space is ample.
 
+    Where it is not, all threads share one heap: heaps of their own would take most of it.
+
     Raises
     ------
     FeatureStoreError
@@ -114,4 +119,12 @@ def require_address_space() -> str:
             got=got,
             do=f"ulimit -v {AMPLE_ADDRESS_SPACE // 2**10}, or unlimited; memory itself is limited by --memory",
         )
+    _share_heap()
     return f"Note: {got} may be too little: a library that finds none can end a command without a word."
+
+
+def _share_heap() -> None:
+    import ctypes  # noqa: PLC0415, where address space is scarce
+
+    with suppress(AttributeError):  # of a C library that has no such heaps
+        ctypes.CDLL(None).mallopt(_MOST_ARENAS, 1)
