@@ -29,7 +29,8 @@ from ingest.reader import Reader
 from ingest.readers.open import open_source
 from ingest.release.checksums import Checksums
 from ingest.release.heads import refresh_head
-from ingest.release.publish import content_hash, keep_reference, name_release, publish, staging
+from ingest.release.publish import content_hash, keep_reference, name_release, publish
+from ingest.release.staging import staging
 from ingest.routes.opened import Opened
 from ingest.spec import SPECS, DatasetSpec, read_spec
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from featurestore.errors import SpecError, did_you_mean
+from featurestore.storage.checksums import checksum_of
 from featurestore.storage.locks import own
 from featurestore.storage.objects import ObjectStore
 from featurestore.storage.snapshot import (
@@ -30,7 +31,6 @@ from featurestore.storage.snapshot import (
     REFERENCES,
     SNAPSHOTS,
     Snapshot,
-    checksum_of,
     head_path,
     release_path,
     snapshot_path,

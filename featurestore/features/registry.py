@@ -27,8 +27,9 @@ from featurestore.features.matrix.written import MANIFEST, read_manifest
 from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_of
 from featurestore.query.warehouse import Warehouse
 from featurestore.scarcity import heed_scarcity
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.sealed import differing, sealed, unsealed
-from featurestore.storage.snapshot import CHECKSUM, file_sha256, read_json, snapshot_numbers
+from featurestore.storage.snapshot import CHECKSUM, read_json, snapshot_numbers
 from featurestore.storage.whole import beside, create
 
 FEATURES = "features"

@@ -35,8 +35,9 @@ from featurestore.errors import WarehouseError
 from featurestore.scarcity import heed_scarcity
 from featurestore.search.block import Preparation, SignatureBlock, crowding, norms, prepare
 from featurestore.search.enrichment import ranked
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.sealed import file_sums, sealed, unsealed
-from featurestore.storage.snapshot import MANIFEST, file_sha256, read_json
+from featurestore.storage.snapshot import MANIFEST, read_json
 from featurestore.storage.whole import flush, system_errors, take_place
 
 if TYPE_CHECKING:

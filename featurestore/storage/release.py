@@ -9,7 +9,8 @@ from typing import Any
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.scarcity import heed_scarcity
-from featurestore.storage.snapshot import MANIFEST, file_sha256, read_manifest, release_path
+from featurestore.storage.checksums import file_sha256
+from featurestore.storage.snapshot import MANIFEST, read_manifest, release_path
 
 SEE_VERIFY = "see which and how to restore it: featurestore verify"
 

@@ -13,7 +13,8 @@ import polars as pl
 
 from featurestore.errors import WarehouseError
 from featurestore.scarcity import heed_scarcity
-from featurestore.storage.snapshot import CHECKSUM, file_sha256
+from featurestore.storage.checksums import file_sha256
+from featurestore.storage.snapshot import CHECKSUM
 from featurestore.storage.whole import beside
 
 FILES = "files"

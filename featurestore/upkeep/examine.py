@@ -18,18 +18,9 @@ from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import attach_tables
 from featurestore.scarcity import heed_scarcity
+from featurestore.storage.checksums import checksum_of, file_blake3, file_sha256
 from featurestore.storage.release import release_files
-from featurestore.storage.snapshot import (
-    MANIFEST,
-    REFERENCES,
-    Snapshot,
-    checksum_of,
-    file_blake3,
-    file_sha256,
-    read_json,
-    read_manifest,
-    release_path,
-)
+from featurestore.storage.snapshot import MANIFEST, REFERENCES, Snapshot, read_json, read_manifest, release_path
 
 MOST_SHOWN = 3
 

@@ -20,13 +20,13 @@ import duckdb
 from featurestore.errors import WarehouseError
 from featurestore.query.views import DATABASE, attach_views, comment_views, open_database, shown_snapshot
 from featurestore.scarcity import heed_scarcity
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
     RELEASES,
     check_warehouse,
     copy_command,
-    file_sha256,
     head_path,
     newest_number,
     read_json,

@@ -13,10 +13,11 @@ from featurestore.features.matrix.written import read_whole
 from featurestore.features.registry import FEATURES, FILES, damaged_specs
 from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_faults
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.scores import SCORES
 from featurestore.storage.sealed import SUMS, differing, read_sealed, read_sums
-from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING, file_sha256
+from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, STAGING
 from featurestore.storage.whole import UNFINISHED
 from featurestore.upkeep.examine import Fault, Report
 

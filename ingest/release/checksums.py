@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from blake3 import blake3
 
-from featurestore.storage.snapshot import file_blake3
+from featurestore.storage.checksums import file_blake3
 from ingest.progress import step
 
 SHOWN_EVERY = 0.2

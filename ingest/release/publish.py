@@ -26,13 +26,12 @@ import pyarrow.parquet as pq
 
 from featurestore.contract import CONTRACT_VERSION, RELEASE
 from featurestore.errors import WarehouseError
+from featurestore.storage.checksums import file_blake3, file_sha256
 from featurestore.storage.locks import publishing
 from featurestore.storage.snapshot import (
     MANIFEST,
     REFERENCES,
     Snapshot,
-    file_blake3,
-    file_sha256,
     read_snapshot,
     release_path,
     snapshot_path,
@@ -42,8 +41,6 @@ from featurestore.storage.whole import flush
 from ingest.readers.ahead import ahead
 from ingest.release.heads import forget_empty_head, record_head
 from ingest.release.staging import make_folder, staging, telling_refusal
-
-__all__ = ["content_hash", "file_sha256", "keep_reference", "name_release", "publish", "staging"]
 
 
 def content_hash(content: Any) -> str:

@@ -27,7 +27,8 @@ from featurestore.contract import RELEASE
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot
 from ingest import reference
-from ingest.release.publish import publish, staging
+from ingest.release.publish import publish
+from ingest.release.staging import staging
 from ingest.release.tables import TileWriter, write_table
 from warehouse import tiles
 

@@ -29,7 +29,8 @@ from featurestore.store import Store
 from featurestore.upkeep.verify import verify
 from ingest.pipeline import ingest_dataset
 from ingest.release.collect import collect
-from ingest.release.publish import publish, staging
+from ingest.release.publish import publish
+from ingest.release.staging import staging
 from ingest.release.tables import write_table
 from ingest.release.trash import bring_back
 from ingest.sums import summing

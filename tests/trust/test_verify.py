@@ -22,11 +22,11 @@ from featurestore.errors import WarehouseError
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
     MANIFEST,
-    file_sha256,
     head_path,
     read_manifest,
     read_snapshot,

@@ -17,7 +17,7 @@ from featurestore.features.identifiers import harmonise
 from featurestore.features.kinds.embedding import EmbeddingFeature
 from featurestore.features.matching import match_keys
 from featurestore.features.perturbations import gene_rows
-from featurestore.storage.snapshot import file_sha256
+from featurestore.storage.checksums import file_sha256
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse

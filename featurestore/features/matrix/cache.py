@@ -19,7 +19,7 @@ from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import FeatureError
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.features.matrix.manifest import PACKAGES, RECIPE_VERSION
-from featurestore.storage.snapshot import file_sha256
+from featurestore.storage.checksums import file_sha256
 from featurestore.storage.whole import take_place
 
 if TYPE_CHECKING:

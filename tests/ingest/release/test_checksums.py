@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from blake3 import blake3
 
-from featurestore.storage import snapshot
+from featurestore.storage import checksums
 from ingest.release.checksums import Checksums
 
 
 def test_inputs__are_listed_in_order_with_size_and_checksum(tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshot, "PIECE", 1000)
+    monkeypatch.setattr(checksums, "PIECE", 1000)
     contents = {"b": b"x" * 2500, "a": b"", "c": bytes(range(256)) * 40}
     paths = {name: tmp_path / name for name in contents}
     for name, path in paths.items():

@@ -13,7 +13,8 @@ from featurestore.contract import RELEASE
 from featurestore.errors import WarehouseError
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_manifest, read_snapshot, release_path, snapshot_numbers
-from ingest.release.publish import content_hash, name_release, publish, staging
+from ingest.release.publish import content_hash, name_release, publish
+from ingest.release.staging import staging
 from ingest.release.tables import write_table
 
 
