@@ -68,29 +68,16 @@ class Look:
         names = [name for name in reader.row_columns() if name != INDEX or reader.n_rows <= MOST_KEYS]
         self.columns = {name: summarise(reader.rows([name])[name], of_mouse=self.of_mouse) for name in names}
         self.roles = guess_roles(list(self.columns.values()))
-        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
-            self._look_beside()
-        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
-            self._look_into_keys()
-        if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
-            self._look_at_guides()
+        for look_further in (self._look_beside, self._look_into_keys, self._look_at_guides):
+            if not any(guess.score >= SURE for guess in self.roles["perturbation"]):
+                look_further()
         self._take_labels_apart()
 
     def inspection(self) -> Inspection:
         """Judge all there is."""
         genes, gene_table, gene_of_column = self._genes()
         cells = self._cells_of_rows()
-        values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
-        values = of_named_scale(values, f"{self.reader.path.name}/{self.matrix or ''}")
-        if self.genes_in == "rows":
-            values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
-            values = of_one_scale(values, self.columns[INDEX].labels["label"].sort().to_list())
-        if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
-            told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
-            values = Values("bp_coverage", 0.8, (*values.evidence, told))
-        well = next((name for name in self.columns if plain(name) in WELLS), None)
-        if values.kind == "moderated_z" and values.score < SAID_BY_NAME and well is not None:
-            values = Values("zscore", values.score, (*values.evidence, f"rows are wells, each with its {well!r}"))
+        values = self._values(cells)
         if values.route == "reported" and INDEX in self.columns and not self.roles["perturbation"]:
             self.roles["perturbation"] = guess_keys(self.columns[INDEX])
         self.roles["context"] = guess_contexts(self.roles, self.columns, self.reader.path, self.entry)
@@ -143,6 +130,21 @@ class Look:
             treated_alike=treated_alike(column for name, column in self.columns.items() if name != labelled),
             n_silent=self._n_silent() if self.sample.has_whole_rows else 0,
         )
+
+    def _values(self, cells: npt.NDArray[np.float64] | None) -> Values:
+        """Judge what the values are by themselves, and then by what the file is called and says of its rows."""
+        values = judge_values(self.sample, self.reader.path, self.matrix, cells, self.reader.format)
+        values = of_named_scale(values, f"{self.reader.path.name}/{self.matrix or ''}")
+        if self.genes_in == "rows":
+            values = judge_contrasts(self.columns[INDEX].labels["label"].to_list()) or values
+            values = of_one_scale(values, self.columns[INDEX].labels["label"].sort().to_list())
+        if values.kind == "counts" and self.roles["auc"] and self.roles["mapped_reads"]:
+            told = "sums of coverage, as the sample table has the area under it and the reads behind it (recount)"
+            values = Values("bp_coverage", 0.8, (*values.evidence, told))
+        well = next((name for name in self.columns if plain(name) in WELLS), None)
+        if values.kind == "moderated_z" and values.score < SAID_BY_NAME and well is not None:
+            values = Values("zscore", values.score, (*values.evidence, f"rows are wells, each with its {well!r}"))
+        return values
 
     def _organism(self) -> tuple[str, str] | None:
         for place, words in organism_words(self.reader):
