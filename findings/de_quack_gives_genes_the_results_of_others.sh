@@ -58,7 +58,9 @@ print(f"with identifiers too: {by_both.rows()}\nwith identifiers alone: {by_iden
 
 former = table.explode("prev_symbol").filter(pl.col("prev_symbol") != pl.col("symbol"))
 reused = table.filter(pl.col("symbol").is_in(former["prev_symbol"].to_list()))["symbol"].unique().sort().to_list()
-numbered = pd.DataFrame({"symbol": reused, "log2fc": [float(i) for i in range(len(reused))], "pvalue": 0.5, "padj": 0.5})
+numbered = pd.DataFrame(
+    {"symbol": reused, "log2fc": [float(i) for i in range(len(reused))], "pvalue": 0.5, "padj": 0.5}
+)
 with DeQuackling(str(folder / "reused.duckdb")) as store:
     store.initialize_gene_table("human")
     store.ingest(numbered, metadata={"experiment_name": "reused"}, species="human")
