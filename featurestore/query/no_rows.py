@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import did_you_mean
 from featurestore.query.confine import check_select
-from featurestore.query.tree import parts_of
+from featurestore.query.tree import parts_of, text_of
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -65,6 +65,5 @@ def _compared(tree: Any) -> Iterator[tuple[str, str]]:
 
 def _pairs(sides: list[Any]) -> Iterator[tuple[str, str]]:
     columns = [str(side["column_names"][-1]).lower() for side in sides if side and side.get("column_names")]
-    literals = [side["literal"] for side in sides if side and side.get("type") == "VALUE_CONSTANT"]
-    texts = [str(literal.get("text")) for literal in literals if literal.get("kind") == "STRING"]
+    texts = [text for side in sides if (text := text_of(side)) is not None]
     yield from ((column, text) for column in columns if column in _NAMES for text in texts)

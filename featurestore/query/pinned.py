@@ -8,19 +8,18 @@ here asks all datasets: that is slower, and as right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from featurestore.contract import KEY, SHARED, VIEWS
-from featurestore.query.tree import parts_of
+from featurestore.query.tree import Parameters, parts_of, text_of
 
 _BOTH_WAYS, _ONE_WAY = "INNER", "LEFT"
 _OTHERWISE = ("sample", "at_clause", "column_name_alias")
 """What makes a view another table."""
-_Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
-def pinned_datasets(tree: str, parameters: _Parameters) -> frozenset[str] | None:
+def pinned_datasets(tree: str, parameters: Parameters) -> frozenset[str] | None:
     """Find the datasets that a query is about.
 
     Parameters
@@ -40,7 +39,7 @@ def pinned_datasets(tree: str, parameters: _Parameters) -> frozenset[str] | None
         return None
 
 
-def _pinned(statements: list[Any], parameters: _Parameters) -> frozenset[str] | None:
+def _pinned(statements: list[Any], parameters: Parameters) -> frozenset[str] | None:
     nodes = [part for part in parts_of(statements) if str(part.get("type", "")).endswith("_NODE")]
     if any(set(_common(node)) & set(VIEWS) for node in nodes):
         return None  # a WITH that has the name of a view
@@ -58,7 +57,7 @@ def _pinned(statements: list[Any], parameters: _Parameters) -> frozenset[str] | 
 class _Select:
     """One SELECT: its views by the name they have in it, the joins that keep datasets together, and what pins them."""
 
-    def __init__(self, node: Mapping[str, Any], parameters: _Parameters, ctes: set[str]) -> None:
+    def __init__(self, node: Mapping[str, Any], parameters: Parameters, ctes: set[str]) -> None:
         self._parameters, self._ctes = parameters, ctes
         self._views: set[str] = set()
         self._others: set[str] = set()
@@ -148,10 +147,10 @@ class _Select:
         """Take up a part of WHERE."""
         if part.get("type") == "COMPARE_IN":
             column, *values = part.get("children") or [{}]
-            self._pin_to(column, [self._text(value) for value in values])
+            self._pin_to(column, [text_of(value, self._parameters) for value in values])
         for a, b in _equal(part):
-            self._pin_to(a, [self._text(b)])
-            self._pin_to(b, [self._text(a)])
+            self._pin_to(a, [text_of(b, self._parameters)])
+            self._pin_to(b, [text_of(a, self._parameters)])
 
     def _pin_to(self, column: Any, values: list[str | None]) -> None:
         names = column.get("column_names") if isinstance(column, dict) else None
@@ -165,22 +164,6 @@ class _Select:
             owners = {self._owner(column)}
         for owner in owners:
             self._pins.setdefault(owner, texts)
-
-    def _text(self, expression: Any) -> str | None:
-        """Return the text that a constant or a parameter is."""
-        if not isinstance(expression, dict):
-            return None
-        value: Any = None
-        if expression.get("type") == "VALUE_CONSTANT":
-            literal = expression.get("literal") or {}
-            value = literal.get("text") if literal.get("kind") == "STRING" else None
-        elif expression.get("type") == "VALUE_PARAMETER":
-            name = str(expression.get("identifier"))
-            if isinstance(self._parameters, Mapping):
-                value = self._parameters.get(name)
-            elif self._parameters is not None and name.isdecimal() and 0 < int(name) <= len(self._parameters):
-                value = self._parameters[int(name) - 1]
-        return value if isinstance(value, str) else None
 
 
 def _common(node: Mapping[str, Any]) -> list[str]:

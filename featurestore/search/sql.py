@@ -8,14 +8,14 @@ not read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
 
 from featurestore.errors import QueryError, first_of
-from featurestore.query.tree import parts_of
+from featurestore.query.tree import Parameters, parts_of, text_of
 from featurestore.search.answer import search
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _MACRO = """
 """
 
 
-def answer_similar(warehouse: Warehouse, tree: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> None:
+def answer_similar(warehouse: Warehouse, tree: str, parameters: Parameters) -> None:
     """Search what a SELECT asks of ``similar``, unless that was done before.
 
     Parameters
@@ -107,7 +107,7 @@ def _condition(warehouse: Warehouse, dataset_id: str, named: str) -> str:
     return str(ids[0])
 
 
-def _calls(tree: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Iterator[tuple[str, str]]:
+def _calls(tree: Any, parameters: Parameters) -> Iterator[tuple[str, str]]:
     for part in parts_of(tree):
         function = part.get("function")
         name = function.get("function_name") if isinstance(function, dict) else None
@@ -115,9 +115,9 @@ def _calls(tree: Any, parameters: Mapping[str, Any] | Sequence[Any] | None) -> I
             yield _arguments(function or {}, parameters)
 
 
-def _arguments(function: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> tuple[str, str]:
+def _arguments(function: Mapping[str, Any], parameters: Parameters) -> tuple[str, str]:
     given = function.get("arguments") or []
-    values = [_text(each.get("expression") or {}, parameters) for each in given]
+    values = [text_of(each.get("expression"), parameters) for each in given]
     if len(values) not in {1, 2} or None in values:
         raise QueryError(
             f"{NAME} needs a perturbation, or a dataset and a condition, written out.",
@@ -125,17 +125,3 @@ def _arguments(function: Mapping[str, Any], parameters: Mapping[str, Any] | Sequ
         )
     *dataset, named = map(str, values)
     return (dataset[0] if dataset else ""), named
-
-
-def _text(expression: Mapping[str, Any], parameters: Mapping[str, Any] | Sequence[Any] | None) -> str | None:
-    value: Any = None
-    if expression.get("type") == "VALUE_CONSTANT":
-        literal = expression.get("literal") or {}
-        value = literal.get("text") if literal.get("kind") == "STRING" else None
-    elif expression.get("type") == "VALUE_PARAMETER":
-        name = str(expression.get("identifier"))
-        if isinstance(parameters, Mapping):
-            value = parameters.get(name)
-        elif parameters is not None and name.isdecimal() and 0 < int(name) <= len(parameters):
-            value = parameters[int(name) - 1]
-    return value if isinstance(value, str) else None
