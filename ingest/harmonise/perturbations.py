@@ -147,15 +147,7 @@ def _map_genes(
     mapped = mapping.table.with_columns(part=names).rename({"note": "gene_note"})
     genes = parts.join(mapped, on="part", how="left", maintain_order="left")
     part_id = pl.coalesce("gene_id", pl.format("label:{}:{}", pl.lit(dataset), "part"))
-    ledger = genes.select(
-        entity=pl.lit("perturbation"),
-        original="perturbation_label",
-        target_id="gene_id",
-        status="status",
-        method="method",
-        candidates="candidates",
-        note=_joined_notes("gene_note"),
-    )
+    ledger = _ledger(genes, "perturbation", "gene_id", "gene_note")
     name = pl.coalesce("gene_symbol", "gene_id", "part")
     return genes.select("row", "gene_id", "gene_symbol", part_id=part_id, name=name), ledger
 
@@ -169,19 +161,24 @@ def _map_compounds(
     how = mapped.select("compound_id", "name", "status", "method", "candidates", compound_note="note")
     keyed = pl.concat([names.rename({"name": "part"}), how], how="horizontal")
     chemical = parts.join(keyed, on=["part", *columns], how="left", nulls_equal=True, maintain_order="left")
-    ledger = chemical.select(
-        entity=pl.lit("compound"),
-        original="perturbation_label",
-        target_id="compound_id",
-        status="status",
-        method="method",
-        candidates="candidates",
-        note=_joined_notes("compound_note"),
-    )
+    ledger = _ledger(chemical, "compound", "compound_id", "compound_note")
     return (
         compound_table(mapped),
         chemical.select("row", "compound_id", part_id="compound_id", name=pl.coalesce("name", "part")),
         ledger,
+    )
+
+
+def _ledger(parts: pl.DataFrame, entity: str, target_id: str, note: str) -> pl.DataFrame:
+    """Say of each part of a label what it was mapped to, and how: the rows of ``mapping``."""
+    return parts.select(
+        entity=pl.lit(entity),
+        original="perturbation_label",
+        target_id=target_id,
+        status="status",
+        method="method",
+        candidates="candidates",
+        note=_joined_notes(note),
     )
 
 
