@@ -79,7 +79,13 @@ class Cells:
 
     @cached_property
     def is_counts(self) -> bool:
-        """Whether every value is whole; refuses values that are neither counts nor log1p of scaled counts."""
+        """Whether every value is whole; refuses values that are neither counts nor log1p of scaled counts.
+
+        Raises
+        ------
+        ValuesError
+            Some are negative, not finite, or too large for log1p of scaled counts.
+        """
         data = self.values.data
         if not np.isfinite(data).all() or (data < 0).any():
             raise ValuesError("Values are neither counts nor log1p: some are negative or not finite.", where=self.name)
@@ -180,7 +186,13 @@ def read_any(path: str | Path) -> AnnData:
 
 
 def read_vcc(path: str | Path) -> AnnData:
-    """Read the AnnData of a ``.vcc`` file."""
+    """Read the AnnData of a ``.vcc`` file.
+
+    Raises
+    ------
+    FeatureError
+        The archive holds no prediction.
+    """
     from anndata import read_h5ad  # noqa: PLC0415, half a second
 
     with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as tar:
@@ -203,7 +215,13 @@ def as_cells(
     lender: Cells | None = None,
     targets: Mapping[str, str] | None = None,
 ) -> Cells:
-    """Take the cells of an AnnData, and the controls of a lender where it has none."""
+    """Take the cells of an AnnData, and the controls of a lender where it has none.
+
+    Raises
+    ------
+    SourceFormatError
+        The column is not there, or the cells have neither controls nor the lender's genes.
+    """
     if column not in found.obs:
         raise SourceFormatError(
             f"There is no column '{column}' in obs.",

@@ -142,7 +142,13 @@ def _same(known: Mapping[str, Ends], name: str, measured: Cells) -> Ends:
 
 
 def read_ends(folder: str | Path) -> dict[str, Ends]:
-    """Read the ends of the scale of every context that an earlier score was written with."""
+    """Read the ends of the scale of every context that an earlier score was written with.
+
+    Raises
+    ------
+    SourceFormatError
+        There are none.
+    """
     path = Path(folder) / SCORES
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["challenge_2026"]["contexts"]

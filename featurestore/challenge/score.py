@@ -78,7 +78,13 @@ class CellScores:
         return {name: float("nan") if value is None else value for name, value in self.summary["metric", "mean"].rows()}
 
     def challenge_means(self) -> dict[str, float]:
-        """Means of the three metrics of the challenge of 2025, by its own rule that undefined is 0."""
+        """Means of the three metrics of the challenge of 2025, by its own rule that undefined is 0.
+
+        Raises
+        ------
+        ValuesError
+            One of the metrics was not measured.
+        """
         lacking = [name for name in VCC_2025 if name not in self.metrics]
         if lacking:
             raise ValuesError(
@@ -117,7 +123,13 @@ class CellScores:
 
 
 def read_baseline(folder: str | Path) -> dict[str, float]:
-    """Read the :meth:`CellScores.challenge_means` that a scored baseline was written with."""
+    """Read the :meth:`CellScores.challenge_means` that a scored baseline was written with.
+
+    Raises
+    ------
+    SourceFormatError
+        There are none.
+    """
     path = Path(folder) / SCORES
     try:
         found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["challenge_means"]

@@ -97,7 +97,13 @@ def emit(
     as_counts: bool,
     seed: int = 0,
 ) -> Iterator[tuple[str, sparse.csr_array]]:
-    """Make the cells of one perturbation after the other, as :func:`emit_cells` has them all."""
+    """Make the cells of one perturbation after the other, as :func:`emit_cells` has them all.
+
+    Raises
+    ------
+    FeatureError
+        The effects are of other perturbations or genes, one is of the control, or the controls are no counts.
+    """
     if effects.shape != (len(perturbations), len(controls.genes)):
         raise FeatureError(
             "The effects do not fit.",

@@ -133,7 +133,13 @@ def measure(warehouse: Warehouse, conditions: pl.DataFrame, target: Target) -> M
 
 
 def with_folds(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
-    """Give every row its group and its fold."""
+    """Give every row its group and its fold.
+
+    Raises
+    ------
+    FeatureError
+        There are fewer groups than folds.
+    """
     if split.by == "perturbation_id":
         groups = shared_target_groups(rows)
     else:

@@ -42,6 +42,11 @@ def pds(
         Genes that are left out of row p's distances, its own targets above all; shape (perturbations, genes).
     labels
         Perturbation of each row, where several rows share one: those do not compete with each other.
+
+    Raises
+    ------
+    ValueError
+        The distance is not known, or the arrays are not of one shape.
     """
     if distance not in get_args(Distance):
         raise ValueError(f"distance is one of {', '.join(get_args(Distance))}; got {distance!r}")

@@ -17,7 +17,13 @@ RESOLUTION = 1e-6
 
 
 def alike(predicted: Effects, measured: Effects) -> tuple[Effects, Effects]:
-    """Bring both to one precision, single where both are; refuse arrays that are not (perturbations, genes) alike."""
+    """Bring both to one precision, single where both are; refuse arrays that are not (perturbations, genes) alike.
+
+    Raises
+    ------
+    ValueError
+        They are not of one shape with two axes.
+    """
     a, b = np.asarray(predicted), np.asarray(measured)
     if a.ndim != 2 or a.shape != b.shape:  # noqa: PLR2004
         raise ValueError(f"predicted and measured are (perturbations, genes) alike; got {a.shape} and {b.shape}")

@@ -31,7 +31,13 @@ class SignatureBlocks(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.indicator = indicator
 
     def fit(self, X: Array, Y: Array | None = None) -> Self:  # noqa: ARG002, N803
-        """Learn means and scales."""
+        """Learn means and scales.
+
+        Raises
+        ------
+        ValueError
+            ``blocks`` are of another number of features.
+        """
         self.n_features_in_ = X.shape[1]
         labels = np.zeros(X.shape[1]) if self.blocks is None else np.asarray(self.blocks)
         if len(labels) != X.shape[1]:
@@ -48,7 +54,13 @@ class SignatureBlocks(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Array) -> Doubles:  # noqa: N803
-        """Return regressors without gaps, shape (rows, features), or with one more column per block."""
+        """Return regressors without gaps, shape (rows, features), or with one more column per block.
+
+        Raises
+        ------
+        ValueError
+            X has another number of features than was fitted.
+        """
         check_is_fitted(self)
         if X.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {X.shape[1]} features; {self.n_features_in_} were fitted")
@@ -56,7 +68,13 @@ class SignatureBlocks(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.hstack([values, self._has(X) - self.coverage_]) if self.indicator else np.asarray(values)
 
     def regressors_of(self, features: Truths) -> Truths:
-        """Say which regressors some of the features have, whole blocks, shape (regressors,): as if no other were."""
+        """Say which regressors some of the features have, whole blocks, shape (regressors,): as if no other were.
+
+        Raises
+        ------
+        ValueError
+            Some are a part of a block.
+        """
         check_is_fitted(self)
         of_block = np.array([features[self.block_of_ == b].any() for b in range(len(self.block_names_))], dtype=bool)
         if not np.array_equal(of_block[self.block_of_], features):

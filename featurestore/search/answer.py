@@ -156,7 +156,13 @@ def _ordered(answer: pl.DataFrame, by: By, top: int, *, opposite: bool) -> pl.Da
 
 
 def search_many(warehouse: Warehouse, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> pl.DataFrame:
-    """Answer many queries, one below the other; the column ``query`` has their names."""
+    """Answer many queries, one below the other; the column ``query`` has their names.
+
+    Raises
+    ------
+    QueryError
+        There is no query, or one cannot be answered.
+    """
     parts = [
         search(warehouse, query, **options).select(pl.lit(query.name).alias("query"), pl.all()) for query in queries
     ]

@@ -34,7 +34,15 @@ class PassingError(Exception):
 
 
 def require_file(answer: httpx.Response, place: str, path: Path) -> None:
-    """Raise unless the answer holds the file, or part of it, byte for byte."""
+    """Raise unless the answer holds the file, or part of it, byte for byte.
+
+    Raises
+    ------
+    PassingError
+        The server may give it later.
+    DownloadError
+        It does not give it.
+    """
     status = answer.status_code
     if status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise PassingError(f"{place} answers {status}", _retry_after(answer))
@@ -54,7 +62,13 @@ def require_file(answer: httpx.Response, place: str, path: Path) -> None:
 
 
 def extent(answer: httpx.Response) -> tuple[int, int | None]:
-    """Read from which byte the answer goes, and how long the whole file is."""
+    """Read from which byte the answer goes, and how long the whole file is.
+
+    Raises
+    ------
+    PassingError
+        The answer does not say.
+    """
     if answer.status_code != httpx.codes.PARTIAL_CONTENT:
         length = answer.headers.get("content-length", "")
         return 0, int(length) if length.isdigit() else None

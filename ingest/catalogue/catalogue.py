@@ -181,7 +181,13 @@ def read_catalogue(*own: Path) -> dict[str, Entry]:
 
 
 def read_catalogues(paths: Sequence[Path]) -> dict[str, Entry]:
-    """Read catalogues, each of which adds to those before it; see :func:`read_catalogue`."""
+    """Read catalogues, each of which adds to those before it; see :func:`read_catalogue`.
+
+    Raises
+    ------
+    SpecError
+        One is wrong, or names cells of a dataset that none has.
+    """
     entries: dict[str, Entry] = {}
     for path in paths:
         entries |= _entries(_parsed(path), path)

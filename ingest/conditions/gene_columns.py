@@ -37,7 +37,13 @@ def gene_columns(published: pl.DataFrame, reader: Tables, spec: DatasetSpec) -> 
 
 
 def published_genes(reader: Tables, tables: Sequence[SideTable], spec: DatasetSpec) -> pl.DataFrame:
-    """Return the gene table as published, with the columns of separate tables that the spec names."""
+    """Return the gene table as published, with the columns of separate tables that the spec names.
+
+    Raises
+    ------
+    SourceFormatError
+        It lacks a column that the spec names.
+    """
     given = spec.genes
     wanted = [given.id, given.symbol, *given.notes, *columns_of(given.where), *columns_of(given.landmarks)]
     named = [name for name in wanted if name is not None]
@@ -54,7 +60,13 @@ def published_genes(reader: Tables, tables: Sequence[SideTable], spec: DatasetSp
 
 
 def is_chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDArray[np.bool_]:
-    """Evaluate a condition on the gene table; shape (columns,)."""
+    """Evaluate a condition on the gene table; shape (columns,).
+
+    Raises
+    ------
+    SpecError
+        It cannot be evaluated.
+    """
     if where is None:
         return np.ones(published.height, bool)
     try:
@@ -73,7 +85,13 @@ def _types(published: pl.DataFrame, spec: DatasetSpec, reader: Tables) -> Featur
 
 
 def refuse_duplicates(ids: pl.Series, reader: Tables, spec: DatasetSpec) -> None:
-    """Refuse identifiers that are given twice, unless the spec adds them up."""
+    """Refuse identifiers that are given twice, unless the spec adds them up.
+
+    Raises
+    ------
+    SourceFormatError
+        There are such.
+    """
     if spec.genes.duplicates == "collapse":
         return
     repeated = (

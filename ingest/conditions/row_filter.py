@@ -22,7 +22,13 @@ class RowFilter:
         self._has_taken = self.text is None
 
     def take(self, rows: pl.DataFrame) -> pl.Series:
-        """Evaluate it on every row; what is neither true nor false is false, and without a condition all is true."""
+        """Evaluate it on every row; what is neither true nor false is false, and without a condition all is true.
+
+        Raises
+        ------
+        SpecError
+            It cannot be evaluated.
+        """
         if self.text is None:
             return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
         try:
@@ -36,7 +42,13 @@ class RowFilter:
         return taken
 
     def require_a_row(self) -> None:
-        """Refuse a condition that took no row, and show what its columns hold instead."""
+        """Refuse a condition that took no row, and show what its columns hold instead.
+
+        Raises
+        ------
+        SpecError
+            It took none.
+        """
         if self._has_taken:
             return
         values = [

@@ -67,7 +67,13 @@ def read_gene_list(path: Path, column: str | None = None, symbols: str | None = 
 def parse_gene_list(
     content: bytes, where: str = "standard input", column: str | None = None, symbols: str | None = None
 ) -> GeneList:
-    """Read a list from text; see `read_gene_list`."""
+    """Read a list from text; see `read_gene_list`.
+
+    Raises
+    ------
+    SourceFormatError
+        It is no table, or has not the columns that are named.
+    """
     text = _decoded(content, where)
     lines = [line for line in text.splitlines() if line.strip()]
     separator = _separator(lines[:_LOOKED_AT])

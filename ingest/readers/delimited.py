@@ -68,7 +68,13 @@ class Delimited:
     n_words: int = 0
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Give the lines of the data and their numbers in the file."""
+        """Give the lines of the data and their numbers in the file.
+
+        Raises
+        ------
+        SourceFormatError
+            Empty lines follow without end.
+        """
         with telling_damage(self.path, "the text"), open_text(self.path) as file:
             n_empty = 0
             for number, line in enumerate(islice(text_lines(file, self.path), self.n_before, None), self.n_before + 1):
@@ -160,7 +166,13 @@ class Delimited:
 
 
 def split(line: bytes, separator: bytes) -> list[bytes]:
-    """Take a line apart, quotation marks and all."""
+    """Take a line apart, quotation marks and all.
+
+    Raises
+    ------
+    SourceFormatError
+        A quotation mark is not closed.
+    """
     if b'"' not in line:
         return line.split(separator)
     text = line.decode("latin-1")

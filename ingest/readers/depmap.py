@@ -50,7 +50,13 @@ class DepmapFormat:
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> DepmapReader:
-        """Open a file."""
+        """Open a file.
+
+        Raises
+        ------
+        SourceFormatError
+            Its columns are no genes as DepMap labels them, or a matrix is named.
+        """
         refuse_name(cls.name, path, matrix)
         if not has_depmap_labels(read_header(path)):
             raise SourceFormatError(

@@ -70,7 +70,13 @@ def read_header(path: Path) -> GctHeader:
 
 
 def read_genes(path: Path, header: GctHeader) -> Iterator[tuple[list[list[bytes]], npt.NDArray[np.float64]]]:
-    """Stream the genes: their key and fields, a column each, and their values of shape (signatures, genes)."""
+    """Stream the genes: their key and fields, a column each, and their values of shape (signatures, genes).
+
+    Raises
+    ------
+    SourceFormatError
+        The file is damaged, or has another number of genes than it says.
+    """
     described = [f"field {at}" for at in range(1 + len(header.gene_fields))]
     values = [f"signature {at}" for at in range(header.signatures.height)]
     place = f"the genes, after line {header.n_lines},"

@@ -68,7 +68,13 @@ class Inflated(Chunks):
             yield file.fileno()
 
     def decoded(self, number: int, source: int) -> Values:
-        """Read and inflate a chunk."""
+        """Read and inflate a chunk.
+
+        Raises
+        ------
+        ValueError
+            It holds another number of bytes than it should.
+        """
         offset, length = self._places[number].tolist()
         expected = math.prod(self._chunk) * self._stored.itemsize
         decompressor = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_ZLIB)  # a quarter faster than isal_zlib's

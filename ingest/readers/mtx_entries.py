@@ -112,7 +112,13 @@ class EntryFile:
         return self._sides["cell"]
 
     def read(self) -> Iterator[Entries]:
-        """Stream the entries in the order of the file, checked to lie within the matrix and to be complete."""
+        """Stream the entries in the order of the file, checked to lie within the matrix and to be complete.
+
+        Raises
+        ------
+        SourceFormatError
+            They do not lie within it, or are more or fewer than the file says.
+        """
         n_read = 0
         for batch in self._parse():
             table = {name: batch.column(name).to_numpy() for name in ("cell", "gene", "value")}

@@ -8,7 +8,13 @@ from featurestore.errors import SourceFormatError
 
 
 def refuse_name(format_name: str, path: Path, matrix: str | None) -> None:
-    """Refuse to open a matrix by name."""
+    """Refuse to open a matrix by name.
+
+    Raises
+    ------
+    SourceFormatError
+        One is named.
+    """
     if matrix is not None:
         raise SourceFormatError(
             f"there is no matrix '{matrix}'",

@@ -188,7 +188,13 @@ class ParquetTableFormat:
         described_by: Sequence[str] = (),
         describes: Describes = none_describes,
     ) -> ParquetTableReader:
-        """Open a file; ``described_by`` and ``describes`` as of :class:`ParquetTableReader`."""
+        """Open a file; ``described_by`` and ``describes`` as of :class:`ParquetTableReader`.
+
+        Raises
+        ------
+        SourceFormatError
+            It is damaged, genes are to be in its rows, or a matrix is named.
+        """
         refuse_name(cls.name, path, matrix)
         if genes_in != "columns":
             raise SourceFormatError(

@@ -90,7 +90,13 @@ def text_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
 
 
 def text_line(file: BinaryIO, path: Path) -> bytes:
-    """Give the next line of an open file, as :func:`text_lines` does; nothing at its end."""
+    """Give the next line of an open file, as :func:`text_lines` does; nothing at its end.
+
+    Raises
+    ------
+    SourceFormatError
+        It is longer than :data:`LONGEST_LINE`.
+    """
     line = file.readline(LONGEST_LINE + 1)
     if len(line) > LONGEST_LINE:
         raise SourceFormatError(

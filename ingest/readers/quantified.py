@@ -89,7 +89,13 @@ class QuantifiedFormat:
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> QuantifiedReader:
-        """Open a sample, or all of a folder; of STAR's three counts, those that ``matrix`` names, else unstranded."""
+        """Open a sample, or all of a folder; of STAR's three counts, those that ``matrix`` names, else unstranded.
+
+        Raises
+        ------
+        SourceFormatError
+            It holds no sample, or two of one name; or a matrix is named that there is not.
+        """
         samples = samples_of(path)
         if samples and isinstance(samples[0].program, Stranded):
             samples = _of_strand(samples, samples[0].program, path, matrix or STRANDS[0])

@@ -135,7 +135,13 @@ class Counter:
         return named["sample"] if named else path.name
 
     def read(self, text: str) -> pl.DataFrame:
-        """Take names and counts from a table."""
+        """Take names and counts from a table.
+
+        Raises
+        ------
+        ValueError
+            It has another number of fields.
+        """
         first = [line.rstrip("\r").split("\t") for line in text.split("\n", MOST_BEFORE)[:MOST_BEFORE]]
         n_before = sum(line[0].startswith(COMMENT) or not is_number(line[-1].encode()) for line in first)
         table = pl.read_csv(

@@ -187,7 +187,13 @@ class SomaFormat:
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> SomaReader:
-        """Open an experiment; ``matrix`` names one of its matrices, such as ``ms/RNA/X/data``."""
+        """Open an experiment; ``matrix`` names one of its matrices, such as ``ms/RNA/X/data``.
+
+        Raises
+        ------
+        SourceFormatError
+            It is damaged, has no such matrix, or tiledbsoma is not installed.
+        """
         if find_spec(LIBRARY) is None:
             raise SourceFormatError(
                 "TileDB-SOMA is read by tiledbsoma, which is not installed",

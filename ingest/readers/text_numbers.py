@@ -31,7 +31,13 @@ def is_number(field: bytes, decimal: bytes = POINT) -> bool:
 
 
 def number_in(field: bytes, decimal: bytes = POINT) -> float:
-    """Read a number; Python would take ``1_000`` for one, which no publisher writes."""
+    """Read a number; Python would take ``1_000`` for one, which no publisher writes.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
     if b"_" in field:
         raise ValueError(field)
     return float(field.replace(decimal, POINT))

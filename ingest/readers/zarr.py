@@ -43,7 +43,13 @@ class ZarrFormat:
 
     @classmethod
     def open(cls, path: Path, *, matrix: str | None = None) -> AnnDataReader | MuDataReader:
-        """Open a store; ``matrix`` names one of its matrices, ``X`` or the only one where it is None."""
+        """Open a store; ``matrix`` names one of its matrices, ``X`` or the only one where it is None.
+
+        Raises
+        ------
+        SourceFormatError
+            It is no store, is damaged, or has no such matrix.
+        """
         storage = open_storage(path)
         if storage is None:
             raise SourceFormatError("the path is no Zarr store", where=str(path))
@@ -51,7 +57,13 @@ class ZarrFormat:
 
 
 def open_store(storage: Storage, matrix: str | None = None) -> AnnDataReader | MuDataReader:
-    """Open the AnnData or MuData of a store."""
+    """Open the AnnData or MuData of a store.
+
+    Raises
+    ------
+    SourceFormatError
+        It holds neither, is damaged, or has no such matrix.
+    """
     path, name = storage.path, ZarrFormat.name
     root = open_node(storage, "")
     if not isinstance(root, ZarrGroup):

@@ -48,7 +48,13 @@ def unpacking(codecs: Sequence[Mapping[str, Any]]) -> list[Unpack]:
 
 
 def unpacked(raw: bytes, unpackers: Sequence[Unpack], expected: int | None) -> bytes:
-    """Undo codecs, the last first."""
+    """Undo codecs, the last first.
+
+    Raises
+    ------
+    ValueError
+        Other than so many bytes come out.
+    """
     for number, unpack in reversed(list(enumerate(unpackers))):
         has_more = any(each is not _checked for each in unpackers[:number])
         raw = unpack(raw, None if has_more else expected)
@@ -58,7 +64,13 @@ def unpacked(raw: bytes, unpackers: Sequence[Unpack], expected: int | None) -> b
 
 
 def texts_of(raw: bytes, codec: str, n: int) -> list[Any]:
-    """Read a chunk of ``n`` texts of any length."""
+    """Read a chunk of ``n`` texts of any length.
+
+    Raises
+    ------
+    ValueError
+        It holds another number of texts.
+    """
     claimed = struct.unpack_from("<I", raw)[0]
     if claimed != n:
         raise ValueError(f"a chunk holds {claimed:,} texts instead of {n:,}")

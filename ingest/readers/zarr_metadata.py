@@ -87,7 +87,15 @@ class Layout:
 
 
 def read_json(storage: Storage, key: str) -> dict[str, Any] | None:
-    """Read an object of JSON, None where there is none."""
+    """Read an object of JSON, None where there is none.
+
+    Raises
+    ------
+    ValueError
+        It is too large for metadata, or no JSON.
+    TypeError
+        It is no object.
+    """
     size = storage.size(key)
     if size is None:
         return None
@@ -100,7 +108,13 @@ def read_json(storage: Storage, key: str) -> dict[str, Any] | None:
 
 
 def parse_v3(noted: Mapping[str, Any]) -> Layout:
-    """Read the metadata of an array of version 3."""
+    """Read the metadata of an array of version 3.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Something of it is not there, or not known here.
+    """
     shape, outer = _sides(noted["shape"], 0), _sides(noted["chunk_grid"]["configuration"]["chunk_shape"], 1)
     keys = noted.get("chunk_key_encoding", {})
     is_default = keys.get("name", "default") == "default"
@@ -123,7 +137,13 @@ def parse_v3(noted: Mapping[str, Any]) -> Layout:
 
 
 def parse_v2(noted: Mapping[str, Any]) -> Layout:
-    """Read the metadata of an array of version 2."""
+    """Read the metadata of an array of version 2.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Something of it is not there, or not known here.
+    """
     if not isinstance(noted["dtype"], str):
         raise TypeError("a structured type is not known")
     dtype = np.dtype(noted["dtype"])

@@ -91,7 +91,13 @@ class ZarrArray(Array):
             return chunks.read(0, self.shape[0])
 
     def column(self, n: int | None = None, *, are_distinct: bool = False) -> pl.Series:  # noqa: ARG002
-        """Read it as a table's column, of ``n`` values."""
+        """Read it as a table's column, of ``n`` values.
+
+        Raises
+        ------
+        SourceFormatError
+            It has another length, or is damaged.
+        """
         if n is not None and self.shape[:1] != (n,):
             raise SourceFormatError(
                 f"field '{PurePosixPath(self.name).name}' is not as long as the table",
@@ -184,7 +190,13 @@ class ZarrChunks(Chunks):
         return found
 
     def decoded(self, number: int, source: Mapping[int, bytes] | None = None) -> Values:
-        """Read and unpack a chunk."""
+        """Read and unpack a chunk.
+
+        Raises
+        ------
+        ValueError
+            It is not stored, and has to be.
+        """
         layout = self._layout
         raw = source[number] if source and number in source else self._raw(number)
         if raw is None and self._is_whole:

@@ -80,7 +80,13 @@ class Folder(Storage):
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Read an object, or a part of it."""
+        """Read an object, or a part of it.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
         if self.size(key) is None:
             raise FileNotFoundError(f"'{key}' is missing")
         with (self.path / key).open("rb") as file:
@@ -152,7 +158,13 @@ class Mirror(Folder):
                 empty.truncate(size)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Read an object, or a part of it, where it lies."""
+        """Read an object, or a part of it, where it lies.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
         size = self.size(key)
         if size is None:
             raise FileNotFoundError(f"'{key}' is missing")
@@ -221,7 +233,13 @@ class Zip(Listed):
         self._starts: dict[str, int] = {}
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Read an object, or a part of it."""
+        """Read an object, or a part of it.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
         info = self._members.get(key)
         if info is None:
             raise FileNotFoundError(f"'{key}' is missing")

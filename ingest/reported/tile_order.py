@@ -53,7 +53,13 @@ class TileOrder:
         self._file = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, prefix="tiles-")  # noqa: SIM115, close() closes it
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Take lines, none of whose numbers is null: missing is NaN."""
+        """Take lines, none of whose numbers is null: missing is NaN.
+
+        Raises
+        ------
+        OSError
+            The disk is full, under the name of the folder of temporary files.
+        """
         lines = {name: as_numpy(batch.column(name)) for name in batch.schema.names}
         (down, row), (across, column) = (
             np.divmod(lines.pop(name), side) for name, side in zip(PAIR, (TILE_CONDITIONS, TILE_GENES), strict=True)

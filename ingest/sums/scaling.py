@@ -44,6 +44,11 @@ def read_lengths(given: CoverageSection, rows: pl.DataFrame) -> npt.NDArray[np.f
 
     recount sums coverage over the bases of a gene; divided by the length of a read (of a pair, for paired ends) it is
     the number of reads (or pairs), as ``compute_read_counts`` of recount3 does it.
+
+    Raises
+    ------
+    SourceError
+        Some sample does not say.
     """
     if isinstance(given.read_length, float | int):
         return np.full(rows.height, float(given.read_length))
