@@ -101,7 +101,7 @@ class Cells:
 
     @property
     def groups(self) -> npt.NDArray[np.int64]:
-        """Position of each cell's perturbation; -1 for controls."""
+        """Position of each cell's perturbation, shape (cells,); -1 for controls."""
         position = {name: i for i, name in enumerate(self.perturbations)} | {self.control: -1}
         return np.array([position[label] for label in self.labels.tolist()], dtype=np.int64)
 

@@ -62,7 +62,7 @@ def resampled(n: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Doubles]:
 
 
 def ends(drawn: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the ends of the interval that holds 95 % of each column; NaN where a column has nothing."""
+    """Return the ends of the interval that holds 95 % of each column, shape (columns,); NaN where one has nothing."""
     low, high = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
     has = np.isfinite(drawn).any(axis=0)
     if has.any():

@@ -89,6 +89,17 @@ def beside_baselines(matrix: FeatureMatrix, models: Mapping[str, Any]) -> dict[s
 def cell_weights(n_cells: pl.Series, half_trust: float = HALF_TRUST) -> npt.NDArray[np.float64]:
     """Weight conditions by ``n / (n + half_trust)``, scaled to mean 1; an unknown number of cells counts as the median.
 
+    Parameters
+    ----------
+    n_cells
+        Cells of each condition.
+    half_trust
+        The number of cells that weighs half as much as any number could.
+
+    Returns
+    -------
+    Weights, shape (conditions,).
+
     Examples
     --------
     >>> import polars as pl

@@ -108,7 +108,7 @@ class Evaluation:
 
     @property
     def fold(self) -> npt.NDArray[np.int64]:
-        """The part in which each row was held out."""
+        """The part in which each row was held out, shape (rows,)."""
         return self.per_perturbation.filter(model=next(iter(self.predicted)))["fold"].to_numpy()
 
     @cached_property

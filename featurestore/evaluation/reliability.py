@@ -17,9 +17,9 @@ def reliability(truth: Truths, probability: Doubles, bins: int = BINS) -> dict[s
     Parameters
     ----------
     truth
-        Whether each held-out pair is positive.
+        Whether each held-out pair is positive. Shape (pairs,).
     probability
-        What a model said while it was held out.
+        What a model said while it was held out, from 0 to 1. Shape (pairs,).
     bins
         Number of bins.
 

@@ -66,7 +66,7 @@ def parts(rows: pl.DataFrame, unseen: Unseen = "perturbation", *, seed: int = 0)
 
 
 def inner_groups(rows: pl.DataFrame, unseen: Unseen) -> npt.NDArray[np.str_]:
-    """Return what the inner cross-validation keeps whole: contexts where those are unseen, perturbations otherwise."""
+    """Return what the inner cross-validation keeps whole, shape (rows,): contexts where unseen, else perturbations."""
     if unseen == "context" and rows["context_id"].n_unique() > _FEWEST_CONTEXTS:
         return rows["context_id"].fill_null("none").to_numpy()
     return rows["group"].to_numpy()

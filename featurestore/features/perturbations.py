@@ -122,7 +122,7 @@ def assign_folds(groups: pl.Series, folds: int, seed: int) -> npt.NDArray[np.int
 
     Returns
     -------
-    Fold of each row, 0 to folds - 1.
+    Fold of each row, 0 to folds - 1. Shape (rows,).
     """
     names, index, sizes = np.unique(groups.to_numpy(), return_inverse=True, return_counts=True)
     shuffled = np.random.default_rng(seed).permutation(len(names))

@@ -17,7 +17,7 @@ Inputs = Literal["X", "elsewhere", "own", "all"]
 
 
 def mean_effect(Y: Array) -> Doubles:  # noqa: N803
-    """Average effects over rows, gene by gene over the rows that have it; 0 for a gene that none has."""
+    """Average effects over rows, gene by gene over the rows that have it, shape (genes,); 0 for one that none has."""
     present = np.isfinite(Y)
     if present.all() and len(Y):
         return np.asarray(Y.mean(axis=0, dtype=np.float64))

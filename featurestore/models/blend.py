@@ -85,11 +85,11 @@ class Blend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X, Y
-            What is known of rows, and their effects; NaN is missing.
+            What is known of rows, and their effects, shape (rows, genes); NaN is missing.
         groups
             Rows that the inner cross-validation keeps together; by default each row is its own group.
         sample_weight
-            Trust in each row.
+            Trust in each row. Shape (rows,).
         deviations
             Those of Y, where other regressions are fitted to them too.
         fitted

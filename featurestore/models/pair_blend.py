@@ -68,13 +68,16 @@ class RankingOnPairs(BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the score of each pair: of two, the difference is the log odds that the first is the positive one."""
+        """Return the score of each pair, shape (pairs,).
+
+        The difference of two is the log odds that the first is the positive one.
+        """
         check_is_fitted(self)
         return np.asarray(self.scaler_.transform(X[:, self.usable_]) @ self.weights_)
 
     @property
     def coef_(self) -> Doubles:
-        """Weight of each feature."""
+        """Weight of each feature, shape (features,)."""
         weights = np.zeros(len(self.usable_))
         weights[self.usable_] = self.weights_[: int(self.usable_.sum())]
         return weights
@@ -124,13 +127,13 @@ class BlendOnPairs(BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the mean score of each pair."""
+        """Return the mean score of each pair, shape (pairs,)."""
         check_is_fitted(self)
         scores = [part.decision_function(X) / scale for part, scale in zip(self.parts_, self.scale_, strict=True)]
         return np.asarray(np.mean(scores, axis=0))
 
     def probability(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the probability that each pair is positive."""
+        """Return the probability that each pair is positive, shape (pairs,)."""
         check_is_fitted(self)
         regression, _, trees = self.parts_
         return np.asarray((regression.probability(X) + trees.predict_proba(X)[:, 1]) / 2)

@@ -46,7 +46,7 @@ class SamePairElsewhere(BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Array) -> Doubles:  # noqa: N803
-        """Return one number per pair: the higher, the more likely positive."""
+        """Return one number per pair, shape (pairs,): the higher, the more likely positive."""
         calls = X[:, list(self.columns)]
         return np.asarray(np.nan_to_num(calls).sum(axis=1) / np.maximum(np.isfinite(calls).sum(axis=1), 1))
 
@@ -110,12 +110,12 @@ class LogisticOnPairs(_Regression):
         return self._fit(X, y, groups, offered, "neg_log_loss")
 
     def decision_function(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the log odds of each pair."""
+        """Return the log odds of each pair, shape (pairs,)."""
         check_is_fitted(self)
         return np.asarray(self.pipeline_.decision_function(X[:, self.usable_]))
 
     def probability(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the probability that each pair is positive."""
+        """Return the probability that each pair is positive, shape (pairs,)."""
         check_is_fitted(self)
         return np.asarray(self.pipeline_.predict_proba(X[:, self.usable_])[:, 1])
 
@@ -148,7 +148,7 @@ class RidgeOnPairs(_Regression):
         return self._fit(X, y.astype(np.float64), groups, offered, "neg_mean_squared_error")
 
     def decision_function(self, X: Array) -> Doubles:  # noqa: N803
-        """Return the expected answer of each pair."""
+        """Return the expected answer of each pair, shape (pairs,)."""
         check_is_fitted(self)
         return np.asarray(self.pipeline_.predict(X[:, self.usable_]))
 

@@ -56,11 +56,11 @@ class RegressionOnSignatures(RegressorMixin, BaseEstimator):  # type: ignore[mis
         Parameters
         ----------
         X, Y
-            Features and effects; NaN is missing.
+            Features, shape (rows, features), and effects, shape (rows, genes); NaN is missing.
         groups
             Rows that the inner cross-validation keeps together; by default each row is its own group.
         sample_weight
-            Trust in each row, such as :func:`featurestore.evaluation.cell_weights`.
+            Trust in each row, such as :func:`featurestore.evaluation.cell_weights`. Shape (rows,).
         deviations
             Those of Y, where other regressions are fitted to them too.
         """

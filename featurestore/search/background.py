@@ -45,7 +45,7 @@ class Background:
     left: Floats
 
     def removed(self, scaled: Floats, rows: slice) -> Floats:
-        """Return signatures without it; NaN stays NaN, and takes part as the mean."""
+        """Return signatures without it, shape (rows, genes); NaN stays NaN, and takes part as the mean."""
         centred = scaled - self._mean(rows)
         if len(self.left):
             known = np.nan_to_num(centred, nan=0.0)
@@ -65,7 +65,7 @@ def spread(n: int, most: int) -> npt.NDArray[np.intp]:
 
 
 def scaled(values: Rows) -> Floats:
-    """Divide signatures by the root mean square of what was measured."""
+    """Divide signatures, shape (rows, genes), by the root mean square of what was measured of each."""
     square = np.nansum(np.square(values, dtype=np.float64), axis=1)
     n = np.isfinite(values).sum(axis=1)
     size = np.sqrt(square / np.maximum(n, 1))

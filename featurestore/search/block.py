@@ -65,25 +65,25 @@ class SignatureBlock:
 
     @cached_property
     def ranks(self) -> Ranks:
-        """Each gene's place in its row by falling value."""
+        """Each gene's place in its row by falling value, shape (signatures, genes)."""
         return self.kept["ranks"] if "ranks" in self.kept else ranked(self.rows)  # type: ignore[return-value]
 
     @cached_property
     def mobility(self) -> Floats:
-        """Root mean square of each gene over signatures, of those spread evenly over the dataset."""
+        """Root mean square of each gene over signatures spread evenly over the dataset, shape (genes,)."""
         part = self.rows[spread(len(self.rows), MOST_NEIGHBOURS)]
         return np.asarray(np.sqrt(np.square(part, dtype=np.float64).mean(axis=0)))
 
     @cached_property
     def crowding(self) -> Floats:
-        """Mean cosine of each signature and the :data:`N_NEAREST` most like it, of those spread over the dataset."""
+        """Mean cosine of each signature with the :data:`N_NEAREST` nearest, shape (signatures,); see :func:`crowding`."""
         if "crowding" in self.kept:
             return self.kept["crowding"]  # type: ignore[return-value]
         return crowding(self.rows)
 
     @cached_property
     def norms(self) -> Rows:
-        """Euclidean norm of each row."""
+        """Euclidean norm of each row, shape (signatures,)."""
         return self.kept["norms"] if "norms" in self.kept else norms(self.rows)  # type: ignore[return-value]
 
     @cached_property
@@ -102,7 +102,7 @@ class SignatureBlock:
         return self.conditions["condition_id"].is_in(ids).to_numpy()
 
     def columns_of(self, genes: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
-        """Find genes among the columns; -1 where they are none."""
+        """Find genes among the columns, shape (genes,); -1 where they are none."""
         if not len(self.genes):
             return np.full(len(genes), -1)
         at = np.minimum(np.searchsorted(self.genes, genes), len(self.genes) - 1)
@@ -134,7 +134,7 @@ def crowding(rows: Rows) -> Floats:
 
 
 def norms(rows: Rows) -> Rows:
-    """Return the Euclidean norm of each row, some at a time."""
+    """Return the Euclidean norm of each row, shape (rows,), some at a time."""
     found = np.empty(len(rows), np.float32)
     for at in range(0, len(rows), 4096):
         part = rows[at : at + 4096]

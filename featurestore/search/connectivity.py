@@ -28,7 +28,7 @@ def set_scores(block: SignatureBlock, query: Query, kind: str) -> tuple[Floats, 
 
     Returns
     -------
-    The scores, their p-values, and the number of the sets' genes that each signature has.
+    The scores, their p-values, and the number of the sets' genes that each signature has; shape (signatures,) each.
     """
     sets = query.members(block)
     n_genes = count_known(block.rows, np.concatenate(sets))

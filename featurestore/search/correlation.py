@@ -45,7 +45,7 @@ def correlate(rows: Rows, query: Rows, kind: str) -> tuple[Floats, Floats, npt.N
 
 
 def count_known(rows: Rows, columns: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
-    """Count for each row those of some genes that it has."""
+    """Count for each row those of some genes that it has, shape (rows,)."""
     counts = np.zeros(len(rows), np.int64)
     wanted = np.asarray(columns, np.int32)
     in_shares(len(rows), lambda first, last: _count(rows[first:last], wanted, counts[first:last]))

@@ -26,7 +26,7 @@ _AT_ONCE = 256
 
 
 def set_enrichment(rows: Rows, ranks: Ranks, members: Members, power: float = 1.0) -> Floats:
-    """Return the weighted enrichment score of one gene set in every row; see :func:`sets_enrichment`."""
+    """Return the weighted enrichment score of one gene set in every row, shape (rows,); see :func:`sets_enrichment`."""
     return np.asarray(sets_enrichment(rows, ranks, [members], power)[0])
 
 
@@ -84,7 +84,7 @@ def connectivity(up: Floats, down: Floats) -> Floats:
 def extreme_sum(rows: Rows, up: npt.NDArray[np.intp], down: npt.NDArray[np.intp], n_extreme: int) -> Floats:
     """Return XSum: the values of an up set minus those of a down set, among each row's most extreme genes.
 
-    Rows of fewer genes are taken whole.
+    One number a row, shape (rows,). Rows of fewer genes are taken whole.
     """
     score = np.empty(len(rows))
 

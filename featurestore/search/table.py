@@ -20,7 +20,7 @@ VALUES = ("z", "zscore", "z_score", "stat", "statistic", "t", "scores", "score",
 
 
 def read_signature(table: str | Path | pl.DataFrame | None) -> tuple[Sequence[str], npt.NDArray[np.float64]]:
-    """Return the genes and values of a table: CSV, TSV, Parquet, or a GCT of one column.
+    """Return the genes of a table, and their values, shape (genes,): CSV, TSV, Parquet, or a GCT of one column.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def signature_matrix(
 def standard_errors(
     warehouse: Warehouse, dataset_id: str, condition_ids: Sequence[str] | pl.Series, effect_kind: str
 ) -> npt.NDArray[np.float32]:
-    """Read how unsure the effects of :func:`signature_matrix` are, in the same order; NaN where that is unknown.
+    """Read the standard errors of :func:`signature_matrix`, in its shape and order; NaN where one is unknown.
 
     Raises
     ------
