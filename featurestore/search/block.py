@@ -76,7 +76,7 @@ class SignatureBlock:
 
     @cached_property
     def crowding(self) -> Floats:
-        """Mean cosine of each signature with the :data:`N_NEAREST` nearest, shape (signatures,); see :func:`crowding`."""
+        """Mean cosine of each signature with those nearest to it, shape (signatures,); see :func:`crowding`."""
         if "crowding" in self.kept:
             return self.kept["crowding"]  # type: ignore[return-value]
         return crowding(self.rows)

@@ -90,7 +90,7 @@ class Side:
 
 
 def similarities(one: Rows, other: Rows, kind: Kind = "cosine") -> npt.NDArray[np.float32]:
-    """Return the similarity of every row with every other, shape (rows of one, rows of other); see :func:`compare_sides`."""
+    """Return the similarity of each row of one and each of the other, shape (rows, rows); see :func:`compare_sides`."""
     here = Side.of(one)
     return compare_sides(here, here if one is other else Side.of(other), kind)
 
