@@ -37,7 +37,6 @@ class GeneAxis:
     genes: pl.DataFrame
     slots: npt.NDArray[np.int32]
     mapping: pl.DataFrame
-    n_published: int
     is_landmark: npt.NDArray[np.bool_]
     ledger_row: npt.NDArray[np.int32]
 
@@ -119,7 +118,7 @@ def read_axis(
     of_kept = ledger_of_kept(axis.mapping.table, kept, spec)
     ledger = pl.concat([of_kept, *ledger_of_others(published, columns, spec), ledger_of_described(reader, spec)])
     ledger_row = np.where(columns.is_kept, np.cumsum(columns.is_kept, dtype=np.int32) - 1, np.int32(-1))
-    return GeneAxis(genes, slots, ledger, published.height, is_landmark, ledger_row)
+    return GeneAxis(genes, slots, ledger, is_landmark, ledger_row)
 
 
 def _mapped(kept: pl.DataFrame, spec: DatasetSpec, online: OnlineGenes | None) -> GeneMapping:

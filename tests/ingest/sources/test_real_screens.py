@@ -108,7 +108,7 @@ def test_tahoe__nearly_all_tokens_are_genes_of_today(tahoe):
     _, path, _ = tahoe
     spec = read_spec(SPECS / "tahoe_100m.toml")
     axis = read_axis(TokensFormat.open(path), (), spec)
-    assert axis.n_published == 62_710
+    assert axis.slots.size == 62_710
     assert axis.mapping["target_id"].is_not_null().mean() > 0.95
 
 
