@@ -23,7 +23,6 @@ DIRECTION = re.compile(r"(?i)[-_ ](up|dn|down)$")
 UP = {"up": 1, "dn": -1, "down": -1}
 FEWEST_FIELDS = 3
 SIDES = {"up_genes": 1, "down_genes": -1}
-GENE_KEYS = ("hs_gene_symbol", "mm_gene_symbol")
 
 
 def read_gmt(path: Path) -> pl.DataFrame:

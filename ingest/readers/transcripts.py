@@ -68,7 +68,6 @@ class GenesOfTranscripts:
         of_column = _genes_of(reader.genes()[INDEX], read_transcripts(path), reader.path, path)
         self._genes = of_column.select(GENE, SYMBOL).unique(GENE, maintain_order=True)
         self.n_transcripts, self.n_genes = of_column.height, self._genes.height
-        self.n_without = int(of_column["is_own"].sum())
         places = self._genes.select(GENE, at=pl.int_range(pl.len()))
         at = of_column.join(places, on=GENE, how="left", maintain_order="left")["at"].to_numpy()
         ones = np.ones(at.size, np.int64)
@@ -195,7 +194,7 @@ def _field(row: list[bytes], at: int | None) -> bytes:
 
 
 def _genes_of(keys: pl.Series, table: pl.DataFrame, path: Path, source: Path) -> pl.DataFrame:
-    """Find the gene of each column: gene, gene_name, and whether it stands for itself as it has none.
+    """Find the gene of each column: gene, which is the column itself where it has none, and gene_name.
 
     Versions of transcripts are left aside where not one is the same.
 
@@ -217,4 +216,4 @@ def _genes_of(keys: pl.Series, table: pl.DataFrame, path: Path, source: Path) ->
             got=", ".join(map(repr, keys.head(2))),
             do="give the annotation that the index was made of",
         )
-    return joined.select(pl.coalesce(GENE, INDEX).alias(GENE), SYMBOL, is_own=pl.col(GENE).is_null())
+    return joined.select(pl.coalesce(GENE, INDEX).alias(GENE), SYMBOL)
