@@ -55,7 +55,9 @@ def verify(context: click.Context, deep: bool, matrices: tuple[Path, ...], snaps
         report = verify_warehouse(context.obj, snapshot, deep=checks)
         report.faults += [fault for matrix in matrices for fault in rebuilt_faults(context.obj, matrix)]
     if form == "json":
-        click.echo(json.dumps(dataclasses.asdict(report), indent=1))
+        said = dataclasses.asdict(dataclasses.replace(report, seen=set()))
+        said.pop("seen")
+        click.echo(json.dumps(said, indent=1))
     else:
         for fault in report.faults:
             click.echo(_sentence(fault) + "\n")

@@ -28,6 +28,7 @@ from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_
 from featurestore.query.warehouse import Warehouse
 from featurestore.scarcity import heed_scarcity
 from featurestore.storage.checksums import file_sha256
+from featurestore.storage.folders import listed
 from featurestore.storage.sealed import differing, sealed, unsealed
 from featurestore.storage.snapshot import CHECKSUM, read_json, snapshot_numbers
 from featurestore.storage.whole import beside, create
@@ -35,6 +36,9 @@ from featurestore.storage.whole import beside, create
 FEATURES = "features"
 RETIRED = ".retired"
 KEYS = {"text", "snapshot", "saved_at", "files"}
+"""What a record of an older program had, without a checksum."""
+LABEL = "label"
+"""What a record has more: the name and version that it was saved under."""
 FILES = "files"
 
 
@@ -87,10 +91,13 @@ def _create(folder: Path, record: dict[str, Any]) -> int:
     """Write a record under the next version that nobody else takes meanwhile, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     version = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
-    text = json.dumps(sealed(record), indent=1)
-    while not create(folder / f"{version:04d}.json", text):
+    while not create(folder / f"{version:04d}.json", _record_text(record, folder.name, version)):
         version += 1
     return version
+
+
+def _record_text(record: dict[str, Any], name: str, version: int) -> str:
+    return json.dumps(sealed(record | {LABEL: f"{name}@{version}"}), indent=1)
 
 
 def pinned_snapshots(root: Path) -> set[int]:
@@ -112,7 +119,7 @@ def damaged_specs(root: Path) -> list[FeatureStoreError]:
 def _saved(root: Path) -> tuple[list[Saved], list[FeatureStoreError]]:
     found: list[Saved] = []
     damaged: list[FeatureStoreError] = []
-    for path in sorted((root / FEATURES).glob("*/[0-9]*.json")):
+    for path in listed(root / FEATURES, "*", "[0-9]*.json"):
         try:
             found.append(_read(path))
         except (WarehouseError, ValueError, KeyError, TypeError, OSError) as error:
@@ -133,12 +140,14 @@ def _read(path: Path) -> Saved:
     content = read_json(path)
     record = unsealed(content, path, is_older=set(content) == KEYS)
     marker = path.with_suffix(RETIRED)
-    retired = None
+    retired, labels = None, [record.get(LABEL)]
     if marker.is_file():
         text = marker.read_text(encoding="utf-8")
         is_record = text.startswith("{") or f'"{CHECKSUM}"' in text
-        retired = unsealed(json.loads(text), marker, is_older=False)["reason"] if is_record else text
-    return Saved(
+        mark = unsealed(json.loads(text), marker, is_older=False) if is_record else {"reason": text}
+        labels.append(mark.get(LABEL))
+        retired = mark["reason"]
+    saved = Saved(
         path.parent.name,
         int(path.stem),
         record["text"],
@@ -147,6 +156,9 @@ def _read(path: Path) -> Saved:
         record["files"],
         retired,
     )
+    if other := [label for label in labels if label not in {None, saved.label}]:
+        raise WarehouseError("A record is of another spec.", where=str(path), got=str(other[0]))
+    return saved
 
 
 def find(warehouse: Warehouse, label: str) -> Saved:
@@ -195,7 +207,7 @@ def retire(warehouse: Warehouse, label: str, reason: str) -> Saved:
     saved = find(warehouse, label)
     try:
         with beside(warehouse.path / FEATURES / saved.name / f"{saved.version:04d}{RETIRED}") as path:
-            path.write_text(json.dumps(sealed({"reason": reason})), encoding="utf-8")
+            path.write_text(json.dumps(sealed({"reason": reason, LABEL: saved.label})), encoding="utf-8")
     except OSError as error:
         raise FeatureError("The spec cannot be retired.", where=str(warehouse.path), got=str(error)) from None
     return saved

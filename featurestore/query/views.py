@@ -18,7 +18,8 @@ from featurestore.storage.release import check_manifest, release_files
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 
 DATABASE = "featurestore.duckdb"
-_BETWEEN_FILES = "\n"
+_BETWEEN_FILES = ("\n", "\r", "\x1f", "\x1e", "\x1d", "\x1c")
+"""Of these, the first that no path has stands between the paths of a table."""
 _KEYS = re.compile(rf".*/{RELEASES}/dataset_id=([^/]+)/release_id=([^/]+)/", re.DOTALL)
 _DUCKDB_TYPES: dict[pl.DataType, str] = {
     pl.String(): "VARCHAR",
@@ -183,8 +184,8 @@ def _scan(table: Table, files: list[str], *, is_old: bool = False) -> str:
         return _scan_by_release(table, files)
     if files:
         # one text: as a list of a thousand, it is parsed for each query
-        paths = _quote(plain_path(_BETWEEN_FILES.join(files)))
-        listed = f"string_split({paths}, {_quote(_BETWEEN_FILES)})"
+        between = next(sign for sign in _BETWEEN_FILES if not any(sign in path for path in files))
+        listed = f"string_split({_quote(plain_path(between.join(files)))}, {_quote(between)})"
         # by name: only then does DuckDB know how large each file is, once a filter has left few of them
         options = f"hive_partitioning = true, hive_types = {keys}, union_by_name = true"
         scan = f"select * from read_parquet({listed}, {options})"  # noqa: S608

@@ -90,6 +90,8 @@ def open_index(folder: Path) -> SignatureBlock | None:
         record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
         if record["layout_version"] != LAYOUT_VERSION or record["contract_version"] != CONTRACT_VERSION:
             return None
+        if record["index"] != folder.name:  # put there from elsewhere: of another release
+            return None
         if any((folder / name).stat().st_size != size for name, size in record["sizes"].items()):
             return None
         small = {name: sums for name, sums in record["files"].items() if name not in _LARGE}
@@ -113,9 +115,11 @@ def index_faults(folder: Path) -> tuple[list[str], list[str]]:
     changed, missing = [], []
     try:
         record = unsealed(read_json(folder / MANIFEST), folder / MANIFEST, is_older=False)
-        sums = dict(record["files"])
+        sums, name = dict(record["files"]), record.get("index", folder.name)
     except (WarehouseError, KeyError, TypeError):
         return ([MANIFEST], []) if (folder / MANIFEST).exists() else ([], [MANIFEST])
+    if name != folder.name:
+        changed.append(f"{MANIFEST}, which is of {name}")
     for name, expected in sums.items():
         try:
             if file_sha256(folder / name) != expected:
@@ -157,6 +161,7 @@ def write_index(folder: Path, how: Preparation) -> None:
         record = {
             "layout_version": LAYOUT_VERSION,
             "contract_version": CONTRACT_VERSION,
+            "index": folder.name,
             "dataset_id": how.dataset_id,
             "effect_kind": how.effect_kind,
             "sizes": {path.name: path.stat().st_size for path in sorted(work.iterdir())},

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from featurestore.errors import WarehouseError
+from featurestore.storage.folders import listed
 from featurestore.storage.snapshot import STAGING, Snapshot, read_snapshot, snapshot_path
 
 PUBLISHING = "publishing.lock"
@@ -161,7 +162,7 @@ def owner_text() -> str:
 def abandoned(root: Path) -> list[Path]:
     """List the staging folders whose process has ended; see :func:`claim`."""
     found = []
-    for folder in sorted((root / STAGING).glob("*")):
+    for folder in listed(root / STAGING, "*"):
         descriptor = _lock_of_the_dead(folder, os.O_RDONLY)
         if descriptor is not None:
             os.close(descriptor)

@@ -107,7 +107,8 @@ def differing(folder: Path, sums: Mapping[str, str]) -> list[str]:
 def _has(path: Path, expected: str) -> bool:
     try:
         return file_sha256(path) == expected
-    except FileNotFoundError:
+    except OSError as error:
+        heed_scarcity(error)
         return False
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import UnknownDatasetError, WarehouseError, did_you_mean, first_of
 from featurestore.scarcity import heed_scarcity
+from featurestore.storage.folders import listed, permission
 
 SNAPSHOTS = "snapshots"
 RELEASES = "releases"
@@ -35,6 +36,7 @@ HEADS = "heads"
 TRASH = "trash"
 MANIFEST = "manifest.json"
 CHECKSUM = "sha256"
+NUMBER = "snapshot"
 _MARKS = (SNAPSHOTS, RELEASES, REFERENCES, STAGING, HEADS)
 """Folders that tell a warehouse, even where its first ingest was interrupted."""
 _BESIDE = {"cache", "features", "matrices", "reports", "search", "README.md"}
@@ -130,7 +132,7 @@ def recorded_heads(root: Path) -> list[int]:
 
 
 def _numbers(folder: Path) -> list[int]:
-    found = ((path, path.stem) for path in folder.glob("[0-9]*.json"))
+    found = ((path, path.stem) for path in listed(folder, "[0-9]*.json"))
     numbers = [(path, int(stem)) for path, stem in found if stem.isascii() and stem.isdigit()]
     return sorted(number for path, number in numbers if path.name == snapshot_path(folder, number).name)
 
@@ -155,7 +157,7 @@ def newest_number(root: Path) -> int:
             got=f"snapshots up to {newest}" if numbers else "no snapshot",
             do=f"{LOST}; or the newest alone: {copy_command(copy, path)}",
         )
-    if not recorded and not numbers and next((root / RELEASES).glob("dataset_id=*/release_id=*"), None):
+    if not recorded and not numbers and listed(root / RELEASES, "dataset_id=*", "release_id=*"):
         raise WarehouseError(
             "No snapshot names the releases of this warehouse.",
             where=str(root / SNAPSHOTS),
@@ -184,7 +186,7 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
         if number == 0:
             return EMPTY
     path = snapshot_path(root, number)
-    if number < 1 or not path.is_file():
+    if number < 1 or not _is_there(path):
         numbers = snapshot_numbers(root)
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise WarehouseError(f"There is no snapshot {number}.", where=str(root), expected=f"one of {known}")
@@ -200,6 +202,14 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
         )
     datasets = content.get("datasets")
     is_whole = CHECKSUM not in content or content[CHECKSUM] == _checksum(content)
+    if is_whole and content.get(NUMBER, number) != number:
+        raise WarehouseError(
+            "A snapshot is another than its name says.",
+            where=str(path),
+            expected=f"snapshot {number}",
+            got=f"snapshot {content[NUMBER]}",
+            do="see how to mend it: featurestore verify",
+        )
     if not is_whole or not isinstance(datasets, dict) or not all(map(_is_name, (*datasets, *datasets.values()))):
         raise WarehouseError(
             "A snapshot is damaged.",
@@ -217,9 +227,10 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
     )
 
 
-def snapshot_text(snapshot: Snapshot) -> str:
-    """Return what a snapshot's file holds."""
+def snapshot_text(snapshot: Snapshot, *, is_numbered: bool = True) -> str:
+    """Return what a snapshot's file holds; the number is missing in those of older programs."""
     content = {
+        **({NUMBER: snapshot.number} if is_numbered else {}),
         "contract_version": snapshot.contract_version,
         "created_at": snapshot.created_at,
         "note": snapshot.note,
@@ -233,6 +244,15 @@ def snapshot_text(snapshot: Snapshot) -> str:
 def _checksum(content: dict[str, Any]) -> str:
     others = {key: value for key, value in content.items() if key != CHECKSUM}
     return hashlib.sha256(json.dumps(others, indent=1).encode()).hexdigest()
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether there is anything of this name; of what may not be looked at, reading tells more."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
+    return True
 
 
 def _is_name(text: object) -> bool:
@@ -259,7 +279,9 @@ def read_json(path: Path) -> dict[str, Any]:
         raise WarehouseError("A file of the warehouse is missing.", where=str(path)) from None
     except OSError as error:
         heed_scarcity(error)
-        raise WarehouseError("A file of the warehouse cannot be read.", where=str(path), got=str(error)) from None
+        do = permission(path) if isinstance(error, PermissionError) else ""
+        got = error.strerror or str(error)
+        raise WarehouseError("A file of the warehouse cannot be read.", where=str(path), got=got, do=do) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WarehouseError("A file of the warehouse is damaged.", where=str(path), got=str(error)) from None
     if not isinstance(content, dict):

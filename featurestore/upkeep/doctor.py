@@ -105,7 +105,7 @@ def _space(root: Path) -> Iterator[Symptom]:
     existing = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     is_enough = free >= LEAST_SPACE
-    do = "" if is_enough else "make room, or drop old snapshots: featurestore gc --keep 3 --now"
+    do = "" if is_enough else "make room; what old snapshots take: featurestore gc --keep 3 --now --dry-run"
     yield Symptom("disk space", "ok" if is_enough else "problem", f"{free / 1e9:.1f} GB free at {existing}", do)
 
 

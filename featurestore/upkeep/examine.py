@@ -19,6 +19,7 @@ from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.query.views import attach_tables
 from featurestore.scarcity import heed_scarcity
 from featurestore.storage.checksums import checksum_of, file_blake3, file_sha256
+from featurestore.storage.folders import permission
 from featurestore.storage.release import release_files
 from featurestore.storage.snapshot import MANIFEST, REFERENCES, Snapshot, read_json, read_manifest, release_path
 
@@ -48,6 +49,8 @@ class Report:
     n_bytes: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    seen: set[Path] = field(default_factory=set)
+    """What was looked at, files and whole folders: of the rest it is said that it was not."""
 
 
 def restoration(root: Path, dataset_id: str, release_id: str) -> str:
@@ -72,10 +75,6 @@ def _replace(root: Path, folder: Path, dataset_id: str, manifest: dict[str, Any]
     return f"mv {old} {aside} && featurestore --warehouse {warehouse} ingest {spec}{again}"
 
 
-def _permit(path: Path) -> str:
-    return f"ask its owner to let you read it: chmod -R u+rX {shlex.quote(str(path.parent))}"
-
-
 @dataclass(frozen=True, slots=True)
 class Examination:
     """One release under examination; what is found goes to the report."""
@@ -93,6 +92,7 @@ class Examination:
     def run(self, checksum: str | None) -> bool:
         """Examine the release, whose manifest should have this SHA-256, and say whether it is whole."""
         self.report.n_releases += 1
+        self.report.seen.add(self.folder)
         n_before = len(self.report.faults)
         manifest = self._manifest(checksum)
         if manifest is None:
@@ -128,7 +128,7 @@ class Examination:
             self._fault(error.what, Path(error.where), error.expected, error.got, error.do)
             return None
         except PermissionError as error:
-            self._fault("A release may not be read.", path, got=error.strerror or "", do=_permit(path))
+            self._fault("A release may not be read.", path, got=error.strerror or "", do=permission(path.parent))
             return None
         except (OSError, pa.ArrowException) as error:
             heed_scarcity(error)
@@ -157,6 +157,7 @@ class Examination:
             self._is_same(folder / file["path"], file, do=do)
 
     def _count(self, path: Path) -> int:
+        self.report.seen.add(path)
         size = path.stat().st_size
         self.report.n_files += 1
         self.report.n_bytes += size
@@ -175,7 +176,7 @@ class Examination:
         except FileNotFoundError:
             self._fault("A file is missing.", path, do=do)
         except PermissionError as error:
-            self._fault("A file may not be read.", path, got=error.strerror or "", do=_permit(path))
+            self._fault("A file may not be read.", path, got=error.strerror or "", do=permission(path.parent))
         except OSError as error:
             heed_scarcity(error)
             self._fault("A file cannot be read.", path, got=str(error), do=do)

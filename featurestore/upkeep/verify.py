@@ -21,6 +21,7 @@ from featurestore.errors import WarehouseError
 from featurestore.query.views import DATABASE, attach_views, comment_views, open_database, shown_snapshot
 from featurestore.scarcity import heed_scarcity
 from featurestore.storage.checksums import file_sha256
+from featurestore.storage.folders import listed
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
@@ -37,12 +38,15 @@ from featurestore.storage.snapshot import (
     snapshot_text,
 )
 from featurestore.upkeep.examine import Examination, Fault, Report
+from featurestore.upkeep.unread import files_below, unread
 from featurestore.upkeep.verify_kept import kept_faults
 
 DeepCheck: TypeAlias = Callable[[Path, str, str], Iterable[Fault]]
 """A check of one release (warehouse, dataset id, release id) that needs more than the warehouse's own code."""
 
 KEYS_BEFORE_CHECKSUMS = {"contract_version", "created_at", "note", "datasets"}
+_OF_DUCKDB = "?\\"
+"""Between its database and settings, and between folders: where a path has one, none can be opened."""
 
 
 def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] = ()) -> Report:
@@ -67,38 +71,63 @@ def verify(root: Path, number: int | None = None, *, deep: Sequence[DeepCheck] =
     if number is not None and number not in snapshot_numbers(root):
         read_snapshot(root, number)
     report = Report()
-    checksums: dict[tuple[str, str], str | None] = {}
-    found = sorted((root / RELEASES).glob("dataset_id=*/release_id=*"))
+    try:
+        found = listed(root / RELEASES, "dataset_id=*", "release_id=*")
+    except WarehouseError:  # told below, of each release in it
+        found = []
+    before = files_below(root)
     with ExitStack() as stack:
-        is_held = False  # gc drops the oldest: one lock keeps all that follow
-        for each in snapshot_numbers(root) if number is None else [number]:
-            report.n_snapshots += 1
-            try:
-                snapshot, lock = hold_snapshot(root, each)
-            except WarehouseError as error:
-                if number is None and _is_collected(root, each):
-                    report.n_snapshots -= 1
-                else:
-                    report.faults.append(_damaged(root, each, error.what))
-                continue
-            if lock is not None and is_held:
-                os.close(lock)
-            elif lock is not None:
-                stack.callback(os.close, lock)
-                is_held = True
-            report.faults += _snapshot_faults(root, each)
-            checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
+        checksums = _read_snapshots(root, number, report, stack)
         report.faults += _head_faults(root, report)
         if number is None:
             named = {release_path(root, *release) for release in checksums}
-            report.notes += [_unnamed(path) for path in found if path not in named]
+            unnamed = [path for path in found if path not in named]
+            report.notes += [_unnamed(path) for path in unnamed]
+            report.seen.update(unnamed)
         for (dataset_id, release_id), checksum in sorted(checksums.items()):
             is_whole = Examination(root, dataset_id, release_id, report).run(checksum)
             for check in deep if is_whole else ():
                 report.faults += check(root, dataset_id, release_id)
         report.faults += _database_faults(root, report)
         report.faults += kept_faults(root, report)
+        if number is None:
+            report.faults += unread(root, report, before)
     return report
+
+
+def _read_snapshots(
+    root: Path, number: int | None, report: Report, stack: ExitStack
+) -> dict[tuple[str, str], str | None]:
+    """Read every snapshot or one, hold them, and return the releases they name, with the checksums of the manifests."""
+    checksums: dict[tuple[str, str], str | None] = {}
+    is_held = False  # gc drops the oldest: one lock keeps all that follow
+    for each in _numbers(root) if number is None else [number]:
+        report.n_snapshots += 1
+        report.seen.add(snapshot_path(root, each))
+        try:
+            snapshot, lock = hold_snapshot(root, each)
+        except WarehouseError as error:
+            if number is None and _is_collected(root, each):
+                report.n_snapshots -= 1
+            else:
+                report.faults.append(_damaged(root, each, error))
+            continue
+        if lock is not None and is_held:
+            os.close(lock)
+        elif lock is not None:
+            stack.callback(os.close, lock)
+            is_held = True
+        report.faults += _snapshot_faults(root, each)
+        checksums |= {release: snapshot.manifests.get(release[0]) for release in snapshot.datasets.items()}
+    return checksums
+
+
+def _numbers(root: Path) -> list[int]:
+    """List the snapshots; none where they may not be listed, which is told of the heads."""
+    try:
+        return snapshot_numbers(root)
+    except WarehouseError:
+        return []
 
 
 def _unnamed(release: Path) -> str:
@@ -110,16 +139,16 @@ def _unnamed(release: Path) -> str:
 
 def _head_faults(root: Path, report: Report) -> Iterator[Fault]:
     """Compare the newest snapshot with what was recorded of it in ``heads/``."""
-    numbers = snapshot_numbers(root)
     try:
-        newest = newest_number(root)
+        numbers, newest = snapshot_numbers(root), newest_number(root)
     except WarehouseError as error:
         yield Fault(error.what, error.where, expected=error.expected, got=error.got, do=error.do)
         return
     path, copy = snapshot_path(root, newest), head_path(root, newest)
+    report.seen.add(copy)
     if numbers and not copy.is_file():
         report.notes.append(f"snapshot {newest} is not recorded in {HEADS}/; the next ingest or gc does that")
-    elif numbers and copy.read_bytes() != path.read_bytes() and not _is_damaged(root, newest):
+    elif numbers and _bytes(copy) != _bytes(path) and not _is_damaged(root, newest):
         do = f"the snapshot is whole: {copy_command(path, copy)}"
         yield Fault("The record of the newest snapshot is damaged.", str(copy), got="other bytes", do=do)
 
@@ -132,7 +161,8 @@ def _is_collected(root: Path, number: int) -> bool:
 def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
     path, before = snapshot_path(root, number), snapshot_path(root, number - 1)
     snapshot = read_snapshot(root, number)
-    if snapshot_text(snapshot).encode() != path.read_bytes() and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
+    written = [snapshot_text(snapshot, is_numbered=is_numbered).encode() for is_numbered in (True, False)]
+    if path.read_bytes() not in written and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
         yield _damaged(root, number, "it is not what was written")
     if before.is_file() and snapshot.previous not in {None, file_sha256(before)}:
         yield _damaged(root, number - 1, "it was changed after the next was made")
@@ -140,10 +170,22 @@ def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
         yield _damaged(root, number - 1, "it is missing")
 
 
-def _damaged(root: Path, number: int, got: str) -> Fault:
+def _damaged(root: Path, number: int, why: WarehouseError | str) -> Fault:
+    """Say that a snapshot is not what was written, or cannot be read, and how to mend it."""
     path, copy = snapshot_path(root, number), head_path(root, number)
+    got = why if isinstance(why, str) else " ".join(filter(None, (why.what, why.got)))
+    if isinstance(why, WarehouseError) and why.do.find("chmod") >= 0:
+        return Fault("A snapshot may not be read.", str(path), got=why.got, do=why.do)
     do = copy_command(copy, path) if copy.is_file() else f"copy it from a backup of {path.parent}"
     return Fault("A snapshot is damaged.", str(path), got=got, do=do)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        heed_scarcity(error)
+        return None
 
 
 def _is_damaged(root: Path, number: int) -> bool:
@@ -157,14 +199,14 @@ def _is_damaged(root: Path, number: int) -> bool:
 def _database_faults(root: Path, report: Report) -> Iterator[Fault]:
     """Compare ``featurestore.duckdb`` with the snapshot that it says it shows."""
     path = root / DATABASE
-    numbers = snapshot_numbers(root)
+    numbers = _numbers(root)
     if not numbers:
+        return
+    if signs := [sign for sign in _OF_DUCKDB if sign in str(path)]:
+        report.notes.append(f"{DATABASE} is not kept here: in a path, {signs[0]} is a sign of its own to DuckDB")
         return
     if not path.exists():
         report.notes.append(f"{DATABASE} is not there; the next ingest or gc writes it")
-        return
-    if "?" in str(path):
-        report.notes.append(f"{DATABASE} was not read: to DuckDB, what follows ? in a path are settings")
         return
     shown = shown_snapshot(root, path)
     if shown is not None and shown != numbers[-1]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from featurestore.errors import FeatureError, FeatureStoreError, first_of
-from featurestore.features.matrix.cache import MATRICES
+from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, first_of
+from featurestore.features.matrix.cache import KEY, MATRICES
 from featurestore.features.matrix.written import read_whole
-from featurestore.features.registry import FEATURES, FILES, damaged_specs
+from featurestore.features.registry import FEATURES, FILES, RETIRED, damaged_specs
 from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_faults
 from featurestore.storage.checksums import file_sha256
+from featurestore.storage.folders import listed
 from featurestore.storage.locks import PUBLISHING
 from featurestore.storage.scores import SCORES
 from featurestore.storage.sealed import SUMS, differing, read_sealed, read_sums
@@ -31,35 +32,40 @@ _NEVER_READ = {STAGING, PUBLISHING, "README.md"}
 
 def kept_faults(root: Path, report: Report) -> Iterator[Fault]:
     """Read all that was kept with its checksums, and note the rest."""
-    yield from _matrix_faults(root, report)
-    yield from _spec_faults(root, report)
-    yield from _report_faults(root, report)
-    yield from _search_faults(root, report)
-    yield from _answer_faults(root, report)
+    for part in (_matrix_faults, _spec_faults, _report_faults, _search_faults, _answer_faults):
+        try:
+            yield from part(root, report)
+        except WarehouseError as error:  # a folder that may not be read
+            yield _fault(error)
     for path in sorted(root.iterdir()):
         if path.name not in _READ | _NEVER_READ and not path.name.startswith("."):
             report.notes.append(f"{path.name} was not read: it has no checksums")
 
 
 def _matrix_faults(root: Path, report: Report) -> Iterator[Fault]:
-    for folder in sorted((root / MATRICES).glob("[!.]*")):
+    for folder in listed(root / MATRICES, "*"):
         _count(report, folder)
+        do = f"it is built again where it is needed; move it away: {_away(folder)}"
         try:
-            read_whole(folder)
+            key = read_whole(folder).get(KEY)
         except FeatureError as error:
-            do = f"it is built again where it is needed; move it away: {_away(folder)}"
             yield Fault(
                 "A kept matrix is damaged.", error.where, expected="the bytes that were built", got=error.got, do=do
             )
+            continue
+        if key is None:
+            report.notes.append(f"{MATRICES}/{folder.name} is of an earlier version, and never read: it may be deleted")
+        elif key != folder.name:
+            yield Fault("A kept matrix is of another key.", str(folder), expected=folder.name, got=str(key), do=do)
 
 
 def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:
     for error in damaged_specs(root):
         yield _fault(error)
-    for path in sorted((root / FEATURES).glob("[!.]*/*")):
-        if path.is_file():
+    for path in listed(root / FEATURES, "*", "[0-9]*"):
+        if path.is_file() and path.suffix in {".json", RETIRED}:
             _count(report, path)
-    for path in sorted((root / FEATURES / FILES).glob("*/[!.]*")):
+    for path in listed(root / FEATURES / FILES, "*", "*"):
         _count(report, path)
         if (found := file_sha256(path)) != path.parent.name:
             do = "copy the same file there again, or from a backup"
@@ -67,7 +73,8 @@ def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
-    for folder in sorted((root / REPORTS).glob("[!.]*")):
+    for folder in listed(root / REPORTS, "*"):
+        report.seen.add(folder)
         if (folder / f"{SCORES}{UNFINISHED}").is_file():
             report.notes.append(f"{REPORTS}/{folder.name} was not finished: evaluate again")
             continue
@@ -89,7 +96,7 @@ def _report_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _search_faults(root: Path, report: Report) -> Iterator[Fault]:
-    for folder in sorted((root / INDEXES).glob("[!.]*")):
+    for folder in listed(root / INDEXES, "*"):
         _count(report, folder)
         changed, missing = index_faults(folder)
         if changed:  # once more: it may just have been replaced
@@ -103,7 +110,7 @@ def _search_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _answer_faults(root: Path, report: Report) -> Iterator[Fault]:
-    for path in sorted((root / ANSWERS).glob("[!.]*")):
+    for path in listed(root / ANSWERS, "*"):
         _count(report, path)
         try:
             if read_sealed(path) is None:
@@ -116,6 +123,7 @@ def _answer_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _count(report: Report, path: Path) -> None:
+    report.seen.add(path)
     with suppress(FileNotFoundError):  # what is made again at any time, and goes with its release
         for each in path.iterdir() if path.is_dir() else [path]:
             report.n_bytes += each.stat().st_size

@@ -24,6 +24,7 @@ from featurestore.features.matrix.cache import MATRICES
 from featurestore.features.registry import FEATURES, pinned_snapshots
 from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_path
+from featurestore.storage.folders import listed
 from featurestore.storage.locks import GRACE, claim, idle_seconds, publishing, try_lock
 from featurestore.storage.snapshot import (
     LOST,
@@ -145,7 +146,7 @@ def _dig(root: Path, stack: ExitStack, removed: list[Removed]) -> Path:
 
 
 def _dead(root: Path, owners: ExitStack) -> Iterator[tuple[Path, int]]:
-    for folder in sorted((root / STAGING).glob("*")):
+    for folder in listed(root / STAGING, "*"):
         owner = claim(folder)
         if owner is not None:
             owners.callback(os.close, owner)
@@ -188,10 +189,10 @@ def _unnamed(root: Path, n_dropped: int = 0) -> list[tuple[str, list[Path]]]:
     releases: set[tuple[str, str]] = set()
     for number in numbers[n_dropped:]:
         releases.update(read_snapshot(root, number).datasets.items())
-    folders = sorted((root / RELEASES).glob("dataset_id=*/release_id=*"))
+    folders = listed(root / RELEASES, "dataset_id=*", "release_id=*")
     unnamed = [folder for folder in folders if _identity(folder) not in releases]
     references = [_reference(root, *release) for release in releases]
-    unused = [path for path in sorted((root / REFERENCES).glob("*")) if path.name not in references]
+    unused = [path for path in listed(root / REFERENCES, "*") if path.name not in references]
     is_known = None not in references  # of a release that is missing or damaged, nobody knows the reference
     return [("release", unnamed), ("reference", unused if is_known else [])]
 
@@ -200,7 +201,7 @@ def _useless_indexes(root: Path, n_dropped: int) -> list[Path]:
     """List the search indexes of no release that a kept snapshot names."""
     numbers = snapshot_numbers(root)
     kept = {index_path(root, *each) for n in numbers[n_dropped:] for each in read_snapshot(root, n).datasets.items()}
-    return [folder for folder in sorted((root / INDEXES).glob("[!.]*")) if folder not in kept] if numbers else []
+    return [folder for folder in listed(root / INDEXES, "*") if folder not in kept] if numbers else []
 
 
 def _unfinished(root: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from featurestore.storage.folders import listed
 from featurestore.storage.locks import publishing
 from featurestore.storage.snapshot import REFERENCES, RELEASES, SNAPSHOTS, TRASH, check_warehouse, snapshot_numbers
 from featurestore.storage.whole import flush
@@ -19,7 +20,7 @@ MOMENT = "%Y%m%dT%H%M%S.%fZ"
 def set_aside(root: Path) -> list[tuple[Path, datetime]]:
     """List the folders of what was set aside at once, oldest first, and since when."""
     found = []
-    for folder in sorted((root / TRASH).glob("*")):
+    for folder in listed(root / TRASH, "*"):
         with suppress(ValueError):
             found.append((folder, datetime.strptime(folder.name, MOMENT).replace(tzinfo=UTC)))
     return found
@@ -65,9 +66,9 @@ def bring_back(root: Path, *, is_rehearsal: bool = False) -> list[str]:
 
 
 def _of(folder: Path) -> Iterator[Path]:
-    yield from sorted((folder / REFERENCES).glob("*"))
-    yield from sorted((folder / RELEASES).glob("*/*"))
-    yield from sorted((folder / SNAPSHOTS).glob("*"), reverse=True)
+    yield from listed(folder / REFERENCES, "*")
+    yield from listed(folder / RELEASES, "*", "*")
+    yield from reversed(listed(folder / SNAPSHOTS, "*"))
 
 
 def _move(path: Path, target: Path) -> None:

@@ -169,6 +169,44 @@ def test_gc__removes_nothing_where_a_snapshot_was_lost(warehouse, lost, words):
     assert names(warehouse) == before
 
 
+@pytest.mark.parametrize("name", ["snapshots", HEADS, "features", "releases", "reference", "trash"])
+def test_gc__takes_no_folder_that_may_not_be_read_for_an_empty_one(name, warehouse, monkeypatch):
+    """What is pinned, named or newest is not known then: ``Path.glob`` would say that nothing is."""
+    (warehouse / name).mkdir(exist_ok=True)
+    before = names(warehouse)
+    whole = os.scandir, os.listdir
+
+    def refuse(how):
+        def ask(path="."):
+            if isinstance(path, str | os.PathLike) and Path(path) == warehouse / name:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return how(path)
+
+        return ask
+
+    for function, how in zip(("scandir", "listdir"), whole, strict=True):
+        monkeypatch.setattr(os, function, refuse(how))
+    with pytest.raises(WarehouseError, match="cannot be read") as caught:
+        collect(warehouse, keep=1, retention=timedelta())
+    assert caught.value.where == str(warehouse / name)
+    assert "chmod -R u+rX" in caught.value.do
+    assert any(fault.where.startswith(str(warehouse / name)) for fault in verify(warehouse).faults)
+    monkeypatch.undo()
+    assert names(warehouse) == before
+
+
+def test_snapshot__that_is_a_folder_is_named_and_stops_no_verifying(warehouse):
+    path = snapshot_path(warehouse, 3)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(WarehouseError, match="cannot be read") as caught:
+        read_snapshot(warehouse)
+    assert (caught.value.where, caught.value.got) == (str(path), os.strerror(errno.EISDIR))
+    faults = verify(warehouse).faults
+    assert [fault.where for fault in faults] == [str(path)]
+    assert "cp " in faults[0].do
+
+
 @pytest.mark.parametrize("ask", [Warehouse, collect, read_snapshot])
 def test_releases__without_any_snapshot_are_no_warehouse(warehouse, ask):
     """As a copy leaves it that stopped: nothing may take it for an empty one."""

@@ -19,14 +19,14 @@ import workers
 from faulty_disk import FAULTS, Died, FaultyDisk
 from workers import small_matrix
 
-from featurestore.errors import FeatureError, FeatureStoreError
+from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError
 from featurestore.features import registry
 from featurestore.features.matrix.cache import keep_matrix, kept_matrix
 from featurestore.features.matrix.feature_matrix import FeatureMatrix
 from featurestore.query.views import DATABASE
 from featurestore.query.warehouse import Warehouse
 from featurestore.search.block import prepare
-from featurestore.search.index import index_path, indexed_block, write_index
+from featurestore.search.index import index_path, indexed_block, open_index, write_index
 from featurestore.storage.locks import GRACE
 from featurestore.storage.sealed import write_sealed, write_sums
 from featurestore.storage.snapshot import HEADS, REFERENCES, RELEASES, SNAPSHOTS, snapshot_numbers
@@ -122,6 +122,64 @@ def test_kept_matrix__with_other_numbers_is_not_used(full):
             path.write_bytes(whole)
 
 
+def exchange(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def test_kept__in_the_place_of_another_is_not_taken_for_it(full):
+    """Each is whole, with checksums that hold: only where it says what it is can it be told from the other."""
+    with Warehouse(full) as store:
+        keep_matrix(store, "other", small_matrix())
+        assert verify(full).faults == []
+        indexes = [index_path(full, *each) for each in store.snapshot.datasets.items()]
+        exchange(full / "matrices" / "key", full / "matrices" / "other")
+        assert (kept_matrix(store, "key"), kept_matrix(store, "other")) == (None, None)
+        keep_matrix(store, "key", small_matrix())
+        assert "key" not in kept_matrix(store, "key").manifest
+        exchange(*indexes)
+        assert [open_index(folder) for folder in indexes] == [None, None]
+        exchange(full / "features" / "near" / "0001.json", full / "features" / "near" / "0002.json")
+        assert registry.saved_specs(store) == []
+    faults = verify(full).faults
+    indexes = sorted(path.name for path in indexes)
+    assert [Path(fault.where).name for fault in faults] == ["other", "0001.json", "0002.json", *indexes]
+    assert all(fault.do for fault in faults)
+
+
+def test_snapshots__that_have_changed_places_are_not_read(full):
+    exchange(full / "snapshots" / "00000001.json", full / "snapshots" / "00000003.json")
+    for number, words in ((1, "snapshot 3"), (None, "snapshot 1")):
+        with pytest.raises(WarehouseError, match="another than its name says") as caught:
+            Warehouse(full, snapshot=number)
+        assert caught.value.got == words
+    assert {Path(fault.where).name for fault in verify(full).faults} >= {"00000001.json", "00000003.json"}
+
+
+def test_kept__with_a_folder_in_the_place_of_a_file_is_damaged(full):
+    for path in (full / "matrices" / "key" / "X.parquet", full / "reports" / "mine" / "report.html"):
+        path.unlink()
+        path.mkdir()
+    with Warehouse(full) as store:
+        assert kept_matrix(store, "key") is None
+    assert [fault.what for fault in verify(full).faults] == ["A kept matrix is damaged.", "A report is damaged."]
+
+
+def test_verify__names_what_it_did_not_read(full):
+    strays = ("snapshots/00000003.json.bak", "heads/notes.txt", "reference/old/gene.parquet", "releases/mine.txt",
+              "features/near/notes.txt")  # fmt: skip
+    for name in strays:
+        (full / name).parent.mkdir(exist_ok=True)
+        (full / name).write_text("mine")
+    report = verify(full)
+    assert report.faults == []
+    for name in strays:
+        folder, _, rest = name.partition("/")
+        assert f"{folder}/ has 1 file that nothing names, not read: {rest}" in report.notes
+
+
 def test_saved_spec__that_is_damaged_names_itself_and_stops_no_other(full):
     path = full / "features" / "near" / "0002.json"
     path.write_text(path.read_text()[:40])
@@ -140,7 +198,7 @@ def test_saved_spec__that_is_damaged_names_itself_and_stops_no_other(full):
 def test_saved_spec__of_an_older_program_has_no_checksum_and_is_read(full):
     path = full / "features" / "near" / "0001.json"
     record = json.loads(path.read_text())
-    del record["sha256"]
+    del record["sha256"], record["label"]
     path.write_text(json.dumps(record))
     path.with_suffix(".retired").write_text("too old")
     with Warehouse(full) as store:

@@ -25,6 +25,7 @@ PAIRS = [
     ("w?", "w3"),
     ("dataset_id=x [1]", "dataset_id=x 1"),
     ("{a,b}", "a"),
+    ("two\nlines", "two"),
 ]
 SUMS = "select dataset_id, count(*) as n, sum(effect) as total from signature group by 1 order by 1"
 FEATURES = """

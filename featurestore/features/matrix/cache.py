@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from featurestore.storage.snapshot import Snapshot
 
 MATRICES = "matrices"
-LAYOUT_VERSION = 2
-"""Raised whenever a matrix that was kept before is not to be taken: those of 1 have no checksums."""
+KEY = "key"
+"""What the manifest of a kept matrix has more than that of another: the key that it was kept under."""
+LAYOUT_VERSION = 3
+"""Raised whenever a matrix that was kept before is not to be taken: those of 1 have no checksums, of 2 no key."""
 
 
 def matrix_key(state: Snapshot, spec: FeatureSpec) -> str | None:
@@ -53,13 +56,15 @@ def matrix_key(state: Snapshot, spec: FeatureSpec) -> str | None:
 
 
 def kept_matrix(warehouse: Warehouse, key: str | None) -> FeatureMatrix | None:
-    """Return the matrix of a key, if it is there and whole."""
+    """Return the matrix of a key, if it is there, whole, and not that of another key."""
     if key is None or not (warehouse.path / MATRICES / key).is_dir():
         return None
     try:
-        return FeatureMatrix.read(warehouse.path / MATRICES / key)
+        matrix = FeatureMatrix.read(warehouse.path / MATRICES / key)
     except FeatureError:
         return None
+    others = {name: value for name, value in matrix.manifest.items() if name != KEY}
+    return replace(matrix, manifest=others) if matrix.manifest.get(KEY) == key else None
 
 
 def keep_matrix(warehouse: Warehouse, key: str | None, matrix: FeatureMatrix) -> None:
@@ -71,7 +76,7 @@ def keep_matrix(warehouse: Warehouse, key: str | None, matrix: FeatureMatrix) ->
         folder.mkdir(exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".", dir=folder))
         try:
-            matrix.write(work)
+            replace(matrix, manifest=matrix.manifest | {KEY: key}).write(work)
             take_place(work, folder / key)
         finally:
             shutil.rmtree(work, ignore_errors=True)
