@@ -104,7 +104,7 @@ def search(
         Not one thing is asked for, it is not known, or ``where`` is no SQL.
     """
     _check(warehouse, score, by, kind, top)
-    made = query or _query(warehouse, condition, perturbation, context, up, down, signature, background, report)
+    made = _query(warehouse, query, condition, perturbation, context, up, down, signature, background, report)
     signatures = signatures_of(warehouse, keep_background=background == "kept", report=report)
     if by == "condition":
         answer = _conditions(warehouse, signatures, made, score, where, kind, top, report)
@@ -225,6 +225,7 @@ def perturbation_query(
 
 def _query(
     warehouse: Warehouse,
+    query: Query | None,
     condition: tuple[str, str] | str | None,
     perturbation: str | None,
     context: str | None,
@@ -235,15 +236,17 @@ def _query(
     report: Report,
 ) -> Query:
     sets = None if up is None and down is None else (up, down)
-    asked = [each for each in (condition, perturbation, sets, signature) if each is not None]
+    asked = [each for each in (query, condition, perturbation, sets, signature) if each is not None]
     if len(asked) != 1:
         raise QueryError(
             "One thing is searched for at a time.",
-            expected="one of condition, perturbation, up with down, signature",
+            expected="one of query, condition, perturbation, up with down, signature",
             got=f"{len(asked)} of them",
         )
     if context is not None and perturbation is None:
         raise QueryError("A context is of a perturbation.", do="name the perturbation, or filter with where")
+    if query is not None:
+        return query
     is_kept = background == "kept"
     if condition is not None or perturbation is not None:
         signatures_of(warehouse, keep_background=is_kept, report=report)

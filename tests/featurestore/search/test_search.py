@@ -151,6 +151,14 @@ def test_search__says_what_it_does_not_know(store, asked, what):
         store.search(**asked)
 
 
+def test_search__for_a_query_and_something_else_is_refused(store):
+    query = set_query(store, ["S001"], ["S002"])
+    with pytest.raises(QueryError, match="One thing is searched for at a time"):
+        store.search(query, perturbation="G3")
+    with pytest.raises(QueryError, match="A context is of a perturbation"):
+        store.search(query, context="A")
+
+
 def test_signature_query__of_a_gene_named_twice_is_the_mean(store):
     query = signature_query(store, ["S001", "ENSG00000000001", "S002"], [1.0, 3.0, np.nan])
     assert query.genes.tolist() == ["ENSG00000000001"]
