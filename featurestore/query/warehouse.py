@@ -87,7 +87,7 @@ class Warehouse:
         self.snapshot: Snapshot
         self.snapshot, lock = hold_snapshot(self.path, snapshot)
         self._let_go = weakref.finalize(self, _close, lock)
-        self._datasets = None if datasets is None else sorted(datasets)
+        self._datasets, self._memory = None if datasets is None else sorted(datasets), memory
         self._connection = duckdb.connect(":memory:")
         try:
             if self._datasets is not None:
@@ -258,6 +258,8 @@ class Warehouse:
     def at(self, number: int | None) -> Iterator[Warehouse]:
         """Give the warehouse at a snapshot: this one where it is open there, else another that is closed afterwards.
 
+        That shows the same datasets, and its queries may take as much memory.
+
         Parameters
         ----------
         number
@@ -267,16 +269,19 @@ class Warehouse:
         ------
         WarehouseError
             There is no such snapshot, or it is damaged or too old.
+        UnknownDatasetError
+            It lacks one of the datasets shown.
         """
         if number in (None, self.snapshot.number):
             yield self
             return
-        with Warehouse(self.url or self.path, number) as other:
+        with Warehouse(self.url or self.path, number, datasets=self._datasets, memory=self._memory) as other:
             yield other
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str | Path, int]]:
-        """Copy and pickle by path or address, snapshot and the datasets shown."""
-        return partial(type(self), datasets=self._datasets), (self.url or self.path, self.snapshot.number)
+        """Copy and pickle by path or address, snapshot, the datasets shown and the memory that queries may take."""
+        made = partial(type(self), datasets=self._datasets, memory=self._memory)
+        return made, (self.url or self.path, self.snapshot.number)
 
     def close(self) -> None:
         """Close the connection and let go of the snapshot."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -222,6 +223,16 @@ def test_warehouse__is_not_any_folder(world, tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         answer = CliRunner().invoke(history, [], obj=folder)
         assert isinstance(answer.exception, WarehouseError)
+
+
+@pytest.mark.parametrize("again", [lambda store: store.at(1), lambda store: pickle.loads(pickle.dumps(store))])
+def test_warehouse__at_a_snapshot_or_pickled_shows_and_takes_no_more(world, again):
+    with Warehouse(world, 1) as store:
+        shown = sorted(store.snapshot.datasets)[:1]
+    with Warehouse(world, datasets=shown, memory="100MB") as store, again(store) as other:
+        assert other is not store
+        assert other.most_bytes == store.most_bytes <= 100_000_000
+        assert other.frame("select dataset_id from dataset")["dataset_id"].to_list() == shown
 
 
 def test_snapshot__older_ones_stay_queryable(world):
