@@ -170,10 +170,10 @@ def find(warehouse: Warehouse, label: str) -> Saved:
         There is none, or it is damaged.
     """
     name, _, number = label.partition("@")
-    every = saved_specs(warehouse)
+    every, damaged = _saved(warehouse.path)
     chosen = [s for s in every if s.name == name and (str(s.version) == number if number else s.retired is None)]
     latest = chosen[-1].version if chosen else 0
-    for error in damaged_specs(warehouse.path):
+    for error in damaged:
         version = int(Path(error.where).stem)
         if Path(error.where).parent.name == name and (str(version) == number if number else version > latest):
             raise error
@@ -243,7 +243,7 @@ def rebuild(warehouse: Warehouse, folder: Path) -> list[str]:
     releases = manifest["releases"].items()
     hashes = {name.removeprefix("file:"): release for name, release in releases if name.startswith("file:")}
     spec = _with_copies(warehouse, spec, hashes)
-    with tempfile.TemporaryDirectory() as work, Warehouse(warehouse.path, manifest["snapshot"]) as store:
+    with tempfile.TemporaryDirectory() as work, warehouse.at(manifest["snapshot"]) as store:
         again = Path(work)
         build(store, spec, cache=False).write(again)
         names = sorted({path.name for path in (*folder.iterdir(), *again.iterdir()) if path.is_file()})
