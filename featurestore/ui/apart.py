@@ -7,7 +7,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from multiprocessing.connection import Connection
+import time
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +24,8 @@ MOST_BYTES = 32 * 2**20
 """What a result may take: a page and its files are for looking, not for moving data."""
 _STARTING = 5.0
 """How long a process may take to begin. Unit: seconds."""
+_BETWEEN_LOOKS = 0.1
+"""How often it is seen to whether the answer is still waited for. Unit: seconds."""
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
@@ -39,14 +44,18 @@ class Apart:
     def __init__(self, root: Path, memory: str) -> None:
         self._root, self._memory = root, memory
         self._free = threading.BoundedSemaphore(AT_ONCE)
+        self._is_over = threading.Event()
 
-    def frame(self, snapshot: int, query: str, *, seconds: float, most_rows: int) -> pl.DataFrame:
+    def frame(
+        self, snapshot: int, query: str, *, seconds: float, most_rows: int, is_left: Callable[[], bool]
+    ) -> pl.DataFrame:
         """Ask one SELECT statement of a snapshot, as :meth:`featurestore.query.warehouse.Warehouse.frame` does.
 
         Raises
         ------
         QueryError
-            The statement is wrong, takes too long or too much, or too many are asked already.
+            The statement is wrong, takes too long or too much, too many are asked already, or ``is_left`` says that
+            nobody waits for the answer any more.
         """
         if not self._free.acquire(blocking=False):
             raise QueryError(
@@ -55,18 +64,28 @@ class Apart:
                 do=f"try again when one has ended; none takes more than {seconds:g} s",
             )
         try:
-            return self._ask((self._root, snapshot, self._memory, query, seconds, most_rows), seconds)
+            return self._ask((self._root, snapshot, self._memory, query, seconds, most_rows), seconds, is_left)
         finally:
             self._free.release()
 
-    def _ask(self, question: tuple[Path, int, str, str, float, int], seconds: float) -> pl.DataFrame:
+    def close(self) -> None:
+        """Give up what is asked."""
+        self._is_over.set()
+
+    def _ask(
+        self, question: tuple[Path, int, str, str, float, int], seconds: float, is_left: Callable[[], bool]
+    ) -> pl.DataFrame:
         here, there = _context.Pipe(duplex=False)
         process = _context.Process(target=_answer, args=(there, *question), daemon=True)
         process.start()
         there.close()
         try:
-            if not here.poll(seconds + GRACE + _STARTING):
-                raise took_too_long(seconds)
+            deadline = time.monotonic() + seconds + GRACE + _STARTING
+            while not here.poll(_BETWEEN_LOOKS):
+                if self._is_over.is_set() or is_left():
+                    raise QueryError("The query was given up.", do="ask again")
+                if time.monotonic() > deadline:
+                    raise took_too_long(seconds)
             answer: bytes | FeatureStoreError = here.recv()
         except EOFError:
             process.join()
@@ -85,7 +104,7 @@ def _answer(
     pipe: Connection, root: Path, snapshot: int, memory: str, query: str, seconds: float, most_rows: int
 ) -> None:
     """Answer one query, politely: pages that others look at come first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_asker, daemon=True).start()
     os.nice(10)
     try:
         with Store(root, snapshot, memory=memory) as store:
@@ -100,8 +119,21 @@ def _answer(
         pipe.send(QueryError("The query needs more memory than it may take.", do="select fewer rows or columns"))
 
 
+def _end_with_asker() -> None:
+    """End this process when that one ends which waits for the answer, even if it was killed."""
+    asker = multiprocessing.parent_process()
+    if asker is not None:
+        wait([asker.sentinel])
+        os._exit(1)
+
+
 def warm() -> None:
-    """Start the process that the others come from."""
+    """Start the process that the others come from; Ctrl-C ends them by what is asked, so they do not hear of it.
+
+    A thread of its own, which does not hear of it either, has to call this.
+    """
+    resource_tracker.ensure_running()  # which would hear of it again
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     process = _context.Process(target=os.getpid, daemon=True)
     process.start()
     process.join()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import parse_qsl
 
+from anyio import from_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -83,11 +84,10 @@ def application(shelf: Shelf) -> Guarded:
 
     def routes_of(page: Page) -> list[Route]:
         def show(request: Request) -> Response:
-            asked = Asked(page.name, request.query_params, shelf.now())
-            return rendered(page.template, page.name, **page.context(asked))
+            return rendered(page.template, page.name, **page.context(_asked(page, request, shelf)))
 
         def part(request: Request) -> Response:
-            return page_file(page, Asked(page.name, request.query_params, shelf.now()), request)
+            return page_file(page, _asked(page, request, shelf), request)
 
         prefix = f"/{page.name}" if page.name else ""
         return [Route(prefix or "/", show), Route(f"{prefix}/{{part}}.{{suffix}}", part)]
@@ -121,6 +121,11 @@ def application(shelf: Shelf) -> Guarded:
         exception_handlers={FeatureStoreError: failed, OSError: refused, HTTPException: missing, Exception: broken},
     )
     return Guarded(pages)
+
+
+def _asked(page: Page, request: Request, shelf: Shelf) -> Asked:
+    is_left = functools.partial(from_thread.run, request.is_disconnected)
+    return Asked(page.name, request.query_params, shelf.now(), is_left)
 
 
 async def _bring(shelf: Shelf, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -23,11 +23,14 @@ class Asked:
         What follows ``?`` in the address.
     questions
         The snapshot.
+    is_left
+        Says whether whoever asked has gone, and waits for no answer.
     """
 
     page: str
     values: Mapping[str, str]
     questions: Questions
+    is_left: Callable[[], bool] = lambda: False
 
     def text(self, name: str) -> str:
         """Return a value without the blanks around it, empty where it is not given."""

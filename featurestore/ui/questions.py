@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,16 @@ class Questions:
                 self._answers.popitem(last=False)
         return frame
 
-    def query(self, text: str, most_rows: int) -> pl.DataFrame:
-        """Answer a SELECT statement that someone wrote.
+    def query(self, text: str, most_rows: int, is_left: Callable[[], bool]) -> pl.DataFrame:
+        """Answer a SELECT statement that someone wrote, as long as they wait for it.
 
         Raises
         ------
         QueryError
             It is wrong, takes too long or too much, or too many are asked at once.
         """
-        return self._apart.frame(self.store.snapshot.number, text, seconds=SECONDS, most_rows=most_rows)
+        number = self.store.snapshot.number
+        return self._apart.frame(number, text, seconds=SECONDS, most_rows=most_rows, is_left=is_left)
 
     def one(self, name: str, what: str, **parameters: Any) -> dict[str, Any]:
         """Answer with the only row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import subprocess
 import sys
 from importlib.resources import files
@@ -57,9 +58,17 @@ def _read(name: str) -> bytes:
 
 @functools.cache
 def vega() -> bytes:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; a process of its own makes it, in seconds, once."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script; a process of its own makes it, in seconds, once.
+
+    That process does not hear Ctrl-C: what it makes is lost with the one that reads it.
+    """
     made = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
-    return subprocess.run([sys.executable, "-c", made], check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
+    command, pipe, silent = [sys.executable, "-c", made], subprocess.PIPE, subprocess.DEVNULL
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return subprocess.run(command, check=True, stdout=pipe, stderr=silent).stdout  # noqa: S603
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def vega_script(request: Request) -> Response:  # noqa: ARG001

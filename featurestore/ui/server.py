@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,6 +23,8 @@ from featurestore.ui.served_files import vega
 LOOPBACK = "127.0.0.1"
 LONGEST_REQUEST = 10.0
 """How long a request may take to arrive. Unit: seconds."""
+FAREWELL = 1.0
+"""How long pages that are being made are waited for at the end. Unit: seconds."""
 
 
 class Prompt(H11Protocol):
@@ -55,16 +60,30 @@ class Prompt(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and ends soon when it is told to: nothing is written that could be cut."""
 
-    def __init__(self, config: uvicorn.Config, is_up: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, is_up: Callable[[], None], give_up: Callable[[], None]) -> None:
         super().__init__(config)
-        self._is_up = is_up
+        self._is_up, self._give_up = is_up, give_up
+        self._told: int = signal.SIGTERM
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets)
         self._is_up()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Be told to end, and by what."""
+        self._told = sig
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End queries at once, and the process a little later, whatever page a thread is at."""
+        self._give_up()
+        leave = threading.Timer(FAREWELL, os._exit, (128 + self._told,))
+        leave.daemon = True
+        leave.start()
+        await super().shutdown(sockets)
 
 
 def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: bool) -> None:
@@ -87,7 +106,7 @@ def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: b
 
     pages = application(shelf)
     config = uvicorn.Config(pages, log_level="warning", server_header=False, lifespan="off", ws="none", http=Prompt)
-    _Server(config, is_up).run([listening])
+    _Server(config, is_up, shelf.apart.close).run([listening])
 
 
 def _listen(port: int) -> socket.socket:

@@ -19,7 +19,7 @@ MOST_ROWS = 100_000
 
 
 def _result(asked: Asked) -> pl.DataFrame:
-    return asked.questions.query(asked.needed("query"), MOST_ROWS)
+    return asked.questions.query(asked.needed("query"), MOST_ROWS, asked.is_left)
 
 
 def _sql(asked: Asked) -> dict[str, Any]:
