@@ -43,8 +43,12 @@ class Names:
         """Say what was meant by a key that a section does not have: another there, or where it goes."""
         name, known = str(path[-1]), self.keys(path[:-1], block)
         said = self.nearest(name, known)
-        homes = self._homes(name, path) if said.startswith("known") else []
-        return f"it goes under {' or '.join(f'[{section}]' for section in homes)}" if homes else said
+        if len(path) > 1 and name in self.spec.model_fields:
+            return f"it is a section of its own: [{name}]"
+        homes = " or ".join(f"[{section}]" for section in self._homes(name, path))
+        if homes and said.startswith("known"):
+            return f"it goes under {homes}"
+        return f"{said} {name!r} is a key of {homes}" if homes else said
 
     def keys(self, path: Path, block: str | None) -> list[str]:
         """Return the keys of a section, of all its shapes; none of what is no section."""

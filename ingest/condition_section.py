@@ -97,6 +97,13 @@ class ConditionSection(Section):
             raise ValueError("give as many columns of 'dose' as of 'perturbation'")
         return self
 
+    @model_validator(mode="after")
+    def _are_controls_or_unassigned(self) -> Self:
+        controls = {label.strip() for label in self.controls}
+        if both := [label for label in self.unassigned if label.strip() in controls]:
+            raise ValueError(f"a label is a control or unassigned; got {', '.join(map(repr, both))} in both")
+        return self
+
     @property
     def components(self) -> list[str]:
         """The columns of the perturbation: one, or one for each component; none where it is fixed, or a matrix's."""

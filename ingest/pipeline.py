@@ -25,6 +25,7 @@ from ingest.conditions.rows import RowTables, name_within
 from ingest.conditions.side_tables import find_beside, open_side_tables
 from ingest.harmonise.online import OnlineGenes
 from ingest.job import read_job, write_release
+from ingest.named_files import files_called
 from ingest.reader import Reader
 from ingest.readers.open import open_source
 from ingest.release.checksums import Checksums
@@ -187,9 +188,8 @@ def find_files(spec: DatasetSpec, folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in spec.dataset.files:
-        is_glob = any(sign in pattern for sign in "*?[")
-        matches = sorted(folder.glob(pattern)) if is_glob else [folder / pattern]
-        if not matches or not matches[0].exists():
+        matches = files_called(folder, pattern)
+        if not matches:
             near = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
             raise SpecError(
                 f"There is no file '{pattern}'.", where=str(folder), do=did_you_mean(Path(pattern).name, near)

@@ -204,7 +204,7 @@ def fetch_inputs(store: ObjectStore, spec: DatasetSpec, folder: Path) -> None:
     names = {name: size for name, size in names.items() if not any(name.startswith(f"{each}/") for each in stores)}
     wanted = {name for name, size in names.items() if size <= BESIDE_BYTES}
     for pattern in spec.dataset.files:
-        matches = {name for name in names if fnmatch(name, pattern)}
+        matches = {pattern} & set(names) or {name for name in names if fnmatch(name, pattern)}
         for each in (each for each in stores if fnmatch(each, pattern.rstrip("/"))):
             taken = {f"{each}/{key}": size for key, size in wanted_of(stores[each], spec.dataset.matrix).items()}
             names |= taken

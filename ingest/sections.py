@@ -90,7 +90,8 @@ class RowsSection(TableSection):
         for column, pattern in patterns.items():
             if not groups_of(pattern):
                 raise ValueError(
-                    f"the pattern of '{column}' is not a regular expression with named groups (?P<name>...)"
+                    f"the pattern of '{column}' is not a regular expression with named groups: expected one such as "
+                    f"'^(?P<line>[^_]+)_', got {pattern!r}"
                 )
         return patterns
 

@@ -266,5 +266,10 @@ def parse_spec(content: dict[str, Any], *, where: str = "") -> DatasetSpec:
     try:
         return DatasetSpec.model_validate(content)
     except ValidationError as error:
-        do = "every section, its keys and what they take: featurestore inspect --explain"
+        is_other = "dataset" not in content and {"target", "feature"} <= set(content)
+        do = (
+            "this is a spec of features: featurestore build SPEC.toml -o FOLDER"
+            if is_other
+            else "every section, its keys and what they take: featurestore inspect --explain"
+        )
         raise spec_error(spec_faults(error, DatasetSpec, meant=meant), where, do, of="dataset") from None

@@ -150,7 +150,7 @@ def with_folds(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
             f"{count_of(n_groups, 'group')} cannot be dealt to {split.folds} folds.",
             where=f"split, by = '{split.by}'",
             got=f"{rows.height} rows",
-            do=f"set folds to {n_groups} or fewer, or predict more conditions",
+            do=(f"set folds to {n_groups} or fewer, or " if n_groups > 1 else "") + "predict more conditions",
         )
     return rows.with_columns(groups, fold=pl.Series(assign_folds(groups, split.folds, split.seed)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from featurestore.spec_faults import spec_error
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
 
+_VIEWS = "condition, quality, dataset and context"
 _COLUMNS = (
     "dataset_id condition_id perturbation_id perturbation_label perturbation_kind target_gene_ids target_symbols "
     "compound_id context_id context_label dose_um time_h cluster n_cells is_responder experiment_id release_id licence"
@@ -150,7 +152,7 @@ def _check_datasets(warehouse: Warehouse, features: Sequence[Feature], name: str
             faults.append(f"{', '.join(places)}: no dataset '{dataset_id}'{hint}")
             absent.append(dataset_id)
     if faults:
-        do = f"correct the names, or ingest these first: featurestore ingest {' '.join(absent)}"
+        do = f"correct the names, or ingest these first: featurestore ingest {shlex.join(absent)}"
         raise spec_error(faults, _origin(warehouse, name), do)
 
 
@@ -160,7 +162,8 @@ def _attempt(
     try:
         return _conditions(warehouse, datasets, where)
     except QueryError as error:
-        faults.append(f"{place}, where: {' '.join(error.what.split())}")
+        said = " ".join(error.what.split()).rstrip(".")
+        faults.append(f"{place}, where: {said}; text goes in single quotation marks, columns are those of {_VIEWS}")
         return pl.DataFrame()
 
 

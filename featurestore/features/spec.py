@@ -176,7 +176,9 @@ def spec_of(content: dict[str, Any], where: str = "the feature spec", folder: Pa
     try:
         spec = FeatureSpec.model_validate(content)
     except ValidationError as error:
-        raise spec_error(spec_faults(error, FeatureSpec, {"feature": KINDS}), where, EXPLAINED) from None
+        is_other = "target" not in content and {"dataset", "condition"} <= set(content)
+        do = "this is a spec of a dataset: featurestore ingest SPEC.toml" if is_other else EXPLAINED
+        raise spec_error(spec_faults(error, FeatureSpec, {"feature": KINDS}), where, do) from None
     spec = spec if folder is None else spec.with_files(lambda feature: folder / feature.file)
     if faults := list(_file_faults(spec)):
         raise spec_error(faults, where)

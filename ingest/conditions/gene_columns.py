@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.errors import SourceFormatError, SpecError, did_you_mean
+from ingest.conditions.evaluated import evaluated
 from ingest.conditions.feature_types import FeatureTypes, feature_types, require_rna
 from ingest.conditions.rows import columns_of
 from ingest.conditions.side_tables import SideTable, join_tables
@@ -65,14 +66,20 @@ def is_chosen(published: pl.DataFrame, where: str | None, place: str) -> npt.NDA
     Raises
     ------
     SpecError
-        It cannot be evaluated.
+        It cannot be evaluated, or takes no gene.
     """
     if where is None:
         return np.ones(published.height, bool)
-    try:
-        return published.select(pl.sql_expr(where).fill_null(value=False)).to_series().to_numpy()
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        raise SpecError("A condition cannot be evaluated.", where=f"{place}: {where}", got=str(error)) from None
+    holds = evaluated(published, where, place).to_numpy()
+    if holds.size and not holds.any():
+        raise SpecError(
+            f"'{place.rpartition('.')[2]}' takes no gene.",
+            where=f"{place}: {where}",
+            expected="at least one gene for which it is true",
+            got=f"none of {holds.size:,}",
+            do="compare with a value as it is written there; text goes in single quotation marks",
+        )
+    return holds
 
 
 def _types(published: pl.DataFrame, spec: DatasetSpec, reader: Tables) -> FeatureTypes | None:

@@ -66,12 +66,12 @@ def require_organism(readers: Sequence[Reader], is_kept: npt.NDArray[np.bool_], 
 
 
 def require_genes_of_organism(mapping: pl.DataFrame, spec: DatasetSpec) -> None:
-    """Refuse genes of the mouse in a dataset whose spec says that its cells are human.
+    """Refuse genes of the mouse in a dataset whose spec says that its cells are human, and the other way.
 
     Raises
     ------
     SpecError
-        Most genes that are mapped were translated from the mouse.
+        Most genes that are mapped are of the other species.
     """
     mapped = mapping.filter(pl.col("entity") == "gene", pl.col("target_id").is_not_null())
     translated = mapped.filter(pl.col("status") == "ortholog")
@@ -82,6 +82,14 @@ def require_genes_of_organism(mapping: pl.DataFrame, spec: DatasetSpec) -> None:
             got=f"{translated.height:,} of {mapped.height:,} genes were translated from the mouse, such as "
             f"{translated['original'][0]!r}",
             do='set organism = "mouse" under [dataset]',
+        )
+    own = mapped.filter(pl.col("status") != "ortholog")
+    if spec.dataset.organism == "mouse" and 2 * own.height > mapped.height:
+        raise SpecError(
+            "The genes are of another species than the spec says.",
+            expected="mouse",
+            got=f"{own.height:,} of {mapped.height:,} genes are human, such as {own['original'][0]!r}",
+            do='set organism = "human" under [dataset], or leave it out',
         )
 
 

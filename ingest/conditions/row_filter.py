@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from featurestore.errors import SpecError
+from ingest.conditions.evaluated import evaluated
 from ingest.conditions.rows import columns_of
 from ingest.spec import DatasetSpec
 
@@ -31,11 +32,7 @@ class RowFilter:
         """
         if self.text is None:
             return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
-        try:
-            taken = rows.select(pl.sql_expr(self.text).fill_null(value=False)).to_series().cast(pl.Boolean, strict=True)
-        except (pl.exceptions.PolarsError, TypeError) as error:
-            message = f"'{self._key}' cannot be evaluated."
-            raise SpecError(message, where=self._place, got=str(error)) from None
+        taken = evaluated(rows, self.text, f"condition.{self._key}")
         if not self._has_taken and not taken.any():
             self._seen = rows.select(columns_of(self.text)).unique(maintain_order=True).head(MOST_SHOWN)
         self._has_taken = self._has_taken or bool(taken.any())

@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import SpecError, did_you_mean, first_of
 from ingest.conditions.side_files import column_names, read_columns
+from ingest.named_files import files_called
 from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
 from ingest.readers.columns import typed
@@ -99,9 +100,9 @@ def find_beside(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _find(name: str, folders: Sequence[Path]) -> list[Path]:
-    found = next((paths for folder in folders if (paths := sorted(folder.glob(name)))), None)
+    found = next((paths for folder in folders if (paths := files_called(folder, name))), None)
     if found is None:
-        near = [entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()]
+        near = sorted({entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()})
         raise SpecError(f"There is no table '{name}'.", where=str(folders[-1]), do=did_you_mean(name, near))
     return found
 

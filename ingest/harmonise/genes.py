@@ -143,7 +143,10 @@ def _check(originals: pl.Series, beside: pl.Series, kind: str | None, probes: pl
         )
     if kind is not None and kind not in KINDS:
         raise HarmonisationError(
-            "The kind of gene identifier is unknown.", got=repr(kind), do=did_you_mean(kind, KINDS)
+            "The kind of gene identifier is unknown.",
+            where="kind, under [genes] of a spec",
+            got=repr(kind),
+            do=did_you_mean(kind, KINDS),
         )
     if probes is not None and (missing := set(_PROBE_COLUMNS) - set(probes.columns)):
         raise HarmonisationError(

@@ -114,8 +114,8 @@ SECTIONS = {
     '[dataset.logarithm]\nbase = "ten"': "dataset.logarithm.base: expected \"e\" or a number, got 'ten'",
     "[dataset.logarithm]\ntotal = 0": "dataset.logarithm.total: expected more than 0, got 0",
     "[condition.dosage]\nvalue = 3": "condition.dosage: unknown key; did you mean 'dose'?",
-    "genes = 3": "condition.genes: unknown key; known: 'perturbation', 'context', 'kind', 'kind_column',",
-    'rows = "r.csv"': "condition.rows: unknown key; known: 'perturbation', 'context', 'kind', 'kind_column',",
+    "genes = 3": "condition.genes: unknown key; it is a section of its own: [genes]",
+    'rows = "r.csv"': "condition.rows: unknown key; it is a section of its own: [rows]",
 }
 FEATURES = {
     '[[feature]]\nkind = "signatures"\ndatasets = ["a"]': "feature 1.kind: got 'signatures'; did you mean 'signature'?",
@@ -208,6 +208,37 @@ def test_wrong__feature(lines):
 @pytest.mark.parametrize("lines", TARGETS)
 def test_wrong__target(lines):
     assert TARGETS[lines] in refused_features(SIGNATURE + lines).got
+
+
+PLACES = {
+    'title = "t"': "condition.title: unknown key; did you mean 'time'? 'title' is a key of [dataset]",
+    'controls = ["nt"]\nunassigned = ["nt"]': "condition: a label is a control or unassigned; got 'nt' in both",
+    'controls = ["nt"]\nunassigned = ["nt ", "x"]': "got 'nt' in both",
+    "genes = 1": "condition.genes: unknown key; it is a section of its own: [genes]",
+}
+EXTRACTS = ("(?P<line", "^x_(.*)", "[")
+
+
+@pytest.mark.parametrize("lines", PLACES)
+def test_wrong__place_of_a_key(lines):
+    spec = written() if "controls" not in lines else written("controls =")
+    assert PLACES[lines] in refused(spec.replace("[condition]", f"[condition]\n{lines}")).got
+
+
+@pytest.mark.parametrize("pattern", EXTRACTS)
+def test_wrong__pattern_shows_what_was_got_and_one_that_is_right(pattern):
+    error = refused(written(more=f"[rows]\nextract = {{ name = '{pattern}' }}"))
+    assert "rows.extract: the pattern of 'name' is not a regular expression with named groups" in error.got
+    assert f"expected one such as '^(?P<line>[^_]+)_', got {pattern!r}" in error.got
+
+
+def test_wrong__spec_of_the_other_kind():
+    with pytest.raises(SpecError) as caught:
+        parse_spec(tomllib.loads(SIGNATURE + TARGET))
+    assert caught.value.do == "this is a spec of features: featurestore build SPEC.toml -o FOLDER"
+    with pytest.raises(SpecError) as caught:
+        parse_feature_spec(written())
+    assert caught.value.do == "this is a spec of a dataset: featurestore ingest SPEC.toml"
 
 
 @pytest.mark.parametrize("key", ["where", "control_where"])

@@ -57,6 +57,26 @@ def test_warehouse__is_the_one_that_is_named_and_none_that_its_name_matches(name
     assert verify(root).faults == []
 
 
+@pytest.mark.parametrize("name", ["plate[1]", "plate*", "plate?", "plate [[2]]"])
+def test_files__of_an_ingest_are_those_that_are_named(name, dataset, tmp_path):
+    """Beside the file that a spec names is one that the name matches as a pattern."""
+    for each, seed in (("first", 1), ("other", 2)):
+        dataset(tmp_path, each, seed=seed)
+    (tmp_path / "first.h5ad").rename(tmp_path / f"{name}.h5ad")
+    (tmp_path / "other.h5ad").rename(tmp_path / "plate1.h5ad")
+    pl.DataFrame({"index": [f"first_{i}" for i in range(60)], "line": ["K562"] * 60}).write_csv(
+        tmp_path / f"{name}.csv"
+    )
+    spec = tmp_path / "first.toml"
+    text = (
+        spec.read_text().replace('"first.h5ad"', f'"{name}.h5ad"').replace('{ value = "K562" }', '{ column = "line" }')
+    )
+    spec.write_text(f'{text}[rows]\ntable = "{name}.csv"\nkey = "index"\n')
+    ingest_dataset(spec, tmp_path / "w")
+    with Warehouse(tmp_path / "w") as store:
+        assert store.frame("select sum(n_cells) as n from condition where context_label = 'K562'")["n"].item() == 60
+
+
 @pytest.mark.parametrize(("name", "beside"), PAIRS[:3])
 def test_files__of_a_build_are_those_that_are_named(name, beside, published, tmp_path):
     for folder, value in ((name, 0.5), (beside, 7.0)):

@@ -167,5 +167,5 @@ def _require_groups(n_groups: int, split: Split) -> None:
         raise FeatureError(
             f"{count_of(n_groups, 'group')} cannot be dealt to {split.folds} folds.",
             where=f"split, by = '{split.by}'",
-            do=f"set folds to {n_groups} or fewer, or predict more conditions",
+            do=(f"set folds to {n_groups} or fewer, or " if n_groups > 1 else "") + "predict more conditions",
         )
