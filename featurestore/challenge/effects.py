@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from featurestore.challenge.cells import TARGET, Cells
-from featurestore.errors import FeatureError, SourceFormatError, did_you_mean
+from featurestore.errors import FeatureError, SourceFormatError, did_you_mean, first_of
 from featurestore.storage.scores import EFFECT_KIND
 
 Same = Callable[[Sequence[str]], dict[str, str]]
@@ -79,7 +79,7 @@ def read_effects(path: Path, genes: tuple[str, ...], ids: Same = lambda _: {}) -
     frame = _wide(frame, path)
     labels = frame[frame.columns[0]].cast(pl.String()).to_list()
     if twice := sorted(name for name, n in Counter(labels).items() if n > 1):
-        raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=", ".join(twice[:5]))
+        raise SourceFormatError("Perturbations are there more than once.", where=str(path), got=first_of(twice))
     column_of = {name: name for name in frame.columns[1:]}
     lacking = [gene for gene in genes if gene not in column_of]
     extra = sorted(set(column_of).difference(genes))

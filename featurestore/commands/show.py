@@ -12,6 +12,7 @@ import polars as pl
 
 from featurestore.commands.options import in_folder, snapshot_option, table_or_json_option
 from featurestore.counts import count_of
+from featurestore.errors import did_you_mean
 
 if TYPE_CHECKING:
     from featurestore.query.warehouse import Warehouse
@@ -126,7 +127,7 @@ def _perturbation(
     conditions = conditions_of(store, identity)
     keys = [f"{dataset}:{one}" for dataset, one in conditions.select("dataset_id", "condition_id").iter_rows()]
     if condition is not None and condition not in keys:
-        raise click.UsageError(f"'{condition}' is none of its conditions: {', '.join(keys[:3])}, ...")
+        raise click.UsageError(f"'{condition}' is none of its conditions; {did_you_mean(condition, keys)}")
     key = condition or keys[0]
     signature = signature_of(store, *key.split(":", 1))
     part = {

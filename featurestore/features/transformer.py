@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from featurestore.errors import FeatureError
+from featurestore.errors import FeatureError, first_of
 from featurestore.features.blocks.block import FeatureBlock
 from featurestore.features.blocks.by_kind import make_blocks
 from featurestore.features.builder import build
@@ -111,7 +111,7 @@ class SignatureFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not len(self.feature_names_out_):
             raise FeatureError(
                 "No source says anything about these perturbations.",
-                got=", ".join(map(repr, list(_names(X))[:5])),
+                got=first_of(list(map(repr, _names(X)))),
                 do="name genes by symbol or Ensembl id, compounds by id or name",
             )
         return self

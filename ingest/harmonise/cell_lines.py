@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from featurestore.contract import RELEASE
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.harmonise.published import MISSING
 from ingest.harmonise.slugs import slug
 
@@ -229,7 +229,7 @@ def read_model_table(path: Path) -> pl.DataFrame:
             "The table has no column of cell line names.",
             where=str(path),
             expected="one of: " + ", ".join(PUBLISHED_COLUMNS["name"]),
-            got=", ".join(raw.columns[:12]),
+            got=first_of(raw.columns, 12),
         )
     facts = [
         pl.coalesce(_published(raw, name) or [pl.lit(None, pl.String)]).alias(name)

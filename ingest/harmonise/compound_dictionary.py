@@ -15,7 +15,7 @@ import polars as pl
 
 from featurestore.compound_names import active_name, normalise_name
 from featurestore.contract import RELEASE
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.harmonise.compound_identity import (
     Identity,
     compound_ids,
@@ -133,7 +133,7 @@ def read_compound_dictionary(path: Path) -> pl.DataFrame:
             "The table is not a compound dictionary.",
             where=str(path),
             expected="a column of names and one of InChIKeys, SMILES or PubChem ids",
-            got=", ".join(raw.columns[:15]),
+            got=first_of(raw.columns, 15),
         )
     columns = [pl.lit(None).alias(key) if name is None else pl.col(name).alias(key) for key, name in found.items()]
     return merge_compounds(raw.select(columns).iter_rows(named=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from featurestore.errors import HarmonisationError
+from featurestore.errors import HarmonisationError, first_of
 from ingest.harmonise.gene_notation import is_mouse_cased
 
 STATUSES = {
@@ -128,7 +128,7 @@ class GeneMapping:
             expected="human genes as Ensembl, Entrez or HGNC ids or symbols",
             got=", ".join(f"{status} {n:,}" for status, n in reasons.iter_rows())
             + "; first: "
-            + ", ".join(repr(name) for name in missing["original"].head(5)),
+            + first_of(list(map(repr, missing["original"]))),
             do="name the column of gene ids and their kind in the spec, or raise the limit",
         )
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from featurestore.errors import first_of
 from ingest.condition_section import MATRIX_COLUMNS
 from ingest.harmonise.cell_lines import PUBLISHED_COLUMNS
 from ingest.harmonise.words import APART, kinds_of_controls
@@ -269,4 +270,4 @@ def _also(guesses: Iterable[Guess]) -> list[str]:
 
 def _columns(found: Inspection) -> str:
     names = [name for name in found.columns if name != INDEX]
-    return f"columns are {', '.join(names[:20])}" if names else "there is no column but the key"
+    return f"columns are {first_of(names, 20)}" if names else "there is no column but the key"

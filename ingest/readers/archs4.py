@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers, Numbers
 from ingest.readers.columns import titles, unknown_column
 from ingest.readers.damage import telling_damage
@@ -113,7 +113,7 @@ class Archs4Reader:
                 "the genes have no names",
                 where=f"{GENES} of {self.path}",
                 expected=" or ".join(GENE_KEYS),
-                got=", ".join(list(self._genes)[:8]) or "nothing",
+                got=first_of(list(self._genes), 8) or "nothing",
             )
         return found
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.readers.damage import telling_damage
 from ingest.readers.hdf5_heap import refuse_endless_heaps
 
@@ -110,7 +110,7 @@ def require_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 
 def missing(group: h5py.Group, name: str, node: object, expected: str) -> SourceFormatError:
     """Say that a member is not there, or is of another kind, and what is there."""
-    there = ", ".join(repr(key) for key in list(group)[:12]) or "nothing"
+    there = first_of(list(map(repr, group)), 12) or "nothing"
     return SourceFormatError(
         f"'{name}' is missing" if node is None else f"'{name}' is not {expected}",
         where=where(group),

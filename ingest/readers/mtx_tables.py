@@ -23,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.reader import INDEX
 from ingest.readers.barcodes import as_published
 from ingest.readers.columns import decode, titles, typed
@@ -150,7 +150,7 @@ def _require(path: Path, pattern: str, what: str) -> Path:
             f"there is no table of {what} beside the matrix",
             where=str(path.parent),
             expected="barcodes.tsv or .csv" if what == "barcodes" else "features.tsv, genes.tsv or genes.csv",
-            got=", ".join(beside[:12]) or "nothing else in the folder",
+            got=first_of(beside, 12) or "nothing else in the folder",
             do=OF_ABUNDANCE
             if path.name.startswith("matrix.abundance")
             else "put it beside the matrix; with a prefix, use the same for both",

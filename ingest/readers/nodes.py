@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 
 Values: TypeAlias = npt.NDArray[Any]
 
@@ -120,7 +120,7 @@ class Group(Node):
 
 def missing(name: str, got: str, expected: str, members: Iterable[str], place: str) -> SourceFormatError:
     """Say that a group has no such member, or one of another kind."""
-    there = ", ".join(repr(key) for key in list(members)[:12]) or "nothing"
+    there = first_of(list(map(repr, members)), 12) or "nothing"
     return SourceFormatError(
         f"'{name}' is not {expected}" if got else f"'{name}' is missing",
         where=place,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.reader import CscBlock, CsrBlock, DenseBlock, Integers
 from ingest.readers.ahead import N_CORES, ahead
 from ingest.readers.compressed import first_repeat, ranges
@@ -190,7 +190,7 @@ def open_matrix(root: Group, name: str) -> DenseMatrix | SparseMatrix:
             "the matrix is stored in a way that is not known",
             where=node.place,
             expected="a dense array, csr_matrix or csc_matrix",
-            got=repr(encoding) if encoding else f"a group of {', '.join(map(repr, node.names()[:8])) or 'nothing'}",
+            got=repr(encoding) if encoding else f"a group of {first_of(list(map(repr, node.names())), 8) or 'nothing'}",
         )
     return SparseMatrix(node, by_row=encoding == "csr")
 

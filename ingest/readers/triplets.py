@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from featurestore.errors import SourceFormatError
+from featurestore.errors import SourceFormatError, first_of
 from ingest.reader import INDEX
 from ingest.readers.columns import titles, typed
 from ingest.readers.damage import DAMAGE
@@ -75,7 +75,7 @@ def _read_tables(path: Path) -> AxisTables:
             f"there is no table '{absent}' beside the matrix",
             where=str(path.parent),
             expected=f"{_prefix(path)}{absent}.txt, or the same with .gz",
-            got=", ".join(sorted(entry.name for entry in path.parent.iterdir() if entry != path)[:12]) or "nothing",
+            got=first_of(sorted(entry.name for entry in path.parent.iterdir() if entry != path), 12) or "nothing",
             do="fetch all files of the sample into one folder",
         )
     files = tuple(file for file in (genes, cells, description) if file is not None)

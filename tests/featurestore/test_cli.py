@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from featurestore.cli import featurestore, main
+from featurestore.query.warehouse import Warehouse
 
 ENVIRONMENT = {"COLUMNS": "120", "FEATURESTORE_WAREHOUSE": None}
 
@@ -65,6 +66,17 @@ def test_misuse__of_an_option_names_those_that_there_are(world):
     answer = run("show", "STAT1", "--plot", "volcano.png", warehouse=world)
     assert answer.returncode == 2
     assert "No such option '--plot'. Options of 'show': --top, --condition, --volcano, --heat-map," in answer.stderr
+
+
+def test_misuse__of_a_condition_names_the_nearest(world):
+    with Warehouse(world) as store:
+        asked = (
+            "select perturbation, dataset_id || ':' || condition_id from condition where not is_control order by all"
+        )
+        name, key = store.frame(asked).row(0)
+    answer = run("show", name, "--condition", key[:-1], warehouse=world)
+    assert answer.returncode == 2
+    assert f"'{key[:-1]}' is none of its conditions; did you mean '{key}'" in answer.stderr
 
 
 def test_failure__is_one_message_and_exit_code_1(tmp_path, world):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from featurestore.errors import FeatureError
+from featurestore.errors import FeatureError, first_of
 from featurestore.features.blocks.block import FeatureBlock, make_block
 from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.blocks.vector_files import read_vectors
@@ -59,7 +59,7 @@ def embedding_block(
         raise FeatureError(
             "No key of the embedding maps to a gene or compound.",
             where=str(path),
-            got=", ".join(map(repr, vectors.keys.head(3))),
+            got=first_of(list(map(repr, vectors.keys)), 3),
             do="name the column of gene ids, symbols or compounds: key = ...",
         )
     names, place = np.unique(ledger["target_id"].filter(mapped).to_numpy(), return_inverse=True)

@@ -99,6 +99,13 @@ def test_metadata__of_latin_1(folder):
     assert folder.read().rows["dose"][0] == "10 µM"
 
 
+def test_tables__that_are_missing_are_told_with_some_of_what_is_there(folder):
+    folder.put(**{f"n{n:02}__txt": "" for n in range(13)})
+    with pytest.raises(SourceFormatError) as caught:
+        folder.read()
+    assert caught.value.got.split(", ") == [f"n{n:02}.txt" for n in range(12)] + ["..."]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
