@@ -184,7 +184,8 @@ def sheet(scores: CellScores, ends: Ends | None = None, shares: dict[str, float]
             f"{len(scores.without_gene):,} of them are not named like genes ({first_of(scores.without_gene)}): "
             "no own target is left out of their scores."
         )
-        guides = [name for name in scores.without_gene if _GUIDE.sub("", name) in set(scores.genes)]
+        genes = set(scores.genes)
+        guides = [name for name in scores.without_gene if _GUIDE.sub("", name) in genes]
         if guides:
             lines.append(f"{guides[0]} looks like a guide of {_GUIDE.sub('', guides[0])}: say so with --targets.")
     return "\n".join(lines)

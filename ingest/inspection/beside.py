@@ -134,7 +134,8 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Name columns as published, but for one that is called like another before it."""
-    return [name if name not in names[:at] else f"{name}_{at}" for at, name in enumerate(names)]
+    first = {name: at for at, name in reversed(list(enumerate(names)))}
+    return [name if first[name] == at else f"{name}_{at}" for at, name in enumerate(names)]
 
 
 def _probe(path: Path, keys: pl.Series) -> Beside | None:
@@ -145,7 +146,7 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
         candidates = list(dict.fromkeys([*names[:1], *(n for n in names if any(word in n.lower() for word in KEYS))]))[
             :8
         ]
-        if len(names) < 2:  # noqa: PLR2004
+        if len(names) < 2 or _is_matrix(names):  # noqa: PLR2004
             return None
         counts = _counted(table, candidates, keys)
         short = pl.select(bare(pl.lit(keys))).to_series()
@@ -157,8 +158,6 @@ def _probe(path: Path, keys: pl.Series) -> Beside | None:
     except UNREADABLE:
         return None
     n_found = lines[key].n_unique()
-    if _is_matrix(names):
-        return None
     repeated = lines.filter(pl.col(key).is_duplicated())[key]
     several = str(repeated[0]) if repeated.len() else None  # as the same well on several plates
     return Beside(path, key, tuple(names), int(n_found), keys.len(), several) if n_found else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ingest.readers.columns import decode
 from ingest.readers.damage import telling_damage
 from ingest.readers.delimited import Delimited, split
 from ingest.readers.plain_text import BYTE_ORDER_MARK, open_text, text_lines
-from ingest.readers.text_numbers import COMMA, MISSING, are_numbers, decimal_mark, is_number
+from ingest.readers.text_numbers import COMMA, MISSING, POINT, are_numbers, decimal_mark, is_number
 
 SEPARATORS = (b"\t", b",", b";", b" ")
 COMMENT = b"#"
@@ -83,11 +83,29 @@ class _Line:
 def read_header(path: Path) -> Delimited:
     """Read the header of a table and look at its first lines.
 
+    Every reader that a file is shown to asks this, so the last answers are kept until the file changes.
+
     Raises
     ------
     SourceFormatError
         The text is no table.
     """
+    with telling_damage(path, "the header"):
+        of_file = path.stat()
+    found = _read_header(path, (of_file.st_ino, of_file.st_mtime_ns, of_file.st_size))
+    if isinstance(found, Delimited):
+        return found
+    raise SourceFormatError(
+        "the text is not a table",
+        where=str(path),
+        expected="a header and lines of as many fields, separated by tabs, commas, semicolons or blanks",
+        got=repr(found) if found else "nothing",
+    )
+
+
+@lru_cache(maxsize=2)
+def _read_header(path: Path, _: tuple[int, int, int]) -> Delimited | str:
+    """Read the header, or return how a text begins that is no table."""
     with telling_damage(path, "the header"), open_text(path) as file:
         head = [line.rstrip(b"\r\n") for line in islice(text_lines(file, path), LOOKED_AT)]
     head[:1] = [line.removeprefix(BYTE_ORDER_MARK) for line in head[:1]]
@@ -109,12 +127,7 @@ def read_header(path: Path) -> Delimited:
             for at_column, column in enumerate(columns, start=1):  # an empty one without a name sets others apart
                 is_numeric[at_column] &= bool(names[at_column]) or not MISSING.issuperset(column)
             return Delimited(path, separator, names, is_numeric, at + int(is_headed), decimal, n_words)
-    raise SourceFormatError(
-        "the text is not a table",
-        where=str(path),
-        expected="a header and lines of as many fields, separated by tabs, commas, semicolons or blanks",
-        got=repr(decode(head[0][:60])) if head else "nothing",
-    )
+    return decode(head[0][:60]) if head else ""
 
 
 def is_table(path: Path) -> bool:
@@ -171,6 +184,8 @@ def _n_words(lines: Sequence[Sequence[bytes]]) -> int:
     The last of them has no number where the lines below do, in two columns or more; those above it may have.
     """
     for n in range(min(MOST_WORDS, len(lines) - FEWEST_BELOW_WORDS), 0, -1):
+        if _has_number_above_numbers(lines[n - 1], lines[n:]):
+            continue
         columns = list(zip(*lines[n:], strict=True))[1:]
         decimal, are_numeric = _numeric(columns)
         below = [is_one and not MISSING.issuperset(each) for each, is_one in zip(columns, are_numeric, strict=True)]
@@ -178,6 +193,15 @@ def _n_words(lines: Sequence[Sequence[bytes]]) -> int:
         if len(last) > 1 and not MISSING.issuperset(last) and not any(is_number(field, decimal) for field in last):
             return n
     return 0
+
+
+def _has_number_above_numbers(line: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:
+    """Say whether a line has a number in a column of them, as most lines have in the first that is looked at."""
+    fields = zip(line, zip(*below, strict=True), strict=True)
+    return any(
+        is_number(field) and not MISSING.issuperset(column) and are_numbers(column, POINT)
+        for field, column in islice(fields, 1, None)
+    )
 
 
 def _is_values(first: Sequence[bytes], below: Sequence[Sequence[bytes]]) -> bool:

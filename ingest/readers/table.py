@@ -75,11 +75,13 @@ class TableReader:
         names = self._table.names
         numbers = [at for at, number in enumerate(self._table.is_number) if number and names[at] not in described]
         self.described = list(describes([names[at] for at in numbers]))
-        self._numbers = [at for at in numbers if names[at] not in set(self.described)]
+        described = set(self.described)
+        self._numbers = [at for at in numbers if names[at] not in described]
         for at in self._numbers:
             if not names[at]:
                 raise _nameless(self._table, at)
-        self._described = _describe(self._table, [at for at in range(len(names)) if at not in set(self._numbers)])
+        numeric = set(self._numbers)
+        self._described = _describe(self._table, [at for at in range(len(names)) if at not in numeric])
         self._named = _name(table, self._numbers)
         sizes = (self._described.height, self._named.height)
         self.n_rows, self.n_genes = sizes if genes_in == "columns" else sizes[::-1]
@@ -168,10 +170,10 @@ class TableReader:
 
 def _name(table: Delimited, columns: list[int]) -> pl.DataFrame:
     """Name the columns of numbers by the header, and describe them by the lines of words below it."""
-    words = {}
+    words, others = {}, sorted({*range(len(table.names))}.difference(columns))
     for number, line in islice(table.lines(), table.n_words):
         fields = table.fields(number, line)
-        name = next((fields[at] for at in range(len(fields)) if at not in set(columns) and fields[at]), b"")
+        name = next((fields[at] for at in others if fields[at]), b"")
         words[decode(name).strip() or f"line_{number}"] = [fields[at] for at in columns]
     names = pl.Series(INDEX, [table.names[at] for at in columns], dtype=pl.String)
     values = [typed(_without_missing(as_text(each).str.strip_chars())) for each in words.values()]

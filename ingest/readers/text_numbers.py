@@ -19,6 +19,8 @@ THOUSANDS = re.compile(rb"[+-]?[1-9]\d{0,2}(?:(?:,|'| |\xc2\xa0|\xe2\x80\xaf|\xe
 BOUND = re.compile(rb"(?:[<>~]=?|\xe2\x89[\xa4\xa5]) ?(?=[0-9.])")
 """What stands before a number that is only a limit of detection, as of ``<10``."""
 POINT, COMMA = b".", b","
+LONGEST = 1100
+"""Bytes of a number: the smallest of 64 bits has 1,077 where all its digits are written; what is longer is none."""
 
 
 def is_number(field: bytes, decimal: bytes = POINT) -> bool:
@@ -38,8 +40,8 @@ def number_in(field: bytes, decimal: bytes = POINT) -> float:
     ValueError
         It is none.
     """
-    if b"_" in field:
-        raise ValueError(field)
+    if len(field) > LONGEST or b"_" in field:
+        raise ValueError(field[:LONGEST])
     return float(field.replace(decimal, POINT))
 
 
@@ -48,6 +50,8 @@ def decimal_mark(columns: Collection[Sequence[bytes]]) -> bytes:
 
     In ``1,234`` alone the comma may be either, so that it is read as none.
     """
+    if not any(COMMA in field for column in columns for field in column):
+        return POINT
     commas = [column for column in columns if _are_such(column, DECIMAL_COMMA) and not _are_such(column, THOUSANDS)]
     points = any(DECIMAL_POINT.fullmatch(field) for column in columns for field in column)
     return COMMA if commas and not points else POINT
@@ -77,7 +81,9 @@ def are_numbers(column: Sequence[bytes], decimal: bytes) -> bool:
     Limits of detection among more numbers are taken for numbers too: reading them refuses them, rather than the column
     going for a description.
     """
-    bare = [BOUND.sub(b"", field) for field in column]
+    if all(field in MISSING or is_number(field, decimal) for field in column):
+        return True
+    bare = [field[bound.end() :] if (bound := BOUND.match(field)) else field for field in column]
     present = [field for field in bare if field not in MISSING]
     if 2 * sum(field != given for field, given in zip(bare, column, strict=True)) > len(present):
         return False

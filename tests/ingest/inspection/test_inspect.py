@@ -16,6 +16,7 @@ from featurestore.cli import featurestore
 from featurestore.errors import SourceFormatError, SpecError
 from ingest import reference
 from ingest.harmonise.words import LOOKS_LIKE_CONTROL
+from ingest.inspection.beside import _distinct
 from ingest.inspection.columns import summarise
 from ingest.inspection.gene_ids import judge_genes
 from ingest.inspection.inspect import inspect_file
@@ -227,6 +228,12 @@ def test_inspect_file__takes_counts_beside_tpm_for_no_samples_of_one_scale(writt
     (tmp_path / "a.csv").write_text("\n".join(["gene," + ",".join(names), *lines]) + "\n")
     values = inspect_file(tmp_path / "a.csv").values
     assert (values.kind, where in values.evidence[-1]) == (None, True)
+
+
+def test_columns_of_a_table_beside__are_told_apart_where_two_have_one_name():
+    assert _distinct(["cell", "batch", "cell", "", "batch", "cell", ""]) == [
+        *("cell", "batch", "cell_2", "", "batch_4", "cell_5", "_6")
+    ]
 
 
 def test_judge_values__takes_columns_of_compounds_for_no_genes():

@@ -7,16 +7,21 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from featurestore.errors import SourceFormatError
 from featurestore.query.warehouse import Warehouse
+from ingest.inspection.inspect import inspect_file
 from ingest.pipeline import ingest_dataset
 from ingest.readers import header
 from ingest.readers.open import open_source
+from ingest.readers.plain_text import open_text
 from ingest.readers.table import TableReader
-from ingest.readers.text_numbers import POINT, is_number
+from ingest.readers.text_numbers import BOUND, COMMA, LONGEST, MISSING, POINT, THOUSANDS, is_number, number_in
 from ingest.testing import assemble
 
+FIELDS = (b"1", b"2.5", b"1,5", b"1,234", b"2,345,678", b"", b"NA", b"<10", b">1,000", b"mg", b"control", b"1e-3")
 SYMBOLS = ["TP53", "MYC", "STAT1", "KLF1"]
 
 
@@ -231,6 +236,60 @@ def test_thousands__in_any_writing_are_refused_where_they_stand(mark, tmp_path):
         pytest.raises(SourceFormatError, match=r"(?s)line 2.*column 's1'.*without separators of thousands"),
     ):
         assemble(reader)
+
+
+def test_header__is_read_once_for_all_who_ask_until_the_file_changes(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("sample,TP53,MYC\na,1,2\nb,3,4\n", encoding="utf-8")
+    opened = []
+    monkeypatch.setattr(header, "open_text", lambda path: opened.append(path) or open_text(path))
+    inspect_file(path)
+    assert opened == [path]
+    path.write_text("sample,TP53,STAT1\na,1,2\nb,3,4\nc,5,6\n", encoding="utf-8")
+    assert header.read_header(path).names == ["sample", "TP53", "STAT1"]
+    for _ in range(2):
+        path.write_text("no table", encoding="utf-8")
+        with pytest.raises(SourceFormatError, match="'no table'"):
+            header.read_header(path)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(FIELDS), min_size=4, max_size=4), min_size=4, max_size=14).map(
+        lambda lines: [[b"key", *line] for line in lines]
+    )
+)
+def test_lines_of_words__are_those_that_every_column_is_asked_for(lines):
+    """The first column of numbers that a line has a number in settles it: as looking at all of them would."""
+    assert header._n_words(lines) == n_words(lines)
+
+
+def n_words(lines):
+    for n in range(min(header.MOST_WORDS, len(lines) - header.FEWEST_BELOW_WORDS), 0, -1):
+        columns = list(zip(*lines[n:], strict=True))[1:]
+        decimal = COMMA if header._numeric(columns)[0] == COMMA else POINT
+        below = [are_numbers_in_thousands(each, decimal) and not MISSING.issuperset(each) for each in columns]
+        last = [field for field, is_numeric in zip(lines[n - 1][1:], below, strict=True) if is_numeric]
+        if len(last) > 1 and not MISSING.issuperset(last) and not any(is_number(field, decimal) for field in last):
+            return n
+    return 0
+
+
+def are_numbers_in_thousands(column, decimal):
+    bare = [BOUND.sub(b"", field, count=1) if BOUND.match(field) else field for field in column]
+    present = [field for field in bare if field not in MISSING]
+    if 2 * sum(field != given for field, given in zip(bare, column, strict=True)) > len(present):
+        return False
+    odd = [field for field in column if field not in MISSING and not is_number(field)]
+    in_thousands = bool(odd) and all(THOUSANDS.fullmatch(field) for field in odd)
+    return all(is_number(field, decimal) for field in present) or in_thousands
+
+
+@pytest.mark.parametrize("text", [b"1" * 30_000_000, b"0." + b"0" * 1100 + b"1"])
+def test_number__that_is_longer_than_all_its_digits_is_none(text):
+    assert not is_number(text)
+    whole = np.format_float_positional(5e-324, unique=False, precision=1074).encode()
+    assert len(whole) < LONGEST
+    assert number_in(whole) == 5e-324
 
 
 def test_header__is_found_in_as_many_looks_as_there_are_fields(tmp_path, monkeypatch):
