@@ -13,25 +13,18 @@ import pyarrow.parquet as pq
 from ingest.readers.columns import as_text, decode, typed, without_missing
 from ingest.readers.damage import telling_damage
 from ingest.readers.delimited import split
-from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, open_text, refuse_bomb, text_line
-
-PARQUET = b"PAR1"
+from ingest.readers.plain_text import BYTE_ORDER_MARK, is_gzip, is_parquet, open_text, refuse_bomb, text_line
 
 
 def read_columns(path: Path, wanted: list[str], titles: tuple[str, ...]) -> pl.DataFrame:
     """Read some columns of a table: text, or numbers where a whole column is; what is missing is null."""
     with telling_damage(path, "the table"):
-        return _read_parquet(path, wanted) if _is_parquet(path) else _read_text(path, wanted, titles)
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(PARQUET)) == PARQUET
+        return _read_parquet(path, wanted) if is_parquet(path) else _read_text(path, wanted, titles)
 
 
 def column_names(path: Path, titles: tuple[str, ...]) -> list[str]:
     """List the columns of a table; ``titles`` are those of text without a header."""
-    return list(pq.read_schema(path).names) if _is_parquet(path) else read_header(path, titles).names
+    return list(pq.read_schema(path).names) if is_parquet(path) else read_header(path, titles).names
 
 
 class FirstLine(NamedTuple):

@@ -14,6 +14,7 @@ import polars as pl
 from featurestore.errors import SourceFormatError, did_you_mean
 from ingest.reader import INDEX
 from ingest.readers.open import open_source
+from ingest.readers.plain_text import GZIP, PARQUET
 
 SEPARATORS = ("\t", ",", ";")
 HEADERS = frozenset(
@@ -23,8 +24,6 @@ HEADERS = frozenset(
 """First lines, casefolded, that are no identifier but the name of the column."""
 
 _MATRIX_MARKS = (b"#1.", b"%%MatrixMarket")
-_PARQUET = b"PAR1"
-_GZIP = b"\x1f\x8b"
 _LOOKED_AT = 50
 """Lines that tell a table from a list."""
 
@@ -57,7 +56,7 @@ def read_gene_list(path: Path, column: str | None = None, symbols: str | None = 
         The file cannot be read, has no such column, or holds no identifier.
     """
     head = _head(path)
-    if head.startswith(_PARQUET):
+    if head.startswith(PARQUET):
         return _from_table(_read_parquet(path), str(path), column, symbols)
     if head.startswith(_MATRIX_MARKS) or b"\0" in head:
         return _from_table(_genes_of_matrix(path), str(path), column or INDEX, symbols)
@@ -123,7 +122,7 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-        if not head.startswith(_GZIP):
+        if not head.startswith(GZIP):
             return head
         with gzip.open(path) as file:
             return file.read(4096)
@@ -137,7 +136,7 @@ def _head(path: Path) -> bytes:
 def _inflated(path: Path) -> bytes:
     content = path.read_bytes()
     try:
-        return gzip.decompress(content) if content.startswith(_GZIP) else content
+        return gzip.decompress(content) if content.startswith(GZIP) else content
     except (OSError, EOFError, zlib.error) as error:
         raise SourceFormatError("The file is damaged.", where=str(path), got=str(error)) from None
 

@@ -34,11 +34,10 @@ from ingest.readers.damage import DAMAGE
 from ingest.readers.gene_sets import DIRECTION, read_creeds, read_gmt
 from ingest.readers.header import read_header
 from ingest.readers.long_text import csv_source
-from ingest.readers.plain_text import first_line, open_text, text_lines
+from ingest.readers.plain_text import first_line, is_parquet, open_text, text_lines
 
 MOST_LINES = 200_000
 MOST_COLUMNS = 200
-PARQUET = b"PAR1"
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, FeatureStoreError, duckdb.Error)
 LINES_OF_SETS = 50
 SETS = ("gmt", "creeds")
@@ -193,9 +192,8 @@ def _by_file(family: NamedContrasts) -> Guess:
 
 def _read(path: Path) -> tuple[str, pl.DataFrame]:
     """Read the first lines, whatever the file is."""
-    with path.open("rb") as file:
-        if file.read(len(PARQUET)) == PARQUET:
-            return "parquet", pl.scan_parquet(path, glob=False).head(MOST_LINES).collect()
+    if is_parquet(path):
+        return "parquet", pl.scan_parquet(path, glob=False).head(MOST_LINES).collect()
     beginning = first_line(path)
     if beginning[:1] in {b"[", b"{"}:
         return "creeds", read_creeds(path)

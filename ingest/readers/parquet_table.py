@@ -21,9 +21,9 @@ from ingest.reader import BLOCK_BYTES, INDEX, DenseBlock, Integers, Numbers
 from ingest.readers.columns import Describes, none_describes, titles, unknown_column
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.plain_text import is_parquet
 from ingest.readers.token_columns import class_labels, named_labels
 
-MAGIC = b"PAR1"
 COLUMNS_AT_ONCE = 500
 MOST_AT_ONCE = 2**25
 """Numbers of a group of rows that is held as a whole."""
@@ -166,11 +166,8 @@ class ParquetTableFormat:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Say whether this is Parquet of plain columns, two of which are numbers."""
-        if not path.is_file():
+        if not (path.is_file() and is_parquet(path)):
             return False
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                return False
         try:
             schema = pq.read_schema(path)
         except DAMAGE:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from featurestore.errors import SourceFormatError
 from ingest.readers.damage import DAMAGE
 
-GZIP = b"\x1f\x8b"
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of text in UTF-16, as spreadsheets save "Unicode text"."""
@@ -32,8 +32,17 @@ LONGEST_MARK = 256
 
 def is_gzip(path: Path) -> bool:
     """Say whether the content is compressed with gzip."""
+    return _begins_with(GZIP, path)
+
+
+def is_parquet(path: Path) -> bool:
+    """Say whether the content is Parquet, and no text at all."""
+    return _begins_with(PARQUET, path)
+
+
+def _begins_with(mark: bytes, path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(GZIP)) == GZIP
+        return file.read(len(mark)) == mark
 
 
 def open_text(path: Path) -> BinaryIO:

@@ -25,6 +25,7 @@ from ingest.readers.columns import titles, unknown_column
 from ingest.readers.compressed import ranges
 from ingest.readers.damage import DAMAGE, telling_damage
 from ingest.readers.one_matrix import refuse_name
+from ingest.readers.plain_text import is_parquet
 from ingest.readers.token_columns import (
     PUBLISHED,
     Names,
@@ -42,7 +43,6 @@ from ingest.readers.vocabulary import VOCABULARY, Vocabulary, find_vocabulary, v
 if TYPE_CHECKING:
     from ingest.readers.token_groups import Placed
 
-MAGIC = b"PAR1"
 BYTES_AT_ONCE = 2**20
 """How much of a compressed column is fetched from the file at a time."""
 CELLS_AT_ONCE = 4096
@@ -261,9 +261,8 @@ class TokensFormat:
     def recognises(cls, path: Path) -> bool:
         """Say whether this is Parquet with the lists of tokens and values that are known."""
         try:
-            with path.open("rb") as file:
-                if file.read(len(MAGIC)) != MAGIC:
-                    return False
+            if not is_parquet(path):
+                return False
             schema = pq.read_schema(path)
         except DAMAGE:
             return False

@@ -16,9 +16,8 @@ from featurestore.errors import SourceFormatError
 from ingest.reader import INDEX
 from ingest.readers.columns import titles
 from ingest.readers.damage import telling_damage
-from ingest.readers.plain_text import whole_text
+from ingest.readers.plain_text import is_parquet, whole_text
 
-PARQUET = b"PAR1"
 VOCABULARY = "gene_metadata.parquet"
 OTHERWISE = re.compile(
     r"(?:(?:gene_?)?(?:vocab(?:ulary)?|tokens?|token_dict(?:ionary)?)|gene_?metadata)\.(?:parquet|csv|tsv|json)",
@@ -111,9 +110,8 @@ def _read_table(path: Path) -> pl.DataFrame:
     with telling_damage(path, "the table of tokens"):
         if path.suffix == ".json":
             return _read_json(whole_text(path))
-        with path.open("rb") as file:
-            if file.read(len(PARQUET)) == PARQUET:
-                return pl.read_parquet(path, glob=False)
+        if is_parquet(path):
+            return pl.read_parquet(path, glob=False)
         text = whole_text(path)
         return pl.read_csv(
             text, separator="\t" if b"\t" in text.split(b"\n", 1)[0] else ",", infer_schema_length=None, glob=False

@@ -26,13 +26,13 @@ from ingest.reader import INDEX
 from ingest.readers.ahead import one_ahead
 from ingest.readers.gene_sets import read_creeds, read_gmt
 from ingest.readers.long_text import FILE, csv_source, literal, quoted_name
+from ingest.readers.plain_text import is_parquet
 from ingest.readers.r_objects import is_of_r, saved_frame
 from ingest.readers.sheets import is_workbook, sheet_text
 from ingest.readers.workbook import WorkbookFormat
 from ingest.reported.tile_order import TileOrder
 from ingest.reported_sections import EffectsSection
 
-PARQUET = b"PAR1"
 MOST_CHARACTERS = 300
 FIRST_LINES = 1_000
 TEXT = "VARCHAR"
@@ -267,8 +267,7 @@ def _kind(path: Path, file_format: str | None) -> str:
             where=str(path),
             do=did_you_mean(file_format, FORMATS),
         )
-    with path.open("rb") as file:
-        found = "parquet" if file.read(len(PARQUET)) == PARQUET else "csv"
+    found = "parquet" if is_parquet(path) else "csv"
     if is_workbook(path):
         found = WorkbookFormat.name
     return file_format or (R_OBJECT if is_of_r(path) else found)
