@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.evaluation.held_out import HeldOut, Setting
-from featurestore.evaluation.value import of_perturbations
+from featurestore.evaluation.value import mean_of_known, of_perturbations
 
 FACTORS = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 _SCALE_FREE = ("pearson_delta", "pds_cosine")
@@ -31,10 +31,6 @@ def rescaled_scores(setting: Setting, found: dict[str, HeldOut]) -> pl.DataFrame
             scores = {name: held_out.scores[name] for name in _NAMES if factor == 1 or name in _SCALE_FREE}
             if factor != 1:
                 scores |= setting.score_parts(held_out.predicted * np.float32(factor), _OF_SCALE)
-            means = {name: _mean(of_perturbations(setting, scores[name])) for name in _NAMES}
+            means = {name: mean_of_known(of_perturbations(setting, scores[name])) for name in _NAMES}
             records.append({"model": model, "factor": factor} | means)
     return pl.DataFrame(records).fill_nan(None) if records else pl.DataFrame()
-
-
-def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

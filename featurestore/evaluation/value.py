@@ -53,10 +53,10 @@ def source_values(setting: Setting, ridge: Any, whole: HeldOut) -> pl.DataFrame:
                 {
                     "source": source,
                     "metric": name,
-                    "value": _mean(gains[place]),
+                    "value": mean_of_known(gains[place]),
                     "low": low[place],
                     "high": high[place],
-                    "alone": _mean(own),
+                    "alone": mean_of_known(own),
                 }
             )
     numbers = {name: pl.Float64() for name in ("value", "low", "high", "alone")}
@@ -68,5 +68,6 @@ def _gain(setting: Setting, name: str, whole: dict[str, Scores], without: dict[s
     return of_perturbations(setting, difference if get_metric(name).more_is_better else -difference)
 
 
-def _mean(values: Scores) -> float:
+def mean_of_known(values: Scores) -> float:
+    """Average what is defined; NaN where nothing is."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
