@@ -7,6 +7,7 @@ path. A failure is one message on standard error and exit code 1; a misuse is 2.
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import os
 import sys
@@ -20,7 +21,7 @@ import click
 
 from featurestore.errors import FeatureStoreError, WarehouseError, did_you_mean
 from featurestore.scarcity import is_interrupted, require_address_space, require_open_files, scarcity
-from featurestore.storage.addresses import is_url, meant_url, plain_url
+from featurestore.storage.addresses import is_url, meant_place, plain_url
 
 
 class Place(click.ParamType["str | Path"]):
@@ -32,7 +33,9 @@ class Place(click.ParamType["str | Path"]):
         """Tell one from the other; a file is neither."""
         if is_url(value):
             return plain_url(str(value))
-        if meant := meant_url(str(value)):
+        if not str(value).strip():
+            self.fail("the name of the folder is empty; is a variable of the shell not set?", param, ctx)
+        if meant := meant_place(str(value)):
             self.fail(f"'{value}' is no folder; did you mean {meant}?", param, ctx)
         folder = click.Path(file_okay=False, path_type=Path).convert(str(value), param, ctx)
         return Path(str(folder))
@@ -43,6 +46,17 @@ ON_OBJECT_STORES = (
     "demo", "inspect",
 )  # fmt: skip
 """Commands that a warehouse on an object store can be used with."""
+
+
+_WAYS_ON = {
+    errno.ENOSPC: "make room, or write to another disk",
+    errno.EDQUOT: "make room, or write to another disk",
+    errno.EROFS: "write to another folder: this disk can only be read",
+    errno.EACCES: "name another folder, or ask the owner of this one for permission",
+    errno.ENOENT: "make the folder first, or name another",
+    errno.ENOTDIR: "name another folder: a part of this path is a file",
+}
+"""What to do where the system refuses what no other message tells."""
 
 
 @functools.cache
@@ -180,7 +194,8 @@ def main() -> None:
         if told := scarcity(error):
             _fail(told)
         where = error.filename or "what the command writes to: a file, its answer, or what it says meanwhile"
-        _fail(FeatureStoreError(error.strerror or str(error), where=str(where)), type(error).__name__)
+        what = os.strerror(error.errno) if error.errno else error.strerror or str(error)
+        _fail(FeatureStoreError(what, where=str(where), do=_WAYS_ON.get(error.errno or 0, "")), type(error).__name__)
     except BaseException as error:
         if is_interrupted(error):
             click.echo("interrupted", err=True)

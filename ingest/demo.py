@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from featurestore.cli import featurestore
+from featurestore.commands.options import as_meant
 from featurestore.errors import FeatureStoreError, SpecError
 from ingest.synthetic import make_world, write_cells, write_signatures
 
@@ -137,6 +138,7 @@ TOP_GENES = (
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=as_meant,
     default=Path("demo"),
     show_default=True,
     help="Folder for the files, the warehouse and the report; made afresh.",

@@ -11,7 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.options import column_option, control_option, existing_file, table_or_json_option
+from featurestore.commands.options import as_meant, column_option, control_option, existing_file, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError, SourceFormatError, first_of
@@ -28,7 +28,13 @@ _GUIDE = re.compile(r"[-_.]\d+$")
 @click.command()
 @click.argument("predicted", type=existing_file)
 @click.argument("measured", type=existing_file, nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder to write scores to.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=as_meant,
+    help="Folder to write scores to.",
+)
 @click.option(
     "--protocol",
     type=click.Choice(["2025", "2026"]),

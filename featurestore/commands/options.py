@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from featurestore.errors import FeatureStoreError
+from featurestore.storage.addresses import meant_place
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 spec_argument = click.argument("spec_path", type=click.Path(path_type=Path), metavar="SPEC")
@@ -29,9 +30,28 @@ def in_folder(_context: click.Context, _parameter: click.Parameter, path: Path |
     FeatureStoreError
         There is no such folder.
     """
+    as_meant(_context, _parameter, path)
     if path is not None and not path.absolute().parent.is_dir():
+        file = next((each for each in path.parents if each.is_file()), None)
         do = f"make the folder first: mkdir -p {shlex.quote(str(path.parent))}"
+        if file is not None:
+            do = f"name another folder: {shlex.quote(str(file))} is a file"
         raise FeatureStoreError("The folder to write to does not exist.", where=str(path), do=do)
+    return path
+
+
+def as_meant(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a place to write to whose ``~`` or variable the shell left as it is: it would be a folder so called.
+
+    Raises
+    ------
+    FeatureStoreError
+        It is one.
+    """
+    if path is not None and (meant := meant_place(str(path))):
+        raise FeatureStoreError(
+            "The place to write to is another than was meant.", where=str(path), do=f"write {meant}"
+        )
     return path
 
 
@@ -47,7 +67,7 @@ output_option = click.option(
 def folder_option(what: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
     """Return the option that names the folder to write to."""
     kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("-o", "--output", type=kind, required=True, help=f"Folder for the {what}.")
+    return click.option("-o", "--output", type=kind, required=True, callback=as_meant, help=f"Folder for the {what}.")
 
 
 control_option = click.option(

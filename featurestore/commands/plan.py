@@ -10,7 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.options import spec_argument, table_or_json_option
+from featurestore.commands.options import as_meant, spec_argument, table_or_json_option
 from featurestore.commands.terminal import progress, rendered
 from featurestore.counts import count_of
 from featurestore.errors import first_of
@@ -26,7 +26,11 @@ _SHOWN = 5
 @spec_argument
 @table_or_json_option
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for a heat map and JSON."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=as_meant,
+    help="Folder for a heat map and JSON.",
 )
 @click.pass_obj
 def plan(warehouse: Path, spec_path: Path, form: str, output: Path | None) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from featurestore.errors import WarehouseError
-from featurestore.storage.addresses import SEPARATOR, plain_url
+from featurestore.storage.addresses import SEPARATOR, keys_of, plain_url
 from featurestore.storage.snapshot import (
     EMPTY,
     HEADS,
@@ -57,6 +57,9 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         self.url = plain_url(url)
         scheme, _, rest = self.url.partition(SEPARATOR)
+        if not rest.strip("/") or (rest.startswith("/") and scheme != "file"):
+            expected = f"{scheme}{SEPARATOR}bucket/folder"
+            raise WarehouseError("An address names no bucket.", where=url, expected=expected, got=url)
         if "//" in rest:
             meant = re.sub("//+", "/", rest)
             do = f"did you mean {scheme}{SEPARATOR}{meant}?"
@@ -218,7 +221,7 @@ class ObjectStore:
                 "There is no such object." if is_missing else "The object store does not do what it is asked.",
                 where=f"{self.url}/{name}".rstrip("/"),
                 got=" ".join(str(error).split())[:300],
-                do="check the address and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
+                do=keys_of(self.url),
             ) from error
 
 

@@ -106,10 +106,11 @@ def filled(folder: Path, last: str) -> Iterator[Path]:
     OSError
         The system refuses; the files are as they were.
     """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     work = folder / f".{uuid.uuid4().hex}{UNFINISHED}"
-    work.mkdir()
     try:
+        work.mkdir()
         with system_errors():
             yield work
         names = sorted((path.name for path in work.iterdir()), key=lambda name: (name == last, name))
@@ -123,6 +124,9 @@ def filled(folder: Path, last: str) -> Iterator[Path]:
         flush(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        for each in made:  # those that nothing came into
+            with suppress(OSError):
+                each.rmdir()
 
 
 def take_place(work: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from featurestore.commands.options import as_meant
 from ingest.catalogue.catalogue import Entry, find_entry, read_catalogue
 from ingest.catalogue.fetch import Fetched, fetch_dataset
 
@@ -30,6 +31,7 @@ catalogue_option = click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=as_meant,
     default=Path(),
     help="Folder to download into; the current one by default.",
 )

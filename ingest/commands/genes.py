@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from featurestore.commands.options import output_option
 from featurestore.commands.shown import show
 from featurestore.storage.snapshot import SNAPSHOTS
 from featurestore.storage.whole import beside
@@ -24,9 +25,7 @@ STANDARD_INPUT = Path("-")
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="A report; or one row, or object, for each input: original, gene_id, symbol, status, method, candidates.",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to standard output."
-)
+@output_option
 @click.option(
     "--context", is_flag=True,
     help="Decide ambiguous names by the rest of the list; sound where each gene occurs once, as in a matrix.",

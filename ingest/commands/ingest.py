@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -172,6 +173,9 @@ def find_spec(spec: Path) -> Path:
         return spec
     shipped = shipped_specs()
     if spec.name != str(spec) or spec.suffix == ".toml":
+        if re.match(r"\w+:/", str(spec)):
+            do = "copy it here first; --data names the address of its files"
+            raise SpecError("A spec is read from a disk.", where=str(spec), do=do)
         near = [path.name for path in sorted(spec.parent.glob("*.toml"))]
         raise SpecError(f"There is no file '{spec}'.", do=did_you_mean(spec.name, [*near, *shipped]))
     if spec.name not in shipped:

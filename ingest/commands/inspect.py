@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from featurestore.commands.options import in_folder
 from featurestore.commands.terminal import patience
 from featurestore.errors import SpecError
 from featurestore.storage.addresses import is_url
@@ -30,8 +31,9 @@ def _explain(context: click.Context, _option: click.Parameter, is_asked: bool) -
 @click.command()
 @click.argument("file", type=click.Path())
 @click.option(
-    "--write", "spec", metavar="SPEC", type=click.Path(dir_okay=False, path_type=Path), help="Draft the spec here."
-)
+    "--write", "spec", metavar="SPEC", type=click.Path(dir_okay=False, path_type=Path), callback=in_folder,
+    help="Draft the spec here.",
+)  # fmt: skip
 @click.option("--matrix", metavar="NAME", help="Which matrix of the file to look at, such as layers/counts.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import polars as pl
 
+from featurestore.commands.options import as_meant
 from featurestore.commands.shown import show as show_table
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot
@@ -52,7 +53,12 @@ def show(form: str) -> None:
 
 @reference_group.command("build")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=as_meant,
+    required=True,
+    help="Folder to write.",
 )
 @click.option(
     "--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of downloaded wheels."

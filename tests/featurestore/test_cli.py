@@ -94,10 +94,55 @@ def test_failure__to_write_is_one_message_too(tmp_path, world):
     assert answer.stderr == f"OSError: File name too long.\n  where     {path}\n"
 
 
-def test_warehouse__an_address_with_one_slash_is_no_folder(tmp_path):
-    answer = run("datasets", warehouse="s3:/lab/warehouse")
+def test_failure__of_the_system_says_what_to_do(tmp_path, world):
+    (tmp_path / "gone").symlink_to(tmp_path / "no" / "answer.csv")
+    (tmp_path / "file").touch()
+    answer = run("sql", "select 1 as x", "-o", str(tmp_path / "gone"), warehouse=world)
+    assert answer.returncode == 1
+    assert answer.stderr.endswith("do        make the folder first, or name another\n")
+    answer = run("sql", "select 1 as x", "-o", str(tmp_path / "file" / "answer.csv"), warehouse=world)
+    assert f"do        name another folder: {tmp_path / 'file'} is a file" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("s3:/lab/warehouse", "s3://lab/warehouse"),
+        ("S3:lab/warehouse/", "s3://lab/warehouse"),
+        ("GS:/lab/w", "gs://lab/w"),
+        ("file:/lab/w", "/lab/w"),
+        ("~/lab/w", "/home/ada/lab/w"),
+        ("$HOME/w", "/home/ada/w"),
+        ("${HOME}", "/home/ada"),
+    ],
+)
+def test_place__that_no_shell_has_read_is_no_folder(written, meant, tmp_path, monkeypatch, world):
+    """As ``--warehouse=~/w`` and a quoted variable give it: an ingest would make a folder called ``~``."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.chdir(tmp_path)
+    answer = run("datasets", warehouse=written)
     assert answer.returncode == 2
-    assert "did you mean s3://lab/warehouse?" in answer.stderr
+    assert f"did you mean {meant}?" in answer.stderr
+    spec = f"{world.parent}/features.toml"
+    for command in (["sql", "select 1 as x"], ["plan", spec], ["build", spec], ["fetch", "lincs"], ["demo"]):
+        answer = run(*command, "-o", written, warehouse=world)
+        assert answer.returncode == 1
+        assert answer.stderr.endswith(f"do        write {meant}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("written", ["", " "])
+def test_warehouse__with_an_empty_name_is_not_the_current_folder(written):
+    answer = run("--warehouse", written, "datasets")
+    assert answer.returncode == 2
+    assert "the name of the folder is empty" in answer.stderr
+
+
+@pytest.mark.parametrize("words", [["genes", "names.txt", "-o"], ["inspect", "cells.h5ad", "--write"]])
+def test_output__in_no_folder_is_refused_before_any_work(words, tmp_path):
+    answer = run(*words, str(tmp_path / "no" / "answer"))
+    assert answer.returncode == 1
+    assert f"make the folder first: mkdir -p {tmp_path / 'no'}" in answer.stderr
 
 
 def test_sql__json_is_a_list_of_objects(world):

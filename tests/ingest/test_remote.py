@@ -188,6 +188,23 @@ def test_warehouse__at_an_address_with_an_empty_part_names_what_was_meant():
     assert caught.value.do == "did you mean s3://lab/data/warehouse?"
 
 
+@pytest.mark.parametrize(
+    ("address", "expected", "do"),
+    [
+        ("s3://", "s3://bucket/folder", ""),
+        ("S3:///lab/w", "s3://bucket/folder", ""),
+        ("ftp://lab/w", "", "known: s3://, gs://, az://, file://, http://, https://"),
+        ("s3n://lab/w", "", "known: s3://, gs://, az://, file://, http://, https://"),
+        ("az://lab/w", "", "check the address and AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY"),
+        ("http://127.0.0.1:1/w", "", "check the address"),
+    ],
+)
+def test_warehouse__at_no_address_says_what_one_is(address, expected, do):
+    with pytest.raises(WarehouseError) as caught:
+        Warehouse(address)
+    assert (caught.value.expected, caught.value.do) == (expected, do)
+
+
 def test_warehouse__at_an_address_of_nothing_is_refused(bucket):
     for address in (bucket, f"{bucket}/nothing/here/"):
         with pytest.raises(WarehouseError, match="no warehouse at this address"):

@@ -252,6 +252,9 @@ def test_filled__leaves_files_of_others_and_what_was_there(tmp_path):
         raise OSError(errno.ENOSPC, "full")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"notes.txt": "mine", "scores.json": "second"}
     shutil.rmtree(folder)
+    with pytest.raises(OSError, match="full"), filled(tmp_path / "new" / "report", "scores.json"):
+        raise OSError(errno.ENOSPC, "full")
+    assert list(tmp_path.iterdir()) == []
 
 
 def keep_a_matrix(root: Path, _: Path) -> None:
