@@ -14,6 +14,8 @@ HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 """Names of the machine itself: a page of another name that resolves to it is refused (DNS rebinding)."""
 OWN = ("same-origin", "none")
 """Where a browser says that a request comes from, if it is our own page, or what someone typed."""
+ASKING = ("sql", "plan")
+"""Pages that do what is written in their address, for seconds."""
 READING = ("GET", "HEAD")
 BRINGS = "/enrichment"
 """The one address that takes a POST: gene sets of a form of ours, kept in memory while pages test them."""
@@ -53,10 +55,12 @@ class Guarded:
             await send(message)
 
         brings = scope["method"] == "POST" and scope["path"] == BRINGS
-        asks = scope["path"].split("/")[1] == "sql" and bool(scope["query_string"])
+        asks = scope["path"].strip("/").partition("/")[0] in ASKING and bool(scope["query_string"])
         headers = Headers(scope=scope)
         refused = _refusal_of_form(headers) if brings else None
         refused = refused or _refusal("GET" if brings else scope["method"], headers, asks=asks)
+        if refused is None and not scope["path"].startswith("/"):
+            refused = PlainTextResponse("An address begins with a slash.\n", 400)
         await (refused or self._app)(scope, receive, guarded)
 
 
@@ -78,6 +82,7 @@ def _refusal(method: str, headers: Headers, *, asks: bool) -> PlainTextResponse 
     if method not in READING:
         return PlainTextResponse("The warehouse can only be read.\n", 405, {"allow": ", ".join(READING)})
     is_foreign = headers.get("sec-fetch-site", "none") not in OWN
-    if is_foreign and (asks or headers.get("sec-fetch-mode") != "navigate"):
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    if is_foreign and (asks or not is_link):
         return PlainTextResponse("Other sites may link here, but not ask.\n", 403)
     return None

@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import Callable
 from types import FrameType
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -18,6 +19,7 @@ from featurestore.errors import WarehouseError
 from featurestore.ui.apart import warm
 from featurestore.ui.app import application
 from featurestore.ui.questions import Shelf
+from featurestore.ui.security import HEADERS
 from featurestore.ui.served_files import vega
 
 LOOPBACK = "127.0.0.1"
@@ -28,7 +30,7 @@ FAREWELL = 1.0
 
 
 class Prompt(H11Protocol):
-    """A connection that is given up where a request does not come to its end."""
+    """A connection that is given up where a request, with its body, does not come to its end."""
 
     _hanging: asyncio.TimerHandle | None = None
 
@@ -40,10 +42,22 @@ class Prompt(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take up a part of a request."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        is_whole = self.conn.their_state is not h11.SEND_BODY
+        if self.cycle is not None and not self.cycle.response_complete and is_whole:
             self._stop()
         elif self._hanging is None:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, under the headers of every answer."""
+        headers = {"content-type": "text/plain; charset=utf-8", "connection": "close", **HEADERS}
+        for event in (
+            h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request"),
+            h11.Data(data=msg.encode("ascii")),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -105,7 +119,7 @@ def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: b
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     pages = application(shelf)
-    config = uvicorn.Config(pages, log_level="warning", server_header=False, lifespan="off", ws="none", http=Prompt)
+    config = uvicorn.Config(pages, log_level="error", server_header=False, lifespan="off", ws="none", http=Prompt)
     _Server(config, is_up, shelf.apart.close).run([listening])
 
 

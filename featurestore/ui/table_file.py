@@ -11,6 +11,8 @@ from featurestore.query.results import as_flat
 
 MOST_BYTES = 64 * 2**20
 """What a file of the browser may hold."""
+_CELLS_AT_ONCE = 20_000
+"""Cells that are written between two looks at how much it is: text that is kept once may be written often."""
 FORMULA = r"^(?:[=@\t\r\n\uFF1D\uFF20]|[+\-\uFF0B\uFF0D](?s:.))"
 """How text begins that a spreadsheet would take for a formula, if it is no number."""
 NUMBER = r"^[+-](?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -26,20 +28,25 @@ def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
     QueryError
         It is more than a browser should be given.
     """
-    if frame.estimated_size() > MOST_BYTES:
+    _require_small(frame.estimated_size())
+    file = io.BytesIO()
+    if suffix == "parquet":
+        frame.write_parquet(file)
+        return file.getvalue(), "application/vnd.apache.parquet"
+    header = pl.DataFrame([[name] for name in frame.columns])
+    for part in (header, *frame.iter_slices(max(_CELLS_AT_ONCE // max(frame.width, 1), 1))):
+        _harmless(as_flat(part)).write_csv(file, include_header=False)
+        _require_small(file.tell())
+    return file.getvalue(), "text/csv; charset=utf-8"
+
+
+def _require_small(n_bytes: float) -> None:
+    if n_bytes > MOST_BYTES:
         raise QueryError(
             "The table is too large for the browser.",
             expected=f"at most {MOST_BYTES / 1e6:,.0f} MB",
-            got=f"{frame.estimated_size() / 1e6:,.0f} MB",
             do="ask for it on the command line: featurestore sql QUERY --format parquet -o FILE",
         )
-    if suffix == "parquet":
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer)
-        return buffer.getvalue(), "application/vnd.apache.parquet"
-    header = pl.DataFrame([[name] for name in frame.columns])
-    lines = [_harmless(part).write_csv(include_header=False) for part in (header, as_flat(frame))]
-    return "".join(lines).encode(), "text/csv; charset=utf-8"
 
 
 def _harmless(frame: pl.DataFrame) -> pl.DataFrame:

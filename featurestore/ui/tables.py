@@ -16,6 +16,8 @@ from featurestore.ui.links import link
 UNKNOWN = "\N{EN DASH}"
 ROWS = 50
 """Rows on one page."""
+MOST_COLUMNS = 200
+"""Columns on one page; files have all of them."""
 KEYS = (
     "perturbation_id",
     "condition_id",
@@ -163,24 +165,24 @@ def table(
     """
     sort = asked.text(f"{name}_sort")
     column = sort.removeprefix("-")
-    if column in frame.columns and not frame.schema[column].is_nested():
+    schema = frame.schema
+    if column in schema and not schema[column].is_nested():
         frame = frame.sort(column, descending=sort.startswith("-"), nulls_last=True, maintain_order=True)
     last_page = max(-(-frame.height // ROWS), 1)
     page = min(asked.number(f"{name}_page"), last_page)
     shown = frame.slice((page - 1) * ROWS, ROWS)
-    known = [column for column in frame.columns if frame[column].null_count() < frame.height]
-    every = frame.columns if is_plain else [column for column in known if column not in KEYS]
+    known = [column.name for column in frame.iter_columns() if column.null_count() < frame.height]
+    every = list(schema) if is_plain else [column for column in known if column not in KEYS]
     aside = set() if is_plain else _aside(every)
     is_whole = asked.text(f"{name}_all") == "yes"
-    names = [column for column in every if is_whole or column not in aside]
+    names = [column for column in every if is_whole or column not in aside][:MOST_COLUMNS]
     return Table(
         name=name,
         title=title,
         headings=[
-            _heading(asked, name, column, frame.schema[column], is_plain=is_plain or column in as_named)
-            for column in names
+            _heading(asked, name, column, schema[column], is_plain=is_plain or column in as_named) for column in names
         ],
-        rows=[[_cell(column, row, frame.schema[column]) for column in names] for row in shown.iter_rows(named=True)],
+        rows=[[_cell(column, row, schema[column]) for column in names] for row in shown.iter_rows(named=True)],
         n_rows=frame.height,
         first=(page - 1) * ROWS + 1,
         last=(page - 1) * ROWS + shown.height,

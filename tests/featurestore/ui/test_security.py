@@ -19,6 +19,8 @@ from featurestore.storage.snapshot import SNAPSHOTS, newest_number, snapshot_pat
 from featurestore.ui import server
 from featurestore.ui.app import application
 from featurestore.ui.questions import Questions, Shelf
+from featurestore.ui.security import HEADERS
+from featurestore.ui.tables import MOST_COLUMNS
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "[::1", "0.0.0.0"])
@@ -42,18 +44,27 @@ def test_nothing_but_reading(client, method, address):
 def test_other_sites_may_link_but_not_ask(client):
     asked = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
     assert client.get("/sql?query=select+1", headers=asked).status_code == 403
-    assert client.get("/", headers=asked | {"sec-fetch-mode": "navigate"}).status_code == 200
+    linked = asked | {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert client.get("/", headers=linked).status_code == 200
+    assert client.get("/", headers=linked | {"sec-fetch-dest": "iframe"}).status_code == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("address", ["/sql?query=select+1", "/sql/result.csv?query=select+1"])
-def test_other_sites_and_ports_may_not_have_sql_run_by_a_link(client, site, address):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/sql?query=select+1",
+        "/sql/result.csv?query=select+1",
+        "/%73ql?query=select+1",
+        "/sql/?query=select+1",
+        "/plan?text=a",
+    ],
+)
+def test_other_sites_and_ports_may_not_have_sql_run_or_specs_planned_by_a_link(client, site, address):
     asked = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
     assert client.get(address, headers=asked).status_code == 403
-    assert client.get("/sql", headers=asked).status_code == 200
-    assert (
-        client.get(address, headers={"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}).status_code == 200
-    )
+    assert client.get(address.partition("?")[0], headers=asked).status_code != 403
+    assert client.get(address, headers=asked | {"sec-fetch-site": "same-origin"}).status_code != 403
 
 
 def test_a_request_that_names_two_hosts_is_refused(client):
@@ -109,31 +120,77 @@ def test_csv__is_as_harmless_in_its_header_lists_and_enumerations(client):
     assert content == b"""'=a,'@b,c,d\n'=1|2,'@x,1,"{""d"": ""=1""}"\n"""
 
 
+def test_csv__of_text_that_is_kept_once_is_bounded_too(client):
+    text = "x" * 1000
+    query = f"select '{text}'::enum('{text}') from range(100000)"
+    assert client.get("/sql/result.parquet", params={"query": query}).status_code == 200
+    answer = client.get("/sql/result.csv", params={"query": query})
+    assert answer.status_code == 400
+    assert "The table is too large for the browser." in answer.text
+
+
+def test_page__of_many_columns_shows_some(client):
+    query = f"select {', '.join(f'{i} as column_{i}' for i in range(250))}"
+    page = client.get("/sql", params={"query": query}).text
+    assert page.count("<th ") == MOST_COLUMNS
+    assert "50 more columns are in the files" in page
+    assert client.get("/sql/result.csv", params={"query": query}).text.count("column_") == 250
+
+
 def test_page__of_long_texts_is_short(client):
     answer = client.get("/sql", params={"query": "select repeat('x', 5000000) as a"})
     assert len(answer.content) < 200_000
     assert "5,000,000 letters" in answer.text
 
 
-def test_half_a_request_is_given_up(shelf, monkeypatch):
-    monkeypatch.setattr(server, "LONGEST_REQUEST", 0.2)
-    with socket.socket() as listening:
+@pytest.fixture(scope="module")
+def place(shelf):
+    """Where a server as the command starts it listens, with little patience."""
+    with socket.socket() as listening, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "LONGEST_REQUEST", 0.2)
         listening.bind(("127.0.0.1", 0))
-        place = listening.getsockname()
-        config = uvicorn.Config(application(shelf), log_level="warning", lifespan="off", ws="none", http=server.Prompt)
+        config = uvicorn.Config(application(shelf), log_level="error", lifespan="off", ws="none", http=server.Prompt)
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, args=([listening],))
         thread.start()
         while not running.started:
             time.sleep(0.02)
-        with socket.create_connection(place, timeout=60) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-            assert connection.recv(100) == b"", "it is closed, whoever waits"
-        with socket.create_connection(place, timeout=60) as connection:
-            connection.sendall(b"GET /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        yield listening.getsockname()
         running.should_exit = True
         thread.join()
+
+
+def answer_to(place, request):
+    with socket.create_connection(place, timeout=60) as connection, connection.makefile("rb") as answer:
+        connection.sendall(request.replace("\n", "\r\n").encode("latin1"))
+        return answer.read().decode("latin1")
+
+
+FORM = "POST /enrichment HTTP/1.1\nHost: 127.0.0.1\nOrigin: http://127.0.0.1\n"
+
+
+@pytest.mark.parametrize("half", ["GET / HTTP/1.1\nHost: 127.0.0.1\n", f"{FORM}Content-Length: 40\n\nsets=a"])
+def test_half_a_request_is_given_up(place, half):
+    assert answer_to(place, half) == "", "it is closed, whoever waits"
+    assert answer_to(place, "GET /static/icon.svg HTTP/1.0\nHost: 127.0.0.1\n\n").startswith("HTTP/1.1 200 OK")
+    assert answer_to(place, f"{FORM}Connection: close\nContent-Length: 4\n\nid=a").startswith("HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("OPTIONS *", 405), ("GET *", 400), ("GET nothing", 400), ("CONNECT evil.example:443", 405), ("PRI *", 405),
+        ("GET /\xe9", 400), ("GET", 400), ("\x16\x03\x01\x02", 400), ("GET //evil.example/", 404), ("GET /sql/", 307),
+        ("GET /%ff%00", 404), ("GET /dataset?id=%zz%", 400), ("POST /enrichment", 403),
+        ("GET http://evil.example/", 400),
+    ],
+)  # fmt: skip
+def test_every_answer_to_whatever_is_sent_has_the_headers(place, line, status):
+    answer = answer_to(place, f"{line} HTTP/1.1\nHost: 127.0.0.1\nConnection: close\n\n").lower()
+    assert answer.startswith(f"http/1.1 {status} ")
+    for name, value in HEADERS.items():
+        assert f"\n{name}: {value}\r\n" in answer
+    assert "evil" not in answer.partition("\r\n\r\n")[0], "leads nowhere else"
 
 
 @pytest.mark.parametrize("address", ["/", "/sql", "/nothing", "/static/app.js", "/datasets.csv"])
