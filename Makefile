@@ -62,8 +62,11 @@ test-writers: .venv-writers/.ready ## files of the programs that count reads, ru
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Where 4 GB of memory can be had as a disk, nothing waits for one: a process that is killed loses nothing by it.
+MEMORY = $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR > 1 && $$1 > 4000000 {print "/dev/shm"}')
 stress: $(READY) ## all trials of crashes, concurrency and bad input, with a table of what survived
-	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 4 --dist worksteal --durations 8 tests/trust
+	FEATURESTORE_STRESS=1 $(MEMORY:%=TMPDIR=%) $(BIN)/pytest -n 3 --dist worksteal --durations 8 \
+		-o tmp_path_retention_policy=failed tests/trust
 
 simulation: $(READY) ## what external signatures add, in simulation from cells to scores, on five seeds
 	FEATURESTORE_STRESS=1 $(BIN)/pytest -n 2 --dist load tests/featurestore/evaluation/test_simulation.py

@@ -47,7 +47,7 @@ def test_nine_processes__lose_nothing(keep, tmp_path, dataset, faults, share):
     for spec in specs:
         ingest_dataset(spec, root)
     context = workers.context()
-    start, seconds = context.Barrier(9), share(1, 120 if keep is None else 60)
+    start, seconds = context.Barrier(9), share(1, 90 if keep is None else 40)
     jobs = [
         (workers.ingest_again, logs / "ingest-1", specs[0], root, 1),
         (workers.ingest_again, logs / "ingest-2", specs[0], root, 2),

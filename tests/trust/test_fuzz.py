@@ -19,7 +19,7 @@ from featurestore.features.spec import shipped_specs
 PROGRAM = Path(__file__).parent / "fuzz_parsers.py"
 QUICK = ("dose", "gct", "table")
 """Parsers of which the quick share tries some inputs."""
-LIMIT = "-max_total_time=12" if IS_STRESS else "-runs=300"
+LIMIT = "-max_total_time=8" if IS_STRESS else "-runs=300"
 
 
 def text(name: str, *contents: bytes) -> Callable[[Path], list[Path]]:
