@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import chain
 
 import polars as pl
 
@@ -34,7 +35,7 @@ def as_file(frame: pl.DataFrame, suffix: str) -> tuple[bytes, str]:
         frame.write_parquet(file)
         return file.getvalue(), "application/vnd.apache.parquet"
     header = pl.DataFrame([[name] for name in frame.columns])
-    for part in (header, *frame.iter_slices(max(_CELLS_AT_ONCE // max(frame.width, 1), 1))):
+    for part in chain([header], frame.iter_slices(max(_CELLS_AT_ONCE // max(frame.width, 1), 1))):
         _harmless(as_flat(part)).write_csv(file, include_header=False)
         _require_small(file.tell())
     return file.getvalue(), "text/csv; charset=utf-8"
