@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import polars as pl
-
 from featurestore.errors import WarehouseError
 from featurestore.storage.locks import OWNER, own, owner_text
 from featurestore.storage.snapshot import STAGING
-from featurestore.storage.whole import flush
+from featurestore.storage.whole import flush, system_errors
 
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
-"""How polars ends what it says of an error of the system."""
 _REFUSALS = {
     errno.ENOSPC: "The disk is full.",
     errno.EDQUOT: "The disk quota is used up.",
@@ -56,23 +51,15 @@ def staging(root: Path) -> Iterator[Path]:
 def telling_refusal(root: Path) -> Iterator[None]:
     """Raise what the system refuses, space or permission, as one error, whichever library was refused."""
     try:
-        yield
+        with system_errors():
+            yield
     except OSError as error:
-        raise _refusal(error, root) from error
-    except pl.exceptions.PolarsError as error:
-        code = _OS_ERROR.search(str(error))
-        if code is None:
-            raise
-        raise _refusal(OSError(int(code[1]), os.strerror(int(code[1]))), root) from error
-
-
-def _refusal(error: OSError, root: Path) -> WarehouseError:
-    return WarehouseError(
-        _REFUSALS.get(error.errno or 0, "The system could not read or write a file."),
-        where=str(error.filename or root),
-        got=error.strerror or str(error),
-        do="mend that and try again; featurestore doctor shows space and permissions",
-    )
+        raise WarehouseError(
+            _REFUSALS.get(error.errno or 0, "The system could not read or write a file."),
+            where=str(error.filename or root),
+            got=error.strerror or str(error),
+            do="mend that and try again; featurestore doctor shows space and permissions",
+        ) from error
 
 
 def clear(folder: Path, owner: int) -> None:
