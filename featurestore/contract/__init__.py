@@ -27,6 +27,8 @@ __all__ = [
     "SHARED",
     "SINCE_VERSION_2",
     "TILES",
+    "TILE_CONDITIONS",
+    "TILE_GENES",
     "VIEWS",
     "Column",
     "Table",
@@ -47,5 +49,7 @@ ENOUGH_NULLS = 8
 TILES = b"featurestore.tiles"
 """Mark in the metadata of a file whose every row group holds all pairs of some conditions and some consecutive genes,
 by condition and gene."""
+TILE_CONDITIONS, TILE_GENES = 250, 500
+"""How many conditions and genes such a row group is of; fewer at the ends."""
 
 EFFECT_KINDS = ("delta_log1p", "log2_fold_change", "moderated_z", "zscore", "signed_log10_p", "de_call", "gene_effect")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import EFFECT_KINDS
+from featurestore.contract import EFFECT_KINDS, TILE_CONDITIONS
 from featurestore.errors import FeatureError
 from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.features.effects.similarity import Floats, Rows, encoded, in_shares
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 AT_ONCE_BYTES = 64 * 2**20
 """What the effects of the conditions that are read at once take, in double precision."""
-TILE_CONDITIONS = 250
-"""Conditions of a row group of a release, which are read together."""
 N_NEAREST = 10
 """Neighbours that say how crowded it is around a signature, as Conneau et al. 2018 take."""
 MOST_NEIGHBOURS = 2000

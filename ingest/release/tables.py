@@ -18,10 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from featurestore.contract import RELEASE, TILES, Table, conform
+from featurestore.contract import RELEASE, TILE_GENES, TILES, Table, conform
 
-TILE_CONDITIONS = 250
-TILE_GENES = 500
 KEYS = ("condition_index", "null_index", "gene_index")
 BOUNDED = (*KEYS, "effect_kind", "q_value")
 """Columns whose least and greatest a question skips tiles by; of the others every tile has about the same."""

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.contract import TILE_CONDITIONS
 from ingest.conditions.axis import GeneAxis
 from ingest.conditions.label import Labels
 from ingest.reader import Numbers, Reader
 from ingest.readers.columns import MISSING
 from ingest.readers.selection import of_height, selected_blocks
-from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TileWriter, write_table
 from ingest.reported.significance import SignificantGenes
 from ingest.signatures.reported import judge_reported
 from ingest.spec import DatasetSpec

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from featurestore.contract import RELEASE
-from ingest.release.tables import TILE_CONDITIONS, TILE_GENES, as_arrow, as_numpy
+from featurestore.contract import RELEASE, TILE_CONDITIONS, TILE_GENES
+from ingest.release.tables import as_arrow, as_numpy
 
 Numbers = npt.NDArray[np.int32]
 Lines = Mapping[str, npt.NDArray[Any]]

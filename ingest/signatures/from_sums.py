@@ -14,9 +14,10 @@ import numpy.typing as npt
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from featurestore.contract import TILE_CONDITIONS
 from ingest.kernel import UNIT
 from ingest.readers.ahead import ahead, batched
-from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TileWriter, write_table
 from ingest.signatures.calibration import Calibration
 from ingest.signatures.comparing import Comparing
 from ingest.signatures.contrast import match

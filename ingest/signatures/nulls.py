@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.contract import RELEASE
+from featurestore.contract import RELEASE, TILE_CONDITIONS
 from ingest.conditions.null import DEALT, NullCondition
 from ingest.readers.ahead import ahead, batched
-from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TileWriter, write_table
 from ingest.signatures.calibration import Calibration, Singles, calibration_table, tail_of
 from ingest.signatures.comparing import HALVES, Comparing
 from ingest.signatures.contrast import match

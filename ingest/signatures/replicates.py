@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.contract import TILE_CONDITIONS
 from ingest.conditions.label import LabelledRows
-from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TileWriter, write_table
 from ingest.signatures.modz import Moderated, moderate
 from ingest.signatures.reported import judge_reported
 from ingest.signatures.wells import ReadWells, Rows

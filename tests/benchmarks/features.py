@@ -22,8 +22,8 @@ import numpy as np
 import polars as pl
 from measure import Took, medians, took
 
-from featurestore.contract import RELEASE
-from ingest.release.tables import TILE_CONDITIONS, TileWriter
+from featurestore.contract import RELEASE, TILE_CONDITIONS
+from ingest.release.tables import TileWriter
 
 SOURCES = 4
 LATENT = 60

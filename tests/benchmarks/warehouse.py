@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from featurestore.contract import CONTRACT_VERSION, RELEASE
+from featurestore.contract import CONTRACT_VERSION, RELEASE, TILE_CONDITIONS
 from ingest import reference
-from ingest.release.tables import TILE_CONDITIONS, TileWriter, write_table
+from ingest.release.tables import TileWriter, write_table
 from ingest.signatures.false_discovery import benjamini_hochberg
 
 LATENT = 20

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ingest.release.tables import TILE_GENES, RowWriter, TileWriter, as_arrow, as_numpy
+from featurestore.contract import TILE_GENES
+from ingest.release.tables import RowWriter, TileWriter, as_arrow, as_numpy
 
 N_GENES = TILE_GENES + 3
 

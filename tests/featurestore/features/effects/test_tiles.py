@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from featurestore.contract import TILE_CONDITIONS, TILE_GENES
 from featurestore.errors import UnknownDatasetError
 from featurestore.features.effects.signature_matrix import signature_matrix
 from featurestore.query.warehouse import Warehouse
-from ingest.release.tables import TILE_CONDITIONS, TILE_GENES, TileWriter
+from ingest.release.tables import TileWriter
 
 N_CONDITIONS, N_GENES = 3 * TILE_CONDITIONS + 20, 2 * TILE_GENES + 30
 N_TILES = 4 * 3
