@@ -8,6 +8,7 @@ from typing import Any
 from featurestore.counts import count_of
 
 BULK = "bulk_rna_seq"
+"""The assay whose rows are samples."""
 
 
 def counted(facts: Mapping[str, Any]) -> str:

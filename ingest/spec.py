@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from featurestore.data_points import BULK
 from featurestore.errors import SpecError
 from featurestore.spec_faults import spec_error, spec_faults
 from featurestore.spec_text import spec_content, spec_text
@@ -36,8 +37,6 @@ SPECS = Path(__file__).with_name("specs")
 """Folder of the specs that come with featurestore."""
 
 GENETIC_KINDS = frozenset({"crispri", "crispra", "crispr_knockout", "shrna", "overexpression"})
-BULK = "bulk_rna_seq"
-"""The assay whose rows are samples."""
 LEAST_CELLS, LEAST_SAMPLES = 10, 2
 """Cells, or samples, that a data point has at least, where the spec does not say."""
 

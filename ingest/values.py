@@ -36,6 +36,8 @@ ValueName = Literal[
 ]
 ESTIMATED: ValueName = "estimated_counts"
 """Counts that are not whole."""
+LARGEST_LOG = 20.0
+"""No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from typing import Any
 import click
 import polars as pl
 
-from featurestore.commands.options import as_meant
+from featurestore.commands.options import as_meant, table_or_json_option
 from featurestore.commands.shown import show as show_table
 from featurestore.query.warehouse import Warehouse
 from featurestore.storage.snapshot import read_snapshot
 from ingest import reference
 
 FIRST = 5
-form_option = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 
 
 @click.group("reference")
@@ -36,7 +35,7 @@ def reference_group() -> None:
 
 
 @reference_group.command("show")
-@form_option
+@table_or_json_option
 def show(form: str) -> None:
     """Show which gene reference is in use: its id, tables, and sources with versions and licences."""
     manifest = reference.manifest()
@@ -82,7 +81,7 @@ def build(output: Path, wheels: Path | None, *, online: bool, newest: bool) -> N
 
 @reference_group.command("compare")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@form_option
+@table_or_json_option
 @click.pass_obj
 def compare(warehouse: Path, folder: Path, form: str) -> None:
     """Say what the reference in FOLDER would change: in the tables, and for each dataset of the warehouse.

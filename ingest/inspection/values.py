@@ -31,14 +31,12 @@ from ingest.readers.sample_files import QUANTIFIERS
 from ingest.sections import LogarithmSection
 from ingest.sums.logarithm import base_named, judge_logarithm, scaled_to
 from ingest.sums.row_totals import are_one
-from ingest.values import ESTIMATED, VALUES, Route
+from ingest.values import ESTIMATED, LARGEST_LOG, VALUES, Route
 
 DEPMAP = ("depmap", "chronos")
 """Formats of DepMap."""
 SHARED_OUT = tuple(f"quantified ({program.name}" for program in QUANTIFIERS)
 """Formats of programs that share reads out among transcripts."""
-LARGEST_LOG = 20.0
-"""No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 NEAR_ZERO, NEAR_ONE = 0.25, (0.5, 2.0)
 """Median mean, and range of the median standard deviation, of genes whose values are z-scores."""
 WHOLE_SHARE, TIED_SHARE = 0.05, 0.3

@@ -30,14 +30,11 @@ from ingest.readers.zarr_metadata import (
     parse_v3,
     read_json,
 )
-from ingest.readers.zarr_storage import Storage
+from ingest.readers.zarr_storage import BOMB_BYTES, BOMB_RATIO, Storage
 
 ABSENT = np.uint64(2**64 - 1)
 """Place of a chunk, in the index of a shard, that is not stored."""
 PLACE_BYTES = 16
-BOMB_BYTES = 2**29
-BOMB_RATIO = 500
-"""An array of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
 GAP = 64 * 2**10
 """Chunks of a store that is far are read together where less than this lies between them. Unit: bytes."""
 TEXT_BYTES = 16

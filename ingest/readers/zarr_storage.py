@@ -25,7 +25,7 @@ LOCAL_HEAD = Struct("<26xHH")
 """The head of an archive's member: the lengths of its name and of what else is noted of it."""
 BOMB_BYTES = 2**29
 BOMB_RATIO = 500
-"""A member of more bytes than the first, and more for each byte stored than the second, is made to fill the memory."""
+"""More bytes than the first, and more for each byte stored than the second, are made to fill the memory."""
 
 
 SERVED: ContextVar[Mapping[Path, Storage]] = ContextVar("SERVED", default=MappingProxyType({}))

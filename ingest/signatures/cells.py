@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from featurestore.data_points import BULK
 from featurestore.published_times import with_time_text
 from ingest.compiler import load_compiler
 from ingest.conditions.axis import GeneAxis
@@ -21,7 +22,7 @@ from ingest.conditions.label import Labels
 from ingest.conditions.replicates import Replicates
 from ingest.progress import step
 from ingest.reader import Reader
-from ingest.spec import BULK, DatasetSpec
+from ingest.spec import DatasetSpec
 from ingest.sums.capped import CappedSums
 from ingest.sums.journal import Journal
 from ingest.sums.pseudobulk import cells_of

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from featurestore.data_points import BULK
 from featurestore.published_times import with_time_text
 from ingest.conditions.comparisons import Comparison, compare_by
 from ingest.conditions.groups import Grouping, Groups
@@ -16,7 +17,6 @@ from ingest.conditions.replicates import Replicate
 from ingest.kernel import UNIT
 from ingest.signatures.library import Libraries, Library
 from ingest.signatures.summed import Summed
-from ingest.spec import BULK
 from ingest.sums.group_sums import GroupSums
 
 SUMS = {"count": "count", "sum_log1p": "log_sum", "sum_log1p_square": "square_sum", "n_expressing": "expressing"}

@@ -12,10 +12,8 @@ from featurestore.errors import ValuesError
 from ingest.reader import Block, CsrBlock, DenseBlock, Numbers
 from ingest.readers.ahead import N_CORES, ahead
 from ingest.stored import count_fractional, survey
-from ingest.values import ESTIMATED
+from ingest.values import ESTIMATED, LARGEST_LOG
 
-LARGEST_LOG = 20.0
-"""No log1p of a normalised count is above this: log1p(1e6) is 13.8."""
 LARGEST_COUNT = 2.0**31
 AT_ONCE = 2**16
 """Values that are looked at three times before the next are."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from featurestore.features.blocks.block import FeatureBlock, make_block, skipped, source_facts
+from featurestore.features.blocks.block import ORIGIN, FeatureBlock, make_block, skipped, source_facts
 from featurestore.features.blocks.effects import chosen_effects, read_source
 from featurestore.features.blocks.inputs import BlockInputs
 from featurestore.features.effects.signature import Effects, mean_of_matches
@@ -22,8 +22,6 @@ from featurestore.features.perturbations import directed_key
 if TYPE_CHECKING:
     from featurestore.features.effects.elsewhere import Measured
     from featurestore.features.selection import Source
-
-_ORIGIN = ("dataset_id", "release_id", "licence")
 
 
 def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock:
@@ -73,7 +71,7 @@ def average_block(feature: SignatureFeature, given: BlockInputs) -> FeatureBlock
         matched,
         genes,
         components=feature.components,
-        origins=[{name: source_facts(source)[name] for name in _ORIGIN} for source in used],
+        origins=[{name: source_facts(source)[name] for name in ORIGIN} for source in used],
         likeness=likeness,
     )
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _FEWEST_CONDITIONS = 3
 """Fewer conditions than this have no principal components worth the name."""
-_ORIGIN = ("dataset_id", "release_id", "licence")
+ORIGIN = ("dataset_id", "release_id", "licence")
+"""What a manifest says of each source."""
 _PER_COLUMN = ("kind", "dataset_id", "release_id", "context_id", "effect_kind", "licence")
 
 
@@ -137,7 +138,7 @@ def make_block(
         _columns(facts, reduction.columns),
         _per_row(facts["source"], matches, n_rows),
         facts | more,
-        [{name: facts[name] for name in _ORIGIN}] if origins is None else origins,
+        [{name: facts[name] for name in ORIGIN}] if origins is None else origins,
         likeness or [],
         None if of_genes is None else values[n_rows:],
     )
@@ -151,7 +152,7 @@ def skipped(
     no_match = pl.DataFrame(schema={"row": pl.UInt32(), "rule": pl.String()})
     facts = facts | {"n_features": 0, "n_rows_covered": 0, "skipped": reason}
     columns, per_row = _columns(facts, nothing.columns), _per_row(facts["source"], no_match, n_rows)
-    origins = [{name: facts[name] for name in _ORIGIN}]
+    origins = [{name: facts[name] for name in ORIGIN}]
     return FeatureBlock(
         facts["source"], nothing.values.astype(np.float32), columns, per_row, facts, origins, likeness or []
     )
