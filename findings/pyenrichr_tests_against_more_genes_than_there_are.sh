@@ -18,8 +18,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q pyenrichr==1.0.2 numpy==2.4.6 pandas==2.3.3 scipy==1.17.1 numba==0.68.1 statsmodels==0.15.0 \
-  tqdm==4.70.1 networkx==3.6.1 python-louvain==0.16 matplotlib==3.11.2
+"$work/venv/bin/pip" install -q pyenrichr==1.0.2 numpy==2.4.6 pandas==2.3.3 scipy==1.17.1 numba==0.68.1 statsmodels==0.15.0 tqdm==4.70.1 networkx==3.6.1 python-louvain==0.16 matplotlib==3.11.2
 cat > "$work/check.py" <<'PYTHON'
 import numpy as np
 from pyenrichr.enrichment import fisher
