@@ -11,7 +11,14 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.options import as_meant, column_option, control_option, existing_file, table_or_json_option
+from featurestore.commands.options import (
+    as_meant,
+    column_option,
+    control_option,
+    existing_file,
+    refuse_given,
+    table_or_json_option,
+)
 from featurestore.commands.terminal import progress, rendered
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError, SourceFormatError, first_of
@@ -94,6 +101,7 @@ def score(
     from featurestore.challenge.cells import read_cells  # noqa: PLC0415
     from featurestore.challenge.score import read_baseline, score_cells  # noqa: PLC0415
 
+    refuse_given(["context_column", "targets"], "they are of --protocol 2026.")
     if len(measured) > 1:
         raise FeatureError("The protocol of 2025 scores one context.", got=f"{len(measured):,} measured files")
     with progress() as report:

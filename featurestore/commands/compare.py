@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.commands.options import format_option, in_folder, output_option, snapshot_option
+from featurestore.commands.options import as_picture, format_option, output_option, snapshot_option
 from featurestore.counts import count_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MORE = "crispra|overexpression"
 @click.option(
     "--picture",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=in_folder,
+    callback=as_picture,
     help="Draw the correlations beside those of different perturbations: PNG, SVG or PDF.",
 )
 @format_option

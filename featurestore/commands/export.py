@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.commands.options import in_folder, snapshot_option
+from featurestore.commands.options import in_folder, refuse_given, snapshot_option
 from featurestore.counts import count_of
 from featurestore.errors import FeatureError, UnknownDatasetError
 
@@ -67,8 +67,11 @@ def export(
     from featurestore.query.warehouse import Warehouse  # noqa: PLC0415
 
     if (Path(name) / "manifest.json").is_file():
+        refuse_given(["what", "effect_kind", "snapshot"], "NAME is the folder of a matrix, which is written as it is.")
         _export_matrix(Path(name), output, forbid)
         return
+    if what == "sums":
+        refuse_given(["effect_kind"], "sums are of no effect.")
     with Warehouse(warehouse, snapshot) as store, progress() as report:
         _require_dataset(store, name)
         check_words(forbid, store)

@@ -10,7 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from featurestore.commands.options import folder_option, spec_argument, table_or_json_option
+from featurestore.commands.options import folder_option, refuse_given, spec_argument, table_or_json_option
 from featurestore.commands.pairs import describe_pairs, pair_sheet
 from featurestore.commands.score_sheet import score_sheet
 from featurestore.commands.terminal import progress, rendered
@@ -144,13 +144,18 @@ def evaluate(
     given = {named.rpartition(":")[2]: load_model(named) for named in own}
     with Warehouse(warehouse, spec.snapshot) as store, progress() as report:
         if spec.target.unit == "pair":
-            _refuse_options_of_conditions(unseen, own)
+            refuse_given(
+                ["unseen", "own"],
+                "of conditions alone, and a row of this spec is a pair. Its perturbations are held out, and its models "
+                "are those of pairs.",
+            )
             if predictions is not None:
                 check_model(predictions, PAIR_MODELS)
             task = read_pairs(store, spec, report=report)
             known_against = doubts(store, task.manifest["releases"])
             evaluation = evaluate_pairs(task, shuffles=shuffles, thorough=thorough, doubts=known_against, report=report)
         else:
+            refuse_given(["shuffles"], "of pairs alone, and a row of this spec is a condition.")
             matrix = cast("FeatureMatrix", build_matrix(store, spec, report=report))
             models = standard_models(matrix) | given
             if predictions is not None:
@@ -165,16 +170,6 @@ def evaluate(
     click.echo(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) if form == "json" else sheet(evaluation))
     if isinstance(evaluation, Evaluation):
         evaluation.check()
-
-
-def _refuse_options_of_conditions(unseen: Unseen, own: tuple[str, ...]) -> None:
-    """Say that an option would change nothing where a row is a pair."""
-    given = [name for name, is_given in (("--unseen", unseen != "perturbation"), ("--model", bool(own))) if is_given]
-    if given:
-        raise click.UsageError(
-            f"{' and '.join(given)}: of conditions alone, and a row of this spec is a pair. Its perturbations are held "
-            "out, and its models are those of pairs."
-        )
 
 
 def described(matrix: FeatureMatrix | PairMatrix) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from featurestore.errors import FeatureStoreError
 from featurestore.storage.addresses import meant_place
@@ -53,6 +54,45 @@ def as_meant(_context: click.Context, _parameter: click.Parameter, path: Path | 
             "The place to write to is another than was meant.", where=str(path), do=f"write {meant}"
         )
     return path
+
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def as_picture(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file to draw to that is in no folder, or whose name does not say how to draw.
+
+    Raises
+    ------
+    FeatureStoreError
+        It is.
+    """
+    if path is not None and path.suffix.lower() not in PICTURES:
+        expected = ", ".join(PICTURES)
+        raise FeatureStoreError("The name of a picture does not say its format.", where=str(path), expected=expected)
+    return in_folder(context, parameter, path)
+
+
+def refuse_given(names: Sequence[str], why: str) -> None:
+    """Refuse options of the command that runs, where they are given and would change nothing.
+
+    Parameters
+    ----------
+    names
+        The parameters, as the command's function calls them.
+    why
+        What the options are of, to end the sentence with.
+
+    Raises
+    ------
+    click.UsageError
+        One is given.
+    """
+    context = click.get_current_context()
+    shown = {each.name: each.opts[-1] for each in context.command.params}
+    given = [shown[name] for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)} would change nothing: {why}")
 
 
 output_option = click.option(

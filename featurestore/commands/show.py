@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import polars as pl
 
-from featurestore.commands.options import in_folder, snapshot_option, table_or_json_option
+from featurestore.commands.options import as_picture, snapshot_option, table_or_json_option
 from featurestore.counts import count_of
 from featurestore.errors import did_you_mean
 
@@ -56,7 +56,7 @@ _COMPARED = 20
 
 
 def _picture(help_text: str) -> dict[str, Any]:
-    return {"type": click.Path(dir_okay=False, path_type=Path), "callback": in_folder, "help": help_text}
+    return {"type": click.Path(dir_okay=False, path_type=Path), "callback": as_picture, "help": help_text}
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.commands.options import column_option, control_option, existing_file, in_folder
+from featurestore.commands.options import column_option, control_option, existing_file, in_folder, refuse_given
 from featurestore.commands.submit_2026 import Predicted, Report, submit_2026
 from featurestore.commands.terminal import progress
 from featurestore.counts import count_of
@@ -101,6 +101,8 @@ def submit(
       featurestore submit predicted.parquet controls.h5ad -o prediction.vcc --genes gene_names.csv
       featurestore submit a.parquet context_A.h5ad -o prediction.h5ad --protocol 2026 --cells 100
     """
+    if protocol == "2025":
+        refuse_given(["panel", "missing", "contexts"], "they are of --protocol 2026.")
     if len(files) % 2:
         raise FeatureError("EFFECTS and CONTROLS come in pairs.", got=f"{len(files):,} files")
     pairs = list(zip(files[::2], files[1::2], strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 from featurestore.contract import FALSE_DISCOVERY_RATE
 from featurestore.lookup.heat_map import surest_genes
+from featurestore.storage.whole import beside
 
 if TYPE_CHECKING:
     from featurestore.lookup.agreement import Agreement
@@ -119,5 +121,15 @@ def agreement_histogram(agreement: Agreement) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture: PNG, SVG or PDF, by the ending of the name."""
-    figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
+    """Write a picture: PNG, SVG or PDF, by the ending of the name; all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        The system refuses; the file is as it was.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    drawn = BytesIO()  # on a full disk, what draws a PDF into a file fails in its own clean-up
+    figure.savefig(drawn, format=form, dpi=150, metadata={"Software": None} if form == "png" else None)
+    with beside(path) as work:
+        work.write_bytes(drawn.getvalue())

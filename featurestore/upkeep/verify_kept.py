@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from featurestore.counts import count_of
 from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, first_of
 from featurestore.features.matrix.cache import KEY, MATRICES
 from featurestore.features.matrix.written import read_whole
@@ -43,6 +44,7 @@ def kept_faults(root: Path, report: Report) -> Iterator[Fault]:
 
 
 def _matrix_faults(root: Path, report: Report) -> Iterator[Fault]:
+    former: list[str] = []
     for folder in listed(root / MATRICES, "*"):
         _count(report, folder)
         do = f"it is built again where it is needed; move it away: {_away(folder)}"
@@ -54,9 +56,14 @@ def _matrix_faults(root: Path, report: Report) -> Iterator[Fault]:
             )
             continue
         if key is None:
-            report.notes.append(f"{MATRICES}/{folder.name} is of an earlier version, and never read: it may be deleted")
+            former.append(folder.name)
         elif key != folder.name:
             yield Fault("A kept matrix is of another key.", str(folder), expected=folder.name, got=str(key), do=do)
+    if former:
+        report.notes.append(
+            f"{MATRICES}/ has {count_of(len(former), 'matrix')} of former versions, which are never read: "
+            f"{first_of(former)}"
+        )
 
 
 def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from featurestore.commands.options import format_option, output_option
+from featurestore.commands.options import format_option, output_option, refuse_given
 from featurestore.commands.shown import show
 from ingest.catalogue.catalogue import Entry, find_entry, last_checked, read_catalogue
 from ingest.catalogue.check import WRONG, check_addresses, table_of_checks
@@ -58,9 +58,11 @@ def sources(
     entries = read_catalogue(*catalogue)
     today = datetime.now(tz=UTC).date()
     if entry_id is not None:
+        refuse_given(["form", "output", "is_sums", "is_check"], "an entry is printed as TOML, and nothing else is.")
         click.echo(entry_text(find_entry(entry_id, entries), today), nl=False)
         return
     if is_check:
+        refuse_given(["is_sums"], "--check asks each address.")
         _check(entries.values(), form, output)
         return
     table = table_of_sources(entries, warehouse)

@@ -21,6 +21,7 @@ _REFUSALS = {
     errno.EROFS: "The disk can only be read.",
     errno.EACCES: "A file or folder cannot be written.",
     errno.EPERM: "A file or folder cannot be written.",
+    errno.EXDEV: "A folder leads to another disk, and nothing is moved from one to another.",
 }
 
 

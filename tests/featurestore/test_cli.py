@@ -131,6 +131,28 @@ def test_place__that_no_shell_has_read_is_no_folder(written, meant, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "MATRIX", "-o", "x.h5ad", "--what", "signatures"],
+        ["export", "MATRIX", "-o", "x.h5ad", "--effect-kind", "moderated_z"],
+        ["export", "MATRIX", "-o", "x.h5ad", "--snapshot", "1"],
+        ["export", "lincs_demo", "-o", "x.h5ad", "--what", "sums", "--effect-kind", "moderated_z"],
+        ["sources", "--entry", "replogle_2022_rpe1", "--format", "json"],
+        ["sources", "--entry", "replogle_2022_rpe1", "--sums"],
+        ["sources", "--check", "--sums"],
+        ["score", "HERE", "HERE", "--targets", "HERE"],
+        ["submit", "HERE", "HERE", "-o", "x.vcc", "--missing", "mean"],
+    ],
+)
+def test_option__that_would_change_nothing_is_refused(words, tmp_path, world):
+    (tmp_path / "manifest.json").write_text("{}")
+    places = {"MATRIX": str(tmp_path), "HERE": str(tmp_path / "manifest.json"), "x.h5ad": str(tmp_path / "x.h5ad")}
+    answer = run(*(places.get(word, word) for word in words), warehouse=world)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert " would change nothing: " in answer.stderr
+
+
 @pytest.mark.parametrize("written", ["", " "])
 def test_warehouse__with_an_empty_name_is_not_the_current_folder(written):
     answer = run("--warehouse", written, "datasets")

@@ -149,6 +149,17 @@ def test_kept__in_the_place_of_another_is_not_taken_for_it(full):
     assert all(fault.do for fault in faults)
 
 
+def test_kept_matrix__of_a_former_version_is_noted_and_not_used(full):
+    folder = full / "matrices" / "key"
+    shutil.rmtree(folder)
+    small_matrix().write(folder)
+    with Warehouse(full) as store:
+        assert kept_matrix(store, "key") is None
+    report = verify(full)
+    assert report.faults == []
+    assert report.notes == ["matrices/ has 1 matrix of former versions, which are never read: key"]
+
+
 def test_snapshots__that_have_changed_places_are_not_read(full):
     exchange(full / "snapshots" / "00000001.json", full / "snapshots" / "00000003.json")
     for number, words in ((1, "snapshot 3"), (None, "snapshot 1")):

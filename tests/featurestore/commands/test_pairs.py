@@ -76,7 +76,7 @@ def test_evaluate__refuses_what_is_of_conditions_alone(pair_store, pair_text, tm
     spec.write_text(pair_text("direction"))
     result = CliRunner().invoke(evaluate, [str(spec), "-o", str(tmp_path / "out"), *words], obj=pair_store.path)
     assert result.exit_code == 2
-    assert f"{words[0]}: of conditions alone, and a row of this spec is a pair" in result.output
+    assert f"{words[0]} would change nothing: of conditions alone, and a row of this spec is a pair" in result.output
     assert not (tmp_path / "out").exists()
 
 
