@@ -40,6 +40,8 @@ GOALS = {
     "dense, cached": (Goal(4, "s"),),
     "dense, not cached": (Goal(1.25, ITS_TIME),),
     "dense, a cell": (Goal(0.1, "kB a cell"),),
+    "text": (Goal(1, FASTER),),
+    "text, inspect": (Goal(5, "s"),),
     "signature": (Goal(40, "ms"),),
     "gene": (Goal(150, "ms"),),
     "the best of others": (Goal(1, FASTER),),

@@ -66,6 +66,14 @@ def in_memory(path, folder):
     pd.DataFrame(names | {name: each.ravel() for name, each in found.items()}).to_parquet(f"{folder}.parquet")
 
 
+def text(path):
+    """Read a table of text, and add up cells by label."""
+    import pandas as pd
+
+    cells = pd.read_csv(path, index_col=0)
+    cells.groupby("gene").sum(numeric_only=True)
+
+
 def shards(folder):
     """Explode the lists of all cells, and group."""
     exploded(f"{folder}/train-*.parquet")
@@ -156,5 +164,5 @@ def read_h5ad(folder):
 
 
 if __name__ == "__main__":
-    tasks = (scanpy, crispyx, in_memory, shards, shards_in_turn, write_h5ad, write_effects, ask, read_h5ad)
+    tasks = (scanpy, crispyx, in_memory, text, shards, shards_in_turn, write_h5ad, write_effects, ask, read_h5ad)
     {each.__name__: each for each in tasks}[sys.argv[1]](*sys.argv[2:])

@@ -29,7 +29,7 @@ import lincs_slice
 import published
 from goals import CORES, FASTER, ITS_TIME, judged
 from measure import HEAD, HERE, PEERS, Program, Row, apart, command, compared, ours, peer, take_turns, text_of
-from screen import write_dense, write_screen, write_shards
+from screen import write_dense, write_screen, write_shards, write_text
 
 from warehouse import write_copies, write_warehouse
 
@@ -181,6 +181,22 @@ def dense_growth(bench: Bench) -> list[Row]:
     ratio = f"{more / limit:.1f} x summing the map, a cell"
     goal = judged("dense, a cell", {"kB a cell": kilobytes})
     return [Row(f"dense h5ad, {4 * few:,} cells", runs[1][0].text(), "", ratio, memory, goal)]
+
+
+def text(bench: Bench) -> list[Row]:
+    """A table of text that is wide, looked at and ingested."""
+    path, n_genes = bench.folder / "cells.csv", 20_000
+    n_cells = bench.size(1_000, 5_000)
+    apart(write_text, path, n_cells=n_cells, n_genes=n_genes, n_perturbations=20)
+    runs = ingests(bench, path.with_suffix(".toml"))
+    seen = {name: Program([run.command[0], "inspect", str(path)]) for name, run in runs.items()}
+    other = peer("text", path)
+    take_turns([*runs.values(), *seen.values(), other], bench.n_runs)
+    task = f"CSV, {n_cells:,} cells x {n_genes:,} genes"
+    rows = [compared(f"{task}, to a release", "text", runs["ours"], other, "pandas, group_by, sums only")]
+    if "before" in runs:
+        rows.append(compared("the same", "text", runs["ours"], runs["before"], "the build before"))
+    return [*rows, compared("`inspect` of it", "text, inspect", *beside_before(list(seen.values())))]
 
 
 def questions(bench: Bench) -> list[Row]:
@@ -413,6 +429,7 @@ TASKS: dict[str, Callable[[Bench], list[Row]]] = {
         small,
         dense,
         dense_growth,
+        text,
         questions,
         matrix,
         lincs,

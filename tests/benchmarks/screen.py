@@ -113,6 +113,21 @@ def write_dense(path: Path, *, n_cells: int, n_genes: int, n_perturbations: int,
     path.with_suffix(".toml").write_text(SPEC.format(name=path.stem), encoding="utf-8")
 
 
+def write_text(path: Path, *, n_cells: int, n_genes: int, n_perturbations: int, depth: float = 10_000) -> None:
+    """Write cells as a table of text, a line each, as labs save them of AnnData or R, and their spec."""
+    rng = np.random.default_rng(0)
+    rows, genes = axes(n_cells, n_genes, n_perturbations, rng)
+    start, names = 0, [*rows.columns, *genes[INDEX]]
+    with path.open("wb") as file:
+        for chunk in cells(n_cells, profile(n_genes, rng), depth, rng):
+            matrix = pl.DataFrame(chunk.toarray().astype(np.int32), schema=names[rows.width :])
+            lines = pl.concat([rows[start : start + matrix.height], matrix], how="horizontal")
+            lines.write_csv(file, include_header=not start)
+            start += matrix.height
+    spec = SPEC.format(name=path.stem).replace(".h5ad", path.suffix)
+    path.with_suffix(".toml").write_text(spec, encoding="utf-8")
+
+
 def write_shards(folder: Path, *, n_cells: int, n_genes: int, n_perturbations: int, depth: float = 3_000) -> None:
     """Write cells as token lists in Parquet, as Tahoe-100M is published, 24,000 a file, and their spec."""
     folder.mkdir(parents=True)
