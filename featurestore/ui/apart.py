@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import polars as pl
@@ -77,7 +78,7 @@ class Apart:
     ) -> pl.DataFrame:
         here, there = _context.Pipe(duplex=False)
         process = _context.Process(target=_answer, args=(there, *question), daemon=True)
-        process.start()
+        _start(process)
         there.close()
         try:
             deadline = time.monotonic() + seconds + GRACE + _STARTING
@@ -127,14 +128,19 @@ def _end_with_asker() -> None:
         os._exit(1)
 
 
-def warm() -> None:
-    """Start the process that the others come from; Ctrl-C ends them by what is asked, so they do not hear of it.
+def _start(process: ForkServerProcess) -> None:
+    """Start a process, and the one that all come from, which do not hear Ctrl-C: they end with what is asked."""
+    resource_tracker.ensure_running()  # or it would make this thread hear again
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
-    A thread of its own, which does not hear of it either, has to call this.
-    """
-    resource_tracker.ensure_running()  # which would hear of it again
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+def warm() -> None:
+    """Start the process that the others come from."""
     process = _context.Process(target=os.getpid, daemon=True)
-    process.start()
+    _start(process)
     process.join()
     process.close()

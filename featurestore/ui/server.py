@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import signal
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import closing, suppress
 from types import FrameType
 
 import h11
@@ -113,14 +115,24 @@ def serve(shelf: Shelf, port: int, say: Callable[[str], None], *, has_browser: b
 
     def is_up() -> None:
         say(url)
-        for prepare in (vega, warm):  # while the first page is being read
-            threading.Thread(target=prepare, daemon=True).start()
+        threading.Thread(target=prepare, args=(listening.getsockname()[1],), daemon=True).start()
         if has_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     pages = application(shelf)
     config = uvicorn.Config(pages, log_level="error", server_header=False, lifespan="off", ws="none", http=Prompt)
     _Server(config, is_up, shelf.apart.close).run([listening])
+
+
+def prepare(port: int) -> None:
+    """Make ready, one by one, what the first to ask would wait for: the first page, charts and queries."""
+    with suppress(OSError, http.client.HTTPException), closing(http.client.HTTPConnection(LOOPBACK, port)) as first:
+        first.request("GET", "/")
+        first.getresponse().read()
+    from featurestore.ui import drawing  # noqa: F401, PLC0415, loads the chart library
+
+    warm()
+    vega()
 
 
 def _listen(port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import select
@@ -17,7 +18,9 @@ import pytest
 
 from featurestore.errors import QueryError
 from featurestore.query.warehouse import Warehouse
+from featurestore.ui import server
 from featurestore.ui.apart import AT_ONCE, Apart
+from featurestore.ui.questions import Questions
 
 WITHOUT_END = "select sum(a.range + b.range) from range(10000000) a, range(10000000) b"
 
@@ -84,7 +87,8 @@ def test_ctrl_c__ends_what_is_asked_and_every_process(command):
     process, url = command
     with asked_all(url) as asked:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert [told(each).count("The query was given up.") for each in asked] == [1] * AT_ONCE
+        answers = [told(each) for each in asked]
+        assert [each.count("The query was given up.") for each in answers] == [1] * AT_ONCE, answers
     assert process.stderr.read().split() == ["interrupted"], "and nobody holds the pipe any more"
     assert process.wait() == 130
 
@@ -100,4 +104,14 @@ def test_kill__ends_every_process(command):
     process, url = command
     with asked_all(url):
         process.kill()
-        assert process.stderr.read() == ""
+        assert "BrokenPipeError" not in process.stderr.read(), "no query lived on to its deadline"
+
+
+def test_prepare__makes_the_first_page_before_it_starts_processes(served, monkeypatch):
+    made, ask = [], Questions.ask
+    monkeypatch.setattr(Questions, "ask", lambda *asked, **of: made.append(asked[1]) or ask(*asked, **of))
+    for name in ("warm", "vega"):
+        monkeypatch.setattr(server, name, functools.partial(made.append, name))
+    server.prepare(urlsplit(served).port)
+    assert "catalogue" in made[:-2]
+    assert made[-2:] == ["warm", "vega"]
