@@ -15,7 +15,7 @@ import polars as pl
 UNFINISHED = ".part"
 """How the name of what is being written ends; it is hidden."""
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-"""How polars ends what it says of an error of the system."""
+"""How polars ends what it says of an error of the system, in an exception of its own or an OSError without a number."""
 
 
 @contextmanager
@@ -29,9 +29,9 @@ def system_errors() -> Iterator[None]:
     """
     try:
         yield
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         code = _OS_ERROR.search(str(error))
-        if code is None:
+        if code is None or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 

@@ -242,6 +242,15 @@ def test_beside__leaves_the_file_as_it_was_where_the_disk_is_full(tmp_path, monk
     assert path.read_text() == "before"
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.EROFS])
+def test_beside__tells_what_polars_raises_as_the_system_does(number, tmp_path):
+    """Polars raises Python's own errors too, without their number: they were told as ``[Errno None] None``."""
+    said = f"{os.strerror(number)} (os error {number}): /somewhere"
+    with pytest.raises(OSError, match=os.strerror(number)) as caught, beside(tmp_path / "answer.parquet"):
+        raise type(OSError(number, ""))(said)
+    assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "answer.parquet"))
+
+
 def test_beside__writes_to_a_pipe_as_it_is(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
