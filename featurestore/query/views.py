@@ -14,6 +14,7 @@ from featurestore.contract import COLUMNS, CONTRACT_VERSION, RELEASE, SHARED, SI
 from featurestore.query import compound_identity
 from featurestore.query.sqlfiles import heading, sql_files
 from featurestore.storage.addresses import plain_path
+from featurestore.storage.folders import is_there
 from featurestore.storage.release import check_manifest, release_files
 from featurestore.storage.snapshot import REFERENCES, RELEASES, Snapshot, read_manifest
 
@@ -168,7 +169,7 @@ def snapshot_files(root: Path, snapshot: Snapshot, place: str) -> dict[str, list
         references.setdefault(read_manifest(root, dataset_id, release_id)["gene_reference"])
     files["reference"] = [f"{place}/{REFERENCES}/{reference}/gene.parquet" for reference in references]
     labels = (f"{REFERENCES}/{reference}/gene_label.parquet" for reference in references)
-    files["labels"] = [f"{place}/{name}" for name in labels if (root / name).is_file()]
+    files["labels"] = [f"{place}/{name}" for name in labels if is_there(root / name)]
     return files
 
 

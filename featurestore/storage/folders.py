@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -35,15 +36,26 @@ def listed(folder: Path, *patterns: str) -> list[Path]:
 
 def permission(path: Path) -> str:
     """Say how whoever runs this comes to read a file or folder: by the least that its owner can grant."""
+    for each in (path, *path.parents):  # of what lies in a folder that may not be entered, that folder
+        with suppress(OSError):
+            status, path = each.lstat(), each
+            break
+    else:
+        return f"ask its owner to let you read it: {path}"
     named = shlex.quote(str(path))
-    try:
-        status = path.lstat()
-    except OSError:
-        return f"ask its owner to let you read it; who that is: ls -ld {shlex.quote(str(path.parent))}"
     if status.st_uid == os.geteuid():
         return f"let yourself read it: chmod -R u+rX {named}"
     whom = "g" if status.st_gid in {os.getegid(), *os.getgroups()} else "o"
     return f"ask its owner to let you read it: chmod -R {whom}+rX {named}"
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is anything of this name; of what may not be looked at, reading it tells more."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
+    return True
 
 
 def _entries(folder: Path) -> list[Path]:

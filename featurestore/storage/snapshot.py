@@ -26,7 +26,7 @@ from typing import Any
 from featurestore.contract import CONTRACT_VERSION
 from featurestore.errors import UnknownDatasetError, WarehouseError, did_you_mean, first_of
 from featurestore.scarcity import heed_scarcity
-from featurestore.storage.folders import listed, permission
+from featurestore.storage.folders import is_there, listed, permission
 
 SNAPSHOTS = "snapshots"
 RELEASES = "releases"
@@ -186,7 +186,7 @@ def read_snapshot(root: Path, number: int | None = None) -> Snapshot:
         if number == 0:
             return EMPTY
     path = snapshot_path(root, number)
-    if number < 1 or not _is_there(path):
+    if number < 1 or not is_there(path):
         numbers = snapshot_numbers(root)
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise WarehouseError(f"There is no snapshot {number}.", where=str(root), expected=f"one of {known}")
@@ -244,15 +244,6 @@ def snapshot_text(snapshot: Snapshot, *, is_numbered: bool = True) -> str:
 def _checksum(content: dict[str, Any]) -> str:
     others = {key: value for key, value in content.items() if key != CHECKSUM}
     return hashlib.sha256(json.dumps(others, indent=1).encode()).hexdigest()
-
-
-def _is_there(path: Path) -> bool:
-    """Say whether there is anything of this name; of what may not be looked at, reading tells more."""
-    try:
-        path.lstat()
-    except OSError as error:
-        return not isinstance(error, FileNotFoundError | NotADirectoryError)
-    return True
 
 
 def _is_name(text: object) -> bool:

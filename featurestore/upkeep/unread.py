@@ -8,7 +8,7 @@ from pathlib import Path
 
 from featurestore.counts import count_of
 from featurestore.errors import first_of
-from featurestore.storage.folders import permission
+from featurestore.storage.folders import is_there, permission
 from featurestore.storage.snapshot import STAGING, TRASH
 from featurestore.upkeep.examine import Fault, Report
 
@@ -32,7 +32,7 @@ def files_below(root: Path) -> dict[str, list[Path]]:
 def unread(root: Path, report: Report, before: dict[str, list[Path]]) -> Iterator[Fault]:
     """Note the files that were there before and were not looked at, and tell the folders that cannot be."""
     for name, paths in before.items():
-        others = [path for path in paths if report.seen.isdisjoint((path, *path.parents)) and path.exists()]
+        others = [path for path in paths if report.seen.isdisjoint((path, *path.parents)) and is_there(path)]
         if others:
             shown = first_of([path.relative_to(root / name).as_posix() for path in others])
             report.notes.append(f"{name}/ has {count_of(len(others), 'file')} that nothing names, not read: {shown}")

@@ -8,6 +8,7 @@ own checksums; what has none is named.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,8 +21,7 @@ import duckdb
 from featurestore.errors import WarehouseError
 from featurestore.query.views import DATABASE, attach_views, comment_views, open_database, shown_snapshot
 from featurestore.scarcity import heed_scarcity
-from featurestore.storage.checksums import file_sha256
-from featurestore.storage.folders import listed
+from featurestore.storage.folders import is_there, listed, permission
 from featurestore.storage.locks import hold_snapshot
 from featurestore.storage.snapshot import (
     HEADS,
@@ -146,16 +146,18 @@ def _head_faults(root: Path, report: Report) -> Iterator[Fault]:
         return
     path, copy = snapshot_path(root, newest), head_path(root, newest)
     report.seen.add(copy)
-    if numbers and not copy.is_file():
+    if numbers and not is_there(copy):
         report.notes.append(f"snapshot {newest} is not recorded in {HEADS}/; the next ingest or gc does that")
-    elif numbers and _bytes(copy) != _bytes(path) and not _is_damaged(root, newest):
+    elif numbers and (content := _bytes(copy)) is None:
+        yield Fault("The record of the newest snapshot cannot be read.", str(copy), do=permission(copy))
+    elif numbers and content != _bytes(path) and not _is_damaged(root, newest):
         do = f"the snapshot is whole: {copy_command(path, copy)}"
         yield Fault("The record of the newest snapshot is damaged.", str(copy), got="other bytes", do=do)
 
 
 def _is_collected(root: Path, number: int) -> bool:
     """Say whether a snapshot that was listed went since, as ``gc`` removes them: the oldest first."""
-    return not snapshot_path(root, number).exists() and number < min(snapshot_numbers(root), default=0)
+    return not is_there(snapshot_path(root, number)) and number < min(snapshot_numbers(root), default=0)
 
 
 def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
@@ -164,9 +166,10 @@ def _snapshot_faults(root: Path, number: int) -> Iterator[Fault]:
     written = [snapshot_text(snapshot, is_numbered=is_numbered).encode() for is_numbered in (True, False)]
     if path.read_bytes() not in written and set(read_json(path)) != KEYS_BEFORE_CHECKSUMS:
         yield _damaged(root, number, "it is not what was written")
-    if before.is_file() and snapshot.previous not in {None, file_sha256(before)}:
+    content = _bytes(before)  # of one that cannot be read, that is told by itself
+    if content is not None and snapshot.previous not in {None, hashlib.sha256(content).hexdigest()}:
         yield _damaged(root, number - 1, "it was changed after the next was made")
-    if not before.is_file() and number > min(snapshot_numbers(root)):
+    if not is_there(before) and number > min(snapshot_numbers(root)):
         yield _damaged(root, number - 1, "it is missing")
 
 
@@ -176,7 +179,7 @@ def _damaged(root: Path, number: int, why: WarehouseError | str) -> Fault:
     got = why if isinstance(why, str) else " ".join(filter(None, (why.what, why.got)))
     if isinstance(why, WarehouseError) and why.do.find("chmod") >= 0:
         return Fault("A snapshot may not be read.", str(path), got=why.got, do=why.do)
-    do = copy_command(copy, path) if copy.is_file() else f"copy it from a backup of {path.parent}"
+    do = copy_command(copy, path) if is_there(copy) else f"copy it from a backup of {path.parent}"
     return Fault("A snapshot is damaged.", str(path), got=got, do=do)
 
 

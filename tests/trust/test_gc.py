@@ -195,6 +195,27 @@ def test_gc__takes_no_folder_that_may_not_be_read_for_an_empty_one(name, warehou
     assert names(warehouse) == before
 
 
+@pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="drops a capability of root")
+@pytest.mark.parametrize("name", ["snapshots", HEADS, "reference", "releases"])
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_verify__goes_on_where_a_folder_may_not_be_read_or_entered(name, mode, warehouse):
+    (warehouse / name).chmod(mode)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom featurestore.upkeep.verify import verify\n"
+        "for fault in verify(Path(sys.argv[1])).faults:\n    print(fault.where, fault.do, sep='\t')\n"
+    )
+    kept = "-dac_override,-dac_read_search"
+    command = ["setpriv", f"--inh-caps={kept}", f"--bounding-set={kept}", sys.executable, "-c", code, str(warehouse)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (warehouse / name).chmod(0o755)
+    assert done.stderr == ""
+    told = [line.split("\t") for line in done.stdout.splitlines()]
+    assert any(
+        where.startswith(str(warehouse / name)) and f"chmod -R u+rX {warehouse / name}" in do for where, do in told
+    )
+    assert not [do for _, do in told if "rm " in do or "777" in do]
+
+
 def test_snapshot__that_is_a_folder_is_named_and_stops_no_verifying(warehouse):
     path = snapshot_path(warehouse, 3)
     path.unlink()
