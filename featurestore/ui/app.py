@@ -11,7 +11,7 @@ from anyio import from_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -130,7 +130,11 @@ def _asked(page: Page, request: Request, shelf: Shelf) -> Asked:
 
 async def _bring(shelf: Shelf, request: Request) -> Response:
     """Keep gene sets that a form brings, and lead to the page that tests them."""
-    given = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        return Response(status_code=400)  # which nobody reads
+    given = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     kept = {key: given.get(key, "") for key in ("id", "a", "how")}
     return RedirectResponse(address(BRINGS.strip("/"), **kept, sets=shelf.brought.keep(given.get("sets", ""))), 303)
 

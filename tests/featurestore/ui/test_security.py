@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import threading
@@ -174,6 +175,22 @@ def test_half_a_request_is_given_up(place, half):
     assert answer_to(place, half) == "", "it is closed, whoever waits"
     assert answer_to(place, "GET /static/icon.svg HTTP/1.0\nHost: 127.0.0.1\n\n").startswith("HTTP/1.1 200 OK")
     assert answer_to(place, f"{FORM}Connection: close\nContent-Length: 4\n\nid=a").startswith("HTTP/1.1 400")
+
+
+def test_a_form_that_breaks_off_is_no_failure_of_ours(shelf):
+    parts = [{"type": "http.request", "body": b"sets=a", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    sent = []
+    headers = [(b"host", b"127.0.0.1"), (b"origin", b"http://127.0.0.1"), (b"content-length", b"40")]
+    scope = {"type": "http", "method": "POST", "path": "/enrichment", "query_string": b"", "headers": headers}
+    asyncio.run(application(shelf)(scope, receive, send))
+    assert sent == ["http.response.start", "http.response.body"]
 
 
 @pytest.mark.parametrize(
