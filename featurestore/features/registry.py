@@ -28,7 +28,7 @@ from featurestore.features.spec import FeatureSpec, parse_spec, read_spec, spec_
 from featurestore.query.warehouse import Warehouse
 from featurestore.scarcity import heed_scarcity
 from featurestore.storage.checksums import file_sha256
-from featurestore.storage.folders import listed
+from featurestore.storage.folders import is_there, listed
 from featurestore.storage.sealed import differing, sealed, unsealed
 from featurestore.storage.snapshot import CHECKSUM, read_json, snapshot_numbers
 from featurestore.storage.whole import beside, create
@@ -109,6 +109,16 @@ def pinned_snapshots(root: Path) -> set[int]:
 def saved_specs(warehouse: Warehouse) -> list[Saved]:
     """List every version of every spec that can be read, by name and version."""
     return _saved(warehouse.path)[0]
+
+
+def missing_files(root: Path) -> list[tuple[str, Path]]:
+    """List the copies of files that are not there, with the version that needs each."""
+    copies = (
+        (saved.label, root / FEATURES / FILES / checksum / name)
+        for saved in _saved(root)[0]
+        for name, checksum in saved.files.items()
+    )
+    return [(label, copy) for label, copy in copies if not is_there(copy)]
 
 
 def damaged_specs(root: Path) -> list[FeatureStoreError]:

@@ -11,7 +11,7 @@ from featurestore.counts import count_of
 from featurestore.errors import FeatureError, FeatureStoreError, WarehouseError, first_of
 from featurestore.features.matrix.cache import KEY, MATRICES
 from featurestore.features.matrix.written import read_whole
-from featurestore.features.registry import FEATURES, FILES, RETIRED, damaged_specs
+from featurestore.features.registry import FEATURES, FILES, RETIRED, damaged_specs, missing_files
 from featurestore.query.views import DATABASE
 from featurestore.search.index import INDEXES, index_faults
 from featurestore.storage.checksums import file_sha256
@@ -72,9 +72,13 @@ def _spec_faults(root: Path, report: Report) -> Iterator[Fault]:
     for path in listed(root / FEATURES, "*", "[0-9]*"):
         if path.is_file() and path.suffix in {".json", RETIRED}:
             _count(report, path)
+    for label, copy in missing_files(root):
+        do = f"save the same file again, or take it from a backup; or retire it: featurestore features retire {label}"
+        yield Fault(f"A file of the saved spec {label} is missing.", str(copy), do=do)
     for path in listed(root / FEATURES / FILES, "*", "*"):
         _count(report, path)
-        if (found := file_sha256(path)) != path.parent.name:
+        found = "a folder" if path.is_dir() else file_sha256(path)
+        if found != path.parent.name:
             do = "copy the same file there again, or from a backup"
             yield Fault("A file of a saved spec is damaged.", str(path), expected=path.parent.name, got=found, do=do)
 

@@ -170,12 +170,17 @@ def test_snapshots__that_have_changed_places_are_not_read(full):
 
 
 def test_kept__with_a_folder_in_the_place_of_a_file_is_damaged(full):
-    for path in (full / "matrices" / "key" / "X.parquet", full / "reports" / "mine" / "report.html"):
+    copy = next((full / "features" / "files").glob("*/vectors.csv"))
+    for path in (full / "matrices" / "key" / "X.parquet", full / "reports" / "mine" / "report.html", copy):
         path.unlink()
         path.mkdir()
     with Warehouse(full) as store:
         assert kept_matrix(store, "key") is None
-    assert [fault.what for fault in verify(full).faults] == ["A kept matrix is damaged.", "A report is damaged."]
+    assert [fault.what for fault in verify(full).faults] == [
+        "A kept matrix is damaged.",
+        "A file of a saved spec is damaged.",
+        "A report is damaged.",
+    ]
 
 
 def test_verify__names_what_it_did_not_read(full):
@@ -224,6 +229,16 @@ def test_saved_spec__is_not_built_from_another_embedding(full):
             registry.saved_spec(store, registry.find(store, "near"))
         registry.save(store, full.parent / "near.toml")
         assert registry.saved_spec(store, registry.find(store, "near")).feature[0].file == str(copy)
+
+
+def test_saved_spec__whose_file_is_gone_is_named(full):
+    copy = next((full / "features" / "files").glob("*/vectors.csv"))
+    copy.unlink()
+    faults = verify(full).faults
+    assert [(fault.what, fault.where) for fault in faults] == [
+        (f"A file of the saved spec near@{version} is missing.", str(copy)) for version in (1, 2)
+    ]
+    assert all(fault.do for fault in faults)
 
 
 def test_beside__leaves_the_file_as_it_was_where_the_disk_is_full(tmp_path, monkeypatch):
