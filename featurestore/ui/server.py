@@ -27,14 +27,17 @@ from featurestore.ui.served_files import vega
 LOOPBACK = "127.0.0.1"
 LONGEST_REQUEST = 10.0
 """How long a request may take to arrive. Unit: seconds."""
+LONGEST_SILENCE = 30.0
+"""How long an answer may wait for whoever asked to read more of it. Unit: seconds."""
 FAREWELL = 1.0
 """How long pages that are being made are waited for at the end. Unit: seconds."""
 
 
 class Prompt(H11Protocol):
-    """A connection that is given up where a request, with its body, does not come to its end."""
+    """A connection that is given up where a request does not come to its end, or nobody reads the answer."""
 
     _hanging: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
@@ -61,10 +64,36 @@ class Prompt(H11Protocol):
             self.transport.write(self.conn.send(event))
         self.transport.close()
 
+    def pause_writing(self) -> None:
+        """Write no more until what was written is read."""
+        super().pause_writing()
+        self._look_later()
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        self._look_no_more()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._stop()
+        self._look_no_more()
         super().connection_lost(exc)
+
+    def _look_later(self) -> None:
+        n_unread = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(LONGEST_SILENCE, self._look, n_unread)
+
+    def _look(self, n_before: int) -> None:
+        if self.transport.get_write_buffer_size() < n_before:
+            self._look_later()
+        else:
+            self.transport.abort()
+
+    def _look_no_more(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait(self) -> None:
         self._hanging = self.loop.call_later(LONGEST_REQUEST, self.transport.close)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+from urllib.parse import quote
 
 import polars as pl
 import pytest
@@ -145,20 +146,26 @@ def test_page__of_long_texts_is_short(client):
 
 
 @pytest.fixture(scope="module")
-def place(shelf):
-    """Where a server as the command starts it listens, with little patience."""
+def running(shelf):
+    """A server as the command starts it, with little patience, and where it listens."""
     with socket.socket() as listening, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server, "LONGEST_REQUEST", 0.2)
+        patch.setattr(server, "LONGEST_REQUEST", 1.0)
+        patch.setattr(server, "LONGEST_SILENCE", 1.0)
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(application(shelf), log_level="error", lifespan="off", ws="none", http=server.Prompt)
-        running = uvicorn.Server(config)
-        thread = threading.Thread(target=running.run, args=([listening],))
+        started = uvicorn.Server(config)
+        thread = threading.Thread(target=started.run, args=([listening],))
         thread.start()
-        while not running.started:
+        while not started.started:
             time.sleep(0.02)
-        yield listening.getsockname()
-        running.should_exit = True
+        yield started, listening.getsockname()
+        started.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def place(running):
+    return running[1]
 
 
 def answer_to(place, request):
@@ -175,6 +182,28 @@ def test_half_a_request_is_given_up(place, half):
     assert answer_to(place, half) == "", "it is closed, whoever waits"
     assert answer_to(place, "GET /static/icon.svg HTTP/1.0\nHost: 127.0.0.1\n\n").startswith("HTTP/1.1 200 OK")
     assert answer_to(place, f"{FORM}Connection: close\nContent-Length: 4\n\nid=a").startswith("HTTP/1.1 400")
+
+
+def test_an_answer_that_nobody_reads_is_given_up(running):
+    server, place = running
+    query, n_bytes = quote("select repeat('x', 100) as a from range(100000)"), 100_000 * 101
+    request = f"GET /sql/result.csv?query={query} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    while server.server_state.connections:
+        time.sleep(0.02)
+    with socket.create_connection(place, timeout=60) as connection, connection.makefile("rb") as answer:
+        connection.sendall(request)
+        while not server.server_state.connections:
+            time.sleep(0.02)
+        while server.server_state.connections:  # and nothing is read
+            time.sleep(0.02)
+        assert length_of(answer) < n_bytes
+    with socket.create_connection(place, timeout=60) as connection, connection.makefile("rb") as answer:
+        connection.sendall(request)
+        assert length_of(answer) > n_bytes
+
+
+def length_of(answer):
+    return sum(len(part) for part in iter(lambda: answer.read(1_000_000), b""))
 
 
 def test_a_form_that_breaks_off_is_no_failure_of_ours(shelf):
