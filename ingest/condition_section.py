@@ -101,7 +101,8 @@ class ConditionSection(Section):
     def _are_controls_or_unassigned(self) -> Self:
         controls = {label.strip() for label in self.controls}
         if both := [label for label in self.unassigned if label.strip() in controls]:
-            raise ValueError(f"a label is a control or unassigned; got {', '.join(map(repr, both))} in both")
+            labels = ", ".join(map(repr, both))
+            raise ValueError(f"a label is a control or unassigned; got {labels} in both: take it out of one")
         return self
 
     @property

@@ -51,8 +51,8 @@ def draft_condition(lines: Lines, found: Inspection, folder: Path) -> None:
         for kind in kinds[:1]:
             name = "kind" if kind.column is None else "kind_column"
             lines.set(name, kind.value or kind.column, _why(kind), is_doubtful=kind.score < NAMED)
-    _controls(lines, found)
-    if labels is not None and labels.unassigned:
+    is_asked = _controls(lines, found)
+    if labels is not None and labels.unassigned and not is_asked:
         lines.set("unassigned", list(labels.unassigned), counted(labels.unassigned))
     if labels is not None:
         _label_rules(lines, labels)
@@ -119,7 +119,8 @@ def relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _controls(lines: Lines, found: Inspection) -> None:
+def _controls(lines: Lines, found: Inspection) -> bool:
+    """Write which rows are controls; say whether words for no perturbation are proposed, as these may be them."""
     labels, wells = found.labels, found.best("control")
     has_kinds = labels is not None and bool(found.roles.get("kind")) and found.roles["kind"][0].column is not None
     if labels is not None and labels.controls:
@@ -128,7 +129,8 @@ def _controls(lines: Lines, found: Inspection) -> None:
     elif wells is not None and wells.value is not None and not found.is_relative:
         lines.set("control_where", wells.value, _why(wells))
     elif found.needs_control and not has_kinds:
-        _ask_for_controls(lines, labels, _undosed(found))
+        return _ask_for_controls(lines, labels, _undosed(found))
+    return False
 
 
 def _known_controls(labels: PerturbationLabels, n_undosed: int) -> list[str]:
@@ -153,7 +155,7 @@ def _undosed(found: Inspection) -> str | None:
     return f"{column_in_sql(dose.column)} = 0"
 
 
-def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: str | None) -> None:
+def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: str | None) -> bool:
     """Ask for the controls: rows of a dose of 0, labels that look like some, rows without a label, words for none."""
     if undosed is not None and (labels is None or not labels.suspects):
         lines.ask("control_where", undosed, "no known label of controls is there; rows have a dose of 0: if they are")
@@ -170,7 +172,12 @@ def _ask_for_controls(lines: Lines, labels: PerturbationLabels | None, undosed: 
         lines.ask("control_where", f"{column_in_sql(labels.column)} is null", told)
     else:
         may_be = labels.unassigned or labels.gene_suspects
-        lines.ask("controls", list(may_be)[:MOST_COUNTED], f"no known label of controls is there; {counted(may_be)}")
+        told = f"no known label of controls is there; {counted(may_be)}"
+        if labels.unassigned:
+            told += ": those that are no controls belong in unassigned"
+        lines.ask("controls", list(may_be)[:MOST_COUNTED], told)
+        return bool(labels.unassigned)
+    return False
 
 
 def _context(lines: Lines, found: Inspection) -> None:
