@@ -128,7 +128,7 @@ def of_parquet_columns() -> Iterator[Bad]:
 
 
 SOURCES = {
-    "content: numbers, labels, genes, barcodes, sizes": (of_contents, 3, 200),
+    "content: numbers, labels, genes, barcodes, sizes": (of_contents, 3, 140),
     "bytes: cut, flipped, replaced, links": (of_bytes, 3, 130),
     "text: encodings, fields, claims, bombs": (of_texts, 2, 90),
     "HDF5: shapes, types, links, claims, bombs": (of_hdf5, 3, 200),

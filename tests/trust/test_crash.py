@@ -268,7 +268,7 @@ def test_ingest__survives_kill_9_at_random_moments(part, two_specs, tmp_path, fa
     """A moment in each stretch of an ingest; a run that ends before it is not counted, and makes the next sooner."""
     template, spec, expected = two_specs
     rng = random.Random(9 + part)
-    n, root, whole = share(3, 200), tmp_path / "w", float("inf")
+    n, root, whole = share(3, 150), tmp_path / "w", float("inf")
     for _ in range(2):
         shutil.copytree(template, root)
         code, seconds = ingested(root, spec)
@@ -339,7 +339,7 @@ def test_command__survives_a_fault_at_system_calls(injection, two_specs, tmp_pat
     codes = []
     with faults(f"{injection.partition('=')[2]} at a system call of the ingest command, by strace") as trials:
         for call, n in calls.items():
-            for at in range(1, n + 1, max(1, n // 5)):
+            for at in range(1, n + 1, max(1, n // 4)):
                 root, said = tmp_path / "w", tmp_path / f"said-{call}-{at}"
                 shutil.copytree(template, root)
                 with trials.trial(f"{call} {at}"):

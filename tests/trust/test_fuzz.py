@@ -20,6 +20,8 @@ PROGRAM = Path(__file__).parent / "fuzz_parsers.py"
 QUICK = ("dose", "gct", "table")
 """Parsers of which the quick share tries some inputs."""
 LIMIT = "-max_total_time=8" if IS_STRESS else "-runs=300"
+MEMORY = ("-rss_limit_mb=0", "-malloc_limit_mb=1000")
+"""Of one request, not of the peak of the process: the kernel counts into it that of the process which started it."""
 
 
 def text(name: str, *contents: bytes) -> Callable[[Path], list[Path]]:
@@ -69,7 +71,7 @@ def test_parser__reads_or_refuses_whatever_it_is_given(parser, tmp_path, faults)
     good = GOOD[parser](tmp_path / "good")
     for path in good:
         (tmp_path / "seeds" / path.name).write_bytes(path.read_bytes())
-    options = ["-seed=1", "-max_len=4000", "-timeout=60", LIMIT, "seeds"]
+    options = ["-seed=1", "-max_len=4000", "-timeout=60", *MEMORY, LIMIT, "seeds"]
     command = [sys.executable, str(PROGRAM), parser, str(good[0]), *options]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
     done = re.search(r"Done (\d+) runs", ran.stderr)

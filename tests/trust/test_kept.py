@@ -355,7 +355,7 @@ def test_kept__survives_a_fault_at_every_boundary(fault, warehouse, tmp_path, fa
 @pytest.mark.parametrize("part", range(KILL_PARTS))
 def test_kept__survives_kill_9_at_random_moments(part, published, tmp_path, faults, share):
     """A process that keeps one of everything over and over, collects it and brings it back is killed anywhere."""
-    rng, n, root = random.Random(4 + part), share(2, 240 // KILL_PARTS), tmp_path / "w"
+    rng, n, root = random.Random(4 + part), share(2, 150 // KILL_PARTS), tmp_path / "w"
     spec = tmp_path / "near.toml"
     spec.write_text(SPEC, encoding="utf-8")
     spec.with_name("vectors.csv").write_text("gene,v0\nTP53,0.5\nMYC,0.25\n", encoding="utf-8")

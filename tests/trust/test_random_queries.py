@@ -31,7 +31,7 @@ def four(tmp_path_factory, dataset) -> Path:
 @pytest.fixture(scope="module")
 def queries(share) -> list[str]:
     rng = random.Random(8)
-    return [query(rng, NAMES) for _ in range(share(150, 3000))]
+    return [query(rng, NAMES) for _ in range(share(150, 2000))]
 
 
 def test_random_query__has_the_same_answer_planned_over_few_datasets(four, queries, faults, monkeypatch):

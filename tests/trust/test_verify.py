@@ -109,7 +109,7 @@ def test_verify__of_a_whole_warehouse_is_clean(warehouse):
 def test_verify__finds_any_flipped_bit(copied, published, faults, share):
     paths = [p for p in sorted(copied.rglob("*")) if p.is_file() and p.name != DATABASE]
     rng = random.Random(8)
-    n_trials = share(1, 6)
+    n_trials = share(1, 4)
     with faults("bit flipped in a release, reference or snapshot") as trials:
         for path in paths if n_trials > 1 else rng.sample(paths, 6):
             for _ in range(n_trials):
